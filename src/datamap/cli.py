@@ -1,0 +1,149 @@
+"""Command line → Hydra → a step; a user's mistake → one line and exit code 2."""
+
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from datamap import config as types
+from datamap.errors import ConfigError, DataMapError
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = ROOT / "conf"
+
+# No output folders and no log files of Hydra's own: all that a step makes is in its MLflow run.
+QUIET = (
+    "hydra.run.dir=.", "hydra.output_subdir=null",
+    "hydra/job_logging=disabled", "hydra/hydra_logging=disabled",
+)
+QUOTED = ("run_id", "plot.run_id", "summarize.run_id")  # Hydra would read 9e34…1 as a number
+
+
+def step(name, description):
+    """Decorator of an entry point: `main(config)` becomes the command of step `name`.
+
+    The command takes Hydra overrides (`key=value`), and `--key value` as `mlflow run -P` passes
+    them. It exits 0, 2 for a user's mistake (one line on stderr), 130 when interrupted; a bug of
+    ours keeps its traceback and exits 1.
+    """
+
+    def decorate(main):
+        def command():
+            arguments = translate(sys.argv[1:])
+            if {"--help", "-h"} & set(arguments):
+                print(help_text(name, description))
+                return
+            sys.exit(_run(name, main, arguments))
+
+        return command
+
+    return decorate
+
+
+def _run(name, main, arguments):
+    OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
+    failure = []
+
+    def task(raw):
+        try:
+            main(validated(raw, name))
+        except DataMapError as error:
+            failure.append(error)  # raised from here, Hydra would print lines of its own
+
+    sys.argv = [sys.argv[0], *QUIET, *arguments]
+    try:
+        hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        failure.append(ConfigError(one_line(error)))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    if failure:
+        print(f"error: {one_line(failure[0])}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def validated(raw, name):
+    """The composed config as the step's dataclass, types and ranges checked.
+
+    Raises:
+        ConfigError: a value is missing, of the wrong type or out of range.
+    """
+    try:
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(types.STEPS[name]), raw))
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None) or "?"
+        if "run_id" in str(key):
+            raise ConfigError("run_id is missing: give run_id=<id>, or run_id=latest for the newest run") from error
+        raise ConfigError(f"{key}: {str(error).strip().splitlines()[0]}") from error
+    types.check(config)
+    return config
+
+
+def translate(arguments):
+    """Command-line arguments as Hydra understands them.
+
+    `--key value` and `--key=value` (from `mlflow run -P`) become `key=value`; an empty value
+    means the default; a run id is quoted, so that 9e34 stays an id; so is a value that Hydra's
+    grammar does not take unquoted (Chinese file names, say).
+    """
+    flags = {option for action in get_args_parser()._actions for option in action.option_strings}
+    rest, overrides = list(arguments), []
+    while rest:
+        argument = rest.pop(0)
+        key = argument.partition("=")[0]
+        if key.startswith("--") and key not in flags:
+            argument = argument[2:] if "=" in argument else f"{argument[2:]}={rest.pop(0) if rest else ''}"
+        overrides.append(argument)
+    overrides = [quote(a) for a in overrides if not (a.endswith("=") and a.count("=") == 1)]
+    keys = {a.partition("=")[0] for a in overrides}
+    if "model.name_or_path" in keys and "model" not in keys:
+        overrides.insert(0, "model=folder")  # a pretrained model needs its own learning rate
+    return overrides
+
+
+def quote(argument):
+    """`key=value` with its value quoted where Hydra would misread it."""
+    key, equals, value = argument.partition("=")
+    if not equals or argument.startswith("-") or value[:1] in "'\"":
+        return argument
+    if key in QUOTED and value != "???":
+        return f"{key}='{value}'"
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{key}='{escaped}'"
+    return argument
+
+
+def one_line(error):
+    """An error's message on one line."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    return " ".join(line for line in lines if line)
+
+
+def help_text(name, description):
+    """What the step does and every key it takes: its YAML files, which explain themselves."""
+    primary = CONF / f"{name}.yaml"
+    parts = [description.strip(), f"\nKeys and their defaults ({primary.relative_to(ROOT)}); give any as key=value:\n"]
+    parts.append(primary.read_text(encoding="utf-8").strip())
+    groups = ("data", "model", "tracking") if name in ("train", "main") else ("tracking",)
+    for group in groups:
+        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        parts.append(f"\n{group}= {' | '.join(options)}   (conf/{group}/*.yaml)")
+        shown = DEFAULT_FILES[group]
+        body = (CONF / group / shown).read_text(encoding="utf-8").strip()
+        parts.append("\n".join(f"  {line}" for line in [f"# conf/{group}/{shown}", *body.splitlines()]))
+    return "\n".join(parts)
+
+
+DEFAULT_FILES = {"data": "file.yaml", "model": "tiny.yaml", "tracking": "default.yaml"}

@@ -1,0 +1,154 @@
+"""Types and ranges of every key of each step. The values are in `conf/`, none is here."""
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+from datamap.errors import ConfigError
+
+
+def number(low=None, high=None, above=None, choices=None, word=None):
+    """A required key with a range; `above` is an open lower bound, `word` goes instead of an int."""
+    bounds = {"low": low, "high": high, "above": above, "choices": choices, "word": word}
+    return field(default=MISSING, metadata=bounds)
+
+
+@dataclass
+class TrackingConfig:
+    uri: str | None = MISSING
+    experiment: str | None = MISSING
+    run_name: str | None = MISSING
+    tags: dict[str, str] = MISSING
+
+
+@dataclass
+class ColumnsConfig:
+    text_a: Any = MISSING
+    text_b: Any = MISSING
+    label: Any = MISSING
+    s_label: Any = MISSING
+    id: Any = MISSING
+
+
+@dataclass
+class DataConfig:
+    name: str = MISSING
+    path: str | None = MISSING
+    dev_path: str | None = MISSING
+    loader: str | None = MISSING
+    header: bool | None = MISSING
+    columns: ColumnsConfig = field(default_factory=ColumnsConfig)
+    sample: int | None = number(low=2)
+    flip_ratio: float = number(low=0, high=1)
+    on_bad_row: str = number(choices=("error", "skip"))
+
+
+@dataclass
+class ScratchConfig:
+    layers: int = number(low=1)
+    hidden_size: int = number(low=1)
+    intermediate_size: int = number(low=1)
+    heads: int = number(low=1)
+    dropout: float = number(low=0, high=1)
+    initializer_range: float = number(above=0)
+
+
+@dataclass
+class ModelConfig:
+    name: str = MISSING
+    name_or_path: str | None = MISSING
+    max_length: int = number(low=4)
+    lr: float = number(above=0)
+    epochs: int = number(low=1)
+    batch_size: int = number(low=1)
+    scratch: ScratchConfig | None = None
+
+
+@dataclass
+class TrainerConfig:
+    epochs: int = number(low=1)
+    batch_size: int = number(low=1)
+    max_length: int = number(low=4)
+    lr: float = number(above=0)
+    warmup: float = number(low=0, high=1)
+    weight_decay: float = number(low=0)
+    device: str | None = MISSING
+
+
+@dataclass
+class SignalsConfig:
+    every: Any = number(low=1, word="epoch")
+    batch_size: int = number(low=1)
+    shard_rows: int = number(low=1)
+
+
+@dataclass
+class TrainConfig:
+    seed: int = number(low=0)
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    signals: SignalsConfig = field(default_factory=SignalsConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
+class SummarizeConfig:
+    run_id: str = MISSING
+    allow_missing: bool = MISSING
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
+class PlotConfig:
+    run_id: str = MISSING
+    criterion: str | None = MISSING
+    threshold: float = MISSING
+    use_f_times: int = number(low=-1)
+    use_l_times: int = number(low=-1)
+    dirty_label: bool = MISSING
+    x: str = MISSING
+    y: str = MISSING
+    name: str | None = MISSING
+    svg: bool = MISSING
+    width: float = number(low=3, high=40)
+    height: float = number(low=2, high=40)
+    dpi: int = number(low=50, high=1200)
+    allow_missing: bool = MISSING
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
+class MainConfig(TrainConfig):
+    summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
+    plot: PlotConfig = field(default_factory=PlotConfig)
+
+
+STEPS = {"train": TrainConfig, "summarize": SummarizeConfig, "plot": PlotConfig, "main": MainConfig}
+
+
+def check(config, path=""):
+    """Raise ConfigError for the first value that is out of its range or not among its choices."""
+    for key in fields(config):
+        value, name = getattr(config, key.name), path + key.name
+        if is_dataclass(value):
+            check(value, f"{name}.")
+        elif key.metadata and value is not None:
+            problem = _problem(value, **key.metadata)
+            if problem:
+                raise ConfigError(f"{name}={value} is out of range: {problem}")
+
+
+def _problem(value, low, high, above, choices, word):
+    if word and (value == word or type(value) is not int):
+        return None if value == word else f"it must be {word!r} or a whole number"
+    if choices and value not in choices:
+        return f"choose {' or '.join(choices)}"
+    if above is not None and not value > above:
+        return f"it must be above {above}"
+    if low is not None and not value >= low:
+        return f"it must be {low} or more"
+    if high is not None and not value <= high:
+        return f"it must be {high} or less"
+    return None

@@ -1,0 +1,151 @@
+"""From observations to one row a sample: a pure function a statistic."""
+
+import numpy as np
+import pandas as pd
+
+# In the functions below: `correct` is a bool array (observations, samples), `label_probs` a
+# float64 array of the same shape: the probability of the given label.
+
+
+def correct_times(correct):
+    """Count the observations in which each sample was predicted right.
+
+    >>> correct_times(np.array([[True, False], [True, True]]))
+    array([2, 1])
+    """
+    return correct.sum(axis=0)
+
+
+def correct_ratio(correct):
+    """Share of right predictions ("correctness", Swayamdipta et al. 2020, sec. 2), in [0, 1]."""
+    return correct.mean(axis=0)
+
+
+def avg_probs(label_probs):
+    """Mean probability of the given label: "confidence" (Swayamdipta et al. 2020, eq. 1)."""
+    return label_probs.mean(axis=0)
+
+
+def label_var(label_probs):
+    """Population variance of the given label's probability, in [0, 0.25].
+
+    Its square root is "variability" (Swayamdipta et al. 2020, eq. 2).
+
+    >>> label_var(np.array([[0.0, 0.3], [1.0, 0.3]]))
+    array([0.25, 0.  ])
+    """
+    return label_probs.var(axis=0)
+
+
+def forgetting_times(correct):
+    """Count forgetting events: right, then wrong at the next observation (Toneva et al. 2019).
+
+    >>> forgetting_times(np.array([[1, 0], [0, 0], [1, 1]], dtype=bool))
+    array([1, 0])
+    """
+    return _forgetting(correct).sum(axis=0)
+
+
+def learnt_times(correct):
+    """Count learning events: wrong, then right at the next observation (Toneva et al. 2019).
+
+    >>> learnt_times(np.array([[1, 0], [0, 0], [1, 1]], dtype=bool))
+    array([1, 1])
+    """
+    return _learning(correct).sum(axis=0)
+
+
+def first_forget(correct):
+    """0-based observation of the first forgetting event; 0 = never (none can fall on 0)."""
+    return _first(_forgetting(correct))
+
+
+def first_learn(correct):
+    """0-based observation of the first learning event; 0 = never (none can fall on 0)."""
+    return _first(_learning(correct))
+
+
+def _forgetting(correct):
+    return correct[:-1] & ~correct[1:]
+
+
+def _learning(correct):
+    return ~correct[:-1] & correct[1:]
+
+
+def _first(events):
+    if len(events) == 0:
+        return np.zeros(events.shape[1], np.int64)
+    return np.where(events.any(axis=0), events.argmax(axis=0) + 1, 0)
+
+
+# Column of the summary → its values; the order here is the order there.
+STATISTICS = {
+    "correct_times": lambda o: correct_times(o.correct),
+    "correct_ratio": lambda o: correct_ratio(o.correct),
+    "avg_probs": lambda o: avg_probs(o.label_probs),
+    "label_var": lambda o: label_var(o.label_probs),
+    "max_label_probs": lambda o: o.label_probs.max(axis=0),
+    "min_label_probs": lambda o: o.label_probs.min(axis=0),
+    "forgetting_times": lambda o: forgetting_times(o.correct),
+    "learnt_times": lambda o: learnt_times(o.correct),
+    "first_forget": lambda o: first_forget(o.correct),
+    "first_learn": lambda o: first_learn(o.correct),
+}
+
+
+def summarize(observations):
+    """Reduce observations to one row a sample, in the order of the first observation.
+
+    A sample that is missing from some observations is reduced over those that it has, as if
+    there were no others.
+
+    Args:
+        observations: `shards.Observations`.
+    Returns:
+        DataFrame with the columns of `schema.SUMMARY_COLUMNS`, then `<key>_mean` for each further
+        numeric signal.
+    """
+    if observations.present is None:
+        return _reduce(observations)
+    counts = observations.present.sum(axis=0)
+    # Stable: the observations that a sample has come first, in their order.
+    order = np.argsort(~observations.present, axis=0, kind="stable")
+    parts = []
+    for count in np.unique(counts):
+        samples = np.flatnonzero(counts == count)
+        part = _reduce(observations.take(samples, order[:count, samples]))
+        parts.append(part.set_index(samples))
+    return pd.concat(parts).sort_index()
+
+
+def _reduce(observations):
+    return pd.DataFrame({
+        "id": observations.ids.to_numpy(zero_copy_only=False),
+        "label": observations.labels,
+        "s_label": observations.noisy_labels,
+        **{name: statistic(observations) for name, statistic in STATISTICS.items()},
+        **{f"{key}_mean": values.mean(axis=0) for key, values in observations.further.items()},
+    })
+
+
+def auroc(scores, positive):
+    """Area under the ROC curve: how often a positive sample scores above a negative one.
+
+    The Mann-Whitney U statistic over the number of pairs; ties count half.
+
+    Args:
+        scores: (samples,) floats.
+        positive: (samples,) bools.
+    Returns:
+        float in [0, 1]; NaN when one of the two kinds is absent.
+
+    >>> auroc(np.array([0.9, 0.8, 0.1]), np.array([True, False, False]))
+    1.0
+    """
+    positive = np.asarray(positive, bool)
+    hits, misses = positive.sum(), (~positive).sum()
+    if not hits or not misses:
+        return float("nan")
+    ranks = pd.Series(scores).rank().to_numpy()
+    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))

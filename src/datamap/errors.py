@@ -1,0 +1,60 @@
+"""What a user can do wrong, as one tree.
+
+    DataMapError            ends as one line on stderr and exit code 2
+    ├── ConfigError         an option's type, range or choice
+    ├── DataError           a file of samples, or a row of one
+    ├── ModelError          a model that cannot be built or loaded
+    ├── TrainingError       training that cannot go on (a loss that is not finite)
+    ├── SignalError         recorded numbers, a shard, an observation
+    ├── MapError            a column, filter or grouping of the map
+    └── TrackingError       the MLflow store, a run, an artifact
+
+Anything else that is raised is a bug of ours: it keeps its traceback and exit code 1.
+"""
+
+import difflib
+
+
+class DataMapError(Exception):
+    """Something that the user can put right; the message says what, where and how."""
+
+
+class ConfigError(DataMapError):
+    """An option that has the wrong type, is out of range or is not among the choices."""
+
+
+class DataError(DataMapError):
+    """A file of samples, or a row of one, that cannot be used."""
+
+
+class ModelError(DataMapError):
+    """A model or tokenizer that cannot be built or loaded."""
+
+
+class TrainingError(DataMapError):
+    """Training that cannot go on."""
+
+
+class SignalError(DataMapError):
+    """Signals that must not be recorded, or recorded signals that cannot be trusted."""
+
+
+class MapError(DataMapError):
+    """A map that cannot be drawn as asked."""
+
+
+class TrackingError(DataMapError):
+    """An MLflow store, run or artifact that is not there or does not answer."""
+
+
+def did_you_mean(word, known):
+    """Hint for a misspelt word: `"; did you mean x?"`, or "" when nothing is close."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def first_few(items, limit=5):
+    """The first items as text, and how many more there are: `"a, b, c and 7 more"`."""
+    items = list(items)
+    shown = ", ".join(str(item) for item in items[:limit])
+    return shown + (f" and {len(items) - limit} more" if len(items) > limit else "")

@@ -1,0 +1,109 @@
+"""Model and tokenizer: pretrained by name, from a local folder, or a small ERNIE from scratch.
+
+Importing this module imports paddle and paddlenlp (several seconds): only training does.
+"""
+
+import logging
+import tempfile
+import warnings
+from collections import Counter
+from pathlib import Path
+
+from datamap.errors import ModelError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # paddle: no ccache; setuptools replaces distutils
+    from paddlenlp.transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        ErnieConfig,
+        ErnieForSequenceClassification,
+        ErnieTokenizer,
+    )
+    from paddlenlp.utils.log import logger as paddlenlp_logger
+
+paddlenlp_logger.logger.setLevel(logging.WARNING)
+logging.getLogger("paddlenlp").setLevel(logging.WARNING)
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def build(options, texts, classes):
+    """Model and tokenizer as `conf/model/*.yaml` describes them.
+
+    Args:
+        options: `config.ModelConfig`.
+        texts: all training texts; a model from scratch takes its vocabulary from them.
+        classes: how many classes the model tells apart.
+    Returns:
+        (paddle Layer, tokenizer).
+    Raises:
+        ModelError: the name or folder cannot be loaded; says what to do instead.
+    """
+    if options.name_or_path:
+        return _load(options.name_or_path, classes)
+    tokenizer = character_tokenizer(texts)
+    config = ErnieConfig(
+        vocab_size=len(tokenizer),
+        num_labels=classes,
+        pad_token_id=tokenizer.pad_token_id,
+        max_position_embeddings=max(options.max_length, 64),
+        hidden_dropout_prob=options.scratch.dropout,
+        attention_probs_dropout_prob=options.scratch.dropout,
+        num_hidden_layers=options.scratch.layers,
+        hidden_size=options.scratch.hidden_size,
+        intermediate_size=options.scratch.intermediate_size,
+        num_attention_heads=options.scratch.heads,
+        initializer_range=options.scratch.initializer_range,
+    )
+    return ErnieForSequenceClassification(config), tokenizer
+
+
+def _load(name, classes):
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=classes)
+    except Exception as error:  # paddlenlp raises all sorts here, and its messages mislead
+        raise ModelError(f"model {name!r} cannot be loaded: {_reason(name, error)}") from error
+    return model, tokenizer
+
+
+def _reason(name, error):
+    if Path(name).is_dir():
+        files = sorted(path.name for path in Path(name).iterdir())
+        return (
+            f"the folder should hold what PaddleNLP's save_pretrained writes (config.json, "
+            f"vocab.txt, model_state.pdparams or model.safetensors), it holds "
+            f"{', '.join(files) or 'nothing'} ({_first_line(error)})"
+        )
+    return (
+        "there is no such folder and it could not be downloaded (no network, or no such name); give a "
+        "local folder with model.name_or_path=<folder>, or train a small model with model=tiny"
+    )
+
+
+def _first_line(error):
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+
+
+def character_tokenizer(texts):
+    """ErnieTokenizer whose vocabulary is the characters of `texts`, commonest first.
+
+    Latin letters and digits also stand as word pieces (`##a`), so that no word is unknown.
+    """
+    counts = Counter("".join(texts).lower())
+    letters = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
+    pieces = [f"##{c}" for c in letters if c.isalnum() and ord(c) < 128]
+    with tempfile.TemporaryDirectory() as folder:
+        vocabulary = Path(folder, "vocab.txt")
+        vocabulary.write_text("\n".join([*SPECIAL_TOKENS, *letters, *pieces]) + "\n", encoding="utf-8")
+        return ErnieTokenizer(str(vocabulary))
+
+
+def encode(tokenizer, samples, max_length):
+    """Token ids and segment ids of each sample, not padded: list of (list, list)."""
+    pairs = zip(samples.texts_a, samples.texts_b or [None] * len(samples), strict=True)
+    encoded = (
+        tokenizer(text_a, text_b, max_length=max_length, truncation=True) for text_a, text_b in pairs
+    )
+    return [(e["input_ids"], e["token_type_ids"]) for e in encoded]

@@ -1,0 +1,74 @@
+"""The artifact contract: the columns of signals and summary, and where artifacts lie in a run.
+
+The names are a contract with the users' own scripts and with the files of the original tutorial:
+add to them, never rename.
+"""
+
+import re
+from typing import NamedTuple
+
+SIGNAL_COLUMNS = {
+    "id": "the sample's id, int or string, unique in the data set",
+    "label": "class index of the given label",
+    "pred_label": "class index with the largest probability; the lowest index wins a tie",
+    "noisy_label": "planted kind: 0 normal, 1 hard, 2 dirty (label flipped on purpose)",
+    "correct": "pred_label == label",
+    "loss": "cross-entropy of the sample in nats, -ln label_probs",
+    "probs": "softmax over the classes, sums to 1",
+    "label_probs": "probs[label]",
+}
+
+# What the summary cannot be made without; the rest of a record is further signals.
+REQUIRED_SIGNALS = ("id", "label", "correct", "label_probs")
+
+SUMMARY_COLUMNS = {
+    "id": "the sample's id",
+    "label": "class index of the given label",
+    "s_label": "planted kind: 0 normal, 1 hard, 2 dirty",
+    "correct_times": "observations in which the prediction was right",
+    "correct_ratio": "correct_times / observations",
+    "avg_probs": "mean probability of the given label (confidence)",
+    "label_var": "population variance of that probability (variability squared)",
+    "max_label_probs": "its maximum",
+    "min_label_probs": "its minimum",
+    "forgetting_times": "forgetting events: right, then wrong at the next observation",
+    "learnt_times": "learning events: wrong, then right at the next observation",
+    "first_forget": "0-based observation of the first forgetting event; 0 = never",
+    "first_learn": "0-based observation of the first learning event; 0 = never",
+}
+
+NORMAL, HARD, DIRTY = 0, 1, 2
+KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
+
+SUMMARY_FILE = "summary.tsv"
+LABELS_FILE = "labels.json"
+SIGNALS_DIR = "signals"
+MAPS_DIR = "maps"
+COMMIT_METRIC = "signals.rows"
+
+_SHARD = re.compile(r"(epoch|step)_(\d+)-(\d+)-of-(\d+)\.(jsonl)$")
+
+
+class Shard(NamedTuple):
+    """A file of one observation: `unit` is "epoch" or "step", `number` counts them."""
+
+    unit: str
+    number: int
+    index: int
+    count: int
+
+    @property
+    def path(self):
+        """Artifact path in the run, such as `signals/epoch_0001-00000-of-00001.jsonl`."""
+        width = 4 if self.unit == "epoch" else 6
+        name = f"{self.unit}_{self.number:0{width}d}-{self.index:05d}-of-{self.count:05d}"
+        return f"{SIGNALS_DIR}/{name}.jsonl"
+
+
+def parse_shard(path):
+    """Shard that an artifact path names, or None when it is not a shard's name."""
+    match = _SHARD.search(path)
+    if not match:
+        return None
+    unit, number, index, count, _ = match.groups()
+    return Shard(unit, int(number), int(index), int(count))

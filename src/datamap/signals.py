@@ -1,0 +1,162 @@
+"""From a model's outputs to the signals of samples: one observation at a time, vectorised."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from datamap.errors import SignalError, first_few
+
+SUM_TOLERANCE = 1e-3  # of given probabilities: half-precision softmax sums to 1 within this
+
+
+class Outputs(NamedTuple):
+    """What a model says of a batch, and what is known of its samples.
+
+    `labels` and `noisy_labels` are int arrays (samples,); `probs` is float32 and `log_probs`
+    float64, both (samples, classes).
+    """
+
+    labels: np.ndarray
+    noisy_labels: np.ndarray
+    probs: np.ndarray
+    log_probs: np.ndarray
+
+
+def log_softmax(logits):
+    """Log-probabilities of classes, in float64 so that no finite logit gives an infinite loss.
+
+    Args:
+        logits: array (samples, classes).
+    Returns:
+        float64 array (samples, classes), in nats.
+
+    >>> np.exp(log_softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))).tolist()
+    [[0.5, 0.5], [1.0, 0.0]]
+    """
+    shifted = np.asarray(logits, np.float64)
+    shifted = shifted - shifted.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def of_label(values, labels):
+    """The value of each sample's label: `values[i, labels[i]]`, array (samples,)."""
+    return np.take_along_axis(values, labels[:, None], axis=1)[:, 0]
+
+
+SIGNALS = {
+    "label": lambda o: o.labels,
+    "pred_label": lambda o: o.probs.argmax(axis=1),
+    "noisy_label": lambda o: o.noisy_labels,
+    "correct": lambda o: o.probs.argmax(axis=1) == o.labels,
+    # 0.0 - x: the loss of a sure sample is 0, not -0.
+    "loss": lambda o: (0.0 - of_label(o.log_probs, o.labels)).astype(np.float32),
+    "probs": lambda o: o.probs,
+    "label_probs": lambda o: of_label(o.probs, o.labels),
+}
+
+
+def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where="signals"):
+    """Signals of a batch, one row a sample (columns: `schema.SIGNAL_COLUMNS`).
+
+    Args:
+        ids: (samples,) ints or strings.
+        labels: (samples,) class indices of the given labels.
+        logits: (samples, classes) unnormalised scores; or else
+        probs: (samples, classes) probabilities that sum to 1.
+        noisy_labels: (samples,) planted kinds 0, 1, 2; None where unknown (recorded as 0).
+        where: what errors name as the place, such as "observation 3".
+    Returns:
+        pyarrow Table, rows in the order given.
+    Raises:
+        SignalError: a shape, label, logit or probability that cannot be right, with its id.
+    """
+    ids, labels = np.asarray(ids), np.asarray(labels)
+    if (logits is None) == (probs is None):
+        raise SignalError(f"{where}: give either logits or probs")
+    scores = np.asarray(logits if probs is None else probs)
+    noisy = np.zeros(len(ids), np.int64) if noisy_labels is None else np.asarray(noisy_labels)
+    _check_shapes(ids, labels, scores, noisy, where)
+    _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: not finite (NaN or infinite)")
+    classes = scores.shape[1]
+    _refuse((labels < 0) | (labels >= classes), ids, f"{where}: label is not in 0..{classes - 1}")
+    if probs is None:
+        log_probs = log_softmax(scores)
+    else:
+        wrong = (scores < 0).any(axis=1) | (abs(scores.sum(axis=1) - 1) > SUM_TOLERANCE)
+        _refuse(wrong, ids, f"{where}: probabilities are negative or do not sum to 1")
+        log_probs = np.log(np.maximum(scores.astype(np.float64), np.finfo(np.float64).tiny))
+    outputs = Outputs(labels, noisy, np.exp(log_probs).astype(np.float32), log_probs)
+    columns = {"id": _id_array(ids), **{name: f(outputs) for name, f in SIGNALS.items()}}
+    return pa.table({name: _column(values) for name, values in columns.items()})
+
+
+class SignalRecorder:
+    """Collects the signals of one observation after the other, from any training loop.
+
+    >>> recorder = SignalRecorder(lambda number, table: print(number, table.num_rows))
+    >>> recorder.record(ids=[0, 1], labels=[1, 0], logits=[[0.0, 2.0], [1.0, 0.5]])
+    >>> recorder.commit(1)
+    1 2
+    """
+
+    def __init__(self, write):
+        """`write(number, table)` receives each committed observation."""
+        self._write = write
+        self._batches = []
+        self._last = 0
+
+    def record(self, ids, labels, logits=None, probs=None, noisy_labels=None):
+        """Add a batch of samples to the observation under way (arguments: `signal_table`)."""
+        where = f"observation after {self._last}" if self._last else "first observation"
+        table = signal_table(ids, labels, logits, probs, noisy_labels, where)
+        self._batches.append(table)
+
+    def commit(self, number):
+        """End the observation, hand it on as observation `number`, and return its table.
+
+        Raises:
+            SignalError: nothing was recorded, an id was recorded twice, or `number` does not
+                come after the last one.
+        """
+        if not self._batches:
+            raise SignalError(f"observation {number}: nothing was recorded")
+        if number <= self._last:
+            raise SignalError(f"observation {number} does not come after {self._last}")
+        table = pa.concat_tables(self._batches)
+        refuse_repeated(table["id"], f"observation {number}")
+        self._write(number, table)
+        self._batches, self._last = [], number
+        return table
+
+
+def refuse_repeated(ids, where):
+    """Raise SignalError when an id of an arrow column occurs twice."""
+    if len(ids.unique()) == len(ids):
+        return
+    counts = ids.value_counts().to_pylist()
+    twice = [entry["values"] for entry in counts if entry["counts"] > 1]
+    raise SignalError(f"{where}: id repeated: {first_few(twice)}")
+
+
+def _check_shapes(ids, labels, scores, noisy, where):
+    good = scores.ndim == 2 and ids.shape == labels.shape == noisy.shape == scores.shape[:1]
+    if not good:
+        shapes = f"ids {ids.shape}, labels {labels.shape}, scores {scores.shape}"
+        raise SignalError(f"{where}: expected (n,), (n,) and (n, classes), got {shapes}")
+
+
+def _refuse(wrong, ids, problem):
+    if wrong.any():
+        raise SignalError(f"{problem}, id {first_few(ids[wrong])}")
+
+
+def _id_array(ids):
+    return ids if np.issubdtype(ids.dtype, np.integer) else pa.array(ids.tolist(), pa.string())
+
+
+def _column(values):
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
+        return pa.ListArray.from_arrays(offsets, pa.array(values.ravel()))
+    return pa.array(values)

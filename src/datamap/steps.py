@@ -1,0 +1,239 @@
+"""The three steps, each from its config to what it logged: wiring between the other modules."""
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from datamap import dynamics, groups, maps, schema, shards
+from datamap.config import SummarizeConfig
+from datamap.errors import TrackingError
+from datamap.tracking import Store, listing
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def train(config):
+    """Fine-tune and log the signals of every training sample, epoch by epoch; returns the run."""
+    from datamap import modeling, training
+
+    samples, dev = _data(config)
+    store = Store(config.tracking.uri, config.tracking.experiment, create=True)
+    if config.trainer.device:
+        training.use_device(config.trainer.device)
+    training.seed_everything(config.seed)
+    texts = samples.texts_a + (samples.texts_b or [])
+    model, tokenizer = modeling.build(config.model, texts, len(samples.class_names))
+    run = store.start_run(config.tracking.run_name, config.tracking.tags)
+    say(f"run {run.run_id}  ({run.place})")
+    try:
+        with run.running():
+            _log_start(run, config, samples, dev)
+            report = _Reporter(run, config)
+            training.fit(model, tokenizer, samples, dev, _fit_options(config), report.write, report.progress, report.bar)
+    except BaseException:
+        kept = run.committed()
+        if kept:
+            say(f"training ended early; {len(kept)} observations are safe: python src/summarize.py run_id={run.run_id}")
+        raise
+    say(f"{len(run.committed())} observations of {len(samples):,} samples logged")
+    return run
+
+
+def summarize(config):
+    """Reduce a run's signals to one row a sample and log `summary.tsv`; returns (run, summary)."""
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.adopt_helper(run, "summarize")
+    return run, _summarize(run, config)
+
+
+def _summarize(run, config):
+    observations = _read_observations(run, config.allow_missing)
+    summary = dynamics.summarize(observations)
+    run.log_config("summarize", _yaml(config))
+    run.log_text(summary.to_csv(sep="\t", index=False, lineterminator="\n"), schema.SUMMARY_FILE)
+    metrics = {"summary/observations": len(observations.numbers)}
+    dirty = (summary["s_label"] == schema.DIRTY).to_numpy()
+    if 0 < dirty.sum() < len(dirty):
+        metrics["summary/auroc_dirty"] = dynamics.auroc(1 - summary["avg_probs"].to_numpy(), dirty)
+    run.log_metrics(metrics, observations.numbers[-1])
+    say(f"{schema.SUMMARY_FILE}: {len(summary):,} samples over {len(observations.numbers)} observations")
+    if "summary/auroc_dirty" in metrics:
+        say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
+    return summary
+
+
+def plot(config):
+    """Draw a data map of a run and log it as file and as image series; returns (run, name)."""
+    plan = groups.plan(config.criterion, config.threshold, config.use_f_times, config.use_l_times, config.dirty_label)
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.adopt_helper(run, "plot")
+    summary, count = _summary_of(run, config)
+    x, y = (groups.numeric_column(summary, name, key) for key, name in (("x", config.x), ("y", config.y)))
+    shown = groups.select(summary, plan.filters)
+    figure = maps.make_map(
+        shown, groups.GROUPINGS[plan.grouping](shown), config.width, config.height, config.dpi,
+        x=x, y=y, legend_title=groups.LEGEND_TITLES[plan.grouping],
+        title=_title(run, plan, len(shown), len(summary), count),
+    )
+    name = config.name or plan.name + "".join(f"-{k}_{v}" for k, v, usual in _axes(config) if v != usual)
+    _log_map(run, figure, name, config)
+    return run, name
+
+
+def _axes(config):
+    return (("x", config.x, "label_var"), ("y", config.y, "avg_probs"))
+
+
+def _title(run, plan, shown, total, count):
+    what = f"{total:,} samples" if not plan.filters else (
+        f"{shown:,} of {total:,} samples, {' and '.join(map(str, plan.filters))}"
+    )
+    return f"{run.info.run_name}: {what}, {count} observations"
+
+
+def _log_map(run, figure, name, config):
+    array = maps.pixels(figure)
+    path = f"{schema.MAPS_DIR}/{name}"
+    run.log_bytes(maps.png(array), f"{path}.png")
+    if config.svg:
+        run.log_text(maps.svg(figure), f"{path}.svg")
+    run.log_image(array, name, max(run.committed()))
+    run.log_config("plot", _yaml(config))
+    say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.place})")
+
+
+def _summary_of(run, config):
+    """(summary, its number of observations), made first when the run has none."""
+    if not run.has(schema.SUMMARY_FILE):
+        say(f"run {run.run_id} has no {schema.SUMMARY_FILE} yet: summarizing it first")
+        summary = _summarize(run, SummarizeConfig(run.run_id, config.allow_missing, config.tracking))
+        return summary, len(run.committed())
+    with run.file(schema.SUMMARY_FILE) as path:
+        summary = _read_summary(path)
+    count, now = int(run.metric("summary/observations")), len(run.committed())
+    if count < now:
+        say(f"note: the summary covers {count} of {now} observations; renew it: python src/summarize.py run_id={run.run_id}")
+    return summary, count
+
+
+def _read_summary(path):
+    import pandas as pd
+
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""])
+
+
+def _read_observations(run, allow_missing):
+    committed = run.committed()
+    if not committed:
+        raise TrackingError(f"run {run.run_id} has no signals; train first: python src/train.py")
+    whole, left_out = shards.complete_observations(run.shards(), committed)
+    if left_out:
+        say(f"note: observation {listing(left_out)} was never committed (a killed run?) and is left out")
+    tables = {}
+    for number, parts in whole.items():
+        tables[number] = shards.concat([_read_shard(run, part) for part in parts])
+        shards.check_rows(tables[number], committed[number], number)
+    return shards.Observations.from_tables(tables, allow_missing)
+
+
+def _read_shard(run, shard):
+    with run.file(shard.path) as path:
+        return shards.read_jsonl(path, shard.path)
+
+
+def _data(config):
+    from datamap import dataset
+
+    data = config.data
+    options = {"columns": asdict(data.columns), "header": data.header, "skip_bad": data.on_bad_row == "skip"}
+    if data.path is None:
+        samples, dev = dataset.load_named(data.loader, **options)
+    else:
+        samples = dataset.load_samples(data.path, **options)
+        dev = data.dev_path and dataset.load_samples(data.dev_path, **options, class_names=samples.class_names)
+    if data.sample:
+        samples = dataset.draw(samples, data.sample, config.seed)
+    if data.flip_ratio:
+        samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
+    if samples.bad_rows:
+        say(f"{len(samples.bad_rows)} bad rows of {samples.path} left out (artifact data/bad_rows.tsv)")
+    return samples, dev
+
+
+def _log_start(run, config, samples, dev):
+    run.log_config("train", _yaml(config))
+    run.log_params(_flat(asdict(config), ("data", "model", "trainer", "signals", "seed")))
+    run.log_labels(samples.class_names)
+    for part, context in ((samples, "training"), (dev, "evaluation")):
+        if part:
+            run.log_dataset(part.frame(), Path(part.path).stem, part.path, part.digest, context)
+    bad = samples.bad_rows + (dev.bad_rows if dev else [])
+    if bad:
+        lines = "".join(f"{row.path}\t{row.line}\t{row.problem}\n" for row in bad)
+        run.log_text("file\tline\tproblem\n" + lines, "data/bad_rows.tsv")
+
+
+def _flat(values, sections, prefix=""):
+    """{"a.b": value} of the nested `sections`, without what is not set."""
+    flat = {}
+    for key in sections:
+        value = values[key]
+        if isinstance(value, dict):
+            flat |= _flat(value, value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[prefix + key] = value
+    return flat
+
+
+def _fit_options(config):
+    from datamap.training import FitOptions
+
+    trainer, signals = config.trainer, config.signals
+    return FitOptions(
+        seed=config.seed, epochs=trainer.epochs, batch_size=trainer.batch_size,
+        eval_batch_size=signals.batch_size, max_length=trainer.max_length, lr=trainer.lr,
+        warmup=trainer.warmup, weight_decay=trainer.weight_decay,
+        every_steps=None if signals.every == "epoch" else signals.every,
+    )
+
+
+class _Reporter:
+    """What training calls back: observations into the run, progress onto the terminal."""
+
+    def __init__(self, run, config):
+        self.run, self.rows = run, config.signals.shard_rows
+        self.unit = "epoch" if config.signals.every == "epoch" else "step"
+
+    def write(self, number, table):
+        with tempfile.TemporaryDirectory() as folder:
+            for shard, part in shards.split(table, self.unit, number, self.rows):
+                file = Path(folder, Path(shard.path).name)
+                shards.write_jsonl(part, file)
+                self.run.log_file(file, shard.path)
+        self.run.commit(number, table.num_rows)
+
+    def progress(self, progress):
+        self.run.log_metrics(progress.metrics, progress.number)
+        m = progress.metrics
+        dev = f"  dev accuracy {m['dev/accuracy']:.3f}" if "dev/accuracy" in m else ""
+        seconds = m["time/train_seconds"] + m["time/observe_seconds"]
+        say(
+            f"{self.unit} {progress.number:3}  loss {m['train/loss']:.4f}  accuracy "
+            f"{m['train/accuracy']:.3f}{dev}  {seconds:.1f} s"
+        )
+
+    def bar(self, batches):
+        """A progress bar over an epoch's batches, where a terminal is there to show it."""
+        from tqdm import tqdm
+
+        return tqdm(batches, leave=False, disable=None, unit="step")
+
+
+def _yaml(config):
+    return OmegaConf.to_yaml(OmegaConf.structured(config))

@@ -1,0 +1,283 @@
+"""Every MLflow call of the product: runs found or made, artifacts written and read."""
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from urllib.parse import urlparse
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.time import get_current_time_millis
+
+from datamap import schema
+from datamap.errors import TrackingError, first_few
+
+EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
+PARENT_TAG = "mlflow.parentRunId"
+NAME_TAG = "mlflow.runName"
+
+
+@contextlib.contextmanager
+def answers(what):
+    """Turn what MLflow raises when it refuses `what` into a TrackingError."""
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TrackingError(f"{what}: {reason}") from error
+
+
+class Store:
+    """An MLflow tracking store and the experiment that steps work in."""
+
+    def __init__(self, uri=None, experiment=None, create=False):
+        """`create` allows a local store that is not there yet; only training may do that."""
+        if uri:
+            mlflow.set_tracking_uri(uri)
+        self.uri = mlflow.get_tracking_uri()
+        self._experiment = experiment
+        _refuse_absent(self.uri, create)
+        with answers(f"tracking store {self.uri} cannot be opened"):
+            self.client = MlflowClient(self.uri)
+
+    def experiment(self):
+        """The experiment's entity; None when there is none by that name yet."""
+        with answers(f"experiment {self._experiment or ''} in {self.uri}"):
+            number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+            if number and not self._experiment:
+                return self.client.get_experiment(number)
+            return self.client.get_experiment_by_name(self.experiment_name)
+
+    @property
+    def experiment_name(self):
+        return self._experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+
+    def start_run(self, name=None, tags=None):
+        """A new run, or the one that MLFLOW_RUN_ID names (`mlflow run` made it for us).
+
+        Raises:
+            TrackingError: the run to adopt already holds signals.
+        """
+        adopted = os.environ.get("MLFLOW_RUN_ID")
+        if adopted:
+            run = Run(self, adopted)
+            if run.committed():
+                raise TrackingError(
+                    f"run {adopted} (from MLFLOW_RUN_ID) already holds signals; unset MLFLOW_RUN_ID to start a new run"
+                )
+            run.set_tags({**(tags or {}), **({NAME_TAG: name} if name else {})})
+        else:
+            with answers("a new run cannot be made"):
+                experiment = self.experiment()
+                number = experiment.experiment_id if experiment else self.client.create_experiment(self.experiment_name)
+                from mlflow.tracking.context.registry import resolve_tags
+
+                made = self.client.create_run(number, tags=resolve_tags(tags), run_name=name)
+            run = Run(self, made.info.run_id)
+        with answers("the experiment cannot be tagged"):
+            # Without a kind the UI opens a new experiment in its view for LLM traces.
+            experiment = self.client.get_experiment(run.info.experiment_id)
+            if "mlflow.experimentKind" not in experiment.tags:
+                self.client.set_experiment_tag(experiment.experiment_id, "mlflow.experimentKind", "custom_model_development")
+        return run
+
+    def run(self, run_id):
+        """The run by its id, or the newest one with signals for `latest`."""
+        if run_id == "latest":
+            return Run(self, self._latest())
+        return Run(self, run_id)
+
+    def _latest(self):
+        experiment = self.experiment()
+        if experiment:
+            with answers(f"runs of experiment {experiment.name}"):
+                found = self._with_signals([experiment.experiment_id])
+            if found:
+                return found[0].info.run_id
+        with answers("experiments"):
+            others = {e.experiment_id: e.name for e in self.client.search_experiments()}
+            found = self._with_signals(list(others))
+        elsewhere = [f"{run.info.run_id} in {others[run.info.experiment_id]!r}" for run in found]
+        hint = f"; the newest elsewhere is run_id={elsewhere[0]}" if elsewhere else "; train first: python src/train.py"
+        name = experiment.name if experiment else self.experiment_name
+        raise TrackingError(f"run_id=latest: experiment {name!r} of {self.uri} has no run with signals{hint}")
+
+    def _with_signals(self, experiments):
+        return self.client.search_runs(
+            experiments, f"metrics.`{schema.COMMIT_METRIC}` > 0",
+            order_by=["attributes.start_time DESC"], max_results=1,
+        )
+
+    def adopt_helper(self, run, step):
+        """Nest the run that `mlflow run` made for a step under the run that the step works on."""
+        helper = os.environ.get("MLFLOW_RUN_ID")
+        if helper and helper != run.run_id:
+            helper_run = Run(self, helper)
+            helper_run.set_tags({
+                PARENT_TAG: run.run_id,
+                NAME_TAG: f"{step} of {run.info.run_name}",
+                "mlflow.note.content": f"Made by `mlflow run`; its result is in run {run.run_id}.",
+            })
+
+
+def _refuse_absent(uri, create):
+    parsed = urlparse(uri)
+    if parsed.scheme in ("http", "https"):
+        _refuse_unreachable(uri)
+    elif parsed.scheme == "sqlite" and not create:
+        path = Path(uri.removeprefix("sqlite:///"))
+        if not path.exists():
+            raise TrackingError(
+                f"there is no MLflow store at {uri}; run this where training ran, or say tracking.uri="
+            )
+
+
+def _refuse_unreachable(uri):
+    """Ask once, quickly: MLflow itself would retry a dead server for minutes without a word."""
+    import requests
+
+    try:
+        requests.get(f"{uri}/health", timeout=20)
+    except requests.RequestException as error:
+        raise TrackingError(
+            f"MLflow server {uri} does not answer ({type(error).__name__}); is it running, is tracking.uri right?"
+        ) from error
+
+
+class Run:
+    """One MLflow run: what it holds and what is logged into it. All errors are TrackingErrors."""
+
+    def __init__(self, store, run_id):
+        self.store, self.client = store, store.client
+        try:
+            run = self.client.get_run(run_id)
+        except MlflowException as error:
+            raise TrackingError(
+                f"run {run_id!r} is not in {store.uri} ({str(error).splitlines()[0]}); "
+                "see the ids in the UI, or use run_id=latest"
+            ) from error
+        if run.info.lifecycle_stage == "deleted":
+            raise TrackingError(f"run {run_id} was deleted; restore it with: mlflow runs restore --run-id {run_id}")
+        self.info, self.run_id = run.info, run.info.run_id
+        self._params = run.data.params
+
+    @property
+    def place(self):
+        """Where a person finds the run: a link when there is a server, else its name and store."""
+        if urlparse(self.store.uri).scheme in ("http", "https"):
+            return f"{self.store.uri}/#/experiments/{self.info.experiment_id}/runs/{self.run_id}"
+        return f"{self.store.uri}, run {self.info.run_name}"
+
+    # ------------------------------------------------------------------ what training logs
+
+    @contextlib.contextmanager
+    def running(self):
+        """Ends the run as FINISHED, KILLED (Ctrl-C) or FAILED, whatever happens inside."""
+        status = RunStatus.FAILED
+        try:
+            yield
+            status = RunStatus.FINISHED
+        except KeyboardInterrupt:
+            status = RunStatus.KILLED
+            raise
+        finally:
+            self.client.set_terminated(self.run_id, RunStatus.to_string(status))
+
+    def set_tags(self, tags):
+        with answers(f"run {self.run_id}: tags"):
+            self.client.log_batch(self.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+
+    def log_params(self, params):
+        """Log params; those that `mlflow run` logged already under the same name stay."""
+        new = [Param(key, str(value)) for key, value in params.items() if key not in self._params]
+        with answers(f"run {self.run_id}: params"):
+            self.client.log_batch(self.run_id, params=new)
+
+    def log_metrics(self, metrics, step):
+        now = get_current_time_millis()
+        with answers(f"run {self.run_id}: metrics"):
+            self.client.log_batch(self.run_id, [Metric(k, v, now, step) for k, v in metrics.items()])
+
+    def log_text(self, text, path):
+        """Log a text as artifact `path`, UTF-8, its line ends as they are."""
+        self.log_bytes(text.encode("utf-8"), path)
+
+    def log_bytes(self, content, path):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, Path(path).name)
+            file.write_bytes(content)
+            self.log_file(file, path)
+
+    def log_file(self, file, path):
+        parent = str(Path(path).parent)
+        with answers(f"run {self.run_id}: artifact {path}"):
+            self.client.log_artifact(self.run_id, str(file), None if parent == "." else parent)
+
+    def log_config(self, step, yaml):
+        self.log_text(yaml, f"config/{step}.yaml")
+
+    def log_labels(self, names):
+        """Log class index → class name."""
+        self.log_text(json.dumps(dict(enumerate(names)), ensure_ascii=False, indent=1) + "\n", schema.LABELS_FILE)
+
+    def log_dataset(self, frame, name, source, digest, context):
+        """Log labelled texts as a dataset input of the run: name, digest, schema and size."""
+        from mlflow.entities import DatasetInput, InputTag
+
+        dataset = mlflow.data.from_pandas(frame, source=source, targets="label", name=name, digest=digest)
+        tag = InputTag("mlflow.data.context", context)
+        with answers(f"run {self.run_id}: dataset"):
+            self.client.log_inputs(self.run_id, [DatasetInput(dataset._to_mlflow_entity(), [tag])])
+
+    def commit(self, number, rows):
+        """Say that observation `number` is whole; without this nobody reads it."""
+        self.log_metrics({schema.COMMIT_METRIC: rows}, number)
+
+    # ------------------------------------------------------------------ what later steps read
+
+    def metric(self, name):
+        """Latest value of a metric."""
+        with answers(f"run {self.run_id}"):
+            return self.client.get_run(self.run_id).data.metrics[name]
+
+    def committed(self):
+        """{observation number: rows} of the observations that are whole."""
+        with answers(f"run {self.run_id}: metric {schema.COMMIT_METRIC}"):
+            history = self.client.get_metric_history(self.run_id, schema.COMMIT_METRIC)
+        return {metric.step: int(metric.value) for metric in history}
+
+    def shards(self):
+        """Every shard that lies in the run, committed or not."""
+        with answers(f"run {self.run_id}: artifacts"):
+            files = self.client.list_artifacts(self.run_id, schema.SIGNALS_DIR)
+        return [shard for shard in (schema.parse_shard(file.path) for file in files) if shard]
+
+    def has(self, path):
+        """Whether the run has an artifact at `path`."""
+        parent = str(Path(path).parent)
+        with answers(f"run {self.run_id}: artifacts"):
+            files = self.client.list_artifacts(self.run_id, None if parent == "." else parent)
+        return path in [file.path for file in files]
+
+    @contextlib.contextmanager
+    def file(self, path):
+        """Local path of an artifact, for reading: where it lies, or a copy for as long as needed."""
+        local = urlparse(self.info.artifact_uri).scheme in ("", "file")
+        with tempfile.TemporaryDirectory() as folder:
+            with answers(f"run {self.run_id}: artifact {path}"):
+                found = self.client.download_artifacts(self.run_id, path, None if local else folder)
+            yield found
+
+    def log_image(self, array, name, step):
+        """Log a picture into the image series `name`: the UI shows it with a slider over steps."""
+        with answers(f"run {self.run_id}: image {name}"):
+            self.client.log_image(self.run_id, array, key=name, step=step, synchronous=True)
+
+
+def listing(numbers):
+    """Observations as text, for messages."""
+    return first_few(sorted(numbers), 8)

@@ -1,0 +1,23 @@
+"""All three steps in one go: train, summarize, plot. Keys of plot are under `plot.`.
+
+    python src/main.py
+    python src/main.py seed=1 plot.use_f_times=0
+"""
+
+from dataclasses import replace
+
+from datamap.cli import step
+
+
+@step("main", __doc__)
+def main(config):
+    from datamap import steps
+
+    run = steps.train(config)
+    same = {"run_id": run.run_id, "tracking": config.tracking}
+    steps.summarize(replace(config.summarize, **same))
+    steps.plot(replace(config.plot, **same))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Reduce the signals of a run to one row a sample and log it as summary.tsv.
+
+    python src/summarize.py run_id=latest
+    python src/summarize.py run_id=3f2a…
+"""
+
+from datamap.cli import step
+
+
+@step("summarize", __doc__)
+def main(config):
+    from datamap import steps
+
+    run, _ = steps.summarize(config)
+    steps.say(f"next: python src/plot.py run_id={run.run_id}")
+
+
+if __name__ == "__main__":
+    main()

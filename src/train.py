@@ -1,0 +1,21 @@
+"""Fine-tune a text classifier and log the signals of every training sample, epoch by epoch.
+
+    python src/train.py                                         the demo data, a small ERNIE
+    python src/train.py data=file data.path=my.tsv              your own labelled texts
+    python src/train.py model=ernie-3.0-base-zh data=lcqmc      the original's set-up
+    python src/train.py data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
+"""
+
+from datamap.cli import step
+
+
+@step("train", __doc__)
+def main(config):
+    from datamap import steps
+
+    run = steps.train(config)
+    steps.say(f"next: python src/summarize.py run_id={run.run_id}")
+
+
+if __name__ == "__main__":
+    main()
