@@ -1,7 +1,7 @@
 """All three steps in one go: train, summarize, plot. Keys of plot are under `plot.`.
 
-    python src/main.py
-    python src/main.py seed=1 plot.use_f_times=0
+python src/main.py
+python src/main.py seed=1 plot.use_f_times=0
 """
 
 from dataclasses import replace

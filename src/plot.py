@@ -1,10 +1,10 @@
 """Draw a data map of a run and log it into the run.
 
-    python src/plot.py run_id=latest                                        all samples, by correct_ratio
-    python src/plot.py run_id=latest criterion=forgetting_times threshold=1 the forgotten ones only
-    python src/plot.py run_id=latest use_f_times=0                          by forgetting events
-    python src/plot.py run_id=latest use_l_times=0                          by learning events
-    python src/plot.py run_id=latest dirty_label=true                       by planted kind
+python src/plot.py run_id=latest                                        all samples, by correct_ratio
+python src/plot.py run_id=latest criterion=forgetting_times threshold=1 the forgotten ones only
+python src/plot.py run_id=latest use_f_times=0                          by forgetting events
+python src/plot.py run_id=latest use_l_times=0                          by learning events
+python src/plot.py run_id=latest dirty_label=true                       by planted kind
 """
 
 from datamap.cli import step

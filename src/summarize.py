@@ -1,7 +1,7 @@
 """Reduce the signals of a run to one row a sample and log it as summary.tsv.
 
-    python src/summarize.py run_id=latest
-    python src/summarize.py run_id=3f2a…
+python src/summarize.py run_id=latest
+python src/summarize.py run_id=3f2a…
 """
 
 from datamap.cli import step

@@ -1,9 +1,9 @@
 """Fine-tune a text classifier and log the signals of every training sample, epoch by epoch.
 
-    python src/train.py                                         the demo data, a small ERNIE
-    python src/train.py data=file data.path=my.tsv              your own labelled texts
-    python src/train.py model=ernie-3.0-base-zh data=lcqmc      the original's set-up
-    python src/train.py data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
+python src/train.py                                         the demo data, a small ERNIE
+python src/train.py data=file data.path=my.tsv              your own labelled texts
+python src/train.py model=ernie-3.0-base-zh data=lcqmc      the original's set-up
+python src/train.py data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
 """
 
 from datamap.cli import step

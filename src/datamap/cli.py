@@ -1,6 +1,7 @@
 """Command line → Hydra → a step; a user's mistake → one line and exit code 2."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,8 +20,10 @@ CONF = ROOT / "conf"
 
 # No output folders and no log files of Hydra's own: all that a step makes is in its MLflow run.
 QUIET = (
-    "hydra.run.dir=.", "hydra.output_subdir=null",
-    "hydra/job_logging=disabled", "hydra/hydra_logging=disabled",
+    "hydra.run.dir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=disabled",
+    "hydra/hydra_logging=disabled",
 )
 QUOTED = ("run_id", "plot.run_id", "summarize.run_id")  # Hydra would read 9e34…1 as a number
 
@@ -57,6 +60,7 @@ def _run(name, main, arguments):
         except DataMapError as error:
             failure.append(error)  # raised from here, Hydra would print lines of its own
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
     sys.argv = [sys.argv[0], *QUIET, *arguments]
     try:
         hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
@@ -82,7 +86,9 @@ def validated(raw, name):
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "?"
         if "run_id" in str(key):
-            raise ConfigError("run_id is missing: give run_id=<id>, or run_id=latest for the newest run") from error
+            raise ConfigError(
+                "run_id is missing: give run_id=<id>, or run_id=latest for the newest run"
+            ) from error
         raise ConfigError(f"{key}: {str(error).strip().splitlines()[0]}") from error
     types.check(config)
     return config
@@ -134,7 +140,10 @@ def one_line(error):
 def help_text(name, description):
     """What the step does and every key it takes: its YAML files, which explain themselves."""
     primary = CONF / f"{name}.yaml"
-    parts = [description.strip(), f"\nKeys and their defaults ({primary.relative_to(ROOT)}); give any as key=value:\n"]
+    parts = [
+        description.strip(),
+        f"\nKeys and their defaults ({primary.relative_to(ROOT)}); give any as key=value:\n",
+    ]
     parts.append(primary.read_text(encoding="utf-8").strip())
     groups = ("data", "model", "tracking") if name in ("train", "main") else ("tracking",)
     for group in groups:

@@ -66,8 +66,13 @@ class Samples:
             return None if values is None else [values[row] for row in rows]
 
         return replace(
-            self, ids=pick(self.ids), texts_a=pick(self.texts_a), texts_b=pick(self.texts_b),
-            labels=self.labels[rows], s_labels=self.s_labels[rows], lines=pick(self.lines),
+            self,
+            ids=pick(self.ids),
+            texts_a=pick(self.texts_a),
+            texts_b=pick(self.texts_b),
+            labels=self.labels[rows],
+            s_labels=self.s_labels[rows],
+            lines=pick(self.lines),
         )
 
 
@@ -203,7 +208,9 @@ class _RowReader:
 
     def refuse(self, line, problem):
         if not self.skip_bad:
-            raise DataError(f"{self.path}, line {line}: {problem} (data.on_bad_row=skip leaves such rows out)")
+            raise DataError(
+                f"{self.path}, line {line}: {problem} (data.on_bad_row=skip leaves such rows out)"
+            )
         self.bad.append(BadRow(self.path, line, problem))
 
     def read(self, rows):
@@ -287,7 +294,9 @@ def _to_samples(samples, class_names, reader):
         reader.refuse(samples["line"][row], f"class {label!r} is not known ({known})")
     keep = sorted(set(range(len(samples["label"]))) - set(unknown))
     if len(class_names) < 2:
-        raise DataError(f"{reader.path}: only {len(class_names)} class ({first_few(class_names)}); a classifier needs two")
+        raise DataError(
+            f"{reader.path}: only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
+        )
     return Samples(
         path=reader.path,
         ids=_ids([samples["id"][row] for row in keep]),

@@ -120,13 +120,15 @@ def summarize(observations):
 
 
 def _reduce(observations):
-    return pd.DataFrame({
-        "id": observations.ids.to_numpy(zero_copy_only=False),
-        "label": observations.labels,
-        "s_label": observations.noisy_labels,
-        **{name: statistic(observations) for name, statistic in STATISTICS.items()},
-        **{f"{key}_mean": values.mean(axis=0) for key, values in observations.further.items()},
-    })
+    return pd.DataFrame(
+        {
+            "id": observations.ids.to_numpy(zero_copy_only=False),
+            "label": observations.labels,
+            "s_label": observations.noisy_labels,
+            **{name: statistic(observations) for name, statistic in STATISTICS.items()},
+            **{f"{key}_mean": values.mean(axis=0) for key, values in observations.further.items()},
+        }
+    )
 
 
 def auroc(scores, positive):

@@ -77,7 +77,14 @@ def _by_events(summary, column, verb, between):
     never, always = ratio <= 1e-9, ratio >= 1 - 1e-9
     place = np.where(times >= 1, np.minimum(times, 3) - 1, np.where(never, 0, np.where(always, 5, 4)))
     place = np.where(times >= 1, 3 - place, place)  # ≥ 3, 2, 1 times stand at 1, 2, 3
-    names = ("never right", f"{verb} 3 times or more", f"{verb} twice", f"{verb} once", between, "always right")
+    names = (
+        "never right",
+        f"{verb} 3 times or more",
+        f"{verb} twice",
+        f"{verb} once",
+        between,
+        "always right",
+    )
     return _groups(names, place)
 
 
@@ -117,7 +124,9 @@ def plan(criterion=None, threshold=0, use_f_times=-1, use_l_times=-1, dirty_labe
     }
     given = [option for option, (*_, least) in asked.items() if least >= 0]
     if len(given) > 1:
-        raise MapError(f"{' and '.join(given)} both choose the colours; give one of them (criterion= filters)")
+        raise MapError(
+            f"{' and '.join(given)} both choose the colours; give one of them (criterion= filters)"
+        )
     grouping, column, least = asked[given[0]] if given else ("correctness", None, 0)
     filters = [Filter(column, least)] if column and least > 0 else []
     filters += [Filter(criterion, threshold)] if criterion else []
@@ -125,7 +134,12 @@ def plan(criterion=None, threshold=0, use_f_times=-1, use_l_times=-1, dirty_labe
     return Plan(grouping, tuple(filters), re.sub(r"[^\w.-]", "_", name))
 
 
-NAMES = {"correctness": "data_map", "forgetting": "forgetting_map", "learning": "learnt_map", "kind": "dirty_map"}
+NAMES = {
+    "correctness": "data_map",
+    "forgetting": "forgetting_map",
+    "learning": "learnt_map",
+    "kind": "dirty_map",
+}
 
 
 def select(summary, filters):

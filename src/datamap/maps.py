@@ -42,13 +42,20 @@ def draw_map(summary, groups, ax, x="label_var", y="avg_probs", title="", legend
     xs, ys = summary[x].to_numpy(), summary[y].to_numpy()
     size = point_size(len(summary))
     ranks = sorted(groups, key=lambda group: -int(group.mask.sum()))
-    for group in groups:
+    for group in reversed(groups):  # best first: the legend reads from top to bottom as the map does
         count = int(group.mask.sum())
         if not count:
             continue
         ax.scatter(
-            xs[group.mask], ys[group.mask], s=size, c=group.color, marker=group.marker, alpha=0.8,
-            linewidths=0.35, edgecolors="white", label=f"{group.name} ({count:,})",
+            xs[group.mask],
+            ys[group.mask],
+            s=size,
+            c=group.color,
+            marker=group.marker,
+            alpha=0.8,
+            linewidths=0.35,
+            edgecolors="white",
+            label=f"{group.name} ({count:,})",
             zorder=3 + ranks.index(group) / len(groups),
         )
     ax.set_xlabel(AXIS_NAMES.get(x, x))
@@ -59,8 +66,13 @@ def draw_map(summary, groups, ax, x="label_var", y="avg_probs", title="", legend
         if name in LIMITS:
             setter(LIMITS[name])
     legend = ax.legend(
-        title=legend_title, loc="upper left", bbox_to_anchor=(1.0, 1.0), alignment="left",
-        borderaxespad=0, handletextpad=0.3, markerscale=max(1.0, (36 / size) ** 0.5),
+        title=legend_title,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        alignment="left",
+        borderaxespad=0,
+        handletextpad=0.3,
+        markerscale=max(1.0, (36 / size) ** 0.5),
     )
     for handle in legend.legend_handles:
         handle.set_alpha(1)
@@ -76,7 +88,7 @@ def point_size(count):
     return min(36.0, max(4.0, 36.0 * (500 / max(count, 1)) ** 0.5))
 
 
-def make_map(summary, groups, width=8.0, height=5.0, dpi=150, **names):
+def make_map(summary, groups, width=7.2, height=4.5, dpi=160, **names):
     """A figure of one map (arguments: `draw_map`), `width` × `height` inches."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")

@@ -81,7 +81,9 @@ def _check(table, name):
         table = _replace(table, "label_probs", table["label_probs"].cast(pa.float64()))
     for key in schema.REQUIRED_SIGNALS:
         if table[key].null_count:
-            raise SignalError(f"{name}: {key} is missing in {table[key].null_count} of {table.num_rows} records")
+            raise SignalError(
+                f"{name}: {key} is missing in {table[key].null_count} of {table.num_rows} records"
+            )
     probs = table["label_probs"].to_numpy()
     wrong = ~((probs >= 0) & (probs <= 1))
     if wrong.any():
@@ -103,7 +105,9 @@ def concat(tables):
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise SignalError(f"the shards of an observation do not fit together: {str(error).splitlines()[0]}") from error
+        raise SignalError(
+            f"the shards of an observation do not fit together: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def check_rows(table, committed, number):
@@ -197,7 +201,9 @@ def _rows(table, ids, number, allow_missing):
     rows = pc.fill_null(pc.index_in(ids, table["id"].combine_chunks()), -1).to_numpy(zero_copy_only=False)
     if not allow_missing:
         _refuse_missing(ids.filter(pa.array(rows < 0)), where, "is missing sample")
-        unknown = pc.invert(pc.is_in(table["id"], ids.combine_chunks() if hasattr(ids, "combine_chunks") else ids))
+        unknown = pc.invert(
+            pc.is_in(table["id"], ids.combine_chunks() if hasattr(ids, "combine_chunks") else ids)
+        )
         _refuse_missing(table["id"].filter(unknown), where, "has samples that the first does not have:")
     return rows
 
@@ -219,7 +225,9 @@ def _constant(values, present, ids, key):
     first = values[present.argmax(axis=0), np.arange(values.shape[1])]
     changed = ((values != first) & present).any(axis=0)
     if changed.any():
-        raise SignalError(f"{key} changes between observations, id {first_few(ids.filter(pa.array(changed)).to_pylist())}")
+        raise SignalError(
+            f"{key} changes between observations, id {first_few(ids.filter(pa.array(changed)).to_pylist())}"
+        )
     return first
 
 
@@ -227,7 +235,8 @@ def _further_keys(tables):
     """Numeric keys beyond the contract that every observation has."""
     common = [key for key in tables[0].column_names if all(key in t.column_names for t in tables)]
     return [
-        key for key in common
+        key
+        for key in common
         if key not in schema.SIGNAL_COLUMNS and all(_is_numeric(t[key].type) for t in tables)
     ]
 

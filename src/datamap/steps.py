@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from datamap import dynamics, groups, maps, schema, shards
+from datamap import dynamics, groups, schema, shards
 from datamap.config import SummarizeConfig
 from datamap.errors import TrackingError
 from datamap.tracking import Store, listing
@@ -24,22 +24,32 @@ def train(config):
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
     if config.trainer.device:
         training.use_device(config.trainer.device)
-    training.seed_everything(config.seed)
+    training.seed_weights(config.seed)
     texts = samples.texts_a + (samples.texts_b or [])
     model, tokenizer = modeling.build(config.model, texts, len(samples.class_names))
     run = store.start_run(config.tracking.run_name, config.tracking.tags)
     say(f"run {run.run_id}  ({run.place})")
+    report = _Reporter(run, config)
     try:
         with run.running():
             _log_start(run, config, samples, dev)
-            report = _Reporter(run, config)
-            training.fit(model, tokenizer, samples, dev, _fit_options(config), report.write, report.progress, report.bar)
+            training.fit(
+                model,
+                tokenizer,
+                samples,
+                dev,
+                _fit_options(config),
+                report.write,
+                report.progress,
+                report.bar,
+            )
     except BaseException:
-        kept = run.committed()
-        if kept:
-            say(f"training ended early; {len(kept)} observations are safe: python src/summarize.py run_id={run.run_id}")
+        if report.kept:
+            say(
+                f"ended early; {report.kept} observations are safe: python src/summarize.py run_id={run.run_id}"
+            )
         raise
-    say(f"{len(run.committed())} observations of {len(samples):,} samples logged")
+    say(f"{report.kept} observations of {len(samples):,} samples logged")
     return run
 
 
@@ -69,7 +79,11 @@ def _summarize(run, config):
 
 def plot(config):
     """Draw a data map of a run and log it as file and as image series; returns (run, name)."""
-    plan = groups.plan(config.criterion, config.threshold, config.use_f_times, config.use_l_times, config.dirty_label)
+    from datamap import maps
+
+    plan = groups.plan(
+        config.criterion, config.threshold, config.use_f_times, config.use_l_times, config.dirty_label
+    )
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.adopt_helper(run, "plot")
@@ -77,12 +91,18 @@ def plot(config):
     x, y = (groups.numeric_column(summary, name, key) for key, name in (("x", config.x), ("y", config.y)))
     shown = groups.select(summary, plan.filters)
     figure = maps.make_map(
-        shown, groups.GROUPINGS[plan.grouping](shown), config.width, config.height, config.dpi,
-        x=x, y=y, legend_title=groups.LEGEND_TITLES[plan.grouping],
+        shown,
+        groups.GROUPINGS[plan.grouping](shown),
+        config.width,
+        config.height,
+        config.dpi,
+        x=x,
+        y=y,
+        legend_title=groups.LEGEND_TITLES[plan.grouping],
         title=_title(run, plan, len(shown), len(summary), count),
     )
     name = config.name or plan.name + "".join(f"-{k}_{v}" for k, v, usual in _axes(config) if v != usual)
-    _log_map(run, figure, name, config)
+    _log_map(run, maps, figure, name, config)
     return run, name
 
 
@@ -91,13 +111,15 @@ def _axes(config):
 
 
 def _title(run, plan, shown, total, count):
-    what = f"{total:,} samples" if not plan.filters else (
-        f"{shown:,} of {total:,} samples, {' and '.join(map(str, plan.filters))}"
+    what = (
+        f"{total:,} samples"
+        if not plan.filters
+        else (f"{shown:,} of {total:,} samples, {' and '.join(map(str, plan.filters))}")
     )
     return f"{run.info.run_name}: {what}, {count} observations"
 
 
-def _log_map(run, figure, name, config):
+def _log_map(run, maps, figure, name, config):
     array = maps.pixels(figure)
     path = f"{schema.MAPS_DIR}/{name}"
     run.log_bytes(maps.png(array), f"{path}.png")
@@ -118,7 +140,9 @@ def _summary_of(run, config):
         summary = _read_summary(path)
     count, now = int(run.metric("summary/observations")), len(run.committed())
     if count < now:
-        say(f"note: the summary covers {count} of {now} observations; renew it: python src/summarize.py run_id={run.run_id}")
+        say(
+            f"note: the summary covers {count} of {now} observations; renew it: python src/summarize.py run_id={run.run_id}"
+        )
     return summary, count
 
 
@@ -156,7 +180,9 @@ def _data(config):
         samples, dev = dataset.load_named(data.loader, **options)
     else:
         samples = dataset.load_samples(data.path, **options)
-        dev = data.dev_path and dataset.load_samples(data.dev_path, **options, class_names=samples.class_names)
+        dev = data.dev_path and dataset.load_samples(
+            data.dev_path, **options, class_names=samples.class_names
+        )
     if data.sample:
         samples = dataset.draw(samples, data.sample, config.seed)
     if data.flip_ratio:
@@ -196,9 +222,14 @@ def _fit_options(config):
 
     trainer, signals = config.trainer, config.signals
     return FitOptions(
-        seed=config.seed, epochs=trainer.epochs, batch_size=trainer.batch_size,
-        eval_batch_size=signals.batch_size, max_length=trainer.max_length, lr=trainer.lr,
-        warmup=trainer.warmup, weight_decay=trainer.weight_decay,
+        seed=config.seed,
+        epochs=trainer.epochs,
+        batch_size=trainer.batch_size,
+        eval_batch_size=signals.batch_size,
+        max_length=trainer.max_length,
+        lr=trainer.lr,
+        warmup=trainer.warmup,
+        weight_decay=trainer.weight_decay,
         every_steps=None if signals.every == "epoch" else signals.every,
     )
 
@@ -207,7 +238,7 @@ class _Reporter:
     """What training calls back: observations into the run, progress onto the terminal."""
 
     def __init__(self, run, config):
-        self.run, self.rows = run, config.signals.shard_rows
+        self.run, self.rows, self.kept = run, config.signals.shard_rows, 0
         self.unit = "epoch" if config.signals.every == "epoch" else "step"
 
     def write(self, number, table):
@@ -217,6 +248,7 @@ class _Reporter:
                 shards.write_jsonl(part, file)
                 self.run.log_file(file, shard.path)
         self.run.commit(number, table.num_rows)
+        self.kept += 1
 
     def progress(self, progress):
         self.run.log_metrics(progress.metrics, progress.number)

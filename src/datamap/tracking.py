@@ -2,10 +2,14 @@
 
 import contextlib
 import json
+import logging
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from urllib.parse import urlparse
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # read at import
 
 import mlflow
 from mlflow import MlflowClient
@@ -15,6 +19,8 @@ from mlflow.utils.time import get_current_time_millis
 
 from datamap import schema
 from datamap.errors import TrackingError, first_few
+
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # "Creating initial tables…"
 
 EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
 PARENT_TAG = "mlflow.parentRunId"
@@ -73,7 +79,11 @@ class Store:
         else:
             with answers("a new run cannot be made"):
                 experiment = self.experiment()
-                number = experiment.experiment_id if experiment else self.client.create_experiment(self.experiment_name)
+                number = (
+                    experiment.experiment_id
+                    if experiment
+                    else self.client.create_experiment(self.experiment_name)
+                )
                 from mlflow.tracking.context.registry import resolve_tags
 
                 made = self.client.create_run(number, tags=resolve_tags(tags), run_name=name)
@@ -82,7 +92,9 @@ class Store:
             # Without a kind the UI opens a new experiment in its view for LLM traces.
             experiment = self.client.get_experiment(run.info.experiment_id)
             if "mlflow.experimentKind" not in experiment.tags:
-                self.client.set_experiment_tag(experiment.experiment_id, "mlflow.experimentKind", "custom_model_development")
+                self.client.set_experiment_tag(
+                    experiment.experiment_id, "mlflow.experimentKind", "custom_model_development"
+                )
         return run
 
     def run(self, run_id):
@@ -102,14 +114,20 @@ class Store:
             others = {e.experiment_id: e.name for e in self.client.search_experiments()}
             found = self._with_signals(list(others))
         elsewhere = [f"{run.info.run_id} in {others[run.info.experiment_id]!r}" for run in found]
-        hint = f"; the newest elsewhere is run_id={elsewhere[0]}" if elsewhere else "; train first: python src/train.py"
+        hint = (
+            f"; the newest elsewhere is run_id={elsewhere[0]}"
+            if elsewhere
+            else "; train first: python src/train.py"
+        )
         name = experiment.name if experiment else self.experiment_name
         raise TrackingError(f"run_id=latest: experiment {name!r} of {self.uri} has no run with signals{hint}")
 
     def _with_signals(self, experiments):
         return self.client.search_runs(
-            experiments, f"metrics.`{schema.COMMIT_METRIC}` > 0",
-            order_by=["attributes.start_time DESC"], max_results=1,
+            experiments,
+            f"metrics.`{schema.COMMIT_METRIC}` > 0",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
         )
 
     def adopt_helper(self, run, step):
@@ -117,11 +135,13 @@ class Store:
         helper = os.environ.get("MLFLOW_RUN_ID")
         if helper and helper != run.run_id:
             helper_run = Run(self, helper)
-            helper_run.set_tags({
-                PARENT_TAG: run.run_id,
-                NAME_TAG: f"{step} of {run.info.run_name}",
-                "mlflow.note.content": f"Made by `mlflow run`; its result is in run {run.run_id}.",
-            })
+            helper_run.set_tags(
+                {
+                    PARENT_TAG: run.run_id,
+                    NAME_TAG: f"{step} of {run.info.run_name}",
+                    "mlflow.note.content": f"Made by `mlflow run`; its result is in run {run.run_id}.",
+                }
+            )
 
 
 def _refuse_absent(uri, create):
@@ -161,7 +181,9 @@ class Run:
                 "see the ids in the UI, or use run_id=latest"
             ) from error
         if run.info.lifecycle_stage == "deleted":
-            raise TrackingError(f"run {run_id} was deleted; restore it with: mlflow runs restore --run-id {run_id}")
+            raise TrackingError(
+                f"run {run_id} was deleted; restore it with: mlflow runs restore --run-id {run_id}"
+            )
         self.info, self.run_id = run.info, run.info.run_id
         self._params = run.data.params
 
@@ -222,16 +244,21 @@ class Run:
 
     def log_labels(self, names):
         """Log class index → class name."""
-        self.log_text(json.dumps(dict(enumerate(names)), ensure_ascii=False, indent=1) + "\n", schema.LABELS_FILE)
+        self.log_text(
+            json.dumps(dict(enumerate(names)), ensure_ascii=False, indent=1) + "\n", schema.LABELS_FILE
+        )
 
     def log_dataset(self, frame, name, source, digest, context):
         """Log labelled texts as a dataset input of the run: name, digest, schema and size."""
         from mlflow.entities import DatasetInput, InputTag
 
-        dataset = mlflow.data.from_pandas(frame, source=source, targets="label", name=name, digest=digest)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about integer columns and sources of two readings
+            dataset = mlflow.data.from_pandas(frame, source=source, targets="label", name=name, digest=digest)
+            entity = dataset._to_mlflow_entity()
         tag = InputTag("mlflow.data.context", context)
         with answers(f"run {self.run_id}: dataset"):
-            self.client.log_inputs(self.run_id, [DatasetInput(dataset._to_mlflow_entity(), [tag])])
+            self.client.log_inputs(self.run_id, [DatasetInput(entity, [tag])])
 
     def commit(self, number, rows):
         """Say that observation `number` is whole; without this nobody reads it."""

@@ -1,6 +1,5 @@
 """Fine-tuning that observes every training sample as it goes. Knows nothing of MLflow."""
 
-import random
 import time
 from typing import NamedTuple
 
@@ -35,55 +34,13 @@ def use_device(name):
         raise TrainingError(f"trainer.device={name}: {str(error).strip().splitlines()[0]}") from error
 
 
-def seed_everything(seed):
-    """Same seed, same signals, byte for byte on CPU."""
-    random.seed(seed)
-    np.random.seed(seed)
-    paddle.seed(seed)
+def seed_weights(seed):
+    """Same seed, same signals, byte for byte on CPU.
 
-
-def fit(model, tokenizer, samples, dev, options, write, report, bar=iter):
-    """Fine-tune `model` and observe all `samples` as often as `options.every_steps` says.
-
-    Args:
-        model: paddle Layer, (input_ids, token_type_ids) → logits (batch, classes).
-        tokenizer: the model's own.
-        samples: `dataset.Samples` to train on; dev: ones to measure on, or None.
-        options: `FitOptions`.
-        write: called with (observation number, arrow table of signals).
-        report: called with a `Progress` after each observation.
-        bar: wraps the iterable of an epoch's batches, such as tqdm.
-    Raises:
-        TrainingError: the loss is no longer finite.
+    Python's and NumPy's global generators stay as they are: training does not use them, and
+    MLflow draws run names from one.
     """
-    tokens = encode(tokenizer, samples, options.max_length)
-    dev_tokens = encode(tokenizer, dev, options.max_length) if dev else None
-    steps = -(-len(samples) // options.batch_size)
-    optimizer, schedule = _optimizer(model, options, steps * options.epochs)
-    recorder = SignalRecorder(write)
-    step, started = 0, time.perf_counter()
-    for epoch in range(1, options.epochs + 1):
-        batches = shuffled_batches(tokens, options.batch_size, [options.seed, epoch])
-        for batch in bar(batches):
-            step += 1
-            loss = _train_step(model, tokens, samples.labels, batch, tokenizer.pad_token_id)
-            if not np.isfinite(loss):
-                raise TrainingError(
-                    f"the loss became {loss} at step {step} (epoch {epoch}); "
-                    f"lower the learning rate (trainer.lr={options.lr:g})"
-                )
-            optimizer.step()
-            schedule.step()
-            optimizer.clear_grad()
-            number = options.observation_at(step, steps)
-            if number:
-                trained = time.perf_counter()
-                metrics = _observe(model, tokenizer, samples, tokens, recorder, number, options)
-                if dev:
-                    metrics |= _measure(model, tokenizer, dev, dev_tokens, options)
-                seconds = {"train_seconds": trained - started, "observe_seconds": time.perf_counter() - trained}
-                report(Progress(number, metrics | {f"time/{k}": v for k, v in seconds.items()}))
-                started = time.perf_counter()
+    paddle.seed(seed)
 
 
 class FitOptions(NamedTuple):
@@ -105,6 +62,31 @@ class FitOptions(NamedTuple):
         if self.every_steps:
             return step if last or step % self.every_steps == 0 else None
         return step // steps_per_epoch if step % steps_per_epoch == 0 else None
+
+
+def fit(model, tokenizer, samples, dev, options, write, report, bar=iter):
+    """Fine-tune `model` and observe all `samples` as often as `options.every_steps` says.
+
+    Args:
+        model: paddle Layer, (input_ids, token_type_ids) → logits (samples, classes).
+        tokenizer: the model's own.
+        samples: `dataset.Samples` to train on; dev: ones to measure on, or None.
+        options: `FitOptions`.
+        write: called with (observation number, arrow table of signals).
+        report: called with a `Progress` after each observation.
+        bar: wraps the iterable of an epoch's batches, such as tqdm.
+    Raises:
+        TrainingError: the loss or the outputs are no longer finite.
+    """
+    trainer = _Trainer(model, tokenizer, samples, dev, options, write)
+    step = 0
+    for epoch in range(1, options.epochs + 1):
+        for batch in bar(shuffled_batches(trainer.tokens, options.batch_size, [options.seed, epoch])):
+            step += 1
+            trainer.train(batch, step)
+            number = options.observation_at(step, trainer.steps_per_epoch)
+            if number:
+                report(trainer.observe(number))
 
 
 def shuffled_batches(tokens, size, seed):
@@ -139,46 +121,81 @@ def _pad(tokens, batch, pad):
     return paddle.to_tensor(ids), paddle.to_tensor(segments)
 
 
-def _train_step(model, tokens, labels, batch, pad):
-    loss = paddle.nn.functional.cross_entropy(model(*_pad(tokens, batch, pad)), paddle.to_tensor(labels[batch]))
-    loss.backward()
-    return float(loss)
+class _Trainer:
+    """A model in training, and what it is trained and measured on."""
+
+    def __init__(self, model, tokenizer, samples, dev, options, write):
+        self.model, self.pad, self.options = model, tokenizer.pad_token_id, options
+        self.samples, self.tokens = samples, encode(tokenizer, samples, options.max_length)
+        self.dev, self.dev_tokens = dev, dev and encode(tokenizer, dev, options.max_length)
+        self.recorder = SignalRecorder(write)
+        self.steps_per_epoch = -(-len(samples) // options.batch_size)
+        self.schedule = LinearDecayWithWarmup(
+            options.lr, self.steps_per_epoch * options.epochs, options.warmup
+        )
+        self.optimizer = _adamw(model, self.schedule, options.weight_decay)
+        self.since = time.perf_counter()
+        model.train()
+
+    def train(self, batch, step):
+        """One step of the optimizer on the rows of `batch`."""
+        logits = self.model(*_pad(self.tokens, batch, self.pad))
+        loss = paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(self.samples.labels[batch]))
+        if not np.isfinite(float(loss)):
+            raise TrainingError(
+                f"the loss became {float(loss)} at step {step}; "
+                f"lower the learning rate (trainer.lr={self.options.lr:g})"
+            )
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.clear_grad()
+
+    def observe(self, number):
+        """Record the signals of all samples as observation `number`, and measure on dev."""
+        trained = time.perf_counter()
+        metrics = self._record(number)
+        if self.dev:
+            metrics |= self._measure()
+        now = time.perf_counter()
+        metrics |= {"time/train_seconds": trained - self.since, "time/observe_seconds": now - trained}
+        self.since = now
+        return Progress(number, metrics)
+
+    def _record(self, number):
+        logits = self._evaluate(self.tokens)
+        if not np.isfinite(logits).all():
+            raise TrainingError(
+                f"the model's outputs are not finite at observation {number}; "
+                f"lower the learning rate (trainer.lr={self.options.lr:g})"
+            )
+        labels, kinds = self.samples.labels, self.samples.s_labels
+        self.recorder.record(self.samples.ids, labels, logits=logits, noisy_labels=kinds)
+        table = self.recorder.commit(number)
+        correct = table["correct"].to_numpy(zero_copy_only=False)
+        planted = [kind for kind in KINDS if kinds.any() and (kinds == kind).any()]
+        return {
+            "train/loss": float(table["loss"].to_numpy().mean(dtype=np.float64)),
+            "train/accuracy": float(correct.mean()),
+            **{f"train/accuracy_{KINDS[kind]}": float(correct[kinds == kind].mean()) for kind in planted},
+        }
+
+    def _measure(self):
+        logits = self._evaluate(self.dev_tokens)
+        return {
+            "dev/loss": float(-of_label(log_softmax(logits), self.dev.labels).mean()),
+            "dev/accuracy": float((logits.argmax(axis=1) == self.dev.labels).mean()),
+        }
+
+    def _evaluate(self, tokens):
+        return evaluate(self.model, tokens, self.options.eval_batch_size, self.pad)
 
 
-def _optimizer(model, options, total_steps):
-    schedule = LinearDecayWithWarmup(options.lr, total_steps, options.warmup)
+def _adamw(model, schedule, weight_decay):
     decayed = {p.name for n, p in model.named_parameters() if "bias" not in n and "norm" not in n}
-    optimizer = paddle.optimizer.AdamW(
+    return paddle.optimizer.AdamW(
         learning_rate=schedule,
         parameters=model.parameters(),
-        weight_decay=options.weight_decay,
+        weight_decay=weight_decay,
         apply_decay_param_fun=lambda name: name in decayed,
     )
-    model.train()
-    return optimizer, schedule
-
-
-def _observe(model, tokenizer, samples, tokens, recorder, number, options):
-    logits = evaluate(model, tokens, options.eval_batch_size, tokenizer.pad_token_id)
-    if not np.isfinite(logits).all():
-        raise TrainingError(
-            f"the model's outputs are no longer finite at observation {number}; "
-            f"lower the learning rate (trainer.lr={options.lr:g})"
-        )
-    recorder.record(samples.ids, samples.labels, logits=logits, noisy_labels=samples.s_labels)
-    table = recorder.commit(number)
-    correct = table["correct"].to_numpy(zero_copy_only=False)
-    kinds = {k: samples.s_labels == k for k in KINDS} if samples.s_labels.any() else {}
-    return {
-        "train/loss": float(table["loss"].to_numpy().mean(dtype=np.float64)),
-        "train/accuracy": float(correct.mean()),
-        **{f"train/accuracy_{KINDS[k]}": float(correct[of].mean()) for k, of in kinds.items() if of.any()},
-    }
-
-
-def _measure(model, tokenizer, dev, tokens, options):
-    logits = evaluate(model, tokens, options.eval_batch_size, tokenizer.pad_token_id)
-    return {
-        "dev/loss": float(-of_label(log_softmax(logits), dev.labels).mean()),
-        "dev/accuracy": float((logits.argmax(axis=1) == dev.labels).mean()),
-    }

@@ -1,0 +1,44 @@
+# make help lists the targets. Variables: PYTHON (3.10 to 3.12), VENV, PORT.
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 5000
+BIN = $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint ui clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
+
+demo: $(VENV)/.installed  ## install what is needed, then train, summarize and plot on the demo data
+	$(BIN)/python src/train.py
+	$(BIN)/python src/summarize.py run_id=latest
+	$(BIN)/python src/plot.py run_id=latest
+	$(BIN)/python src/plot.py run_id=latest use_f_times=0
+	$(BIN)/python src/plot.py run_id=latest dirty_label=true
+	@echo "look at it in the MLflow UI: make ui"
+
+test: $(VENV)/.installed-test lint  ## install what is needed, then run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test  ## check the style of the code
+	$(BIN)/python -m ruff check .
+
+ui: $(VENV)/.installed  ## open the MLflow UI on the demo's store, http://127.0.0.1:5000
+	$(BIN)/mlflow ui --port $(PORT)
+
+clean:  ## remove the environment (the runs in mlflow.db and mlruns/ stay)
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || \
+	  { echo "$(PYTHON) is not Python 3.10 to 3.12; name one: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@ $(VENV)/.installed
