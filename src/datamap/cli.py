@@ -1,6 +1,7 @@
 """Command line → Hydra → a step; a user's mistake → one line and exit code 2."""
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from datamap import config as types
-from datamap.errors import ConfigError, DataMapError
+from datamap.errors import ConfigError, DataMapError, did_you_mean
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
@@ -25,6 +26,7 @@ QUIET = (
     "hydra/job_logging=disabled",
     "hydra/hydra_logging=disabled",
 )
+MISSING_HINTS = {"run_id": "give run_id=<id>, or run_id=latest for the newest run with signals"}
 QUOTED = ("run_id", "plot.run_id", "summarize.run_id")  # Hydra would read 9e34…1 as a number
 
 
@@ -65,7 +67,7 @@ def _run(name, main, arguments):
     try:
         hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        failure.append(ConfigError(one_line(error)))
+        failure.append(ConfigError(one_line(error) + _key_hint(error, name)))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -75,6 +77,12 @@ def _run(name, main, arguments):
     return 0
 
 
+def _key_hint(error, name):
+    """`; did you mean …?` for a key that Hydra does not know."""
+    misspelt = re.search(r"Could not override '([^']*)'", str(error))
+    return did_you_mean(misspelt.group(1), types.keys(types.STEPS[name])) if misspelt else ""
+
+
 def validated(raw, name):
     """The composed config as the step's dataclass, types and ranges checked.
 
@@ -82,14 +90,12 @@ def validated(raw, name):
         ConfigError: a value is missing, of the wrong type or out of range.
     """
     try:
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(types.STEPS[name]), raw))
+        merged = OmegaConf.merge(OmegaConf.structured(types.STEPS[name]), raw)
+        for key in sorted(OmegaConf.missing_keys(merged)):
+            raise ConfigError(f"{key} is missing: {MISSING_HINTS.get(key, f'give {key}=<value>')}")
+        config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None) or "?"
-        if "run_id" in str(key):
-            raise ConfigError(
-                "run_id is missing: give run_id=<id>, or run_id=latest for the newest run"
-            ) from error
-        raise ConfigError(f"{key}: {str(error).strip().splitlines()[0]}") from error
+        raise ConfigError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
     types.check(config)
     return config
 

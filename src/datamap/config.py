@@ -128,6 +128,15 @@ class MainConfig(TrainConfig):
 STEPS = {"train": TrainConfig, "summarize": SummarizeConfig, "plot": PlotConfig, "main": MainConfig}
 
 
+def keys(step, path=""):
+    """Every key of a step's dataclass, as written on the command line."""
+    found = []
+    for key in fields(step):
+        inner = key.default_factory if is_dataclass(key.default_factory) else None
+        found += keys(inner, f"{path}{key.name}.") if inner else [path + key.name]
+    return found
+
+
 def check(config, path=""):
     """Raise ConfigError for the first value that is out of its range or not among its choices."""
     for key in fields(config):

@@ -4,8 +4,10 @@ Importing this module imports paddle and paddlenlp (several seconds): only train
 """
 
 import logging
+import shutil
 import tempfile
 import warnings
+import weakref
 from collections import Counter
 from pathlib import Path
 
@@ -94,10 +96,13 @@ def character_tokenizer(texts):
     counts = Counter("".join(texts).lower())
     letters = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
     pieces = [f"##{c}" for c in letters if c.isalnum() and ord(c) < 128]
-    with tempfile.TemporaryDirectory() as folder:
-        vocabulary = Path(folder, "vocab.txt")
-        vocabulary.write_text("\n".join([*SPECIAL_TOKENS, *letters, *pieces]) + "\n", encoding="utf-8")
-        return ErnieTokenizer(str(vocabulary))
+    folder = tempfile.mkdtemp()
+    vocabulary = Path(folder, "vocab.txt")
+    vocabulary.write_text("\n".join([*SPECIAL_TOKENS, *letters, *pieces]) + "\n", encoding="utf-8")
+    tokenizer = ErnieTokenizer(str(vocabulary))
+    # save_pretrained copies the file, so it must live as long as its tokenizer.
+    weakref.finalize(tokenizer, shutil.rmtree, folder, ignore_errors=True)
+    return tokenizer
 
 
 def encode(tokenizer, samples, max_length):

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ def write_jsonl(table, path):
         start = "{" if position == 0 else ", "
         cells += [f"{start}{json.dumps(name)}: ", _json_cells(table[name])]
     lines = pc.binary_join_element_wise(*cells, "}\n", "")
-    with open(path, "wb") as file:
+    with Path(path).open("wb") as file:
         for chunk in lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]:
             file.write(_bytes_of(chunk))
 
@@ -194,17 +195,15 @@ def _all_ids(tables, allow_missing):
 
 def _rows(table, ids, number, allow_missing):
     """Row of each id in the table, −1 where it has none."""
-    where = f"observation {number}"
-    refuse_repeated(table["id"], where)
-    if table["id"].type != ids.type:
-        raise SignalError(f"{where}: ids are {table['id'].type}, before they were {ids.type}")
-    rows = pc.fill_null(pc.index_in(ids, table["id"].combine_chunks()), -1).to_numpy(zero_copy_only=False)
+    where, own = f"observation {number}", table["id"].combine_chunks()
+    refuse_repeated(own, where)
+    if own.type != ids.type:
+        raise SignalError(f"{where}: ids are {own.type}, in the first observation they are {ids.type}")
+    rows = pc.index_in(ids, value_set=own).fill_null(-1).to_numpy(zero_copy_only=False)
     if not allow_missing:
-        _refuse_missing(ids.filter(pa.array(rows < 0)), where, "is missing sample")
-        unknown = pc.invert(
-            pc.is_in(table["id"], ids.combine_chunks() if hasattr(ids, "combine_chunks") else ids)
-        )
-        _refuse_missing(table["id"].filter(unknown), where, "has samples that the first does not have:")
+        _refuse_missing(ids.filter(pa.array(rows < 0)), where, "lacks sample")
+        unknown = own.filter(pc.invert(pc.is_in(own, value_set=ids)))
+        _refuse_missing(unknown, where, "has samples that the first one lacks:")
     return rows
 
 

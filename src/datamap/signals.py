@@ -96,7 +96,7 @@ class SignalRecorder:
 
     >>> recorder = SignalRecorder(lambda number, table: print(number, table.num_rows))
     >>> recorder.record(ids=[0, 1], labels=[1, 0], logits=[[0.0, 2.0], [1.0, 0.5]])
-    >>> recorder.commit(1)
+    >>> table = recorder.commit(1)
     1 2
     """
 

@@ -141,7 +141,8 @@ def _summary_of(run, config):
     count, now = int(run.metric("summary/observations")), len(run.committed())
     if count < now:
         say(
-            f"note: the summary covers {count} of {now} observations; renew it: python src/summarize.py run_id={run.run_id}"
+            f"note: the summary covers {count} of {now} observations; "
+            f"renew it: python src/summarize.py run_id={run.run_id}"
         )
     return summary, count
 

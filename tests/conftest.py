@@ -1,0 +1,122 @@
+"""What all tests share: a clean MLflow per test, and the commands run as a person runs them."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def clean_world(tmp_path, monkeypatch):
+    """Each test works in an empty folder, with MLflow's and Hydra's global state as new."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+
+
+class Outcome:
+    """What a command printed, and its exit code."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a script of `src/` in this process: command("plot", "run_id=latest") → Outcome."""
+
+    def run(script, *arguments):
+        path = ROOT / "src" / f"{script}.py"
+        monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+        capsys.readouterr()
+        code = 0
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except SystemExit as stop:
+            code = stop.code or 0
+        return Outcome(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def shell():
+    """Run a command line in a process of its own: shell(["python", "src/plot.py", …]) → Outcome."""
+
+    def run(arguments, cwd=None, timeout=300, **environment):
+        done = subprocess.run(
+            arguments,
+            cwd=cwd,
+            timeout=timeout,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+PAIRS = [
+    ("怎么换手机壳", "手机壳如何更换", 1),
+    ("怎么换手机壳", "手机壳多少钱", 0),
+    ("北京天气怎么样", "今天北京天气好吗", 1),
+    ("北京天气怎么样", "上海有什么好吃的", 0),
+    ("如何办理信用卡", "信用卡怎么办理", 1),
+    ("如何办理信用卡", "信用卡怎么注销", 0),
+]
+
+
+@pytest.fixture
+def pairs_file(tmp_path):
+    """A small file of text pairs in the original's order, without a header; 36 rows."""
+    path = tmp_path / "pairs.tsv"
+    rows = [f"{a}{n}\t{b}{n}\t{label}" for n in range(6) for a, b, label in PAIRS]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+SMALL_MODEL = (
+    "trainer.epochs=3",
+    "trainer.max_length=24",
+    "model.scratch.hidden_size=16",
+    "model.scratch.intermediate_size=16",
+    "model.scratch.heads=2",
+    "model.scratch.layers=1",
+)
+
+
+@pytest.fixture
+def small_run(command, pairs_file):
+    """Id of a run with three observations of 36 samples, in a store of its own."""
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
+    assert outcome.code == 0, outcome.err
+    return outcome.out.split()[1]
+
+
+def signal_records(probs, labels, ids=None):
+    """Records of signals for a (T, N) list of label probabilities over two classes."""
+    import numpy as np
+
+    probs = np.asarray(probs, float)
+    ids = list(range(probs.shape[1])) if ids is None else ids
+    return [
+        [
+            {"id": i, "label": label, "noisy_label": 0, "correct": bool(p > 0.5), "label_probs": float(p)}
+            for i, label, p in zip(ids, labels, row, strict=True)
+        ]
+        for row in probs
+    ]

@@ -1,0 +1,44 @@
+"""The slow, obvious reducer: plain Python, one sample at a time. The tests' oracle."""
+
+
+def reduce_sample(label, s_label, probs, correct):
+    """Summary row of one sample from its list of label probabilities and of right or wrong."""
+    count = len(probs)
+    mean = sum(probs) / count
+    forgetting, learning = [], []
+    for t in range(1, count):
+        if correct[t - 1] and not correct[t]:
+            forgetting.append(t)
+        if not correct[t - 1] and correct[t]:
+            learning.append(t)
+    return {
+        "label": label,
+        "s_label": s_label,
+        "correct_times": sum(correct),
+        "correct_ratio": sum(correct) / count,
+        "avg_probs": mean,
+        "label_var": sum((p - mean) ** 2 for p in probs) / count,
+        "max_label_probs": max(probs),
+        "min_label_probs": min(probs),
+        "forgetting_times": len(forgetting),
+        "learnt_times": len(learning),
+        "first_forget": forgetting[0] if forgetting else 0,
+        "first_learn": learning[0] if learning else 0,
+    }
+
+
+def reduce_records(observations):
+    """Summary {id: row} of a list of observations, each a list of signal records."""
+    histories = {}
+    for records in observations:
+        for record in records:
+            histories.setdefault(record["id"], []).append(record)
+    return {
+        key: reduce_sample(
+            records[0]["label"],
+            records[0].get("noisy_label", 0),
+            [record["label_probs"] for record in records],
+            [record["correct"] for record in records],
+        )
+        for key, records in histories.items()
+    }

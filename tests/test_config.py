@@ -1,0 +1,100 @@
+"""Every config composes, has a type, a range and a comment for each key."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from conftest import ROOT
+from datamap import cli, config
+from datamap.errors import ConfigError
+
+CONF = ROOT / "conf"
+
+
+def composed(step, *overrides):
+    OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return cli.validated(compose(step, list(cli.translate(list(overrides)))), step)
+
+
+def options(group):
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+NEEDED = {"file": "data.path=x.tsv", "folder": "model.name_or_path=x"}
+
+
+@pytest.mark.parametrize(
+    "groups", itertools.product(options("data"), options("model"), options("tracking")), ids="-".join
+)
+def test_every_combination_of_groups_composes(groups):
+    overrides = [
+        f"{group}={choice}" for group, choice in zip(("data", "model", "tracking"), groups, strict=True)
+    ]
+    found = composed("train", *overrides, *(NEEDED[g] for g in groups if g in NEEDED))
+    assert (found.data.name, found.model.name) == groups[:2]
+    assert found.trainer.lr == found.model.lr
+
+
+def test_the_original_hyper_parameters():
+    found = composed("train", "model=ernie-3.0-base-zh")
+    trainer = found.trainer
+    assert (trainer.lr, trainer.batch_size, trainer.epochs, trainer.max_length) == (3e-5, 32, 5, 256)
+    assert (trainer.warmup, found.seed) == (0.1, 1000)
+
+
+@pytest.mark.parametrize("step", config.STEPS)
+def test_every_step_has_a_config(step):
+    assert (CONF / f"{step}.yaml").is_file()
+    assert (ROOT / "src" / f"{step}.py").is_file()
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONF)))
+def test_every_key_that_is_introduced_has_a_comment(path):
+    inherits = "defaults:" in path.read_text() and path.parent != CONF
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key = re.match(r"\s*[a-z_]+:\s*\S", line)
+        if (
+            key
+            and not inherits
+            and path.stem not in ("main",)
+            and not line.lstrip().startswith(("name:", "- "))
+        ):
+            group = path.parent.name == "model" and "scratch" not in line
+            assert "#" in line or group or path.stem == "tiny", f"{path.name}: {line}"
+
+
+RANGES = [
+    ("train", "trainer.epochs=0", "trainer.epochs=0 is out of range: it must be 1 or more"),
+    ("train", "trainer.lr=0", "trainer.lr=0.0 is out of range: it must be above 0"),
+    ("train", "data.flip_ratio=1.5", "data.flip_ratio=1.5 is out of range: it must be 1 or less"),
+    ("train", "data.on_bad_row=drop", "data.on_bad_row=drop is out of range: choose error or skip"),
+    (
+        "train",
+        "signals.every=batch",
+        "signals.every=batch is out of range: it must be 'epoch' or a whole number",
+    ),
+    ("train", "signals.every=0", "signals.every=0 is out of range: it must be 1 or more"),
+    (
+        "train",
+        "trainer.epochs=many",
+        "trainer.epochs: Value 'many' of type 'str' could not be converted to Integer",
+    ),
+    ("plot", "threshold=zzz", "threshold: Value 'zzz' of type 'str' could not be converted to Float"),
+    ("plot", "dpi=1", "dpi=1 is out of range: it must be 50 or more"),
+]
+
+
+@pytest.mark.parametrize(("step", "override", "message"), RANGES)
+def test_values_are_checked(step, override, message):
+    needed = ["run_id=x"] if step == "plot" else []
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        composed(step, *needed, override)
+
+
+def test_demo_data_is_found_from_any_folder():
+    assert Path(composed("train").data.path).is_file()

@@ -1,0 +1,118 @@
+"""The reducer against the oracle, and for what must not change it."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datamap import dynamics, schema
+from datamap.shards import Observations
+from reference import reduce_records
+
+PROBABILITY = st.floats(0, 1, allow_nan=False, width=32)
+MOMENT = st.tuples(PROBABILITY, st.booleans())  # correct is recorded, not inferred from the probability
+
+
+@st.composite
+def histories(draw, missing=False):
+    """Random observations: T lists of records, over the same samples (or some of them)."""
+    samples, observations = draw(st.integers(1, 6)), draw(st.integers(1, 8))
+    labels = draw(st.lists(st.integers(0, 4), min_size=samples, max_size=samples))
+    result = []
+    for _ in range(observations):
+        moments = draw(st.lists(MOMENT, min_size=samples, max_size=samples))
+        result.append(
+            [
+                {"id": i, "label": label, "noisy_label": label % 3, "correct": correct, "label_probs": p}
+                for i, (label, (p, correct)) in enumerate(zip(labels, moments, strict=True))
+            ]
+        )
+    if missing:
+        result = [[r for r in records if draw(st.booleans())] for records in result]
+        result = [records for records in result if records]
+    return result
+
+
+def observations_of(records, **options):
+    tables = {n: pa.Table.from_pylist(r) for n, r in enumerate(records, 1)}
+    return Observations.from_tables(tables, **options)
+
+
+def assert_equals_oracle(records, summary):
+    expected = reduce_records(records)
+    assert summary["id"].tolist() == list(expected)
+    for row in summary.to_dict("records"):
+        for column, value in expected[row["id"]].items():
+            assert math.isclose(row[column], value, rel_tol=1e-9, abs_tol=1e-9), (column, row, value)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(histories())
+def test_equals_the_oracle(records):
+    assert_equals_oracle(records, dynamics.summarize(observations_of(records)))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(histories(missing=True))
+def test_equals_the_oracle_with_missing_samples(records):
+    if records:
+        assert_equals_oracle(records, dynamics.summarize(observations_of(records, allow_missing=True)))
+
+
+@pytest.mark.parametrize("correct", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_always_or_never_right(correct, count):
+    row = {"id": 7, "label": 1, "noisy_label": 2, "correct": correct, "label_probs": 0.25}
+    summary = dynamics.summarize(observations_of([[row]] * count)).iloc[0]
+    assert summary["correct_times"] == (count if correct else 0)
+    assert summary["label_var"] == 0
+    events = ["forgetting_times", "learnt_times", "first_forget", "first_learn"]
+    assert summary[events].tolist() == [0, 0, 0, 0]
+    assert summary["s_label"] == 2
+
+
+def test_columns_are_the_contract():
+    row = {"id": "a", "label": 0, "correct": True, "label_probs": 0.5, "margin": 2.0, "note": "text"}
+    summary = dynamics.summarize(observations_of([[row], [{**row, "margin": 4.0}]]))
+    assert summary.columns.tolist() == [*schema.SUMMARY_COLUMNS, "margin_mean"]
+    assert summary["margin_mean"].tolist() == [3.0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(histories(), st.randoms())
+def test_order_of_records_changes_only_the_order_of_rows(records, random):
+    before = dynamics.summarize(observations_of(records)).set_index("id")
+    shuffled = [random.sample(r, len(r)) for r in records]
+    after = dynamics.summarize(observations_of(shuffled)).set_index("id").loc[before.index]
+    pd.testing.assert_frame_equal(before, after)
+
+
+def test_moments_are_taken_in_float64():
+    values = np.array([[1e-8], [3e-8]], np.float32).astype(float)
+    records = [[{"id": 0, "label": 0, "correct": False, "label_probs": float(v)}] for v in values[:, 0]]
+    summary = dynamics.summarize(observations_of(records))
+    assert math.isclose(summary["label_var"][0], values.var(), rel_tol=1e-12)
+
+
+def test_tsv_reads_back_exactly():
+    records = [[{"id": "a\tb", "label": 0, "correct": True, "label_probs": 1 / 3}]]
+    text = dynamics.summarize(observations_of(records)).to_csv(sep="\t", index=False)
+    assert repr(1 / 3) in text
+    assert json.dumps("a\tb").strip('"').replace("\\t", "\t") in text
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
+def test_auroc_counts_pairs(pairs):
+    hits = [score for score, positive in pairs if positive]
+    misses = [score for score, positive in pairs if not positive]
+    found = dynamics.auroc([s for s, _ in pairs], np.array([p for _, p in pairs]))
+    if not hits or not misses:
+        assert math.isnan(found)
+    else:
+        wins = [(h > m) + (h == m) / 2 for h in hits for m in misses]
+        assert math.isclose(found, sum(wins) / len(wins))

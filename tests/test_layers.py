@@ -1,0 +1,110 @@
+"""Who may import whom (DESIGN, section 2), held against the source."""
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+PACKAGE = ROOT / "src" / "datamap"
+
+# Module → the modules of ours that it may import, at the top or inside a function.
+ALLOWED = {
+    "__init__": set(),
+    "errors": set(),
+    "schema": set(),
+    "signals": {"errors"},
+    "shards": {"errors", "schema", "signals"},
+    "dynamics": set(),
+    "groups": {"errors", "schema"},
+    "maps": set(),
+    "textfiles": {"errors"},
+    "dataset": {"errors", "schema", "textfiles"},
+    "tracking": {"errors", "schema"},
+    "modeling": {"errors"},
+    "training": {"errors", "schema", "signals", "modeling"},
+    "config": {"errors"},
+    "cli": {"config", "errors"},
+    "steps": {
+        "config",
+        "dataset",
+        "dynamics",
+        "errors",
+        "groups",
+        "maps",
+        "modeling",
+        "schema",
+        "shards",
+        "tracking",
+        "training",
+    },
+}
+ONLY_IN = {
+    "mlflow": {"tracking"},
+    "paddle": {"training"},
+    "paddlenlp": {"training", "modeling", "dataset"},
+    "hydra": {"cli"},
+    "matplotlib": {"maps"},
+}
+
+
+def imports(path):
+    """(our modules, other packages) that a file imports anywhere."""
+    ours, others = set(), set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            whole = node.module == "datamap"
+            names = [f"datamap.{alias.name}" for alias in node.names] if whole else [node.module]
+        for name in names:
+            package, _, rest = name.partition(".")
+            (ours if package == "datamap" else others).add(
+                rest.split(".")[0] if package == "datamap" else package
+            )
+    return ours, others
+
+
+def test_every_module_has_its_place():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_imports_go_one_way(module):
+    ours, others = imports(PACKAGE / f"{module}.py")
+    assert ours <= ALLOWED[module]
+    assert not {package for package in others & set(ONLY_IN) if module not in ONLY_IN[package]}
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "src").glob("*.py")))
+def test_scripts_are_wiring(script):
+    path = ROOT / "src" / f"{script}.py"
+    ours, others = imports(path)
+    assert ours <= {"cli", "steps"}
+    assert others <= {"dataclasses"}
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 30
+    assert script not in sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("argument", ["--help", "run_id=latest"])
+@pytest.mark.parametrize("script", ["summarize", "plot"])
+def test_summarize_and_plot_never_import_paddle(small_run, script, argument):
+    code = (
+        f"import sys, runpy; sys.argv = ['x', '{argument}']\n"
+        f"try: runpy.run_path({str(ROOT / 'src' / script) + '.py'!r}, run_name='__main__')\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "assert not [m for m in sys.modules if m.startswith('paddle')]\n"
+        "assert 'datamap.cli' in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,131 @@
+"""Shards written and read back, and observations put together from them."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import signal_records
+from datamap import schema, shards
+from datamap.errors import SignalError
+from datamap.signals import signal_table
+
+
+def table_of(count, classes=3, ids=None):
+    logits = np.random.default_rng(0).normal(size=(count, classes))
+    return signal_table(ids or list(range(count)), np.arange(count) % classes, logits=logits)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7, 100])
+@pytest.mark.parametrize("ids", [None, [f'i"\\{n}\n猫' for n in range(7)]])
+def test_what_is_written_reads_back_exactly(tmp_path, rows, ids):
+    table, parts = table_of(7, ids=ids), []
+    for shard, part in shards.split(table, "epoch", 1, rows):
+        path = tmp_path / shard.path.replace("/", "_")
+        shards.write_jsonl(part, path)
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert [list(line) for line in lines] == [list(schema.SIGNAL_COLUMNS)] * len(lines)
+        parts.append(shards.read_jsonl(path, shard.path))
+    again = shards.concat(parts)
+    assert again["id"].to_pylist() == table["id"].to_pylist()
+    for column in ("probs", "loss", "label_probs"):
+        assert np.array_equal(
+            np.float32(again[column].to_pylist()), np.float32(table[column].to_pylist()), equal_nan=False
+        )
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=20))
+def test_every_float_survives(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("floats") / "x.jsonl"
+    table = pa.table(
+        {
+            "id": list(range(len(values))),
+            "label": [0] * len(values),
+            "correct": [True] * len(values),
+            "label_probs": pa.array(values, pa.float32()),
+        }
+    )
+    shards.write_jsonl(table, path)
+    assert (
+        np.float32([json.loads(line)["label_probs"] for line in path.read_text().splitlines()]).tolist()
+        == values
+    )
+    assert np.float32(shards.read_jsonl(path, "x")["label_probs"].to_numpy()).tolist() == values
+
+
+def test_names_of_shards():
+    assert schema.Shard("epoch", 1, 0, 1).path == "signals/epoch_0001-00000-of-00001.jsonl"
+    assert schema.Shard("step", 800, 2, 12).path == "signals/step_000800-00002-of-00012.jsonl"
+    shard = schema.Shard("step", 800, 2, 12)
+    assert schema.parse_shard(shard.path) == shard
+    assert schema.parse_shard("signals/notes.txt") is None
+
+
+def test_original_tutorials_true_and_false(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text(
+        '{"id": 1, "label": 0, "correct": "true", "label_probs": 1}\n'
+        '{"id": 2, "label": 0, "correct": "false", "label_probs": 0}\n'
+    )
+    assert shards.read_jsonl(path, "x")["correct"].to_pylist() == [True, False]
+
+
+GOOD = '{"id": 1, "label": 0, "correct": true, "label_probs": 0.5}\n'
+DAMAGED = {
+    "x.jsonl is damaged": GOOD + '{"id": 2, "lab',
+    "no key label_probs": '{"id": 1, "label": 0, "correct": true}\n',
+    r"label_probs is not in \[0, 1\], id 1": GOOD.replace("0.5", "1.5"),
+    "label is missing in 1 of 2 records": GOOD + '{"id": 2, "correct": true, "label_probs": 0.5}\n',
+    "Empty JSON": "",
+}
+
+
+@pytest.mark.parametrize("message", DAMAGED)
+def test_damaged_shards_are_named(tmp_path, message):
+    path = tmp_path / "x.jsonl"
+    path.write_text(DAMAGED[message])
+    with pytest.raises(SignalError, match=message):
+        shards.read_jsonl(path, "signals/x.jsonl")
+
+
+def tables(records):
+    return {n: pa.Table.from_pylist(r) for n, r in enumerate(records, 1)}
+
+
+def test_missing_and_unknown_samples_are_named():
+    first, second = signal_records([[0.1, 0.9], [0.2, 0.8]], [0, 1])
+    with pytest.raises(SignalError, match="observation 2 lacks sample 1 "):
+        shards.Observations.from_tables(tables([first, second[:1]]))
+    with pytest.raises(SignalError, match="observation 2 has samples that the first one lacks: 1"):
+        shards.Observations.from_tables(tables([first[:1], second]))
+
+
+def test_changed_label_and_repeated_id_are_named():
+    first, second = signal_records([[0.1, 0.9], [0.2, 0.8]], [0, 1])
+    with pytest.raises(SignalError, match="label changes between observations, id 1"):
+        shards.Observations.from_tables(tables([first, [second[0], {**second[1], "label": 0}]]))
+    with pytest.raises(SignalError, match="observation 2: id repeated: 0"):
+        shards.Observations.from_tables(tables([first, [second[0], second[0]]]))
+
+
+def test_only_committed_and_whole_observations_count():
+    def shard(number, index=0, count=2):
+        return schema.Shard("epoch", number, index, count)
+
+    there = [shard(1), shard(1, 1), shard(2), shard(2, 1), shard(3)]
+    whole, left_out = shards.complete_observations(there, {1: 5, 2: 5})
+    assert list(whole) == [1, 2]
+    assert whole[1] == [shard(1), shard(1, 1)]
+    assert left_out == [3]
+    with pytest.raises(SignalError, match="observation 3 was committed but .*epoch_0003-00001-of-00002"):
+        shards.complete_observations(there, {3: 5})
+    with pytest.raises(SignalError, match="observation 4 was committed but"):
+        shards.complete_observations(there, {4: 5})
+
+
+def test_rows_must_be_as_many_as_committed():
+    with pytest.raises(SignalError, match="observation 3 is damaged: 2 records were read, 4 were committed"):
+        shards.check_rows(table_of(2), 4, 3)

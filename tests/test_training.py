@@ -1,0 +1,152 @@
+"""Training on CPU: same seed, same signals; what it reports, and when it must stop."""
+
+import numpy as np
+import pytest
+
+from datamap import config, dataset, modeling, training
+from datamap.errors import ModelError, TrainingError
+
+SCRATCH = config.ScratchConfig(
+    layers=1, hidden_size=16, intermediate_size=16, heads=2, dropout=0.1, initializer_range=0.1
+)
+OPTIONS = training.FitOptions(
+    seed=1,
+    epochs=2,
+    batch_size=8,
+    eval_batch_size=16,
+    max_length=24,
+    lr=1e-3,
+    warmup=0.1,
+    weight_decay=0.01,
+    every_steps=None,
+)
+
+
+@pytest.fixture
+def samples(pairs_file):
+    return dataset.load_samples(pairs_file, dict.fromkeys(dataset.COLUMNS, "auto"))
+
+
+def scratch(samples, seed=1, **options):
+    training.seed_weights(seed)
+    named = config.ModelConfig(
+        name="tiny",
+        name_or_path=None,
+        max_length=24,
+        lr=1e-3,
+        epochs=2,
+        batch_size=8,
+        scratch=SCRATCH,
+        **options,
+    )
+    return modeling.build(named, samples.texts_a + samples.texts_b, len(samples.class_names))
+
+
+def fit(samples, options=OPTIONS, dev=None, seed=1):
+    tables, reports = {}, []
+    model, tokenizer = scratch(samples, seed)
+    training.fit(model, tokenizer, samples, dev, options, tables.__setitem__, reports.append)
+    return tables, reports
+
+
+def test_same_seed_same_signals_byte_for_byte(samples):
+    first, second, other = fit(samples)[0], fit(samples)[0], fit(samples, OPTIONS._replace(seed=2), seed=2)[0]
+    assert list(first) == [1, 2]
+    for number in first:
+        assert first[number].equals(second[number])
+        assert not first[number].equals(other[number])
+
+
+def test_observations_are_in_the_samples_order_and_learn(samples):
+    tables, reports = fit(samples, OPTIONS._replace(epochs=30, lr=5e-3), dev=samples)
+    assert tables[30]["id"].to_pylist() == samples.ids
+    assert tables[30]["label"].to_pylist() == samples.labels.tolist()
+    assert reports[-1].metrics["train/accuracy"] > reports[0].metrics["train/accuracy"]
+    assert reports[-1].metrics["train/accuracy"] == pytest.approx(reports[-1].metrics["dev/accuracy"])
+    assert reports[-1].metrics["train/loss"] == pytest.approx(reports[-1].metrics["dev/loss"], rel=1e-5)
+    assert reports[-1].metrics["train/accuracy"] == np.mean(tables[30]["correct"].to_pylist())
+
+
+def test_observation_does_not_disturb_training(samples):
+    """Dropout is off while observing, and its random numbers are not used up."""
+    rare = fit(samples, OPTIONS)[0]
+    often = fit(samples, OPTIONS._replace(every_steps=1))[0]
+    assert list(often) == list(range(1, 11))  # 36 samples: 5 steps an epoch
+    assert rare[1].equals(often[5])
+    assert rare[2].equals(often[10])
+
+
+@pytest.mark.parametrize(("every", "numbers"), [(None, [1, 2]), (4, [4, 8, 10]), (5, [5, 10]), (99, [10])])
+def test_when_observations_are_due(every, numbers):
+    options = OPTIONS._replace(every_steps=every)
+    found = [options.observation_at(step, 5) for step in range(1, 11)]
+    assert [number for number in found if number] == numbers
+
+
+def test_accuracy_by_planted_kind(samples):
+    planted = dataset.flip_labels(samples, 0.25, seed=1)
+    metrics = fit(planted)[1][-1].metrics
+    assert {"train/accuracy_normal", "train/accuracy_dirty"} <= set(metrics)
+    assert "train/accuracy_hard" not in metrics
+    weighted = metrics["train/accuracy_normal"] * 27 + metrics["train/accuracy_dirty"] * 9
+    assert metrics["train/accuracy"] == pytest.approx(weighted / 36)
+    assert not [name for name in fit(samples)[1][-1].metrics if "normal" in name]
+
+
+def test_a_loss_that_is_not_finite_stops(samples):
+    with pytest.raises(
+        TrainingError, match=r"(loss became|not finite).*lower the learning rate \(trainer.lr=1e\+30\)"
+    ):
+        fit(samples, OPTIONS._replace(lr=1e30, epochs=5))
+
+
+def test_batches_hold_every_row_once_and_are_of_similar_length():
+    tokens = [([0] * length, None) for length in np.random.default_rng(0).integers(5, 60, 1000)]
+    batches = training.shuffled_batches(tokens, 32, [1, 1])
+    assert sorted(np.concatenate(batches)) == list(range(1000))
+    assert np.mean([np.ptp([len(tokens[row][0]) for row in batch]) for batch in batches]) < 6
+    assert [b.tolist() for b in batches] != [
+        b.tolist() for b in training.shuffled_batches(tokens, 32, [1, 2])
+    ]
+
+
+def test_unknown_device():
+    with pytest.raises(TrainingError, match="trainer.device=tpu7"):
+        training.use_device("tpu7")
+
+
+def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):
+    model, tokenizer = scratch(samples)
+    model.save_pretrained(str(tmp_path))
+    tokenizer.save_pretrained(str(tmp_path))
+    named = config.ModelConfig(
+        name="folder", name_or_path=str(tmp_path), max_length=24, lr=1e-3, epochs=1, batch_size=8
+    )
+    again, again_tokenizer = modeling.build(named, [], 2)
+    tokens = modeling.encode(tokenizer, samples, 24)
+    assert tokens == modeling.encode(again_tokenizer, samples, 24)
+    logits = [training.evaluate(m, tokens, 16, tokenizer.pad_token_id) for m in (model, again)]
+    assert np.array_equal(*logits)
+
+
+def test_a_model_that_cannot_be_had_says_what_to_do(tmp_path):
+    def build(name):
+        modeling.build(
+            config.ModelConfig(name="x", name_or_path=name, max_length=9, lr=1, epochs=1, batch_size=1), [], 2
+        )
+
+    with pytest.raises(
+        ModelError, match="'no-such-ernie' cannot be loaded: there is no such folder.*model=tiny"
+    ):
+        build("no-such-ernie")
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(
+        ModelError, match="the folder should hold what PaddleNLP's save_pretrained writes.*notes.txt"
+    ):
+        build(str(tmp_path))
+
+
+def test_vocabulary_of_characters():
+    tokenizer = modeling.character_tokenizer(["怎么用Vivo X9", "怎么"])
+    text = tokenizer.convert_ids_to_tokens(tokenizer("怎么vivo x9猫")["input_ids"])
+    assert text == ["[CLS]", "怎", "么", "v", "##i", "##v", "##o", "x", "##9", "[UNK]", "[SEP]"]
