@@ -14,7 +14,7 @@ from pathlib import Path
 
 SEED = 20240607
 NORMAL, HARD, DIRTY = 0, 1, 2
-COMMON = 0.98  # share of normal pairs made the usual way
+COMMON = 0.96  # share of normal pairs made the usual way
 FILES = {  # rows of each kind; half of each carry label 1
     "demo.tsv": {NORMAL: 1200, HARD: 150, DIRTY: 150},
     "demo_dev.tsv": {NORMAL: 260, HARD: 40},
@@ -58,7 +58,7 @@ TOPICS = [
         "X[怎么]恢复出厂设置/[怎么]把X恢复出厂设置/X恢复出厂设置[怎么][弄|操作]",
     ], [
         "X多少钱一[部|台]/买一[部|台]X[要]多少钱/X的[价格|价钱]是多少/X一[部|台]卖多少钱",
-        "X[防水吗|防不防水]/X[能]防水吗/X[能不能]防水",
+        "X防水吗/X[能]防水吗/X[能不能]防水/X是防水的吗",
     ]),
     (APPS, [
         "X[怎么][修改|改]密码/X的密码[怎么][改|修改]/[怎么][修改|更改]X的登录密码/想改X密码[怎么][弄|操作]",
@@ -73,7 +73,7 @@ TOPICS = [
         "X[怎么]开通[网银|网上银行]/[怎么]开通X的[网银|网上银行]/X的[网银|网上银行][怎么]开通",
         "X的卡丢了[怎么]挂失/[怎么]挂失X的卡/X的卡[怎么][办理|申请]挂失",
     ], [
-        "X周末[上班|营业|开门]吗/X周末[上不上班|开不开门]/周末X[有人上班|营业|开门]吗",
+        "X周末[上班|营业|开门]吗/X周末[是上班的吗|营业吗]/周末X[有人上班|营业|开门]吗",
         "X定期[利息|利率]是多少/在X存定期[利息|利率][是多少|有多少]/钱存在X，定期[利息|利率]是多少",
     ]),
     (CITIES, [
@@ -81,7 +81,7 @@ TOPICS = [
         "X有[什么]特产/X的[特产|土特产][是什么|有哪些]/X有[什么]土特产[值得买|可以带]",
         "X有[什么]好吃的小吃/X的特色小吃有[什么]/去X必吃的小吃有[什么]",
     ], [
-        "去X[玩|旅游]几天[合适|比较好]/X旅游[要]几天/在X玩几天[够|合适]/去X安排几天[好|合适]",
+        "去X[玩|旅游]几天[合适|比较好]/X旅游[要]几天/去X玩多少天[好|合适]/在X玩几天[够|合适]",
         "几月份去X[旅游|玩][最好|最合适]/去X[旅游|玩]几月份[最好|最合适]/X几月份去[最好|最合适]",
     ]),
     (DISHES, [
@@ -129,7 +129,7 @@ TOPICS = [
     ], [
         "一只X[多少钱|要多少钱]/买一只X[要]多少钱/X多少钱一只/X一只卖多少钱",
         "X掉毛[吗|厉害吗|严重吗]/X[掉不掉毛|会掉毛吗]/养X[会不会掉毛|掉毛吗]/X掉毛[多不多|多吗]",
-        "X[能]活[多少年|几年|多久]/X的寿命[是多少年|有多长]/X一般能活[多少年|几年|多久]",
+        "X[能]活[多少年|几年|多久]/X的寿命是[多少年|几年]/X一般能活[多少年|几年|多久]",
     ]),
     (JOBS, [
         "[做|当]X[要]什么条件/成为X[要]什么条件/[做|当]X[要]具备[什么]条件/想[做|当]X[要]什么条件",
@@ -143,7 +143,7 @@ TOPICS = [
         "X[什么|哪个]牌子好/买X[什么|哪个]牌子好/[什么|哪个]牌子的X[好|质量好]/X哪个品牌[好|质量好]",
         "X坏了去[哪里]修/去[哪里]修X/X坏了去[哪里]维修/修X去[哪里]",
     ], [
-        "X[耗电|费电]吗/X[费不费电|耗不耗电]/用X[费电|耗电]吗/家里用X[费不费电|耗不耗电]",
+        "X[耗电|费电]吗/X费不费电/用X[费电|耗电]吗/家里用X[费电|耗电]吗",
         "X[能]用[几年|多少年]/X的使用寿命是[几年|多少年]/一台X[一般能|能]用[多久|几年]",
     ]),
     (PAPERS, [
@@ -232,20 +232,21 @@ def say(phrasing, fill, rng):
     return text
 
 
-def normal_positive(rng):
-    """One question about one thing, in two phrasings; seldom one of the near misses."""
-    fills, main, misses = rng.choice(TOPICS)
-    question = rng.choice(main if rng.random() < COMMON else misses)
-    fill = rng.choice(split_fills(fills))
-    return tuple(say(phrasing, fill, rng) for phrasing in rng.sample(question.split("/"), 2))
+def normal_positive(rng, common):
+    """A main question in two phrasings; seldom one that the hard negatives turn round."""
+    if rng.random() > common:
+        return exchanged(OPPOSITES, rng, swap=False)
+    fills, main, _ = rng.choice(TOPICS)
+    fill, phrasings = rng.choice(split_fills(fills)), rng.choice(main).split("/")
+    return tuple(say(phrasing, fill, rng) for phrasing in rng.sample(phrasings, 2))
 
 
-def normal_negative(rng):
-    """A main question and a near miss; at times of another thing, seldom nothing but that."""
+def normal_negative(rng, common):
+    """A main question and a near miss, at times of another thing; seldom nothing but that."""
     fills, main, misses = rng.choice(TOPICS)
     question, fill = rng.choice(main), rng.choice(split_fills(fills))
     other, other_fill = rng.choice(misses), fill
-    if rng.random() > COMMON:
+    if rng.random() > common:
         other = question
     if other == question or rng.random() < 0.25:
         other_fill = rng.choice([thing for thing in split_fills(fills) if thing != fill])
@@ -255,14 +256,14 @@ def normal_negative(rng):
     return tuple(pair)
 
 
-def exchanged(table, rng):
-    """Two questions of one row, X and Y changing places in the second."""
+def exchanged(table, rng, swap=True):
+    """Two questions of one row, X and Y changing places in the second (or staying there)."""
     pairs, others, phrasings = rng.choice(table)
     (x, y), z = rng.choice(split_fills(pairs)), rng.choice(others.split("|"))
     if rng.random() < 0.5:
         x, y = y, x
     first, second = rng.choice(phrasings.split("/")), rng.choice(phrasings.split("/"))
-    return say(first, (x, y, z), rng), say(second, (y, x, z), rng)
+    return say(first, (x, y, z), rng), say(second, (y, x, z) if swap else (x, y, z), rng)
 
 
 def recast(rng):
@@ -277,7 +278,9 @@ def recast(rng):
 def make_pair(kind, same, rng):
     """A pair of this kind that means the same (or not); the label is not part of it."""
     if kind != HARD:
-        return normal_positive(rng) if same else normal_negative(rng)
+        # A flipped exception would look right to a model: only the common ones get dirty.
+        common = COMMON if kind == NORMAL else 1
+        return normal_positive(rng, common) if same else normal_negative(rng, common)
     if not same:
         return exchanged(OPPOSITES, rng)
     return recast(rng) if rng.random() < 0.5 else exchanged(SYNONYMS, rng)

@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,8 +100,24 @@ SMALL_MODEL = (
 )
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """An MLflow database with its tables and nothing in them; making one takes seconds."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def small_run(command, pairs_file):
+def store(empty_store, clean_world):
+    """The default store of the folder that the test works in."""
+    shutil.copy(empty_store, "mlflow.db")
+
+
+@pytest.fixture
+def small_run(command, pairs_file, store):
     """Id of a run with three observations of 36 samples, in a store of its own."""
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
     assert outcome.code == 0, outcome.err

@@ -19,7 +19,7 @@ class TrackingConfig:
     uri: str | None = MISSING
     experiment: str | None = MISSING
     run_name: str | None = MISSING
-    tags: dict[str, str] = MISSING
+    tags: dict[str, str] | None = MISSING
 
 
 @dataclass

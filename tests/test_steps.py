@@ -1,0 +1,307 @@
+"""The three steps on a real SQLite store: what a run holds, and what goes wrong with a run."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+from reference import reduce_records
+
+from conftest import SMALL_MODEL
+from datamap import schema
+
+
+@pytest.fixture
+def client(store):
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+def artifacts(client, run_id, path=None):
+    found = []
+    for file in client.list_artifacts(run_id, path):
+        found += artifacts(client, run_id, file.path) if file.is_dir else [file.path]
+    return sorted(found)
+
+
+def local(client, run_id, path):
+    return Path(client.get_run(run_id).info.artifact_uri, path)
+
+
+def records(client, run_id):
+    paths = [p for p in artifacts(client, run_id, "signals")]
+    return [[json.loads(line) for line in local(client, run_id, p).read_text().splitlines()] for p in paths]
+
+
+def test_train_logs_what_the_contract_says(small_run, client):
+    assert artifacts(client, small_run) == [
+        "config/train.yaml",
+        "labels.json",
+        *(f"signals/epoch_000{n}-00000-of-00001.jsonl" for n in (1, 2, 3)),
+    ]
+    run = client.get_run(small_run)
+    assert run.info.status == "FINISHED"
+    assert json.loads(local(client, small_run, "labels.json").read_text()) == {"0": "0", "1": "1"}
+    history = client.get_metric_history(small_run, "signals.rows")
+    assert [(m.step, m.value) for m in history] == [(1, 36), (2, 36), (3, 36)]
+    assert {"train/loss", "train/accuracy", "time/train_seconds", "time/observe_seconds"} <= set(
+        run.data.metrics
+    )
+    assert run.data.params["trainer.epochs"] == "3"
+    assert run.data.params["data.name"] == "file"
+    dataset = run.inputs.dataset_inputs[0].dataset
+    assert (dataset.name, len(dataset.digest)) == ("pairs", 16)
+    assert "mlflow.source.git.commit" in run.data.tags
+    for observation in records(client, small_run):
+        assert [list(record) for record in observation] == [list(schema.SIGNAL_COLUMNS)] * 36
+        assert [record["id"] for record in observation] == list(range(36))
+
+
+def test_the_experiment_opens_in_the_view_for_training_runs(small_run, client):
+    experiment = client.get_experiment(client.get_run(small_run).info.experiment_id)
+    assert experiment.name == "datamap"
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_summary_equals_the_oracle(small_run, client, command):
+    outcome = command("summarize", f"run_id={small_run}")
+    assert outcome.code == 0, outcome.err
+    assert "36 samples over 3 observations" in outcome.out
+    summary = pd.read_csv(local(client, small_run, "summary.tsv"), sep="\t")
+    assert summary.columns.tolist() == list(schema.SUMMARY_COLUMNS)
+    expected = reduce_records(records(client, small_run))
+    assert summary["id"].tolist() == list(expected)
+    for row in summary.to_dict("records"):
+        for column, value in expected[row["id"]].items():
+            assert math.isclose(row[column], value, rel_tol=1e-9, abs_tol=1e-9), column
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ((), "data_map"),
+        (("criterion=correct_times", "threshold=0"), "data_map-correct_times_ge_0"),
+        (("use_f_times=0",), "forgetting_map"),
+        (("use_l_times=0",), "learnt_map"),
+        (("dirty_label=true",), "dirty_map"),
+        (("x=avg_probs", "y=label_var"), "data_map-x_avg_probs-y_label_var"),
+        (("name=mine", "svg=true", "width=4", "height=3", "dpi=100"), "mine"),
+    ],
+)
+def test_plot_logs_file_and_image_series(small_run, client, command, options, name):
+    outcome = command("plot", f"run_id={small_run}", *options)
+    assert outcome.code == 0, outcome.err
+    assert "has no summary.tsv yet: summarizing it first" in outcome.out
+    assert f"maps/{name}.png" in outcome.out
+    with Image.open(local(client, small_run, f"maps/{name}.png")) as picture:
+        assert picture.size == ((400, 300) if "dpi=100" in options else (1152, 720))
+    series = [p for p in artifacts(client, small_run, "images") if p.endswith(".png")]
+    assert len(series) == 1
+    assert Path(series[0]).name.startswith(f"{name}+step+3+")
+    assert ("maps/mine.svg" in artifacts(client, small_run)) == ("svg=true" in options)
+
+
+def test_latest_takes_the_newest_run_that_has_signals(small_run, client, command):
+    experiment = client.get_experiment_by_name("datamap").experiment_id
+    time.sleep(0.01)
+    client.create_run(experiment)  # newer, but empty
+    outcome = command("summarize", "run_id=latest")
+    assert outcome.code == 0, outcome.err
+    assert "summary.tsv" in artifacts(client, small_run)
+
+
+def test_latest_says_where_else_there_is_one(small_run, command):
+    outcome = command("plot", "run_id=latest", "tracking.experiment=other")
+    assert outcome.code == 2
+    assert f"experiment 'other' of sqlite:///" in outcome.err
+    assert f"the newest elsewhere is run_id={small_run} in 'datamap'" in outcome.err
+
+
+@pytest.mark.parametrize("script", ["summarize", "plot"])
+@pytest.mark.parametrize("run_id", ["nope", "9e345678901241238901234567890123"])
+def test_unknown_run(small_run, command, script, run_id):
+    outcome = command(script, f"run_id={run_id}")
+    assert outcome.code == 2
+    assert f"error: run '{run_id}' is not in sqlite:///" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_deleted_run(small_run, client, command):
+    client.delete_run(small_run)
+    outcome = command("plot", f"run_id={small_run}")
+    assert (outcome.code, f"mlflow runs restore --run-id {small_run}" in outcome.err) == (2, True)
+
+
+def test_run_without_signals(small_run, client, command):
+    empty = client.create_run(client.get_experiment_by_name("datamap").experiment_id).info.run_id
+    outcome = command("summarize", f"run_id={empty}")
+    assert (outcome.code, f"run {empty} has no signals; train first" in outcome.err) == (2, True)
+
+
+def test_a_filter_that_leaves_nothing_draws_nothing(small_run, client, command):
+    outcome = command("plot", f"run_id={small_run}", "criterion=correct_times", "threshold=9")
+    assert outcome.code == 2
+    assert "no sample has correct_times ≥ 9: it runs from" in outcome.err
+    assert not [path for path in artifacts(client, small_run) if path.startswith(("maps", "images"))]
+
+
+def test_what_was_never_committed_is_left_out_and_named(small_run, client, command):
+    folder = local(client, small_run, "signals")
+    (folder / "epoch_0004-00000-of-00001.jsonl").write_text('{"id": 0, "la')
+    outcome = command("summarize", f"run_id={small_run}")
+    assert outcome.code == 0, outcome.err
+    assert "observation 4 was never committed" in outcome.out
+    assert "over 3 observations" in outcome.out
+
+
+def test_damaged_shards_stop_and_keep_the_old_summary(small_run, client, command):
+    assert command("summarize", f"run_id={small_run}").code == 0
+    before = local(client, small_run, "summary.tsv").read_bytes()
+    shard = local(client, small_run, "signals/epoch_0002-00000-of-00001.jsonl")
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-100])
+    outcome = command("summarize", f"run_id={small_run}")
+    assert (outcome.code, "signals/epoch_0002-00000-of-00001.jsonl is damaged" in outcome.err) == (2, True)
+    shard.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    outcome = command("summarize", f"run_id={small_run}")
+    assert (outcome.code, "observation 2 is damaged: 35 records were read, 36" in outcome.err) == (2, True)
+    shard.unlink()
+    outcome = command("summarize", f"run_id={small_run}")
+    assert (outcome.code, "observation 2 was committed but its artifact is gone" in outcome.err) == (2, True)
+    assert local(client, small_run, "summary.tsv").read_bytes() == before
+
+
+def test_plot_says_when_the_summary_is_older_than_the_signals(small_run, client, command):
+    command("summarize", f"run_id={small_run}")
+    client.log_metric(small_run, "signals.rows", 36, step=4)
+    outcome = command("plot", f"run_id={small_run}")
+    assert "the summary covers 3 of 4 observations; renew it: python src/summarize.py" in outcome.out
+
+
+def test_shards_and_steps(pairs_file, client, command):
+    options = ("signals.every=4", "signals.shard_rows=10", "trainer.batch_size=12")
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, *options)
+    run_id = outcome.out.split()[1]
+    names = [f"signals/step_00000{n}-0000{i}-of-00004.jsonl" for n in (4, 8, 9) for i in range(4)]
+    assert artifacts(client, run_id, "signals") == names
+    assert "36 samples over 3 observations" in command("summarize", f"run_id={run_id}").out
+
+
+def test_flipped_labels_give_an_auroc(pairs_file, client, command):
+    outcome = command(
+        "main",
+        "data=file",
+        f"data.path={pairs_file}",
+        *SMALL_MODEL,
+        "data.flip_ratio=0.2",
+        "plot.dirty_label=true",
+    )
+    assert outcome.code == 0, outcome.err
+    assert "dirty samples against the rest: AUROC" in outcome.out
+    run = client.get_run(outcome.out.split()[1])
+    assert 0 <= run.data.metrics["summary/auroc_dirty"] <= 1
+    assert "train/accuracy_dirty" in run.data.metrics
+    assert "maps/dirty_map.png" in artifacts(client, run.info.run_id)
+
+
+def test_bad_rows_are_logged_when_left_out(pairs_file, client, command):
+    pairs_file.write_text(pairs_file.read_text() + "just one column\n")
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
+    assert (outcome.code, "line 37: 1 columns instead of 3" in outcome.err) == (2, True)
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.on_bad_row=skip")
+    assert "1 bad rows of" in outcome.out
+    run_id = outcome.out.split("\nrun ")[1].split()[0]
+    text = local(client, run_id, "data/bad_rows.tsv").read_text()
+    assert text == f"file\tline\tproblem\n{pairs_file}\t37\t1 columns instead of 3\n"
+
+
+def test_a_mistake_in_the_data_or_model_leaves_no_run(command, client):
+    assert command("train", "data=file", "data.path=nowhere.tsv").code == 2
+    assert command("train", "model=ernie-3.0-base-zh").code == 2
+    experiment = client.get_experiment_by_name("datamap")
+    assert experiment is None or not client.search_runs([experiment.experiment_id])
+
+
+def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_what_was_logged(pairs_file, client, command):
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.lr=1e30")
+    assert outcome.code == 2
+    assert "lower the learning rate (trainer.lr=1e+30)" in outcome.err
+    run = client.get_run(outcome.out.split()[1])
+    assert run.info.status == "FAILED"
+    assert "config/train.yaml" in artifacts(client, run.info.run_id)
+
+
+def test_ctrl_c_kills_the_run_and_keeps_its_observations(pairs_file, client, command, monkeypatch):
+    from datamap import training
+
+    observe = training._Trainer.observe
+
+    def interrupted(self, number):
+        if number == 3:
+            raise KeyboardInterrupt
+        return observe(self, number)
+
+    monkeypatch.setattr(training._Trainer, "observe", interrupted)
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
+    run_id = outcome.out.split()[1]
+    assert outcome.code == 130
+    assert f"2 observations are safe: python src/summarize.py run_id={run_id}" in outcome.out
+    assert client.get_run(run_id).info.status == "KILLED"
+    assert "over 2 observations" in command("summarize", f"run_id={run_id}").out
+
+
+def test_training_adopts_the_run_that_mlflow_made(pairs_file, client, command, monkeypatch):
+    experiment = client.create_experiment("projects")
+    made = client.create_run(experiment).info.run_id
+    client.log_param(made, "trainer.lr", "1e-3")  # as `mlflow run -P trainer.lr=1e-3` does
+    monkeypatch.setenv("MLFLOW_RUN_ID", made)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    arguments = ("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "--trainer.lr", "1e-3")
+    outcome = command(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.split()[1] == made
+    assert [run.info.run_id for run in client.search_runs([experiment])] == [made]
+    assert client.get_run(made).data.params["trainer.batch_size"] == "32"
+    outcome = command(*arguments)
+    assert (outcome.code, f"run {made} (from MLFLOW_RUN_ID) already holds signals" in outcome.err) == (
+        2,
+        True,
+    )
+    helper = client.create_run(experiment).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", helper)
+    assert command("plot", "--run_id", "latest").code == 0
+    tags = client.get_run(helper).data.tags
+    assert tags["mlflow.parentRunId"] == made
+    assert tags["mlflow.runName"] == f"plot of {client.get_run(made).info.run_name}"
+
+
+def test_run_names_differ_for_the_same_seed(pairs_file, client, command):
+    for _ in range(2):
+        assert command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL).code == 0
+    runs = client.search_runs([client.get_experiment_by_name("datamap").experiment_id])
+    assert len({run.info.run_name for run in runs}) == 2
+
+
+def test_tracking_options(pairs_file, command, tmp_path):
+    from mlflow import MlflowClient
+
+    store = f"sqlite:///{tmp_path}/other.db"
+    outcome = command(
+        "train",
+        "data=file",
+        f"data.path={pairs_file}",
+        *SMALL_MODEL,
+        f"tracking.uri={store}",
+        "tracking.experiment=地图",
+        "tracking.run_name=第一次",
+        "tracking.tags={team: search}",
+    )
+    assert outcome.code == 0, outcome.err
+    run = MlflowClient(store).get_run(outcome.out.split()[1])
+    assert (run.info.run_name, run.data.tags["team"]) == ("第一次", "search")
+    assert MlflowClient(store).get_experiment(run.info.experiment_id).name == "地图"
+    assert not Path("mlflow.db").exists()
