@@ -1,0 +1,86 @@
+"""MLflow Projects: `mlflow run` as a person types it, in a copy of the repository."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import ROOT, SMALL_MODEL
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the repository's files (not of its environment and runs)."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        target = tmp_path / "project" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target)
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def runs(project):
+    """The project's runs, oldest first, by experiment's name."""
+    from mlflow import MlflowClient
+
+    def found():
+        client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+        everything = {e.experiment_id: e.name for e in client.search_experiments()}
+        listed = client.search_runs(list(everything), order_by=["attributes.start_time ASC"])
+        return client, listed
+
+    return found
+
+
+def test_mlflow_run_without_flags(project, shell, runs):
+    """`mlflow run . -e train` builds its own environment with pyenv, and leaves one whole run."""
+    assert shutil.which("pyenv"), "this test needs pyenv (mlflow run without --env-manager uses it)"
+    done = shell(["mlflow", "run", ".", "-e", "train"], cwd=project, timeout=590)
+    assert done.code == 0, done.err[-3000:]
+    client, found = runs()
+    assert [run.info.status for run in found] == ["FINISHED"]
+    history = client.get_metric_history(found[0].info.run_id, "signals.rows")
+    assert {metric.value for metric in history} == {1500}
+    assert found[0].data.metrics["train/accuracy_normal"] > found[0].data.metrics["train/accuracy_dirty"]
+
+
+def parameters(values):
+    return [word for value in values for word in ("-P", value)]
+
+
+def test_all_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell, runs, pairs_file):
+    local = ["mlflow", "run", ".", "--env-manager", "local", "-e"]
+    small = parameters([*SMALL_MODEL, "data=file", f"data.path={pairs_file}", "tracking.run_name=my run"])
+    assert shell([*local, "train", *small, "-P", "trainer.lr=2e-3"], cwd=project).code == 0
+    client, (train,) = runs()
+    assert train.info.run_name == "my run"
+    assert float(train.data.params["trainer.lr"]) == 2e-3
+
+    done = shell([*local, "summarize", "-P", f"run_id={train.info.run_id}"], cwd=project)
+    assert done.code == 0, done.err
+    done = shell([*local, "plot", *parameters(["criterion=correct_times", "threshold=0"])], cwd=project)
+    assert done.code == 0, done.err
+    client, found = runs()
+    assert [run.info.run_name for run in found] == ["my run", "summarize of my run", "plot of my run"]
+    assert {run.data.tags.get("mlflow.parentRunId") for run in found[1:]} == {train.info.run_id}
+    maps = [file.path for file in client.list_artifacts(train.info.run_id, "maps")]
+    assert maps == ["maps/data_map-correct_times_ge_0.png"]
+
+    done = shell([*local, "main", *small, "-P", "plot.use_f_times=0"], cwd=project)
+    assert done.code == 0, done.err
+    client, found = runs()
+    assert len(found) == 4
+    maps = [file.path for file in client.list_artifacts(found[-1].info.run_id, "maps")]
+    assert maps == ["maps/forgetting_map.png"]
+
+
+def test_a_mistake_fails_in_one_line(project, shell):
+    done = shell(
+        ["mlflow", "run", ".", "--env-manager", "local", "-e", "train", "-P", "trainer.epochs=0"], cwd=project
+    )
+    assert done.code != 0
+    assert "error: trainer.epochs=0 is out of range: it must be 1 or more" in done.err
