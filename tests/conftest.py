@@ -137,3 +137,17 @@ def signal_records(probs, labels, ids=None):
         ]
         for row in probs
     ]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the repository's files (not of its environment and runs)."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        target = tmp_path / "project" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
+    return tmp_path / "project"

@@ -52,12 +52,22 @@ def test_legend_counts_and_title(ax):
     assert ax.get_title(loc="left") == "t" or ax.get_title() == "t"
 
 
-def test_axes_are_the_same_for_every_map(ax, summary, some_groups):
-    assert ax.get_xlim() == maps.LIMITS["label_var"]
-    assert ax.get_ylim() == maps.LIMITS["avg_probs"]
+def test_axes_take_round_limits(ax, summary, some_groups):
+    assert ax.get_xlim() == pytest.approx((-0.00625, 0.25625))
+    assert ax.get_ylim() == pytest.approx((-0.025, 1.025))
+    assert maps.axis_limits(summary / 10, "label_var")["label_var"] == pytest.approx((-0.00125, 0.05125))
+    assert maps.axis_limits(summary * 0, "label_var")["label_var"] == pytest.approx((-0.00125, 0.05125))
     other = maps.draw_map(summary, some_groups, Figure().add_subplot(), x="loss_mean")
     assert other.get_xlabel() == "loss_mean"
-    assert other.get_xlim()[1] > 82
+    assert other.get_xlim() == pytest.approx((-2.05, 84.05))
+
+
+def test_limits_of_all_samples_hold_for_some(summary, some_groups):
+    few = summary.head(3)
+    groups_of_few = [group._replace(mask=group.mask[:3]) for group in some_groups]
+    limits = maps.axis_limits(summary, "label_var", "avg_probs")
+    ax = maps.draw_map(few, groups_of_few, Figure().add_subplot(), limits=limits)
+    assert (ax.get_xlim(), ax.get_ylim()) == (limits["label_var"], limits["avg_probs"])
 
 
 def test_figure_to_png_and_svg(summary, some_groups):

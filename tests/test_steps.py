@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from reference import reduce_records
 
 from conftest import SMALL_MODEL
 from datamap import schema
+from reference import reduce_records
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def local(client, run_id, path):
 
 
 def records(client, run_id):
-    paths = [p for p in artifacts(client, run_id, "signals")]
+    paths = list(artifacts(client, run_id, "signals"))
     return [[json.loads(line) for line in local(client, run_id, p).read_text().splitlines()] for p in paths]
 
 
@@ -117,7 +117,7 @@ def test_latest_takes_the_newest_run_that_has_signals(small_run, client, command
 def test_latest_says_where_else_there_is_one(small_run, command):
     outcome = command("plot", "run_id=latest", "tracking.experiment=other")
     assert outcome.code == 2
-    assert f"experiment 'other' of sqlite:///" in outcome.err
+    assert "experiment 'other' of sqlite:///" in outcome.err
     assert f"the newest elsewhere is run_id={small_run} in 'datamap'" in outcome.err
 
 

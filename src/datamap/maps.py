@@ -1,6 +1,7 @@
 """Draw data maps. What a point means was decided in `groups`; nothing here decides it."""
 
 import io
+import math
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,7 +29,7 @@ AXIS_NAMES = {
 }
 
 
-def draw_map(summary, groups, ax, x="label_var", y="avg_probs", title="", legend_title=""):
+def draw_map(summary, groups, ax, x="label_var", y="avg_probs", title="", legend_title="", limits=None):
     """Draw one point a sample on `ax`: the groups' colours and markers, rare groups on top.
 
     Args:
@@ -36,6 +37,7 @@ def draw_map(summary, groups, ax, x="label_var", y="avg_probs", title="", legend
         groups: list of `groups.Group` over the rows of `summary`.
         ax: matplotlib Axes.
         x, y: numeric columns of `summary`.
+        limits: {column: (lowest, highest)} of the axes; None = `axis_limits` of what is drawn.
     Returns:
         the Axes, with one PathCollection a non-empty group, labelled "<name> (<count>)".
     """
@@ -61,10 +63,9 @@ def draw_map(summary, groups, ax, x="label_var", y="avg_probs", title="", legend
     ax.set_xlabel(AXIS_NAMES.get(x, x))
     ax.set_ylabel(AXIS_NAMES.get(y, y))
     ax.set_title(title)
-    ax.margins(0.03)
-    for name, setter in ((x, ax.set_xlim), (y, ax.set_ylim)):
-        if name in LIMITS:
-            setter(LIMITS[name])
+    limits = limits or axis_limits(summary, x, y)
+    ax.set_xlim(limits[x])
+    ax.set_ylim(limits[y])
     legend = ax.legend(
         title=legend_title,
         loc="upper left",
@@ -79,8 +80,24 @@ def draw_map(summary, groups, ax, x="label_var", y="avg_probs", title="", legend
     return ax
 
 
-# Fixed, so that maps of different runs can be laid side by side.
-LIMITS = {"label_var": (-0.006, 0.256), "avg_probs": (-0.025, 1.025)}
+def axis_limits(summary, *columns):
+    """{column: (lowest, highest)} with a little room, the same for maps of similar runs.
+
+    Variance gets the next 0.05 (it cannot be above 0.25), probabilities 0 to 1, others their range.
+    """
+    limits = {}
+    for name in columns:
+        low, high = float(summary[name].min()), float(summary[name].max())
+        if name == "label_var":
+            low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
+        elif name in UNIT_RANGE:
+            low, high = 0.0, 1.0
+        room = 0.025 * ((high - low) or 1.0)
+        limits[name] = (low - room, high + room)
+    return limits
+
+
+UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio")
 
 
 def point_size(count):

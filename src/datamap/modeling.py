@@ -107,6 +107,8 @@ def character_tokenizer(texts):
 
 def encode(tokenizer, samples, max_length):
     """Token ids and segment ids of each sample, not padded: list of (list, list)."""
+    # Of a text that is too long the rest is cut; paddlenlp warns that it does not return it.
+    warnings.filterwarnings("ignore", "Be aware, overflowing tokens", UserWarning)
     pairs = zip(samples.texts_a, samples.texts_b or [None] * len(samples), strict=True)
     encoded = (tokenizer(text_a, text_b, max_length=max_length, truncation=True) for text_a, text_b in pairs)
     return [(e["input_ids"], e["token_type_ids"]) for e in encoded]

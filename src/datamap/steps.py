@@ -99,6 +99,7 @@ def plot(config):
         x=x,
         y=y,
         legend_title=groups.LEGEND_TITLES[plan.grouping],
+        limits=maps.axis_limits(summary, x, y),  # of all samples: a filter does not move the axes
         title=_title(run, plan, len(shown), len(summary), count),
     )
     name = config.name or plan.name + "".join(f"-{k}_{v}" for k, v, usual in _axes(config) if v != usual)
@@ -116,7 +117,7 @@ def _title(run, plan, shown, total, count):
         if not plan.filters
         else (f"{shown:,} of {total:,} samples, {' and '.join(map(str, plan.filters))}")
     )
-    return f"{run.info.run_name}: {what}, {count} observations"
+    return f"{run.info.run_name}: {what}, {count} observation{'s' * (count != 1)}"
 
 
 def _log_map(run, maps, figure, name, config):

@@ -1,25 +1,10 @@
 """MLflow Projects: `mlflow run` as a person types it, in a copy of the repository."""
 
 import shutil
-import subprocess
 
 import pytest
 
-from conftest import ROOT, SMALL_MODEL
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the repository's files (not of its environment and runs)."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        target = tmp_path / "project" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, target)
-    return tmp_path / "project"
+from conftest import SMALL_MODEL
 
 
 @pytest.fixture
