@@ -46,10 +46,10 @@ def by_learning(summary):
 
 def by_kind(summary):
     """Three groups of `s_label`: normal, hard, dirty."""
-    kinds = (NORMAL, HARD, DIRTY)
-    names = ("normal", "hard", "dirty (flipped label)")
+    kinds = (DIRTY, HARD, NORMAL)
+    names = ("dirty (flipped label)", "hard", "normal")
     place = summary["s_label"].to_numpy()
-    looks = (("#9ab8d3", "o"), ("#e69f00", "^"), ("#a50026", "X"))
+    looks = (("#a50026", "X"), ("#e69f00", "^"), ("#9ab8d3", "o"))
     return [
         Group(name, color, marker, place == kind)
         for kind, name, (color, marker) in zip(kinds, names, looks, strict=True)
