@@ -62,8 +62,10 @@ def test_observations_are_in_the_samples_order_and_learn(samples):
     assert tables[30]["id"].to_pylist() == samples.ids
     assert tables[30]["label"].to_pylist() == samples.labels.tolist()
     assert reports[-1].metrics["train/accuracy"] > reports[0].metrics["train/accuracy"]
-    assert reports[-1].metrics["train/accuracy"] == pytest.approx(reports[-1].metrics["dev/accuracy"])
-    assert reports[-1].metrics["train/loss"] == pytest.approx(reports[-1].metrics["dev/loss"], rel=1e-5)
+    assert reports[-1].metrics["train/accuracy"] == pytest.approx(reports[-1].metrics["validation/accuracy"])
+    assert reports[-1].metrics["train/loss"] == pytest.approx(
+        reports[-1].metrics["validation/loss"], rel=1e-5
+    )
     assert reports[-1].metrics["train/accuracy"] == np.mean(tables[30]["correct"].to_pylist())
 
 

@@ -105,7 +105,7 @@ def point_size(count):
     return min(36.0, max(4.0, 36.0 * (500 / max(count, 1)) ** 0.5))
 
 
-def make_map(summary, groups, width=7.2, height=4.5, dpi=160, **names):
+def make_map(summary, groups, width=7.2, height=5.4, dpi=160, **names):
     """A figure of one map (arguments: `draw_map`), `width` × `height` inches."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")

@@ -126,7 +126,10 @@ def _log_map(run, maps, figure, name, config):
     run.log_bytes(maps.png(array), f"{path}.png")
     if config.svg:
         run.log_text(maps.svg(figure), f"{path}.svg")
-    run.log_image(array, name, max(run.committed()))
+    # The key puts it into a section `maps`, the first on the run's page. Where steps differ, as those of
+    # several runs do, the UI's slider starts at 0: there it shows the whole map too, not an empty card.
+    for step in (0, max(run.committed())):
+        run.log_image(array, path, step)
     run.log_config("plot", _yaml(config))
     say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.place})")
 
@@ -196,7 +199,7 @@ def _data(config):
 
 def _log_start(run, config, samples, dev):
     run.log_config("train", _yaml(config))
-    run.log_params(_flat(asdict(config), ("data", "model", "trainer", "signals", "seed")))
+    run.log_params(_params(config))
     run.log_labels(samples.class_names)
     for part, context in ((samples, "training"), (dev, "evaluation")):
         if part:
@@ -207,16 +210,23 @@ def _log_start(run, config, samples, dev):
         run.log_text("file\tline\tproblem\n" + lines, "data/bad_rows.tsv")
 
 
-def _flat(values, sections, prefix=""):
-    """{"a.b": value} of the nested `sections`, without what is not set."""
-    flat = {}
-    for key in sections:
-        value = values[key]
-        if isinstance(value, dict):
-            flat |= _flat(value, value, f"{prefix}{key}.")
-        elif value is not None:
-            flat[prefix + key] = value
-    return flat
+def _params(config):
+    """The few that tell runs apart: the UI prints all params above a run's map, where many would hide it.
+
+    The whole config is the artifact config/train.yaml.
+    """
+    data, trainer = config.data, config.trainer
+    return {
+        "data": data.name,
+        "model": config.model.name,
+        "seed": config.seed,
+        "epochs": trainer.epochs,
+        "batch_size": trainer.batch_size,
+        "lr": trainer.lr,
+        **({"sample": data.sample} if data.sample else {}),
+        **({"flip_ratio": data.flip_ratio} if data.flip_ratio else {}),
+        **({"every": config.signals.every} if config.signals.every != "epoch" else {}),
+    }
 
 
 def _fit_options(config):
@@ -255,7 +265,7 @@ class _Reporter:
     def progress(self, progress):
         self.run.log_metrics(progress.metrics, progress.number)
         m = progress.metrics
-        dev = f"  dev accuracy {m['dev/accuracy']:.3f}" if "dev/accuracy" in m else ""
+        dev = f"  dev accuracy {m['validation/accuracy']:.3f}" if "validation/accuracy" in m else ""
         seconds = m["time/train_seconds"] + m["time/observe_seconds"]
         say(
             f"{self.unit} {progress.number:3}  loss {m['train/loss']:.4f}  accuracy "

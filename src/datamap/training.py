@@ -183,8 +183,8 @@ class _Trainer:
     def _measure(self):
         logits = self._evaluate(self.dev_tokens)
         return {
-            "dev/loss": float(-of_label(log_softmax(logits), self.dev.labels).mean()),
-            "dev/accuracy": float((logits.argmax(axis=1) == self.dev.labels).mean()),
+            "validation/loss": float(-of_label(log_softmax(logits), self.dev.labels).mean()),
+            "validation/accuracy": float((logits.argmax(axis=1) == self.dev.labels).mean()),
         }
 
     def _evaluate(self, tokens):

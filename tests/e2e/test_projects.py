@@ -43,7 +43,7 @@ def test_all_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell,
     assert shell([*local, "train", *small, "-P", "trainer.lr=2e-3"], cwd=project).code == 0
     client, (train,) = runs()
     assert train.info.run_name == "my run"
-    assert float(train.data.params["trainer.lr"]) == 2e-3
+    assert float(train.data.params["lr"]) == 2e-3
 
     done = shell([*local, "summarize", "-P", f"run_id={train.info.run_id}"], cwd=project)
     assert done.code == 0, done.err
