@@ -1,6 +1,8 @@
 """Files of labelled texts: forms that are read, rows that are refused, rows that are drawn."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -197,3 +199,42 @@ def test_flipped_labels_are_other_classes_and_marked(many, ratio):
 def test_digest_changes_with_the_data(many):
     assert many.digest == dataset.draw(many, 300, 1).digest
     assert many.digest != dataset.flip_labels(many, 0.1, 1).digest
+
+
+@pytest.mark.parametrize("message", BAD_LINES)
+def test_malformed_rows_end_training_before_it_begins(command, tmp_path, message):
+    outcome = command("train", "data=file", f"data.path={bad_file(tmp_path / 'x.tsv', BAD_LINES[message])}")
+    assert outcome.code == 2
+    assert re.fullmatch(f"error: .*x.tsv, {message}.*\n", outcome.err)
+    assert not list(Path().iterdir())  # no store, no run
+
+
+@pytest.fixture
+def lcqmc(monkeypatch, tmp_path):
+    """PaddleNLP's own loader of LCQMC, its cache in a folder of ours and its download on a dead port."""
+    from paddlenlp.datasets import lcqmc
+    from paddlenlp.utils import downloader
+
+    loader = lcqmc.LCQMC
+    monkeypatch.setattr(lcqmc, "DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(loader, "URL", "http://127.0.0.1:9/lcqmc.zip")
+    monkeypatch.setattr(loader, "SPLITS", {k: v._replace(md5=None) for k, v in loader.SPLITS.items()})
+    monkeypatch.setattr(downloader, "DOWNLOAD_RETRY_LIMIT", 1)
+    return tmp_path / "LCQMC" / "lcqmc" / "lcqmc"
+
+
+def test_lcqmc_is_loaded_by_paddlenlp(lcqmc):
+    lcqmc.mkdir(parents=True)
+    for part in ("train", "dev"):
+        write(lcqmc / f"{part}.tsv", tsv([(f"{part}{n}", "b", n % 2) for n in range(4)]))
+    train, dev = dataset.load_named("lcqmc", AUTO)
+    assert train.texts_a == ["train0", "train1", "train2", "train3"]
+    assert dev.labels.tolist() == [0, 1, 0, 1]
+    assert train.class_names == dev.class_names == ("0", "1")
+
+
+def test_lcqmc_without_a_network_says_what_to_do(lcqmc):
+    with pytest.raises(
+        DataError, match="'lcqmc' cannot be loaded by PaddleNLP .*give a local copy with data.path="
+    ):
+        dataset.load_named("lcqmc", AUTO)

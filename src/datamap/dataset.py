@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -138,8 +139,8 @@ def draw(samples, count, seed):
         return samples
     rows = np.random.default_rng([seed, 1]).choice(len(samples), count, replace=False)
     drawn = samples.take(np.sort(rows))
-    lone = [i for i in range(count) if (drawn.labels == drawn.labels[i]).sum() == 1]
-    if lone:
+    lone = np.flatnonzero(np.bincount(drawn.labels)[drawn.labels] == 1)
+    if len(lone):
         name, line = samples.class_names[drawn.labels[lone[0]]], drawn.lines[lone[0]]
         raise DataError(
             f"{samples.path}, line {line}: data.sample={count} drew class {name!r} only once; "
@@ -268,7 +269,7 @@ def _problem(cells, places):
 def _drop_lone_classes(samples, reader):
     """Refuse the samples of classes that occur once: they can be neither learnt nor compared."""
     labels = samples["label"]
-    lone = {label for label in set(labels) if labels.count(label) == 1}
+    lone = {label for label, count in Counter(labels).items() if count == 1}
     if not lone:
         return samples
     for line, label in zip(samples["line"], labels, strict=True):
