@@ -64,6 +64,16 @@ def test_equals_the_oracle_with_missing_samples(records):
         assert_equals_oracle(records, dynamics.summarize(observations_of(records, allow_missing=True)))
 
 
+def test_missing_observations_of_a_long_history_keep_their_order():
+    random = np.random.default_rng(0)
+    records = [
+        [{"id": i, "label": 0, "correct": bool(random.random() < 0.5), "label_probs": random.random()}
+         for i in range(20) if random.random() < 0.7]
+        for _ in range(60)
+    ]  # fmt: skip
+    assert_equals_oracle(records, dynamics.summarize(observations_of(records, allow_missing=True)))
+
+
 @pytest.mark.parametrize("correct", [True, False])
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_always_or_never_right(correct, count):

@@ -152,3 +152,17 @@ def test_vocabulary_of_characters():
     tokenizer = modeling.character_tokenizer(["怎么用Vivo X9", "怎么"])
     text = tokenizer.convert_ids_to_tokens(tokenizer("怎么vivo x9猫")["input_ids"])
     assert text == ["[CLS]", "怎", "么", "v", "##i", "##v", "##o", "x", "##9", "[UNK]", "[SEP]"]
+
+
+def test_a_samples_logits_do_not_depend_on_its_batch(samples):
+    """Neither the padding nor the order by length shows, up to float32's rounding."""
+    varied = dataset.draw(samples, 12, seed=1)
+    varied = varied.take(list(range(12)))
+    varied.texts_b[:] = [text * (1 + row % 5) for row, text in enumerate(varied.texts_b)]
+    model, tokenizer = scratch(samples)
+    tokens = modeling.encode(tokenizer, varied, 64)
+    assert len({len(ids) for ids, _ in tokens}) > 4
+    together = training.evaluate(model, tokens, 12, tokenizer.pad_token_id)
+    alone = [training.evaluate(model, [one], 1, tokenizer.pad_token_id)[0] for one in tokens]
+    assert np.allclose(together, alone, atol=1e-5)
+    assert not np.allclose(together, together[::-1], atol=1e-3)
