@@ -11,7 +11,7 @@ from datamap.cli import step
 def main(config):
     from datamap import steps
 
-    run, _ = steps.summarize(config)
+    run = steps.summarize(config)
     steps.say(f"next: python src/plot.py run_id={run.run_id}")
 
 

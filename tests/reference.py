@@ -1,5 +1,7 @@
 """The slow, obvious reducer: plain Python, one sample at a time. The tests' oracle."""
 
+import math
+
 
 def reduce_sample(label, s_label, probs, correct):
     """Summary row of one sample from its list of label probabilities and of right or wrong."""
@@ -41,4 +43,17 @@ def reduce_records(observations):
             [record["correct"] for record in records],
         )
         for key, records in histories.items()
+    }
+
+
+def reduce_probs(probs, label, first):
+    """What needs all classes, of one sample: `probs` is a list of T lists, `first` EL2N's number."""
+    count, classes = len(probs), range(len(probs[0]))
+    others = [max(p[k] for k in classes if k != label) for p in probs]
+    errors = [math.sqrt(sum((p[k] - (k == label)) ** 2 for k in classes)) for p in probs]
+    return {
+        "aleatoric": sum(p[label] * (1 - p[label]) for p in probs) / count,
+        "el2n": sum(errors[:first]) / len(errors[:first]),
+        "margin_mean": sum(math.log(p[label] / o) for p, o in zip(probs, others, strict=True)) / count,
+        "entropy_mean": sum(-sum(p[k] * math.log(p[k]) for k in classes) for p in probs) / count,
     }

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamap import dynamics, schema
-from datamap.shards import Observations
-from reference import reduce_records
+from datamap.errors import SignalError
+from datamap.observations import Observations
+from datamap.signals import Outputs, log_softmax, margin
+from reference import reduce_probs, reduce_records
 
 PROBABILITY = st.floats(0, 1, allow_nan=False, width=32)
 MOMENT = st.tuples(PROBABILITY, st.booleans())  # correct is recorded, not inferred from the probability
@@ -39,7 +41,7 @@ def histories(draw, missing=False):
 
 
 def observations_of(records, **options):
-    tables = {n: pa.Table.from_pylist(r) for n, r in enumerate(records, 1)}
+    tables = [(n, pa.Table.from_pylist(r)) for n, r in enumerate(records, 1)]
     return Observations.from_tables(tables, **options)
 
 
@@ -86,11 +88,66 @@ def test_always_or_never_right(correct, count):
     assert summary["s_label"] == 2
 
 
-def test_columns_are_the_contract():
-    row = {"id": "a", "label": 0, "correct": True, "label_probs": 0.5, "margin": 2.0, "note": "text"}
-    summary = dynamics.summarize(observations_of([[row], [{**row, "margin": 4.0}]]))
-    assert summary.columns.tolist() == [*schema.SUMMARY_COLUMNS, "margin_mean"]
-    assert summary["margin_mean"].tolist() == [3.0]
+def test_columns_are_the_contract_then_further_ones():
+    row = {"id": "a", "label": 0, "correct": True, "label_probs": 0.5, "grade": 2.0}
+    summary = dynamics.summarize(observations_of([[row], [{**row, "grade": 4.0}]]))
+    assert summary.columns.tolist() == [*schema.SUMMARY_COLUMNS, "aleatoric", "grade_mean"]
+    assert summary["grade_mean"].tolist() == [3.0]
+
+
+def test_reductions_by_config():
+    row = {"id": "a", "label": 0, "correct": True, "label_probs": 0.5, "grade": 2.0, "loss": 1.0}
+    observed = observations_of([[row], [{**row, "grade": 4.0}], [{**row, "grade": 9.0}]])
+    summary = dynamics.summarize(observed, extra={"grade": ["last", "first", "min", "max", "var", "mean"]})
+    columns = [f"grade_{name}" for name in ("last", "first", "min", "max", "var", "mean")]
+    assert summary.columns.tolist()[-7:] == [*columns, "loss_mean"]
+    assert summary[columns].iloc[0].tolist() == pytest.approx([9, 2, 2, 9, 26 / 3, 5])
+
+
+def test_an_unknown_further_signal_is_named():
+    row = {"id": "a", "label": 0, "correct": True, "label_probs": 0.5, "grade": 2.0}
+    with pytest.raises(SignalError, match="extra: no signal 'grad' .* did you mean grade"):
+        dynamics.summarize(observations_of([[row]]), extra={"grad": ["mean"]})
+
+
+@st.composite
+def predictions(draw):
+    """(T, N, C) probabilities that sum to 1, and labels (N,)."""
+    shape = draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(2, 5))
+    seed = draw(st.integers(0, 2**32 - 1))
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, draw(st.sampled_from([0.1, 1, 10])), shape)
+    probs = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    return probs, generator.integers(0, shape[2], shape[1])
+
+
+@settings(max_examples=200, deadline=None)
+@given(predictions(), st.integers(1, 4))
+def test_statistics_of_all_classes_against_plain_python(case, first):
+    probs, labels = case
+    records = [
+        [
+            {
+                "id": i,
+                "label": int(k),
+                "correct": int(p.argmax()) == k,
+                "label_probs": p[k],
+                "probs": p.tolist(),
+            }
+            for i, (p, k) in enumerate(zip(row, labels, strict=True))
+        ]
+        for row in probs
+    ]
+    summary = dynamics.summarize(observations_of(records), el2n_observations=first)
+    expected = [reduce_probs([row[i]["probs"] for row in records], k, first) for i, k in enumerate(labels)]
+    for column in expected[0]:
+        np.testing.assert_allclose(summary[column], [e[column] for e in expected], rtol=1e-9, atol=1e-9)
+
+
+def test_margin_of_logits_and_of_their_probabilities_agree():
+    logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 3.0]])
+    outputs = Outputs(np.array([0, 1]), None, None, log_softmax(logits))
+    assert margin(outputs) == pytest.approx([1.5, 0.0])
 
 
 @settings(max_examples=50, deadline=None)

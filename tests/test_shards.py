@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from conftest import signal_records
 from datamap import schema, shards
 from datamap.errors import SignalError
+from datamap.observations import Observations
 from datamap.signals import signal_table
 
 
@@ -25,12 +26,13 @@ def test_what_is_written_reads_back_exactly(tmp_path, rows, ids):
     table, parts = table_of(7, ids=ids), []
     for shard, part in shards.split(table, "epoch", 1, rows):
         path = tmp_path / shard.path.replace("/", "_")
-        shards.write_jsonl(part, path)
+        shards.write(part, path)
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         assert [list(line) for line in lines] == [list(schema.SIGNAL_COLUMNS)] * len(lines)
-        parts.append(shards.read_jsonl(path, shard.path))
+        parts.append(shards.read(path, shard.path))
     again = shards.concat(parts)
     assert again["id"].to_pylist() == table["id"].to_pylist()
+    assert "pred_label" not in again.column_names  # nothing is reduced from it
     for column in ("probs", "loss", "label_probs"):
         assert np.array_equal(
             np.float32(again[column].to_pylist()), np.float32(table[column].to_pylist()), equal_nan=False
@@ -48,12 +50,12 @@ def test_every_float_survives(tmp_path_factory, values):
             "label_probs": pa.array(values, pa.float32()),
         }
     )
-    shards.write_jsonl(table, path)
+    shards.write(table, path)
     assert (
         np.float32([json.loads(line)["label_probs"] for line in path.read_text().splitlines()]).tolist()
         == values
     )
-    assert np.float32(shards.read_jsonl(path, "x")["label_probs"].to_numpy()).tolist() == values
+    assert np.float32(shards.read(path, "x")["label_probs"].to_numpy()).tolist() == values
 
 
 def test_names_of_shards():
@@ -70,7 +72,7 @@ def test_original_tutorials_true_and_false(tmp_path):
         '{"id": 1, "label": 0, "correct": "true", "label_probs": 1}\n'
         '{"id": 2, "label": 0, "correct": "false", "label_probs": 0}\n'
     )
-    assert shards.read_jsonl(path, "x")["correct"].to_pylist() == [True, False]
+    assert shards.read(path, "x")["correct"].to_pylist() == [True, False]
 
 
 GOOD = '{"id": 1, "label": 0, "correct": true, "label_probs": 0.5}\n'
@@ -79,7 +81,7 @@ DAMAGED = {
     "no key label_probs": '{"id": 1, "label": 0, "correct": true}\n',
     r"label_probs is not in \[0, 1\], id 1": GOOD.replace("0.5", "1.5"),
     "label is missing in 1 of 2 records": GOOD + '{"id": 2, "correct": true, "label_probs": 0.5}\n',
-    "Empty JSON": "",
+    "its first line is not a JSON object": "",
 }
 
 
@@ -88,27 +90,27 @@ def test_damaged_shards_are_named(tmp_path, message):
     path = tmp_path / "x.jsonl"
     path.write_text(DAMAGED[message])
     with pytest.raises(SignalError, match=message):
-        shards.read_jsonl(path, "signals/x.jsonl")
+        shards.read(path, "signals/x.jsonl")
 
 
 def tables(records):
-    return {n: pa.Table.from_pylist(r) for n, r in enumerate(records, 1)}
+    return [(n, pa.Table.from_pylist(r)) for n, r in enumerate(records, 1)]
 
 
 def test_missing_and_unknown_samples_are_named():
     first, second = signal_records([[0.1, 0.9], [0.2, 0.8]], [0, 1])
     with pytest.raises(SignalError, match="observation 2 lacks sample 1 "):
-        shards.Observations.from_tables(tables([first, second[:1]]))
+        Observations.from_tables(tables([first, second[:1]]))
     with pytest.raises(SignalError, match="observation 2 has samples that the first one lacks: 1"):
-        shards.Observations.from_tables(tables([first[:1], second]))
+        Observations.from_tables(tables([first[:1], second]))
 
 
 def test_changed_label_and_repeated_id_are_named():
     first, second = signal_records([[0.1, 0.9], [0.2, 0.8]], [0, 1])
     with pytest.raises(SignalError, match="label changes between observations, id 1"):
-        shards.Observations.from_tables(tables([first, [second[0], {**second[1], "label": 0}]]))
+        Observations.from_tables(tables([first, [second[0], {**second[1], "label": 0}]]))
     with pytest.raises(SignalError, match="observation 2: id repeated: 0"):
-        shards.Observations.from_tables(tables([first, [second[0], second[0]]]))
+        Observations.from_tables(tables([first, [second[0], second[0]]]))
 
 
 def test_only_committed_and_whole_observations_count():
@@ -128,4 +130,4 @@ def test_only_committed_and_whole_observations_count():
 
 def test_rows_must_be_as_many_as_committed():
     with pytest.raises(SignalError, match="observation 3 is damaged: 2 records were read, 4 were committed"):
-        shards.check_rows(table_of(2), 4, 3)
+        shards.check_rows(2, 4, 3)

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.json
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -72,12 +74,69 @@ def test_summary_equals_the_oracle(small_run, client, command):
     assert outcome.code == 0, outcome.err
     assert "36 samples over 3 observations" in outcome.out
     summary = pd.read_csv(local(client, small_run, "summary.tsv"), sep="\t")
-    assert summary.columns.tolist() == list(schema.SUMMARY_COLUMNS)
+    assert summary.columns.tolist() == [*schema.SUMMARY_COLUMNS, *schema.FURTHER_COLUMNS]
     expected = reduce_records(records(client, small_run))
     assert summary["id"].tolist() == list(expected)
     for row in summary.to_dict("records"):
         for column, value in expected[row["id"]].items():
             assert math.isclose(row[column], value, rel_tol=1e-9, abs_tol=1e-9), column
+
+
+def test_parquet_gives_the_same_summary(command, pairs_file, client, store):
+    tables = []
+    for option in ("jsonl", "parquet"):
+        outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "seed=3",
+                          f"signals.format={option}", "signals.shard_rows=10")  # fmt: skip
+        run_id = outcome.out.split()[1]
+        assert f"signals/epoch_0003-00003-of-00004.{option}" in artifacts(client, run_id, "signals")
+        outcome = command("summarize", f"run_id={run_id}")
+        assert outcome.code == 0, outcome.err
+        tables.append(pd.read_csv(local(client, run_id, "summary.tsv"), sep="\t"))
+    # JSON holds a float32 by its shortest decimal, so that they differ by its rounding at most.
+    pd.testing.assert_frame_equal(*tables, rtol=1e-6, atol=1e-7)
+
+
+def test_a_run_of_both_formats_and_different_shards(small_run, client, command):
+    assert command("summarize", f"run_id={small_run}").code == 0
+    before = Path(local(client, small_run, "summary.tsv")).read_text()
+    file = Path(local(client, small_run, "signals/epoch_0002-00000-of-00001.jsonl"))
+    table = pyarrow.json.read_json(file)
+    for index, (start, rows) in enumerate([(0, 20), (20, 16)]):
+        shard = schema.Shard("epoch", 2, index, 2, "parquet")
+        pyarrow.parquet.write_table(table.slice(start, rows), file.parent / Path(shard.path).name)
+    file.unlink()
+    outcome = command("summarize", f"run_id={small_run}")
+    assert outcome.code == 0, outcome.err
+    assert Path(local(client, small_run, "summary.tsv")).read_text() == before
+
+
+def test_burn_in_until_and_extra(small_run, client, command):
+    outcome = command("summarize", f"run_id={small_run}", "burn_in=1", "until=2", "extra={margin: [last]}")
+    assert outcome.code == 0, outcome.err
+    assert "36 samples over 1 observations" in outcome.out
+    summary = pd.read_csv(local(client, small_run, "summary.tsv"), sep="\t")
+    probs = [record["probs"] for record in records(client, small_run)[1]]
+    labels = summary["label"].tolist()
+    expected = [math.log(p[label] / p[1 - label]) for p, label in zip(probs, labels, strict=True)]
+    assert summary["margin_last"].tolist() == pytest.approx(expected)
+    assert "margin_mean" not in summary
+    assert set(summary["label_var"]) == {0}
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("burn_in=3", "burn_in=3 and until=None leave none of the observations 1, 2, 3"),
+        ("extra={los: [mean]}", "extra: no signal 'los' is recorded; did you mean loss? (signals: loss, "),
+        ("extra={loss: [men]}", "extra: loss has no reduction 'men'; did you mean mean? (reductions: mean, "),
+        ("extra={loss: mean}", "extra.loss: Value 'mean'"),
+    ],
+)
+def test_options_of_the_summary_are_checked(small_run, command, client, option, message):
+    outcome = command("summarize", f"run_id={small_run}", option)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert message in outcome.err
+    assert "summary.tsv" not in artifacts(client, small_run)
 
 
 @pytest.mark.parametrize(

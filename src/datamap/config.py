@@ -79,6 +79,7 @@ class TrainerConfig:
 @dataclass
 class SignalsConfig:
     every: Any = number(low=1, word="epoch")
+    format: str = number(choices=("jsonl", "parquet"))
     batch_size: int = number(low=1)
     shard_rows: int = number(low=1)
 
@@ -97,6 +98,10 @@ class TrainConfig:
 class SummarizeConfig:
     run_id: str = MISSING
     allow_missing: bool = MISSING
+    burn_in: int = number(low=0)
+    until: int | None = number(low=1)
+    el2n_observations: int = number(low=1)
+    extra: dict[str, list[str]] | None = MISSING
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
@@ -115,7 +120,7 @@ class PlotConfig:
     width: float = number(low=3, high=40)
     height: float = number(low=2, high=40)
     dpi: int = number(low=50, high=1200)
-    allow_missing: bool = MISSING
+    summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 

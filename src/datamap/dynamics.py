@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from datamap.errors import SignalError, did_you_mean
+
 # In the functions below: `correct` is a bool array (observations, samples), `label_probs` a
 # float64 array of the same shape: the probability of the given label.
 
@@ -94,41 +96,92 @@ STATISTICS = {
 }
 
 
-def summarize(observations):
+def aleatoric(label_probs):
+    """Mean of p (1 − p) of the given label: data uncertainty (Data-IQ, Seedat et al. 2022, eq. 2).
+
+    >>> aleatoric(np.array([[0.5, 1.0], [0.5, 0.0]]))
+    array([0.25, 0.  ])
+    """
+    return (label_probs * (1 - label_probs)).mean(axis=0)
+
+
+def el2n(error_norm, first):
+    """Mean length of the error vector over the `first` observations (EL2N, Paul et al. 2021, sec. 2.2)."""
+    return error_norm[:first].mean(axis=0)
+
+
+# What a further signal, (observations, samples) → (samples,), can be reduced to.
+REDUCTIONS = {
+    "mean": lambda values: values.mean(axis=0),
+    "var": lambda values: values.var(axis=0),
+    "min": lambda values: values.min(axis=0),
+    "max": lambda values: values.max(axis=0),
+    "first": lambda values: values[0],
+    "last": lambda values: values[-1],
+}
+
+
+def summarize(observations, extra=None, el2n_observations=10):
     """Reduce observations to one row a sample, in the order of the first observation.
 
     A sample that is missing from some observations is reduced over those that it has, as if
     there were no others.
 
     Args:
-        observations: `shards.Observations`.
+        observations: `observations.Observations`.
+        extra: {further signal: names in `REDUCTIONS`}; a signal that is not named gets its mean.
+        el2n_observations: how many observations `el2n` is over.
     Returns:
-        DataFrame with the columns of `schema.SUMMARY_COLUMNS`, then `<key>_mean` for each further
-        numeric signal.
+        DataFrame with the columns of `schema.SUMMARY_COLUMNS`, then `aleatoric`, `el2n` where all
+        classes' probabilities are known, and `<signal>_<reduction>` of the further signals.
+    Raises:
+        SignalError: `extra` names a signal or a reduction that there is none of.
     """
+    options = {"extra": extra or {}, "el2n_observations": el2n_observations}
     if observations.present is None:
-        return _reduce(observations)
+        return _reduce(observations, **options)
     counts = observations.present.sum(axis=0)
     # Stable: the observations that a sample has come first, in their order.
     order = np.argsort(~observations.present, axis=0, kind="stable")
     parts = []
     for count in np.unique(counts):
         samples = np.flatnonzero(counts == count)
-        part = _reduce(observations.take(samples, order[:count, samples]))
+        part = _reduce(observations.take(samples, order[:count, samples]), **options)
         parts.append(part.set_index(samples))
     return pd.concat(parts).sort_index()
 
 
-def _reduce(observations):
-    return pd.DataFrame(
-        {
-            "id": observations.ids.to_numpy(zero_copy_only=False),
-            "label": observations.labels,
-            "s_label": observations.noisy_labels,
-            **{name: statistic(observations) for name, statistic in STATISTICS.items()},
-            **{f"{key}_mean": values.mean(axis=0) for key, values in observations.further.items()},
-        }
-    )
+def _reduce(observations, extra, el2n_observations):
+    further = dict(observations.further)
+    norms = further.pop("error_norm", None)
+    columns = {
+        "id": observations.ids.to_numpy(zero_copy_only=False),
+        "label": observations.labels,
+        "s_label": observations.noisy_labels,
+        **{name: statistic(observations) for name, statistic in STATISTICS.items()},
+        "aleatoric": aleatoric(observations.label_probs),
+    }
+    if norms is not None:
+        columns["el2n"] = el2n(norms, el2n_observations)
+    _refuse_unknown(extra, further)
+    for key, values in further.items():
+        for reduction in extra.get(key, ["mean"]):
+            columns[f"{key}_{reduction}"] = REDUCTIONS[reduction](values)
+    return pd.DataFrame(columns)
+
+
+def _refuse_unknown(extra, further):
+    for key, reductions in extra.items():
+        if key not in further:
+            raise SignalError(
+                f"extra: no signal {key!r} is recorded{did_you_mean(key, further)} (signals: {', '.join(further)})"
+            )
+        for name in reductions:
+            if name not in REDUCTIONS:
+                raise SignalError(
+                    f"extra: {key} has no reduction {name!r}{did_you_mean(name, REDUCTIONS)} "
+                    f"(reductions: {', '.join(REDUCTIONS)})"
+                )
 
 
 def auroc(scores, positive):

@@ -6,6 +6,7 @@
     ├── ModelError          a model that cannot be built or loaded
     ├── TrainingError       training that cannot go on (a loss that is not finite)
     ├── SignalError         recorded numbers, a shard, an observation
+    ├── SummaryError        a summary.tsv that cannot be read
     ├── MapError            a column, filter or grouping of the map
     └── TrackingError       the MLflow store, a run, an artifact
 
@@ -37,6 +38,10 @@ class TrainingError(DataMapError):
 
 class SignalError(DataMapError):
     """Signals that must not be recorded, or recorded signals that cannot be trusted."""
+
+
+class SummaryError(DataMapError):
+    """A summary.tsv that cannot be read."""
 
 
 class MapError(DataMapError):

@@ -21,6 +21,9 @@ SIGNAL_COLUMNS = {
 # What the summary cannot be made without; the rest of a record is further signals.
 REQUIRED_SIGNALS = ("id", "label", "correct", "label_probs")
 
+# What the summary is made from; the rest of the contract is for people who read the files.
+USED_SIGNALS = (*REQUIRED_SIGNALS, "noisy_label", "loss", "probs")
+
 SUMMARY_COLUMNS = {
     "id": "the sample's id",
     "label": "class index of the given label",
@@ -37,6 +40,15 @@ SUMMARY_COLUMNS = {
     "first_learn": "0-based observation of the first learning event; 0 = never",
 }
 
+# What follows in the summary of a run of ours.
+FURTHER_COLUMNS = {
+    "aleatoric": "mean of p (1 - p)",
+    "el2n": "mean length of the error vector over the first observations",
+    "loss_mean": "mean loss",
+    "margin_mean": "mean margin of the given label (AUM)",
+    "entropy_mean": "mean entropy of the prediction",
+}
+
 NORMAL, HARD, DIRTY = 0, 1, 2
 KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
 
@@ -46,7 +58,9 @@ SIGNALS_DIR = "signals"
 MAPS_DIR = "maps"
 COMMIT_METRIC = "signals.rows"
 
-_SHARD = re.compile(r"(epoch|step)_(\d+)-(\d+)-of-(\d+)\.(jsonl)$")
+FORMATS = ("jsonl", "parquet")
+
+_SHARD = re.compile(rf"(epoch|step)_(\d+)-(\d+)-of-(\d+)\.({'|'.join(FORMATS)})$")
 
 
 class Shard(NamedTuple):
@@ -56,13 +70,14 @@ class Shard(NamedTuple):
     number: int
     index: int
     count: int
+    format: str = "jsonl"
 
     @property
     def path(self):
         """Artifact path in the run, such as `signals/epoch_0001-00000-of-00001.jsonl`."""
         width = 4 if self.unit == "epoch" else 6
         name = f"{self.unit}_{self.number:0{width}d}-{self.index:05d}-of-{self.count:05d}"
-        return f"{SIGNALS_DIR}/{name}.jsonl"
+        return f"{SIGNALS_DIR}/{name}.{self.format}"
 
 
 def parse_shard(path):
@@ -70,5 +85,5 @@ def parse_shard(path):
     match = _SHARD.search(path)
     if not match:
         return None
-    unit, number, index, count, _ = match.groups()
-    return Shard(unit, int(number), int(index), int(count))
+    unit, number, index, count, format = match.groups()
+    return Shard(unit, int(number), int(index), int(count), format)

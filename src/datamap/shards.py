@@ -1,29 +1,36 @@
-"""Shards of signals: written, read, and put together as observations × samples."""
+"""Files of signals: an observation split into shards, written, read and checked."""
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
+import pyarrow.parquet
 
 from datamap import schema
 from datamap.errors import SignalError, first_few
-from datamap.signals import refuse_repeated
 
 
-def split(table, unit, number, rows):
+def split(table, unit, number, rows, format="jsonl"):
     """Yield (Shard, slice of the table) of at most `rows` rows each, in order."""
     count = max(1, -(-table.num_rows // rows))
     for index in range(count):
-        yield schema.Shard(unit, number, index, count), table.slice(index * rows, rows)
+        yield schema.Shard(unit, number, index, count, format), table.slice(index * rows, rows)
 
 
-def write_jsonl(table, path):
-    """Write an arrow table as JSON lines; floats with the fewest digits that read back exactly."""
+def write(table, path):
+    """Write an arrow table as JSON lines or Parquet (zstd), as the path's suffix says."""
+    if Path(path).suffix == ".parquet":
+        pyarrow.parquet.write_table(table, path, compression="zstd")
+    else:
+        _write_jsonl(table, path)
+
+
+def _write_jsonl(table, path):
+    """Floats get the fewest digits that read back exactly."""
     cells = []
     for position, name in enumerate(table.column_names):
         start = "{" if position == 0 else ", "
@@ -54,24 +61,67 @@ def _json_cells(column):
     return text
 
 
-def read_jsonl(path, name):
-    """Read a shard of JSON lines into an arrow table.
+def read(path, name):
+    """Read what the summary needs of a shard: `schema.USED_SIGNALS` and further numeric keys.
 
     Args:
-        path: local file.
+        path: local file, JSON lines or Parquet by its suffix.
         name: what errors call it (the artifact's path).
+    Returns:
+        arrow Table; `label_probs` float64, `correct` bool.
     Raises:
-        SignalError: the file is not JSON lines, lacks a required key, or holds a bad number.
+        SignalError: the file is damaged, lacks a required key, or holds a bad number.
     """
+    reader = _read_parquet if Path(path).suffix == ".parquet" else _read_jsonl
     try:
-        table = pyarrow.json.read_json(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise SignalError(f"{name} is damaged: {reason}") from error
+        table = reader(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise SignalError(f"{name} is damaged: {str(error).splitlines()[0]}") from error
     missing = [key for key in schema.REQUIRED_SIGNALS if key not in table.column_names]
     if missing:
         raise SignalError(f"{name}: no key {first_few(missing)} (keys: {first_few(table.column_names, 20)})")
     return _check(table, name)
+
+
+def _read_parquet(path):
+    fields = pyarrow.parquet.read_schema(path)
+    wanted = [f.name for f in fields if f.name in schema.USED_SIGNALS or _is_further(f.name, f.type)]
+    return pyarrow.parquet.read_table(path, columns=wanted)
+
+
+def _read_jsonl(path):
+    with Path(path).open("rb") as file:
+        first = json.loads(file.readline() or "null")
+    if not isinstance(first, dict):
+        raise ValueError("its first line is not a JSON object")
+    types = {key: _json_type(key, value) for key, value in first.items()}
+    fields = [
+        (key, kind) for key, kind in types.items() if key in schema.USED_SIGNALS or _is_further(key, kind)
+    ]
+    return pyarrow.json.read_json(
+        path,
+        read_options=pyarrow.json.ReadOptions(block_size=1 << 22),
+        parse_options=pyarrow.json.ParseOptions(
+            explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore"
+        ),
+    )
+
+
+def _json_type(key, value):
+    """Arrow type of a JSON value; an int may stand where floats follow, save in ids and classes."""
+    if isinstance(value, bool):
+        return pa.bool_()
+    if isinstance(value, int | float):
+        return pa.int64() if key in ("id", "label", "noisy_label", "pred_label") else pa.float64()
+    if isinstance(value, list):
+        return pa.list_(pa.float64())
+    return pa.string()
+
+
+def _is_further(key, kind):
+    """Whether a key is a further signal: numeric and not of the contract."""
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return numeric and key not in schema.SIGNAL_COLUMNS
 
 
 def _check(table, name):
@@ -111,137 +161,41 @@ def concat(tables):
         ) from error
 
 
-def check_rows(table, committed, number):
-    """Raise SignalError when an observation does not have the rows it was committed with."""
-    if table.num_rows != committed:
-        raise SignalError(
-            f"observation {number} is damaged: {table.num_rows:,} records were read, {committed:,} were committed"
-        )
+def between(whole, burn_in=0, until=None):
+    """The observations of {number: …} without the first `burn_in`, up to number `until`.
 
-
-@dataclass(frozen=True)
-class Observations:
-    """The signals of samples over observations, as arrays.
-
-    `numbers` are the observations' numbers, ascending, length T. `ids`, `labels` and
-    `noisy_labels` are (samples,); `correct` bool, `label_probs` float64 and each array of
-    `further` float64 are (T, samples). `present` is bool (T, samples), or None when every sample
-    is in every observation; where it is False the other arrays hold nothing of meaning.
+    Raises:
+        SignalError: none is left.
     """
-
-    numbers: tuple
-    ids: pa.Array
-    labels: np.ndarray
-    noisy_labels: np.ndarray
-    correct: np.ndarray
-    label_probs: np.ndarray
-    further: dict
-    present: np.ndarray | None = None
-
-    @classmethod
-    def from_tables(cls, tables, allow_missing=False):
-        """Line up the records of {number: arrow table} by id, in the first observation's order.
-
-        Raises:
-            SignalError: a sample is missing from an observation (unless `allow_missing`), an id
-                occurs twice in one, or a sample changes its label.
-        """
-        numbers = tuple(sorted(tables))
-        ids = _all_ids([tables[number] for number in numbers], allow_missing)
-        rows = [_rows(tables[number], ids, number, allow_missing) for number in numbers]
-        present = np.stack([row >= 0 for row in rows])
-        columns = [tables[number] for number in numbers]
-
-        def stack(key, dtype):
-            return np.stack([_take(t, key, row, dtype) for t, row in zip(columns, rows, strict=True)])
-
-        labels = _constant(stack("label", np.int64), present, ids, "label")
-        has_kind = "noisy_label" in columns[0].column_names
-        kinds = stack("noisy_label", np.int64) if has_kind else np.zeros(present.shape, np.int64)
-        return cls(
-            numbers=numbers,
-            ids=ids,
-            labels=labels,
-            noisy_labels=_constant(kinds, present, ids, "noisy_label"),
-            correct=stack("correct", bool),
-            label_probs=stack("label_probs", np.float64),
-            further={key: stack(key, np.float64) for key in _further_keys(columns)},
-            present=None if present.all() else present,
-        )
-
-    def take(self, samples, rows):
-        """Some samples, each with its own `rows` (int array (T', samples)) of observations."""
-
-        def pick(values):
-            return np.take_along_axis(values[:, samples], rows, axis=0)
-
-        return Observations(
-            numbers=tuple(range(len(rows))),
-            ids=self.ids.take(pa.array(samples)),
-            labels=self.labels[samples],
-            noisy_labels=self.noisy_labels[samples],
-            correct=pick(self.correct),
-            label_probs=pick(self.label_probs),
-            further={key: pick(values) for key, values in self.further.items()},
-        )
-
-
-def _all_ids(tables, allow_missing):
-    first = tables[0]["id"].combine_chunks()
-    if not allow_missing:
-        return first
-    return pa.chunked_array([first, *(c for t in tables[1:] for c in t["id"].chunks)]).unique()
-
-
-def _rows(table, ids, number, allow_missing):
-    """Row of each id in the table, −1 where it has none."""
-    where, own = f"observation {number}", table["id"].combine_chunks()
-    refuse_repeated(own, where)
-    if own.type != ids.type:
-        raise SignalError(f"{where}: ids are {own.type}, in the first observation they are {ids.type}")
-    rows = pc.index_in(ids, value_set=own).fill_null(-1).to_numpy(zero_copy_only=False)
-    if not allow_missing:
-        _refuse_missing(ids.filter(pa.array(rows < 0)), where, "lacks sample")
-        unknown = own.filter(pc.invert(pc.is_in(own, value_set=ids)))
-        _refuse_missing(unknown, where, "has samples that the first one lacks:")
-    return rows
-
-
-def _refuse_missing(ids, where, problem):
-    if len(ids):
-        raise SignalError(f"{where} {problem} {first_few(ids.to_pylist())} (allow_missing=true accepts this)")
-
-
-def _take(table, key, rows, dtype):
-    if key not in table.column_names:
-        return np.full(len(rows), np.nan).astype(dtype)
-    values = table[key].to_numpy()
-    return values[rows].astype(dtype)  # row −1 takes any value: `present` says that it is none
-
-
-def _constant(values, present, ids, key):
-    """The one value that each sample has in all its observations."""
-    first = values[present.argmax(axis=0), np.arange(values.shape[1])]
-    changed = ((values != first) & present).any(axis=0)
-    if changed.any():
+    numbers = sorted(whole)
+    kept = [number for number in numbers[burn_in:] if until is None or number <= until]
+    if not kept:
         raise SignalError(
-            f"{key} changes between observations, id {first_few(ids.filter(pa.array(changed)).to_pylist())}"
+            f"burn_in={burn_in} and until={until} leave none of the observations {first_few(numbers, 20)}"
         )
-    return first
+    return {number: whole[number] for number in kept}
 
 
-def _further_keys(tables):
-    """Numeric keys beyond the contract that every observation has."""
-    common = [key for key in tables[0].column_names if all(key in t.column_names for t in tables)]
-    return [
-        key
-        for key in common
-        if key not in schema.SIGNAL_COLUMNS and all(_is_numeric(t[key].type) for t in tables)
-    ]
+def groups(whole, together=False):
+    """Yield {number: [Shard, …]}: what must be read together to have all observations of some samples.
+
+    The same shard of every observation holds the same samples; `together`, or where observations
+    have different numbers of shards, all are one group.
+    """
+    counts = {len(parts) for parts in whole.values()}
+    if together or len(counts) > 1:
+        yield whole
+    else:
+        for index in range(counts.pop()):
+            yield {number: [parts[index]] for number, parts in whole.items()}
 
 
-def _is_numeric(kind):
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+def check_rows(rows, committed, number):
+    """Raise SignalError when an observation does not have the rows it was committed with."""
+    if rows != committed:
+        raise SignalError(
+            f"observation {number} is damaged: {rows:,} records were read, {committed:,} were committed"
+        )
 
 
 def complete_observations(shards, committed):

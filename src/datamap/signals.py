@@ -44,6 +44,37 @@ def of_label(values, labels):
     return np.take_along_axis(values, labels[:, None], axis=1)[:, 0]
 
 
+def log_of(probs):
+    """Natural logarithm of probabilities in float64; 0 counts as the smallest normal number."""
+    return np.log(np.maximum(np.asarray(probs, np.float64), np.finfo(np.float64).tiny))
+
+
+def margin(outputs):
+    """Log-probability of the given label minus the largest other one, in nats.
+
+    Equal to the margin of the logits; its mean over observations is AUM, the area under the
+    margin (Pleiss et al. 2020, eq. 1).
+    """
+    others = outputs.log_probs.copy()
+    np.put_along_axis(others, outputs.labels[:, None], -np.inf, axis=1)
+    return of_label(outputs.log_probs, outputs.labels) - others.max(axis=1)
+
+
+def entropy(outputs):
+    """Entropy of the predicted distribution, −Σ p ln p, in nats; 0 to ln C."""
+    return -(outputs.probs * outputs.log_probs).sum(axis=1)
+
+
+def error_norm(outputs):
+    """Length of the error vector, ‖probs − onehot(label)‖₂ (EL2N's term, Paul et al. 2021, sec. 2.2)."""
+    errors = np.array(outputs.probs, np.float64)
+    errors[np.arange(len(errors)), outputs.labels] -= 1
+    return np.sqrt(np.square(errors).sum(axis=1))
+
+
+# Follow from `probs`, so that they are not recorded but worked out when signals are read.
+DERIVED = {"margin": margin, "entropy": entropy, "error_norm": error_norm}
+
 SIGNALS = {
     "label": lambda o: o.labels,
     "pred_label": lambda o: o.probs.argmax(axis=1),
@@ -85,7 +116,7 @@ def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where=
     else:
         wrong = (scores < 0).any(axis=1) | (abs(scores.sum(axis=1) - 1) > SUM_TOLERANCE)
         _refuse(wrong, ids, f"{where}: probabilities are negative or do not sum to 1")
-        log_probs = np.log(np.maximum(scores.astype(np.float64), np.finfo(np.float64).tiny))
+        log_probs = log_of(scores)
     outputs = Outputs(labels, noisy, np.exp(log_probs).astype(np.float32), log_probs)
     columns = {"id": _id_array(ids), **{name: f(outputs) for name, f in SIGNALS.items()}}
     return pa.table({name: _column(values) for name, values in columns.items()})

@@ -1,14 +1,17 @@
 """The three steps, each from its config to what it logged: wiring between the other modules."""
 
 import tempfile
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import pyarrow as pa
 from omegaconf import OmegaConf
 
-from datamap import dynamics, groups, schema, shards
-from datamap.config import SummarizeConfig
+from datamap import dynamics, groups, schema, shards, summary
 from datamap.errors import TrackingError
+from datamap.observations import Observations
+from datamap.signals import refuse_repeated
 from datamap.tracking import Store, listing
 
 
@@ -54,27 +57,29 @@ def train(config):
 
 
 def summarize(config):
-    """Reduce a run's signals to one row a sample and log `summary.tsv`; returns (run, summary)."""
+    """Reduce a run's signals to one row a sample and log `summary.tsv`; returns the run."""
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.adopt_helper(run, "summarize")
-    return run, _summarize(run, config)
+    _summarize(run, config)
+    return run
 
 
 def _summarize(run, config):
-    observations = _read_observations(run, config.allow_missing)
-    summary = dynamics.summarize(observations)
-    run.log_config("summarize", _yaml(config))
-    run.log_text(summary.to_csv(sep="\t", index=False, lineterminator="\n"), schema.SUMMARY_FILE)
-    metrics = {"summary/observations": len(observations.numbers)}
-    dirty = (summary["s_label"] == schema.DIRTY).to_numpy()
+    whole, committed = _observed(run, config.burn_in, config.until)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, schema.SUMMARY_FILE)
+        facts = summary.write(_summaries(run, config, whole, committed), file)
+        run.log_config("summarize", _yaml(config))
+        run.log_file(file, schema.SUMMARY_FILE)
+    metrics = {"summary/observations": len(whole)}
+    dirty = facts["s_label"] == schema.DIRTY
     if 0 < dirty.sum() < len(dirty):
-        metrics["summary/auroc_dirty"] = dynamics.auroc(1 - summary["avg_probs"].to_numpy(), dirty)
-    run.log_metrics(metrics, observations.numbers[-1])
-    say(f"{schema.SUMMARY_FILE}: {len(summary):,} samples over {len(observations.numbers)} observations")
+        metrics["summary/auroc_dirty"] = dynamics.auroc(1 - facts["avg_probs"], dirty)
+    run.log_metrics(metrics, max(whole))
+    say(f"{schema.SUMMARY_FILE}: {len(dirty):,} samples over {len(whole)} observations")
     if "summary/auroc_dirty" in metrics:
         say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
-    return summary
 
 
 def plot(config):
@@ -87,9 +92,9 @@ def plot(config):
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.adopt_helper(run, "plot")
-    summary, count = _summary_of(run, config)
-    x, y = (groups.numeric_column(summary, name, key) for key, name in (("x", config.x), ("y", config.y)))
-    shown = groups.select(summary, plan.filters)
+    samples, count = _summary_of(run, config)
+    x, y = (groups.numeric_column(samples, name, key) for key, name in (("x", config.x), ("y", config.y)))
+    shown = groups.select(samples, plan.filters)
     figure = maps.make_map(
         shown,
         groups.GROUPINGS[plan.grouping](shown),
@@ -99,8 +104,8 @@ def plot(config):
         x=x,
         y=y,
         legend_title=groups.LEGEND_TITLES[plan.grouping],
-        limits=maps.axis_limits(summary, x, y),  # of all samples: a filter does not move the axes
-        title=_title(run, plan, len(shown), len(summary), count),
+        limits=maps.axis_limits(samples, x, y),  # of all samples: a filter does not move the axes
+        title=_title(run, plan, len(shown), len(samples), count),
     )
     name = config.name or plan.name + "".join(f"-{k}_{v}" for k, v, usual in _axes(config) if v != usual)
     _log_map(run, maps, figure, name, config)
@@ -138,42 +143,51 @@ def _summary_of(run, config):
     """(summary, its number of observations), made first when the run has none."""
     if not run.has(schema.SUMMARY_FILE):
         say(f"run {run.run_id} has no {schema.SUMMARY_FILE} yet: summarizing it first")
-        summary = _summarize(run, SummarizeConfig(run.run_id, config.allow_missing, config.tracking))
-        return summary, len(run.committed())
+        _summarize(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
     with run.file(schema.SUMMARY_FILE) as path:
-        summary = _read_summary(path)
+        found = summary.read(path)
     count, now = int(run.metric("summary/observations")), len(run.committed())
     if count < now:
         say(
             f"note: the summary covers {count} of {now} observations; "
             f"renew it: python src/summarize.py run_id={run.run_id}"
         )
-    return summary, count
+    return found, count
 
 
-def _read_summary(path):
-    import pandas as pd
-
-    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""])
-
-
-def _read_observations(run, allow_missing):
+def _observed(run, burn_in, until):
+    """({number: its shards}, {number: its rows}) of the observations that count."""
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: python src/train.py")
     whole, left_out = shards.complete_observations(run.shards(), committed)
     if left_out:
         say(f"note: observation {listing(left_out)} was never committed (a killed run?) and is left out")
-    tables = {}
-    for number, parts in whole.items():
-        tables[number] = shards.concat([_read_shard(run, part) for part in parts])
-        shards.check_rows(tables[number], committed[number], number)
-    return shards.Observations.from_tables(tables, allow_missing)
+    return shards.between(whole, burn_in, until), committed
+
+
+def _summaries(run, config, whole, committed):
+    """Summaries of one shard of samples after the other; checked as a whole when all are read."""
+    rows, ids = Counter(), []
+    for group in shards.groups(whole, config.allow_missing):
+        observed = Observations.from_tables(_tables(run, group, rows, committed), config.allow_missing)
+        ids.append(observed.ids)
+        yield dynamics.summarize(observed, config.extra, config.el2n_observations)
+    refuse_repeated(pa.chunked_array(ids), "the shards together")
+
+
+def _tables(run, group, rows, committed):
+    for number, parts in group.items():
+        table = shards.concat([_read_shard(run, part) for part in parts])
+        rows[number] += table.num_rows
+        if parts[-1].index == parts[-1].count - 1:
+            shards.check_rows(rows[number], committed[number], number)
+        yield number, table
 
 
 def _read_shard(run, shard):
     with run.file(shard.path) as path:
-        return shards.read_jsonl(path, shard.path)
+        return shards.read(path, shard.path)
 
 
 def _data(config):
@@ -251,13 +265,14 @@ class _Reporter:
 
     def __init__(self, run, config):
         self.run, self.rows, self.kept = run, config.signals.shard_rows, 0
+        self.format = config.signals.format
         self.unit = "epoch" if config.signals.every == "epoch" else "step"
 
     def write(self, number, table):
         with tempfile.TemporaryDirectory() as folder:
-            for shard, part in shards.split(table, self.unit, number, self.rows):
+            for shard, part in shards.split(table, self.unit, number, self.rows, self.format):
                 file = Path(folder, Path(shard.path).name)
-                shards.write_jsonl(part, file)
+                shards.write(part, file)
                 self.run.log_file(file, shard.path)
         self.run.commit(number, table.num_rows)
         self.kept += 1
