@@ -18,7 +18,9 @@ def clean_world(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # datamap.tracking does, at its import
+    monkeypatch.setenv(
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"
+    )  # datamap.tracking does, at its import
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     folder = tmp_path / "work"
     folder.mkdir()

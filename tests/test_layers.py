@@ -20,7 +20,8 @@ ALLOWED = {
     "shards": {"errors", "schema"},
     "observations": {"errors", "signals"},
     "dynamics": {"errors"},
-    "summary": {"errors"},
+    "reduction": {"dynamics", "errors", "observations", "shards"},
+    "summary": {"errors", "signals"},
     "groups": {"errors", "schema"},
     "maps": set(),
     "textfiles": {"errors"},
@@ -38,10 +39,9 @@ ALLOWED = {
         "groups",
         "maps",
         "modeling",
-        "observations",
+        "reduction",
         "schema",
         "shards",
-        "signals",
         "summary",
         "tracking",
         "training",
@@ -53,6 +53,7 @@ ONLY_IN = {
     "paddlenlp": {"training", "modeling", "dataset"},
     "hydra": {"cli"},
     "matplotlib": {"maps"},
+    "dask": {"reduction"},
 }
 
 

@@ -1,6 +1,7 @@
 """Shards written and read back, and observations put together from them."""
 
 import json
+import subprocess
 
 import numpy as np
 import pyarrow as pa
@@ -20,42 +21,60 @@ def table_of(count, classes=3, ids=None):
     return signal_table(ids or list(range(count)), np.arange(count) % classes, logits=logits)
 
 
+def read(files):
+    """The shards among [(path, bytes)] as one table, checked against the checksums."""
+    digests = shards.parse_checksums(files[-1][1], files[-1][0])
+    tables = [
+        shards.decode(content, schema.parse_shard(path)._replace(sha256=digests[path]))
+        for path, content in files[:-1]
+    ]
+    return shards.concat(tables)
+
+
 @pytest.mark.parametrize("rows", [1, 3, 7, 100])
+@pytest.mark.parametrize("format", schema.FORMATS)
 @pytest.mark.parametrize("ids", [None, [f'i"\\{n}\n猫' for n in range(7)]])
-def test_what_is_written_reads_back_exactly(tmp_path, rows, ids):
-    table, parts = table_of(7, ids=ids), []
-    for shard, part in shards.split(table, "epoch", 1, rows):
-        path = tmp_path / shard.path.replace("/", "_")
-        shards.write(part, path)
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        assert [list(line) for line in lines] == [list(schema.SIGNAL_COLUMNS)] * len(lines)
-        parts.append(shards.read(path, shard.path))
-    again = shards.concat(parts)
+def test_what_is_written_reads_back_exactly(rows, ids, format):
+    table = table_of(7, ids=ids)
+    again = read(list(shards.files(table, "epoch", 1, rows, format)))
     assert again["id"].to_pylist() == table["id"].to_pylist()
     assert "pred_label" not in again.column_names  # nothing is reduced from it
     for column in ("probs", "loss", "label_probs"):
-        assert np.array_equal(
-            np.float32(again[column].to_pylist()), np.float32(table[column].to_pylist()), equal_nan=False
-        )
+        assert np.array_equal(np.float32(again[column].to_pylist()), np.float32(table[column].to_pylist()))
+
+
+def test_json_lines_have_the_keys_of_the_contract_in_order():
+    lines = shards.encode(table_of(3), "jsonl").decode().splitlines()
+    assert [list(json.loads(line)) for line in lines] == [list(schema.SIGNAL_COLUMNS)] * 3
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=20))
-def test_every_float_survives(tmp_path_factory, values):
-    path = tmp_path_factory.mktemp("floats") / "x.jsonl"
-    table = pa.table(
-        {
-            "id": list(range(len(values))),
-            "label": [0] * len(values),
-            "correct": [True] * len(values),
-            "label_probs": pa.array(values, pa.float32()),
-        }
-    )
-    shards.write(table, path)
-    assert (
-        np.float32([json.loads(line)["label_probs"] for line in path.read_text().splitlines()]).tolist()
-        == values
-    )
-    assert np.float32(shards.read(path, "x")["label_probs"].to_numpy()).tolist() == values
+def test_every_float_survives(values):
+    count = len(values)
+    columns = {"id": list(range(count)), "label": [0] * count, "correct": [True] * count}
+    content = shards.encode(pa.table({**columns, "label_probs": pa.array(values, pa.float32())}), "jsonl")
+    assert np.float32([json.loads(line)["label_probs"] for line in content.splitlines()]).tolist() == values
+    assert np.float32(shards.decode(content, ANY)["label_probs"].to_numpy()).tolist() == values
+
+
+def test_checksums_are_those_of_sha256sum(tmp_path):
+    for path, content in shards.files(table_of(5), "epoch", 1, 2):
+        (tmp_path / path.split("/")[1]).write_bytes(content)
+    subprocess.run(["sha256sum", "-c", "epoch_0001.sha256"], cwd=tmp_path, check=True)
+    with pytest.raises(SignalError, match="x.sha256 is damaged: it is not a list of checksums"):
+        shards.parse_checksums(b"hello", "x.sha256")
+
+
+@pytest.mark.parametrize("format", schema.FORMATS)
+def test_every_flipped_bit_is_noticed(format):
+    (path, content), (_, sums) = shards.files(table_of(5), "epoch", 1, 100, format)
+    shard = schema.parse_shard(path)._replace(sha256=shards.parse_checksums(sums, "x")[path])
+    generator = np.random.default_rng(0)
+    for bit in generator.integers(0, 8 * len(content), 50):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        with pytest.raises(SignalError, match=r"epoch_0001-00000-of-00001.* is damaged"):
+            shards.decode(bytes(damaged), shard)
 
 
 def test_names_of_shards():
@@ -66,18 +85,18 @@ def test_names_of_shards():
     assert schema.parse_shard("signals/notes.txt") is None
 
 
-def test_original_tutorials_true_and_false(tmp_path):
-    path = tmp_path / "x.jsonl"
-    path.write_text(
-        '{"id": 1, "label": 0, "correct": "true", "label_probs": 1}\n'
-        '{"id": 2, "label": 0, "correct": "false", "label_probs": 0}\n'
+def test_original_tutorials_true_and_false():
+    content = (
+        b'{"id": 1, "label": 0, "correct": "true", "label_probs": 1}\n'
+        b'{"id": 2, "label": 0, "correct": "false", "label_probs": 0}\n'
     )
-    assert shards.read(path, "x")["correct"].to_pylist() == [True, False]
+    assert shards.decode(content, ANY)["correct"].to_pylist() == [True, False]
 
 
+ANY = schema.Shard("epoch", 1, 0, 1)
 GOOD = '{"id": 1, "label": 0, "correct": true, "label_probs": 0.5}\n'
 DAMAGED = {
-    "x.jsonl is damaged": GOOD + '{"id": 2, "lab',
+    "epoch_0001-00000-of-00001.jsonl is damaged": GOOD + '{"id": 2, "lab',
     "no key label_probs": '{"id": 1, "label": 0, "correct": true}\n',
     r"label_probs is not in \[0, 1\], id 1": GOOD.replace("0.5", "1.5"),
     "label is missing in 1 of 2 records": GOOD + '{"id": 2, "correct": true, "label_probs": 0.5}\n',
@@ -86,11 +105,9 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("message", DAMAGED)
-def test_damaged_shards_are_named(tmp_path, message):
-    path = tmp_path / "x.jsonl"
-    path.write_text(DAMAGED[message])
+def test_damaged_shards_are_named(message):
     with pytest.raises(SignalError, match=message):
-        shards.read(path, "signals/x.jsonl")
+        shards.decode(DAMAGED[message].encode(), ANY)
 
 
 def tables(records):
@@ -126,8 +143,3 @@ def test_only_committed_and_whole_observations_count():
         shards.complete_observations(there, {3: 5})
     with pytest.raises(SignalError, match="observation 4 was committed but"):
         shards.complete_observations(there, {4: 5})
-
-
-def test_rows_must_be_as_many_as_committed():
-    with pytest.raises(SignalError, match="observation 3 is damaged: 2 records were read, 4 were committed"):
-        shards.check_rows(2, 4, 3)

@@ -35,7 +35,7 @@ def local(client, run_id, path):
 
 
 def records(client, run_id):
-    paths = list(artifacts(client, run_id, "signals"))
+    paths = [path for path in artifacts(client, run_id, "signals") if path.endswith(".jsonl")]
     return [[json.loads(line) for line in local(client, run_id, p).read_text().splitlines()] for p in paths]
 
 
@@ -43,7 +43,7 @@ def test_train_logs_what_the_contract_says(small_run, client):
     assert artifacts(client, small_run) == [
         "config/train.yaml",
         "labels.json",
-        *(f"signals/epoch_000{n}-00000-of-00001.jsonl" for n in (1, 2, 3)),
+        *(f"signals/epoch_000{n}{end}" for n in (1, 2, 3) for end in ("-00000-of-00001.jsonl", ".sha256")),
     ]
     run = client.get_run(small_run)
     assert run.info.status == "FINISHED"
@@ -226,8 +226,11 @@ def test_damaged_shards_stop_and_keep_the_old_summary(small_run, client, command
     shard.write_bytes(whole[:-100])
     outcome = command("summarize", f"run_id={small_run}")
     assert (outcome.code, "signals/epoch_0002-00000-of-00001.jsonl is damaged" in outcome.err) == (2, True)
+    local(client, small_run, "signals/epoch_0002.sha256").unlink()  # files of others have none
     shard.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
     outcome = command("summarize", f"run_id={small_run}")
+    assert (outcome.code, "observation 2 lacks sample 35 (a damaged shard?" in outcome.err) == (2, True)
+    outcome = command("summarize", f"run_id={small_run}", "allow_missing=true")
     assert (outcome.code, "observation 2 is damaged: 35 records were read, 36" in outcome.err) == (2, True)
     shard.unlink()
     outcome = command("summarize", f"run_id={small_run}")
@@ -247,7 +250,7 @@ def test_shards_and_steps(pairs_file, client, command):
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, *options)
     run_id = outcome.out.split()[1]
     names = [f"signals/step_00000{n}-0000{i}-of-00004.jsonl" for n in (4, 8, 9) for i in range(4)]
-    assert artifacts(client, run_id, "signals") == names
+    assert [p for p in artifacts(client, run_id, "signals") if p.endswith(".jsonl")] == names
     assert "36 samples over 3 observations" in command("summarize", f"run_id={run_id}").out
 
 

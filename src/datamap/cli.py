@@ -156,8 +156,7 @@ def help_text(name, description):
         f"\nKeys and their defaults ({primary.relative_to(ROOT)}); give any as key=value:\n",
     ]
     parts.append(primary.read_text(encoding="utf-8").strip())
-    groups = ("data", "model", "tracking") if name in ("train", "main") else ("tracking",)
-    for group in groups:
+    for group in GROUPS[name]:
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         parts.append(f"\n{group}= {' | '.join(options)}   (conf/{group}/*.yaml)")
         shown = DEFAULT_FILES[group]
@@ -166,4 +165,16 @@ def help_text(name, description):
     return "\n".join(parts)
 
 
-DEFAULT_FILES = {"data": "file.yaml", "model": "tiny.yaml", "tracking": "default.yaml"}
+# The file that explains each config group best, and the groups of each step.
+DEFAULT_FILES = {
+    "data": "file.yaml",
+    "model": "tiny.yaml",
+    "engine": "dask.yaml",
+    "tracking": "default.yaml",
+}
+GROUPS = {
+    "train": ("data", "model", "tracking"),
+    "summarize": ("engine", "tracking"),
+    "plot": ("tracking",),
+    "main": ("data", "model", "tracking"),
+}

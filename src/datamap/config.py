@@ -95,6 +95,12 @@ class TrainConfig:
 
 
 @dataclass
+class EngineConfig:
+    name: str = number(choices=("local", "dask"))
+    address: str | None = MISSING
+
+
+@dataclass
 class SummarizeConfig:
     run_id: str = MISSING
     allow_missing: bool = MISSING
@@ -102,6 +108,7 @@ class SummarizeConfig:
     until: int | None = number(low=1)
     el2n_observations: int = number(low=1)
     extra: dict[str, list[str]] | None = MISSING
+    engine: EngineConfig = field(default_factory=EngineConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 

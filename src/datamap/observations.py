@@ -126,6 +126,8 @@ def _all_ids(parts):
 def _rows(records, ids, allow_missing):
     """Row of each id in the records, −1 where it has none; None when they are the same, in order."""
     where = f"observation {records.number}"
+    if records.ids is not ids and records.ids.equals(ids):
+        return None
     refuse_repeated(records.ids, where)
     if records.ids.type != ids.type:
         raise SignalError(
@@ -143,7 +145,9 @@ def _rows(records, ids, allow_missing):
 
 def _refuse_missing(ids, where, problem):
     if len(ids):
-        raise SignalError(f"{where} {problem} {first_few(ids.to_pylist())} (allow_missing=true accepts this)")
+        raise SignalError(
+            f"{where} {problem} {first_few(ids.to_pylist())} (a damaged shard? if meant so: allow_missing=true)"
+        )
 
 
 def _is_present(rows, ids):

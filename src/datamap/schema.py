@@ -64,20 +64,29 @@ _SHARD = re.compile(rf"(epoch|step)_(\d+)-(\d+)-of-(\d+)\.({'|'.join(FORMATS)})$
 
 
 class Shard(NamedTuple):
-    """A file of one observation: `unit` is "epoch" or "step", `number` counts them."""
+    """One file of an observation: epoch or step `number`, part `index` of `count`."""
 
     unit: str
     number: int
     index: int
     count: int
     format: str = "jsonl"
+    sha256: str | None = None  # of the file's bytes, where known
 
     @property
     def path(self):
         """Artifact path in the run, such as `signals/epoch_0001-00000-of-00001.jsonl`."""
-        width = 4 if self.unit == "epoch" else 6
-        name = f"{self.unit}_{self.number:0{width}d}-{self.index:05d}-of-{self.count:05d}"
-        return f"{SIGNALS_DIR}/{name}.{self.format}"
+        return f"{_stem(self.unit, self.number)}-{self.index:05d}-of-{self.count:05d}.{self.format}"
+
+    @property
+    def checksums_path(self):
+        """Artifact path of the checksums of its observation, such as `signals/epoch_0001.sha256`."""
+        return f"{_stem(self.unit, self.number)}.sha256"
+
+
+def _stem(unit, number):
+    width = 4 if unit == "epoch" else 6
+    return f"{SIGNALS_DIR}/{unit}_{number:0{width}d}"
 
 
 def parse_shard(path):

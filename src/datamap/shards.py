@@ -1,6 +1,8 @@
 """Files of signals: an observation split into shards, written, read and checked."""
 
+import hashlib
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,31 +16,52 @@ from datamap import schema
 from datamap.errors import SignalError, first_few
 
 
-def split(table, unit, number, rows, format="jsonl"):
-    """Yield (Shard, slice of the table) of at most `rows` rows each, in order."""
+def files(table, unit, number, rows, format="jsonl"):
+    """Yield (artifact path, bytes) of an observation: shards of at most `rows` records, then their checksums."""
+    digests = []
     count = max(1, -(-table.num_rows // rows))
     for index in range(count):
-        yield schema.Shard(unit, number, index, count, format), table.slice(index * rows, rows)
+        shard = schema.Shard(unit, number, index, count, format)
+        content = encode(table.slice(index * rows, rows), format)
+        digests.append((shard, hashlib.sha256(content).hexdigest()))
+        yield shard.path, content
+    yield digests[0][0].checksums_path, checksums(digests)
 
 
-def write(table, path):
-    """Write an arrow table as JSON lines or Parquet (zstd), as the path's suffix says."""
-    if Path(path).suffix == ".parquet":
-        pyarrow.parquet.write_table(table, path, compression="zstd")
-    else:
-        _write_jsonl(table, path)
+def checksums(digests):
+    """[(Shard, SHA-256 in hex), …] as the text that `sha256sum -c` takes."""
+    return "".join(f"{digest}  {Path(shard.path).name}\n" for shard, digest in digests).encode()
 
 
-def _write_jsonl(table, path):
+def parse_checksums(content, path):
+    """{artifact path: SHA-256 in hex} of a file of checksums.
+
+    Raises:
+        SignalError: it is not one.
+    """
+    found = re.findall(r"^([0-9a-f]{64})  (\S+)$", content.decode("utf-8", "replace"), re.MULTILINE)
+    if len(found) != content.count(b"\n") or not found:
+        raise SignalError(f"{path} is damaged: it is not a list of checksums")
+    return {f"{schema.SIGNALS_DIR}/{name}": digest for digest, name in found}
+
+
+def encode(table, format):
+    """Bytes of an arrow table as JSON lines, or as Parquet with zstd."""
+    if format == "parquet":
+        sink = pa.BufferOutputStream()
+        pyarrow.parquet.write_table(table, sink, compression="zstd")
+        return sink.getvalue().to_pybytes()
+    return _json_lines(table)
+
+
+def _json_lines(table):
     """Floats get the fewest digits that read back exactly."""
     cells = []
     for position, name in enumerate(table.column_names):
         start = "{" if position == 0 else ", "
         cells += [f"{start}{json.dumps(name)}: ", _json_cells(table[name])]
     lines = pc.binary_join_element_wise(*cells, "}\n", "")
-    with Path(path).open("wb") as file:
-        for chunk in lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]:
-            file.write(_bytes_of(chunk))
+    return b"".join(_bytes_of(c) for c in (lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]))
 
 
 def _bytes_of(strings):
@@ -61,20 +84,22 @@ def _json_cells(column):
     return text
 
 
-def read(path, name):
+def decode(content, shard):
     """Read what the summary needs of a shard: `schema.USED_SIGNALS` and further numeric keys.
 
     Args:
-        path: local file, JSON lines or Parquet by its suffix.
-        name: what errors call it (the artifact's path).
+        content: bytes of the file.
+        shard: its `schema.Shard`; where it has a checksum, the bytes must agree with it.
     Returns:
         arrow Table; `label_probs` float64, `correct` bool.
     Raises:
         SignalError: the file is damaged, lacks a required key, or holds a bad number.
     """
-    reader = _read_parquet if Path(path).suffix == ".parquet" else _read_jsonl
+    name = shard.path
+    if shard.sha256 and hashlib.sha256(content).hexdigest() != shard.sha256:
+        raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     try:
-        table = reader(path)
+        table = (_from_parquet if shard.format == "parquet" else _from_json_lines)(content)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SignalError(f"{name} is damaged: {str(error).splitlines()[0]}") from error
     missing = [key for key in schema.REQUIRED_SIGNALS if key not in table.column_names]
@@ -83,26 +108,23 @@ def read(path, name):
     return _check(table, name)
 
 
-def _read_parquet(path):
-    fields = pyarrow.parquet.read_schema(path)
-    wanted = [f.name for f in fields if f.name in schema.USED_SIGNALS or _is_further(f.name, f.type)]
-    return pyarrow.parquet.read_table(path, columns=wanted)
+def _from_parquet(content):
+    file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
+    wanted = [f.name for f in file.schema_arrow if _is_used(f.name, f.type)]
+    return file.read(columns=wanted)
 
 
-def _read_jsonl(path):
-    with Path(path).open("rb") as file:
-        first = json.loads(file.readline() or "null")
+def _from_json_lines(content):
+    first = json.loads(content[: content.find(b"\n") + 1 or None] or "null")
     if not isinstance(first, dict):
         raise ValueError("its first line is not a JSON object")
     types = {key: _json_type(key, value) for key, value in first.items()}
-    fields = [
-        (key, kind) for key, kind in types.items() if key in schema.USED_SIGNALS or _is_further(key, kind)
-    ]
     return pyarrow.json.read_json(
-        path,
+        pa.BufferReader(content),
         read_options=pyarrow.json.ReadOptions(block_size=1 << 22),
         parse_options=pyarrow.json.ParseOptions(
-            explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore"
+            explicit_schema=pa.schema([item for item in types.items() if _is_used(*item)]),
+            unexpected_field_behavior="ignore",
         ),
     )
 
@@ -118,10 +140,10 @@ def _json_type(key, value):
     return pa.string()
 
 
-def _is_further(key, kind):
-    """Whether a key is a further signal: numeric and not of the contract."""
+def _is_used(key, kind):
+    """Whether a key is needed: of `schema.USED_SIGNALS`, or a further signal, numeric and not of the contract."""
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    return numeric and key not in schema.SIGNAL_COLUMNS
+    return key in schema.USED_SIGNALS or (numeric and key not in schema.SIGNAL_COLUMNS)
 
 
 def _check(table, name):
@@ -190,20 +212,13 @@ def groups(whole, together=False):
             yield {number: [parts[index]] for number, parts in whole.items()}
 
 
-def check_rows(rows, committed, number):
-    """Raise SignalError when an observation does not have the rows it was committed with."""
-    if rows != committed:
-        raise SignalError(
-            f"observation {number} is damaged: {rows:,} records were read, {committed:,} were committed"
-        )
-
-
-def complete_observations(shards, committed):
+def complete_observations(shards, committed, digests=None):
     """The shards of each committed observation, and what was left out.
 
     Args:
         shards: iterable of `schema.Shard` that the run's artifacts show.
         committed: {observation number: rows} as the run's commit metric says.
+        digests: {artifact path: SHA-256} where known, put into the shards.
     Returns:
         ({number: [Shard, …] in order}, [numbers that were never committed]).
     Raises:
@@ -220,5 +235,5 @@ def complete_observations(shards, committed):
         if not have or lost:
             what = first_few(lost) or f"{schema.SIGNALS_DIR}/ of it"
             raise SignalError(f"observation {number} was committed but its artifact is gone: {what}")
-        whole[number] = have
+        whole[number] = [shard._replace(sha256=(digests or {}).get(shard.path)) for shard in have]
     return whole, [number for number in found if number not in committed]

@@ -62,14 +62,14 @@ def margin(outputs):
 
 def entropy(outputs):
     """Entropy of the predicted distribution, −Σ p ln p, in nats; 0 to ln C."""
-    return -(outputs.probs * outputs.log_probs).sum(axis=1)
+    return -np.einsum("sc,sc->s", outputs.probs, outputs.log_probs)
 
 
 def error_norm(outputs):
     """Length of the error vector, ‖probs − onehot(label)‖₂ (EL2N's term, Paul et al. 2021, sec. 2.2)."""
     errors = np.array(outputs.probs, np.float64)
     errors[np.arange(len(errors)), outputs.labels] -= 1
-    return np.sqrt(np.square(errors).sum(axis=1))
+    return np.sqrt(np.einsum("sc,sc->s", errors, errors))
 
 
 # Follow from `probs`, so that they are not recorded but worked out when signals are read.

@@ -1,17 +1,13 @@
 """The three steps, each from its config to what it logged: wiring between the other modules."""
 
 import tempfile
-from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import pyarrow as pa
 from omegaconf import OmegaConf
 
-from datamap import dynamics, groups, schema, shards, summary
+from datamap import dynamics, groups, reduction, schema, shards, summary
 from datamap.errors import TrackingError
-from datamap.observations import Observations
-from datamap.signals import refuse_repeated
 from datamap.tracking import Store, listing
 
 
@@ -66,10 +62,10 @@ def summarize(config):
 
 
 def _summarize(run, config):
-    whole, committed = _observed(run, config.burn_in, config.until)
+    whole, committed = _observed(run, config)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.SUMMARY_FILE)
-        facts = summary.write(_summaries(run, config, whole, committed), file)
+        facts = summary.write(_frames(run, config, whole, committed), file)
         run.log_config("summarize", _yaml(config))
         run.log_file(file, schema.SUMMARY_FILE)
     metrics = {"summary/observations": len(whole)}
@@ -144,8 +140,7 @@ def _summary_of(run, config):
     if not run.has(schema.SUMMARY_FILE):
         say(f"run {run.run_id} has no {schema.SUMMARY_FILE} yet: summarizing it first")
         _summarize(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
-    with run.file(schema.SUMMARY_FILE) as path:
-        found = summary.read(path)
+    found = summary.read(run.artifacts.read(schema.SUMMARY_FILE))
     count, now = int(run.metric("summary/observations")), len(run.committed())
     if count < now:
         say(
@@ -155,39 +150,31 @@ def _summary_of(run, config):
     return found, count
 
 
-def _observed(run, burn_in, until):
+def _observed(run, config):
     """({number: its shards}, {number: its rows}) of the observations that count."""
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: python src/train.py")
-    whole, left_out = shards.complete_observations(run.shards(), committed)
+    files = run.signal_files()
+    found = [shard for shard in map(schema.parse_shard, files) if shard]
+    digests = {}
+    for path in {shard.checksums_path for shard in found} & set(files):
+        digests |= shards.parse_checksums(run.artifacts.read(path), path)
+    whole, left_out = shards.complete_observations(found, committed, digests)
     if left_out:
         say(f"note: observation {listing(left_out)} was never committed (a killed run?) and is left out")
-    return shards.between(whole, burn_in, until), committed
+    return shards.between(whole, config.burn_in, config.until), committed
 
 
-def _summaries(run, config, whole, committed):
-    """Summaries of one shard of samples after the other; checked as a whole when all are read."""
-    rows, ids = Counter(), []
-    for group in shards.groups(whole, config.allow_missing):
-        observed = Observations.from_tables(_tables(run, group, rows, committed), config.allow_missing)
-        ids.append(observed.ids)
-        yield dynamics.summarize(observed, config.extra, config.el2n_observations)
-    refuse_repeated(pa.chunked_array(ids), "the shards together")
-
-
-def _tables(run, group, rows, committed):
-    for number, parts in group.items():
-        table = shards.concat([_read_shard(run, part) for part in parts])
-        rows[number] += table.num_rows
-        if parts[-1].index == parts[-1].count - 1:
-            shards.check_rows(rows[number], committed[number], number)
-        yield number, table
-
-
-def _read_shard(run, shard):
-    with run.file(shard.path) as path:
-        return shards.read(path, shard.path)
+def _frames(run, config, whole, committed):
+    """DataFrames of the summary, one shard of samples after the other."""
+    groups = shards.groups(whole, config.allow_missing)
+    options = reduction.Options(config.allow_missing, config.extra, config.el2n_observations)
+    if config.engine.name == "dask":
+        parts = reduction.on_dask(run.artifacts, groups, options, config.engine.address)
+    else:
+        parts = reduction.in_process(run.artifacts, groups, options)
+    return reduction.whole(parts, committed)
 
 
 def _data(config):
@@ -269,11 +256,8 @@ class _Reporter:
         self.unit = "epoch" if config.signals.every == "epoch" else "step"
 
     def write(self, number, table):
-        with tempfile.TemporaryDirectory() as folder:
-            for shard, part in shards.split(table, self.unit, number, self.rows, self.format):
-                file = Path(folder, Path(shard.path).name)
-                shards.write(part, file)
-                self.run.log_file(file, shard.path)
+        for path, content in shards.files(table, self.unit, number, self.rows, self.format):
+            self.run.log_bytes(content, path)
         self.run.commit(number, table.num_rows)
         self.kept += 1
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from datamap.errors import SummaryError
+from datamap.signals import refuse_repeated
 
 KEPT = ("s_label", "avg_probs")
 
@@ -19,8 +20,10 @@ def write(parts, path):
         path: file to write: TSV with header, UTF-8; floats read back exactly, ids quoted where needed.
     Returns:
         {"s_label": (samples,), "avg_probs": (samples,)} of all parts.
+    Raises:
+        SignalError: an id is in two parts.
     """
-    kept = {name: [] for name in KEPT}
+    ids, kept = [], {name: [] for name in KEPT}
     with Path(path).open("wb") as file:
         writer = None
         for part in parts:
@@ -32,21 +35,24 @@ def write(parts, path):
                 )
                 writer = pyarrow.csv.CSVWriter(file, table.schema, write_options=options)
             writer.write_table(table)
+            ids.append(table["id"].combine_chunks())
             for name in KEPT:
                 kept[name].append(part[name].to_numpy())
         writer.close()
+    if len(ids) > 1:
+        refuse_repeated(pa.chunked_array(ids), "the shards together")
     return {name: np.concatenate(values) for name, values in kept.items()}
 
 
-def read(path):
+def read(content):
     """The summary as a DataFrame; nothing but an empty cell counts as missing.
 
     Raises:
-        SummaryError: the file is not a summary.
+        SummaryError: the bytes are not those of a summary.
     """
     try:
         table = pyarrow.csv.read_csv(
-            path,
+            pa.BufferReader(content),
             parse_options=pyarrow.csv.ParseOptions(delimiter="\t", newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(null_values=[""], strings_can_be_null=False),
         )

@@ -7,6 +7,7 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlparse
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # read at import
@@ -15,6 +16,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.time import get_current_time_millis
 
 from datamap import schema
@@ -277,11 +279,10 @@ class Run:
             history = self.client.get_metric_history(self.run_id, schema.COMMIT_METRIC)
         return {metric.step: int(metric.value) for metric in history}
 
-    def shards(self):
-        """Every shard that lies in the run, committed or not."""
+    def signal_files(self):
+        """Artifact paths of all that lies in `signals/`, committed or not."""
         with answers(f"run {self.run_id}: artifacts"):
-            files = self.client.list_artifacts(self.run_id, schema.SIGNALS_DIR)
-        return [shard for shard in (schema.parse_shard(file.path) for file in files) if shard]
+            return [file.path for file in self.client.list_artifacts(self.run_id, schema.SIGNALS_DIR)]
 
     def has(self, path):
         """Whether the run has an artifact at `path`."""
@@ -290,25 +291,34 @@ class Run:
             files = self.client.list_artifacts(self.run_id, None if parent == "." else parent)
         return path in [file.path for file in files]
 
-    @contextlib.contextmanager
-    def file(self, path):
-        """Local path of an artifact, for reading: where it lies, or a copy for as long as needed."""
-        local = urlparse(self.info.artifact_uri).scheme in ("", "file")
-        with tempfile.TemporaryDirectory() as folder:
-            with answers(f"run {self.run_id}: artifact {path}"):
-                # Not the client's method of that name: it copies local artifacts, and leaves the copies.
-                found = mlflow.artifacts.download_artifacts(
-                    run_id=self.run_id,
-                    artifact_path=path,
-                    dst_path=None if local else folder,
-                    tracking_uri=self.store.uri,
-                )
-            yield found
+    @property
+    def artifacts(self):
+        """What reads this run's artifacts, in this process or another."""
+        return Artifacts(self.store.uri, self.run_id, self.info.artifact_uri)
 
     def log_image(self, array, name, step):
         """Log a picture into the image series `name`: the UI shows it with a slider over steps."""
         with answers(f"run {self.run_id}: image {name}"):
             self.client.log_image(self.run_id, array, key=name, step=step, synchronous=True)
+
+
+class Artifacts(NamedTuple):
+    """Reads the artifacts of a run; goes to another process by pickle, which a client cannot."""
+
+    tracking_uri: str
+    run_id: str
+    root: str
+
+    def read(self, path):
+        """Bytes of an artifact: from where it lies when that is a local folder, else downloaded."""
+        with answers(f"run {self.run_id}: artifact {path}"), tempfile.TemporaryDirectory() as folder:
+            if urlparse(self.root).scheme in ("", "file"):
+                return Path(local_file_uri_to_path(self.root), path).read_bytes()
+            # Not the client's method of that name, which leaves its copies.
+            found = mlflow.artifacts.download_artifacts(
+                run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
+            )
+            return Path(found).read_bytes()
 
 
 def listing(numbers):
