@@ -155,9 +155,13 @@ def _is_present(rows, ids):
 
 
 def _stack(records, rows, key):
-    """(T, samples) of one column; row −1 takes any value, as `present` says that it is none."""
+    """(T, samples) of one column, taken out of the records to hold it only once.
+
+    Row −1 takes any value, as `present` says that it is none.
+    """
     columns = [
-        r.columns[key] if row is None else r.columns[key][row] for r, row in zip(records, rows, strict=True)
+        r.columns.pop(key) if row is None else r.columns.pop(key)[row]
+        for r, row in zip(records, rows, strict=True)
     ]
     return np.stack(columns)
 

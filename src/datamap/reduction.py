@@ -1,22 +1,31 @@
 """Signals → summary, one shard of samples after the other, in this process or on a Dask cluster."""
 
-from collections import Counter
+import os
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
 
-from datamap import dynamics, shards
+from datamap import dynamics, shards, summary
 from datamap.errors import ConfigError, SignalError
 from datamap.observations import Observations
+from datamap.signals import refuse_repeated
 
-AHEAD = 4  # shards of samples that a cluster works on beyond what was written, a worker
+THREADS = min(4, os.cpu_count() or 1)  # each holds one shard of samples in memory
 
 
 class Part(NamedTuple):
-    """Summary of some samples, and how many records of each observation it was made from."""
+    """Summary of some samples, as text for the file and as what later checks and metrics need."""
 
-    frame: pd.DataFrame
-    rows: dict
+    header: bytes
+    text: bytes  # lines of summary.tsv
+    ids: pa.Array
+    s_label: np.ndarray
+    avg_probs: np.ndarray
+    rows: dict  # observation number → records that it was made from
 
 
 class Options(NamedTuple):
@@ -46,13 +55,15 @@ def reduce(artifacts, group, options):
             yield number, table
 
     observed = Observations.from_tables(tables(), options.allow_missing)
-    return Part(dynamics.summarize(observed, options.extra, options.el2n_observations), rows)
+    frame = dynamics.summarize(observed, options.extra, options.el2n_observations)
+    header, text = summary.lines(frame)
+    return Part(header, text, observed.ids, frame["s_label"].to_numpy(), frame["avg_probs"].to_numpy(), rows)
 
 
 def in_process(artifacts, groups, options):
-    """Yield the Parts of the groups, in order; one is in memory at a time."""
-    for group in groups:
-        yield reduce(artifacts, group, options)
+    """Yield the Parts of the groups, in order, from threads of this process."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from _in_order(lambda group: pool.submit(reduce, artifacts, group, options), groups, THREADS)
 
 
 def on_dask(artifacts, groups, options, address):
@@ -70,30 +81,56 @@ def on_dask(artifacts, groups, options, address):
     except (OSError, ValueError) as error:
         raise ConfigError(f"engine.address={address}: no Dask scheduler answers ({error})") from error
     with client:
-        groups, ahead = iter(groups), []
-        workers = max(1, len(client.scheduler_info()["workers"]))
-        while True:
-            for group in groups:
-                ahead.append(client.submit(reduce, artifacts, group, options, pure=False))
-                if len(ahead) >= AHEAD * workers:
-                    break
-            if not ahead:
-                return
-            yield ahead.pop(0).result()
+
+        def submit(group):
+            return client.submit(reduce, artifacts, group, options, pure=False)
+
+        yield from _in_order(submit, groups, 2 * max(1, len(client.scheduler_info()["workers"])))
 
 
-def whole(parts, committed):
-    """Yield the frames of Parts, and check at the end that every committed record was in one.
+def _in_order(submit, groups, ahead):
+    """Results of `submit(group)` in order, at most `ahead` of them begun and not yet taken."""
+    waiting = deque()
+    for group in groups:
+        waiting.append(submit(group))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
+
+class Totals(NamedTuple):
+    """What is known when all is reduced; the arrays are (samples,)."""
+
+    s_label: np.ndarray
+    avg_probs: np.ndarray
+
+
+def write(parts, path, committed):
+    """Write Parts as one summary; only one part's text is held at a time.
+
+    Args:
+        parts: iterable of `Part`.
+        path: of the file to write.
+        committed: {observation number: records} that there must be.
+    Returns:
+        `Totals`.
     Raises:
-        SignalError: an observation has more or fewer records than were committed.
+        SignalError: an id is in two parts, or an observation has more or fewer records than committed.
     """
-    rows = Counter()
-    for part in parts:
-        rows.update(part.rows)
-        yield part.frame
+    rows, ids, s_label, avg_probs = Counter(), [], [], []
+    with Path(path).open("wb") as file:
+        for part in parts:
+            file.write(part.text if ids else part.header + part.text)
+            rows.update(part.rows)
+            ids.append(part.ids)
+            s_label.append(part.s_label)
+            avg_probs.append(part.avg_probs)
+    if len(ids) > 1:
+        refuse_repeated(pa.chunked_array(ids), "the shards together")
     for number, count in rows.items():
         if count != committed[number]:
             raise SignalError(
                 f"observation {number} is damaged: {count:,} records were read, {committed[number]:,} were committed"
             )
+    return Totals(np.concatenate(s_label), np.concatenate(avg_probs))

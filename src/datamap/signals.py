@@ -163,11 +163,15 @@ class SignalRecorder:
 
 def refuse_repeated(ids, where):
     """Raise SignalError when an id of an arrow column occurs twice."""
-    if len(ids.unique()) == len(ids):
-        return
-    counts = ids.value_counts().to_pylist()
-    twice = [entry["values"] for entry in counts if entry["counts"] > 1]
-    raise SignalError(f"{where}: id repeated: {first_few(twice)}")
+    if pa.types.is_integer(ids.type):
+        ordered = np.sort(ids.to_numpy())  # a fifth of the memory of a hash table
+        repeated = (ordered[1:] == ordered[:-1]).any()
+    else:
+        repeated = len(ids.unique()) < len(ids)
+    if repeated:
+        counts = ids.value_counts().to_pylist()
+        twice = [entry["values"] for entry in counts if entry["counts"] > 1]
+        raise SignalError(f"{where}: id repeated: {first_few(twice)}")
 
 
 def _check_shapes(ids, labels, scores, noisy, where):

@@ -65,13 +65,13 @@ def _summarize(run, config):
     whole, committed = _observed(run, config)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.SUMMARY_FILE)
-        facts = summary.write(_frames(run, config, whole, committed), file)
+        totals = reduction.write(_parts(run, config, whole), file, committed)
         run.log_config("summarize", _yaml(config))
         run.log_file(file, schema.SUMMARY_FILE)
     metrics = {"summary/observations": len(whole)}
-    dirty = facts["s_label"] == schema.DIRTY
+    dirty = totals.s_label == schema.DIRTY
     if 0 < dirty.sum() < len(dirty):
-        metrics["summary/auroc_dirty"] = dynamics.auroc(1 - facts["avg_probs"], dirty)
+        metrics["summary/auroc_dirty"] = dynamics.auroc(1 - totals.avg_probs, dirty)
     run.log_metrics(metrics, max(whole))
     say(f"{schema.SUMMARY_FILE}: {len(dirty):,} samples over {len(whole)} observations")
     if "summary/auroc_dirty" in metrics:
@@ -166,15 +166,12 @@ def _observed(run, config):
     return shards.between(whole, config.burn_in, config.until), committed
 
 
-def _frames(run, config, whole, committed):
-    """DataFrames of the summary, one shard of samples after the other."""
+def _parts(run, config, whole):
     groups = shards.groups(whole, config.allow_missing)
     options = reduction.Options(config.allow_missing, config.extra, config.el2n_observations)
     if config.engine.name == "dask":
-        parts = reduction.on_dask(run.artifacts, groups, options, config.engine.address)
-    else:
-        parts = reduction.in_process(run.artifacts, groups, options)
-    return reduction.whole(parts, committed)
+        return reduction.on_dask(run.artifacts, groups, options, config.engine.address)
+    return reduction.in_process(run.artifacts, groups, options)
 
 
 def _data(config):
