@@ -27,8 +27,10 @@ ALLOWED = {
     "textfiles": {"errors"},
     "dataset": {"errors", "schema", "textfiles"},
     "tracking": {"errors", "schema"},
-    "modeling": {"errors"},
-    "training": {"errors", "schema", "signals", "modeling"},
+    "tokens": set(),
+    "checkpoints": {"errors"},
+    "modeling": {"errors", "tokens"},
+    "training": {"checkpoints", "errors", "schema", "signals", "modeling"},
     "config": {"errors"},
     "cli": {"config", "errors"},
     "steps": {
@@ -54,6 +56,7 @@ ONLY_IN = {
     "hydra": {"cli"},
     "matplotlib": {"maps"},
     "dask": {"reduction"},
+    "safetensors": {"checkpoints"},
 }
 
 

@@ -1,9 +1,11 @@
 """Training on CPU: same seed, same signals; what it reports, and when it must stop."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from datamap import config, dataset, modeling, training
+from datamap import checkpoints, config, dataset, modeling, training
 from datamap.errors import ModelError, TrainingError
 
 SCRATCH = config.ScratchConfig(
@@ -29,6 +31,7 @@ def samples(pairs_file):
 
 def scratch(samples, seed=1, **options):
     training.seed_weights(seed)
+    architecture = dataclasses.replace(SCRATCH, **options)
     named = config.ModelConfig(
         name="tiny",
         name_or_path=None,
@@ -36,17 +39,39 @@ def scratch(samples, seed=1, **options):
         lr=1e-3,
         epochs=2,
         batch_size=8,
-        scratch=SCRATCH,
-        **options,
+        scratch=architecture,
     )
     return modeling.build(named, samples.texts_a + samples.texts_b, len(samples.class_names))
 
 
-def fit(samples, options=OPTIONS, dev=None, seed=1):
+def trainer_of(model, tokenizer, samples):
+    return training.Trainer(model, tokenizer, samples, None, OPTIONS, lambda number, table: None)
+
+
+def fit(samples, options=OPTIONS, dev=None, seed=1, report=None, start=None, **architecture):
     tables, reports = {}, []
-    model, tokenizer = scratch(samples, seed)
-    training.fit(model, tokenizer, samples, dev, options, tables.__setitem__, reports.append)
+    model, tokenizer = scratch(samples, seed, **architecture)
+    report = report or reports.append
+    training.fit(model, tokenizer, samples, dev, options, tables.__setitem__, report, start=start)
     return tables, reports
+
+
+class KilledError(Exception):
+    """What ends training at a given observation."""
+
+
+def checkpoint_at(samples, options, number):
+    """The checkpoint of observation `number`, as it comes back from its files."""
+    kept = {}
+
+    def report(progress):
+        if progress.number == number:
+            kept.update(checkpoints.files(progress.checkpoint(), slot=0))
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(samples, options, report=report)
+    return checkpoints.load(kept.get, number)[0]
 
 
 def test_same_seed_same_signals_byte_for_byte(samples):
@@ -78,6 +103,47 @@ def test_observation_does_not_disturb_training(samples):
     assert rare[2].equals(often[10])
 
 
+@pytest.mark.parametrize("collect", ["eval", "train"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_resumed_training_gives_the_same_signals(samples, number, collect):
+    options = OPTIONS._replace(epochs=4, collect=collect)
+    whole = fit(samples, options)[0]
+    start = checkpoint_at(samples, options, number)
+    training.seed_weights(99)  # what another process would have done before
+    rest = fit(samples, options, start=start)[0]
+    assert list(rest) == list(range(number + 1, 5))
+    for later in rest:
+        assert rest[later].equals(whole[later])
+
+
+@pytest.mark.parametrize("number", [3, 6])
+def test_resumed_in_the_middle_of_an_epoch(samples, number):
+    options = OPTIONS._replace(every_steps=3)
+    whole = fit(samples, options)[0]
+    rest = fit(samples, options, start=checkpoint_at(samples, options, number))[0]
+    assert list(rest) == [n for n in whole if n > number]
+    assert all(rest[n].equals(whole[n]) for n in rest)
+
+
+def test_a_checkpoint_of_another_model_is_refused(samples):
+    start = checkpoint_at(samples, OPTIONS, 1)
+    other = start._replace(weights={**start.weights, "classifier.bias": np.zeros(3, np.float32)})
+    with pytest.raises(TrainingError, match="the checkpoint is of another model"):
+        fit(samples, start=other)
+
+
+def test_collecting_while_training_has_every_sample_once(samples):
+    calm = {"epochs": 1, "lr": 1e-12}  # the model stands still, and without dropout both ways agree
+    found = {}
+    for collect in ("eval", "train"):
+        tables, _ = fit(samples, OPTIONS._replace(collect=collect, **calm), dropout=0.0)
+        found[collect] = tables[1].to_pandas()
+    assert found["train"]["id"].tolist() == samples.ids
+    for column in ("label", "pred_label", "noisy_label"):
+        assert found["train"][column].tolist() == found["eval"][column].tolist()
+    assert np.allclose(found["train"]["label_probs"], found["eval"]["label_probs"], atol=1e-5)
+
+
 @pytest.mark.parametrize(("every", "numbers"), [(None, [1, 2]), (4, [4, 8, 10]), (5, [5, 10]), (99, [10])])
 def test_when_observations_are_due(every, numbers):
     options = OPTIONS._replace(every_steps=every)
@@ -102,16 +168,6 @@ def test_a_loss_that_is_not_finite_stops(samples):
         fit(samples, OPTIONS._replace(lr=1e30, epochs=5))
 
 
-def test_batches_hold_every_row_once_and_are_of_similar_length():
-    tokens = [([0] * length, None) for length in np.random.default_rng(0).integers(5, 60, 1000)]
-    batches = training.shuffled_batches(tokens, 32, [1, 1])
-    assert sorted(np.concatenate(batches)) == list(range(1000))
-    assert np.mean([np.ptp([len(tokens[row][0]) for row in batch]) for batch in batches]) < 6
-    assert [b.tolist() for b in batches] != [
-        b.tolist() for b in training.shuffled_batches(tokens, 32, [1, 2])
-    ]
-
-
 def test_unknown_device():
     with pytest.raises(TrainingError, match="trainer.device=tpu7"):
         training.use_device("tpu7")
@@ -126,8 +182,9 @@ def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):
     )
     again, again_tokenizer = modeling.build(named, [], 2)
     tokens = modeling.encode(tokenizer, samples, 24)
-    assert tokens == modeling.encode(again_tokenizer, samples, 24)
-    logits = [training.evaluate(m, tokens, 16, tokenizer.pad_token_id) for m in (model, again)]
+    for first, second in zip(tokens, modeling.encode(again_tokenizer, samples, 24), strict=True):
+        assert np.array_equal(first, second)
+    logits = [trainer_of(m, tokenizer, samples).evaluate(tokens) for m in (model, again)]
     assert np.array_equal(*logits)
 
 
@@ -160,9 +217,10 @@ def test_a_samples_logits_do_not_depend_on_its_batch(samples):
     varied = varied.take(list(range(12)))
     varied.texts_b[:] = [text * (1 + row % 5) for row, text in enumerate(varied.texts_b)]
     model, tokenizer = scratch(samples)
+    trainer = trainer_of(model, tokenizer, samples)
     tokens = modeling.encode(tokenizer, varied, 64)
-    assert len({len(ids) for ids, _ in tokens}) > 4
-    together = training.evaluate(model, tokens, 12, tokenizer.pad_token_id)
-    alone = [training.evaluate(model, [one], 1, tokenizer.pad_token_id)[0] for one in tokens]
+    assert len(set(tokens.lengths)) > 4
+    together = trainer.evaluate(tokens)
+    alone = [trainer.evaluate(modeling.encode(tokenizer, varied.take([row]), 64))[0] for row in range(12)]
     assert np.allclose(together, alone, atol=1e-5)
     assert not np.allclose(together, together[::-1], atol=1e-3)

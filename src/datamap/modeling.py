@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from datamap.errors import ModelError
+from datamap.tokens import Tokens
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # paddle: no ccache; setuptools replaces distutils
@@ -106,9 +107,9 @@ def character_tokenizer(texts):
 
 
 def encode(tokenizer, samples, max_length):
-    """Token ids and segment ids of each sample, not padded: list of (list, list)."""
+    """`Tokens` of the samples, each cut to `max_length`."""
     # Of a text that is too long the rest is cut; paddlenlp warns that it does not return it.
     warnings.filterwarnings("ignore", "Be aware, overflowing tokens", UserWarning)
     pairs = zip(samples.texts_a, samples.texts_b or [None] * len(samples), strict=True)
     encoded = (tokenizer(text_a, text_b, max_length=max_length, truncation=True) for text_a, text_b in pairs)
-    return [(e["input_ids"], e["token_type_ids"]) for e in encoded]
+    return Tokens.of([(e["input_ids"], e["token_type_ids"]) for e in encoded])

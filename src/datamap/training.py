@@ -1,25 +1,29 @@
 """Fine-tuning that observes every training sample as it goes. Knows nothing of MLflow."""
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import paddle
 from paddlenlp.transformers import LinearDecayWithWarmup
 
+from datamap.checkpoints import Checkpoint
 from datamap.errors import TrainingError
 from datamap.modeling import encode
 from datamap.schema import KINDS
 from datamap.signals import SignalRecorder, log_softmax, of_label
 
-POOL_BATCHES = 50  # batches that are sorted by length together: long enough to pad little
-
 
 class Progress(NamedTuple):
-    """What training says after each observation: its `number`, and metrics of that moment."""
+    """What training says after each observation: its `number`, and metrics of that moment.
+
+    `checkpoint()` copies the state of training as it is then; `fit` goes on from it.
+    """
 
     number: int
     metrics: dict
+    checkpoint: Callable
 
 
 def use_device(name):
@@ -34,13 +38,14 @@ def use_device(name):
         raise TrainingError(f"trainer.device={name}: {str(error).strip().splitlines()[0]}") from error
 
 
-def seed_weights(seed):
-    """Same seed, same signals, byte for byte on CPU.
+def seed_weights(seed, step=0):
+    """Seed paddle for the weights, or for a step: same seed, same signals, byte for byte on CPU.
 
-    Python's and NumPy's global generators stay as they are: training does not use them, and
-    MLflow draws run names from one.
+    That a step's random numbers depend on nothing before it lets training go on from a checkpoint
+    without a generator's state. Python's and NumPy's global generators stay as they are: training
+    does not use them, and MLflow draws run names from one.
     """
-    paddle.seed(seed)
+    paddle.seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
 
 
 class FitOptions(NamedTuple):
@@ -55,6 +60,7 @@ class FitOptions(NamedTuple):
     warmup: float
     weight_decay: float
     every_steps: int | None  # None = at each epoch's end
+    collect: str = "eval"  # or "train": from the training step's own forward pass
 
     def observation_at(self, step, steps_per_epoch):
         """Number of the observation due after this step, or None."""
@@ -64,7 +70,7 @@ class FitOptions(NamedTuple):
         return step // steps_per_epoch if step % steps_per_epoch == 0 else None
 
 
-def fit(model, tokenizer, samples, dev, options, write, report, bar=iter):
+def fit(model, tokenizer, samples, dev, options, write, report, bar=iter, start=None):
     """Fine-tune `model` and observe all `samples` as often as `options.every_steps` says.
 
     Args:
@@ -75,53 +81,24 @@ def fit(model, tokenizer, samples, dev, options, write, report, bar=iter):
         write: called with (observation number, arrow table of signals).
         report: called with a `Progress` after each observation.
         bar: wraps the iterable of an epoch's batches, such as tqdm.
+        start: `Checkpoint` to go on from, or None.
     Raises:
-        TrainingError: the loss or the outputs are no longer finite.
+        TrainingError: the loss or the outputs are no longer finite, or `start` is not of this model.
     """
-    trainer = _Trainer(model, tokenizer, samples, dev, options, write)
-    step = 0
-    for epoch in range(1, options.epochs + 1):
-        for batch in bar(shuffled_batches(trainer.tokens, options.batch_size, [options.seed, epoch])):
-            step += 1
+    trainer = Trainer(model, tokenizer, samples, dev, options, write)
+    done = trainer.restore(start) if start else 0
+    for epoch in range(1 + done // trainer.steps_per_epoch, options.epochs + 1):
+        first = (epoch - 1) * trainer.steps_per_epoch + 1
+        batches = trainer.batches(epoch)[max(0, done + 1 - first) :]
+        for step, batch in enumerate(bar(batches), max(first, done + 1)):
             trainer.train(batch, step)
             number = options.observation_at(step, trainer.steps_per_epoch)
             if number:
-                report(trainer.observe(number))
+                metrics = trainer.observe(number)
+                report(Progress(number, metrics, lambda n=number, s=step: trainer.checkpoint(n, s)))
 
 
-def shuffled_batches(tokens, size, seed):
-    """All rows once, in random batches of samples of similar length (list of int arrays)."""
-    generator = np.random.default_rng(seed)
-    lengths = np.array([len(ids) for ids, _ in tokens])
-    order = generator.permutation(len(tokens))
-    pools = [order[i : i + size * POOL_BATCHES] for i in range(0, len(order), size * POOL_BATCHES)]
-    pools = [pool[np.argsort(lengths[pool], kind="stable")] for pool in pools]
-    batches = [pool[i : i + size] for pool in pools for i in range(0, len(pool), size)]
-    return [batches[i] for i in generator.permutation(len(batches))]
-
-
-def evaluate(model, tokens, batch_size, pad):
-    """Logits of every sample in evaluation mode, float32 array (samples, classes)."""
-    order = np.argsort([len(ids) for ids, _ in tokens], kind="stable")
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    model.eval()
-    with paddle.no_grad():
-        parts = [model(*_pad(tokens, batch, pad)).astype("float32").numpy() for batch in batches]
-    model.train()
-    logits = np.concatenate(parts)
-    return logits[np.argsort(order)]
-
-
-def _pad(tokens, batch, pad):
-    width = max(len(tokens[row][0]) for row in batch)
-    ids = np.full((len(batch), width), pad, np.int64)
-    segments = np.zeros((len(batch), width), np.int64)
-    for place, row in enumerate(batch):
-        ids[place, : len(tokens[row][0])], segments[place, : len(tokens[row][1])] = tokens[row]
-    return paddle.to_tensor(ids), paddle.to_tensor(segments)
-
-
-class _Trainer:
+class Trainer:
     """A model in training, and what it is trained and measured on."""
 
     def __init__(self, model, tokenizer, samples, dev, options, write):
@@ -134,12 +111,19 @@ class _Trainer:
             options.lr, self.steps_per_epoch * options.epochs, options.warmup
         )
         self.optimizer = _adamw(model, self.schedule, options.weight_decay)
+        self.mixed = _gains_from_bfloat16()
+        self.collected = None  # with collect=train: the epoch's logits, filled in step by step
         self.since = time.perf_counter()
         model.train()
 
+    def batches(self, epoch):
+        """The batches of an epoch: int arrays of rows."""
+        return self.tokens.shuffled_batches(self.options.batch_size, [self.options.seed, epoch])
+
     def train(self, batch, step):
         """One step of the optimizer on the rows of `batch`."""
-        logits = self.model(*_pad(self.tokens, batch, self.pad))
+        seed_weights(self.options.seed, step)
+        logits = self._logits(self.tokens, batch)
         loss = paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(self.samples.labels[batch]))
         if not np.isfinite(float(loss)):
             raise TrainingError(
@@ -150,9 +134,13 @@ class _Trainer:
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.clear_grad()
+        if self.options.collect == "train":
+            if self.collected is None:
+                self.collected = np.full((len(self.samples), logits.shape[1]), np.nan, np.float32)
+            self.collected[batch] = logits.numpy()
 
     def observe(self, number):
-        """Record the signals of all samples as observation `number`, and measure on dev."""
+        """Record the signals of all samples as observation `number`, and measure on dev; returns metrics."""
         trained = time.perf_counter()
         metrics = self._record(number)
         if self.dev:
@@ -160,10 +148,56 @@ class _Trainer:
         now = time.perf_counter()
         metrics |= {"time/train_seconds": trained - self.since, "time/observe_seconds": now - trained}
         self.since = now
-        return Progress(number, metrics)
+        return metrics
+
+    def checkpoint(self, number, step):
+        """Copy of the state after `step`, which observation `number` saw."""
+        names = {parameter.name: name for name, parameter in self.model.named_parameters()}
+        moments = {}
+        for key, value in self.optimizer.state_dict().items():
+            if key != "LR_Scheduler" and key != "master_weights":
+                owner = max((name for name in names if key.startswith(f"{name}_")), key=len)
+                moments[f"{names[owner]}:{key.removeprefix(f'{owner}_')}"] = value.numpy()
+        weights = {name: value.numpy() for name, value in self.model.state_dict().items()}
+        return Checkpoint(number, step, weights, moments)
+
+    def restore(self, checkpoint):
+        """Take over a `Checkpoint`; returns the step that it was made after."""
+        own = {name: list(value.shape) for name, value in self.model.state_dict().items()}
+        theirs = {name: list(value.shape) for name, value in checkpoint.weights.items()}
+        if own != theirs:
+            raise TrainingError("the checkpoint is of another model than the run's config describes")
+        self.model.set_state_dict(checkpoint.weights)
+        names = {name: parameter.name for name, parameter in self.model.named_parameters()}
+        state = {}
+        for key, value in checkpoint.moments.items():
+            name, moment = key.rsplit(":", 1)
+            state[f"{names[name]}_{moment}"] = paddle.to_tensor(value)
+        for _ in range(checkpoint.step):
+            self.schedule.step()
+        self.optimizer.set_state_dict({**state, "LR_Scheduler": self.schedule.state_dict()})
+        return checkpoint.step
+
+    def evaluate(self, tokens):
+        """Logits of every sample in evaluation mode, float32 array (samples, classes)."""
+        batches = tokens.sorted_batches(self.options.eval_batch_size)
+        self.model.eval()
+        with paddle.no_grad():
+            parts = [self._logits(tokens, batch).numpy() for batch in batches]
+        self.model.train()
+        logits = np.empty((len(tokens), parts[0].shape[1]), np.float32)
+        logits[np.concatenate(batches)] = np.concatenate(parts)
+        return logits
+
+    def _logits(self, tokens, batch):
+        ids, segments = tokens.batch(batch, self.pad)
+        with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
+            logits = self.model(paddle.to_tensor(ids), paddle.to_tensor(segments))
+        return logits.astype("float32")
 
     def _record(self, number):
-        logits = self._evaluate(self.tokens)
+        logits = self.collected if self.options.collect == "train" else self.evaluate(self.tokens)
+        self.collected = None
         if not np.isfinite(logits).all():
             raise TrainingError(
                 f"the model's outputs are not finite at observation {number}; "
@@ -181,14 +215,16 @@ class _Trainer:
         }
 
     def _measure(self):
-        logits = self._evaluate(self.dev_tokens)
+        logits = self.evaluate(self.dev_tokens)
         return {
             "validation/loss": float(-of_label(log_softmax(logits), self.dev.labels).mean()),
             "validation/accuracy": float((logits.argmax(axis=1) == self.dev.labels).mean()),
         }
 
-    def _evaluate(self, tokens):
-        return evaluate(self.model, tokens, self.options.eval_batch_size, self.pad)
+
+def _gains_from_bfloat16():
+    """Whether the device computes in bfloat16 by itself: GPUs since Ampere."""
+    return paddle.device.get_device() != "cpu" and paddle.amp.is_bfloat16_supported()
 
 
 def _adamw(model, schedule, weight_decay):

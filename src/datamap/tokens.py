@@ -1,0 +1,54 @@
+"""Encoded texts as flat arrays, and batches cut from them without a loop over samples."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+POOL_BATCHES = 50  # batches that are sorted by length together: long enough to pad little
+
+
+class Tokens(NamedTuple):
+    """Token ids and segment ids of all samples, one sample after the other.
+
+    `ids` and `segments` are int64 (tokens,); `lengths` and `starts` int64 (samples,).
+    """
+
+    ids: np.ndarray
+    segments: np.ndarray
+    lengths: np.ndarray
+    starts: np.ndarray
+
+    @classmethod
+    def of(cls, encoded):
+        """From [(token ids, segment ids) of each sample, …]."""
+        lengths = np.array([len(ids) for ids, _ in encoded], np.int64)
+        return cls(
+            np.concatenate([np.asarray(ids, np.int64) for ids, _ in encoded]),
+            np.concatenate([np.asarray(segments, np.int64) for _, segments in encoded]),
+            lengths,
+            np.cumsum(lengths) - lengths,
+        )
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def batch(self, rows, pad):
+        """(ids, segments) of some rows, int64 (rows, their longest), filled up with `pad` and 0."""
+        columns = np.arange(self.lengths[rows].max())
+        inside = columns < self.lengths[rows, None]
+        places = np.where(inside, self.starts[rows, None] + columns, 0)
+        return np.where(inside, self.ids[places], pad), np.where(inside, self.segments[places], 0)
+
+    def shuffled_batches(self, size, seed):
+        """All rows once, in random batches of samples of similar length (list of int arrays)."""
+        generator = np.random.default_rng(seed)
+        order = generator.permutation(len(self))
+        pools = [order[i : i + size * POOL_BATCHES] for i in range(0, len(order), size * POOL_BATCHES)]
+        pools = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools]
+        batches = [pool[i : i + size] for pool in pools for i in range(0, len(pool), size)]
+        return [batches[i] for i in generator.permutation(len(batches))]
+
+    def sorted_batches(self, size):
+        """All rows once, shortest first: what evaluation pads least."""
+        order = np.argsort(self.lengths, kind="stable")
+        return [order[i : i + size] for i in range(0, len(order), size)]
