@@ -45,8 +45,11 @@ def make(folder, samples, observations, format):
         scores = (ease + 0.3 * number + generator.normal(0, 1, samples)) * np.where(labels == 1, 1, -1)
         logits = np.stack([-scores, scores], axis=1).astype(np.float32)
         table = signals.signal_table(np.arange(samples), labels, logits=logits)
-        for path, content in shards.files(table, "epoch", number, 100_000, format):
-            Path(folder, path).write_bytes(content)
+        found = []
+        for shard, content in shards.encoded(table, "epoch", number, 100_000, format):
+            Path(folder, shard.path).write_bytes(content)
+            found.append(shard)
+        Path(folder, shard.checksums_path).write_bytes(shards.checksums(found))
 
 
 def observed(folder, samples):

@@ -11,9 +11,9 @@ from datamap.cli import step
 
 @step("main", __doc__)
 def main(config):
-    from datamap import steps
+    from datamap import steps, train_step
 
-    run = steps.train(config)
+    run = train_step.train(config)
     same = {"run_id": run.run_id, "tracking": config.tracking}
     steps.summarize(replace(config.summarize, **same))
     steps.plot(replace(config.plot, **same))

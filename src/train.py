@@ -4,6 +4,7 @@ python src/train.py                                         the demo data, a sma
 python src/train.py data=file data.path=my.tsv              your own labelled texts
 python src/train.py model=ernie-3.0-base-zh data=lcqmc      the original's set-up
 python src/train.py data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
+python src/train.py resume=true run_id=latest               go on with a run that was killed
 """
 
 from datamap.cli import step
@@ -11,10 +12,10 @@ from datamap.cli import step
 
 @step("train", __doc__)
 def main(config):
-    from datamap import steps
+    from datamap import train_step
 
-    run = steps.train(config)
-    steps.say(f"next: python src/summarize.py run_id={run.run_id}")
+    run = train_step.train(config)
+    train_step.say(f"next: python src/summarize.py run_id={run.run_id}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,14 @@ def table_of(count, classes=3, ids=None):
     return signal_table(ids or list(range(count)), np.arange(count) % classes, logits=logits)
 
 
+def files_of(table, *options):
+    """[(artifact path, bytes)] of an observation: its shards, and last their checksums."""
+    found = list(shards.encoded(table, "epoch", 1, *options))
+    return [(s.path, content) for s, content in found] + [
+        (found[0][0].checksums_path, shards.checksums(s for s, _ in found))
+    ]
+
+
 def read(files):
     """The shards among [(path, bytes)] as one table, checked against the checksums."""
     digests = shards.parse_checksums(files[-1][1], files[-1][0])
@@ -36,7 +44,7 @@ def read(files):
 @pytest.mark.parametrize("ids", [None, [f'i"\\{n}\n猫' for n in range(7)]])
 def test_what_is_written_reads_back_exactly(rows, ids, format):
     table = table_of(7, ids=ids)
-    again = read(list(shards.files(table, "epoch", 1, rows, format)))
+    again = read(files_of(table, rows, format))
     assert again["id"].to_pylist() == table["id"].to_pylist()
     assert "pred_label" not in again.column_names  # nothing is reduced from it
     for column in ("probs", "loss", "label_probs"):
@@ -58,7 +66,7 @@ def test_every_float_survives(values):
 
 
 def test_checksums_are_those_of_sha256sum(tmp_path):
-    for path, content in shards.files(table_of(5), "epoch", 1, 2):
+    for path, content in files_of(table_of(5), 2):
         (tmp_path / path.split("/")[1]).write_bytes(content)
     subprocess.run(["sha256sum", "-c", "epoch_0001.sha256"], cwd=tmp_path, check=True)
     with pytest.raises(SignalError, match="x.sha256 is damaged: it is not a list of checksums"):
@@ -67,7 +75,7 @@ def test_checksums_are_those_of_sha256sum(tmp_path):
 
 @pytest.mark.parametrize("format", schema.FORMATS)
 def test_every_flipped_bit_is_noticed(format):
-    (path, content), (_, sums) = shards.files(table_of(5), "epoch", 1, 100, format)
+    (path, content), (_, sums) = files_of(table_of(5), 100, format)
     shard = schema.parse_shard(path)._replace(sha256=shards.parse_checksums(sums, "x")[path])
     generator = np.random.default_rng(0)
     for bit in generator.integers(0, 8 * len(content), 50):

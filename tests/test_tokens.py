@@ -21,7 +21,7 @@ def test_batches_hold_every_row_once_and_are_of_similar_length(tokens):
 
 
 def test_evaluation_goes_from_short_to_long(tokens):
-    batches = tokens.sorted_batches(64)
+    batches = tokens.sorted_batches(np.arange(1000), 64)
     assert sorted(np.concatenate(batches)) == list(range(1000))
     assert (np.diff(tokens.lengths[np.concatenate(batches)]) >= 0).all()
 

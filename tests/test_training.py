@@ -7,6 +7,7 @@ import pytest
 
 from datamap import checkpoints, config, dataset, modeling, training
 from datamap.errors import ModelError, TrainingError
+from datamap.ranks import Ranks
 
 SCRATCH = config.ScratchConfig(
     layers=1, hidden_size=16, intermediate_size=16, heads=2, dropout=0.1, initializer_range=0.1
@@ -45,7 +46,7 @@ def scratch(samples, seed=1, **options):
 
 
 def trainer_of(model, tokenizer, samples):
-    return training.Trainer(model, tokenizer, samples, None, OPTIONS, lambda number, table: None)
+    return training.Trainer(model, tokenizer, samples, None, OPTIONS, lambda number, table: None, Ranks())
 
 
 def fit(samples, options=OPTIONS, dev=None, seed=1, report=None, start=None, **architecture):

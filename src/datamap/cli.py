@@ -63,7 +63,9 @@ def _run(name, main, arguments):
 
     def task(raw):
         try:
-            main(validated(raw, name))
+            config = validated(raw, name)
+            refuse_with_resume(config, arguments)
+            main(config)
         except DataMapError as error:
             failure.append(error)  # raised from here, Hydra would print lines of its own
 
@@ -103,6 +105,14 @@ def validated(raw, name):
         raise ConfigError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
     types.check(config)
     return config
+
+
+def refuse_with_resume(config, overrides):
+    """Raise ConfigError for keys that would not be used, as a resumed run goes on with its own config."""
+    if getattr(config, "resume", False):
+        for key in (override.partition("=")[0] for override in overrides):
+            if key not in ("resume", "run_id") and not key.startswith("tracking"):
+                raise ConfigError(f"{key}: resume=true goes on with the run's own config; leave {key} out")
 
 
 def translate(arguments):
@@ -177,4 +187,5 @@ GROUPS = {
     "summarize": ("engine", "tracking"),
     "plot": ("tracking",),
     "main": ("data", "model", "tracking"),
+    "upload": (),
 }

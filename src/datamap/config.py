@@ -20,6 +20,8 @@ class TrackingConfig:
     experiment: str | None = MISSING
     run_name: str | None = MISSING
     tags: dict[str, str] | None = MISSING
+    retry_seconds: int = number(low=0)
+    spool: str = MISSING
 
 
 @dataclass
@@ -74,10 +76,12 @@ class TrainerConfig:
     warmup: float = number(low=0, high=1)
     weight_decay: float = number(low=0)
     device: str | None = MISSING
+    checkpoint: str = number(choices=("last", "none"))
 
 
 @dataclass
 class SignalsConfig:
+    collect: str = number(choices=("eval", "train"))
     every: Any = number(low=1, word="epoch")
     format: str = number(choices=("jsonl", "parquet"))
     batch_size: int = number(low=1)
@@ -87,6 +91,8 @@ class SignalsConfig:
 @dataclass
 class TrainConfig:
     seed: int = number(low=0)
+    resume: bool = MISSING
+    run_id: str | None = MISSING
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -132,12 +138,23 @@ class PlotConfig:
 
 
 @dataclass
+class UploadConfig:
+    folder: str = MISSING
+
+
+@dataclass
 class MainConfig(TrainConfig):
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     plot: PlotConfig = field(default_factory=PlotConfig)
 
 
-STEPS = {"train": TrainConfig, "summarize": SummarizeConfig, "plot": PlotConfig, "main": MainConfig}
+STEPS = {
+    "train": TrainConfig,
+    "summarize": SummarizeConfig,
+    "plot": PlotConfig,
+    "main": MainConfig,
+    "upload": UploadConfig,
+}
 
 
 def keys(step, path=""):

@@ -9,6 +9,7 @@
     ├── SummaryError        a summary.tsv that cannot be read
     ├── MapError            a column, filter or grouping of the map
     └── TrackingError       the MLflow store, a run, an artifact
+        └── RunLostError    a run that is gone, or that another process writes into
 
 Anything else that is raised is a bug of ours: it keeps its traceback and exit code 1.
 """
@@ -50,6 +51,10 @@ class MapError(DataMapError):
 
 class TrackingError(DataMapError):
     """An MLflow store, run or artifact that is not there or does not answer."""
+
+
+class RunLostError(TrackingError):
+    """A run that will not take what is logged, however often it is tried: gone, or another process's."""
 
 
 def did_you_mean(word, known):

@@ -16,21 +16,21 @@ from datamap import schema
 from datamap.errors import SignalError, first_few
 
 
-def files(table, unit, number, rows, format="jsonl"):
-    """Yield (artifact path, bytes) of an observation: shards of at most `rows` records, then their checksums."""
-    digests = []
-    count = max(1, -(-table.num_rows // rows))
-    for index in range(count):
-        shard = schema.Shard(unit, number, index, count, format)
+def encoded(table, unit, number, rows, format="jsonl", first=0, count=None):
+    """Yield (Shard with its checksum, bytes) of at most `rows` records each, in order.
+
+    `first` is the index of the first one and `count` the number of all, where other processes write some.
+    """
+    own = max(1, -(-table.num_rows // rows))
+    for index in range(own):
         content = encode(table.slice(index * rows, rows), format)
-        digests.append((shard, hashlib.sha256(content).hexdigest()))
-        yield shard.path, content
-    yield digests[0][0].checksums_path, checksums(digests)
+        digest = hashlib.sha256(content).hexdigest()
+        yield schema.Shard(unit, number, first + index, count or own, format, digest), content
 
 
-def checksums(digests):
-    """[(Shard, SHA-256 in hex), …] as the text that `sha256sum -c` takes."""
-    return "".join(f"{digest}  {Path(shard.path).name}\n" for shard, digest in digests).encode()
+def checksums(shards):
+    """Checksums of an observation's shards, as the text that `sha256sum -c` takes."""
+    return "".join(f"{shard.sha256}  {Path(shard.path).name}\n" for shard in shards).encode()
 
 
 def parse_checksums(content, path):

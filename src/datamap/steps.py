@@ -1,55 +1,19 @@
-"""The three steps, each from its config to what it logged: wiring between the other modules."""
+"""The steps after training, each from its config to what it logged: wiring between the other modules."""
 
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from datamap import dynamics, groups, reduction, schema, shards, summary
+from datamap import dynamics, groups, outbox, reduction, schema, shards, summary
 from datamap.errors import TrackingError
 from datamap.tracking import Store, listing
 
 
 def say(text):
+    """Print a line at once, also into a pipe."""
     print(text, flush=True)
-
-
-def train(config):
-    """Fine-tune and log the signals of every training sample, epoch by epoch; returns the run."""
-    from datamap import modeling, training
-
-    samples, dev = _data(config)
-    store = Store(config.tracking.uri, config.tracking.experiment, create=True)
-    if config.trainer.device:
-        training.use_device(config.trainer.device)
-    training.seed_weights(config.seed)
-    texts = samples.texts_a + (samples.texts_b or [])
-    model, tokenizer = modeling.build(config.model, texts, len(samples.class_names))
-    run = store.start_run(config.tracking.run_name, config.tracking.tags)
-    say(f"run {run.run_id}  ({run.place})")
-    report = _Reporter(run, config)
-    try:
-        with run.running():
-            _log_start(run, config, samples, dev)
-            training.fit(
-                model,
-                tokenizer,
-                samples,
-                dev,
-                _fit_options(config),
-                report.write,
-                report.progress,
-                report.bar,
-            )
-    except BaseException:
-        if report.kept:
-            say(
-                f"ended early; {report.kept} observations are safe: python src/summarize.py run_id={run.run_id}"
-            )
-        raise
-    say(f"{report.kept} observations of {len(samples):,} samples logged")
-    return run
 
 
 def summarize(config):
@@ -66,7 +30,7 @@ def _summarize(run, config):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.SUMMARY_FILE)
         totals = reduction.write(_parts(run, config, whole), file, committed)
-        run.log_config("summarize", _yaml(config))
+        run.log_config("summarize", yaml(config))
         run.log_file(file, schema.SUMMARY_FILE)
     metrics = {"summary/observations": len(whole)}
     dirty = totals.s_label == schema.DIRTY
@@ -131,7 +95,7 @@ def _log_map(run, maps, figure, name, config):
     # several runs do, the UI's slider starts at 0: there it shows the whole map too, not an empty card.
     for step in (0, max(run.committed())):
         run.log_image(array, path, step)
-    run.log_config("plot", _yaml(config))
+    run.log_config("plot", yaml(config))
     say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.place})")
 
 
@@ -174,106 +138,22 @@ def _parts(run, config, whole):
     return reduction.in_process(run.artifacts, groups, options)
 
 
-def _data(config):
-    from datamap import dataset
-
-    data = config.data
-    options = {"columns": asdict(data.columns), "header": data.header, "skip_bad": data.on_bad_row == "skip"}
-    if data.path is None:
-        samples, dev = dataset.load_named(data.loader, **options)
-    else:
-        samples = dataset.load_samples(data.path, **options)
-        dev = data.dev_path and dataset.load_samples(
-            data.dev_path, **options, class_names=samples.class_names
-        )
-    if data.sample:
-        samples = dataset.draw(samples, data.sample, config.seed)
-    if data.flip_ratio:
-        samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
-    if samples.bad_rows:
-        say(f"{len(samples.bad_rows)} bad rows of {samples.path} left out (artifact data/bad_rows.tsv)")
-    return samples, dev
+def upload(config):
+    """Send what training spooled to disk into its runs; returns them."""
+    places = [place for place in sorted(Path(config.folder).glob("*")) if outbox.spooled(place)]
+    if not places:
+        raise TrackingError(f"folder={config.folder}: nothing is spooled there")
+    runs = []
+    for place in places:
+        note = outbox.spool_note(outbox.spooled(place)[0])
+        run = Store(note["tracking_uri"]).run(note["run_id"])
+        run.claim = note["claim"]
+        count = outbox.deliver_spooled(run, place)
+        say(f"{count} parcels sent into run {run.run_id}  ({run.place})")
+        runs.append(run)
+    return runs
 
 
-def _log_start(run, config, samples, dev):
-    run.log_config("train", _yaml(config))
-    run.log_params(_params(config))
-    run.log_labels(samples.class_names)
-    for part, context in ((samples, "training"), (dev, "evaluation")):
-        if part:
-            run.log_dataset(part.frame(), Path(part.path).stem, part.path, part.digest, context)
-    bad = samples.bad_rows + (dev.bad_rows if dev else [])
-    if bad:
-        lines = "".join(f"{row.path}\t{row.line}\t{row.problem}\n" for row in bad)
-        run.log_text("file\tline\tproblem\n" + lines, "data/bad_rows.tsv")
-
-
-def _params(config):
-    """The few that tell runs apart: the UI prints all params above a run's map, where many would hide it.
-
-    The whole config is the artifact config/train.yaml.
-    """
-    data, trainer = config.data, config.trainer
-    return {
-        "data": data.name,
-        "model": config.model.name,
-        "seed": config.seed,
-        "epochs": trainer.epochs,
-        "batch_size": trainer.batch_size,
-        "lr": trainer.lr,
-        **({"sample": data.sample} if data.sample else {}),
-        **({"flip_ratio": data.flip_ratio} if data.flip_ratio else {}),
-        **({"every": config.signals.every} if config.signals.every != "epoch" else {}),
-    }
-
-
-def _fit_options(config):
-    from datamap.training import FitOptions
-
-    trainer, signals = config.trainer, config.signals
-    return FitOptions(
-        seed=config.seed,
-        epochs=trainer.epochs,
-        batch_size=trainer.batch_size,
-        eval_batch_size=signals.batch_size,
-        max_length=trainer.max_length,
-        lr=trainer.lr,
-        warmup=trainer.warmup,
-        weight_decay=trainer.weight_decay,
-        every_steps=None if signals.every == "epoch" else signals.every,
-    )
-
-
-class _Reporter:
-    """What training calls back: observations into the run, progress onto the terminal."""
-
-    def __init__(self, run, config):
-        self.run, self.rows, self.kept = run, config.signals.shard_rows, 0
-        self.format = config.signals.format
-        self.unit = "epoch" if config.signals.every == "epoch" else "step"
-
-    def write(self, number, table):
-        for path, content in shards.files(table, self.unit, number, self.rows, self.format):
-            self.run.log_bytes(content, path)
-        self.run.commit(number, table.num_rows)
-        self.kept += 1
-
-    def progress(self, progress):
-        self.run.log_metrics(progress.metrics, progress.number)
-        m = progress.metrics
-        dev = f"  dev accuracy {m['validation/accuracy']:.3f}" if "validation/accuracy" in m else ""
-        seconds = m["time/train_seconds"] + m["time/observe_seconds"]
-        say(
-            f"{self.unit} {progress.number:3}  loss {m['train/loss']:.4f}  accuracy "
-            f"{m['train/accuracy']:.3f}{dev}  {seconds:.1f} s"
-        )
-
-    def bar(self, batches):
-        """A progress bar over an epoch's batches, where a terminal is there to show it."""
-        from tqdm import tqdm
-
-        return tqdm(batches, leave=False, disable=None, unit="step")
-
-
-def _yaml(config):
+def yaml(config):
+    """A step's config as the YAML that is logged."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))

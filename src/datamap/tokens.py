@@ -48,7 +48,7 @@ class Tokens(NamedTuple):
         batches = [pool[i : i + size] for pool in pools for i in range(0, len(pool), size)]
         return [batches[i] for i in generator.permutation(len(batches))]
 
-    def sorted_batches(self, size):
-        """All rows once, shortest first: what evaluation pads least."""
-        order = np.argsort(self.lengths, kind="stable")
+    def sorted_batches(self, rows, size):
+        """Some rows, shortest first: what evaluation pads least."""
+        order = rows[np.argsort(self.lengths[rows], kind="stable")]
         return [order[i : i + size] for i in range(0, len(order), size)]

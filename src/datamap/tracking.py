@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import tempfile
+import uuid
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -14,17 +15,20 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # read a
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.time import get_current_time_millis
 
 from datamap import schema
-from datamap.errors import TrackingError, first_few
+from datamap.errors import RunLostError, TrackingError, first_few
 
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # "Creating initial tables…"
 
 EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
+REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED")
+CLAIM_TAG = "datamap.writer"
 PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"
 
@@ -36,7 +40,8 @@ def answers(what):
         yield
     except (MlflowException, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TrackingError(f"{what}: {reason}") from error
+        kind = RunLostError if getattr(error, "error_code", None) in REFUSALS else TrackingError
+        raise kind(f"{what}: {reason}") from error
 
 
 class Store:
@@ -187,7 +192,20 @@ class Run:
                 f"run {run_id} was deleted; restore it with: mlflow runs restore --run-id {run_id}"
             )
         self.info, self.run_id = run.info, run.info.run_id
+        self.claim = None
+        self._inputs = run.inputs
         self._params = run.data.params
+
+    @property
+    def status(self):
+        """RUNNING, FINISHED, KILLED or FAILED, as of when the run was looked up."""
+        return self.info.status
+
+    def dataset_digest(self):
+        """Digest of the dataset that the run was trained on; None where it was not logged."""
+        inputs = self._inputs.dataset_inputs if self._inputs else []
+        training = [i for i in inputs if any(tag.value == "training" for tag in i.tags)]
+        return training[0].dataset.digest if training else None
 
     @property
     def place(self):
@@ -198,18 +216,35 @@ class Run:
 
     # ------------------------------------------------------------------ what training logs
 
-    @contextlib.contextmanager
-    def running(self):
-        """Ends the run as FINISHED, KILLED (Ctrl-C) or FAILED, whatever happens inside."""
-        status = RunStatus.FAILED
-        try:
-            yield
-            status = RunStatus.FINISHED
-        except KeyboardInterrupt:
-            status = RunStatus.KILLED
-            raise
-        finally:
-            self.client.set_terminated(self.run_id, RunStatus.to_string(status))
+    def begin(self):
+        """Mark the run as running, and this process as the one that writes into it from now on."""
+        self.claim = uuid.uuid4().hex
+        with answers(f"run {self.run_id}"):
+            self.client.update_run(self.run_id, status="RUNNING")
+        self.set_tags({CLAIM_TAG: self.claim})
+
+    def check_claim(self):
+        """Raise RunLostError when another process has begun to write into this run."""
+        with answers(f"run {self.run_id}"):
+            run = self.client.get_run(self.run_id)
+        if run.info.lifecycle_stage == "deleted":
+            raise RunLostError(f"run {self.run_id} was deleted while training wrote into it")
+        if run.data.tags.get(CLAIM_TAG) != self.claim:
+            raise RunLostError(f"another process has begun to write into run {self.run_id}; this one stops")
+
+    def end(self, status):
+        """Set the final status: FINISHED, KILLED or FAILED."""
+        with answers(f"run {self.run_id}: status"):
+            self.client.set_terminated(self.run_id, status)
+
+    def remove(self, path):
+        """Delete the artifacts below `path`."""
+        with answers(f"run {self.run_id}: removal of {path}"):
+            get_artifact_repository(self.info.artifact_uri).delete_artifacts(path)
+
+    def now(self):
+        """Time as metrics have it: milliseconds since 1970."""
+        return get_current_time_millis()
 
     def set_tags(self, tags):
         with answers(f"run {self.run_id}: tags"):
@@ -221,8 +256,9 @@ class Run:
         with answers(f"run {self.run_id}: params"):
             self.client.log_batch(self.run_id, params=new)
 
-    def log_metrics(self, metrics, step):
-        now = get_current_time_millis()
+    def log_metrics(self, metrics, step, at=None):
+        """Log {name: value} at a step; `at` is the time in milliseconds, now by default."""
+        now = at or self.now()
         with answers(f"run {self.run_id}: metrics"):
             self.client.log_batch(self.run_id, [Metric(k, v, now, step) for k, v in metrics.items()])
 
@@ -261,10 +297,6 @@ class Run:
         tag = InputTag("mlflow.data.context", context)
         with answers(f"run {self.run_id}: dataset"):
             self.client.log_inputs(self.run_id, [DatasetInput(entity, [tag])])
-
-    def commit(self, number, rows):
-        """Say that observation `number` is whole; without this nobody reads it."""
-        self.log_metrics({schema.COMMIT_METRIC: rows}, number)
 
     # ------------------------------------------------------------------ what later steps read
 
@@ -308,6 +340,11 @@ class Artifacts(NamedTuple):
     tracking_uri: str
     run_id: str
     root: str
+
+    def find(self, path):
+        """Bytes of an artifact, or None when the run has none by that path."""
+        found = MlflowClient(self.tracking_uri).list_artifacts(self.run_id, str(Path(path).parent))
+        return self.read(path) if path in [file.path for file in found] else None
 
     def read(self, path):
         """Bytes of an artifact: from where it lies when that is a local folder, else downloaded."""

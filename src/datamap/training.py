@@ -11,6 +11,7 @@ from paddlenlp.transformers import LinearDecayWithWarmup
 from datamap.checkpoints import Checkpoint
 from datamap.errors import TrainingError
 from datamap.modeling import encode
+from datamap.ranks import Ranks
 from datamap.schema import KINDS
 from datamap.signals import SignalRecorder, log_softmax, of_label
 
@@ -70,7 +71,7 @@ class FitOptions(NamedTuple):
         return step // steps_per_epoch if step % steps_per_epoch == 0 else None
 
 
-def fit(model, tokenizer, samples, dev, options, write, report, bar=iter, start=None):
+def fit(model, tokenizer, samples, dev, options, write, report, bar=iter, start=None, ranks=None):
     """Fine-tune `model` and observe all `samples` as often as `options.every_steps` says.
 
     Args:
@@ -82,10 +83,12 @@ def fit(model, tokenizer, samples, dev, options, write, report, bar=iter, start=
         report: called with a `Progress` after each observation.
         bar: wraps the iterable of an epoch's batches, such as tqdm.
         start: `Checkpoint` to go on from, or None.
+        ranks: `Ranks` that train together, each on its part of every batch and observing its part
+            of the samples; None = this process alone.
     Raises:
         TrainingError: the loss or the outputs are no longer finite, or `start` is not of this model.
     """
-    trainer = Trainer(model, tokenizer, samples, dev, options, write)
+    trainer = Trainer(model, tokenizer, samples, dev, options, write, ranks or Ranks())
     done = trainer.restore(start) if start else 0
     for epoch in range(1 + done // trainer.steps_per_epoch, options.epochs + 1):
         first = (epoch - 1) * trainer.steps_per_epoch + 1
@@ -101,8 +104,10 @@ def fit(model, tokenizer, samples, dev, options, write, report, bar=iter, start=
 class Trainer:
     """A model in training, and what it is trained and measured on."""
 
-    def __init__(self, model, tokenizer, samples, dev, options, write):
+    def __init__(self, model, tokenizer, samples, dev, options, write, ranks):
         self.model, self.pad, self.options = model, tokenizer.pad_token_id, options
+        self.ranks, self.own = ranks, np.array(ranks.rows(len(samples)))  # rows that this process observes
+        self.network = paddle.DataParallel(model) if ranks.count > 1 else model  # averages gradients
         self.samples, self.tokens = samples, encode(tokenizer, samples, options.max_length)
         self.dev, self.dev_tokens = dev, dev and encode(tokenizer, dev, options.max_length)
         self.recorder = SignalRecorder(write)
@@ -123,8 +128,13 @@ class Trainer:
     def train(self, batch, step):
         """One step of the optimizer on the rows of `batch`."""
         seed_weights(self.options.seed, step)
-        logits = self._logits(self.tokens, batch)
-        loss = paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(self.samples.labels[batch]))
+        part = batch[self.ranks.rank :: self.ranks.count]
+        # Where the last batch has fewer samples than there are processes, one without any still takes part.
+        rows = part if len(part) else batch[:1]
+        logits = self._logits(self.network, self.tokens, rows)
+        labels = paddle.to_tensor(self.samples.labels[rows])
+        losses = paddle.nn.functional.cross_entropy(logits, labels, reduction="sum")
+        loss = losses * (len(part) > 0) * self.ranks.count / len(batch)
         if not np.isfinite(float(loss)):
             raise TrainingError(
                 f"the loss became {float(loss)} at step {step}; "
@@ -136,14 +146,14 @@ class Trainer:
         self.optimizer.clear_grad()
         if self.options.collect == "train":
             if self.collected is None:
-                self.collected = np.full((len(self.samples), logits.shape[1]), np.nan, np.float32)
-            self.collected[batch] = logits.numpy()
+                self.collected = np.zeros((len(self.samples), logits.shape[1]), np.float32)
+            self.collected[part] = logits.numpy()[: len(part)]
 
     def observe(self, number):
         """Record the signals of all samples as observation `number`, and measure on dev; returns metrics."""
         trained = time.perf_counter()
         metrics = self._record(number)
-        if self.dev:
+        if self.dev and self.ranks.first:
             metrics |= self._measure()
         now = time.perf_counter()
         metrics |= {"time/train_seconds": trained - self.since, "time/observe_seconds": now - trained}
@@ -178,40 +188,52 @@ class Trainer:
         self.optimizer.set_state_dict({**state, "LR_Scheduler": self.schedule.state_dict()})
         return checkpoint.step
 
-    def evaluate(self, tokens):
-        """Logits of every sample in evaluation mode, float32 array (samples, classes)."""
-        batches = tokens.sorted_batches(self.options.eval_batch_size)
+    def evaluate(self, tokens, rows=None):
+        """Logits of some samples (all by default) in evaluation mode, float32 array (samples, classes)."""
+        rows = np.arange(len(tokens)) if rows is None else rows
+        batches = tokens.sorted_batches(rows, self.options.eval_batch_size)
         self.model.eval()
         with paddle.no_grad():
-            parts = [self._logits(tokens, batch).numpy() for batch in batches]
+            parts = [self._logits(self.model, tokens, batch).numpy() for batch in batches]
         self.model.train()
         logits = np.empty((len(tokens), parts[0].shape[1]), np.float32)
         logits[np.concatenate(batches)] = np.concatenate(parts)
-        return logits
+        return logits[rows]
 
-    def _logits(self, tokens, batch):
+    def _logits(self, network, tokens, batch):
         ids, segments = tokens.batch(batch, self.pad)
         with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
-            logits = self.model(paddle.to_tensor(ids), paddle.to_tensor(segments))
+            logits = network(paddle.to_tensor(ids), paddle.to_tensor(segments))
         return logits.astype("float32")
 
     def _record(self, number):
-        logits = self.collected if self.options.collect == "train" else self.evaluate(self.tokens)
-        self.collected = None
+        if self.options.collect == "train":
+            logits = self.ranks.sum(self.collected)[self.own]
+            self.collected = None
+        else:
+            logits = self.evaluate(self.tokens, self.own)
         if not np.isfinite(logits).all():
             raise TrainingError(
                 f"the model's outputs are not finite at observation {number}; "
                 f"lower the learning rate (trainer.lr={self.options.lr:g})"
             )
-        labels, kinds = self.samples.labels, self.samples.s_labels
-        self.recorder.record(self.samples.ids, labels, logits=logits, noisy_labels=kinds)
-        table = self.recorder.commit(number)
+        own = self.samples.take(self.own) if self.ranks.count > 1 else self.samples
+        self.recorder.record(own.ids, own.labels, logits=logits, noisy_labels=own.s_labels)
+        return self._means(self.recorder.commit(number))
+
+    def _means(self, table):
+        """Metrics of all processes' samples; by planted kind where there are any."""
         correct = table["correct"].to_numpy(zero_copy_only=False)
-        planted = [kind for kind in KINDS if kinds.any() and (kinds == kind).any()]
+        kinds = table["noisy_label"].to_numpy()
+        loss = table["loss"].to_numpy().sum(dtype=np.float64)
+        sums = [loss, *(value for k in KINDS for value in ((kinds == k).sum(), correct[kinds == k].sum()))]
+        loss, *counts = self.ranks.sum(np.array(sums, np.float64))
+        samples, right = counts[0::2], counts[1::2]
+        by_kind = zip(KINDS.values(), samples, right, strict=True) if sum(samples[1:]) else ()
         return {
-            "train/loss": float(table["loss"].to_numpy().mean(dtype=np.float64)),
-            "train/accuracy": float(correct.mean()),
-            **{f"train/accuracy_{KINDS[kind]}": float(correct[kinds == kind].mean()) for kind in planted},
+            "train/loss": loss / sum(samples),
+            "train/accuracy": sum(right) / sum(samples),
+            **{f"train/accuracy_{name}": r / n for name, n, r in by_kind if n},
         }
 
     def _measure(self):

@@ -1,0 +1,254 @@
+"""The first step, from its config to the signals in a run: wiring between the other modules."""
+
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from datamap import checkpoints, dataset, schema, shards
+from datamap.config import TrainConfig
+from datamap.errors import ConfigError, TrackingError
+from datamap.outbox import Outbox, Parcel, deliver_spooled, send_patiently
+from datamap.ranks import Ranks
+from datamap.steps import say, yaml
+from datamap.tracking import Store
+
+CHECKPOINTS = "checkpoint"
+
+
+def train(config):
+    """Fine-tune and log the signals of every training sample, epoch by epoch; returns the run."""
+    if config.signals.collect == "train" and config.signals.every != "epoch":
+        raise ConfigError("signals.collect=train observes once an epoch: leave signals.every=epoch")
+    if config.resume:
+        return _resume(config)
+    samples, dev = _data(config)
+    store = Store(config.tracking.uri, config.tracking.experiment, create=True)
+    return _fit(config, samples, dev, lambda: store.start_run(config.tracking.run_name, config.tracking.tags))
+
+
+def _resume(config):
+    """Go on with a run from its last committed observation, with the run's own config."""
+    if not config.run_id:
+        raise ConfigError("resume=true needs run_id=<id>")
+    run = Store(config.tracking.uri, config.tracking.experiment).run(config.run_id)
+    _deliver_spooled(run, config)
+    committed = run.committed()
+    if run.status == "FINISHED":
+        raise TrackingError(f"run {run.run_id} ended well: nothing is left to resume")
+    own = OmegaConf.create(run.artifacts.read("config/train.yaml").decode())
+    own = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TrainConfig), own))
+    own = replace(own, resume=True, run_id=run.run_id, tracking=config.tracking)
+    samples, dev = _data(own)
+    if samples.digest != run.dataset_digest():
+        raise TrackingError(
+            f"run {run.run_id}: {samples.path} is no longer what the run was trained on (digest {samples.digest})"
+        )
+    start = slot = None
+    if committed:
+        start, slot = checkpoints.load(run.artifacts.find, max(committed))
+        say(f"resuming after observation {start.number}")
+    return _fit(own, samples, dev, lambda: run, start, committed, (slot or 0) + 1)
+
+
+def _deliver_spooled(run, config):
+    folder = Path(config.tracking.spool, run.run_id)
+    run.begin()
+    count = deliver_spooled(run, folder)
+    if count:
+        say(f"{count} parcels of {folder} sent")
+
+
+def _data(config):
+    data = config.data
+    options = {"columns": asdict(data.columns), "header": data.header, "skip_bad": data.on_bad_row == "skip"}
+    if data.path is None:
+        samples, dev = dataset.load_named(data.loader, **options)
+    else:
+        samples = dataset.load_samples(data.path, **options)
+        dev = data.dev_path and dataset.load_samples(
+            data.dev_path, **options, class_names=samples.class_names
+        )
+    if data.sample:
+        samples = dataset.draw(samples, data.sample, config.seed)
+    if data.flip_ratio:
+        samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
+    if samples.bad_rows:
+        say(f"{len(samples.bad_rows)} bad rows of {samples.path} left out (artifact data/bad_rows.tsv)")
+    return samples, dev
+
+
+def _log_start(run, config, samples, dev):
+    run.log_config("train", yaml(config))
+    run.log_params(_params(config))
+    run.log_labels(samples.class_names)
+    for part, context in ((samples, "training"), (dev, "evaluation")):
+        if part:
+            run.log_dataset(part.frame(), Path(part.path).stem, part.path, part.digest, context)
+    bad = samples.bad_rows + (dev.bad_rows if dev else [])
+    if bad:
+        lines = "".join(f"{row.path}\t{row.line}\t{row.problem}\n" for row in bad)
+        run.log_text("file\tline\tproblem\n" + lines, "data/bad_rows.tsv")
+
+
+def _params(config):
+    """The few that tell runs apart: the UI prints all params above a run's map, where many would hide it.
+
+    The whole config is the artifact config/train.yaml.
+    """
+    data, trainer = config.data, config.trainer
+    return {
+        "data": data.name,
+        "model": config.model.name,
+        "seed": config.seed,
+        "epochs": trainer.epochs,
+        "batch_size": trainer.batch_size,
+        "lr": trainer.lr,
+        **({"sample": data.sample} if data.sample else {}),
+        **({"flip_ratio": data.flip_ratio} if data.flip_ratio else {}),
+        **({"every": config.signals.every} if config.signals.every != "epoch" else {}),
+        **({"collect": config.signals.collect} if config.signals.collect != "eval" else {}),
+    }
+
+
+def _fit_options(config):
+    from datamap.training import FitOptions
+
+    trainer, signals = config.trainer, config.signals
+    return FitOptions(
+        seed=config.seed,
+        epochs=trainer.epochs,
+        batch_size=trainer.batch_size,
+        eval_batch_size=signals.batch_size,
+        max_length=trainer.max_length,
+        lr=trainer.lr,
+        warmup=trainer.warmup,
+        weight_decay=trainer.weight_decay,
+        every_steps=None if signals.every == "epoch" else signals.every,
+        collect=signals.collect,
+    )
+
+
+def _fit(config, samples, dev, get_run, start=None, committed=(), slot=0):
+    """Train on this process's part; rank 0 makes or takes up the run, the others join it."""
+    from datamap import modeling, training
+
+    if config.trainer.device:
+        training.use_device(config.trainer.device)
+    ranks = Ranks()
+    training.seed_weights(config.seed)
+    texts = samples.texts_a + (samples.texts_b or [])
+    model, tokenizer = modeling.build(config.model, texts, len(samples.class_names))
+    run = get_run() if ranks.first else None
+    run_id = ranks.gather(run and run.run_id)[0]
+    run = run or Store(config.tracking.uri, config.tracking.experiment).run(run_id)
+    fit = partial(
+        training.fit, model, tokenizer, samples, dev, _fit_options(config), start=start, ranks=ranks
+    )
+    if not ranks.first:
+        report = _Joined(run, config, ranks, len(samples))
+        fit(report.write, report.progress)
+        return run
+    say(f"run {run_id}  ({run.place})")
+    run.begin()
+    outbox = Outbox(run, config.tracking.retry_seconds, config.tracking.spool, say, CHECKPOINTS)
+    report = _Reporter(outbox, config, ranks, len(samples), committed, slot)
+    try:
+        with outbox:
+            if not config.resume:
+                _log_start(run, config, samples, dev)
+            fit(report.write, report.progress, report.bar)
+    except BaseException:
+        if report.kept:
+            say(
+                f"ended early, but its {report.kept} observations are safe; go on with: "
+                f"python src/train.py resume=true run_id={run_id}"
+            )
+        raise
+    say(f"{report.kept} observations of {len(samples):,} samples logged")
+    return run
+
+
+class _Shards:
+    """Names and encodes this process's shards of an observation."""
+
+    def __init__(self, config, ranks, samples):
+        rows = config.signals.shard_rows
+        counts = [-(-len(ranks.rows(samples, rank)) // rows) for rank in range(ranks.count)]
+        self.place = {"first": sum(counts[: ranks.rank]), "count": sum(counts)}
+        self.rows, self.format = rows, config.signals.format
+        self.unit = "epoch" if config.signals.every == "epoch" else "step"
+
+    def encoded(self, number, table):
+        return shards.encoded(table, self.unit, number, self.rows, self.format, **self.place)
+
+
+class _Joined:
+    """What training calls back in all processes but the first: their shards go into the run at once."""
+
+    def __init__(self, run, config, ranks, samples):
+        self.run, self.ranks = run, ranks
+        self.patience = config.tracking.retry_seconds
+        self.shards = _Shards(config, ranks, samples)
+
+    def write(self, number, table):
+        encoded = list(self.shards.encoded(number, table))
+        send_patiently(self.run, [(shard.path, content) for shard, content in encoded], self.patience)
+        self.ranks.gather([shard for shard, _ in encoded])
+
+    def progress(self, progress):
+        pass
+
+
+class _Reporter:
+    """What training calls back in the first process: observations into the run, progress onto the terminal."""
+
+    def __init__(self, outbox, config, ranks, samples, committed, slot):
+        self.outbox, self.ranks, self.committed, self.slot = outbox, ranks, committed, slot
+        self.shards = _Shards(config, ranks, samples)
+        self.samples, self.policy, self.kept = samples, config.trainer.checkpoint, len(committed)
+        self.files = tuple
+
+    def write(self, number, table):
+        others = sum(self.ranks.gather([])[1:], [])  # when this returns, the others' shards are in the run
+
+        def files():
+            own = []
+            for shard, content in self.shards.encoded(number, table):
+                own.append(shard)
+                yield shard.path, content
+            yield own[0].checksums_path, shards.checksums(own + others)
+
+        self.files = files
+
+    def progress(self, progress):
+        signals, slot = self.files, self.slot
+        checkpoint = progress.checkpoint() if self.policy == "last" else None
+
+        def files():
+            yield from signals()
+            if checkpoint:
+                yield from checkpoints.files(checkpoint, slot)
+
+        if progress.number not in self.committed:
+            commit = {schema.COMMIT_METRIC: self.samples}
+            self.outbox.put(Parcel(progress.number, files, {**progress.metrics, **commit}))
+            self.kept += 1
+            self.slot += 1
+        self._say(progress)
+
+    def _say(self, progress):
+        m = progress.metrics
+        dev = f"  dev accuracy {m['validation/accuracy']:.3f}" if "validation/accuracy" in m else ""
+        seconds = m["time/train_seconds"] + m["time/observe_seconds"]
+        say(
+            f"{self.shards.unit} {progress.number:3}  loss {m['train/loss']:.4f}  accuracy "
+            f"{m['train/accuracy']:.3f}{dev}  {seconds:.1f} s"
+        )
+
+    def bar(self, batches):
+        """A progress bar over an epoch's batches, where a terminal is there to show it."""
+        from tqdm import tqdm
+
+        return tqdm(batches, leave=False, disable=None, unit="step")

@@ -1,0 +1,19 @@
+"""Send the observations that training could not log, because the store did not take them.
+
+python src/upload.py
+python src/upload.py folder=/data/datamap-spool
+"""
+
+from datamap.cli import step
+
+
+@step("upload", __doc__)
+def main(config):
+    from datamap import steps
+
+    for run in steps.upload(config):
+        steps.say(f"next: python src/summarize.py run_id={run.run_id}")
+
+
+if __name__ == "__main__":
+    main()
