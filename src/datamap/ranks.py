@@ -11,12 +11,14 @@ class Ranks:
     `rank` is 0 in the one that owns the MLflow run, `count` is 1 when it is alone.
     """
 
-    def __init__(self):
+    def __init__(self, device=None):
         self.rank = int(os.environ.get("PADDLE_TRAINER_ID", 0))
         self.count = int(os.environ.get("PADDLE_TRAINERS_NUM", 1))
         if self.count > 1:
             import paddle.distributed
 
+            if device:
+                paddle.set_device(device)
             paddle.distributed.init_parallel_env()
 
     @property

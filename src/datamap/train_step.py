@@ -21,23 +21,31 @@ def train(config):
     """Fine-tune and log the signals of every training sample, epoch by epoch; returns the run."""
     if config.signals.collect == "train" and config.signals.every != "epoch":
         raise ConfigError("signals.collect=train observes once an epoch: leave signals.every=epoch")
+    ranks = Ranks(config.trainer.device)
     if config.resume:
-        return _resume(config)
+        return _resume(config, ranks)
     samples, dev = _data(config)
-    store = Store(config.tracking.uri, config.tracking.experiment, create=True)
-    return _fit(config, samples, dev, lambda: store.start_run(config.tracking.run_name, config.tracking.tags))
+    # The others come to the store when the first has made it.
+    store = Store(config.tracking.uri, config.tracking.experiment, create=True) if ranks.first else None
+    start_run = partial(store.start_run, config.tracking.run_name, config.tracking.tags) if store else None
+    return _fit(config, ranks, samples, dev, start_run)
 
 
-def _resume(config):
+def _resume(config, ranks):
     """Go on with a run from its last committed observation, with the run's own config."""
     if not config.run_id:
         raise ConfigError("resume=true needs run_id=<id>")
     run = Store(config.tracking.uri, config.tracking.experiment).run(config.run_id)
-    _deliver_spooled(run, config)
-    committed = run.committed()
     if run.status == "FINISHED":
         raise TrackingError(f"run {run.run_id} ended well: nothing is left to resume")
-    own = OmegaConf.create(run.artifacts.read("config/train.yaml").decode())
+    if ranks.first:
+        _take_up(run, config)
+    ranks.gather(None)  # the others read what is committed when all is
+    committed = run.committed()
+    own = run.artifacts.find("config/train.yaml")
+    if own is None:
+        raise TrackingError(f"run {run.run_id} ended before it had logged anything: start a new one")
+    own = OmegaConf.create(own.decode())
     own = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TrainConfig), own))
     own = replace(own, resume=True, run_id=run.run_id, tracking=config.tracking)
     samples, dev = _data(own)
@@ -49,12 +57,12 @@ def _resume(config):
     if committed:
         start, slot = checkpoints.load(run.artifacts.find, max(committed))
         say(f"resuming after observation {start.number}")
-    return _fit(own, samples, dev, lambda: run, start, committed, (slot or 0) + 1)
+    return _fit(own, ranks, samples, dev, lambda: run, start, committed, (slot or 0) + 1)
 
 
-def _deliver_spooled(run, config):
-    folder = Path(config.tracking.spool, run.run_id)
+def _take_up(run, config):
     run.begin()
+    folder = Path(config.tracking.spool, run.run_id)
     count = deliver_spooled(run, folder)
     if count:
         say(f"{count} parcels of {folder} sent")
@@ -130,13 +138,12 @@ def _fit_options(config):
     )
 
 
-def _fit(config, samples, dev, get_run, start=None, committed=(), slot=0):
-    """Train on this process's part; rank 0 makes or takes up the run, the others join it."""
+def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0):
+    """Train on this process's part; the first makes or takes up the run, the others join it."""
     from datamap import modeling, training
 
     if config.trainer.device:
         training.use_device(config.trainer.device)
-    ranks = Ranks()
     training.seed_weights(config.seed)
     texts = samples.texts_a + (samples.texts_b or [])
     model, tokenizer = modeling.build(config.model, texts, len(samples.class_names))
