@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from datamap import checkpoints, dataset, schema, shards
 from datamap.config import TrainConfig
-from datamap.errors import ConfigError, TrackingError
+from datamap.errors import ConfigError, TrackingError, TrainingError
 from datamap.outbox import Outbox, Parcel, deliver_spooled, send_patiently
 from datamap.ranks import Ranks
 from datamap.steps import say, yaml
@@ -166,12 +166,11 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
             if not config.resume:
                 _log_start(run, config, samples, dev)
             fit(report.write, report.progress, report.bar)
-    except BaseException:
+    except BaseException as error:
         if report.kept:
-            say(
-                f"ended early, but its {report.kept} observations are safe; go on with: "
-                f"python src/train.py resume=true run_id={run_id}"
-            )
+            say(f"ended early; {report.kept} observations are safe: python src/summarize.py run_id={run_id}")
+        if report.kept and not isinstance(error, TrainingError):  # that would come again
+            say(f"to go on with the run: python src/train.py resume=true run_id={run_id}")
         raise
     say(f"{report.kept} observations of {len(samples):,} samples logged")
     return run
