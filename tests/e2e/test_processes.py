@@ -1,0 +1,105 @@
+"""More than one process: training under paddle.distributed.launch, summarize on a Dask cluster."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from conftest import ROOT, SMALL_MODEL
+
+
+@pytest.fixture
+def client(store):
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+def summary_of(client, run_id):
+    return pd.read_csv(Path(client.get_run(run_id).info.artifact_uri, "summary.tsv"), sep="\t")
+
+
+@pytest.mark.parametrize("options", [(), ("signals.collect=train",)], ids=str)
+def test_two_processes_make_one_run(client, command, shell, pairs_file, options):
+    with pairs_file.open("a", encoding="utf-8") as file:
+        file.write("第三十七行\t一个人\t0\n")  # an odd number, and a last batch of one sample
+    arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.batch_size=12", *options]
+    alone = command("train", *arguments).out.split()[1]
+    launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
+    script = [str(ROOT / "src" / "train.py"), *arguments, "trainer.device=cpu", "signals.shard_rows=10"]
+    done = shell([*launch, *script])
+    assert done.code == 0, (
+        done.out + done.err + "".join(p.read_text() for p in Path("log").glob("workerlog.*"))
+    )
+    together = re.search(r"^run (\w+)", done.out, re.MULTILINE).group(1)
+    runs = [run.info.run_id for run in client.search_runs(["1"])]
+    assert sorted(runs) == sorted([alone, together])
+    files = [Path(file.path).name for file in client.list_artifacts(together, "signals")]
+    assert [f for f in files if f.startswith("epoch_0003")] == [
+        *(f"epoch_0003-0000{i}-of-00004.jsonl" for i in range(4)),
+        "epoch_0003.sha256",
+    ]
+    for run_id in (alone, together):
+        assert command("summarize", f"run_id={run_id}").code == 0
+    one, two = (summary_of(client, run_id) for run_id in (alone, together))
+    assert one.columns.tolist() == two.columns.tolist()
+    assert one["id"].tolist() == two["id"].tolist() == list(range(37))
+    assert abs(one["avg_probs"] - two["avg_probs"]).max() < (0.05 if options else 1e-4)
+    for run_id in (alone, together):
+        assert client.get_run(run_id).data.metrics["signals.rows"] == 37
+    accuracy = [client.get_run(run_id).data.metrics["train/accuracy"] for run_id in (alone, together)]
+    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1 if options else 1e-6)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Address of a Dask scheduler with two workers, each a process."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    address, dask = "tcp://127.0.0.1:18786", str(Path(sys.executable).parent / "dask")
+    commands = [
+        [dask, "scheduler", "--host", "127.0.0.1", "--port", "18786", "--no-dashboard"],
+        *[[dask, "worker", address, "--nthreads", "1", "--no-dashboard"] for _ in range(2)],
+    ]
+    with (tmp_path / "log").open("w") as log, contextlib.ExitStack() as stack:
+        for command in commands:
+            process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log)
+            stack.callback(process.wait, 30)
+            stack.callback(process.terminate)
+        wait_for_workers(tmp_path / "log")
+        yield address
+
+
+def wait_for_workers(log, count=2):
+    for _ in range(240):
+        if log.read_text().count("Starting established connection") >= 2 * count:
+            return
+        time.sleep(0.25)
+    raise AssertionError(log.read_text())
+
+
+def test_dask_gives_the_same_bits(small_run, client, command, shell, cluster):
+    path = Path(client.get_run(small_run).info.artifact_uri, "summary.tsv")
+    assert command("summarize", f"run_id={small_run}").code == 0
+    before = path.read_bytes()
+    path.unlink()
+    script = [sys.executable, str(ROOT / "src" / "summarize.py"), f"run_id={small_run}", "engine=dask"]
+    done = shell([*script, f"engine.address={cluster}"])
+    assert done.code == 0, done.err
+    assert path.read_bytes() == before
+    damaged = Path(client.get_run(small_run).info.artifact_uri, "signals/epoch_0002-00000-of-00001.jsonl")
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    done = shell([*script, f"engine.address={cluster}"])
+    assert (done.code, "epoch_0002-00000-of-00001.jsonl is damaged" in done.err) == (2, True), done.err
+    assert path.read_bytes() == before
+
+
+def test_no_scheduler_is_said_so(small_run, command):
+    outcome = command("summarize", f"run_id={small_run}", "engine=dask", "engine.address=tcp://127.0.0.1:9")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert "engine.address=tcp://127.0.0.1:9: no Dask scheduler answers" in outcome.err

@@ -1,0 +1,97 @@
+"""resume=true: what it takes, what it refuses, and that the result is that of an undisturbed run."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import SMALL_MODEL
+from datamap import train_step
+
+
+@pytest.fixture
+def client(store):
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+def signals(client, run_id):
+    folder = Path(client.get_run(run_id).info.artifact_uri, "signals")
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def die_after(monkeypatch):
+    """Make training die after an observation is reported, as a killed process does: nothing is cleaned up."""
+
+    class DeathError(BaseException):
+        pass
+
+    def arrange(number):
+        progress = train_step._Reporter.progress
+
+        def dying(self, report):
+            progress(self, report)
+            if report.number == number:
+                raise DeathError
+
+        monkeypatch.setattr(train_step._Reporter, "progress", dying)
+        return DeathError, lambda: monkeypatch.setattr(train_step._Reporter, "progress", progress)
+
+    return arrange
+
+
+def killed_run(command, die_after, client, number, *arguments):
+    death, undo = die_after(number)
+    with pytest.raises(death):
+        command("train", *arguments)
+    undo()
+    return client.search_runs(["1"], order_by=["attributes.start_time DESC"])[0].info.run_id
+
+
+@pytest.mark.parametrize("options", [(), ("signals.every=2",), ("signals.collect=train",)], ids=str)
+def test_a_resumed_run_equals_an_undisturbed_one(command, client, pairs_file, die_after, options):
+    arguments = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.batch_size=12", *options)
+    whole = command("train", *arguments).out.split()[1]
+    killed = killed_run(command, die_after, client, 2, *arguments)
+    assert client.get_run(killed).info.status == "FAILED"
+    outcome = command("train", "resume=true", f"run_id={killed}")
+    assert outcome.code == 0, outcome.err
+    assert "resuming after observation 2" in outcome.out
+    assert signals(client, killed) == signals(client, whole)
+    assert client.get_run(killed).info.status == "FINISHED"
+    history = client.get_metric_history(killed, "train/loss")
+    assert [m.step for m in history] == [m.step for m in client.get_metric_history(whole, "train/loss")]
+    assert "checkpoint" not in [file.path for file in client.list_artifacts(killed)]
+
+
+def test_what_cannot_be_resumed_says_why(command, client, pairs_file, die_after):
+    def refused(*arguments):
+        outcome = command("train", "resume=true", *arguments)
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+        return outcome.err
+
+    assert "resume=true needs run_id=<id>" in refused()
+    arguments = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL)
+    killed = killed_run(command, die_after, client, 1, *arguments)
+    assert "leave seed out" in refused(f"run_id={killed}", "seed=3")
+    text = pairs_file.read_text()
+    pairs_file.write_text(text + "又\t一行\t0\n")
+    assert "is no longer what the run was trained on" in refused(f"run_id={killed}")
+    pairs_file.write_text(text)
+    assert command("train", "resume=true", f"run_id={killed}").code == 0
+    assert "ended well: nothing is left to resume" in refused(f"run_id={killed}")
+    unprotected = killed_run(command, die_after, client, 1, *arguments, "trainer.checkpoint=none")
+    assert "no whole checkpoint of observation 1" in refused(f"run_id={unprotected}")
+    empty = client.create_run("1").info.run_id
+    assert "ended before it had logged anything" in refused(f"run_id={empty}")
+
+
+def test_collecting_in_training_goes_by_epochs(command, store):
+    outcome = command("train", "signals.collect=train", "signals.every=5")
+    assert (outcome.code, "leave signals.every=epoch" in outcome.err) == (2, True)
+
+
+def test_upload_of_nothing_says_so(command, store):
+    outcome = command("upload")
+    assert (outcome.code, outcome.err) == (2, "error: folder=datamap-spool: nothing is spooled there\n")
