@@ -64,7 +64,7 @@ ALLOWED = {
 }
 ONLY_IN = {
     "mlflow": {"tracking"},
-    "paddle": {"training", "ranks"},
+    "paddle": {"training", "modeling", "ranks"},
     "paddlenlp": {"training", "modeling", "dataset"},
     "hydra": {"cli"},
     "matplotlib": {"maps"},

@@ -225,3 +225,19 @@ def test_a_samples_logits_do_not_depend_on_its_batch(samples):
     alone = [trainer.evaluate(modeling.encode(tokenizer, varied.take([row]), 64))[0] for row in range(12)]
     assert np.allclose(together, alone, atol=1e-5)
     assert not np.allclose(together, together[::-1], atol=1e-3)
+
+
+def test_the_last_layers_first_token_is_enough(samples):
+    import paddle
+
+    model, tokenizer = scratch(samples, layers=3)
+    trainer = trainer_of(model, tokenizer, samples)
+    model.eval()
+    ids, segments = (paddle.to_tensor(part) for part in trainer.tokens.batch(np.arange(36), trainer.pad))
+    whole = model(ids, segments).numpy()
+    with modeling.first_token_only(model):
+        short = model(ids, segments).numpy()
+        assert list(model.ernie(ids, segments)[0].shape) == [36, 1, 16]
+    assert np.allclose(whole, short, atol=1e-6)
+    assert np.array_equal(model(ids, segments).numpy(), whole)  # as before when it is over
+    assert np.allclose(trainer.evaluate(trainer.tokens), whole, atol=1e-6)

@@ -10,7 +10,7 @@ from paddlenlp.transformers import LinearDecayWithWarmup
 
 from datamap.checkpoints import Checkpoint
 from datamap.errors import TrainingError
-from datamap.modeling import encode
+from datamap.modeling import encode, first_token_only
 from datamap.ranks import Ranks
 from datamap.schema import KINDS
 from datamap.signals import SignalRecorder, log_softmax, of_label
@@ -193,7 +193,7 @@ class Trainer:
         rows = np.arange(len(tokens)) if rows is None else rows
         batches = tokens.sorted_batches(rows, self.options.eval_batch_size)
         self.model.eval()
-        with paddle.no_grad():
+        with paddle.no_grad(), first_token_only(self.model):
             parts = [self._logits(self.model, tokens, batch).numpy() for batch in batches]
         self.model.train()
         logits = np.empty((len(tokens), parts[0].shape[1]), np.float32)
