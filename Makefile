@@ -5,7 +5,7 @@ PORT ?= 5000
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint ui clean
+.PHONY: help demo test bench faults lint ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -20,6 +20,12 @@ demo: $(VENV)/.installed  ## install what is needed, then train, summarize and p
 
 test: $(VENV)/.installed-test lint  ## install what is needed, then run all tests
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed-test  ## measure speed and memory side by side, about 25 minutes: docs/benchmarks.md
+	$(BIN)/python benchmarks/all.py
+
+faults: $(VENV)/.installed-test  ## try real faults at many moments, about 40 minutes: docs/reliability.md
+	$(BIN)/python benchmarks/faults.py
 
 lint: $(VENV)/.installed-test  ## check the style of the code
 	$(BIN)/python -m ruff check .

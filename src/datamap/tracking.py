@@ -25,7 +25,8 @@ from mlflow.utils.time import get_current_time_millis
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError, first_few
 
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # "Creating initial tables…"
+# Of "Creating initial tables…", and of tracebacks for what is raised anyway (a full disk).
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
 REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED")
