@@ -33,8 +33,9 @@ def main(run_id, rounds=7):
         for name, command in commands.items():
             times[name].append(seconds(command))
     medians = {name: statistics.median(found[1:]) for name, found in times.items()}
+    print("| process | seconds | × bare |\n|---|---:|---:|")
     for name, median in medians.items():
-        print(f"{name:10} {median:6.2f} s   {median / medians['bare']:.2f} × bare")
+        print(f"| {name} | {median:.2f} | {median / medians['bare']:.2f} |")
 
 
 if __name__ == "__main__":

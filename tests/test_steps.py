@@ -113,7 +113,7 @@ def test_a_run_of_both_formats_and_different_shards(small_run, client, command):
 def test_burn_in_until_and_extra(small_run, client, command):
     outcome = command("summarize", f"run_id={small_run}", "burn_in=1", "until=2", "extra={margin: [last]}")
     assert outcome.code == 0, outcome.err
-    assert "36 samples over 1 observations" in outcome.out
+    assert "36 samples over 1 observation" in outcome.out
     summary = pd.read_csv(local(client, small_run, "summary.tsv"), sep="\t")
     probs = [record["probs"] for record in records(client, small_run)[1]]
     labels = summary["label"].tolist()
@@ -312,7 +312,7 @@ def test_ctrl_c_kills_the_run_and_keeps_its_observations(pairs_file, client, com
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
     run_id = outcome.out.split()[1]
     assert outcome.code == 130
-    assert f"2 observations are safe: python src/summarize.py run_id={run_id}" in outcome.out
+    assert f"2 observations safe: python src/summarize.py run_id={run_id}" in outcome.out
     assert client.get_run(run_id).info.status == "KILLED"
     assert "over 2 observations" in command("summarize", f"run_id={run_id}").out
 
@@ -368,3 +368,30 @@ def test_tracking_options(pairs_file, command, tmp_path):
     assert (run.info.run_name, run.data.tags["team"]) == ("第一次", "search")
     assert MlflowClient(store).get_experiment(run.info.experiment_id).name == "地图"
     assert not Path("mlflow.db").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "图", "a?b"])
+def test_names_that_mlflow_cannot_take_are_refused_before_any_work(command, store, name):
+    outcome = command("plot", "run_id=latest", f"name={name}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith(f"error: name={name}: a map's name is made of")
+
+
+def test_multirun_trains_one_run_after_the_other(command, pairs_file, client):
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "-m", "seed=1,2")
+    assert outcome.code == 0, outcome.err
+    seeds = {run.data.params["seed"] for run in client.search_runs(["1"])}
+    assert seeds == {"1", "2"}
+
+
+def test_more_samples_than_there_are(command, pairs_file, client):
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.sample=99")
+    assert outcome.code == 0, outcome.err
+    assert f"note: data.sample=99, but {pairs_file} has 36 rows: all are used" in outcome.out
+    assert "3 observations of 36 samples logged" in outcome.out
+
+
+def test_sizes_that_do_not_fit(command, store):
+    outcome = command("train", "model.scratch.hidden_size=16", "model.scratch.heads=3")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "model.scratch.hidden_size=16 is not a multiple of model.scratch.heads=3" in outcome.err

@@ -27,6 +27,8 @@ CONF = ROOT / "conf"
 # No output folders and no log files of Hydra's own: all that a step makes is in its MLflow run.
 QUIET = (
     "hydra.run.dir=.",
+    "hydra.sweep.dir=.",
+    "hydra.sweep.subdir=.",
     "hydra.output_subdir=null",
     "hydra/job_logging=disabled",
     "hydra/hydra_logging=disabled",
@@ -70,7 +72,9 @@ def _run(name, main, arguments):
             failure.append(error)  # raised from here, Hydra would print lines of its own
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
-    sys.argv = [sys.argv[0], *QUIET, *arguments]
+    # Hydra's parser does not take a flag between overrides.
+    flags = [argument for argument in arguments if argument in ("-m", "--multirun")]
+    sys.argv = [sys.argv[0], *flags, *QUIET, *(a for a in arguments if a not in flags)]
     try:
         hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
     except (HydraException, OmegaConfBaseException) as error:

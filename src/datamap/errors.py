@@ -68,3 +68,8 @@ def first_few(items, limit=5):
     items = list(items)
     shown = ", ".join(str(item) for item in items[:limit])
     return shown + (f" and {len(items) - limit} more" if len(items) > limit else "")
+
+
+def counted(number, thing):
+    """`"1 sample"`, `"2,000 samples"`."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"

@@ -43,23 +43,28 @@ def build(options, texts, classes):
     Returns:
         (paddle Layer, tokenizer).
     Raises:
-        ModelError: the name or folder cannot be loaded; says what to do instead.
+        ModelError: the name or folder cannot be loaded, or the sizes do not fit; says what to do instead.
     """
     if options.name_or_path:
         return _load(options.name_or_path, classes)
+    scratch = options.scratch
+    if scratch.hidden_size % scratch.heads:
+        raise ModelError(
+            f"model.scratch.hidden_size={scratch.hidden_size} is not a multiple of model.scratch.heads={scratch.heads}"
+        )
     tokenizer = character_tokenizer(texts)
     config = ErnieConfig(
         vocab_size=len(tokenizer),
         num_labels=classes,
         pad_token_id=tokenizer.pad_token_id,
         max_position_embeddings=max(options.max_length, 64),
-        hidden_dropout_prob=options.scratch.dropout,
-        attention_probs_dropout_prob=options.scratch.dropout,
-        num_hidden_layers=options.scratch.layers,
-        hidden_size=options.scratch.hidden_size,
-        intermediate_size=options.scratch.intermediate_size,
-        num_attention_heads=options.scratch.heads,
-        initializer_range=options.scratch.initializer_range,
+        hidden_dropout_prob=scratch.dropout,
+        attention_probs_dropout_prob=scratch.dropout,
+        num_hidden_layers=scratch.layers,
+        hidden_size=scratch.hidden_size,
+        intermediate_size=scratch.intermediate_size,
+        num_attention_heads=scratch.heads,
+        initializer_range=scratch.initializer_range,
     )
     return ErnieForSequenceClassification(config), tokenizer
 

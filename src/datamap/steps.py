@@ -1,5 +1,6 @@
 """The steps after training, each from its config to what it logged: wiring between the other modules."""
 
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from datamap import dynamics, groups, outbox, reduction, schema, shards, summary
-from datamap.errors import TrackingError
+from datamap.errors import MapError, TrackingError, counted
 from datamap.tracking import Store, listing
 
 
@@ -37,7 +38,7 @@ def _summarize(run, config):
     if 0 < dirty.sum() < len(dirty):
         metrics["summary/auroc_dirty"] = dynamics.auroc(1 - totals.avg_probs, dirty)
     run.log_metrics(metrics, max(whole))
-    say(f"{schema.SUMMARY_FILE}: {len(dirty):,} samples over {len(whole)} observations")
+    say(f"{schema.SUMMARY_FILE}: {counted(len(dirty), 'sample')} over {counted(len(whole), 'observation')}")
     if "summary/auroc_dirty" in metrics:
         say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
 
@@ -49,6 +50,7 @@ def plot(config):
     plan = groups.plan(
         config.criterion, config.threshold, config.use_f_times, config.use_l_times, config.dirty_label
     )
+    name = _name(config, plan)
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.adopt_helper(run, "plot")
@@ -67,9 +69,16 @@ def plot(config):
         limits=maps.axis_limits(samples, x, y),  # of all samples: a filter does not move the axes
         title=_title(run, plan, len(shown), len(samples), count),
     )
-    name = config.name or plan.name + "".join(f"-{k}_{v}" for k, v, usual in _axes(config) if v != usual)
     _log_map(run, maps, figure, name, config)
     return run, name
+
+
+def _name(config, plan):
+    """Name of the map's file and image series; MLflow takes ASCII only."""
+    name = config.name or plan.name + "".join(f"-{k}_{v}" for k, v, usual in _axes(config) if v != usual)
+    if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
+        raise MapError(f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /")
+    return name
 
 
 def _axes(config):
@@ -78,11 +87,11 @@ def _axes(config):
 
 def _title(run, plan, shown, total, count):
     what = (
-        f"{total:,} samples"
+        counted(total, "sample")
         if not plan.filters
         else (f"{shown:,} of {total:,} samples, {' and '.join(map(str, plan.filters))}")
     )
-    return f"{run.info.run_name}: {what}, {count} observation{'s' * (count != 1)}"
+    return f"{run.info.run_name}: {what}, {counted(count, 'observation')}"
 
 
 def _log_map(run, maps, figure, name, config):

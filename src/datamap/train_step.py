@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from datamap import checkpoints, dataset, schema, shards
 from datamap.config import TrainConfig
-from datamap.errors import ConfigError, TrackingError, TrainingError
+from datamap.errors import ConfigError, TrackingError, TrainingError, counted
 from datamap.outbox import Outbox, Parcel, deliver_spooled, send_patiently
 from datamap.ranks import Ranks
 from datamap.steps import say, yaml
@@ -78,7 +78,9 @@ def _data(config):
         dev = data.dev_path and dataset.load_samples(
             data.dev_path, **options, class_names=samples.class_names
         )
-    if data.sample:
+    if data.sample and data.sample > len(samples):
+        say(f"note: data.sample={data.sample}, but {samples.path} has {len(samples)} rows: all are used")
+    elif data.sample:
         samples = dataset.draw(samples, data.sample, config.seed)
     if data.flip_ratio:
         samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
@@ -168,11 +170,13 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
             fit(report.write, report.progress, report.bar)
     except BaseException as error:
         if report.kept:
-            say(f"ended early; {report.kept} observations are safe: python src/summarize.py run_id={run_id}")
+            say(
+                f"ended early; {counted(report.kept, 'observation')} safe: python src/summarize.py run_id={run_id}"
+            )
         if report.kept and not isinstance(error, TrainingError):  # that would come again
             say(f"to go on with the run: python src/train.py resume=true run_id={run_id}")
         raise
-    say(f"{report.kept} observations of {len(samples):,} samples logged")
+    say(f"{counted(report.kept, 'observation')} of {len(samples):,} samples logged")
     return run
 
 

@@ -1,0 +1,46 @@
+"""Run all benchmarks and write their tables into docs/benchmarks.md (`make bench`)."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from faults import machine
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def output(script, *arguments, cwd=None):
+    """What a script prints; its progress goes to the terminal."""
+    command = [sys.executable, str(ROOT / script), *arguments]
+    done = subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True)
+    print(done.stdout, flush=True)
+    return done.stdout
+
+
+def startup():
+    """The table of benchmarks/startup.py, on a run of the demo."""
+    with tempfile.TemporaryDirectory() as folder:
+        run_id = output("src/train.py", "trainer.epochs=3", cwd=folder).split()[1]
+        return output("benchmarks/startup.py", f"run_id={run_id}", cwd=folder)
+
+
+def main():
+    """Each table between its markers; what stands around them stays."""
+    path = ROOT / "docs" / "benchmarks.md"
+    tables = {
+        "machine": f"{machine()}.\n",
+        "startup": startup(),
+        "collect": output("benchmarks/collect.py"),
+        "summarize": output("benchmarks/summarize.py"),
+    }
+    text = path.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        before, rest = text.split(begin)
+        text = before + begin + table + end + rest.split(end)[1]
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
