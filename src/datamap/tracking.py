@@ -1,6 +1,7 @@
 """Every MLflow call of the product: runs found or made, artifacts written and read."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's 7 take four minutes, without a word
 
 import mlflow
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -56,7 +58,7 @@ class Store:
         self.uri = mlflow.get_tracking_uri()
         self._experiment = experiment
         _refuse_absent(self.uri, create)
-        with answers(f"tracking store {self.uri} cannot be opened"):
+        with _alone(self.uri), answers(f"tracking store {self.uri} cannot be opened"):
             self.client = MlflowClient(self.uri)
 
     def experiment(self):
@@ -151,6 +153,13 @@ class Store:
                     "mlflow.note.content": f"Made by `mlflow run`; its result is in run {run.run_id}.",
                 }
             )
+
+
+def _alone(uri):
+    """Held while a store is opened: two first trainings at once would make MLflow's tables twice."""
+    return FileLock(
+        Path(tempfile.gettempdir(), f"datamap-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock")
+    )
 
 
 def _refuse_absent(uri, create):

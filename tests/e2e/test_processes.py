@@ -103,3 +103,15 @@ def test_no_scheduler_is_said_so(small_run, command):
     outcome = command("summarize", f"run_id={small_run}", "engine=dask", "engine.address=tcp://127.0.0.1:9")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
     assert "engine.address=tcp://127.0.0.1:9: no Dask scheduler answers" in outcome.err
+
+
+def test_two_first_trainings_at_once_share_a_new_store(pairs_file):
+    script = [sys.executable, str(ROOT / "src" / "train.py"), "data=file", f"data.path={pairs_file}"]
+    both = [
+        subprocess.Popen(
+            [*script, *SMALL_MODEL, f"seed={seed}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for seed in (1, 2)
+    ]
+    outputs = [process.communicate(timeout=120)[0].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
