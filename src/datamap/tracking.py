@@ -1,6 +1,7 @@
 """Every MLflow call of the product: runs found or made, artifacts written and read."""
 
 import contextlib
+import getpass
 import hashlib
 import json
 import logging
@@ -58,7 +59,10 @@ class Store:
         self.uri = mlflow.get_tracking_uri()
         self._experiment = experiment
         _refuse_absent(self.uri, create)
-        with _alone(self.uri), answers(f"tracking store {self.uri} cannot be opened"):
+        with (
+            _alone(self.uri) if create else contextlib.nullcontext(),
+            answers(f"tracking store {self.uri} cannot be opened"),
+        ):
             self.client = MlflowClient(self.uri)
 
     def experiment(self):
@@ -156,10 +160,9 @@ class Store:
 
 
 def _alone(uri):
-    """Held while a store is opened: two first trainings at once would make MLflow's tables twice."""
-    return FileLock(
-        Path(tempfile.gettempdir(), f"datamap-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock")
-    )
+    """Held while a store may have to be made: two first trainings at once would make MLflow's tables twice."""
+    name = hashlib.sha256(f"{getpass.getuser()} {uri}".encode()).hexdigest()[:16]
+    return FileLock(Path(tempfile.gettempdir(), f"datamap-{name}.lock"))
 
 
 def _refuse_absent(uri, create):
