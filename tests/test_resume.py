@@ -77,7 +77,10 @@ def test_what_cannot_be_resumed_says_why(command, client, pairs_file, die_after)
     assert "leave seed out" in refused(f"run_id={killed}", "seed=3")
     text = pairs_file.read_text()
     pairs_file.write_text(text + "又\t一行\t0\n")
+    before = client.get_run(killed)
     assert "is no longer what the run was trained on" in refused(f"run_id={killed}")
+    after = client.get_run(killed)
+    assert (after.info.status, after.data.tags) == (before.info.status, before.data.tags)  # not taken over
     pairs_file.write_text(text)
     assert command("train", "resume=true", f"run_id={killed}").code == 0
     assert "ended well: nothing is left to resume" in refused(f"run_id={killed}")
@@ -95,3 +98,30 @@ def test_collecting_in_training_goes_by_epochs(command, store):
 def test_upload_of_nothing_says_so(command, store):
     outcome = command("upload")
     assert (outcome.code, outcome.err) == (2, "error: folder=datamap-spool: nothing is spooled there\n")
+
+
+def test_what_was_spooled_is_sent_before_resuming(command, client, pairs_file, die_after, monkeypatch):
+    from datamap.errors import TrackingError
+    from datamap.tracking import Run
+
+    arguments = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "tracking.retry_seconds=0")
+    whole = command("train", *arguments).out.split()[1]
+    log_bytes = Run.log_bytes
+
+    def refuse_late(self, content, path):
+        if "epoch_0002" in path or "epoch_0003" in path:
+            raise TrackingError("the store is away")
+        log_bytes(self, content, path)
+
+    with monkeypatch.context() as away:
+        away.setattr(Run, "log_bytes", refuse_late)
+        death, undo = die_after(2)
+        with pytest.raises(death):
+            command("train", *arguments)
+        undo()
+    killed = client.search_runs(["1"], order_by=["attributes.start_time DESC"])[0].info.run_id
+    outcome = command("train", "resume=true", f"run_id={killed}")
+    assert outcome.code == 0, outcome.err
+    assert "2 parcels of" in outcome.out  # observation 2, and the end as FAILED
+    assert "resuming after observation 2" in outcome.out
+    assert signals(client, killed) == signals(client, whole)

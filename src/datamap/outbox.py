@@ -4,6 +4,7 @@ put(Parcel) → queue → thread → run
                          └──→ <spool>/<run id>/<number>/ … → deliver_spooled (src/upload.py)
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -58,6 +59,8 @@ class Outbox:
         return self
 
     def __exit__(self, kind, error, trace):
+        if kind is KeyboardInterrupt:
+            self._hurry.set()  # one attempt, then the spool: the user wants to leave
         status = "FINISHED" if kind is None else "KILLED" if kind is KeyboardInterrupt else "FAILED"
         self._end(Parcel(0, status=status, remove=self.finished if kind is None else None))
         left = spooled(self.folder)
@@ -158,10 +161,11 @@ def _send(run, files, parcel, at=None):
     run.check_claim()
     if parcel.metrics:
         run.log_metrics(parcel.metrics, parcel.number, at)
-    if parcel.remove:
-        run.remove(parcel.remove)
     if parcel.status:
         run.end(parcel.status)
+    if parcel.remove:
+        with contextlib.suppress(TrackingError):  # some stores delete nothing; what is left does no harm
+            run.remove(parcel.remove)
 
 
 def _spool(run, folder, files, parcel):

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from datamap import checkpoints, dataset, schema, shards
 from datamap.config import TrainConfig
 from datamap.errors import ConfigError, TrackingError, TrainingError, counted
-from datamap.outbox import Outbox, Parcel, deliver_spooled, send_patiently
+from datamap.outbox import Outbox, Parcel, deliver_spooled, send_patiently, spool_note, spooled
 from datamap.ranks import Ranks
 from datamap.steps import say, yaml
 from datamap.tracking import Store
@@ -35,13 +35,14 @@ def _resume(config, ranks):
     """Go on with a run from its last committed observation, with the run's own config."""
     if not config.run_id:
         raise ConfigError("resume=true needs run_id=<id>")
-    run = Store(config.tracking.uri, config.tracking.experiment).run(config.run_id)
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    if ranks.first:
+        _send_spooled(run, Path(config.tracking.spool, run.run_id))
+    ranks.gather(None)  # the others read what is committed when all is
+    run = store.run(run.run_id)
     if run.status == "FINISHED":
         raise TrackingError(f"run {run.run_id} ended well: nothing is left to resume")
-    if ranks.first:
-        _take_up(run, config)
-    ranks.gather(None)  # the others read what is committed when all is
-    committed = run.committed()
     own = run.artifacts.find("config/train.yaml")
     if own is None:
         raise TrackingError(f"run {run.run_id} ended before it had logged anything: start a new one")
@@ -53,19 +54,18 @@ def _resume(config, ranks):
         raise TrackingError(
             f"run {run.run_id}: {samples.path} is no longer what the run was trained on (digest {samples.digest})"
         )
-    start = slot = None
+    committed, start, slot = run.committed(), None, -1
     if committed:
         start, slot = checkpoints.load(run.artifacts.find, max(committed))
         say(f"resuming after observation {start.number}")
-    return _fit(own, ranks, samples, dev, lambda: run, start, committed, (slot or 0) + 1)
+    return _fit(own, ranks, samples, dev, lambda: run, start, committed, slot + 1)
 
 
-def _take_up(run, config):
-    run.begin()
-    folder = Path(config.tracking.spool, run.run_id)
-    count = deliver_spooled(run, folder)
-    if count:
-        say(f"{count} parcels of {folder} sent")
+def _send_spooled(run, folder):
+    places = spooled(folder)
+    if places:
+        run.claim = spool_note(places[0])["claim"]  # that of the process that spooled them
+        say(f"{counted(deliver_spooled(run, folder), 'parcel')} of {folder} sent")
 
 
 def _data(config):
