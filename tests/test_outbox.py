@@ -69,11 +69,19 @@ def test_what_is_refused_for_too_long_is_spooled_and_uploaded_later(run, tmp_pat
     assert spooled(f"spool/{run.run_id}") == []
 
 
-def test_what_was_spooled_goes_first_when_the_store_is_back(run):
+def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch):
+    monkeypatch.setattr("datamap.outbox.LONGEST_PAUSE", 0)
     send_all = send(Refusing(run, times=1), [1, 2, 3], patience=0)
     assert "observations go to" in send_all[0]
     assert list(run.committed()) == [1, 2, 3]
     assert spooled(f"spool/{run.run_id}") == []
+
+
+def test_a_store_that_is_away_is_not_asked_for_every_parcel(run):
+    refusing = Refusing(run, times=99)
+    with pytest.raises(TrackingError):
+        send(refusing, range(1, 8), patience=0)
+    assert 99 - refusing.times == 2  # the first parcel, and the last, which ends the run
 
 
 def test_a_run_that_is_gone_is_not_tried_again(run):

@@ -50,6 +50,7 @@ class Outbox:
         self.run, self.patience, self.say, self.finished = run, patience, say, finished
         self.folder = Path(spool, run.run_id)
         self.failure = None
+        self._refused = 0  # when the store last took nothing; while offline it is asked only so often
         self._queue = queue.Queue(WAITING)
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True, name="outbox")
@@ -107,7 +108,8 @@ class Outbox:
         files = list(parcel.files())
         offline = bool(spooled(self.folder))
         start, pause = time.monotonic(), 1
-        while True:
+        lately = offline and start - self._refused < LONGEST_PAUSE and not parcel.status
+        while not lately:
             try:
                 deliver_spooled(self.run, self.folder)
                 _send(self.run, files, parcel)
@@ -115,7 +117,8 @@ class Outbox:
             except RunLostError:
                 raise
             except TrackingError as error:
-                waited = time.monotonic() - start
+                self._refused = time.monotonic()
+                waited = self._refused - start
                 if offline or waited + pause > self.patience or self._hurry.is_set():
                     break
                 if pause == 1:
