@@ -1,6 +1,6 @@
 """What collecting signals costs: an epoch without it, with collect=train, with collect=eval, and naively.
 
-    python benchmarks/collect.py [rounds=7] [shapes=2x128x1500,4x312x300]     layers × width × samples
+    python benchmarks/collect.py [rounds=5] [shapes=2x128x1500,4x312x300]     layers × width × samples
 
 In one process, interleaved, medians of `rounds` epochs of each; every way trains its own model from the
 same seed on the demo data and logs into a real local MLflow store. Goals (issue 3) on 2 cores:
@@ -122,7 +122,7 @@ def measure(layers, width, count, rounds):
     return {way: seconds[1:] for way, seconds in found.items()}
 
 
-def main(rounds=7, shapes="2x128x1500,4x312x300"):
+def main(rounds=5, shapes="2x128x1500,4x312x300"):
     """Print a Markdown table."""
     print("| layers × width | samples | an epoch | seconds | × without | smallest and largest ratio |")
     print("|---|---:|---|---:|---:|---|")

@@ -1,6 +1,7 @@
 """From signals to summary.tsv: wall time, peak memory and rows a second, at three sizes.
 
-    python benchmarks/summarize.py [rounds=5] [sizes=240000x5,1000000x100,10000000x10] [folder=/tmp/...]
+    python benchmarks/summarize.py [rounds=5] [sizes=240000x5,1000000x100,10000000x10]
+        [formats=jsonl,parquet] [folder=/tmp/...]     the large sizes take 16 GB of disk as JSONL
 
 Side by side, interleaved, each in a process of its own, medians of `rounds`: ours (from files to file),
 the bare reading of the same columns by pyarrow, and at the smallest size what simple pandas code takes.
@@ -159,14 +160,14 @@ def one(way, folder, samples):
     print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 
 
-def main(rounds=5, sizes="240000x5,1000000x100,10000000x10", folder=None):
+def main(rounds=5, sizes="240000x5,1000000x100,10000000x10", formats="jsonl,parquet", folder=None):
     """Print a Markdown table."""
     print("| samples × observations | format | way | seconds | × reading | peak MB | records a second |")
     print("|---|---|---|---:|---:|---:|---:|")
     for size in sizes.split(","):
         samples, observations = map(int, size.split("x"))
         large = samples * observations > 10_000_000
-        for format in ("jsonl", "parquet"):
+        for format in formats.split(","):
             base = Path(tempfile.mkdtemp(dir=folder))
             make(base / "run", samples, observations, format)
             ways = ["reading", "ours", *([] if large else ["pandas"])]

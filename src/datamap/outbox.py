@@ -130,18 +130,16 @@ class Outbox:
             self.say(f"note: {self.run.store.uri} takes nothing; observations go to {self.folder}")
 
 
-def send_patiently(run, files, patience):
-    """Log [(path, bytes), …] of a process that joined a training, trying again for `patience` seconds.
+def patiently(action, patience):
+    """Result of `action()`, tried again for `patience` seconds while the store does not answer.
 
     Raises:
-        TrackingError: the store does not take them.
+        TrackingError: it does not answer for so long, or the run is gone.
     """
     end, pause = time.monotonic() + patience, 1
     while True:
         try:
-            for path, content in files:
-                run.log_bytes(content, path)
-            return
+            return action()
         except TrackingError as error:
             if isinstance(error, RunLostError) or time.monotonic() + pause > end:
                 raise

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from datamap import checkpoints, dataset, schema, shards
 from datamap.config import TrainConfig
 from datamap.errors import ConfigError, TrackingError, TrainingError, counted
-from datamap.outbox import Outbox, Parcel, deliver_spooled, send_patiently, spool_note, spooled
+from datamap.outbox import Outbox, Parcel, deliver_spooled, patiently, spool_note, spooled
 from datamap.ranks import Ranks
 from datamap.steps import say, yaml
 from datamap.tracking import Store
@@ -151,7 +151,9 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
     model, tokenizer = modeling.build(config.model, texts, len(samples.class_names))
     run = get_run() if ranks.first else None
     run_id = ranks.gather(run and run.run_id)[0]
-    run = run or Store(config.tracking.uri, config.tracking.experiment).run(run_id)
+    patience = config.tracking.retry_seconds
+    # The first is writing into the store at this moment; SQLite may be locked.
+    run = run or patiently(lambda: Store(config.tracking.uri).run(run_id), patience)
     fit = partial(
         training.fit, model, tokenizer, samples, dev, _fit_options(config), start=start, ranks=ranks
     )
@@ -204,7 +206,8 @@ class _Joined:
 
     def write(self, number, table):
         encoded = list(self.shards.encoded(number, table))
-        send_patiently(self.run, [(shard.path, content) for shard, content in encoded], self.patience)
+        for shard, content in encoded:
+            patiently(partial(self.run.log_bytes, content, shard.path), self.patience)
         self.ranks.gather([shard for shard, _ in encoded])
 
     def progress(self, progress):
