@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -238,18 +239,44 @@ def full_store(lab, generator):
 
 
 def two_writers(lab, generator):
-    """a second process takes the run over with resume=true while the first still trains"""
-    reference, _ = lab.reference(120)
+    """a second process takes the run over with resume=true while the first, for a while asleep, still trains"""
+    reference, _ = lab.reference(60)
     room = lab.room()
-    first = lab.start(room, *lab.training(120))
+    first = lab.start(room, *lab.training(60))
     assert wait_for(lambda: "epoch   1" in (room / "log").read_text(), 120), (room / "log").read_text()
-    time.sleep(generator.uniform(0, 3))
+    time.sleep(generator.uniform(0, 1))
+    sleep_unlocked(first, room / "mlflow.db")  # or, on a fast machine, it could end before the second begins
     _, run = only_run(room)
     second = lab.start(room, "resume=true", f"run_id={run.info.run_id}")
-    codes = first.wait(300), second.wait(300)
-    stopped = "another process has begun to write into run" in (room / "log").read_text()
-    survived, lost, differ = outcome(room, reference)
-    return survived and codes == (2, 0) and stopped and no_traceback(room), lost, differ
+    assert wait_for(lambda: writer(room) != writer_of(run), 120), (room / "log").read_text()
+    time.sleep(generator.uniform(0, 1))
+    first.send_signal(signal.SIGCONT)
+    codes, log = (first.wait(300), second.wait(300)), (room / "log").read_text()
+    assert codes == (2, 0) and no_traceback(room), (codes, log)
+    assert "another process has begun to write into run" in log, log
+    return outcome(room, reference)
+
+
+def sleep_unlocked(process, database):
+    """SIGSTOP at a moment when the process holds no lock of its SQLite store."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.05)  # until it does
+        try:
+            with contextlib.closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as store:
+                store.execute("BEGIN EXCLUSIVE")
+                return
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+
+
+def writer(room):
+    return writer_of(only_run(room)[1])
+
+
+def writer_of(run):
+    return run.data.tags["datamap.writer"]
 
 
 def reader(lab, generator):

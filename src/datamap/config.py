@@ -89,14 +89,21 @@ class SignalsConfig:
 
 
 @dataclass
+class LiveConfig:
+    live: bool = MISSING
+
+
+@dataclass
 class TrainConfig:
     seed: int = number(low=0)
     resume: bool = MISSING
     run_id: str | None = MISSING
+    log_text: bool = MISSING
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     signals: SignalsConfig = field(default_factory=SignalsConfig)
+    plot: LiveConfig = field(default_factory=LiveConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
@@ -126,8 +133,15 @@ class PlotConfig:
     use_f_times: int = number(low=-1)
     use_l_times: int = number(low=-1)
     dirty_label: bool = MISSING
+    color: str | None = MISSING
     x: str = MISSING
     y: str = MISSING
+    regions: bool = MISSING
+    marginals: bool = MISSING
+    contours: bool = MISSING
+    facet: str | None = MISSING
+    lang: str = number(choices=("en", "zh"))
+    explorer: bool = MISSING
     name: str | None = MISSING
     svg: bool = MISSING
     width: float = number(low=3, high=40)
@@ -143,9 +157,14 @@ class UploadConfig:
 
 
 @dataclass
+class LastMapConfig(PlotConfig, LiveConfig):
+    """The map at the end of `main`, and whether there are maps on the way there."""
+
+
+@dataclass
 class MainConfig(TrainConfig):
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
-    plot: PlotConfig = field(default_factory=PlotConfig)
+    plot: LastMapConfig = field(default_factory=LastMapConfig)
 
 
 STEPS = {

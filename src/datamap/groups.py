@@ -1,6 +1,7 @@
 """Which samples a map shows, and which group (colour, marker, legend entry) each belongs to."""
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,50 @@ def by_kind(summary):
     ]
 
 
+# Okabe and Ito's colours for the colour-blind, and viridis in six steps.
+CATEGORIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7f7f7f")
+LOW_TO_HIGH = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#e3cf1c")
+CATEGORY_MARKERS = ("o", "^", "s", "D", "v", "X", "P")
+CATEGORICAL = ("label", "s_label")
+
+
+def by_column(summary, column, names=()):
+    """Groups of any numeric column: one a value where there are few whole ones, else six of equal width.
+
+    Args:
+        summary: DataFrame, one row a sample.
+        column: numeric column of it.
+        names: what the values 0, 1, … of the column `label` are called.
+    """
+    values = summary[column].to_numpy()
+    distinct = np.unique(values[:100_000]) if column not in CATEGORICAL else np.unique(values)
+    whole = np.issubdtype(values.dtype, np.integer)
+    if column in CATEGORICAL or (whole and len(distinct) <= 6 and np.isin(values, distinct).all()):
+        return _by_value(values, distinct, names if column == "label" else (), column in CATEGORICAL)
+    finite = values[np.isfinite(values)]
+    edges = np.linspace(finite.min(), finite.max(), 7) if len(finite) else np.zeros(7)
+    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, 5)
+    names = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
+    return _groups(names, np.where(np.isnan(values), -1, place), LOW_TO_HIGH)
+
+
+def _by_value(values, distinct, names, categorical):
+    """One group a value; of more classes than there are colours, the rare ones share the last."""
+    counts = [(values == value).sum() for value in distinct]
+    most = np.argsort(counts, kind="stable")[::-1][: len(CATEGORIES) - (len(distinct) > len(CATEGORIES))]
+    shown = [distinct[i] for i in sorted(most)]
+    colors = CATEGORIES if categorical else LOW_TO_HIGH[:: 6 // len(distinct)]
+    looks = zip(shown, colors, CATEGORY_MARKERS, strict=False)
+    found = [
+        Group(str(names[v]) if v < len(names) else str(v), color, marker, values == v)
+        for v, color, marker in looks
+    ]
+    if len(shown) < len(distinct):
+        others = Group("other", CATEGORIES[-1], CATEGORY_MARKERS[-1], ~np.isin(values, shown))
+        return [*found, others]
+    return found
+
+
 GROUPINGS = {
     "correctness": by_correctness,
     "forgetting": by_forgetting,
@@ -88,8 +133,8 @@ def _by_events(summary, column, verb, between):
     return _groups(names, place)
 
 
-def _groups(names, place):
-    looks = zip(names, WRONG_TO_RIGHT, MARKERS, strict=True)
+def _groups(names, place, colors=WRONG_TO_RIGHT):
+    looks = zip(names, colors, MARKERS, strict=True)
     return [Group(name, color, marker, place == i) for i, (name, color, marker) in enumerate(looks)]
 
 
@@ -106,12 +151,18 @@ class Filter(NamedTuple):
 class Plan(NamedTuple):
     """What the options of a map ask for."""
 
-    grouping: str
+    grouping: str  # a key of GROUPINGS, or a column to colour by
     filters: tuple
     name: str
 
+    def groups(self, summary, class_names=()):
+        """The groups of the samples in `summary`."""
+        if self.grouping in GROUPINGS:
+            return GROUPINGS[self.grouping](summary)
+        return by_column(summary, self.grouping, class_names)
 
-def plan(criterion=None, threshold=0, use_f_times=-1, use_l_times=-1, dirty_label=False):
+
+def plan(criterion=None, threshold=0, use_f_times=-1, use_l_times=-1, dirty_label=False, color=None):
     """Grouping, filters and stable name of the map that these options (DESIGN: "The map") ask for.
 
     Raises:
@@ -122,15 +173,22 @@ def plan(criterion=None, threshold=0, use_f_times=-1, use_l_times=-1, dirty_labe
         "use_l_times": ("learning", "learnt_times", use_l_times),
         "dirty_label": ("kind", None, 0 if dirty_label else -1),
     }
-    given = [option for option, (*_, least) in asked.items() if least >= 0]
+    given = [option for option, (*_, least) in asked.items() if least >= 0] + ["color"] * bool(color)
     if len(given) > 1:
         raise MapError(
             f"{' and '.join(given)} both choose the colours; give one of them (criterion= filters)"
         )
-    grouping, column, least = asked[given[0]] if given else ("correctness", None, 0)
+    grouping, column, least = (asked | {None: ("correctness", None, 0), "color": (color, None, 0)})[
+        given[0] if given else None
+    ]
     filters = [Filter(column, least)] if column and least > 0 else []
     filters += [Filter(criterion, threshold)] if criterion else []
-    name = "-".join([NAMES[grouping], *(f"{f.column}_ge_{f.threshold:g}" for f in filters)])
+    name = "-".join(
+        [
+            NAMES.get(grouping, f"data_map-color_{grouping}"),
+            *(f"{f.column}_ge_{f.threshold:g}" for f in filters),
+        ]
+    )
     return Plan(grouping, tuple(filters), re.sub(r"[^\w.-]", "_", name))
 
 

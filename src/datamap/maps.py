@@ -1,14 +1,17 @@
-"""Draw data maps. What a point means was decided in `groups`; nothing here decides it."""
+"""Figures of data maps: pure functions, DataFrame → Figure. What lies on their Axes is in `marks`."""
 
 import io
-import math
 
 import matplotlib
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from datamap import fonts, groups, marks, regions
+from datamap.errors import MapError, counted
+from datamap.wording import word
+
 STYLE = {
-    "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -27,98 +30,165 @@ AXIS_NAMES = {
     "label_var": "label_var  (variance of the given label's probability)",
     "avg_probs": "avg_probs  (mean probability of the given label)",
 }
+LEGEND_TITLES = {
+    "correctness": "correct_ratio",
+    "forgetting": "forgetting events",
+    "learning": "learning events",
+    "kind": "planted kind",
+}
+MARGINALS = ("avg_probs", "label_var", "correct_ratio")  # confidence, variability, correctness
+MOST_FACETS = 12
 
 
-def draw_map(summary, groups, ax, x="label_var", y="avg_probs", title="", legend_title="", limits=None):
-    """Draw one point a sample on `ax`: the groups' colours and markers, rare groups on top.
+def draw_map(
+    summary, *, criterion=None, threshold=0, use_f_times=-1, use_l_times=-1, dirty_label=False, color=None,
+    x="label_var", y="avg_probs", regions=True, marginals=False, contours=False, facet=None, class_names=(),
+    lang="en", title="", observations=None, width=7.2, height=5.4, dpi=160,
+):  # fmt: skip
+    """Draw a data map (Swayamdipta et al. 2020, fig. 1): one mark a sample, rare groups on top.
 
     Args:
-        summary: DataFrame, one row a sample.
-        groups: list of `groups.Group` over the rows of `summary`.
-        ax: matplotlib Axes.
+        summary: DataFrame with the columns of summary.tsv, one row a sample.
+        criterion, threshold: only samples whose column `criterion` is at least `threshold`.
+        use_f_times, use_l_times: ≥ 0: colour by forgetting or learning events, samples with at least so many.
+        dirty_label: colour by s_label.
+        color: colour by this numeric column.
         x, y: numeric columns of `summary`.
-        limits: {column: (lowest, highest)} of the axes; None = `axis_limits` of what is drawn.
+        regions: shade and name the regions (on the axes label_var and avg_probs only).
+        marginals: histograms of confidence, variability and correctness below the map.
+        contours: lines around the densest 50, 80 and 95 % of the samples.
+        facet: a column with few values: one map a value, on the same axes.
+        class_names: what the values of the column `label` are called.
+        lang: of the words on the map, "en" or "zh".
+        title: put before the counts; `observations`: how many the summary is over.
+        width, height: inches; dpi: pixels an inch.
     Returns:
-        the Axes, with one PathCollection a non-empty group, labelled "<name> (<count>)".
+        matplotlib Figure, drawn.
+    Raises:
+        MapError: a column is not there or not numeric, a filter leaves nothing, options that exclude each other.
     """
-    xs, ys = summary[x].to_numpy(), summary[y].to_numpy()
-    size = point_size(len(summary))
-    ranks = sorted(groups, key=lambda group: -int(group.mask.sum()))
-    for group in reversed(groups):  # best first: the legend reads from top to bottom as the map does
-        count = int(group.mask.sum())
-        if not count:
-            continue
-        ax.scatter(
-            xs[group.mask],
-            ys[group.mask],
-            s=size,
-            c=group.color,
-            marker=group.marker,
-            alpha=0.8,
-            linewidths=0.35,
-            edgecolors="white",
-            label=f"{group.name} ({count:,})",
-            zorder=3 + ranks.index(group) / len(groups),
-        )
-    ax.set_xlabel(AXIS_NAMES.get(x, x))
-    ax.set_ylabel(AXIS_NAMES.get(y, y))
-    ax.set_title(title)
-    limits = limits or axis_limits(summary, x, y)
-    ax.set_xlim(limits[x])
-    ax.set_ylim(limits[y])
-    legend = ax.legend(
-        title=legend_title,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        alignment="left",
-        borderaxespad=0,
-        handletextpad=0.3,
-        markerscale=max(1.0, (36 / size) ** 0.5),
-    )
-    for handle in legend.legend_handles:
-        handle.set_alpha(1)
-    return ax
-
-
-def axis_limits(summary, *columns):
-    """{column: (lowest, highest)} with a little room, the same for maps of similar runs.
-
-    Variance gets the next 0.05 (it cannot be above 0.25), probabilities 0 to 1, others their range.
-    """
-    limits = {}
-    for name in columns:
-        low, high = float(summary[name].min()), float(summary[name].max())
-        if name == "label_var":
-            low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
-        elif name in UNIT_RANGE:
-            low, high = 0.0, 1.0
-        room = 0.025 * ((high - low) or 1.0)
-        limits[name] = (low - room, high + room)
-    return limits
-
-
-UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio")
-
-
-def point_size(count):
-    """Area of a marker in square points: smaller the more samples there are."""
-    return min(36.0, max(4.0, 36.0 * (500 / max(count, 1)) ** 0.5))
-
-
-def make_map(summary, groups, width=7.2, height=5.4, dpi=160, **names):
-    """A figure of one map (arguments: `draw_map`), `width` × `height` inches."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
-        FigureCanvasAgg(figure)
-        draw_map(summary, groups, figure.add_subplot(), **names)
+    plan = groups.plan(criterion, threshold, use_f_times, use_l_times, dirty_label, color)
+    for option, name in (("x", x), ("y", y), ("color", color), ("facet", facet)):
+        if name:
+            groups.numeric_column(summary, name, option)
+    shown = groups.select(summary, plan.filters)
+    found = plan.groups(shown, class_names)
+    parts = _facets(shown, facet, class_names)
+    names = [f"{word(g.name, lang)} ({int(g.mask.sum()):,})" for g in found]
+    heading = _heading(title, plan, len(shown), len(summary), observations, lang)
+    legend_title = LEGEND_TITLES.get(plan.grouping, plan.grouping)
+    texts = [heading, word(legend_title, lang), *names, *(name for name, _ in parts)]
+    with matplotlib.rc_context({**STYLE, "font.family": fonts.families(texts)}):
+        figure = new_figure(width, height, dpi)
+        panels, histograms = _layout(figure, len(parts), marginals)
+        limits = marks.axis_limits(summary, x, y)  # of all samples: a filter does not move the axes
+        for panel, (name, mask) in zip(panels, parts, strict=False):
+            _fill(panel, shown, found, mask, (x, y), limits, regions, contours, lang)
+            panel.set_title(name, fontsize=10)
+        label_edges(panels, len(parts), x, y, lang)
+        figure.legend(
+            handles=marks.handles(found, names), title=word(legend_title, lang), loc="outside right upper",
+            alignment="left", handletextpad=0.3, borderaxespad=0.6,
+        )  # fmt: skip
+        for ax, column in zip(histograms, MARGINALS, strict=False):
+            low, high = marks.axis_limits(summary, column)[column]
+            marks.draw_histogram(ax, shown[column].to_numpy(), found, low, high)
+            ax.set_xlabel(column, fontsize=9)
+        if histograms:
+            histograms[0].set_ylabel(word("samples", lang), fontsize=9)
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=11)
         figure.canvas.draw()
     return figure
 
 
+def _fill(panel, shown, found, mask, axes, limits, shaded, contours, lang):
+    """One map on one Axes."""
+    x, y = axes
+    xs, ys = shown[x].to_numpy()[mask], shown[y].to_numpy()[mask]
+    box = (limits[x], limits[y])
+    if shaded and axes == ("label_var", "avg_probs"):
+        panel.grid(False)
+        names = [word(name, lang) for name in regions.NAMES]
+        marks.draw_regions(panel, box, regions.LIMITS, names)
+    marks.draw_groups(panel, xs, ys, [g._replace(mask=g.mask[mask]) for g in found], box)
+    if contours:
+        marks.draw_contours(panel, xs, ys, box)
+
+
+def new_figure(width, height, dpi):
+    """An empty figure that is drawn into memory."""
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _layout(figure, count, marginals):
+    """(Axes of the maps, Axes of the histograms)."""
+    columns = int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    if not marginals:
+        return _grid(figure, rows, columns), []
+    upper, lower = figure.subfigures(2, 1, height_ratios=(5, 2))
+    return _grid(upper, rows, columns), list(lower.subplots(1, 3, sharey=True))
+
+
+def _grid(figure, rows, columns):
+    return list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+
+
+def label_edges(panels, count, x, y, lang):
+    """Name the axes once a column and once a row; take away the panels that hold nothing."""
+    columns = panels[0].get_subplotspec().get_gridspec().ncols
+    for place, panel in enumerate(panels):
+        if place >= count:
+            panel.set_visible(False)
+            continue
+        if place % columns == 0:
+            panel.set_ylabel(word(AXIS_NAMES.get(y, y), lang) if count == 1 else y)
+        if place + columns >= count:
+            panel.set_xlabel(word(AXIS_NAMES.get(x, x), lang) if count == 1 else x)
+            panel.tick_params(labelbottom=True)
+
+
+def _facets(shown, facet, class_names):
+    """[(name, mask), …]: one part a value of the column, or one of all samples without a name.
+
+    Raises:
+        MapError: the column has more values than a page has room for.
+    """
+    if facet is None:
+        return [("", slice(None))]
+    values = shown[facet].to_numpy()
+    distinct = np.unique(values)
+    if len(distinct) > MOST_FACETS:
+        raise MapError(
+            f"facet={facet}: {len(distinct)} values are too many maps for one picture (at most {MOST_FACETS}); "
+            f"choose some with criterion={facet}, or colour by it: color={facet}"
+        )
+    named = facet == "label"
+    return [
+        (f"{class_names[v] if named and v < len(class_names) else f'{facet} {v:g}'} ({(values == v).sum():,})",
+         values == v)
+        for v in distinct
+    ]  # fmt: skip
+
+
+def _heading(title, plan, shown, total, observations, lang):
+    if plan.filters:
+        filters = ", ".join(map(str, plan.filters))
+        what = word(
+            "{shown} of {total} samples, {filters}", lang, shown=f"{shown:,}", total=f"{total:,}", filters=filters
+        )  # fmt: skip
+    else:
+        what = counted(total, "sample") if lang == "en" else word("{total} samples", lang, total=f"{total:,}")
+    if observations:
+        times = "1 observation" if observations == 1 else "{count} observations"
+        what += f"{', ' if lang == 'en' else '，'}{word(times, lang, count=observations)}"
+    return f"{title}: {what}" if title else what
+
+
 def pixels(figure):
     """The drawn figure as a uint8 array (height, width, 3)."""
-    import numpy as np
-
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
 
 
@@ -127,13 +197,13 @@ def png(array):
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, format="png", compress_level=6)
+    Image.fromarray(array).save(buffer, format="png", compress_level=3)
     return buffer.getvalue()
 
 
 def svg(figure):
     """The figure as the text of an SVG file."""
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path"}):
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -26,6 +26,7 @@ class Parcel(NamedTuple):
 
     `files()` yields (artifact path, bytes), and is called in the sending thread. `metrics` is
     {name: value} at step `number`; `status` ends the run, and removes the artifacts at `remove`.
+    `then(run)` is called when all that is sent, and never tried again.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Parcel(NamedTuple):
     metrics: dict = {}
     status: str | None = None
     remove: str | None = None
+    then: Callable | None = None
 
 
 class Outbox:
@@ -113,6 +115,9 @@ class Outbox:
             try:
                 deliver_spooled(self.run, self.folder)
                 _send(self.run, files, parcel)
+                if parcel.then and not self._hurry.is_set():
+                    with contextlib.suppress(TrackingError):
+                        parcel.then(self.run)
                 return
             except RunLostError:
                 raise

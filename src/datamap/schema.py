@@ -56,6 +56,8 @@ SUMMARY_FILE = "summary.tsv"
 LABELS_FILE = "labels.json"
 SIGNALS_DIR = "signals"
 MAPS_DIR = "maps"
+EXPLORER_FILE = "maps/explorer.html"
+SAMPLES_FILE = "data/samples.tsv"
 COMMIT_METRIC = "signals.rows"
 
 FORMATS = ("jsonl", "parquet")

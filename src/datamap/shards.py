@@ -84,12 +84,13 @@ def _json_cells(column):
     return text
 
 
-def decode(content, shard):
+def decode(content, shard, also=()):
     """Read what the summary needs of a shard: `schema.USED_SIGNALS` and further numeric keys.
 
     Args:
         content: bytes of the file.
         shard: its `schema.Shard`; where it has a checksum, the bytes must agree with it.
+        also: keys of the contract to read besides.
     Returns:
         arrow Table; `label_probs` float64, `correct` bool.
     Raises:
@@ -99,7 +100,7 @@ def decode(content, shard):
     if shard.sha256 and hashlib.sha256(content).hexdigest() != shard.sha256:
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     try:
-        table = (_from_parquet if shard.format == "parquet" else _from_json_lines)(content)
+        table = (_from_parquet if shard.format == "parquet" else _from_json_lines)(content, also)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SignalError(f"{name} is damaged: {str(error).splitlines()[0]}") from error
     missing = [key for key in schema.REQUIRED_SIGNALS if key not in table.column_names]
@@ -108,13 +109,13 @@ def decode(content, shard):
     return _check(table, name)
 
 
-def _from_parquet(content):
+def _from_parquet(content, also):
     file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
-    wanted = [f.name for f in file.schema_arrow if _is_used(f.name, f.type)]
+    wanted = [f.name for f in file.schema_arrow if f.name in also or _is_used(f.name, f.type)]
     return file.read(columns=wanted)
 
 
-def _from_json_lines(content):
+def _from_json_lines(content, also):
     first = json.loads(content[: content.find(b"\n") + 1 or None] or "null")
     if not isinstance(first, dict):
         raise ValueError("its first line is not a JSON object")
@@ -123,7 +124,7 @@ def _from_json_lines(content):
         pa.BufferReader(content),
         read_options=pyarrow.json.ReadOptions(block_size=1 << 22),
         parse_options=pyarrow.json.ParseOptions(
-            explicit_schema=pa.schema([item for item in types.items() if _is_used(*item)]),
+            explicit_schema=pa.schema([item for item in types.items() if item[0] in also or _is_used(*item)]),
             unexpected_field_behavior="ignore",
         ),
     )

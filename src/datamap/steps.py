@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from omegaconf import OmegaConf
 from datamap import dynamics, groups, outbox, reduction, schema, shards, summary
 from datamap.errors import MapError, TrackingError, counted
 from datamap.tracking import Store, listing
+
+PLAN_OPTIONS = ("criterion", "threshold", "use_f_times", "use_l_times", "dirty_label", "color")
+MAP_OPTIONS = (
+    *PLAN_OPTIONS, "x", "y", "regions", "marginals", "contours", "facet", "lang", "width", "height", "dpi"
+)  # fmt: skip
 
 
 def say(text):
@@ -47,51 +53,34 @@ def plot(config):
     """Draw a data map of a run and log it as file and as image series; returns (run, name)."""
     from datamap import maps
 
-    plan = groups.plan(
-        config.criterion, config.threshold, config.use_f_times, config.use_l_times, config.dirty_label
-    )
+    options = {key: getattr(config, key) for key in MAP_OPTIONS}
+    plan = groups.plan(*(options[key] for key in PLAN_OPTIONS))
     name = _name(config, plan)
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.adopt_helper(run, "plot")
     samples, count = _summary_of(run, config)
-    x, y = (groups.numeric_column(samples, name, key) for key, name in (("x", config.x), ("y", config.y)))
-    shown = groups.select(samples, plan.filters)
-    figure = maps.make_map(
-        shown,
-        groups.GROUPINGS[plan.grouping](shown),
-        config.width,
-        config.height,
-        config.dpi,
-        x=x,
-        y=y,
-        legend_title=groups.LEGEND_TITLES[plan.grouping],
-        limits=maps.axis_limits(samples, x, y),  # of all samples: a filter does not move the axes
-        title=_title(run, plan, len(shown), len(samples), count),
-    )
+    with warnings.catch_warnings(record=True) as caught:
+        figure = maps.draw_map(
+            samples, **options, class_names=run.class_names(), title=run.info.run_name, observations=count
+        )
+    for warning in caught:
+        say(f"note: {warning.message}")
     _log_map(run, maps, figure, name, config)
+    if config.explorer:
+        _log_explorer(run, samples, config)
     return run, name
 
 
 def _name(config, plan):
     """Name of the map's file and image series; MLflow takes ASCII only."""
-    name = config.name or plan.name + "".join(f"-{k}_{v}" for k, v, usual in _axes(config) if v != usual)
+    usual = {"x": "label_var", "y": "avg_probs", "facet": None, "marginals": False, "contours": False}
+    unusual = {key: getattr(config, key) for key, value in usual.items() if getattr(config, key) != value}
+    parts = [key if value is True else f"{key}_{value}" for key, value in unusual.items()]
+    name = config.name or "-".join([plan.name, *parts])
     if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
         raise MapError(f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /")
     return name
-
-
-def _axes(config):
-    return (("x", config.x, "label_var"), ("y", config.y, "avg_probs"))
-
-
-def _title(run, plan, shown, total, count):
-    what = (
-        counted(total, "sample")
-        if not plan.filters
-        else (f"{shown:,} of {total:,} samples, {' and '.join(map(str, plan.filters))}")
-    )
-    return f"{run.info.run_name}: {what}, {counted(count, 'observation')}"
 
 
 def _log_map(run, maps, figure, name, config):
@@ -106,6 +95,27 @@ def _log_map(run, maps, figure, name, config):
         run.log_image(array, path, step)
     run.log_config("plot", yaml(config))
     say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.place})")
+
+
+def _log_explorer(run, samples, config):
+    from datamap import explorer, trajectories
+
+    own = OmegaConf.create(
+        (run.artifacts.find("config/summarize.yaml") or b"{burn_in: 0, until: null}").decode()
+    )
+    whole, _ = _observed(run, own)  # the observations that the summary is over
+    shown = samples.iloc[explorer.subsample(samples)]
+    histories = trajectories.read(run.artifacts, whole, shown["id"].tolist())
+    content = run.artifacts.find(schema.SAMPLES_FILE)
+    texts = summary.texts_of(content, shown["id"].tolist()) if content else {}
+    unit = next(iter(whole.values()))[0].unit
+    page = explorer.page(
+        shown, histories, texts, run.class_names(), run.info.run_name, len(samples), unit, config.lang
+    )
+    run.log_bytes(page, schema.EXPLORER_FILE)
+    say(
+        f"{schema.EXPLORER_FILE}: hover, filter, select and replay; open it in the UI's Artifacts, or in any browser"
+    )
 
 
 def _summary_of(run, config):
@@ -124,19 +134,24 @@ def _summary_of(run, config):
 
 
 def _observed(run, config):
-    """({number: its shards}, {number: its rows}) of the observations that count."""
+    """({number: its shards}, {number: its rows}) of the observations that count, between burn_in and until."""
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: python src/train.py")
+    return shards.between(signals_of(run, committed), config.burn_in, config.until), committed
+
+
+def signals_of(run, committed=None):
+    """{number: its shards} of the observations that were committed."""
     files = run.signal_files()
     found = [shard for shard in map(schema.parse_shard, files) if shard]
     digests = {}
     for path in {shard.checksums_path for shard in found} & set(files):
         digests |= shards.parse_checksums(run.artifacts.read(path), path)
-    whole, left_out = shards.complete_observations(found, committed, digests)
+    whole, left_out = shards.complete_observations(found, committed or run.committed(), digests)
     if left_out:
         say(f"note: observation {listing(left_out)} was never committed (a killed run?) and is left out")
-    return shards.between(whole, config.burn_in, config.until), committed
+    return whole
 
 
 def _parts(run, config, whole):

@@ -300,6 +300,11 @@ class Run:
             json.dumps(dict(enumerate(names)), ensure_ascii=False, indent=1) + "\n", schema.LABELS_FILE
         )
 
+    def class_names(self):
+        """Class names by index; () where the run has none."""
+        content = self.artifacts.find(schema.LABELS_FILE)
+        return tuple(json.loads(content).values()) if content else ()
+
     def log_dataset(self, frame, name, source, digest, context):
         """Log labelled texts as a dataset input of the run: name, digest, schema and size."""
         from mlflow.entities import DatasetInput, InputTag

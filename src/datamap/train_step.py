@@ -1,17 +1,18 @@
 """The first step, from its config to the signals in a run: wiring between the other modules."""
 
+import time
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from datamap import checkpoints, dataset, schema, shards
+from datamap import checkpoints, dataset, schema, shards, summary
 from datamap.config import TrainConfig
 from datamap.errors import ConfigError, TrackingError, TrainingError, counted
 from datamap.outbox import Outbox, Parcel, deliver_spooled, patiently, spool_note, spooled
 from datamap.ranks import Ranks
-from datamap.steps import say, yaml
+from datamap.steps import say, signals_of, yaml
 from datamap.tracking import Store
 
 CHECKPOINTS = "checkpoint"
@@ -96,6 +97,8 @@ def _log_start(run, config, samples, dev):
     for part, context in ((samples, "training"), (dev, "evaluation")):
         if part:
             run.log_dataset(part.frame(), Path(part.path).stem, part.path, part.digest, context)
+    if config.log_text:
+        run.log_bytes(b"".join(summary.lines(samples.frame())), schema.SAMPLES_FILE)
     bad = samples.bad_rows + (dev.bad_rows if dev else [])
     if bad:
         lines = "".join(f"{row.path}\t{row.line}\t{row.problem}\n" for row in bad)
@@ -165,6 +168,8 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
     run.begin()
     outbox = Outbox(run, config.tracking.retry_seconds, config.tracking.spool, say, CHECKPOINTS)
     report = _Reporter(outbox, config, ranks, len(samples), committed, slot)
+    if config.plot.live:
+        report.live = _live_map(run, ranks, len(samples), committed, start)
     try:
         with outbox:
             if not config.resume:
@@ -180,6 +185,19 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
         raise
     say(f"{counted(report.kept, 'observation')} of {len(samples):,} samples logged")
     return run
+
+
+def _live_map(run, ranks, samples, committed, start):
+    """What draws the map so far; None where this process does not have the signals of all samples."""
+    if ranks.count > 1:
+        return None
+    from datamap.live import LiveMap
+
+    live = LiveMap(samples, run.info.run_name, say)
+    for number, parts in sorted(signals_of(run).items()) if committed else ():
+        if number <= start.number:
+            live.add(shards.concat([shards.decode(run.artifacts.read(part.path), part) for part in parts]))
+    return live
 
 
 class _Shards:
@@ -221,9 +239,10 @@ class _Reporter:
         self.outbox, self.ranks, self.committed, self.slot = outbox, ranks, committed, slot
         self.shards = _Shards(config, ranks, samples)
         self.samples, self.policy, self.kept = samples, config.trainer.checkpoint, len(committed)
-        self.files = tuple
+        self.files, self.table, self.live = tuple, None, None
 
     def write(self, number, table):
+        self.table = table
         others = sum(self.ranks.gather([])[1:], [])  # when this returns, the others' shards are in the run
 
         def files():
@@ -246,10 +265,27 @@ class _Reporter:
 
         if progress.number not in self.committed:
             commit = {schema.COMMIT_METRIC: self.samples}
-            self.outbox.put(Parcel(progress.number, files, {**progress.metrics, **commit}))
+            metrics, then = {**progress.metrics, **commit}, self._draw_live(progress.number)
+            self.outbox.put(Parcel(progress.number, files, metrics, then=then))
             self.kept += 1
             self.slot += 1
         self._say(progress)
+
+    def _draw_live(self, number):
+        """What draws the map so far into the run's image series, in the sending thread; None without live maps."""
+        live, table = self.live, self.table
+        if live is None:
+            return None
+
+        def draw(run):
+            start = time.thread_time()
+            live.add(table)
+            picture = live.picture()
+            if picture is not None:
+                run.log_image(picture, f"{schema.MAPS_DIR}/data_map", number)
+                live.drawn(time.thread_time() - start)
+
+        return draw
 
     def _say(self, progress):
         m = progress.metrics

@@ -1,0 +1,57 @@
+"""The words on maps and in the explorer, in English and Chinese."""
+
+LANGUAGES = ("en", "zh")
+
+ZH = {
+    # axes and columns
+    "label_var  (variance of the given label's probability)": "label_var（给定标签概率的方差）",
+    "avg_probs  (mean probability of the given label)": "avg_probs（给定标签概率的均值）",
+    "correct_ratio": "预测正确率 correct_ratio",
+    "samples": "样本数",
+    "density": "密度",
+    # groups
+    "0 to 0.2": "0 到 0.2",
+    "0.2 to 0.4": "0.2 到 0.4",
+    "0.4 to 0.6": "0.4 到 0.6",
+    "0.6 to 0.8": "0.6 到 0.8",
+    "0.8 to 1": "0.8 到 1",
+    "1 (always right)": "1（始终正确）",
+    "never right": "从未正确",
+    "always right": "始终正确",
+    "learnt and kept": "学会且未遗忘",
+    "right at first, lost": "起初正确，后丢失",
+    "forgotten once": "遗忘 1 次",
+    "forgotten twice": "遗忘 2 次",
+    "forgotten 3 times or more": "遗忘 3 次及以上",
+    "learnt once": "学会 1 次",
+    "learnt twice": "学会 2 次",
+    "learnt 3 times or more": "学会 3 次及以上",
+    "dirty (flipped label)": "脏数据（标签被翻转）",
+    "hard": "困难样本",
+    "normal": "普通样本",
+    "other": "其他",
+    # legend titles
+    "forgetting events": "遗忘次数",
+    "learning events": "学会次数",
+    "planted kind": "样本类型",
+    "label": "标签",
+    # regions
+    "easy to learn": "易学",
+    "ambiguous": "模糊",
+    "hard to learn": "难学",
+    "noisy?": "疑似噪声",
+    # titles
+    "{total} samples": "{total} 个样本",
+    "{shown} of {total} samples, {filters}": "{total} 个样本中的 {shown} 个，{filters}",
+    "{count} observations": "{count} 次观测",
+    "1 observation": "1 次观测",
+    # comparison
+    "from {a} to {b}": "从 {a} 到 {b}",
+    "movement, sampled": "移动（抽样）",
+}
+
+
+def word(text, lang, **values):
+    """A text of ours in language `lang`, its {fields} filled in; what has no translation stays."""
+    translated = ZH.get(text, text) if lang == "zh" else text
+    return translated.format(**values) if values else translated
