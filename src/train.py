@@ -4,13 +4,20 @@ python src/train.py                                         the demo data, a sma
 python src/train.py data=file data.path=my.tsv              your own labelled texts
 python src/train.py model=ernie-3.0-base-zh data=lcqmc      the original's set-up
 python src/train.py data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
+python src/train.py -m seed=1,2,3                           three runs under one parent, and their comparison
 python src/train.py resume=true run_id=latest               go on with a run that was killed
 """
 
 from datamap.cli import step
 
 
-@step("train", __doc__)
+def sweep():
+    from datamap.sweep import Sweep
+
+    return Sweep()
+
+
+@step("train", __doc__, sweep)
 def main(config):
     from datamap import train_step
 

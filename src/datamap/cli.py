@@ -5,10 +5,12 @@ import os
 import re
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import hydra
 from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -27,22 +29,25 @@ CONF = ROOT / "conf"
 # No output folders and no log files of Hydra's own: all that a step makes is in its MLflow run.
 QUIET = (
     "hydra.run.dir=.",
-    "hydra.sweep.dir=.",
     "hydra.sweep.subdir=.",
     "hydra.output_subdir=null",
     "hydra/job_logging=disabled",
     "hydra/hydra_logging=disabled",
 )
-MISSING_HINTS = {"run_id": "give run_id=<id>, or run_id=latest for the newest run with signals"}
+MISSING_HINTS = {
+    "runs": "give runs='[<id>,<id>]', or a search filter such as \"runs=params.data = 'demo'\"",
+    "run_id": "give run_id=<id>, or run_id=latest for the newest run with signals",
+}
 QUOTED = ("run_id", "plot.run_id", "summarize.run_id")  # Hydra would read 9e34…1 as a number
 
 
-def step(name, description):
+def step(name, description, sweep=None):
     """Decorator of an entry point: `main(config)` becomes the command of step `name`.
 
     The command takes Hydra overrides (`key=value`), and `--key value` as `mlflow run -P` passes
     them. It exits 0, 2 for a user's mistake (one line on stderr), 130 when interrupted; a bug of
-    ours keeps its traceback and exits 1.
+    ours keeps its traceback and exits 1. With `-m`, `sweep()` makes what runs the jobs instead of
+    `main`: its `job(config, name)` is called for each, then its `end()`.
     """
 
     def decorate(main):
@@ -51,32 +56,39 @@ def step(name, description):
             if {"--help", "-h"} & set(arguments):
                 print(help_text(name, description))
                 return
-            sys.exit(_run(name, main, arguments))
+            sys.exit(_run(name, main, arguments, sweep))
 
         return command
 
     return decorate
 
 
-def _run(name, main, arguments):
+def _run(name, main, arguments, sweep):
     OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
     failure = []
+    # Hydra's parser does not take a flag between overrides.
+    flags = [argument for argument in arguments if argument in ("-m", "--multirun")]
+    sweeper = sweep() if flags and sweep else None
 
     def task(raw):
         try:
             config = validated(raw, name)
             refuse_with_resume(config, arguments)
-            main(config)
+            sweeper.job(config, _job_name(arguments)) if sweeper else main(config)
         except DataMapError as error:
             failure.append(error)  # raised from here, Hydra would print lines of its own
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
-    # Hydra's parser does not take a flag between overrides.
-    flags = [argument for argument in arguments if argument in ("-m", "--multirun")]
-    sys.argv = [sys.argv[0], *flags, *QUIET, *(a for a in arguments if a not in flags)]
+    overrides = [a for a in arguments if a not in flags]
     try:
-        hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+        with tempfile.TemporaryDirectory() as folder:  # for the multirun.yaml that Hydra leaves
+            sys.argv = [sys.argv[0], *flags, *QUIET, f"hydra.sweep.dir={folder}", *overrides]
+            hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+        if sweeper:
+            sweeper.end()
+    except DataMapError as error:
+        failure.append(error)
     except (HydraException, OmegaConfBaseException) as error:
         failure.append(ConfigError(one_line(error) + _key_hint(error, name)))
     except KeyboardInterrupt:
@@ -109,6 +121,20 @@ def validated(raw, name):
         raise ConfigError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
     types.check(config)
     return config
+
+
+def composed(name, **values):
+    """The default config of another step with these values; not while Hydra runs a step."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        raw = hydra.compose(name)
+    return validated(OmegaConf.merge(raw, values), name)
+
+
+def _job_name(arguments):
+    """What tells a job of a multirun from the others: `seed=1`."""
+    swept = {a.partition("=")[0] for a in arguments if "," in a}
+    chosen = HydraConfig.get().overrides.task
+    return ", ".join(override for override in chosen if override.partition("=")[0] in swept)
 
 
 def refuse_with_resume(config, overrides):
@@ -146,6 +172,9 @@ def quote(argument):
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-") or value[:1] in "'\"":
         return argument
+    if key == "runs" and value[:1] == "[":
+        ids = [part.strip(" '\"") for part in value.strip("[] ").split(",")]
+        return f"runs=[{','.join(repr(i) for i in ids if i)}]"
     if key in QUOTED and value != "???":
         return f"{key}='{value}'"
     try:
@@ -190,6 +219,7 @@ GROUPS = {
     "train": ("data", "model", "tracking"),
     "summarize": ("engine", "tracking"),
     "plot": ("tracking",),
+    "compare": ("tracking",),
     "main": ("data", "model", "tracking"),
     "upload": (),
 }

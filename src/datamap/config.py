@@ -152,6 +152,18 @@ class PlotConfig:
 
 
 @dataclass
+class CompareConfig:
+    runs: Any = MISSING
+    share: float = number(above=0, high=1)
+    x: str = MISSING
+    y: str = MISSING
+    lang: str = number(choices=("en", "zh"))
+    dpi: int = number(low=50, high=1200)
+    summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
 class UploadConfig:
     folder: str = MISSING
 
@@ -171,6 +183,7 @@ STEPS = {
     "train": TrainConfig,
     "summarize": SummarizeConfig,
     "plot": PlotConfig,
+    "compare": CompareConfig,
     "main": MainConfig,
     "upload": UploadConfig,
 }

@@ -1,5 +1,7 @@
 """From observations to one row a sample: a pure function a statistic."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -182,6 +184,28 @@ def _refuse_unknown(extra, further):
                     f"extra: {key} has no reduction {name!r}{did_you_mean(name, REDUCTIONS)} "
                     f"(reductions: {', '.join(REDUCTIONS)})"
                 )
+
+
+def sums(summary):
+    """What `headlines` are made from, added up over the rows of a summary."""
+    return Counter(
+        samples=len(summary),
+        mean_confidence=float(summary["avg_probs"].sum()),
+        mean_variability=float(np.sqrt(summary["label_var"]).sum()),
+        never_learnt=int((summary["correct_times"] == 0).sum()),
+        forgetting_events=int(summary["forgetting_times"].sum()),
+    )
+
+
+def headlines(sums):
+    """A run in a few numbers, from the `sums` of all its samples.
+
+    Returns:
+        {"mean_confidence": mean avg_probs, "mean_variability": mean root of label_var (both Swayamdipta
+        et al. 2020), "never_learnt": share of samples that were never predicted right,
+        "forgetting_events": forgetting events a sample (Toneva et al. 2019)}.
+    """
+    return {name: value / sums["samples"] for name, value in sums.items() if name != "samples"}
 
 
 def auroc(scores, positive):

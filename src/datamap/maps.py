@@ -4,6 +4,7 @@ import io
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -171,6 +172,62 @@ def _facets(shown, facet, class_names):
          values == v)
         for v in distinct
     ]  # fmt: skip
+
+
+def draw_comparison(summaries, x="label_var", y="avg_probs", lang="en", dpi=160):
+    """Draw the maps of several runs side by side on the same axes, by correct_ratio.
+
+    Args:
+        summaries: {run name: DataFrame with the columns of summary.tsv}.
+    Returns:
+        matplotlib Figure, drawn.
+    """
+    everything = pd.concat([frame[[x, y]] for frame in summaries.values()])
+    limits = marks.axis_limits(everything, x, y)
+    columns = int(np.ceil(np.sqrt(len(summaries)))) if len(summaries) > 3 else len(summaries)
+    rows = -(-len(summaries) // columns)
+    with matplotlib.rc_context({**STYLE, "font.family": fonts.families([*summaries, word("samples", lang)])}):
+        figure = new_figure(1.6 + 3.2 * columns, 0.7 + 3.2 * rows, dpi)
+        panels = _grid(figure, rows, columns)
+        for panel, (name, frame) in zip(panels, summaries.items(), strict=False):
+            _fill(panel, frame, groups.by_correctness(frame), slice(None), (x, y), limits, True, False, lang)
+            panel.set_title(name, fontsize=10)
+        label_edges(panels, len(summaries), x, y, lang)
+        everyone = [g._replace(mask=np.ones(1, bool)) for g in groups.by_correctness(frame)]
+        figure.legend(
+            handles=marks.handles(everyone, [word(g.name, lang) for g in everyone]), alignment="left",
+            title=word("correct_ratio", lang), loc="outside right upper", handletextpad=0.3,
+        )  # fmt: skip
+        figure.canvas.draw()
+    return figure
+
+
+def draw_movement(before, after, name_before, name_after, x="label_var", y="avg_probs", lang="en", dpi=160):
+    """Draw where the samples of one run's map lie on another's: an arrow a cell of the map.
+
+    An arrow goes from the mean place of the samples that one map has in a cell to their mean place on the
+    other; it is the wider the more samples it stands for, blue where they rose and red where they fell.
+
+    Args:
+        before, after: DataFrames of the same samples in the same order.
+    Returns:
+        matplotlib Figure, drawn; its Axes hold one quiver.
+    """
+    limits = marks.axis_limits(pd.concat([before[[x, y]], after[[x, y]]]), x, y)
+    heading = word(
+        "from {a} to {b}: mean of the samples of each cell; blue rose, red fell",
+        lang,
+        a=name_before,
+        b=name_after,
+    )
+    with matplotlib.rc_context({**STYLE, "font.family": fonts.families([heading])}):
+        figure = new_figure(7.2, 5.4, dpi)
+        ax = figure.subplots()
+        marks.draw_movement(ax, before[[x, y]].to_numpy(), after[[x, y]].to_numpy(), (limits[x], limits[y]))
+        label_edges([ax], 1, x, y, lang)
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=11)
+        figure.canvas.draw()
+    return figure
 
 
 def _heading(title, plan, shown, total, observations, lang):

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.lines import Line2D
 
 from datamap import regions
@@ -138,6 +138,38 @@ def draw_regions(ax, limits, found, names):
             fontsize=8.5, fontstyle="italic", color="#444444", zorder=6,
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
         )  # fmt: skip
+
+
+def draw_movement(ax, before, after, limits, cells=14):
+    """Arrows from where samples were to where they are: the mean of the samples of each cell.
+
+    Args:
+        before, after: float arrays (samples, 2) of places.
+        limits: ((left, right), (bottom, top)) of the axes.
+        cells: along each axis.
+    """
+    (left, right), (bottom, top) = limits
+    share = (before - (left, bottom)) / (right - left, top - bottom)
+    cell = np.clip((share * cells).astype(int), 0, cells - 1) @ (1, cells)
+    _, place, counts = np.unique(cell, return_inverse=True, return_counts=True)
+    means = [
+        np.stack([np.bincount(place, values[:, axis]) / counts for axis in (0, 1)], axis=1)
+        for values in (before, after)
+    ]
+    size = point_size(len(before)) / 2
+    ax.scatter(*before.T[:, :MOST_POINTS], s=size, c="#c8c8c8", linewidths=0, zorder=2, rasterized=True)
+    kept = counts >= (3 if len(before) > 200 else 1)
+    start, change = means[0][kept], (means[1] - means[0])[kept]
+    rise = np.abs(change[:, 1]).max() or 1
+    # Of the scatter's six colours: red falls, blue rises; little changed is grey.
+    colors = LinearSegmentedColormap.from_list("movement", ["#a50026", "#8a8a8a", "#1f3b73"])
+    ax.quiver(
+        *start.T, *change.T, change[:, 1], cmap=colors, clim=(-rise, rise), angles="xy", scale_units="xy", scale=1,
+        width=0.004, linewidths=0, zorder=4, minlength=0,
+    )  # fmt: skip
+    ax.scatter(*start.T, s=4 + 26 * np.sqrt(counts[kept] / counts.max()), c="#333333", zorder=3, linewidths=0)
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
 
 
 def draw_histogram(ax, values, groups, low, high):

@@ -26,6 +26,7 @@ class Part(NamedTuple):
     s_label: np.ndarray
     avg_probs: np.ndarray
     rows: dict  # observation number → records that it was made from
+    sums: Counter  # over the samples, of what `dynamics.headlines` says
 
 
 class Options(NamedTuple):
@@ -57,7 +58,8 @@ def reduce(artifacts, group, options):
     observed = Observations.from_tables(tables(), options.allow_missing)
     frame = dynamics.summarize(observed, options.extra, options.el2n_observations)
     header, text = summary.lines(frame)
-    return Part(header, text, observed.ids, frame["s_label"].to_numpy(), frame["avg_probs"].to_numpy(), rows)
+    kinds, means = frame["s_label"].to_numpy(), frame["avg_probs"].to_numpy()
+    return Part(header, text, observed.ids, kinds, means, rows, dynamics.sums(frame))
 
 
 def in_process(artifacts, groups, options):
@@ -104,6 +106,7 @@ class Totals(NamedTuple):
 
     s_label: np.ndarray
     avg_probs: np.ndarray
+    headlines: dict  # name → number, of all samples: `dynamics.headlines`
 
 
 def write(parts, path, committed):
@@ -118,11 +121,12 @@ def write(parts, path, committed):
     Raises:
         SignalError: an id is in two parts, or an observation has more or fewer records than committed.
     """
-    rows, ids, s_label, avg_probs = Counter(), [], [], []
+    rows, sums, ids, s_label, avg_probs = Counter(), Counter(), [], [], []
     with Path(path).open("wb") as file:
         for part in parts:
             file.write(part.text if ids else part.header + part.text)
             rows.update(part.rows)
+            sums.update(part.sums)
             ids.append(part.ids)
             s_label.append(part.s_label)
             avg_probs.append(part.avg_probs)
@@ -133,4 +137,4 @@ def write(parts, path, committed):
             raise SignalError(
                 f"observation {number} is damaged: {count:,} records were read, {committed[number]:,} were committed"
             )
-    return Totals(np.concatenate(s_label), np.concatenate(avg_probs))
+    return Totals(np.concatenate(s_label), np.concatenate(avg_probs), dynamics.headlines(sums))

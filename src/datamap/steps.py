@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from datamap import dynamics, groups, outbox, reduction, schema, shards, summary
+from datamap import dynamics, groups, outbox, reduction, schema, shards, story, summary
 from datamap.errors import MapError, TrackingError, counted
 from datamap.tracking import Store, listing
 
@@ -40,10 +40,12 @@ def _summarize(run, config):
         run.log_config("summarize", yaml(config))
         run.log_file(file, schema.SUMMARY_FILE)
     metrics = {"summary/observations": len(whole)}
+    metrics |= {f"summary/{name}": value for name, value in totals.headlines.items()}
     dirty = totals.s_label == schema.DIRTY
     if 0 < dirty.sum() < len(dirty):
         metrics["summary/auroc_dirty"] = dynamics.auroc(1 - totals.avg_probs, dirty)
     run.log_metrics(metrics, max(whole))
+    run.describe(story.of_run(len(dirty), metrics))
     say(f"{schema.SUMMARY_FILE}: {counted(len(dirty), 'sample')} over {counted(len(whole), 'observation')}")
     if "summary/auroc_dirty" in metrics:
         say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
@@ -59,7 +61,7 @@ def plot(config):
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.adopt_helper(run, "plot")
-    samples, count = _summary_of(run, config)
+    samples, count = summary_of(run, config)
     with warnings.catch_warnings(record=True) as caught:
         figure = maps.draw_map(
             samples, **options, class_names=run.class_names(), title=run.info.run_name, observations=count
@@ -118,7 +120,7 @@ def _log_explorer(run, samples, config):
     )
 
 
-def _summary_of(run, config):
+def summary_of(run, config):
     """(summary, its number of observations), made first when the run has none."""
     if not run.has(schema.SUMMARY_FILE):
         say(f"run {run.run_id} has no {schema.SUMMARY_FILE} yet: summarizing it first")

@@ -53,7 +53,7 @@ def texts_of(content, ids):
     """{column: texts of the samples `ids`, in order} of the bytes of `data/samples.tsv`; "" where it has none."""
     types = {"id": pa.string(), "text_a": pa.string(), "text_b": pa.string()}
     table = _table(content, schema.SAMPLES_FILE, types)
-    places = pc.index_in(pa.array(list(map(str, ids))), value_set=table["id"].combine_chunks())
+    places = pc.index_in(pa.array(list(map(str, ids)), pa.string()), value_set=table["id"].combine_chunks())
     return {
         name: table[name].take(places).fill_null("").to_pylist()
         for name in ("text_a", "text_b")

@@ -36,6 +36,8 @@ REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE
 CLAIM_TAG = "datamap.writer"
 PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"
+NOTE_TAG = "mlflow.note.content"
+OUR_NOTE_TAG = "datamap.note"  # what we wrote there last
 
 
 @contextlib.contextmanager
@@ -118,6 +120,17 @@ class Store:
             return Run(self, self._latest())
         return Run(self, run_id)
 
+    def search(self, filter):
+        """The experiment's runs with signals that an MLflow search filter finds, oldest first."""
+        experiment = self.experiment()
+        if experiment is None:
+            return []
+        with answers(f"runs={filter}"):
+            found = self.client.search_runs(
+                [experiment.experiment_id], filter, order_by=["attributes.start_time ASC"], max_results=100
+            )
+        return [Run(self, run.info.run_id) for run in found if schema.COMMIT_METRIC in run.data.metrics]
+
     def _latest(self):
         experiment = self.experiment()
         if experiment:
@@ -154,7 +167,7 @@ class Store:
                 {
                     PARENT_TAG: run.run_id,
                     NAME_TAG: f"{step} of {run.info.run_name}",
-                    "mlflow.note.content": f"Made by `mlflow run`; its result is in run {run.run_id}.",
+                    NOTE_TAG: f"Made by `mlflow run`; its result is in run {run.run_id}.",
                 }
             )
 
@@ -228,6 +241,11 @@ class Run:
             return f"{self.store.uri}/#/experiments/{self.info.experiment_id}/runs/{self.run_id}"
         return f"{self.store.uri}, run {self.info.run_name}"
 
+    @property
+    def link(self):
+        """Address of the run within the UI, for descriptions of other runs."""
+        return f"#/experiments/{self.info.experiment_id}/runs/{self.run_id}"
+
     # ------------------------------------------------------------------ what training logs
 
     def begin(self):
@@ -263,6 +281,13 @@ class Run:
     def set_tags(self, tags):
         with answers(f"run {self.run_id}: tags"):
             self.client.log_batch(self.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+
+    def describe(self, text):
+        """Put a text of ours (Markdown) as the run's description, unless somebody wrote one of their own."""
+        with answers(f"run {self.run_id}"):
+            tags = self.client.get_run(self.run_id).data.tags
+        if tags.get(NOTE_TAG, "") == tags.get(OUR_NOTE_TAG, ""):
+            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: text})
 
     def log_params(self, params):
         """Log params; those that `mlflow run` logged already under the same name stay."""

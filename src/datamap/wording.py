@@ -46,8 +46,35 @@ ZH = {
     "{count} observations": "{count} 次观测",
     "1 observation": "1 次观测",
     # comparison
-    "from {a} to {b}": "从 {a} 到 {b}",
-    "movement, sampled": "移动（抽样）",
+    "from {a} to {b}: mean of the samples of each cell; blue rose, red fell": (
+        "从 {a} 到 {b}：每格样本的均值；蓝色上升，红色下降"
+    ),
+    # explorer
+    "x": "横轴",
+    "y": "纵轴",
+    "color": "颜色",
+    "lasso": "套索",
+    "box": "框选",
+    "pan": "平移",
+    "predicted": "预测",
+    "probability of the given label": "给定标签的概率",
+    "selected": "个已选",
+    "shown": "个显示",
+    "the first": "列出前",
+    "listed": "个",
+    "remove": "移除",
+    "copied": "已复制",
+    "press Ctrl-C to copy": "请按 Ctrl-C 复制",
+    "MLflow's viewer forbids downloads: copy this text, or download explorer.html and open it": (
+        "MLflow 的查看器禁止下载：请复制此文本，或下载 explorer.html 后打开"
+    ),
+    "search texts and ids": "搜索文本和 id",
+    "search ids": "搜索 id",
+    "filter by range": "按范围筛选",
+    "copy TSV": "复制 TSV",
+    "download TSV": "下载 TSV",
+    "clear selection": "清除选择",
+    "replay": "回放",
 }
 
 

@@ -1,0 +1,93 @@
+"""Several runs' summaries of the same samples: how far do they agree?"""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from datamap.errors import SummaryError, first_few
+
+RANKED = ("avg_probs", "label_var", "forgetting_times")
+
+
+def aligned(summaries):
+    """The samples that all summaries have, in the first one's order.
+
+    Args:
+        summaries: {run name: DataFrame with the columns of summary.tsv}, two or more.
+    Returns:
+        {run name: DataFrame}, all with the same ids in the same order.
+    Raises:
+        SummaryError: they have no sample in common, or not the same labels for it.
+    """
+    names = list(summaries)
+    ids = summaries[names[0]]["id"]
+    for name in names[1:]:
+        ids = ids[ids.isin(summaries[name]["id"])]
+    if ids.empty:
+        raise SummaryError(f"runs {first_few(names)} have no sample id in common: are they of the same data?")
+    return {name: frame.set_index("id").loc[ids].reset_index() for name, frame in summaries.items()}
+
+
+def spearman(a, b):
+    """Spearman's rank correlation, ties by their mean rank; NaN where one side is constant.
+
+    >>> spearman(np.array([1, 2, 3]), np.array([10, 30, 20]))
+    0.5
+    """
+    ranks = [pd.Series(values).rank().to_numpy() for values in (a, b)]
+    if any(np.ptp(rank) == 0 for rank in ranks):
+        return float("nan")
+    return round(float(np.corrcoef(*ranks)[0, 1]), 12)
+
+
+def hardest(summary, share):
+    """Bool array (samples,): the `share` of lowest avg_probs; ties by their order in the summary."""
+    count = max(1, round(share * len(summary)))
+    mask = np.zeros(len(summary), bool)
+    mask[np.argsort(summary["avg_probs"].to_numpy(), kind="stable")[:count]] = True
+    return mask
+
+
+def jaccard(a, b):
+    """Size of the intersection over that of the union (Jaccard 1912) of two bool arrays.
+
+    >>> jaccard(np.array([True, True, False]), np.array([True, False, True]))
+    0.3333333333333333
+    """
+    union = (a | b).sum()
+    return float((a & b).sum() / union) if union else 1.0
+
+
+def agreement(summaries, share):
+    """One row a pair of runs: run_a, run_b, spearman_<column> of `RANKED`, jaccard_hardest.
+
+    Args:
+        summaries: what `aligned` gives.
+        share: of the samples that are called hardest, in (0, 1].
+    """
+    rows = []
+    for a, b in combinations(summaries, 2):
+        row = {"run_a": a, "run_b": b}
+        for column in RANKED:
+            row[f"spearman_{column}"] = spearman(
+                summaries[a][column].to_numpy(), summaries[b][column].to_numpy()
+            )
+        row["jaccard_hardest"] = jaccard(hardest(summaries[a], share), hardest(summaries[b], share))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def always_hard(summaries, share):
+    """The samples that every run has among its hardest `share`, hardest first.
+
+    Returns:
+        DataFrame: id, label, s_label, avg_probs (mean over the runs), then avg_probs of each run.
+    """
+    frames = list(summaries.values())
+    common = np.logical_and.reduce([hardest(frame, share) for frame in frames])
+    probs = np.stack([frame["avg_probs"].to_numpy() for frame in frames])[:, common]
+    columns = {name: frames[0].loc[common, name].to_numpy() for name in ("id", "label", "s_label")}
+    columns["avg_probs"] = probs.mean(axis=0)
+    columns |= {f"avg_probs in {name}": values for name, values in zip(summaries, probs, strict=True)}
+    return pd.DataFrame(columns).sort_values("avg_probs", kind="stable", ignore_index=True)

@@ -1,0 +1,64 @@
+"""What a run's page says of it: Markdown for people who open the run without having made it."""
+
+from datamap.errors import counted
+
+
+def of_run(samples, metrics):
+    """Description of a run that has a summary.
+
+    Args:
+        samples: how many there are.
+        metrics: {name: value} as `summarize` logs them.
+    """
+    m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
+    lines = [
+        f"**{counted(samples, 'sample')} over {counted(int(m['observations']), 'observation')}.** "
+        f"Mean confidence {m['mean_confidence']:.2f}; {m['never_learnt']:.1%} of the samples were never predicted "
+        f"right; {m['forgetting_events']:.2f} forgetting events a sample.",
+        "",
+        f"**Look first at** the {round(m['never_learnt'] * samples):,} samples that were never predicted right: "
+        "wrong labels gather there (bottom left of the map).",
+    ]
+    if "auroc_dirty" in m:
+        lines += [
+            "",
+            f"Planted dirty samples against the rest: AUROC of 1 - avg_probs **{m['auroc_dirty']:.3f}**.",
+        ]
+    lines += [
+        "",
+        "| open | to |",
+        "|---|---|",
+        "| Artifacts → `maps/explorer.html` | hover, search, filter and select samples, replay the epochs |",
+        "| Model metrics → `maps` | see the map, and how it formed |",
+        "| Artifacts → `summary.tsv` | sort all samples by any number |",
+    ]
+    return "\n".join(lines)
+
+
+def of_comparison(runs, agreement, hard, share):
+    """Description of a comparison.
+
+    Args:
+        runs: [(name, link)] of its members.
+        agreement: {name: mean over all pairs of runs}.
+        hard: how many samples every run has among its hardest.
+        share: which share is called hardest.
+    """
+    members = ", ".join(f"[{name}]({link})" for name, link in runs)
+    return "\n".join(
+        [
+            f"**Data maps of {members}.**",
+            "",
+            f"Every run has **{counted(hard, 'sample')}** among its hardest {share:.0%} "
+            "(`comparison/always_hard.tsv`): whatever made them hard, it was not the run.",
+            "",
+            "| agreement, mean over pairs of runs | |",
+            "|---|---:|",
+            *(f"| {name.replace('_', ' ', 1)} | {value:.3f} |" for name, value in agreement.items()),
+            "",
+            "| open | to |",
+            "|---|---|",
+            "| Model metrics → `maps` | see the maps side by side, and where samples moved |",
+            "| Artifacts → `comparison/agreement.tsv` | see each pair of runs |",
+        ]
+    )
