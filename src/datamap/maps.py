@@ -246,7 +246,9 @@ def _heading(title, plan, shown, total, observations, lang):
 
 def pixels(figure):
     """The drawn figure as a uint8 array (height, width, 3)."""
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"))
 
 
 def png(array):
@@ -254,7 +256,7 @@ def png(array):
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, format="png", compress_level=3)
+    Image.fromarray(array).save(buffer, format="png", compress_level=1)
     return buffer.getvalue()
 
 

@@ -26,19 +26,17 @@ def draw_groups(ax, xs, ys, groups, limits, names=None):
     """
     total = len(xs)
     size = point_size(min(total, MOST_POINTS))
-    by_count = sorted(range(len(groups)), key=lambda i: -int(groups[i].mask.sum()))
+    counts = [int(group.mask.sum()) for group in groups]
+    many = [total > MOST_POINTS and count > FEW for count in counts]
+    by_count = sorted((i for i in range(len(groups)) if counts[i]), key=lambda i: -counts[i])
+    _draw_densities(ax, xs, ys, [groups[i] for i in by_count if many[i]], limits)
     for place, i in enumerate(by_count):
-        group, count = groups[i], int(groups[i].mask.sum())
-        if not count:
-            continue
-        zorder = 3 + place / len(groups)
-        points = xs[group.mask], ys[group.mask]
-        if total > MOST_POINTS and count > FEW:
-            _draw_density(ax, *points, group.color, limits, zorder)
+        group, zorder = groups[i], 3 + place / len(groups)
+        if many[i]:
             continue
         ax.scatter(
-            *points, s=size, c=group.color, marker=group.marker, alpha=0.8, linewidths=0.35, edgecolors="white",
-            label=names[i] if names else group.name, zorder=zorder,
+            xs[group.mask], ys[group.mask], s=size, c=group.color, marker=group.marker, alpha=0.8,
+            linewidths=0.35, edgecolors="white", label=names[i] if names else group.name, zorder=zorder,
         )  # fmt: skip
     ax.set_xlim(limits[0])
     ax.set_ylim(limits[1])
@@ -61,17 +59,25 @@ def handles(groups, names):
     ]  # fmt: skip
 
 
-def _draw_density(ax, xs, ys, color, limits, zorder):
+def _draw_densities(ax, xs, ys, groups, limits):
+    """One picture of the groups' densities, the last group on top."""
+    if not groups:
+        return
     box = ax.get_position()
     width, height = ax.figure.get_size_inches()
     cells = (max(50, int(box.width * width * CELLS)), max(50, int(box.height * height * CELLS)))
-    counts = count_cells(xs, ys, limits, cells)
-    image = np.zeros((*counts.shape, 4), np.float32)
-    image[..., :3] = to_rgb(color)
-    # By logarithm, and never faint: a cell with one sample is seen beside one with a thousand.
-    image[..., 3] = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(counts.max()), 0)
+    color, cover = np.ones((cells[1], cells[0], 3)), np.zeros((cells[1], cells[0], 1))
+    for group in groups:
+        counts = count_cells(xs[group.mask], ys[group.mask], limits, cells)[..., None]
+        # By logarithm, and never faint: a cell with one sample is seen beside one with a thousand.
+        alpha = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(max(1, counts.max())), 0)
+        together = alpha + cover * (1 - alpha)
+        mixed = np.array(to_rgb(group.color)) * alpha + color * cover * (1 - alpha)
+        color = np.divide(mixed, together, out=color, where=together > 0)
+        cover = together
+    image = np.round(np.concatenate([color, cover], axis=2) * 255).astype(np.uint8)
     ax.imshow(
-        image, extent=(*limits[0], *limits[1]), origin="lower", aspect="auto", interpolation="nearest", zorder=zorder
+        image, extent=(*limits[0], *limits[1]), origin="lower", aspect="auto", interpolation="nearest", zorder=3
     )  # fmt: skip
 
 
