@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 5000
 BIN = $(VENV)/bin
+SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench faults lint ui clean
+.PHONY: help demo test browser bench faults lint ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -18,8 +19,14 @@ demo: $(VENV)/.installed  ## install what is needed, then train, summarize and p
 	$(BIN)/python src/plot.py run_id=latest dirty_label=true
 	@echo "look at it in the MLflow UI: make ui"
 
-test: $(VENV)/.installed-test lint  ## install what is needed, then run all tests
+test: $(VENV)/.installed-test lint browser  ## install what is needed, then run all tests
 	$(BIN)/python -m pytest
+
+CJK = /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
+browser:  # what the tests of the UI need: a Chromium and a Chinese font
+	@{ command -v chromium && test -e $(CJK); } >/dev/null || \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y chromium fonts-noto-cjk >/dev/null; } || \
+	  { echo "install Chromium and the font Noto Sans CJK by hand: this is no Debian"; exit 2; }
 
 bench: $(VENV)/.installed-test  ## measure speed and memory side by side, about 25 minutes: docs/benchmarks.md
 	$(BIN)/python benchmarks/all.py

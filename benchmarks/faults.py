@@ -276,7 +276,7 @@ def writer(room):
 
 
 def writer_of(run):
-    return run.data.tags["datamap.writer"]
+    return run.data.tags["mlflow.datamap.writer"]
 
 
 def reader(lab, generator):

@@ -1,10 +1,14 @@
 """What all tests share: a clean MLflow per test, and the commands run as a person runs them."""
 
+import contextlib
 import os
 import runpy
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -100,6 +104,7 @@ SMALL_MODEL = (
     "model.scratch.intermediate_size=16",
     "model.scratch.heads=2",
     "model.scratch.layers=1",
+    "plot.live=false",
 )
 
 
@@ -111,6 +116,37 @@ def empty_store(tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
+
+
+@contextlib.contextmanager
+def mlflow_server(folder, database):
+    """Address of a real `mlflow server` with a copy of `database` in `folder`; artifacts go through it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder.mkdir(exist_ok=True)
+    shutil.copy(database, folder / "mlflow.db")
+    command = [
+        str(Path(sys.executable).parent / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", "1", "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "./artifacts",
+    ]  # fmt: skip
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process, folder / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(address, process, log):
+    for _ in range(240):
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
+            return
+        time.sleep(0.25)
+    raise AssertionError(f"{address} did not answer\n{log.read_text()}")
 
 
 @pytest.fixture

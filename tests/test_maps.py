@@ -1,12 +1,14 @@
 """Maps, read from the artists on the Axes."""
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from datamap import groups, maps
+from datamap import fonts, groups, maps, marks
+from datamap.errors import MapError
 
 COUNTS = {"common": 60, "rare": 3, "absent": 0, "middle": 20}
 
@@ -14,8 +16,20 @@ COUNTS = {"common": 60, "rare": 3, "absent": 0, "middle": 20}
 @pytest.fixture
 def summary():
     random = np.random.default_rng(0)
+    times = random.integers(0, 6, 83)
     return pd.DataFrame(
-        {"label_var": random.random(83) / 4, "avg_probs": random.random(83), "loss_mean": range(83)}
+        {
+            "id": range(83),
+            "label": random.integers(0, 3, 83),
+            "s_label": random.integers(0, 3, 83),
+            "label_var": random.random(83) / 4,
+            "avg_probs": random.random(83),
+            "correct_ratio": times / 5,
+            "forgetting_times": random.integers(0, 4, 83),
+            "learnt_times": random.integers(0, 4, 83),
+            "loss_mean": np.arange(83.0),
+            "text": "怎么",
+        }
     )
 
 
@@ -26,52 +40,182 @@ def some_groups():
     return [groups.Group(name, color, marker, place == i) for i, (name, color, marker) in enumerate(looks)]
 
 
+LIMITS = ((0, 0.25), (0, 1))
+
+
 @pytest.fixture
 def ax(summary, some_groups):
-    return maps.draw_map(summary, some_groups, Figure().add_subplot(), title="t", legend_title="l")
+    ax = Figure().add_subplot()
+    marks.draw_groups(
+        ax, summary["label_var"].to_numpy(), summary["avg_probs"].to_numpy(), some_groups, LIMITS
+    )
+    return ax
+
+
+def panels(figure):
+    return [ax for ax in figure.axes if ax.collections or ax.images]
+
+
+def drawn(ax):
+    """{legend label: PathCollection} of the points of a map."""
+    return {c.get_label(): c for c in ax.collections if not c.get_label().startswith("_")}
+
+
+def legend_of(figure):
+    (legend,) = figure.legends
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_every_sample_is_drawn_once_in_its_groups_colour(ax, summary, some_groups):
-    drawn = {c.get_label().split(" ")[0]: c for c in ax.collections}
-    assert set(drawn) == {"common", "rare", "middle"}
+    assert set(drawn(ax)) == {"common", "rare", "middle"}
     for group in some_groups:
         if group.mask.any():
             points = summary.loc[group.mask, ["label_var", "avg_probs"]].to_numpy()
-            assert np.array_equal(drawn[group.name].get_offsets(), points)
-            assert to_hex(drawn[group.name].get_facecolor()[0]) == group.color
+            assert np.array_equal(drawn(ax)[group.name].get_offsets(), points)
+            assert to_hex(drawn(ax)[group.name].get_facecolor()[0]) == group.color
 
 
 def test_rare_groups_lie_on_top(ax):
-    order = {c.get_label().split(" ")[0]: c.get_zorder() for c in ax.collections}
+    order = {name: points.get_zorder() for name, points in drawn(ax).items()}
     assert order["rare"] > order["middle"] > order["common"]
 
 
-def test_legend_counts_and_title(ax):
-    texts = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert texts == ["middle (20)", "rare (3)", "common (60)"]  # best group first
-    assert ax.get_title(loc="left") == "t" or ax.get_title() == "t"
+def test_legend_counts_best_group_first_and_title(summary):
+    figure = maps.draw_map(summary, title="my run", observations=5)
+    counts = (
+        summary["correct_ratio"].round(1).map(lambda r: min(int(r * 5 + 1e-9), 4) + (r == 1)).value_counts()
+    )
+    names = ["0 to 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.6 to 0.8", "0.8 to 1", "1 (always right)"]
+    assert legend_of(figure) == [f"{names[i]} ({counts[i]})" for i in (5, 4, 3, 2, 1, 0) if counts.get(i)]
+    assert figure.get_suptitle() == "my run: 83 samples, 5 observations"
 
 
-def test_axes_take_round_limits(ax, summary, some_groups):
-    assert ax.get_xlim() == pytest.approx((-0.00625, 0.25625))
-    assert ax.get_ylim() == pytest.approx((-0.025, 1.025))
-    assert maps.axis_limits(summary / 10, "label_var")["label_var"] == pytest.approx((-0.00125, 0.05125))
-    assert maps.axis_limits(summary * 0, "label_var")["label_var"] == pytest.approx((-0.00125, 0.05125))
-    other = maps.draw_map(summary, some_groups, Figure().add_subplot(), x="loss_mean")
-    assert other.get_xlabel() == "loss_mean"
-    assert other.get_xlim() == pytest.approx((-2.05, 84.05))
+def test_a_filter_draws_some_on_the_same_axes(summary):
+    whole, some = maps.draw_map(summary), maps.draw_map(summary, criterion="loss_mean", threshold=80)
+    assert panels(whole)[0].get_xlim() == panels(some)[0].get_xlim()
+    assert sum(len(points.get_offsets()) for points in drawn(panels(some)[0]).values()) == 3
+    assert some.get_suptitle() == "3 of 83 samples, loss_mean ≥ 80"
 
 
-def test_limits_of_all_samples_hold_for_some(summary, some_groups):
-    few = summary.head(3)
-    groups_of_few = [group._replace(mask=group.mask[:3]) for group in some_groups]
-    limits = maps.axis_limits(summary, "label_var", "avg_probs")
-    ax = maps.draw_map(few, groups_of_few, Figure().add_subplot(), limits=limits)
-    assert (ax.get_xlim(), ax.get_ylim()) == (limits["label_var"], limits["avg_probs"])
+def test_axes_take_round_limits(summary):
+    assert marks.axis_limits(summary, "label_var")["label_var"] == pytest.approx((-0.00625, 0.25625))
+    assert marks.axis_limits(summary, "avg_probs")["avg_probs"] == pytest.approx((-0.025, 1.025))
+    small = summary[["label_var"]] / 10
+    assert marks.axis_limits(small, "label_var")["label_var"] == pytest.approx((-0.00125, 0.05125))
+    assert marks.axis_limits(small * 0, "label_var")["label_var"] == pytest.approx((-0.00125, 0.05125))
+    ax = panels(maps.draw_map(summary, x="loss_mean"))[0]
+    assert ax.get_xlabel() == "loss_mean"
+    assert ax.get_xlim() == pytest.approx((-2.05, 84.05))
 
 
-def test_figure_to_png_and_svg(summary, some_groups):
-    figure = maps.make_map(summary, some_groups, width=6, height=4, dpi=100)
+def test_regions_only_on_the_axes_that_they_are_of(summary):
+    def names(**options):
+        return {text.get_text() for text in panels(maps.draw_map(summary, **options))[0].texts}
+
+    assert names() == {"easy to learn", "ambiguous", "hard to learn", "noisy?"}
+    assert names(x="loss_mean") == names(regions=False) == set()
+
+
+def test_facets_share_axes_and_split_the_samples(summary):
+    figure = maps.draw_map(summary, facet="label", class_names=("差", "好", "无"))
+    facets = panels(figure)
+    counts = summary["label"].value_counts()
+    assert [ax.get_title(loc="left") for ax in facets] == [
+        f"{n} ({counts[i]})" for i, n in enumerate("差好无")
+    ]
+    assert len({ax.get_xlim() for ax in facets}) == 1
+    for label, ax in enumerate(facets):
+        assert sum(len(points.get_offsets()) for points in drawn(ax).values()) == counts[label]
+    with pytest.raises(MapError, match="83 values are too many maps for one picture"):
+        maps.draw_map(summary, facet="id")
+
+
+def test_marginals_count_every_sample(summary):
+    figure = maps.draw_map(summary, marginals=True)
+    histograms = [ax for ax in figure.axes if ax.patches and not ax.collections]
+    assert [ax.get_xlabel() for ax in histograms] == ["avg_probs", "label_var", "correct_ratio"]
+    for ax in histograms:
+        assert sum(bar.get_height() for bar in ax.patches) == 83
+
+
+def test_colour_by_label_and_by_number(summary):
+    assert legend_of(maps.draw_map(summary, color="label", class_names="abc"))[0].startswith("c (")
+    assert legend_of(maps.draw_map(summary, color="loss_mean"))[0].startswith("68.3 to 82 (")
+    with pytest.raises(MapError, match="color 'text' is not a numeric column"):
+        maps.draw_map(summary, color="text")
+
+
+def test_contours_enclose_the_densest_samples():
+    random = np.random.default_rng(0)
+    ax = Figure().add_subplot()
+    marks.draw_contours(ax, random.normal(0.1, 0.01, 5000), random.normal(0.5, 0.05, 5000), LIMITS)
+    (lines,) = ax.collections
+    assert len(lines.levels) == 3
+    outermost = lines.get_paths()[0].get_extents()
+    assert outermost.x0 < 0.1 < outermost.x1 and outermost.y0 < 0.5 < outermost.y1
+    assert outermost.width < 0.08
+
+
+@pytest.fixture
+def many():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"label_var": random.random(60_000) / 4, "avg_probs": random.random(60_000)})
+    frame["correct_ratio"] = np.where(np.arange(60_000) < 5, 0.0, 1.0)
+    return frame
+
+
+def test_many_samples_are_a_density_with_rare_points_on_top(many):
+    ax = panels(maps.draw_map(many))[0]
+    (image,) = ax.images
+    (points,) = drawn(ax).values()
+    assert len(points.get_offsets()) == 5
+    assert points.get_zorder() > image.get_zorder()
+
+
+def test_a_density_counts_every_sample(many):
+    xs, ys = many["label_var"].to_numpy(), many["avg_probs"].to_numpy()
+    counts = marks.count_cells(xs, ys, LIMITS, (40, 30))
+    expected, _, _ = np.histogram2d(ys, xs, (30, 40), (LIMITS[1], LIMITS[0]))
+    assert np.array_equal(counts, expected)
+
+
+def test_one_sample_of_a_large_group_is_still_seen(many):
+    """Far from all others, among 60,000."""
+    many.loc[59_999, ["label_var", "avg_probs"]] = (0.24, 0.05)
+    many = many[(many["avg_probs"] > 0.2) | (many.index == 59_999)]
+    figure = maps.draw_map(many, regions=False)
+    ax = panels(figure)[0]
+    x, y = ax.transData.transform((0.24, 0.05))
+    around = maps.pixels(figure)[::-1][int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4]
+    assert around.min() < 190
+
+
+def test_chinese_words_and_a_warning_without_a_font(summary, monkeypatch):
+    figure = maps.draw_map(summary, lang="zh", dirty_label=True, title="我的实验")
+    assert figure.get_suptitle() == "我的实验: 83 个样本"
+    assert legend_of(figure)[0].startswith("普通样本")
+    monkeypatch.setattr(fonts, "chinese", lambda: None)
+    with pytest.warns(UserWarning) as caught:
+        maps.draw_map(summary, title="我的实验")
+    assert [w for w in caught if "fonts-noto-cjk" in str(w.message)]
+
+
+def test_chinese_is_drawn_with_a_font_that_has_it():
+    """Two different characters would both be the same empty box without one."""
+    assert fonts.chinese(), fonts.HINT
+
+    def picture(text):
+        with matplotlib.rc_context({"font.family": fonts.families([text])}):
+            figure = maps.new_figure(2, 1, 100)
+            figure.text(0.2, 0.5, text, fontsize=30)
+            figure.canvas.draw()
+        return maps.pixels(figure)
+
+    assert (picture("猫") != picture("狗")).any()
+
+
+def test_figure_to_png_and_svg(summary):
+    figure = maps.draw_map(summary, width=6, height=4, dpi=100)
     array = maps.pixels(figure)
     assert array.shape == (400, 600, 3)
     assert array.std() > 1
@@ -79,7 +223,30 @@ def test_figure_to_png_and_svg(summary, some_groups):
     assert "<svg" in maps.svg(figure)
 
 
-def test_nothing_is_cut_off_at_the_edges(summary, some_groups):
-    array = maps.pixels(maps.make_map(summary, some_groups, title="x" * 40))
+@pytest.mark.parametrize("options", [{}, {"marginals": True}, {"facet": "label"}], ids=str)
+def test_nothing_is_cut_off_at_the_edges(summary, options):
+    array = maps.pixels(maps.draw_map(summary, title="x" * 40, **options))
     for edge in (array[0], array[-1], array[:, 0], array[:, -1]):
         assert (edge == 255).all()
+
+
+def test_a_comparison_has_the_same_axes_for_all(summary):
+    other = summary.assign(label_var=summary["label_var"] / 5)
+    facets = panels(maps.draw_comparison({"a": summary, "b": other}))
+    assert [ax.get_title(loc="left") for ax in facets] == ["a", "b"]
+    assert facets[0].get_xlim() == facets[1].get_xlim()
+
+
+def test_movement_goes_from_where_samples_were_to_where_they_are(summary):
+    before = pd.concat([summary.assign(label_var=0.05, avg_probs=0.2)] * 4)
+    after = before.assign(label_var=0.1, avg_probs=0.7)
+    (ax,) = panels(maps.draw_movement(before, after, "a", "b"))
+    (arrows,) = [c for c in ax.collections if hasattr(c, "U")]
+    assert (arrows.N, arrows.X[0], arrows.Y[0]) == (1, pytest.approx(0.05), pytest.approx(0.2))
+    assert (arrows.U[0], arrows.V[0]) == (pytest.approx(0.05), pytest.approx(0.5))
+
+
+def test_from_a_notebook(summary):
+    import datamap
+
+    assert datamap.draw_map(summary, criterion="forgetting_times", threshold=1).axes

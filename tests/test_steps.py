@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from conftest import SMALL_MODEL
+from conftest import ROOT, SMALL_MODEL
 from datamap import schema
 from reference import reduce_records
 
@@ -42,6 +43,7 @@ def records(client, run_id):
 def test_train_logs_what_the_contract_says(small_run, client):
     assert artifacts(client, small_run) == [
         "config/train.yaml",
+        "data/samples.tsv",
         "labels.json",
         *(f"signals/epoch_000{n}{end}" for n in (1, 2, 3) for end in ("-00000-of-00001.jsonl", ".sha256")),
     ]
@@ -377,13 +379,6 @@ def test_names_that_mlflow_cannot_take_are_refused_before_any_work(command, stor
     assert outcome.err.startswith(f"error: name={name}: a map's name is made of")
 
 
-def test_multirun_trains_one_run_after_the_other(command, pairs_file, client):
-    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "-m", "seed=1,2")
-    assert outcome.code == 0, outcome.err
-    seeds = {run.data.params["seed"] for run in client.search_runs(["1"])}
-    assert seeds == {"1", "2"}
-
-
 def test_more_samples_than_there_are(command, pairs_file, client):
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.sample=99")
     assert outcome.code == 0, outcome.err
@@ -395,3 +390,46 @@ def test_sizes_that_do_not_fit(command, store):
     outcome = command("train", "model.scratch.hidden_size=16", "model.scratch.heads=3")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert "model.scratch.hidden_size=16 is not a multiple of model.scratch.heads=3" in outcome.err
+
+
+def test_log_text_false_keeps_the_texts_out_of_every_artifact(pairs_file, client, command):
+    secret = "秘密"
+    text = pairs_file.read_text(encoding="utf-8").replace("手机壳", secret)
+    pairs_file.write_text(text + f"{secret}一\t{secret}二\t\n", encoding="utf-8")
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "log_text=false",
+                      "data.on_bad_row=skip")  # fmt: skip
+    run_id = outcome.out.split()[1]
+    assert command("plot", f"run_id={run_id}").code == 0
+    run = client.get_run(run_id)
+    files = [path for path in Path(run.info.artifact_uri).rglob("*") if path.is_file()]
+    assert "explorer.html" in [path.name for path in files]
+    for path in files:
+        content = path.read_bytes()
+        assert secret.encode() not in content and json.dumps(secret)[1:-1].encode() not in content, path
+    assert secret not in str(run.to_dictionary())
+
+
+def test_the_runs_page_tells_its_story_and_keeps_the_users_own(small_run, client, command):
+    assert command("summarize", f"run_id={small_run}").code == 0
+    run = client.get_run(small_run)
+    summary = pd.read_csv(local(client, small_run, "summary.tsv"), sep="\t")
+    metrics = run.data.metrics
+    assert metrics["summary/mean_confidence"] == pytest.approx(summary["avg_probs"].mean())
+    assert metrics["summary/mean_variability"] == pytest.approx((summary["label_var"] ** 0.5).mean())
+    assert metrics["summary/never_learnt"] == (summary["correct_times"] == 0).mean()
+    assert metrics["summary/forgetting_events"] == summary["forgetting_times"].sum() / 36
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith("**36 samples over 3 observations.**")
+    assert command("summarize", f"run_id={small_run}", "until=2").code == 0
+    assert "over 2 observations" in client.get_run(small_run).data.tags["mlflow.note.content"]
+    client.set_tag(small_run, "mlflow.note.content", "mine")
+    assert command("summarize", f"run_id={small_run}").code == 0
+    assert client.get_run(small_run).data.tags["mlflow.note.content"] == "mine"
+
+
+def test_a_reader_that_goes_away_does_not_stop_training(pairs_file, client, shell):
+    script = str(ROOT / "src" / "train.py")
+    arguments = " ".join(["data=file", f"data.path={pairs_file}", *SMALL_MODEL])
+    shell(["bash", "-c", f"{sys.executable} {script} {arguments} | head -n 1"])
+    (run,) = client.search_runs(["1"])
+    assert run.info.status == "FINISHED"

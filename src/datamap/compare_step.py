@@ -70,8 +70,8 @@ def _log(target, config, members, summaries):
     for frame, name in ((agreement, "agreement"), (hard, "always_hard")):
         target.log_bytes(b"".join(summary.lines(frame)), f"comparison/{name}.tsv")
     means = agreement.drop(columns=["run_a", "run_b"]).mean().dropna()
-    target.log_metrics({f"agreement/{name}": float(value) for name, value in means.items()}, 0)
-    target.log_metrics({"agreement/always_hard": len(hard)}, 0)
+    target.log_metrics({f"pairwise/{name}": float(value) for name, value in means.items()}, 0)
+    target.log_metrics({"pairwise/always_hard": len(hard)}, 0)
     _log_maps(target, config, summaries)
     links = [(run.info.run_name, run.link) for run in members]
     target.describe(story.of_comparison(links, means.to_dict(), len(hard), config.share))

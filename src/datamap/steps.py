@@ -1,6 +1,8 @@
 """The steps after training, each from its config to what it logged: wiring between the other modules."""
 
+import os
 import re
+import sys
 import tempfile
 import warnings
 from dataclasses import replace
@@ -19,8 +21,11 @@ MAP_OPTIONS = (
 
 
 def say(text):
-    """Print a line at once, also into a pipe."""
-    print(text, flush=True)
+    """Print a text at once, also into a pipe; where nobody reads it any more, the work goes on."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def summarize(config):

@@ -33,11 +33,11 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
 REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED")
-CLAIM_TAG = "datamap.writer"
+CLAIM_TAG = "mlflow.datamap.writer"  # the UI hides tags of this prefix
 PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"
 NOTE_TAG = "mlflow.note.content"
-OUR_NOTE_TAG = "datamap.note"  # what we wrote there last
+OUR_NOTE_TAG = "mlflow.datamap.note"  # digest of what we wrote there last; the UI hides tags of this prefix
 
 
 @contextlib.contextmanager
@@ -286,8 +286,8 @@ class Run:
         """Put a text of ours (Markdown) as the run's description, unless somebody wrote one of their own."""
         with answers(f"run {self.run_id}"):
             tags = self.client.get_run(self.run_id).data.tags
-        if tags.get(NOTE_TAG, "") == tags.get(OUR_NOTE_TAG, ""):
-            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: text})
+        if NOTE_TAG not in tags or _digest(tags[NOTE_TAG]) == tags.get(OUR_NOTE_TAG):
+            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: _digest(text)})
 
     def log_params(self, params):
         """Log params; those that `mlflow run` logged already under the same name stay."""
@@ -387,8 +387,11 @@ class Artifacts(NamedTuple):
 
     def find(self, path):
         """Bytes of an artifact, or None when the run has none by that path."""
+        parent = str(Path(path).parent)
         with answers(f"run {self.run_id}: artifacts"):
-            found = MlflowClient(self.tracking_uri).list_artifacts(self.run_id, str(Path(path).parent))
+            found = MlflowClient(self.tracking_uri).list_artifacts(
+                self.run_id, None if parent == "." else parent
+            )
         return self.read(path) if path in [file.path for file in found] else None
 
     def read(self, path):
@@ -401,6 +404,10 @@ class Artifacts(NamedTuple):
                 run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
             )
             return Path(found).read_bytes()
+
+
+def _digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def listing(numbers):

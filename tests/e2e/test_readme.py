@@ -68,4 +68,9 @@ def check_what_the_demo_made(project):
     demo = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])[0]
     assert demo.data.metrics["summary/auroc_dirty"] >= 0.9
     maps = [file.path for file in client.list_artifacts(demo.info.run_id, "maps")]
-    assert maps == ["maps/data_map.png", "maps/dirty_map.png", "maps/forgetting_map.png"]
+    assert maps == [
+        "maps/data_map.png",
+        "maps/dirty_map.png",
+        "maps/explorer.html",
+        "maps/forgetting_map.png",
+    ]

@@ -1,0 +1,302 @@
+"""What a person sees and does: the MLflow UI and the explorer in a real Chromium, on a real server."""
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from conftest import PAIRS, ROOT, SMALL_MODEL, mlflow_server
+from datamap import explorer
+from datamap.dynamics import summarize
+from datamap.observations import Observations
+from datamap.trajectories import Trajectories
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+]  # fmt: skip
+# The UI's view for training runs, without the panel of its assistant.
+SETTINGS = """
+try {
+  localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
+  localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
+  localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
+} catch (sandboxed) {}
+"""
+HOSTILE = [
+    '<img src=x onerror="top.hacked=window.hacked=1">',
+    "</script><script>window.hacked=1</script>",
+    "<!--<script>",
+    "javascript:window.hacked=1",
+    '"><svg onload=window.hacked=1>',
+    "${window.hacked=1}",
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, empty_store):
+    """A server with a multirun of three seeds on texts that would like to be markup."""
+    folder = tmp_path_factory.mktemp("site")
+    rows = [
+        f"{a}{n}\t{b}{n}\t{'<b>相同</b>' if label else '不同'}" for n in range(6) for a, b, label in PAIRS
+    ]
+    rows += [f"{text}\t{text}\t{'<b>相同</b>' if n % 2 else '不同'}" for n, text in enumerate(HOSTILE)]
+    (folder / "pairs.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with mlflow_server(folder / "server", empty_store) as address:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "src/train.py"), "-m", "seed=1,2,3", "data=file", "data.path=pairs.tsv",
+             *SMALL_MODEL, f"tracking.uri={address}", "tracking.run_name=sweep"],
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        from mlflow import MlflowClient
+
+        client = MlflowClient(address)
+        runs = client.search_runs(["1"], "metrics.`signals.rows` > 0")
+        parent = client.search_runs(["1"], "tags.`datamap.compared` != ''")[0]
+        yield SimpleNamespace(
+            address=f"{address}/#/experiments/1/runs",
+            run=runs[0].info.run_id,
+            parent=parent.info.run_id,
+        )
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "these tests need a Chromium; make test installs one"
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A new window; what a script of the page throws fails the test."""
+    with contextlib.closing(browser.new_context(viewport={"width": 1400, "height": 1000})) as context:
+        context.add_init_script(SETTINGS)
+        context.set_default_timeout(20_000)
+        page, errors = context.new_page(), []
+        page.on("pageerror", lambda error: errors.append(error))
+        yield page
+        assert not errors
+
+
+def test_the_runs_page_shows_the_map_with_a_slider(page, site):
+    page.goto(f"{site.address}/{site.run}/model-metrics")
+    page.get_by_text("maps/data_map").first.wait_for()
+    image = page.locator("img[src*='maps']").first
+    image.wait_for()
+    assert image.evaluate("picture => picture.complete && picture.naturalWidth") > 100
+    assert page.get_by_role("slider").count() >= 1
+
+
+def test_the_runs_page_tells_its_story(page, site):
+    page.goto(f"{site.address}/{site.run}")
+    story = page.get_by_text("42 samples over 3 observations.", exact=True)
+    story.wait_for()
+    page.goto(f"{site.address}/{site.parent}")
+    page.get_by_text("among its hardest").wait_for()
+    page.get_by_role("link", name="seed=2").first.click()
+    story.wait_for()
+
+
+def test_the_artifact_viewer_shows_picture_table_and_explorer(page, site):
+    page.goto(f"{site.address}/{site.run}/artifacts")
+    page.get_by_text("summary.tsv").first.click()
+    page.get_by_text("avg_probs").first.wait_for()
+    page.get_by_text("maps", exact=True).click()
+    page.get_by_text("data_map.png").click()
+    page.locator("img[src^='blob:']").first.wait_for()
+    page.get_by_text("explorer.html").click()
+    frame = page.frame_locator("iframe.mlflow-html-iframe")
+    frame.get_by_text("42 samples").wait_for()
+    inside = next(f for f in page.frames if f.evaluate("Boolean(window.dataMap)"))
+    assert len(inside.evaluate("dataMap.shown()")) == 42
+    # MLflow's frame forbids downloads: the page says so and offers the text.
+    frame.get_by_role("button", name="download TSV").click()
+    frame.get_by_text("forbids downloads").wait_for()
+    assert frame.locator("#plain").input_value().startswith("id\ttext_a\ttext_b\tlabel\tpred_label\t")
+    assert not page.evaluate("window.hacked") and not inside.evaluate("window.hacked")
+
+
+def test_the_chart_view_of_three_runs_shows_three_maps(page, site):
+    page.goto(f"{site.address}?compareRunsMode=CHART")
+    page.locator(".ag-cell-wrapper", has_text="sweep").locator("button").first.click()  # its children
+    page.get_by_text("maps/data_map").first.wait_for()
+    page.wait_for_function("document.querySelectorAll(\"img[src*='data_map']\").length >= 3")
+
+
+@pytest.fixture(scope="module")
+def explorer_file(tmp_path_factory):
+    """An explorer of 42 samples that lie apart, the last ones with hostile texts."""
+    random = np.random.default_rng(0)
+    right = np.linspace(0.02, 0.98, 42)
+    probs = np.clip(right + random.normal(0, 0.2, (3, 42)) * np.array([[1], [0.5], [0.2]]), 0, 1)
+    labels = np.arange(42) % 2
+    correct = probs > 0.5
+    observed = Observations(
+        (1, 2, 3), pa.array(range(42)), labels, labels * 0, correct, probs, {"loss": -np.log(probs + 0.01)}
+    )
+    history = Trajectories(
+        (1, 2, 3), probs.astype(np.float32), correct, np.where(correct, labels, 1 - labels)
+    )
+    texts = [f"{a}{n}" for n in range(6) for a, _, _ in PAIRS] + HOSTILE
+    page = explorer.page(
+        summarize(observed),
+        history,
+        {"text_a": texts, "text_b": texts[::-1]},
+        ("不同", "<b>相同</b>"),
+        title="<i>run</i>",
+    )
+    path = tmp_path_factory.mktemp("explorer") / "explorer.html"
+    path.write_bytes(page)
+    return path
+
+
+@pytest.fixture
+def opened(page, explorer_file):
+    page.goto(f"file://{explorer_file}")
+    page.wait_for_function("window.dataMap")
+    return page
+
+
+def shown(page):
+    return page.evaluate("dataMap.shown()")
+
+
+def table_of(page):
+    """What would be copied or downloaded, by id."""
+    return pd.read_csv(io.StringIO(page.evaluate("dataMap.tsv()")), sep="\t", index_col="id")
+
+
+def rows(page):
+    return page.locator("tbody tr").count()
+
+
+def drag(page, *points):
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=4)
+    page.mouse.up()
+
+
+def test_points_are_drawn_by_webgl(opened):
+    assert opened.evaluate("dataMap.webgl")
+    colours = opened.evaluate("""() => {
+      const gl = document.getElementById('points').getContext('webgl2'), c = gl.canvas;
+      const pixels = new Uint8Array(4 * c.width * c.height);
+      gl.readPixels(0, 0, c.width, c.height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+      let drawn = 0;
+      for (let i = 3; i < pixels.length; i += 4) drawn += pixels[i] > 100;
+      return drawn;
+    }""")
+    assert colours > 200
+
+
+def test_hover_shows_texts_labels_and_history(opened):
+    opened.mouse.move(*opened.evaluate("dataMap.placeOf(20)"))
+    tip = opened.locator("#tip")
+    tip.wait_for()
+    words = table_of(opened).loc[20]
+    assert tip.locator(".text").all_inner_texts() == [words["text_a"], words["text_b"]]
+    assert f"label {words['label']} · predicted {words['pred_label']}" in tip.inner_text()
+    assert tip.locator(".facts").inner_text().startswith("id 20 · ")
+    assert tip.locator("svg.trajectory circle").count() == 3
+    opened.mouse.move(5, 5)
+    tip.wait_for(state="hidden")
+
+
+def test_search_range_and_legend_filter(opened):
+    opened.locator("#search").fill("信用卡")
+    whole = table_of(opened)
+    assert (whole["text_a"] + whole["text_b"]).str.contains("信用卡").all()
+    assert rows(opened) == len(shown(opened)) == len(whole) < 42
+    opened.locator("#search").fill("")
+    opened.locator("#add-filter").click()
+    opened.locator(".filter select").select_option("avg_probs")
+    table = table_of(opened)
+    middle = table["avg_probs"].median()
+    opened.locator(".filter input").first.fill(str(middle))
+    assert sorted(shown(opened)) == sorted(table.index[table["avg_probs"] >= middle])
+    opened.locator(".filter input").first.fill("x")
+    assert opened.locator(".filter input.wrong").count() == 1
+    opened.locator(".filter button").click()
+    assert len(shown(opened)) == 42
+    opened.locator("#choose-color").select_option("label")
+    opened.locator("#legend button").first.click()
+    assert set(table_of(opened)["label"]) == {"<b>相同</b>"}
+
+
+def test_axes_can_be_chosen(opened):
+    before = opened.evaluate("dataMap.placeOf(0)")
+    opened.locator("#choose-x").select_option("loss_mean")
+    assert opened.evaluate("dataMap.placeOf(0)") != before
+
+
+@pytest.mark.parametrize("mode", ["lasso", "box"])
+def test_select_makes_a_table_to_download(opened, mode, tmp_path):
+    opened.get_by_role("button", name=mode, exact=True).click()
+    x, y = opened.evaluate("dataMap.placeOf(7)")
+    corners = [(x - 6, y - 6), (x + 6, y - 6), (x + 6, y + 6), (x - 6, y + 6)]
+    drag(opened, *(corners if mode == "lasso" else corners[::2]))
+    chosen = opened.evaluate("dataMap.selected()")
+    assert 7 in chosen and len(chosen) < 42
+    assert rows(opened) == len(chosen)
+    assert f"{len(chosen)} selected" in opened.locator("#count").inner_text()
+    with opened.expect_download() as waiting:
+        opened.get_by_role("button", name="download TSV").click()
+    file = tmp_path / "chosen.tsv"
+    waiting.value.save_as(file)
+    assert waiting.value.suggested_filename == "samples.tsv"
+    assert sorted(pd.read_csv(file, sep="\t")["id"]) == sorted(chosen)
+    opened.get_by_role("button", name="clear selection").click()
+    assert rows(opened) == 42
+
+
+def test_copy_puts_the_table_on_the_clipboard(opened):
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.get_by_role("button", name="copy TSV").click()
+    opened.get_by_text("copied").wait_for()
+    assert opened.evaluate("navigator.clipboard.readText()") == opened.evaluate("dataMap.tsv()")
+
+
+def test_the_slider_replays_the_epochs(opened):
+    final = table_of(opened)
+    opened.locator("#epoch").fill("1")
+    assert opened.locator("#epoch-name").inner_text() == "epoch 1 / 3"
+    first = table_of(opened)
+    assert (first["label_var"] == 0).all() and (first["forgetting_times"] == 0).all()
+    assert set(first["correct_ratio"]) <= {0, 1}
+    opened.locator("#epoch").fill("3")
+    again = table_of(opened).loc[final.index]
+    pd.testing.assert_frame_equal(again, final, rtol=1e-4, atol=1e-4)
+    opened.locator("#play").click()
+    opened.get_by_text("epoch 1 / 3").wait_for()
+    opened.get_by_text("epoch 3 / 3").wait_for()
+
+
+def test_hostile_texts_do_nothing(opened):
+    for n in range(len(HOSTILE)):
+        opened.mouse.move(*opened.evaluate(f"dataMap.placeOf({36 + n})"))
+        opened.locator("#tip").wait_for()
+    opened.locator("#search").fill("<")
+    assert {36, 37, 38, 40} <= set(shown(opened))
+    cells = opened.locator("tbody td.text").all_inner_texts()
+    assert {text for text in HOSTILE if "<" in text} <= set(cells)
+    assert opened.locator("#legend b, #tip img, table img, table script, table b").count() == 0
+    assert opened.evaluate("window.hacked") is None

@@ -1,0 +1,143 @@
+"""How far runs agree, and src/compare.py on real runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from conftest import SMALL_MODEL
+from datamap import comparison
+from datamap.errors import SummaryError
+
+
+def frame(probs, ids=None):
+    probs = np.asarray(probs, float)
+    count = len(probs)
+    return pd.DataFrame(
+        {
+            "id": range(count) if ids is None else ids,
+            "label": 0,
+            "s_label": 0,
+            "avg_probs": probs,
+            "label_var": probs / 4,
+            "forgetting_times": (probs * 3).astype(int),
+        }
+    )
+
+
+def test_spearman_is_scipys():
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 5, 200), random.random(200)
+    assert comparison.spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert np.isnan(comparison.spearman(a, np.ones(200)))
+
+
+def test_runs_are_aligned_by_id():
+    found = comparison.aligned({"a": frame([0.1, 0.2, 0.3], [1, 2, 3]), "b": frame([0.5, 0.6], [3, 2])})
+    assert found["a"]["id"].tolist() == found["b"]["id"].tolist() == [2, 3]
+    assert found["b"]["avg_probs"].tolist() == [0.6, 0.5]
+    with pytest.raises(SummaryError, match="have no sample id in common"):
+        comparison.aligned({"a": frame([0.1], [1]), "b": frame([0.1], [2])})
+
+
+def test_agreement_of_a_run_with_itself_and_with_its_opposite():
+    probs = np.linspace(0, 1, 50)
+    found = comparison.agreement({"a": frame(probs), "same": frame(probs), "not": frame(1 - probs)}, 0.1)
+    assert found[["run_a", "run_b"]].values.tolist() == [["a", "same"], ["a", "not"], ["same", "not"]]
+    assert found["spearman_avg_probs"].tolist() == [1, -1, -1]
+    assert found["jaccard_hardest"].tolist() == [1, 0, 0]
+
+
+def test_always_hard_is_hard_in_every_run():
+    runs = {"a": frame([0.1, 0.2, 0.3, 0.9]), "b": frame([0.8, 0.1, 0.2, 0.9])}
+    hard = comparison.always_hard(runs, 0.5)
+    assert hard["id"].tolist() == [1]
+    assert hard.filter(like="avg_probs").values.tolist() == [[pytest.approx(0.15), 0.2, 0.1]]
+
+
+@pytest.fixture
+def client(store):
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+@pytest.fixture
+def two_runs(command, pairs_file, client):
+    """Ids of two runs of the same samples, named one and two."""
+    ids = []
+    for seed, name in ((1, "one"), (2, "two")):
+        outcome = command(
+            "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, f"seed={seed}", f"tracking.run_name={name}"
+        )  # fmt: skip
+        ids.append(outcome.out.split()[1])
+    return ids
+
+
+def check_comparison(client, run, members):
+    """What a comparison's run holds."""
+    folder = Path(run.info.artifact_uri)
+    assert run.info.status == "FINISHED"
+    assert {file.name for file in (folder / "maps").iterdir()} >= {"comparison.png"}
+    agreement = pd.read_csv(folder / "comparison" / "agreement.tsv", sep="\t")
+    assert len(agreement) == len(members) * (len(members) - 1) // 2
+    assert run.data.metrics["pairwise/jaccard_hardest"] == pytest.approx(agreement["jaccard_hardest"].mean())
+    hard = pd.read_csv(folder / "comparison" / "always_hard.tsv", sep="\t")
+    assert len(hard) == run.data.metrics["pairwise/always_hard"]
+    assert hard.columns[:3].tolist() == ["id", "text_a", "text_b"]
+    for run_id in members:
+        assert f"#/experiments/{run.info.experiment_id}/runs/{run_id}" in run.data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("by", ["ids", "filter"])
+def test_compare(command, client, two_runs, by):
+    runs = f"[{','.join(two_runs)}]" if by == "ids" else "attributes.run_name LIKE '%o%'"
+    outcome = command("compare", f"runs={runs}", "share=0.5")
+    assert outcome.code == 0, outcome.err
+    assert "spearman_avg_probs" in outcome.out
+    run = client.search_runs(["1"], "tags.`datamap.compared` != ''")[0]
+    assert run.info.run_name == "compare one, two"
+    check_comparison(client, run, two_runs)
+    assert Path(run.info.artifact_uri, "maps", "movement.png").is_file()
+    # A comparison is no run with signals: latest is still the newest training.
+    assert f"logged into run {two_runs[1]}" in command("plot", "run_id=latest").out
+
+
+MISTAKES = {
+    "runs=[abc]": "give two run ids or more",
+    "runs=params.model = 'none'": "0 runs with signals found, and a comparison needs two",
+    "runs=nonsense": "runs=nonsense: ",
+    "runs=[abc,def]": "run 'abc' is not in",
+}
+
+
+@pytest.mark.parametrize("runs", MISTAKES)
+def test_mistakes(command, store, small_run, runs):
+    outcome = command("compare", runs)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome
+    assert MISTAKES[runs] in outcome.err
+
+
+def test_multirun_makes_a_parent_with_children_maps_and_comparison(command, client, pairs_file):
+    outcome = command(
+        "train", "-m", "seed=1,2", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "tracking.run_name=sweep"
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    parent = client.search_runs(["1"], "run_name = 'sweep'")[0]
+    children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert sorted(run.info.run_name for run in children) == ["seed=1", "seed=2"]
+    for run in children:
+        names = {file.name for file in Path(run.info.artifact_uri).rglob("*")}
+        assert {"summary.tsv", "data_map.png", "explorer.html", "epoch_0003.sha256"} <= names
+    check_comparison(client, parent, [run.info.run_id for run in children])
+    assert not Path("multirun.yaml").exists()
+
+
+def test_a_multirun_whose_jobs_fail_says_so(command, client):
+    outcome = command("train", "-m", "seed=1,2", "data=file", "data.path=nowhere.tsv")
+    assert outcome.code == 2
+    assert "nowhere.tsv: no such file" in outcome.err
+    (parent,) = client.search_runs(["1"])
+    assert parent.info.status == "FAILED"

@@ -1,0 +1,139 @@
+"""The explorer's file: which samples are in it, what its data say, that texts stay data. The page itself: e2e."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from datamap import explorer, schema, shards, signals, summary, trajectories
+from datamap.trajectories import Trajectories
+
+
+def frame(count, **columns):
+    zeros = {name: np.zeros(count) for name in schema.SUMMARY_COLUMNS}
+    ints = {"id": np.arange(count), "label": np.zeros(count, int), "s_label": np.zeros(count, int)}
+    times = {"forgetting_times": np.zeros(count, int), "learnt_times": np.zeros(count, int)}
+    return pd.DataFrame(zeros | ints | times | {"correct_ratio": np.ones(count)} | columns)
+
+
+def histories(count, observations=2):
+    shape = (observations, count)
+    return Trajectories((1, 2)[:observations], np.full(shape, 0.5, np.float32), np.ones(shape, bool), None)
+
+
+def data_of(page):
+    return json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1)
+    )
+
+
+def test_a_subsample_keeps_the_rare_ones_and_is_the_same_each_time():
+    label = np.zeros(5000, int)
+    label[[7, 4000]] = 1
+    forgotten = np.zeros(5000, int)
+    forgotten[123] = 5
+    whole = frame(5000, label=label, forgetting_times=forgotten)
+    places = explorer.subsample(whole, most=200)
+    assert len(places) == 200
+    assert {7, 123, 4000} <= set(places.tolist())
+    assert np.array_equal(places, explorer.subsample(whole, most=200))
+    assert np.array_equal(np.unique(places), places)
+    assert len(explorer.subsample(whole)) == 5000
+
+
+def test_the_page_says_that_it_is_a_subsample():
+    page = explorer.page(frame(3), histories(3), {}, total=90_000).decode()
+    assert data_of(page)["note"].startswith("3 samples of 90,000: all of rare groups")
+
+
+def test_numbers_come_back_from_the_page():
+    probs = np.array([[0.25, np.nan], [1.0, 0.0]], np.float32)
+    found = Trajectories((3, 5), probs, np.array([[1, 0], [1, 0]], bool), np.array([[1, -1], [2, 0]]))
+    whole = frame(2, avg_probs=[0.625, 0.0])
+    data = data_of(explorer.page(whole, found, {"text_a": ["甲", "乙"]}, ("a", "b", "c")).decode())
+
+    def unpacked(text, dtype):
+        return np.frombuffer(base64.b64decode(text), dtype)
+
+    scaled = unpacked(data["probs"], "<u2")
+    assert scaled[1] == explorer.MISSING
+    assert np.allclose(scaled[[0, 2, 3]] / 65534, [0.25, 1, 0], atol=1e-5)
+    assert unpacked(data["predicted"], "<u2").tolist() == [1, explorer.MISSING, 2, 0]
+    assert unpacked(data["columns"]["avg_probs"], "<f4").tolist() == [0.625, 0]
+    assert (data["numbers"], data["texts"], data["classes"]) == (
+        [3, 5],
+        {"text_a": ["甲", "乙"]},
+        ["a", "b", "c"],
+    )
+
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<!--",
+    "$data ${x} \u2028 \ud800",
+    '"\\u003c',
+    "<img src=x onerror=1>",
+]
+
+
+def test_no_text_can_end_the_data():
+    texts = {"text_a": HOSTILE, "text_b": HOSTILE[::-1]}
+    page = explorer.page(frame(len(HOSTILE)), histories(len(HOSTILE)), texts, title="<b>").decode()
+    assert page.count("<script") == 2 and page.count("</script") == 2
+    assert "<img" not in page and "<!--" not in page
+    found = data_of(page)
+    assert found["texts"]["text_a"] == [text.replace("\ud800", "?") for text in HOSTILE]
+    assert found["title"] == "<b>"
+
+
+def test_only_our_own_script_may_run():
+    page = explorer.page(frame(1), histories(1), {}).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page).group(1)
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+class Folder(dict):
+    """Artifacts in memory."""
+
+    def read(self, path):
+        return self[path]
+
+
+@pytest.mark.parametrize("format", schema.FORMATS)
+def test_trajectories_of_some_samples_over_shards(format):
+    probs = np.random.default_rng(0).dirichlet([1, 1], (2, 7)).astype(np.float32)
+    folder, whole = Folder(), {}
+    for number in (1, 2):
+        tables = []
+        recorder = signals.SignalRecorder(lambda _, table, to=tables: to.append(table))
+        recorder.record(list("abcdefg"), np.arange(7) % 2, probs=probs[number - 1])
+        recorder.commit(number)
+        whole[number] = []
+        for shard, content in shards.encoded(tables[0], "epoch", number, 3, format):
+            folder[shard.path] = content
+            whole[number].append(shard)
+    found = trajectories.read(folder, whole, ["f", "a", "nobody"])
+    label = np.array([1, 0])
+    for t in (0, 1):
+        rows = probs[t][[5, 0]]
+        assert np.allclose(found.label_probs[t, :2], rows[[0, 1], label], atol=1e-6)
+        assert found.predicted[t].tolist() == [*rows.argmax(axis=1), -1]
+        assert found.correct[t].tolist() == [*(rows.argmax(axis=1) == label), False]
+    assert np.isnan(found.label_probs[:, 2]).all()
+
+
+def test_texts_are_found_by_id():
+    content = b"".join(
+        summary.lines(pd.DataFrame({"id": ["x", "7"], "text_a": ['tab\there "q"', "乙"], "label": [0, 1]}))
+    )
+    assert summary.texts_of(content, [7, "x", "z"]) == {"text_a": ["乙", 'tab\there "q"', ""]}
+
+
+def test_ids_keep_their_leading_zeros():
+    for ids in (["007", "8"], ["a", "b"], [7, 8]):
+        content = b"".join(summary.lines(frame(2, id=ids)))
+        assert summary.read(content)["id"].tolist() == ids

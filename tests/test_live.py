@@ -1,0 +1,94 @@
+"""The map so far, and what it may cost."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from conftest import SMALL_MODEL
+from datamap import live
+from datamap.dynamics import avg_probs, correct_ratio, label_var
+
+
+def test_a_running_summary_is_the_summary():
+    random = np.random.default_rng(0)
+    probs = random.random((9, 50))
+    correct = probs > 0.5
+    running = live.RunningSummary()
+    for p, c in zip(probs, correct, strict=True):
+        running.add(p, c)
+    expected = pd.DataFrame(
+        {
+            "avg_probs": avg_probs(probs),
+            "label_var": label_var(probs),
+            "correct_ratio": correct_ratio(correct),
+        }
+    )
+    pd.testing.assert_frame_equal(running.frame(), expected, rtol=1e-12)
+
+
+def test_it_draws_only_where_that_is_cheap(monkeypatch):
+    said, clock = [], [0.0]
+    monkeypatch.setattr(live.time, "monotonic", lambda: clock[0])
+    found = live.LiveMap(2, "run", said.append)
+    found.cost = 1.0
+    found.add(pa.table({"label_probs": [0.1, 0.9], "correct": [False, True]}))
+    clock[0] = 49
+    assert found.picture() is None
+    assert found.picture() is None
+    assert len(said) == 1 and "drawing the map takes 1.0 s" in said[0]
+    clock[0] = 51
+    assert found.picture().shape == (540, 720, 3)
+    found.drawn(0.5)
+    clock[0] = 60
+    assert found.picture() is None
+    clock[0] = 77
+    assert found.picture() is not None
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_training_logs_it_by_epoch(command, pairs_file, store, monkeypatch, on):
+    from mlflow import MlflowClient
+
+    monkeypatch.setattr(live, "SHARE", 1000)  # these epochs take milliseconds
+    outcome = command(
+        "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, f"plot.live={str(on).lower()}"
+    )  # fmt: skip
+    run_id = outcome.out.split()[1]
+    found = [
+        file.path for file in MlflowClient().list_artifacts(run_id, "images") if file.path.endswith(".png")
+    ]
+    steps = sorted(int(path.split("+step+")[1].split("+")[0]) for path in found)
+    assert steps == ([1, 2, 3] if on else [])
+
+
+def test_a_resumed_run_goes_on_with_the_whole_map(command, pairs_file, store, monkeypatch):
+    from mlflow import MlflowClient
+
+    seen = []
+    monkeypatch.setattr(live, "SHARE", 1000)
+    monkeypatch.setattr(
+        live.LiveMap, "_draw", lambda self, frame: seen.append(frame) or np.zeros((9, 9, 3), np.uint8)
+    )
+    whole = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
+    expected = seen[-1]
+    run_id = whole.out.split()[1]
+    client = MlflowClient()
+    undone = {"loss": None}
+    from datamap import train_step
+
+    # The same training once more, stopped after its first observation.
+    fit = train_step._Reporter.progress
+
+    def stop(self, progress):
+        fit(self, progress)
+        if undone.pop("loss", 1) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_step._Reporter, "progress", stop)
+    stopped = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
+    assert stopped.code == 130
+    again = stopped.out.split()[1]
+    assert again != run_id and len(client.get_metric_history(again, "signals.rows")) == 1
+    assert command("train", "resume=true", f"run_id={again}").code == 0
+    pd.testing.assert_frame_equal(seen[-1], expected)
