@@ -86,7 +86,9 @@ def _data(config):
     if data.flip_ratio:
         samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
     if samples.bad_rows:
-        say(f"{len(samples.bad_rows)} bad rows of {samples.path} left out (artifact data/bad_rows.tsv)")
+        say(
+            f"{counted(len(samples.bad_rows), 'bad row')} of {samples.path} left out (artifact data/bad_rows.tsv)"
+        )
     return samples, dev
 
 

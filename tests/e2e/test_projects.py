@@ -53,7 +53,7 @@ def test_all_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell,
     assert [run.info.run_name for run in found] == ["my run", "summarize of my run", "plot of my run"]
     assert {run.data.tags.get("mlflow.parentRunId") for run in found[1:]} == {train.info.run_id}
     maps = [file.path for file in client.list_artifacts(train.info.run_id, "maps")]
-    assert maps == ["maps/data_map-correct_times_ge_0.png"]
+    assert maps == ["maps/data_map-correct_times_ge_0.png", "maps/explorer.html"]
 
     done = shell([*local, "main", *small, "-P", "plot.use_f_times=0"], cwd=project)
     assert done.code == 0, done.err
