@@ -33,6 +33,7 @@ def main():
         "startup": startup(),
         "collect": output("benchmarks/collect.py"),
         "summarize": output("benchmarks/summarize.py"),
+        "plot": output("benchmarks/plot.py"),
     }
     text = path.read_text(encoding="utf-8")
     for name, table in tables.items():

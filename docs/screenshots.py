@@ -3,7 +3,13 @@
     pip install playwright && apt-get install chromium
     python docs/screenshots.py <folder with mlflow.db of three runs named seed-1, seed-2, seed-3>
 
-The runs: python src/main.py seed=1 tracking.run_name=seed-1 plot.dirty_label=true, and so on.
+The runs, and what is drawn of them (the first two lines for each seed):
+
+    python src/main.py seed=1 tracking.run_name=seed-1 plot.dirty_label=true
+    python src/plot.py run_id=latest
+    python src/plot.py run_id=<seed-1> use_f_times=0
+    python src/plot.py run_id=<seed-1> facet=label color=label contours=true
+    python src/compare.py "runs=attributes.run_name LIKE 'seed-%'"
 """
 
 import shutil
@@ -20,14 +26,17 @@ IMAGES = Path(__file__).parent / "images"
 PORT = 5056
 SERVER = f"http://127.0.0.1:{PORT}"
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
 ]  # fmt: skip
 # The UI's view for training runs, without the panel of its assistant.
 SETTINGS = """
-localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
-localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
-localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
+try {
+  localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
+  localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
+  localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
+} catch (sandboxed) {}
 """
 
 
@@ -42,7 +51,7 @@ def wait_for_server():
     raise SystemExit(f"{SERVER} does not answer")
 
 
-def take(page, experiment, run):
+def take(page, experiment, run, compared):
     """Visit the pages one after the other and save what they show."""
 
     def shot(name):
@@ -50,6 +59,9 @@ def take(page, experiment, run):
         page.screenshot(path=IMAGES / f"{name}.png")
 
     address = f"{SERVER}/#/experiments/{experiment}/runs/{run}"
+    page.goto(address)
+    page.get_by_text("Show more").first.click()
+    shot("overview")
     page.goto(f"{address}/model-metrics")
     page.get_by_text("maps/dirty_map").wait_for()
     shot("run-page")
@@ -60,10 +72,39 @@ def take(page, experiment, run):
     shot("artifacts")
     page.get_by_text("summary.tsv").click()
     shot("summary-table")
+    take_explorer(page, shot)
     page.goto(f"{SERVER}/#/experiments/{experiment}/runs?compareRunsMode=CHART")
     page.get_by_text("maps/dirty_map").wait_for()
-    page.locator("[data-component-id=fullscreen_button_chartcard]").first.click()
+    card = page.get_by_text("maps/dirty_map").locator("xpath=ancestor::*[.//*[@data-component-id]][1]")
+    card.locator("[data-component-id=fullscreen_button_chartcard]").first.click()
     shot("three-runs")
+    page.goto(f"{SERVER}/#/experiments/{experiment}/runs/{compared}")
+    page.get_by_text("Show more").first.click()
+    shot("compared")
+
+
+def take_explorer(page, shot):
+    """The explorer in the artifact viewer: a sample under the pointer, then the noisy corner selected."""
+    page.get_by_text("explorer.html").click()
+    frame = page.frame_locator("iframe.mlflow-html-iframe")
+    frame.locator("#choose-color").select_option("s_label")
+    page.wait_for_timeout(1000)
+    inside = next(f for f in page.frames if f.evaluate("Boolean(window.dataMap)"))
+    box = page.locator("iframe.mlflow-html-iframe").bounding_box()
+    # The first of the table, lowest avg_probs, is the worst sample.
+    worst = int(frame.locator("tbody td").first.inner_text())
+    x, y = inside.evaluate(f"dataMap.placeOf({worst})")
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    shot("explorer")
+    frame.get_by_role("button", name="box").click()
+    stage = frame.locator("#front").bounding_box()
+    left, bottom = stage["x"] + 58, stage["y"] + stage["height"] - 42
+    page.mouse.move(left, bottom)
+    page.mouse.down()
+    page.mouse.move(left + 0.3 * stage["width"], bottom - 0.3 * stage["height"], steps=5)
+    page.mouse.up()
+    page.mouse.move(left + 0.5 * stage["width"], bottom + 60, steps=3)
+    shot("explorer-selection")
 
 
 def main(folder):
@@ -72,8 +113,16 @@ def main(folder):
     client = MlflowClient(f"sqlite:///{Path(folder).resolve()}/mlflow.db")
     experiment = client.get_experiment_by_name("datamap").experiment_id
     run = client.search_runs([experiment], "run_name = 'seed-1'")[0].info
-    for name in ("dirty", "forgetting"):
-        shutil.copy(Path(run.artifact_uri, "maps", f"{name}_map.png"), IMAGES / f"map-{name}.png")
+    compared = client.search_runs([experiment], "run_name LIKE 'compare%'")[0].info
+    pictures = {
+        "map-dirty": Path(run.artifact_uri, "maps", "dirty_map.png"),
+        "map-forgetting": Path(run.artifact_uri, "maps", "forgetting_map.png"),
+        "map-facets": Path(run.artifact_uri, "maps", "data_map-color_label-facet_label-contours.png"),
+        "comparison": Path(compared.artifact_uri, "maps", "comparison.png"),
+        "movement": Path(compared.artifact_uri, "maps", "movement-1.png"),
+    }
+    for name, path in pictures.items():
+        shutil.copy(path, IMAGES / f"{name}.png")
     server = subprocess.Popen(["mlflow", "server", "--port", str(PORT)], cwd=folder)
     try:
         wait_for_server()
@@ -81,7 +130,7 @@ def main(folder):
             browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.add_init_script(SETTINGS)
-            take(page, experiment, run.run_id)
+            take(page, experiment, run.run_id, compared.run_id)
             browser.close()
     finally:
         server.terminate()

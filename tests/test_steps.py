@@ -278,7 +278,7 @@ def test_bad_rows_are_logged_when_left_out(pairs_file, client, command):
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
     assert (outcome.code, "line 37: 1 columns instead of 3" in outcome.err) == (2, True)
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.on_bad_row=skip")
-    assert "1 bad rows of" in outcome.out
+    assert "1 bad row of" in outcome.out
     run_id = outcome.out.split("\nrun ")[1].split()[0]
     text = local(client, run_id, "data/bad_rows.tsv").read_text()
     assert text == f"file\tline\tproblem\n{pairs_file}\t37\t1 columns instead of 3\n"
