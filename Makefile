@@ -20,7 +20,7 @@ demo: $(VENV)/.installed  ## install what is needed, then train, summarize and p
 	@echo "look at it in the MLflow UI: make ui"
 
 test: $(VENV)/.installed-test lint browser  ## install what is needed, then run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 CJK = /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 browser:  # what the tests of the UI need: a Chromium and a Chinese font

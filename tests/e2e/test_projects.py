@@ -60,7 +60,7 @@ def test_all_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell,
     client, found = runs()
     assert len(found) == 4
     maps = [file.path for file in client.list_artifacts(found[-1].info.run_id, "maps")]
-    assert maps == ["maps/forgetting_map.png"]
+    assert maps == ["maps/explorer.html", "maps/forgetting_map.png"]
 
 
 def test_a_mistake_fails_in_one_line(project, shell):
