@@ -137,3 +137,19 @@ def test_ids_keep_their_leading_zeros():
     for ids in (["007", "8"], ["a", "b"], [7, 8]):
         content = b"".join(summary.lines(frame(2, id=ids)))
         assert summary.read(content)["id"].tolist() == ids
+
+
+def test_some_columns_and_some_rows_of_a_summary(tmp_path):
+    whole = frame(
+        90_000, avg_probs=np.r_[np.zeros(80_000), np.full(10_000, 0.5)]
+    )  # many blocks, floats come late
+    path = tmp_path / "summary.tsv"
+    path.write_bytes(b"".join(summary.lines(whole)))
+    rows = np.array([0, 7, 79_999, 80_001, 89_999])
+    pd.testing.assert_frame_equal(
+        summary.read_rows(path, rows), whole.iloc[rows].reset_index(drop=True), check_dtype=False
+    )
+    some = summary.read(path, {"label", "avg_probs"})
+    assert some.columns.tolist() == ["label", "avg_probs"]
+    assert some["avg_probs"].sum() == 5000
+    assert summary.read(path, {"nobody"}).columns.tolist() == list(whole.columns)

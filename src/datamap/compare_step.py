@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from datamap import comparison, groups, schema, story, summary
 from datamap.errors import ConfigError, counted
-from datamap.steps import say, summary_of, yaml
+from datamap.steps import MAP_COLUMNS, say, summary_of, yaml
 from datamap.tracking import Store
 
 
@@ -18,9 +18,11 @@ def compare(config, into=None):
     store = Store(config.tracking.uri, config.tracking.experiment)
     members = _members(store, config)
     summaries = {}
+    columns = MAP_COLUMNS | {"id", config.x, config.y}
     for run in members:
         name = run.info.run_name
-        summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"], _ = summary_of(run, config)
+        frame, _ = summary_of(run, config, columns)
+        summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"] = frame
     total = max(map(len, summaries.values()))
     summaries = comparison.aligned(summaries)
     count = len(next(iter(summaries.values())))

@@ -18,6 +18,10 @@ PLAN_OPTIONS = ("criterion", "threshold", "use_f_times", "use_l_times", "dirty_l
 MAP_OPTIONS = (
     *PLAN_OPTIONS, "x", "y", "regions", "marginals", "contours", "facet", "lang", "width", "height", "dpi"
 )  # fmt: skip
+# What groupings, regions and marginals are made from.
+MAP_COLUMNS = {
+    "label", "s_label", "correct_ratio", "avg_probs", "label_var", "forgetting_times", "learnt_times"
+}  # fmt: skip
 
 
 def say(text):
@@ -66,7 +70,8 @@ def plot(config):
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.adopt_helper(run, "plot")
-    samples, count = summary_of(run, config)
+    asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
+    samples, count = summary_of(run, config, MAP_COLUMNS | asked)
     with warnings.catch_warnings(record=True) as caught:
         figure = maps.draw_map(
             samples, **options, class_names=run.class_names(), title=run.info.run_name, observations=count
@@ -111,7 +116,8 @@ def _log_explorer(run, samples, config):
         (run.artifacts.find("config/summarize.yaml") or b"{burn_in: 0, until: null}").decode()
     )
     whole, _ = _observed(run, own)  # the observations that the summary is over
-    shown = samples.iloc[explorer.subsample(samples)]
+    with run.artifacts.local(schema.SUMMARY_FILE) as file:
+        shown = summary.read_rows(file, explorer.subsample(samples))
     histories = trajectories.read(run.artifacts, whole, shown["id"].tolist())
     content = run.artifacts.find(schema.SAMPLES_FILE)
     texts = summary.texts_of(content, shown["id"].tolist()) if content else {}
@@ -125,12 +131,13 @@ def _log_explorer(run, samples, config):
     )
 
 
-def summary_of(run, config):
-    """(summary, its number of observations), made first when the run has none."""
+def summary_of(run, config, columns):
+    """(these columns of the summary, its number of observations), made first when the run has none."""
     if not run.has(schema.SUMMARY_FILE):
         say(f"run {run.run_id} has no {schema.SUMMARY_FILE} yet: summarizing it first")
         _summarize(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
-    found = summary.read(run.artifacts.read(schema.SUMMARY_FILE))
+    with run.artifacts.local(schema.SUMMARY_FILE) as file:
+        found = summary.read(file, columns)
     count, now = int(run.metric("summary/observations")), len(run.committed())
     if count < now:
         say(

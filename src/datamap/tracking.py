@@ -395,15 +395,23 @@ class Artifacts(NamedTuple):
         return self.read(path) if path in [file.path for file in found] else None
 
     def read(self, path):
-        """Bytes of an artifact: from where it lies when that is a local folder, else downloaded."""
-        with answers(f"run {self.run_id}: artifact {path}"), tempfile.TemporaryDirectory() as folder:
-            if urlparse(self.root).scheme in ("", "file"):
-                return Path(local_file_uri_to_path(self.root), path).read_bytes()
+        """Bytes of an artifact."""
+        with answers(f"run {self.run_id}: artifact {path}"), self.local(path) as file:
+            return file.read_bytes()
+
+    @contextlib.contextmanager
+    def local(self, path):
+        """The file of an artifact: where it lies when that is a local folder, else downloaded for a while."""
+        if urlparse(self.root).scheme in ("", "file"):
+            yield Path(local_file_uri_to_path(self.root), path)
+            return
+        with tempfile.TemporaryDirectory() as folder:
             # Not the client's method of that name, which leaves its copies.
-            found = mlflow.artifacts.download_artifacts(
-                run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
+            yield Path(
+                mlflow.artifacts.download_artifacts(
+                    run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
+                )
             )
-            return Path(found).read_bytes()
 
 
 def _digest(text):
