@@ -88,7 +88,7 @@ def page(browser):
     """A new window; what a script of the page throws fails the test."""
     with contextlib.closing(browser.new_context(viewport={"width": 1400, "height": 1000})) as context:
         context.add_init_script(SETTINGS)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(error))
         yield page
