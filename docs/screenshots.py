@@ -22,22 +22,13 @@ from pathlib import Path
 from mlflow import MlflowClient
 from playwright.sync_api import sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+import chromium  # noqa: E402
+
 IMAGES = Path(__file__).parent / "images"
 PORT = 5056
 SERVER = f"http://127.0.0.1:{PORT}"
-FLAGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-]  # fmt: skip
-# The UI's view for training runs, without the panel of its assistant.
-SETTINGS = """
-try {
-  localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
-  localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
-  localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
-} catch (sandboxed) {}
-"""
 
 
 def wait_for_server():
@@ -127,9 +118,9 @@ def main(folder):
     try:
         wait_for_server()
         with sync_playwright() as play:
-            browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            browser = play.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            page.add_init_script(SETTINGS)
+            page.add_init_script(chromium.SETTINGS)
             take(page, experiment, run.run_id, compared.run_id)
             browser.close()
     finally:

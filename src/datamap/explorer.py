@@ -26,8 +26,8 @@ def subsample(summary, most=MOST, seed=0):
         return np.arange(len(summary))
     rarity = np.full(len(summary), len(summary))
     label = summary["label"].to_numpy()
-    for found in [*(by(summary) for by in groups.GROUPINGS.values()), groups.by_column(summary, "label")]:
-        for group in found:
+    for by in groups.GROUPINGS.values():
+        for group in by(summary):
             rarity[group.mask] = np.minimum(rarity[group.mask], int(group.mask.sum()))
     counts = np.bincount(label)
     rarity = np.minimum(rarity, counts[label])

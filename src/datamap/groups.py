@@ -172,15 +172,14 @@ def plan(criterion=None, threshold=0, use_f_times=-1, use_l_times=-1, dirty_labe
         "use_f_times": ("forgetting", "forgetting_times", use_f_times),
         "use_l_times": ("learning", "learnt_times", use_l_times),
         "dirty_label": ("kind", None, 0 if dirty_label else -1),
+        "color": (color, None, 0 if color else -1),
     }
-    given = [option for option, (*_, least) in asked.items() if least >= 0] + ["color"] * bool(color)
+    given = [option for option, (*_, least) in asked.items() if least >= 0]
     if len(given) > 1:
         raise MapError(
             f"{' and '.join(given)} both choose the colours; give one of them (criterion= filters)"
         )
-    grouping, column, least = (asked | {None: ("correctness", None, 0), "color": (color, None, 0)})[
-        given[0] if given else None
-    ]
+    grouping, column, least = asked[given[0]] if given else ("correctness", None, 0)
     filters = [Filter(column, least)] if column and least > 0 else []
     filters += [Filter(criterion, threshold)] if criterion else []
     name = "-".join(

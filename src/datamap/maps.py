@@ -31,12 +31,6 @@ AXIS_NAMES = {
     "label_var": "label_var  (variance of the given label's probability)",
     "avg_probs": "avg_probs  (mean probability of the given label)",
 }
-LEGEND_TITLES = {
-    "correctness": "correct_ratio",
-    "forgetting": "forgetting events",
-    "learning": "learning events",
-    "kind": "planted kind",
-}
 MARGINALS = ("avg_probs", "label_var", "correct_ratio")  # confidence, variability, correctness
 MOST_FACETS = 12
 
@@ -77,7 +71,7 @@ def draw_map(
     parts = _facets(shown, facet, class_names)
     names = [f"{word(g.name, lang)} ({int(g.mask.sum()):,})" for g in found]
     heading = _heading(title, plan, len(shown), len(summary), observations, lang)
-    legend_title = LEGEND_TITLES.get(plan.grouping, plan.grouping)
+    legend_title = groups.LEGEND_TITLES.get(plan.grouping, plan.grouping)
     texts = [heading, word(legend_title, lang), *names, *(name for name, _ in parts)]
     with matplotlib.rc_context({**STYLE, "font.family": fonts.families(texts)}):
         figure = new_figure(width, height, dpi)
@@ -206,7 +200,8 @@ def draw_movement(before, after, name_before, name_after, x="label_var", y="avg_
     """Draw where the samples of one run's map lie on another's: an arrow a cell of the map.
 
     An arrow goes from the mean place of the samples that one map has in a cell to their mean place on the
-    other; it is the wider the more samples it stands for, blue where they rose and red where they fell.
+    other, blue where they rose and red where they fell; the dot that it starts from is the larger the more
+    samples it stands for.
 
     Args:
         before, after: DataFrames of the same samples in the same order.

@@ -14,7 +14,7 @@ CELLS = 100  # cells of a density per inch
 CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
 
 
-def draw_groups(ax, xs, ys, groups, limits, names=None):
+def draw_groups(ax, xs, ys, groups, limits):
     """Draw each group's samples, rare groups on top: points, or of many samples their density.
 
     Args:
@@ -22,7 +22,6 @@ def draw_groups(ax, xs, ys, groups, limits, names=None):
         xs, ys: float arrays (samples,).
         groups: list of `groups.Group` over the samples.
         limits: ((left, right), (bottom, top)) of the axes.
-        names: legend labels, one a group.
     """
     total = len(xs)
     size = point_size(min(total, MOST_POINTS))
@@ -36,7 +35,7 @@ def draw_groups(ax, xs, ys, groups, limits, names=None):
             continue
         ax.scatter(
             xs[group.mask], ys[group.mask], s=size, c=group.color, marker=group.marker, alpha=0.8,
-            linewidths=0.35, edgecolors="white", label=names[i] if names else group.name, zorder=zorder,
+            linewidths=0.35, edgecolors="white", label=group.name, zorder=zorder,
         )  # fmt: skip
     ax.set_xlim(limits[0])
     ax.set_ylim(limits[1])

@@ -51,7 +51,7 @@ def reduce(artifacts, group, options):
 
     def tables():
         for number, parts in group.items():
-            table = shards.concat([shards.decode(artifacts.read(part.path), part) for part in parts])
+            table = shards.read(artifacts, parts)
             rows[number] = table.num_rows
             yield number, table
 

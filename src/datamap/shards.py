@@ -184,6 +184,11 @@ def concat(tables):
         ) from error
 
 
+def read(artifacts, parts):
+    """The table of one observation: its shards read, checked and put together (arguments: `decode`, `concat`)."""
+    return concat([decode(artifacts.read(part.path), part) for part in parts])
+
+
 def between(whole, burn_in=0, until=None):
     """The observations of {number: …} without the first `burn_in`, up to number `until`.
 

@@ -33,7 +33,7 @@ def read(source, columns=None):
     with _explained(schema.SUMMARY_FILE):
         known = header(source)
         wanted = known if columns is None or set(columns) - set(known) else [n for n in known if n in columns]
-        return _frame(pyarrow.csv.read_csv(_opened(source), **_options(known, wanted)))
+        return _frame(pyarrow.csv.read_csv(_opened(source), **_options(_types(known), wanted)))
 
 
 def read_rows(source, rows):
@@ -41,7 +41,7 @@ def read_rows(source, rows):
     with _explained(schema.SUMMARY_FILE):
         known = header(source)
         parts, start = [], 0
-        for batch in pyarrow.csv.open_csv(_opened(source), **_options(known, known)):
+        for batch in pyarrow.csv.open_csv(_opened(source), **_options(_types(known))):
             low, high = np.searchsorted(rows, [start, start + len(batch)])
             parts.append(batch.take(pa.array(rows[low:high] - start)))
             start += len(batch)
@@ -67,8 +67,12 @@ INTS = ("label", "s_label", *(name for name in schema.SUMMARY_COLUMNS if name.en
 INTS = (*INTS, "first_forget", "first_learn")
 
 
-def _options(known, wanted):
-    types = {name: pa.int64() if name in INTS else pa.float64() for name in known} | {"id": pa.string()}
+def _types(known):
+    return {name: pa.int64() if name in INTS else pa.float64() for name in known} | {"id": pa.string()}
+
+
+def _options(types, wanted=None):
+    """How arrow reads a TSV of ours: columns of these types, those `wanted` or all."""
     return {
         "parse_options": pyarrow.csv.ParseOptions(delimiter="\t", newlines_in_values=True),
         "convert_options": pyarrow.csv.ConvertOptions(
@@ -106,13 +110,7 @@ def texts_of(content, ids):
     """{column: texts of the samples `ids`, in order} of the bytes of `data/samples.tsv`; "" where it has none."""
     types = {"id": pa.string(), "text_a": pa.string(), "text_b": pa.string()}
     with _explained(schema.SAMPLES_FILE):
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(content),
-            parse_options=pyarrow.csv.ParseOptions(delimiter="\t", newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(
-                null_values=[""], strings_can_be_null=False, column_types=types
-            ),
-        )
+        table = pyarrow.csv.read_csv(_opened(content), **_options(types))
     places = pc.index_in(pa.array(list(map(str, ids)), pa.string()), value_set=table["id"].combine_chunks())
     return {
         name: table[name].take(places).fill_null("").to_pylist()

@@ -312,9 +312,8 @@ class Run:
             self.log_file(file, path)
 
     def log_file(self, file, path):
-        parent = str(Path(path).parent)
         with answers(f"run {self.run_id}: artifact {path}"):
-            self.client.log_artifact(self.run_id, str(file), None if parent == "." else parent)
+            self.client.log_artifact(self.run_id, str(file), _folder(path))
 
     def log_config(self, step, yaml):
         self.log_text(yaml, f"config/{step}.yaml")
@@ -362,9 +361,8 @@ class Run:
 
     def has(self, path):
         """Whether the run has an artifact at `path`."""
-        parent = str(Path(path).parent)
         with answers(f"run {self.run_id}: artifacts"):
-            files = self.client.list_artifacts(self.run_id, None if parent == "." else parent)
+            files = self.client.list_artifacts(self.run_id, _folder(path))
         return path in [file.path for file in files]
 
     @property
@@ -387,11 +385,8 @@ class Artifacts(NamedTuple):
 
     def find(self, path):
         """Bytes of an artifact, or None when the run has none by that path."""
-        parent = str(Path(path).parent)
         with answers(f"run {self.run_id}: artifacts"):
-            found = MlflowClient(self.tracking_uri).list_artifacts(
-                self.run_id, None if parent == "." else parent
-            )
+            found = MlflowClient(self.tracking_uri).list_artifacts(self.run_id, _folder(path))
         return self.read(path) if path in [file.path for file in found] else None
 
     def read(self, path):
@@ -412,6 +407,12 @@ class Artifacts(NamedTuple):
                     run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
                 )
             )
+
+
+def _folder(path):
+    """Where an artifact lies in its run, as MLflow says it: None for the root ("." lists nothing over HTTP)."""
+    parent = str(Path(path).parent)
+    return None if parent == "." else parent
 
 
 def _digest(text):

@@ -198,7 +198,7 @@ def _live_map(run, ranks, samples, committed, start):
     live = LiveMap(samples, run.info.run_name, say)
     for number, parts in sorted(signals_of(run).items()) if committed else ():
         if number <= start.number:
-            live.add(shards.concat([shards.decode(run.artifacts.read(part.path), part) for part in parts]))
+            live.add(shards.read(run.artifacts, parts))
     return live
 
 

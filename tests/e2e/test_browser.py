@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -13,26 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import chromium
 from conftest import PAIRS, ROOT, SMALL_MODEL, mlflow_server
 from datamap import explorer
 from datamap.dynamics import summarize
 from datamap.observations import Observations
 from datamap.trajectories import Trajectories
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-]  # fmt: skip
-# The UI's view for training runs, without the panel of its assistant.
-SETTINGS = """
-try {
-  localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
-  localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
-  localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
-} catch (sandboxed) {}
-"""
 HOSTILE = [
     '<img src=x onerror="top.hacked=window.hacked=1">',
     "</script><script>window.hacked=1</script>",
@@ -76,18 +62,18 @@ def site(tmp_path_factory, empty_store):
 def browser():
     from playwright.sync_api import sync_playwright
 
-    assert CHROMIUM, "these tests need a Chromium; make test installs one"
+    assert chromium.PATH, "these tests need a Chromium; make test installs one"
     with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+        started = play.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
+        yield started
+        started.close()
 
 
 @pytest.fixture
 def page(browser):
     """A new window; what a script of the page throws fails the test."""
     with contextlib.closing(browser.new_context(viewport={"width": 1400, "height": 1000})) as context:
-        context.add_init_script(SETTINGS)
+        context.add_init_script(chromium.SETTINGS)
         context.set_default_timeout(60_000)
         page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(error))
