@@ -156,6 +156,27 @@ def store(empty_store, clean_world):
 
 
 @pytest.fixture
+def client(store):
+    """MLflow's client of that store."""
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+def artifacts(client, run_id, path=None):
+    """Paths of all artifacts of a run below a folder."""
+    found = []
+    for file in client.list_artifacts(run_id, path):
+        found += artifacts(client, run_id, file.path) if file.is_dir else [file.path]
+    return sorted(found)
+
+
+def local(client, run_id, path):
+    """Where an artifact lies."""
+    return Path(client.get_run(run_id).info.artifact_uri, path)
+
+
+@pytest.fixture
 def small_run(command, pairs_file, store):
     """Id of a run with three observations of 36 samples, in a store of its own."""
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)

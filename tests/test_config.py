@@ -1,5 +1,6 @@
 """Every config composes, has a type, a range and a comment for each key."""
 
+import dataclasses
 import itertools
 import re
 from pathlib import Path
@@ -98,3 +99,19 @@ def test_values_are_checked(step, override, message):
 
 def test_demo_data_is_found_from_any_folder():
     assert Path(composed("train").data.path).is_file()
+
+
+def test_the_regions_of_diagnose_are_those_that_maps_shade():
+    from datamap.regions import LIMITS
+
+    found = composed("diagnose", "run_id=x").regions
+    assert (found.variance, found.confidence, found.noisy) == LIMITS
+
+
+def test_the_scores_that_can_be_chosen_are_those_that_there_are():
+    from datamap import curation, mislabel
+
+    choices = {f.name: f.metadata.get("choices") for f in dataclasses.fields(config.DiagnoseConfig)}
+    assert choices["score"] == tuple(mislabel.SCORES)
+    choices = {f.name: f.metadata.get("choices") for f in dataclasses.fields(config.CurateConfig)}
+    assert set(choices["keep"]) == {*curation.RULES, "corrected"}

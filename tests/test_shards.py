@@ -75,8 +75,8 @@ def test_checksums_are_those_of_sha256sum(tmp_path):
 
 @pytest.mark.parametrize("format", schema.FORMATS)
 def test_every_flipped_bit_is_noticed(format):
-    (path, content), (_, sums) = files_of(table_of(5), 100, format)
-    shard = schema.parse_shard(path)._replace(sha256=shards.parse_checksums(sums, "x")[path])
+    (path, content), (sums_path, sums) = files_of(table_of(5), 100, format)
+    shard = schema.parse_shard(path)._replace(sha256=shards.parse_checksums(sums, sums_path)[path])
     generator = np.random.default_rng(0)
     for bit in generator.integers(0, 8 * len(content), 50):
         damaged = bytearray(content)
@@ -91,6 +91,10 @@ def test_names_of_shards():
     shard = schema.Shard("step", 800, 2, 12)
     assert schema.parse_shard(shard.path) == shard
     assert schema.parse_shard("signals/notes.txt") is None
+    fold = schema.Shard("epoch", 3, 1, 5, folder="holdout")
+    assert fold.path == "holdout/epoch_0003-00001-of-00005.jsonl"
+    assert fold.checksums_path == "holdout/epoch_0003-00001-of-00005.sha256"
+    assert schema.parse_shard(fold.path) == fold
 
 
 def test_original_tutorials_true_and_false():

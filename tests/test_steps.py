@@ -12,27 +12,9 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from conftest import ROOT, SMALL_MODEL
+from conftest import ROOT, SMALL_MODEL, artifacts, local
 from datamap import schema
 from reference import reduce_records
-
-
-@pytest.fixture
-def client(store):
-    from mlflow import MlflowClient
-
-    return MlflowClient()
-
-
-def artifacts(client, run_id, path=None):
-    found = []
-    for file in client.list_artifacts(run_id, path):
-        found += artifacts(client, run_id, file.path) if file.is_dir else [file.path]
-    return sorted(found)
-
-
-def local(client, run_id, path):
-    return Path(client.get_run(run_id).info.artifact_uri, path)
 
 
 def records(client, run_id):

@@ -1,11 +1,15 @@
 """Data Map: dataset cartography inside MLflow."""
 
 __version__ = "0.1.0"
-__all__ = ["draw_map"]
+__all__ = ["SignalRecorder", "draw_map"]
 
 
 def __getattr__(name):
-    """`datamap.draw_map`, loaded when it is used: matplotlib takes half a second to import."""
+    """What is public, loaded when it is used: matplotlib takes half a second to import, mlflow three."""
+    if name == "SignalRecorder":
+        from datamap.recording import SignalRecorder
+
+        return SignalRecorder
     if name == "draw_map":
         from datamap.maps import draw_map
 

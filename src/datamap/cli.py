@@ -35,10 +35,11 @@ QUIET = (
     "hydra/hydra_logging=disabled",
 )
 MISSING_HINTS = {
+    "keep": "choose clean, relabelled, corrected, ambiguous, both_ends or forgettable",
     "runs": "give runs='[<id>,<id>]', or a search filter such as \"runs=params.data = 'demo'\"",
     "run_id": "give run_id=<id>, or run_id=latest for the newest run with signals",
 }
-QUOTED = ("run_id", "plot.run_id", "summarize.run_id")  # Hydra would read 9e34…1 as a number
+QUOTED = ("run_id", "plot.run_id", "summarize.run_id", "diagnose.run_id")  # Hydra would read 9e34…1 as a number
 
 
 def step(name, description, sweep=None):
@@ -213,6 +214,7 @@ DEFAULT_FILES = {
     "data": "file.yaml",
     "model": "tiny.yaml",
     "engine": "dask.yaml",
+    "regions": "absolute.yaml",
     "tracking": "default.yaml",
 }
 GROUPS = {
@@ -221,5 +223,9 @@ GROUPS = {
     "plot": ("tracking",),
     "compare": ("tracking",),
     "main": ("data", "model", "tracking"),
+    "diagnose": ("regions", "tracking"),
+    "curate": ("tracking",),
     "upload": (),
+    "import_signals": ("tracking",),
+    "export_signals": ("tracking",),
 }

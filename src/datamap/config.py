@@ -44,6 +44,7 @@ class DataConfig:
     sample: int | None = number(low=2)
     flip_ratio: float = number(low=0, high=1)
     on_bad_row: str = number(choices=("error", "skip"))
+    folds: int | None = number(low=2)
 
 
 @dataclass
@@ -86,6 +87,7 @@ class SignalsConfig:
     format: str = number(choices=("jsonl", "parquet"))
     batch_size: int = number(low=1)
     shard_rows: int = number(low=1)
+    threshold_samples: bool = MISSING
 
 
 @dataclass
@@ -164,6 +166,54 @@ class CompareConfig:
 
 
 @dataclass
+class RegionsConfig:
+    by: str = number(choices=("absolute", "quantile"))
+    variance: float = number(low=0)
+    confidence: float = number(low=0, high=1)
+    noisy: float = number(low=0, high=1)
+
+
+@dataclass
+class DiagnoseConfig:
+    run_id: str = MISSING
+    score: str = number(choices=("combined", "confidence", "aum", "forgetting", "confident_learning"))
+    texts: bool = MISSING
+    lang: str = number(choices=("en", "zh"))
+    regions: RegionsConfig = field(default_factory=RegionsConfig)
+    summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
+class CurateConfig:
+    run_id: str = MISSING
+    keep: str = number(
+        choices=("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable")
+    )
+    share: float | None = number(low=0, high=1)
+    threshold: float | None = number(low=0, high=1)
+    corrections: str | None = MISSING
+    balance: bool = MISSING
+    diagnose: DiagnoseConfig = field(default_factory=DiagnoseConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
+class ImportConfig:
+    path: str = MISSING
+    format: str = number(choices=("auto", "tutorial", "datamap", "cartography"))
+    texts: str | None = MISSING
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
+class ExportConfig:
+    run_id: str = MISSING
+    folder: str = MISSING
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
 class UploadConfig:
     folder: str = MISSING
 
@@ -185,7 +235,11 @@ STEPS = {
     "plot": PlotConfig,
     "compare": CompareConfig,
     "main": MainConfig,
+    "diagnose": DiagnoseConfig,
+    "curate": CurateConfig,
     "upload": UploadConfig,
+    "import_signals": ImportConfig,
+    "export_signals": ExportConfig,
 }
 
 

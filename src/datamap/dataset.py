@@ -77,7 +77,7 @@ class Samples:
         )
 
 
-def load_samples(path, columns, header=None, skip_bad=False, class_names=None):
+def load_samples(path, columns, header=None, skip_bad=False, class_names=None, name=None):
     """Read a file of labelled texts.
 
     Args:
@@ -88,13 +88,14 @@ def load_samples(path, columns, header=None, skip_bad=False, class_names=None):
         header: whether the first line names the columns; None = find out.
         skip_bad: leave malformed rows out and name them in `bad_rows`, instead of an error.
         class_names: the classes that labels must be of; None = those that occur, sorted.
+        name: what the file is called in messages and in the run; None = its path.
     Raises:
         DataError: the file cannot be read, a column is not there, or a row is malformed (wrong
             column count, empty text, no label, unknown label, id given twice, a class that occurs
             once, bytes that are not UTF-8), with file and line.
     """
     known = {*COLUMNS, *(c for c in columns.values() if isinstance(c, str))}
-    return _samples(str(path), *read_rows(Path(path), header, known), columns, skip_bad, class_names)
+    return _samples(name or str(path), *read_rows(Path(path), header, known), columns, skip_bad, class_names)
 
 
 def load_named(name, columns, header=None, skip_bad=False):

@@ -25,7 +25,8 @@ class Parcel(NamedTuple):
     """What is logged together; the metrics come last and commit the files.
 
     `files()` yields (artifact path, bytes), and is called in the sending thread. `metrics` is
-    {name: value} at step `number`; `status` ends the run, and removes the artifacts at `remove`.
+    {name: value} at step `number`; `status` ends the run ("" leaves its status to its owner), and
+    removes the artifacts at `remove`.
     `then(run)` is called when all that is sent, and never tried again.
     """
 
@@ -46,9 +47,11 @@ class Outbox:
         spool: folder for what could not be sent.
         say: prints a line.
         finished: what to remove from the run when training ends well.
+        owned: whether the run's status is ours to set.
     """
 
-    def __init__(self, run, patience, spool, say, finished=None):
+    def __init__(self, run, patience, spool, say, finished=None, owned=True):
+        self.owned = owned
         self.run, self.patience, self.say, self.finished = run, patience, say, finished
         self.folder = Path(spool, run.run_id)
         self.failure = None
@@ -65,6 +68,7 @@ class Outbox:
         if kind is KeyboardInterrupt:
             self._hurry.set()  # one attempt, then the spool: the user wants to leave
         status = "FINISHED" if kind is None else "KILLED" if kind is KeyboardInterrupt else "FAILED"
+        status = status if self.owned else ""
         self._end(Parcel(0, status=status, remove=self.finished if kind is None else None))
         left = spooled(self.folder)
         if left:
@@ -110,7 +114,7 @@ class Outbox:
         files = list(parcel.files())
         offline = bool(spooled(self.folder))
         start, pause = time.monotonic(), 1
-        lately = offline and start - self._refused < LONGEST_PAUSE and not parcel.status
+        lately = offline and start - self._refused < LONGEST_PAUSE and parcel.status is None
         while not lately:
             try:
                 deliver_spooled(self.run, self.folder)

@@ -22,6 +22,20 @@ class Limits(NamedTuple):
 LIMITS = Limits()
 
 
+def limits_at(summary, quantiles):
+    """`Limits` of one run: the values that lie at these quantiles of its label_var and avg_probs.
+
+    Args:
+        summary: DataFrame with the columns label_var and avg_probs.
+        quantiles: `Limits` of numbers in [0, 1].
+    """
+    return Limits(
+        float(summary["label_var"].quantile(quantiles.variance)),
+        float(summary["avg_probs"].quantile(quantiles.confidence)),
+        float(summary["avg_probs"].quantile(quantiles.noisy)),
+    )
+
+
 def of(summary, limits=LIMITS):
     """Region of each sample: int array (samples,) of places in `NAMES`.
 

@@ -55,14 +55,19 @@ KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
 SUMMARY_FILE = "summary.tsv"
 LABELS_FILE = "labels.json"
 SIGNALS_DIR = "signals"
+HOLDOUT_DIR = "holdout"  # of models that never saw the samples: shard k of n is fold k of n
+THRESHOLD_DIR = "threshold"  # of samples that were trained as a class of their own
 MAPS_DIR = "maps"
 EXPLORER_FILE = "maps/explorer.html"
+DIAGNOSIS_FILE = "diagnosis.tsv"
+CURATED_FILE = "curated.tsv"
 SAMPLES_FILE = "data/samples.tsv"
-COMMIT_METRIC = "signals.rows"
+COMMIT_METRIC = "signals.rows"  # at step = the observation's number
+PASS_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
 
 FORMATS = ("jsonl", "parquet")
 
-_SHARD = re.compile(rf"(epoch|step)_(\d+)-(\d+)-of-(\d+)\.({'|'.join(FORMATS)})$")
+_SHARD = re.compile(rf"(?:(\w+)/)?(epoch|step)_(\d+)-(\d+)-of-(\d+)\.({'|'.join(FORMATS)})$")
 
 
 class Shard(NamedTuple):
@@ -74,21 +79,29 @@ class Shard(NamedTuple):
     count: int
     format: str = "jsonl"
     sha256: str | None = None  # of the file's bytes, where known
+    folder: str = SIGNALS_DIR
+
+    @property
+    def _observation(self):
+        width = 4 if self.unit == "epoch" else 6
+        return f"{self.folder}/{self.unit}_{self.number:0{width}d}"
+
+    @property
+    def _stem(self):
+        return f"{self._observation}-{self.index:05d}-of-{self.count:05d}"
 
     @property
     def path(self):
         """Artifact path in the run, such as `signals/epoch_0001-00000-of-00001.jsonl`."""
-        return f"{_stem(self.unit, self.number)}-{self.index:05d}-of-{self.count:05d}.{self.format}"
+        return f"{self._stem}.{self.format}"
 
     @property
     def checksums_path(self):
-        """Artifact path of the checksums of its observation, such as `signals/epoch_0001.sha256`."""
-        return f"{_stem(self.unit, self.number)}.sha256"
+        """Artifact path of its checksum: one file an observation, `signals/epoch_0001.sha256`.
 
-
-def _stem(unit, number):
-    width = 4 if unit == "epoch" else 6
-    return f"{SIGNALS_DIR}/{unit}_{number:0{width}d}"
+        Outside `signals/` an observation's shards are not made together, and each has a file of its own.
+        """
+        return f"{self._observation if self.folder == SIGNALS_DIR else self._stem}.sha256"
 
 
 def parse_shard(path):
@@ -96,5 +109,5 @@ def parse_shard(path):
     match = _SHARD.search(path)
     if not match:
         return None
-    unit, number, index, count, format = match.groups()
-    return Shard(unit, int(number), int(index), int(count), format)
+    folder, unit, number, index, count, format = match.groups()
+    return Shard(unit, int(number), int(index), int(count), format, folder=folder or SIGNALS_DIR)

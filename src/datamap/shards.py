@@ -23,9 +23,14 @@ def encoded(table, unit, number, rows, format="jsonl", first=0, count=None):
     """
     own = max(1, -(-table.num_rows // rows))
     for index in range(own):
-        content = encode(table.slice(index * rows, rows), format)
-        digest = hashlib.sha256(content).hexdigest()
-        yield schema.Shard(unit, number, first + index, count or own, format, digest), content
+        shard = schema.Shard(unit, number, first + index, count or own, format)
+        yield sealed(table.slice(index * rows, rows), shard)
+
+
+def sealed(table, shard):
+    """(Shard with its checksum, bytes) of a table that is one whole shard."""
+    content = encode(table, shard.format)
+    return shard._replace(sha256=hashlib.sha256(content).hexdigest()), content
 
 
 def checksums(shards):
@@ -42,7 +47,7 @@ def parse_checksums(content, path):
     found = re.findall(r"^([0-9a-f]{64})  (\S+)$", content.decode("utf-8", "replace"), re.MULTILINE)
     if len(found) != content.count(b"\n") or not found:
         raise SignalError(f"{path} is damaged: it is not a list of checksums")
-    return {f"{schema.SIGNALS_DIR}/{name}": digest for digest, name in found}
+    return {f"{Path(path).parent}/{name}": digest for digest, name in found}
 
 
 def encode(table, format):

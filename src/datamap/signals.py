@@ -23,6 +23,35 @@ class Outputs(NamedTuple):
     log_probs: np.ndarray
 
 
+def as_array(values):
+    """NumPy array of a list, an array, or a PyTorch or Paddle tensor: with a gradient, on any device.
+
+    Neither framework is imported. Half-precision floats become float32, which holds each of them
+    exactly (Paddle's `numpy()` would give the bits of a bfloat16 as a uint16).
+
+    Raises:
+        SignalError: rows of different lengths.
+
+    >>> as_array([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    if isinstance(values, list | tuple) and values and _is_tensor(values[0]):
+        return np.array([as_array(value) for value in values])
+    if _is_tensor(values):
+        values = values.detach().cpu()
+        values = (values.float() if str(values.dtype).endswith("float16") else values).numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise SignalError(f"not an array: {error}") from error
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _is_tensor(value):
+    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    return bool(packages & {"torch", "paddle"}) and hasattr(value, "detach")
+
+
 def log_softmax(logits):
     """Log-probabilities of classes, in float64 so that no finite logit gives an infinite loss.
 
@@ -90,6 +119,8 @@ SIGNALS = {
 def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where="signals"):
     """Signals of a batch, one row a sample (columns: `schema.SIGNAL_COLUMNS`).
 
+    Lists, arrays and tensors (`as_array`); ids and labels may also be (samples, 1).
+
     Args:
         ids: (samples,) ints or strings.
         labels: (samples,) class indices of the given labels.
@@ -102,12 +133,14 @@ def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where=
     Raises:
         SignalError: a shape, label, logit or probability that cannot be right, with its id.
     """
-    ids, labels = np.asarray(ids), np.asarray(labels)
     if (logits is None) == (probs is None):
         raise SignalError(f"{where}: give either logits or probs")
-    scores = np.asarray(logits if probs is None else probs)
-    noisy = np.zeros(len(ids), np.int64) if noisy_labels is None else np.asarray(noisy_labels)
+    ids, labels = _flat(as_array(ids)), _flat(as_array(labels))
+    scores = as_array(logits if probs is None else probs)
+    noisy = np.zeros(len(ids), np.int64) if noisy_labels is None else _flat(as_array(noisy_labels))
+    _refuse_other_tasks(ids, labels, scores, where)
     _check_shapes(ids, labels, scores, noisy, where)
+    labels, noisy = _indices(labels, ids, where), _indices(noisy, ids, where)
     _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: not finite (NaN or infinite)")
     classes = scores.shape[1]
     _refuse((labels < 0) | (labels >= classes), ids, f"{where}: label is not in 0..{classes - 1}")
@@ -118,7 +151,7 @@ def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where=
         _refuse(wrong, ids, f"{where}: probabilities are negative or do not sum to 1")
         log_probs = log_of(scores)
     outputs = Outputs(labels, noisy, np.exp(log_probs).astype(np.float32), log_probs)
-    columns = {"id": _id_array(ids), **{name: f(outputs) for name, f in SIGNALS.items()}}
+    columns = {"id": _id_array(ids, where), **{name: f(outputs) for name, f in SIGNALS.items()}}
     return pa.table({name: _column(values) for name, values in columns.items()})
 
 
@@ -148,20 +181,25 @@ class SignalRecorder:
 
         Raises:
             SignalError: nothing was recorded, an id was recorded twice, or `number` does not
-                come after the last one.
+                come after the last one (the first is 1 or more).
         """
         if not self._batches:
             raise SignalError(f"observation {number}: nothing was recorded")
         if number <= self._last:
-            raise SignalError(f"observation {number} does not come after {self._last}")
-        table = pa.concat_tables(self._batches)
-        refuse_repeated(table["id"], f"observation {number}")
+            hint = "" if self._last else ": count from 1"
+            raise SignalError(f"observation {number} does not come after {self._last}{hint}")
+        try:
+            table = pa.concat_tables(self._batches)
+        except pa.ArrowInvalid as error:
+            raise SignalError(f"observation {number}: some ids are numbers, others strings") from error
+        hint = " (does the sampler repeat samples? record each once an observation)"
+        refuse_repeated(table["id"], f"observation {number}", hint)
         self._write(number, table)
         self._batches, self._last = [], number
         return table
 
 
-def refuse_repeated(ids, where):
+def refuse_repeated(ids, where, hint=""):
     """Raise SignalError when an id of an arrow column occurs twice."""
     if pa.types.is_integer(ids.type):
         ordered = np.sort(ids.to_numpy())  # a fifth of the memory of a hash table
@@ -171,7 +209,45 @@ def refuse_repeated(ids, where):
     if repeated:
         counts = ids.value_counts().to_pylist()
         twice = [entry["values"] for entry in counts if entry["counts"] > 1]
-        raise SignalError(f"{where}: id repeated: {first_few(twice)}")
+        raise SignalError(f"{where}: id repeated: {first_few(twice)}{hint}")
+
+
+def _flat(array):
+    """An array (n, 1), as Paddle's loaders give labels, as (n,); others as they are."""
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _refuse_other_tasks(ids, labels, scores, where):
+    """Raise SignalError for outputs of tasks that have no one distribution over classes a sample."""
+    if scores.ndim == 3:
+        raise SignalError(
+            f"{where}: scores {scores.shape}: sequence labelling (a label a token) is not supported: "
+            "record one row a sample"
+        )
+    if labels.ndim == 2:
+        raise SignalError(
+            f"{where}: labels {labels.shape}: multi-label is not supported; of one-hot labels give the "
+            "indices: labels.argmax(1)"
+        )
+    if scores.shape in (ids.shape, (len(ids), 1)):
+        raise SignalError(
+            f"{where}: one score a sample {scores.shape}: give both classes, such as "
+            "probs=np.stack([1 - p, p], axis=1) with p = 1 / (1 + np.exp(-logit))"
+        )
+
+
+def _indices(labels, ids, where):
+    """Class indices as int64.
+
+    Raises:
+        SignalError: they are not whole numbers.
+    """
+    if labels.dtype.kind not in "iubf":
+        raise SignalError(f"{where}: labels must be class indices, not {first_few(labels, 3)}")
+    if labels.dtype.kind == "f":
+        wrong = ~np.isfinite(labels) | (np.floor(labels) != labels)
+        _refuse(wrong, ids, f"{where}: label is not a whole number: multi-label is not supported")
+    return labels.astype(np.int64)
 
 
 def _check_shapes(ids, labels, scores, noisy, where):
@@ -186,8 +262,13 @@ def _refuse(wrong, ids, problem):
         raise SignalError(f"{problem}, id {first_few(ids[wrong])}")
 
 
-def _id_array(ids):
-    return ids if np.issubdtype(ids.dtype, np.integer) else pa.array(ids.tolist(), pa.string())
+def _id_array(ids, where):
+    if ids.dtype.kind in "iu":
+        return ids.astype(np.int64)
+    wrong = [value for value in ids.tolist() if not isinstance(value, str)]
+    if wrong:
+        raise SignalError(f"{where}: ids must be whole numbers or strings, not {first_few(wrong, 3)}")
+    return pa.array(ids.tolist(), pa.string())
 
 
 def _column(values):

@@ -54,7 +54,7 @@ def _summarize(run, config):
     if 0 < dirty.sum() < len(dirty):
         metrics["summary/auroc_dirty"] = dynamics.auroc(1 - totals.avg_probs, dirty)
     run.log_metrics(metrics, max(whole))
-    run.describe(story.of_run(len(dirty), metrics))
+    run.describe(story.of_run(len(dirty), run.metrics()))
     say(f"{schema.SUMMARY_FILE}: {counted(len(dirty), 'sample')} over {counted(len(whole), 'observation')}")
     if "summary/auroc_dirty" in metrics:
         say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
@@ -112,10 +112,7 @@ def _log_map(run, maps, figure, name, config):
 def _log_explorer(run, samples, config):
     from datamap import explorer, trajectories
 
-    own = OmegaConf.create(
-        (run.artifacts.find("config/summarize.yaml") or b"{burn_in: 0, until: null}").decode()
-    )
-    whole, _ = _observed(run, own)  # the observations that the summary is over
+    whole, _ = observed_as_summarized(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
         shown = summary.read_rows(file, explorer.subsample(samples))
     histories = trajectories.read(run.artifacts, whole, shown["id"].tolist())
@@ -138,7 +135,7 @@ def summary_of(run, config, columns):
         _summarize(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
         found = summary.read(file, columns)
-    count, now = int(run.metric("summary/observations")), len(run.committed())
+    count, now = int(run.metrics()["summary/observations"]), len(run.committed())
     if count < now:
         say(
             f"note: the summary covers {count} of {now} observations; "
@@ -155,17 +152,40 @@ def _observed(run, config):
     return shards.between(signals_of(run, committed), config.burn_in, config.until), committed
 
 
+def observed_as_summarized(run):
+    """({number: its shards} of the observations that the run's summary is over, whether samples may lack in some)."""
+    found = run.artifacts.find("config/summarize.yaml")
+    own = OmegaConf.create(found.decode() if found else {"burn_in": 0, "until": None, "allow_missing": False})
+    return _observed(run, own)[0], own.allow_missing
+
+
 def signals_of(run, committed=None):
     """{number: its shards} of the observations that were committed."""
-    files = run.signal_files()
-    found = [shard for shard in map(schema.parse_shard, files) if shard]
-    digests = {}
-    for path in {shard.checksums_path for shard in found} & set(files):
-        digests |= shards.parse_checksums(run.artifacts.read(path), path)
+    found, digests = _shards_in(run, schema.SIGNALS_DIR)
     whole, left_out = shards.complete_observations(found, committed or run.committed(), digests)
     if left_out:
         say(f"note: observation {listing(left_out)} was never committed (a killed run?) and is left out")
     return whole
+
+
+def pass_signals_of(run, folder):
+    """{number: its shards} of a run's further trainings (`passes`) in a folder; {} where not all of them are done."""
+    done = run.committed(schema.PASS_METRICS[folder])
+    found, digests = _shards_in(run, folder) if done else ([], {})
+    if len(done) < max((shard.count for shard in found), default=0):
+        say(f"note: {folder}/ is not finished (a killed run? python src/train.py resume=true) and is left out")
+        return {}
+    return shards.complete_observations(found, {shard.number: 0 for shard in found}, digests)[0]
+
+
+def _shards_in(run, folder):
+    """([Shard, …], {artifact path: SHA-256}) that lie in a folder of the run."""
+    files = run.files(folder)
+    found = [shard for shard in map(schema.parse_shard, files) if shard]
+    digests = {}
+    for path in {shard.checksums_path for shard in found} & set(files):
+        digests |= shards.parse_checksums(run.artifacts.read(path), path)
+    return found, digests
 
 
 def _parts(run, config, whole):

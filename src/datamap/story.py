@@ -8,9 +8,10 @@ def of_run(samples, metrics):
 
     Args:
         samples: how many there are.
-        metrics: {name: value} as `summarize` logs them.
+        metrics: {name: value} as `summarize` and perhaps `diagnose` log them.
     """
     m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
+    diagnosed = "diagnosis/wrong" in m
     lines = [
         f"**{counted(samples, 'sample')} over {counted(int(m['observations']), 'observation')}.** "
         f"Mean confidence {m['mean_confidence']:.2f}; {m['never_learnt']:.1%} of the samples were never predicted "
@@ -24,15 +25,38 @@ def of_run(samples, metrics):
             "",
             f"Planted dirty samples against the rest: AUROC of 1 - avg_probs **{m['auroc_dirty']:.3f}**.",
         ]
+    if diagnosed:
+        low, high = (round(m[f"diagnosis/wrong_{end}"]) for end in ("low", "high"))
+        lines += ["", f"**About {counted(round(m['diagnosis/wrong']), 'label')} wrong** ({low:,} to {high:,})."]
     lines += [
         "",
         "| open | to |",
         "|---|---|",
+        *(["| Artifacts → `diagnosis.tsv` | read the samples, likeliest wrong first |"] if diagnosed else []),
         "| Artifacts → `maps/explorer.html` | hover, search, filter and select samples, replay the epochs |",
         "| Model metrics → `maps` | see the map, and how it formed |",
         "| Artifacts → `summary.tsv` | sort all samples by any number |",
     ]
     return "\n".join(lines)
+
+
+def of_curated(name, link, rule, counts, command):
+    """Description of a run that holds a curated training file.
+
+    Args:
+        name, link: of the run that it is made from.
+        rule: what `keep=` said.
+        counts: {"samples": …, "samples_before": …, "relabelled": …}.
+        command: what trains on the file.
+    """
+    return "\n".join(
+        [
+            f"**{counts['samples']:,} of the {counts['samples_before']:,} samples** of run [{name}]({link}) by "
+            f"`keep={rule}`, {counts['relabelled']:,} of them with another label (`curated.tsv`).",
+            "",
+            f"Train on them: `{command}`",
+        ]
+    )
 
 
 def of_comparison(runs, agreement, hard, share):

@@ -19,7 +19,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's 7 take
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
@@ -37,6 +37,7 @@ CLAIM_TAG = "mlflow.datamap.writer"  # the UI hides tags of this prefix
 PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"
 NOTE_TAG = "mlflow.note.content"
+RUNS_SCHEME = "runs:/"  # MLflow's address of an artifact
 OUR_NOTE_TAG = "mlflow.datamap.note"  # digest of what we wrote there last; the UI hides tags of this prefix
 
 
@@ -158,6 +159,22 @@ class Store:
             max_results=1,
         )
 
+    def newest_with(self, artifact):
+        """The newest run of the experiment that has an artifact at this path; looks at 100 runs."""
+        experiment = self.experiment()
+        with answers(f"runs with {artifact}"):
+            found = experiment and self.client.search_runs(
+                [experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=100
+            )
+        for run in found or ():
+            run = Run(self, run.info.run_id)
+            if run.has(artifact):
+                return run
+        raise TrackingError(
+            f"{RUNS_SCHEME}latest/{artifact}: none of the newest 100 runs of {self.experiment_name!r} has it; "
+            f"name one: {RUNS_SCHEME}<run id>/{artifact}"
+        )
+
     def adopt_helper(self, run, step):
         """Nest the run that `mlflow run` made for a step under the run that the step works on."""
         helper = os.environ.get("MLFLOW_RUN_ID")
@@ -170,6 +187,41 @@ class Store:
                     NOTE_TAG: f"Made by `mlflow run`; its result is in run {run.run_id}.",
                 }
             )
+
+
+def resolved(path, uri=None, experiment=None):
+    """`path`; where it is `runs:/latest/<artifact>`, with the id of the newest run that has the artifact."""
+    latest = f"{RUNS_SCHEME}latest/"
+    if not str(path).startswith(latest):
+        return path
+    artifact = path.removeprefix(latest)
+    return f"{RUNS_SCHEME}{Store(uri, experiment).newest_with(artifact).run_id}/{artifact}"
+
+
+@contextlib.contextmanager
+def opened(path, uri=None):
+    """The local file of `path`, which may be an artifact: `runs:/<run id>/<artifact path>`.
+
+    Raises:
+        TrackingError: there is no such run, or it has no such artifact.
+    """
+    if not str(path).startswith(RUNS_SCHEME):
+        yield Path(path)
+        return
+    run_id, _, artifact = path.removeprefix(RUNS_SCHEME).strip("/").partition("/")
+    run = Store(uri).run(run_id)
+    if not artifact or not run.has(artifact):
+        raise TrackingError(
+            f"{path}: run {run_id} has no such artifact; an artifact is {RUNS_SCHEME}<run id>/<path>"
+        )
+    with run.artifacts.local(artifact) as file:
+        yield file
+
+
+def active_run_id():
+    """Id of the run that the user's own code works in (`mlflow.start_run`), or None."""
+    run = mlflow.active_run()
+    return run and run.info.run_id
 
 
 def _alone(uri):
@@ -248,11 +300,12 @@ class Run:
 
     # ------------------------------------------------------------------ what training logs
 
-    def begin(self):
-        """Mark the run as running, and this process as the one that writes into it from now on."""
+    def begin(self, owned=True):
+        """Mark this process as the one that writes into the run from now on, and as running a run of ours."""
         self.claim = uuid.uuid4().hex
-        with answers(f"run {self.run_id}"):
-            self.client.update_run(self.run_id, status="RUNNING")
+        if owned:
+            with answers(f"run {self.run_id}"):
+                self.client.update_run(self.run_id, status="RUNNING")
         self.set_tags({CLAIM_TAG: self.claim})
 
     def check_claim(self):
@@ -333,37 +386,41 @@ class Run:
         """Log labelled texts as a dataset input of the run: name, digest, schema and size."""
         from mlflow.entities import DatasetInput, InputTag
 
+        of_run = source.startswith(RUNS_SCHEME)  # MLflow knows no kind of source for its own artifacts
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about integer columns and sources of two readings
-            dataset = mlflow.data.from_pandas(frame, source=source, targets="label", name=name, digest=digest)
+            dataset = mlflow.data.from_pandas(
+                frame, source=None if of_run else source, targets="label", name=name, digest=digest
+            )
             entity = dataset._to_mlflow_entity()
+        if of_run:
+            source = json.dumps({"uri": source})
+            entity = Dataset(name, digest, "artifact", source, entity.schema, entity.profile)
         tag = InputTag("mlflow.data.context", context)
         with answers(f"run {self.run_id}: dataset"):
             self.client.log_inputs(self.run_id, [DatasetInput(entity, [tag])])
 
     # ------------------------------------------------------------------ what later steps read
 
-    def metric(self, name):
-        """Latest value of a metric."""
+    def metrics(self):
+        """{name: latest value} of all metrics."""
         with answers(f"run {self.run_id}"):
-            return self.client.get_run(self.run_id).data.metrics[name]
+            return self.client.get_run(self.run_id).data.metrics
 
-    def committed(self):
-        """{observation number: rows} of the observations that are whole."""
-        with answers(f"run {self.run_id}: metric {schema.COMMIT_METRIC}"):
-            history = self.client.get_metric_history(self.run_id, schema.COMMIT_METRIC)
+    def committed(self, metric=schema.COMMIT_METRIC):
+        """{observation number: rows} of the observations that are whole; of another metric: {step: value}."""
+        with answers(f"run {self.run_id}: metric {metric}"):
+            history = self.client.get_metric_history(self.run_id, metric)
         return {metric.step: int(metric.value) for metric in history}
 
-    def signal_files(self):
-        """Artifact paths of all that lies in `signals/`, committed or not."""
+    def files(self, folder):
+        """Artifact paths of all that lies in a folder, committed or not."""
         with answers(f"run {self.run_id}: artifacts"):
-            return [file.path for file in self.client.list_artifacts(self.run_id, schema.SIGNALS_DIR)]
+            return [file.path for file in self.client.list_artifacts(self.run_id, folder)]
 
     def has(self, path):
         """Whether the run has an artifact at `path`."""
-        with answers(f"run {self.run_id}: artifacts"):
-            files = self.client.list_artifacts(self.run_id, _folder(path))
-        return path in [file.path for file in files]
+        return path in self.files(_folder(path))
 
     @property
     def artifacts(self):

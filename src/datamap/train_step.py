@@ -7,13 +7,12 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from datamap import checkpoints, dataset, schema, shards, summary
-from datamap.config import TrainConfig
+from datamap import checkpoints, dataset, pass_step, schema, shards, summary
 from datamap.errors import ConfigError, TrackingError, TrainingError, counted
 from datamap.outbox import Outbox, Parcel, deliver_spooled, patiently, spool_note, spooled
 from datamap.ranks import Ranks
 from datamap.steps import say, signals_of, yaml
-from datamap.tracking import Store
+from datamap.tracking import Store, opened, resolved
 
 CHECKPOINTS = "checkpoint"
 
@@ -25,6 +24,7 @@ def train(config):
     ranks = Ranks(config.trainer.device)
     if config.resume:
         return _resume(config, ranks)
+    config = replace(config, data=_resolved(config))
     samples, dev = _data(config)
     # The others come to the store when the first has made it.
     store = Store(config.tracking.uri, config.tracking.experiment, create=True) if ranks.first else None
@@ -47,8 +47,9 @@ def _resume(config, ranks):
     own = run.artifacts.find("config/train.yaml")
     if own is None:
         raise TrackingError(f"run {run.run_id} ended before it had logged anything: start a new one")
-    own = OmegaConf.create(own.decode())
-    own = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TrainConfig), own))
+    # Keys that the run's version did not know yet are today's defaults.
+    own = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.create(own.decode()))
+    own = OmegaConf.to_object(own)
     own = replace(own, resume=True, run_id=run.run_id, tracking=config.tracking)
     samples, dev = _data(own)
     if samples.digest != run.dataset_digest():
@@ -75,9 +76,9 @@ def _data(config):
     if data.path is None:
         samples, dev = dataset.load_named(data.loader, **options)
     else:
-        samples = dataset.load_samples(data.path, **options)
-        dev = data.dev_path and dataset.load_samples(
-            data.dev_path, **options, class_names=samples.class_names
+        samples = _load(data.path, config.tracking, **options)
+        dev = data.dev_path and _load(
+            data.dev_path, config.tracking, **options, class_names=samples.class_names
         )
     if data.sample and data.sample > len(samples):
         say(f"note: data.sample={data.sample}, but {samples.path} has {len(samples)} rows: all are used")
@@ -90,6 +91,17 @@ def _data(config):
             f"{counted(len(samples.bad_rows), 'bad row')} of {samples.path} left out (artifact data/bad_rows.tsv)"
         )
     return samples, dev
+
+
+def _resolved(config):
+    """The data's config, where `latest` in a path is the run that is the latest now."""
+    data, where = config.data, (config.tracking.uri, config.tracking.experiment)
+    return replace(data, path=resolved(data.path, *where), dev_path=resolved(data.dev_path, *where))
+
+
+def _load(path, tracking, **options):
+    with opened(path, tracking.uri) as file:
+        return dataset.load_samples(file, **options, name=path)
 
 
 def _log_start(run, config, samples, dev):
@@ -122,6 +134,7 @@ def _params(config):
         "lr": trainer.lr,
         **({"sample": data.sample} if data.sample else {}),
         **({"flip_ratio": data.flip_ratio} if data.flip_ratio else {}),
+        **({"folds": data.folds} if data.folds else {}),
         **({"every": config.signals.every} if config.signals.every != "epoch" else {}),
         **({"collect": config.signals.collect} if config.signals.collect != "eval" else {}),
     }
@@ -159,12 +172,15 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
     patience = config.tracking.retry_seconds
     # The first is writing into the store at this moment; SQLite may be locked.
     run = run or patiently(lambda: Store(config.tracking.uri).run(run_id), patience)
-    fit = partial(
-        training.fit, model, tokenizer, samples, dev, _fit_options(config), start=start, ranks=ranks
-    )
+    options = _fit_options(config)
+    fit = partial(training.fit, model, tokenizer, samples, dev, options, start=start, ranks=ranks)
+    todo = pass_step.wanted(config, samples)
+    done = ranks.gather(todo and ranks.first and _passes_done(run))[0]
+    train_passes = partial(pass_step.train_passes, todo, done, config, options, ranks)
     if not ranks.first:
         report = _Joined(run, config, ranks, len(samples))
         fit(report.write, report.progress)
+        train_passes(iter)
         return run
     say(f"run {run_id}  ({run.place})")
     run.begin()
@@ -177,6 +193,7 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
             if not config.resume:
                 _log_start(run, config, samples, dev)
             fit(report.write, report.progress, report.bar)
+            train_passes(report.bar, outbox.put)
     except BaseException as error:
         if report.kept:
             say(
@@ -187,6 +204,11 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
         raise
     say(f"{counted(report.kept, 'observation')} of {len(samples):,} samples logged")
     return run
+
+
+def _passes_done(run):
+    """{folder: indices of its passes that the run has already}."""
+    return {folder: set(run.committed(metric)) for folder, metric in schema.PASS_METRICS.items()}
 
 
 def _live_map(run, ranks, samples, committed, start):

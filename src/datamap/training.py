@@ -71,7 +71,9 @@ class FitOptions(NamedTuple):
         return step // steps_per_epoch if step % steps_per_epoch == 0 else None
 
 
-def fit(model, tokenizer, samples, dev, options, write, report, bar=iter, start=None, ranks=None):
+def fit(
+    model, tokenizer, samples, dev, options, write, report, bar=iter, start=None, ranks=None, observed=None
+):
     """Fine-tune `model` and observe all `samples` as often as `options.every_steps` says.
 
     Args:
@@ -85,10 +87,11 @@ def fit(model, tokenizer, samples, dev, options, write, report, bar=iter, start=
         start: `Checkpoint` to go on from, or None.
         ranks: `Ranks` that train together, each on its part of every batch and observing its part
             of the samples; None = this process alone.
+        observed: `Samples` to observe instead of those that are trained on, in evaluation mode.
     Raises:
         TrainingError: the loss or the outputs are no longer finite, or `start` is not of this model.
     """
-    trainer = Trainer(model, tokenizer, samples, dev, options, write, ranks or Ranks())
+    trainer = Trainer(model, tokenizer, samples, dev, options, write, ranks or Ranks(), observed)
     done = trainer.restore(start) if start else 0
     for epoch in range(1 + done // trainer.steps_per_epoch, options.epochs + 1):
         first = (epoch - 1) * trainer.steps_per_epoch + 1
@@ -104,11 +107,15 @@ def fit(model, tokenizer, samples, dev, options, write, report, bar=iter, start=
 class Trainer:
     """A model in training, and what it is trained and measured on."""
 
-    def __init__(self, model, tokenizer, samples, dev, options, write, ranks):
+    def __init__(self, model, tokenizer, samples, dev, options, write, ranks, observed=None):
         self.model, self.pad, self.options = model, tokenizer.pad_token_id, options
-        self.ranks, self.own = ranks, np.array(ranks.rows(len(samples)))  # rows that this process observes
+        self.observed = samples if observed is None else observed
+        self.ranks, self.own = ranks, np.array(ranks.rows(len(self.observed)))  # rows that this process observes
         self.network = paddle.DataParallel(model) if ranks.count > 1 else model  # averages gradients
         self.samples, self.tokens = samples, encode(tokenizer, samples, options.max_length)
+        self.observed_tokens = (
+            self.tokens if observed is None else encode(tokenizer, observed, options.max_length)
+        )
         self.dev, self.dev_tokens = dev, dev and encode(tokenizer, dev, options.max_length)
         self.recorder = SignalRecorder(write)
         self.steps_per_epoch = -(-len(samples) // options.batch_size)
@@ -211,13 +218,13 @@ class Trainer:
             logits = self.ranks.sum(self.collected)[self.own]
             self.collected = None
         else:
-            logits = self.evaluate(self.tokens, self.own)
+            logits = self.evaluate(self.observed_tokens, self.own)
         if not np.isfinite(logits).all():
             raise TrainingError(
                 f"the model's outputs are not finite at observation {number}; "
                 f"lower the learning rate (trainer.lr={self.options.lr:g})"
             )
-        own = self.samples.take(self.own) if self.ranks.count > 1 else self.samples
+        own = self.observed.take(self.own) if self.ranks.count > 1 else self.observed
         self.recorder.record(own.ids, own.labels, logits=logits, noisy_labels=own.s_labels)
         return self._means(self.recorder.commit(number))
 

@@ -49,6 +49,12 @@ ZH = {
     "from {a} to {b}: mean of the samples of each cell; blue rose, red fell": (
         "从 {a} 到 {b}：每格样本的均值；蓝色上升，红色下降"
     ),
+    # diagnosis
+    "never predicted right": "从未预测正确",
+    "right in {n} of {total} observations": "{total} 次观测中 {n} 次预测正确",
+    "; forgotten {n} ×": "；遗忘 {n} 次",
+    "; the model says {name} ({p})": "；模型认为是 {name}（{p}）",
+    "; models that never saw it say {name} ({p})": "；未见过该样本的模型认为是 {name}（{p}）",
     # explorer
     "x": "横轴",
     "y": "纵轴",

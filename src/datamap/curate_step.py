@@ -1,0 +1,183 @@
+"""From a run's diagnosis to a new training file in a run of its own: wiring between the other modules."""
+
+import io
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+
+from datamap import curation, dataset, schema, story, summary
+from datamap.diagnose_step import diagnose_run
+from datamap.errors import ConfigError, TrackingError, counted
+from datamap.steps import say, summary_of, yaml
+from datamap.tracking import PARENT_TAG, Store, opened, resolved
+
+COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
+BY_SCORE = ("clean", "relabelled")
+BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
+FROM_TAG = "datamap.curated_from"
+
+
+def curate(config):
+    """Log `curated.tsv` into a new run below the run that it is made from; returns the new run."""
+    _check(config)
+    where = (config.tracking.uri, config.tracking.experiment)
+    config = replace(config, corrections=resolved(config.corrections, *where))
+    store = Store(*where)
+    source = store.run(config.run_id)
+    texts = source.artifacts.find(schema.SAMPLES_FILE)
+    if texts is None:
+        raise TrackingError(
+            f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them; "
+            "log_text=false kept them out, an import needs texts="
+        )
+    samples = _samples(source, config)
+    choice = _choice(source, samples, config)
+    if config.balance:
+        choice = curation.balanced(choice)
+    frame = _frame(samples, choice, summary.texts_of(texts, samples["id"].tolist()))
+    counts = _counts(samples, choice)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, schema.CURATED_FILE)
+        file.write_text(_tsv(frame), encoding="utf-8", newline="")
+        # Read as training will read it: a set that cannot be trained on is refused before it is logged.
+        curated = dataset.load_samples(
+            file, dict.fromkeys(dataset.COLUMNS, "auto") | ({} if "text_b" in frame else {"text_b": None}),
+            name=schema.CURATED_FILE,
+        )  # fmt: skip
+        say(
+            f"{schema.CURATED_FILE}: {counts['samples']:,} of {counts['samples_before']:,} samples, "
+            f"{counts['relabelled']:,} relabelled, digest {curated.digest}"
+        )
+        if "s_label" not in frame:
+            say(
+                "note: which relabelled samples are right is unknown with several classes: s_label is left out"
+            )
+        return _log(store, source, config, file, curated, counts)
+
+
+def _check(config):
+    """Raise ConfigError for options that the rule does not use: they would do nothing without a word."""
+    for key, rules in (("share", BY_SHARE), ("threshold", BY_SCORE), ("corrections", ("corrected",))):
+        if getattr(config, key) is not None and config.keep not in rules:
+            raise ConfigError(f"{key}: keep={config.keep} does not use it (only {', '.join(rules)})")
+    if config.share is not None and config.threshold is not None:
+        raise ConfigError("share and threshold: give one of them")
+    if config.keep == "corrected" and not config.corrections:
+        raise ConfigError("keep=corrected needs corrections=<an edited diagnosis.tsv>")
+
+
+def _samples(source, config):
+    """Summary and diagnosis of the run's samples as one DataFrame, in the summary's order."""
+    columns, _ = summary_of(source, config.diagnose, COLUMNS)
+    content = source.artifacts.find(schema.DIAGNOSIS_FILE)
+    if content is None:
+        say(f"run {source.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")
+        diagnose_run(source, replace(config.diagnose, tracking=config.tracking))
+        content = source.artifacts.find(schema.DIAGNOSIS_FILE)
+    text = {"id": str, "label": str, "proposed": str}
+    found = pd.read_csv(
+        io.BytesIO(content), sep="\t", dtype=text, keep_default_na=False, usecols=[*text, "score"]
+    )
+    found = found.set_index("id")
+    ids = columns["id"].astype(str)
+    missing = ids[~ids.isin(found.index)]
+    if len(missing):
+        raise TrackingError(
+            f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(len(missing), 'sample')}; "
+            f"renew it: python src/diagnose.py run_id={source.run_id}"
+        )
+    return columns.assign(
+        **{name: found.loc[ids, name].to_numpy() for name in ("label", "proposed", "score")}
+    )
+
+
+def _choice(source, samples, config):
+    if config.keep == "corrected":
+        with opened(config.corrections, config.tracking.uri) as file:
+            if not file.is_file():
+                raise ConfigError(f"corrections={config.corrections}: no such file (looked in {Path.cwd()})")
+            content = file.read_bytes()
+        names = source.class_names() or tuple(sorted(samples["label"].unique()))
+        labels = curation.read_corrections(content, config.corrections, samples["id"], names)
+        return curation.corrected(samples, labels)
+    return curation.RULES[config.keep](samples, _count(source, samples, config))
+
+
+def _count(source, samples, config):
+    """How many samples the rule drops, relabels or keeps."""
+    if config.threshold is not None:
+        return int((samples["score"] >= config.threshold).sum())
+    if config.share is not None:
+        return round(config.share * len(samples))
+    if config.keep in BY_SCORE:
+        return int(source.metrics()["diagnosis/wrong"])
+    return round(len(samples) / 3)
+
+
+def _frame(samples, choice, texts):
+    """The curated file: id, texts, label, and s_label where it is still known."""
+    columns = {"id": samples["id"], **texts, "label": choice.labels}
+    changed = choice.labels != samples["label"].to_numpy(object)
+    if not changed.any():
+        columns["s_label"] = samples["s_label"]
+    elif samples["label"].nunique() == 2:
+        # Of two classes the other one is right where the given one was planted wrong, and the other way round.
+        flipped = np.where(samples["s_label"] == schema.DIRTY, schema.NORMAL, schema.DIRTY)
+        columns["s_label"] = np.where(changed, flipped, samples["s_label"])
+    return pd.DataFrame(columns)[choice.kept]
+
+
+def _tsv(frame):
+    """As training reads it: in a TSV of texts, quotation marks mean themselves, and a line is a row."""
+    cells = frame.astype(str).replace(r"[\t\r\n]+", " ", regex=True)
+    return "\n".join("\t".join(row) for row in [cells.columns, *cells.itertuples(index=False)]) + "\n"
+
+
+def _counts(samples, choice):
+    changed = choice.kept & (choice.labels != samples["label"].to_numpy(object))
+    return {
+        "samples_before": len(samples),
+        "samples": int(choice.kept.sum()),
+        "relabelled": int(changed.sum()),
+    }
+
+
+def _log(store, source, config, file, curated, counts):
+    """A new run below the source, with the file and what it is made from and by which rule; returns it."""
+    name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
+    run = store.start_run(name, config.tracking.tags)
+    rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
+    address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
+    command = _command(source, address, curated.texts_b is None)
+    try:
+        run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id})
+        run.log_params({"source_run": source.run_id, **{key: value for key, value in rule.items() if value}})
+        run.log_config("curate", yaml(config))
+        run.log_file(file, schema.CURATED_FILE)
+        run.log_dataset(curated.frame(), "curated", address, curated.digest, "curated")
+        run.log_metrics({f"curated/{name}": value for name, value in counts.items()}, 0)
+        run.describe(story.of_curated(source.info.run_name, source.link, config.keep, counts, command))
+    except BaseException:
+        run.end("FAILED")
+        raise
+    run.end("FINISHED")
+    say(f"run {run.run_id}  ({run.place})")
+    say(f"next: {command}")
+    return run
+
+
+def _command(source, address, single):
+    """The command that trains on a curated file (of single texts or pairs), as the source run was trained."""
+    own = source.artifacts.find("config/train.yaml")
+    own = OmegaConf.create(own.decode()) if own else {}
+    dev = OmegaConf.select(own, "data.dev_path") if own else None
+    model = OmegaConf.select(own, "model.name") if own else None
+    parts = ["python src/train.py data=file", f"data.path={address}"]
+    parts += [f"data.dev_path={dev}"] if dev else []
+    parts += ["data.columns.text_b=null"] if single else []
+    parts += [f"model={model}"] if model not in (None, "tiny", "folder") else []
+    return " ".join(parts)

@@ -1,0 +1,136 @@
+"""From a run's signals to its diagnosis.tsv: wiring between the other modules."""
+
+import numpy as np
+import pyarrow as pa
+
+from datamap import class_probs, diagnosis, dynamics, mislabel, regions, schema, shards, story, summary
+from datamap.errors import MapError
+from datamap.observations import Observations
+from datamap.steps import observed_as_summarized, pass_signals_of, say, summary_of, yaml
+from datamap.tracking import Store
+
+COLUMNS = {
+    "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
+}  # fmt: skip
+SHOWN = 5  # rows on the terminal
+LEARNT = 0.1  # of what the commonest class leaves open, below which a model is no judge
+
+
+def diagnose(config):
+    """Score a run's samples and log `diagnosis.tsv` and its metrics; returns the run."""
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.adopt_helper(run, "diagnose")
+    diagnose_run(run, config)
+    return run
+
+
+def diagnose_run(run, config):
+    """The same for a run that was looked up; returns the diagnosis as a DataFrame."""
+    samples, _ = summary_of(run, config, COLUMNS)
+    evidence = _evidence(run, samples, config.score)
+    scores = mislabel.SCORES[config.score](evidence)
+    estimate = mislabel.estimate(evidence)
+    content = run.artifacts.find(schema.SAMPLES_FILE) if config.texts else None
+    frame = diagnosis.table(
+        samples,
+        evidence,
+        scores,
+        regions.of(samples, _limits(config.regions, samples)),
+        run.class_names() or tuple(str(k) for k in range(int(samples["label"].max()) + 1)),
+        summary.texts_of(content, samples["id"].tolist()) if content else {},
+        config.lang,
+    )
+    metrics = {f"diagnosis/{name}": float(value) for name, value in estimate._asdict().items()}
+    metrics |= _measured(samples["s_label"].to_numpy(), scores)
+    run.log_config("diagnose", yaml(config))
+    run.log_bytes(b"".join(summary.lines(frame)), schema.DIAGNOSIS_FILE)
+    run.log_metrics(metrics, max(run.committed()))
+    run.describe(story.of_run(len(samples), run.metrics()))
+    _warn(evidence)
+    _say(run, frame, estimate, metrics)
+    return frame
+
+
+def _warn(evidence):
+    """Say so where the model learnt too little to contradict anybody."""
+    total = len(evidence.labels)
+    right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
+    if right < common + LEARNT * (1 - common):
+        say(
+            f"note: after the last observation the model is right in {right:.0%} of the samples, where the "
+            f"commonest class has {common:.0%}: it learnt too little to tell wrong labels (train longer, or with "
+            "another learning rate)"
+        )
+
+
+def _evidence(run, samples, score):
+    """`mislabel.Evidence` of the run's samples, in the order of its summary."""
+    whole, together = observed_as_summarized(run)
+    ids = pa.array(samples["id"])
+    inside = class_probs.read(run.artifacts, whole, together).ordered(ids, schema.SIGNALS_DIR)
+    passes = {folder: pass_signals_of(run, folder) for folder in schema.PASS_METRICS}
+    held_out, threshold = (passes[folder] for folder in (schema.HOLDOUT_DIR, schema.THRESHOLD_DIR))
+    return mislabel.Evidence(
+        labels=samples["label"].to_numpy(),
+        wrong=inside.wrong,
+        avg_probs=samples["avg_probs"].to_numpy(),
+        correct_times=samples["correct_times"].to_numpy(),
+        forgetting_times=samples["forgetting_times"].to_numpy(),
+        margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
+        probs=inside.probs,
+        pooled=inside.pooled,
+        held_out=_held_out(run, held_out, ids) if held_out else None,
+        threshold_margins=_margins(run, threshold) if threshold and score == "aum" else None,
+    )
+
+
+def _held_out(run, whole, ids):
+    return class_probs.read(run.artifacts, whole).ordered(ids, schema.HOLDOUT_DIR).probs
+
+
+def _margins(run, whole):
+    """Mean margins of the threshold samples."""
+    tables = ((number, shards.read(run.artifacts, parts)) for number, parts in whole.items())
+    return Observations.from_tables(tables).further["margin"].mean(axis=0)
+
+
+def _limits(options, samples):
+    limits = regions.Limits(options.variance, options.confidence, options.noisy)
+    if options.by == "absolute":
+        return limits
+    if max(limits) > 1:
+        raise MapError(f"regions=quantile: {limits} are not all in 0 to 1")
+    return regions.limits_at(samples, limits)
+
+
+def _measured(s_label, scores):
+    """How well the scores find the planted dirty samples; {} where none are known."""
+    dirty = s_label == schema.DIRTY
+    if not 0 < dirty.sum() < len(dirty):
+        return {}
+    return {
+        "diagnosis/auroc": dynamics.auroc(scores, dirty),
+        "diagnosis/average_precision": mislabel.average_precision(scores, dirty),
+        "diagnosis/precision_at_true_number": mislabel.precision_at(scores, dirty, dirty.sum()),
+    }
+
+
+def _say(run, frame, estimate, metrics):
+    say(
+        f"{schema.DIAGNOSIS_FILE}: {len(frame):,} samples, likeliest wrong first, logged into run {run.run_id}"
+    )
+    say(f"  about {estimate.wrong:,} labels are wrong ({estimate.wrong_low:,} to {estimate.wrong_high:,})")
+    counts = frame["region"].value_counts()
+    say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in diagnosis.REGIONS))
+    for row in frame.head(SHOWN).to_dict("records"):
+        texts = " / ".join(row[name] for name in ("text_a", "text_b") if name in row)
+        say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '?'}  {row['id']}  {texts}".rstrip())
+    if "diagnosis/auroc" in metrics:
+        found = [
+            f"{name.split('/')[1].replace('_', ' ')} {metrics[name]:.3f}"
+            for name in metrics
+            if "wrong" not in name
+        ]
+        say(f"  planted dirty samples: {', '.join(found)}")
+    say(f"next: python src/curate.py run_id={run.run_id} keep=clean")

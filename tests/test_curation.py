@@ -1,0 +1,106 @@
+"""Rules of curation: which samples stay, with which labels; and what an edited diagnosis may look like."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from datamap import curation
+from datamap.errors import DataError
+
+
+def samples_of(count=8):
+    """Samples 0 … n−1 with a rising score, a falling confidence, and labels no, yes, no, yes …"""
+    places = np.arange(count)
+    return pd.DataFrame(
+        {
+            "id": places,
+            "label": np.where(places % 2, "yes", "no"),
+            "proposed": np.where(places % 2, "no", "yes"),
+            "score": places / count,
+            "avg_probs": 1 - places / count,
+            "label_var": np.where(places < count // 2, places / 100, 0.0),
+            "correct_times": np.where(places == count - 1, 0, 3),
+            "forgetting_times": np.where(places == 2, 2, 0),
+        }
+    )
+
+
+def kept(choice):
+    return np.flatnonzero(choice.kept).tolist()
+
+
+def test_clean_drops_the_highest_scores_and_leaves_the_labels():
+    choice = curation.clean(samples_of(), 3)
+    assert kept(choice) == [0, 1, 2, 3, 4]
+    assert choice.labels.tolist() == samples_of()["label"].tolist()
+
+
+def test_relabelled_gives_the_highest_scores_the_proposed_label():
+    choice = curation.relabelled(samples_of(), 2)
+    assert choice.kept.all()
+    assert choice.labels.tolist() == ["no", "yes", "no", "yes", "no", "yes", "yes", "no"]
+
+
+def test_nothing_is_relabelled_where_nothing_is_proposed():
+    samples = samples_of().assign(proposed="")
+    assert curation.relabelled(samples, 8).labels.tolist() == samples["label"].tolist()
+
+
+def test_ambiguous_keeps_the_largest_variance():
+    assert kept(curation.ambiguous(samples_of(), 2)) == [2, 3]
+
+
+def test_both_ends_keeps_as_many_easy_ones():
+    assert kept(curation.both_ends(samples_of(), 4)) == [0, 1, 2, 3]
+    assert kept(curation.both_ends(samples_of(), 3)) == [0, 1, 3]
+
+
+def test_forgettable_keeps_the_forgotten_and_the_never_learnt():
+    assert kept(curation.forgettable(samples_of(), 0)) == [2, 7]
+
+
+@pytest.mark.parametrize("rule", curation.RULES)
+def test_balanced_keeps_as_many_of_each_class(rule):
+    choice = curation.RULES[rule](samples_of().assign(label=["no"] * 6 + ["yes"] * 2), 4)
+    found = curation.balanced(choice)
+    counts = pd.Series(found.labels[found.kept]).value_counts()
+    assert counts.nunique() == 1
+    assert not (found.kept & ~choice.kept).any()
+
+
+def test_balanced_keeps_the_rules_best():
+    samples = samples_of().assign(label=["no"] * 6 + ["yes"] * 2)
+    assert kept(curation.balanced(curation.clean(samples, 0))) == [0, 1, 6, 7]
+
+
+def edited(text):
+    return curation.read_corrections(text.encode(), "my.tsv", range(8), ("no", "yes"))
+
+
+def test_corrections_from_a_spreadsheet():
+    labels = edited('\ufeffid\tlabel\twhy\r\n3\t"no"\t"a ""b"""\r\n0\tdrop\t\r\n1\tyes\tx\r\n')
+    choice = curation.corrected(samples_of(), labels)
+    assert kept(choice) == [1, 2, 3, 4, 5, 6, 7]
+    assert choice.labels[3] == "no"
+    assert choice.labels[1:3].tolist() == ["yes", "no"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id\tlabel\n1\tyse\n", "my.tsv, row 2: label 'yse' is no class of the run; did you mean yes? (classes: "),
+        ("id\tlabel\n1\tyes\n77\tno\n", "my.tsv, row 3: the run has no sample 77"),
+        ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: named twice: sample 1"),
+        ("id,label\n1,yes\n", "my.tsv: no column id (columns: id,label); save it as UTF-8 text with tabs"),
+        ("", "my.tsv: No columns to parse from file; save it as UTF-8 text"),
+    ],
+)  # fmt: skip
+def test_corrections_that_cannot_be_used(text, message):
+    with pytest.raises(DataError) as caught:
+        edited(text)
+    assert message in str(caught.value)
+
+
+def test_corrections_in_another_encoding():
+    with pytest.raises(DataError, match="my.tsv: not UTF-8 .*save it as UTF-8 text"):
+        curation.read_corrections("id\tlabel\n1\t是\n".encode("gbk"), "my.tsv", [1], ("是", "否"))

@@ -1,0 +1,358 @@
+"""diagnose and curate on a real store: what they log, say and refuse; and training on what they made."""
+
+import json
+import re
+import sqlite3
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import SMALL_MODEL, artifacts, local
+from datamap import schema, shards, signals, summary
+
+NOISY = ("data.flip_ratio=0.2", "trainer.lr=0.03", "trainer.epochs=4", "seed=3")
+
+
+@pytest.fixture
+def noisy_run(command, pairs_file, store):
+    """Id of a run with 36 samples, 7 of them dirty, two folds and threshold samples."""
+    outcome = command(
+        "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, *NOISY, "data.folds=2",
+        "signals.threshold_samples=true",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.count("of 2  accuracy on samples it has not seen") == 2
+    assert "12 threshold samples" in outcome.out
+    return outcome.out.split()[1]
+
+
+def table(client, run_id, path):
+    text = {"id": str, "label": str, "proposed": str}
+    return pd.read_csv(local(client, run_id, path), sep="\t", dtype=text, keep_default_na=False)
+
+
+def records(client, run_id, folder):
+    """{observation number: all records of it} below a folder, in the order of shards."""
+    found = {}
+    for path in artifacts(client, run_id, folder):
+        if path.endswith(".jsonl"):
+            lines = local(client, run_id, path).read_text().splitlines()
+            found.setdefault(schema.parse_shard(path).number, []).extend(map(json.loads, lines))
+    return found
+
+
+def test_folds_and_threshold_samples_in_the_run(noisy_run, client):
+    held_out = records(client, noisy_run, "holdout")
+    assert sorted(held_out) == [1, 2, 3, 4]
+    own = {r["id"]: r for r in records(client, noisy_run, "signals")[4]}
+    for observation in held_out.values():
+        assert sorted(r["id"] for r in observation) == list(range(36))
+        assert all(r["label"] == own[r["id"]]["label"] for r in observation)
+        assert any(r["probs"] != own[r["id"]]["probs"] for r in observation)
+    extra = records(client, noisy_run, "threshold")
+    assert {r["label"] for r in extra[4]} == {2}
+    assert {len(r["probs"]) for r in extra[4]} == {3}
+    for folder in ("holdout", "threshold"):
+        for path in artifacts(client, noisy_run, folder):
+            if path.endswith(".sha256"):
+                content = local(client, noisy_run, path).read_bytes()
+                ((name, digest),) = shards.parse_checksums(content, path).items()
+                found = schema.parse_shard(name)._replace(sha256=digest)
+                shards.decode(local(client, noisy_run, name).read_bytes(), found)  # else: damaged
+
+
+def test_diagnosis_of_a_run(noisy_run, client, command):
+    outcome = command("diagnose", f"run_id={noisy_run}")
+    assert outcome.code == 0, outcome.err
+    assert "36 samples, likeliest wrong first" in outcome.out
+    assert f"next: python src/curate.py run_id={noisy_run} keep=clean" in outcome.out
+    found = table(client, noisy_run, "diagnosis.tsv")
+    assert found.columns.tolist() == ["id", "text_a", "text_b", "label", "proposed", "score", "region", "why"]
+    assert sorted(map(int, found["id"])) == list(range(36))
+    assert (found["score"].diff().dropna() <= 0).all()
+    assert set(found["region"]) <= {"easy", "ambiguous", "hard", "noisy"}
+    summary = table(client, noisy_run, "summary.tsv").set_index("id").loc[found["id"]]
+    assert found["label"].tolist() == summary["label"].tolist()
+    # The score, from the records by hand.
+    inside, held_out = (records(client, noisy_run, folder) for folder in ("signals", "holdout"))
+    row = found.iloc[0]
+    i, label = int(row["id"]), int(row["label"])
+    mine = np.array([[r["probs"] for r in o if r["id"] == i][0] for o in inside.values()])
+    pooled = np.exp(np.log(mine).mean(axis=0))
+    unseen = {r["id"]: np.mean([[s["probs"] for s in o if s["id"] == r["id"]][0] for o in held_out.values()], axis=0)
+              for r in held_out[1]}  # fmt: skip
+    means = [np.mean([unseen[r["id"]][k] for r in held_out[1] if r["label"] == k]) for k in (0, 1)]
+    adjusted = unseen[i] - means + max(means)
+    probs = (pooled / pooled.sum() + adjusted / adjusted.sum()) / 2
+    assert row["score"] == pytest.approx((1 - (probs[label] - probs[1 - label])) / 2, abs=1e-4)
+    assert row["proposed"] == str(probs.argmax())
+    metrics = client.get_run(noisy_run).data.metrics
+    assert (
+        0
+        <= metrics["diagnosis/wrong_low"]
+        <= metrics["diagnosis/wrong"]
+        <= metrics["diagnosis/wrong_high"]
+        <= 36
+    )
+    assert 0 <= metrics["diagnosis/auroc"] <= 1
+    assert {"diagnosis/average_precision", "diagnosis/precision_at_true_number"} <= set(metrics)
+    assert "diagnosis.tsv" in client.get_run(noisy_run).data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("score", ["confidence", "aum", "forgetting", "confident_learning"])
+def test_other_scores(noisy_run, client, command, score):
+    outcome = command("diagnose", f"run_id={noisy_run}", f"score={score}", "lang=zh", "regions=quantile")
+    assert outcome.code == 0, outcome.err
+    found = table(client, noisy_run, "diagnosis.tsv")
+    assert found["score"].between(0, 1).all()
+    assert found["why"].str.contains("次").any()
+    assert found["region"].value_counts()["ambiguous"] == 12  # the third of largest variance
+
+
+def test_a_run_without_folds_texts_or_planted_noise(small_run, client, command):
+    outcome = command("diagnose", f"run_id={small_run}", "texts=false")
+    assert outcome.code == 0, outcome.err
+    assert "planted" not in outcome.out
+    found = table(client, small_run, "diagnosis.tsv")
+    assert found.columns.tolist() == ["id", "label", "proposed", "score", "region", "why"]
+    assert "diagnosis/auroc" not in client.get_run(small_run).data.metrics
+    outcome = command("diagnose", f"run_id={small_run}", "score=confident_learning")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert "train with data.folds=5" in outcome.err
+
+
+def test_a_model_that_learnt_nothing_is_no_judge(small_run, command):
+    outcome = command("diagnose", f"run_id={small_run}")
+    assert "note: after the last observation the model is right" in outcome.out
+
+
+def test_folds_that_are_not_finished_are_left_out(noisy_run, client, command):
+    with sqlite3.connect("mlflow.db") as database:
+        database.execute("delete from metrics where key = 'holdout.rows' and step = 1")
+    outcome = command("diagnose", f"run_id={noisy_run}")
+    assert outcome.code == 0, outcome.err
+    assert "note: holdout/ is not finished" in outcome.out
+
+
+def test_a_damaged_fold_is_an_error(noisy_run, client, command):
+    path = artifacts(client, noisy_run, "holdout")[0]
+    file = local(client, noisy_run, path)
+    file.write_bytes(file.read_bytes()[:-5] + b"0.1}\n")
+    outcome = command("diagnose", f"run_id={noisy_run}")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert f"{path} is damaged" in outcome.err
+
+
+def test_training_killed_between_folds_goes_on_with_the_missing_one(
+    command, pairs_file, store, client, monkeypatch
+):
+    from datamap import pass_step
+
+    options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.folds=3")
+    whole = command("train", *options).out.split()[1]
+    train = pass_step._train
+    monkeypatch.setattr(
+        pass_step, "_train", lambda one, *rest: stop() if one.index == 1 else train(one, *rest)
+    )
+    outcome = command("train", *options)
+    assert outcome.code == 130
+    killed = outcome.out.split()[1]
+    assert len(artifacts(client, killed, "holdout")) == 2 * 3
+    monkeypatch.setattr(pass_step, "_train", train)
+    outcome = command("train", "resume=true", f"run_id={killed}")
+    assert outcome.code == 0, outcome.err
+    assert "fold 1 of 3" not in outcome.out
+    assert "fold 2 of 3" in outcome.out
+    for path in artifacts(client, whole, "holdout"):
+        assert local(client, killed, path).read_bytes() == local(client, whole, path).read_bytes(), path
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+# ------------------------------------------------------------------ curate
+
+
+def curated_run(outcome):
+    assert outcome.code == 0, outcome.err
+    return re.findall(r"^run (\w+)  \(", outcome.out, re.MULTILINE)[-1]
+
+
+RULES = (
+    ("keep=clean", "share=0.2"), ("keep=relabelled", "share=0.2"), ("keep=ambiguous", "share=0.9"),
+    ("keep=both_ends", "share=0.9", "balance=true"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES, ids="-".join)
+def test_every_rule_makes_a_file_that_can_be_trained_on(noisy_run, client, command, rule):
+    made = curated_run(command("curate", f"run_id={noisy_run}", *rule))
+    run = client.get_run(made)
+    assert run.data.tags["mlflow.parentRunId"] == run.data.tags["datamap.curated_from"] == noisy_run
+    assert (run.data.params["keep"], run.data.params["source_run"]) == (rule[0][5:], noisy_run)
+    assert run.info.status == "FINISHED"
+    found = table(client, made, "curated.tsv")
+    assert len(found) == run.data.metrics["curated/samples"] <= 36
+    outcome = command("train", "data=file", f"data.path=runs:/{made}/curated.tsv", *SMALL_MODEL)
+    assert outcome.code == 0, outcome.err
+    trained = client.get_run(outcome.out.split()[1])
+    logged, curated = (r.inputs.dataset_inputs[0].dataset for r in (trained, run))
+    assert logged.digest == curated.digest
+    assert json.loads(logged.source) == {"uri": f"runs:/{made}/curated.tsv"}
+
+
+def test_shares_thresholds_and_estimates(noisy_run, client, command):
+    scores = _diagnosed(command, client, noisy_run)["score"]
+    estimate = int(client.get_run(noisy_run).data.metrics["diagnosis/wrong"])
+    cut = float(scores.iloc[4])
+    for options, left in (
+        (("share=0.25",), 27),
+        ((f"threshold={cut}",), int((scores < cut).sum())),
+        ((), 36 - estimate),
+    ):
+        made = curated_run(command("curate", f"run_id={noisy_run}", "keep=clean", *options))
+        assert len(table(client, made, "curated.tsv")) == left, options
+
+
+def _diagnosed(command, client, run_id):
+    assert command("diagnose", f"run_id={run_id}").code == 0
+    return table(client, run_id, "diagnosis.tsv")
+
+
+def test_relabelling_flips_what_is_known_of_planted_noise(noisy_run, client, command):
+    diagnosis = _diagnosed(command, client, noisy_run).set_index("id")
+    made = curated_run(command("curate", f"run_id={noisy_run}", "keep=relabelled", "share=0.2"))
+    found = table(client, made, "curated.tsv").set_index("id")
+    before = table(client, noisy_run, "summary.tsv").set_index("id")["s_label"]
+    changed = found.index[found["label"] != diagnosis["label"].loc[found.index]]
+    assert 0 < len(changed) <= 7
+    assert (found["s_label"].loc[changed] == 2 - before.loc[changed]).all()
+    unchanged = found.index.difference(changed)
+    assert (found["s_label"].loc[unchanged] == before.loc[unchanged]).all()
+
+
+def test_corrections_by_hand_from_a_file_and_from_a_run(noisy_run, client, command, tmp_path):
+    diagnosis = _diagnosed(command, client, noisy_run)
+    flipped, dropped = diagnosis["id"][0], diagnosis["id"][1]
+    diagnosis.loc[0, "label"] = str(1 - int(diagnosis.loc[0, "label"]))
+    diagnosis.loc[1, "label"] = "drop"
+    file = tmp_path / "我的 diagnosis.tsv"
+    diagnosis.head(9).to_csv(file, sep="\t", index=False, encoding="utf-8-sig", lineterminator="\r\n")
+    options = (f"run_id={noisy_run}", "keep=corrected")
+    made = curated_run(command("curate", *options, f"corrections={file}"))
+    found = table(client, made, "curated.tsv").set_index("id")
+    assert len(found) == 35
+    assert dropped not in found.index
+    assert found.loc[flipped, "label"] == diagnosis.loc[0, "label"]
+    again = curated_run(command("curate", *options, "corrections=runs:/latest/curated.tsv"))
+    assert (
+        table(client, again, "curated.tsv").set_index("id").loc[flipped, "label"] == diagnosis.loc[0, "label"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("keep=clen",), "keep=clen is out of range: choose clean or relabelled or"),
+        ((), "keep is missing: choose clean, relabelled, corrected"),
+        (("keep=forgettable", "share=0.1"), "share: keep=forgettable does not use it (only clean, relabelled, "),
+        (("keep=clean", "share=0.1", "threshold=0.5"), "share and threshold: give one of them"),
+        (("keep=corrected",), "keep=corrected needs corrections=<an edited diagnosis.tsv>"),
+        (("keep=corrected", "corrections=nowhere.tsv"), "corrections=nowhere.tsv: no such file"),
+        (("keep=clean", "share=1"), "curated.tsv: no rows"),
+        (("keep=corrected", "corrections=runs:/latest/x.tsv"), "runs:/latest/x.tsv: none of the newest 100 runs"),
+    ],
+)  # fmt: skip
+def test_what_curate_refuses_makes_no_run(small_run, command, client, options, message):
+    outcome = command("curate", f"run_id={small_run}", *options)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert message in outcome.err
+    assert len(client.search_runs(["0", "1"])) == 1
+
+
+def test_a_run_without_texts_cannot_be_curated(command, client, pairs_file, store):
+    run_id = command(
+        "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "log_text=false"
+    ).out.split()[1]
+    assert command("diagnose", f"run_id={run_id}").code == 0
+    outcome = command("curate", f"run_id={run_id}", "keep=clean")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert f"run {run_id} has no texts (data/samples.tsv)" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            "runs:/latest/curated.tsv",
+            "runs:/latest/curated.tsv: none of the newest 100 runs of 'datamap' has it",
+        ),
+        ("runs:/0123/curated.tsv", "run '0123' is not in"),
+    ],
+)
+def test_paths_of_runs_that_are_not_there(command, store, path, message):
+    outcome = command("train", "data=file", f"data.path={path}", *SMALL_MODEL)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert message in outcome.err
+
+
+def test_texts_with_tabs_and_quotes_come_through(command, client, store, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"text_a": f'a\t"{n}"\nb', "label": n % 2} for n in range(8)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    outcome = command("train", "data=file", f"data.path={path}", "data.columns.text_b=null", *SMALL_MODEL)
+    assert outcome.code == 0, outcome.err
+    made = curated_run(command("curate", "run_id=latest", "keep=ambiguous", "share=1"))
+    content = local(client, made, "curated.tsv").read_text()
+    assert content.splitlines()[1] == '0\ta "0" b\t0\t0'
+    assert "data.columns.text_b=null" in command("curate", "run_id=latest", "keep=ambiguous", "share=1").out
+    outcome = command(
+        "train", "data=file", f"data.path=runs:/{made}/curated.tsv", "data.columns.text_b=null", *SMALL_MODEL
+    )
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.fixture
+def made_run(store):
+    """A run of signals made by hand: 20 samples of three classes, of which 3, 7, 13, 17 contradict the model."""
+    from datamap.tracking import Store
+
+    run = Store(create=True).start_run("hand-made")
+    truth = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0] * 2)
+    given = truth.copy()
+    given[[3, 7, 13, 17]] = [2, 0, 2, 0]
+    probs = np.full((20, 3), 0.1)
+    probs[np.arange(20), truth] = 0.8
+    ids = [f"0{n}" for n in range(20)]
+    table = signals.signal_table(ids, given, probs=probs)
+    for number in (1, 2):
+        for shard, content in shards.encoded(table, "epoch", number, 100):
+            run.log_bytes(content, shard.path)
+        run.log_metrics({schema.COMMIT_METRIC: 20}, number)
+    run.log_labels(("甲", "乙", "丙"))
+    texts = pd.DataFrame({"id": ids, "text_a": [f"文 {n}" for n in range(20)], "label": given})
+    run.log_bytes(b"".join(summary.lines(texts)), schema.SAMPLES_FILE)
+    return run.run_id
+
+
+def test_several_classes(made_run, command, client):
+    outcome = command("diagnose", f"run_id={made_run}")
+    assert outcome.code == 0, outcome.err
+    assert "about 4 labels are wrong (1 to 7)" in outcome.out
+    found = table(client, made_run, "diagnosis.tsv")
+    assert set(found["id"][:4]) == {"03", "07", "013", "017"}
+    row = found.set_index("id").loc["03"]
+    assert (row["label"], row["proposed"], row["text_a"]) == ("丙", "甲", "文 3")
+    assert row["why"] == "never predicted right; the model says 甲 (0.80)"
+    made = curated_run(command("curate", f"run_id={made_run}", "keep=forgettable"))
+    assert set(table(client, made, "curated.tsv")["id"]) == {"03", "07", "013", "017"}
+
+
+def test_relabelling_several_classes_leaves_s_label_out(made_run, command, client):
+    outcome = command("curate", f"run_id={made_run}", "keep=relabelled")
+    found = table(client, curated_run(outcome), "curated.tsv")
+    assert "s_label is left out" in outcome.out
+    assert found.columns.tolist() == ["id", "text_a", "label"]
+    assert found.set_index("id").loc[["03", "07"], "label"].tolist() == ["甲", "乙"]
