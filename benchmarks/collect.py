@@ -106,9 +106,7 @@ def measure(layers, width, count, rounds):
 
         def write(number, table):
             def files():
-                parts = list(shards.encoded(table, "epoch", number, 100_000))
-                yield from ((shard.path, content) for shard, content in parts)
-                yield parts[0][0].checksums_path, shards.checksums(shard for shard, _ in parts)
+                return shards.files(table, "epoch", number, 100_000)
 
             outbox.put(Parcel(number, files, {schema.COMMIT_METRIC: table.num_rows}))
 

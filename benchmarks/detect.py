@@ -340,7 +340,7 @@ def print_estimates(names, seeds, levels, folder):
             row = [wrong]
             for folds in (True, False):
                 about = mislabel.estimate(evidence(found, folds))
-                within[folds].append(about.wrong_low <= wrong <= about.wrong_high)
+                within[folds].append(about.low <= wrong <= about.high)
                 row += about
             row.append(num_label_issues(found["given"], found["held_out"][-1].astype(np.float64)))
             row.append(below_threshold(found) if "threshold" in found else np.nan)

@@ -68,7 +68,7 @@ def test_diagnosis_of_a_run(noisy_run, client, command):
     assert "36 samples, likeliest wrong first" in outcome.out
     assert f"next: python src/curate.py run_id={noisy_run} keep=clean" in outcome.out
     found = table(client, noisy_run, "diagnosis.tsv")
-    assert found.columns.tolist() == ["id", "text_a", "text_b", "label", "proposed", "score", "region", "why"]
+    assert found.columns.tolist() == ["id", "score", "label", "proposed", "text_a", "text_b", "region", "why"]
     assert sorted(map(int, found["id"])) == list(range(36))
     assert (found["score"].diff().dropna() <= 0).all()
     assert set(found["region"]) <= {"easy", "ambiguous", "hard", "noisy"}
@@ -90,13 +90,13 @@ def test_diagnosis_of_a_run(noisy_run, client, command):
     metrics = client.get_run(noisy_run).data.metrics
     assert (
         0
-        <= metrics["diagnosis/wrong_low"]
-        <= metrics["diagnosis/wrong"]
-        <= metrics["diagnosis/wrong_high"]
+        <= metrics["mislabelled/low"]
+        <= metrics["mislabelled/estimate"]
+        <= metrics["mislabelled/high"]
         <= 36
     )
-    assert 0 <= metrics["diagnosis/auroc"] <= 1
-    assert {"diagnosis/average_precision", "diagnosis/precision_at_true_number"} <= set(metrics)
+    assert 0 <= metrics["mislabelled/auroc"] <= 1
+    assert {"mislabelled/average_precision", "mislabelled/precision_at_true_number"} <= set(metrics)
     assert "diagnosis.tsv" in client.get_run(noisy_run).data.tags["mlflow.note.content"]
 
 
@@ -115,8 +115,8 @@ def test_a_run_without_folds_texts_or_planted_noise(small_run, client, command):
     assert outcome.code == 0, outcome.err
     assert "planted" not in outcome.out
     found = table(client, small_run, "diagnosis.tsv")
-    assert found.columns.tolist() == ["id", "label", "proposed", "score", "region", "why"]
-    assert "diagnosis/auroc" not in client.get_run(small_run).data.metrics
+    assert found.columns.tolist() == ["id", "score", "label", "proposed", "region", "why"]
+    assert "mislabelled/auroc" not in client.get_run(small_run).data.metrics
     outcome = command("diagnose", f"run_id={small_run}", "score=confident_learning")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
     assert "train with data.folds=5" in outcome.err
@@ -205,7 +205,7 @@ def test_every_rule_makes_a_file_that_can_be_trained_on(noisy_run, client, comma
 
 def test_shares_thresholds_and_estimates(noisy_run, client, command):
     scores = _diagnosed(command, client, noisy_run)["score"]
-    estimate = int(client.get_run(noisy_run).data.metrics["diagnosis/wrong"])
+    estimate = int(client.get_run(noisy_run).data.metrics["mislabelled/estimate"])
     cut = float(scores.iloc[4])
     for options, left in (
         (("share=0.25",), 27),

@@ -149,10 +149,10 @@ def test_the_estimate_lies_between_what_late_and_early_models_contradict():
     sure = np.array([[0.9, 0.1], [0.1, 0.9]])
     probs = np.stack([sure[truth], sure[truth], sure[truth], sure[labels]])
     about = mislabel.estimate(evidence_of(probs, labels))
-    assert about.wrong == 20
-    assert (about.wrong_low, about.wrong_high) == (0, 20 + int(1.645 * np.sqrt(20)))
+    assert about.estimate == 20
+    assert (about.low, about.high) == (0, 20 + int(1.645 * np.sqrt(20)))
     unseen = sure[np.where(np.arange(100) < 30, 1 - labels, labels)]
-    assert mislabel.estimate(evidence_of(probs, labels, unseen)).wrong_high == 30 + int(1.645 * np.sqrt(30))
+    assert mislabel.estimate(evidence_of(probs, labels, unseen)).high == 30 + int(1.645 * np.sqrt(30))
 
 
 def test_the_margins_of_signals_are_those_of_the_evidence():

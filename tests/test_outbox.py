@@ -1,5 +1,6 @@
 """The outbox on a real store that refuses for a while: retry, spool, upload, and runs that are gone."""
 
+import contextlib
 import threading
 import time
 
@@ -51,6 +52,25 @@ def test_all_arrives_in_order_and_the_run_ends(run):
     assert list(run.committed()) == [1, 2, 3]
     assert run.store.run(run.run_id).status == "FINISHED"
     assert run.artifacts.read("signals/2.txt") == b"x"
+
+
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
+def test_the_status_of_a_run_that_is_not_ours_stays(run, error):
+    with (
+        contextlib.suppress(ValueError, KeyboardInterrupt),
+        Outbox(run, 60, "spool", print, owned=False) as outbox,
+    ):
+        outbox.put(parcel(1))
+        if error:
+            raise error
+    assert (list(run.committed()), run.store.run(run.run_id).status) == ([1], "RUNNING")
+
+
+def test_what_is_left_of_a_run_that_is_not_ours_is_tried_once_more_at_the_end(run):
+    refusing = Refusing(run, times=1)
+    with Outbox(refusing, 0, "spool", print, owned=False) as outbox:
+        outbox.put(parcel(1))
+    assert (list(run.committed()), spooled(f"spool/{run.run_id}")) == ([1], [])
 
 
 def test_it_tries_again_and_says_so(run):

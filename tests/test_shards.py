@@ -23,10 +23,7 @@ def table_of(count, classes=3, ids=None):
 
 def files_of(table, *options):
     """[(artifact path, bytes)] of an observation: its shards, and last their checksums."""
-    found = list(shards.encoded(table, "epoch", 1, *options))
-    return [(s.path, content) for s, content in found] + [
-        (found[0][0].checksums_path, shards.checksums(s for s, _ in found))
-    ]
+    return list(shards.files(table, "epoch", 1, *options))
 
 
 def read(files):

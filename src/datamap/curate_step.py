@@ -114,7 +114,7 @@ def _count(source, samples, config):
     if config.share is not None:
         return round(config.share * len(samples))
     if config.keep in BY_SCORE:
-        return int(source.metrics()["diagnosis/wrong"])
+        return int(source.metrics()["mislabelled/estimate"])
     return round(len(samples) / 3)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap import class_probs, diagnosis, dynamics, mislabel, regions, schema, shards, story, summary
-from datamap.errors import MapError
+from datamap.errors import ConfigError
 from datamap.observations import Observations
 from datamap.steps import observed_as_summarized, pass_signals_of, say, summary_of, yaml
 from datamap.tracking import Store
@@ -30,7 +30,7 @@ def diagnose_run(run, config):
     samples, _ = summary_of(run, config, COLUMNS)
     evidence = _evidence(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
-    estimate = mislabel.estimate(evidence)
+    about = mislabel.estimate(evidence)
     content = run.artifacts.find(schema.SAMPLES_FILE) if config.texts else None
     frame = diagnosis.table(
         samples,
@@ -41,14 +41,14 @@ def diagnose_run(run, config):
         summary.texts_of(content, samples["id"].tolist()) if content else {},
         config.lang,
     )
-    metrics = {f"diagnosis/{name}": float(value) for name, value in estimate._asdict().items()}
-    metrics |= _measured(samples["s_label"].to_numpy(), scores)
+    measured = _measured(samples["s_label"].to_numpy(), scores)
     run.log_config("diagnose", yaml(config))
     run.log_bytes(b"".join(summary.lines(frame)), schema.DIAGNOSIS_FILE)
+    metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
     run.log_metrics(metrics, max(run.committed()))
     run.describe(story.of_run(len(samples), run.metrics()))
     _warn(evidence)
-    _say(run, frame, estimate, metrics)
+    _say(run, frame, about, measured)
     return frame
 
 
@@ -99,8 +99,8 @@ def _limits(options, samples):
     limits = regions.Limits(options.variance, options.confidence, options.noisy)
     if options.by == "absolute":
         return limits
-    if max(limits) > 1:
-        raise MapError(f"regions=quantile: {limits} are not all in 0 to 1")
+    if limits.variance > 1:
+        raise ConfigError(f"regions.variance={limits.variance}: a quantile is in 0 to 1")
     return regions.limits_at(samples, limits)
 
 
@@ -110,27 +110,23 @@ def _measured(s_label, scores):
     if not 0 < dirty.sum() < len(dirty):
         return {}
     return {
-        "diagnosis/auroc": dynamics.auroc(scores, dirty),
-        "diagnosis/average_precision": mislabel.average_precision(scores, dirty),
-        "diagnosis/precision_at_true_number": mislabel.precision_at(scores, dirty, dirty.sum()),
+        "auroc": dynamics.auroc(scores, dirty),
+        "average_precision": mislabel.average_precision(scores, dirty),
+        "precision_at_true_number": mislabel.precision_at(scores, dirty, dirty.sum()),
     }
 
 
-def _say(run, frame, estimate, metrics):
+def _say(run, frame, about, measured):
     say(
         f"{schema.DIAGNOSIS_FILE}: {len(frame):,} samples, likeliest wrong first, logged into run {run.run_id}"
     )
-    say(f"  about {estimate.wrong:,} labels are wrong ({estimate.wrong_low:,} to {estimate.wrong_high:,})")
+    say(f"  about {about.estimate:,} labels are wrong ({about.low:,} to {about.high:,})")
     counts = frame["region"].value_counts()
     say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in diagnosis.REGIONS))
     for row in frame.head(SHOWN).to_dict("records"):
         texts = " / ".join(row[name] for name in ("text_a", "text_b") if name in row)
         say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '?'}  {row['id']}  {texts}".rstrip())
-    if "diagnosis/auroc" in metrics:
-        found = [
-            f"{name.split('/')[1].replace('_', ' ')} {metrics[name]:.3f}"
-            for name in metrics
-            if "wrong" not in name
-        ]
-        say(f"  planted dirty samples: {', '.join(found)}")
+    if measured:
+        found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
+        say(f"  planted dirty samples: {found}")
     say(f"next: python src/curate.py run_id={run.run_id} keep=clean")

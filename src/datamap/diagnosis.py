@@ -21,8 +21,8 @@ def table(summary, evidence, scores, regions, names, texts, lang="en"):
         texts: {column name: list of str}, may be empty.
         lang: of the column `why`.
     Returns:
-        columns id, the texts', label (given), proposed (label of largest probability all in all, "" where no
-        probabilities were recorded), score (4 digits), region, why.
+        columns id, score (4 digits), label (given), proposed (label of largest probability all in all, "" where no
+        probabilities were recorded), the texts', region, why.
     """
     names = np.array(names, object)
     probs = mislabel.distribution(evidence)
@@ -30,10 +30,10 @@ def table(summary, evidence, scores, regions, names, texts, lang="en"):
     frame = pd.DataFrame(
         {
             "id": summary["id"],
-            **texts,
+            "score": np.round(scores, 4),
             "label": names[evidence.labels],
             "proposed": "" if proposed is None else names[proposed],
-            "score": np.round(scores, 4),
+            **texts,
             "region": np.array(REGIONS, object)[regions],
             "why": _why(evidence, proposed, names, lang),
         }

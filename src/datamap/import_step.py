@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from datamap import dataset, foreign, schema, shards, sources, summary
 from datamap.errors import DataError, SignalError, TrackingError, counted, first_few
 from datamap.steps import say, signals_of, yaml
-from datamap.tracking import Store
+from datamap.tracking import Store, opened, resolved
 
 SHARD_ROWS = 100_000
 
@@ -29,7 +29,7 @@ def import_signals(config):
     """Log the signals that lie in files into a new run; returns it. All is read and checked before it is made."""
     source = sources.find(config.path, config.format)
     contents = _survey(source)
-    texts = _texts(config.texts, contents, source) if config.texts else None
+    texts = _texts(config, contents, source) if config.texts else None
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
     run = store.start_run(config.tracking.run_name, config.tracking.tags)
     say(f"run {run.run_id}  ({run.place})")
@@ -63,13 +63,15 @@ def _class_names(source, table):
     return names + tuple(str(index) for index in range(len(names), classes))
 
 
-def _texts(path, contents, source):
+def _texts(config, contents, source):
     """The labelled texts of a file, those of the signals' samples, in their order.
 
     Raises:
         DataError: a sample has no text, or another label there.
     """
-    samples = _load(path)
+    path = resolved(config.texts, config.tracking.uri, config.tracking.experiment)
+    with opened(path, config.tracking.uri) as file:
+        samples = _load(file, path)
     rows = {str(key): row for row, key in enumerate(samples.ids)}
     ids = contents.samples["id"].to_pylist()
     lost = [key for key in ids if str(key) not in rows]
@@ -85,13 +87,13 @@ def _texts(path, contents, source):
     return samples
 
 
-def _load(path):
-    """The samples of a file of text pairs, or else of single texts."""
+def _load(file, path):
+    """The samples of a file of text pairs, or else of single texts; `path` is what it is called."""
     try:
-        return dataset.load_samples(path, {})
+        return dataset.load_samples(file, {}, name=path)
     except DataError as error:
         try:
-            return dataset.load_samples(path, {"text_b": None})
+            return dataset.load_samples(file, {"text_b": None}, name=path)
         except DataError:
             raise error from None
 
@@ -110,12 +112,22 @@ def _log(run, config, source, contents, texts):
     run.log_labels(names)
     format = "parquet" if any(path.suffix == ".parquet" for path in source.files) else "jsonl"
     for unit, number, table in sources.observations(source):
-        logged = []
-        for shard, content in shards.encoded(table, unit, number, SHARD_ROWS, format):
-            run.log_bytes(content, shard.path)
-            logged.append(shard)
-        run.log_bytes(shards.checksums(logged), logged[0].checksums_path)
+        table = _with_planted(table, texts) if texts else table
+        for path, content in shards.files(table, unit, number, SHARD_ROWS, format):
+            run.log_bytes(content, path)
         run.log_metrics({schema.COMMIT_METRIC: table.num_rows}, number)
+
+
+def _with_planted(table, texts):
+    """The signals with what the texts' s_label says was planted, where the signals themselves say nothing."""
+    known = "noisy_label" in table.column_names
+    if (known and pc.max(table["noisy_label"]).as_py()) or not texts.s_labels.any():
+        return table
+    rows = pc.index_in(table["id"], value_set=pa.array(texts.ids, table["id"].type)).to_numpy()
+    column = pa.array(texts.s_labels[rows])
+    if known:
+        return table.set_column(table.column_names.index("noisy_label"), "noisy_label", column)
+    return table.append_column("noisy_label", column)
 
 
 def export_signals(config):

@@ -145,11 +145,11 @@ SCORES = {
 
 
 class Estimate(NamedTuple):
-    """How many labels are wrong: about `wrong`, in the range `wrong_low` to `wrong_high`."""
+    """How many labels are wrong: about `estimate`, in the range `low` to `high`."""
 
-    wrong: int
-    wrong_low: int
-    wrong_high: int
+    estimate: int
+    low: int
+    high: int
 
 
 def estimate(evidence):

@@ -1,7 +1,6 @@
 """The further trainings of a run, from its config to what they say in the run: wiring."""
 
 import time
-from functools import partial
 
 from datamap import passes, schema, shards
 from datamap.outbox import Parcel
@@ -46,20 +45,12 @@ def _train(one, config, options, ranks, bar):
     training.seed_weights(config.seed)
     texts = one.train.texts_a + (one.train.texts_b or [])
     model, tokenizer = modeling.build(config.model, texts, len(one.train.class_names))
-    own = []
-    write = partial(_keep, own)
+    own = {}
     training.fit(
-        model, tokenizer, one.train, None, options, write, _ignore, bar, ranks=ranks, observed=one.observed
-    )
-    return [(number, shards.concat(ranks.gather(table))) for number, table in own]
-
-
-def _keep(own, number, table):
-    own.append((number, table))
-
-
-def _ignore(progress):
-    pass
+        model, tokenizer, one.train, None, options, own.__setitem__, lambda progress: None, bar,
+        ranks=ranks, observed=one.observed,
+    )  # fmt: skip
+    return [(number, shards.concat(ranks.gather(table))) for number, table in own.items()]
 
 
 def _parcel(one, tables, format):

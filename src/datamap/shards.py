@@ -27,6 +27,15 @@ def encoded(table, unit, number, rows, format="jsonl", first=0, count=None):
         yield sealed(table.slice(index * rows, rows), shard)
 
 
+def files(table, unit, number, rows, format="jsonl"):
+    """Yield (artifact path, bytes) of a whole observation: its shards (arguments: `encoded`), then their checksums."""
+    own = []
+    for shard, content in encoded(table, unit, number, rows, format):
+        own.append(shard)
+        yield shard.path, content
+    yield own[0].checksums_path, checksums(own)
+
+
 def sealed(table, shard):
     """(Shard with its checksum, bytes) of a table that is one whole shard."""
     content = encode(table, shard.format)

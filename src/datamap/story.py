@@ -11,7 +11,7 @@ def of_run(samples, metrics):
         metrics: {name: value} as `summarize` and perhaps `diagnose` log them.
     """
     m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
-    diagnosed = "diagnosis/wrong" in m
+    diagnosed = "mislabelled/estimate" in m
     lines = [
         f"**{counted(samples, 'sample')} over {counted(int(m['observations']), 'observation')}.** "
         f"Mean confidence {m['mean_confidence']:.2f}; {m['never_learnt']:.1%} of the samples were never predicted "
@@ -26,8 +26,11 @@ def of_run(samples, metrics):
             f"Planted dirty samples against the rest: AUROC of 1 - avg_probs **{m['auroc_dirty']:.3f}**.",
         ]
     if diagnosed:
-        low, high = (round(m[f"diagnosis/wrong_{end}"]) for end in ("low", "high"))
-        lines += ["", f"**About {counted(round(m['diagnosis/wrong']), 'label')} wrong** ({low:,} to {high:,})."]
+        low, high = (round(m[f"mislabelled/{end}"]) for end in ("low", "high"))
+        lines += [
+            "",
+            f"**About {counted(round(m['mislabelled/estimate']), 'label')} wrong** ({low:,} to {high:,}).",
+        ]
     lines += [
         "",
         "| open | to |",

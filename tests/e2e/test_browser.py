@@ -51,6 +51,10 @@ def site(tmp_path_factory, empty_store):
         client = MlflowClient(address)
         runs = client.search_runs(["1"], "metrics.`signals.rows` > 0")
         parent = client.search_runs(["1"], "tags.`datamap.compared` != ''")[0]
+        subprocess.run(
+            [sys.executable, str(ROOT / "src/diagnose.py"), f"run_id={runs[0].info.run_id}", f"tracking.uri={address}"],
+            cwd=folder, env=environment, capture_output=True, check=True,
+        )  # fmt: skip
         yield SimpleNamespace(
             address=f"{address}/#/experiments/1/runs",
             run=runs[0].info.run_id,
@@ -98,6 +102,19 @@ def test_the_runs_page_tells_its_story(page, site):
     with page.context.expect_page() as child:  # links of a description open a new tab
         page.get_by_role("link", name="seed=2").first.click()
     child.value.get_by_text("42 samples over 3 observations.", exact=True).wait_for()
+
+
+def test_the_diagnosis_is_a_table_whose_first_columns_tell(page, site):
+    page.goto(f"{site.address}/{site.run}/artifacts")
+    page.get_by_text("diagnosis.tsv").first.click()
+    for column in ("id", "score", "label", "proposed"):
+        cell = page.get_by_text(column, exact=True).first
+        cell.wait_for()
+        assert cell.evaluate("c => c.getBoundingClientRect().right <= innerWidth"), column
+    page.get_by_text("相同").first.wait_for()
+    assert page.evaluate("window.hacked") is None
+    page.goto(f"{site.address}/{site.run}")
+    page.get_by_text("read the samples, likeliest wrong first").wait_for()
 
 
 def test_the_artifact_viewer_shows_picture_table_and_explorer(page, site):

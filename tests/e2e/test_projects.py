@@ -55,10 +55,16 @@ def test_all_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell,
     maps = [file.path for file in client.list_artifacts(train.info.run_id, "maps")]
     assert maps == ["maps/data_map-correct_times_ge_0.png", "maps/explorer.html"]
 
+    done = shell([*local, "curate", "-P", "share=0.1"], cwd=project)
+    assert done.code == 0, done.err
+    client, found = runs()
+    assert [run.info.run_name for run in found[3:]] == ["clean my run"]
+    assert found[3].data.tags["mlflow.parentRunId"] == train.info.run_id
+
     done = shell([*local, "main", *small, "-P", "plot.use_f_times=0"], cwd=project)
     assert done.code == 0, done.err
     client, found = runs()
-    assert len(found) == 4
+    assert len(found) == 5
     maps = [file.path for file in client.list_artifacts(found[-1].info.run_id, "maps")]
     assert maps == ["maps/explorer.html", "maps/forgetting_map.png"]
 

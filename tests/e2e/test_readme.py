@@ -38,7 +38,7 @@ def serve(command, project, environment):
         process.wait(30)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_commands_of_the_readme(project):
     (project / ".venv").symlink_to(sys.prefix)
     environment = {**os.environ, "GIT_PYTHON_REFRESH": "quiet"}

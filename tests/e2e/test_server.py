@@ -41,5 +41,9 @@ def test_three_steps_against_a_server(server, pairs_file, shell):
     assert len(client.list_artifacts(run_id, "images")) == 4  # two steps, each a picture and its thumbnail
     shown = urllib.request.urlopen(f"{server}/get-artifact?path=labels.json&run_uuid={run_id}", timeout=20)
     assert json.load(shown) == {"0": "0", "1": "1"}
+    step("diagnose", f"run_id={run_id}")
+    out = step("curate", f"run_id={run_id}", "keep=relabelled", "share=0.1")
+    assert f"data.path=runs:/{client.search_runs(['1'])[0].info.run_id}/curated.tsv" in out
+    step("train", "data=file", "data.path=runs:/latest/curated.tsv", *SMALL_MODEL)
     assert not Path("mlruns").exists()
     assert not Path("mlflow.db").exists()

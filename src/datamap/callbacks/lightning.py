@@ -1,0 +1,56 @@
+"""Lightning: `Trainer(…, callbacks=[DataMapCallback()])`, of `lightning.pytorch` or `pytorch_lightning`.
+
+Import Lightning first: the callback is made for the one of the two that is there.
+"""
+
+import sys
+from collections.abc import Mapping
+
+from datamap.callbacks.trainer import refuse_many_processes
+from datamap.errors import SignalError, first_few
+from datamap.recording import SignalRecorder
+
+try:
+    if "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules:
+        raise ImportError("the user works with the other one")
+    from lightning.pytorch import Callback
+except ImportError:
+    from pytorch_lightning import Callback
+
+
+class DataMapCallback(Callback):
+    """Records what `training_step` returns, batch by batch: the step's own forward pass, at no cost.
+
+    The step returns a dict with the loss and, under these names, the samples' ids and labels, and
+    their logits or probabilities. A training that raises ends the run as FAILED.
+    """
+
+    def __init__(self, ids="ids", labels="labels", logits="logits", probs="probs", **recorder):
+        """Names of what the step returns; all else goes to `datamap.SignalRecorder`: class_names, samples, …"""
+        self._names = {"ids": ids, "labels": labels, "logits": logits, "probs": probs}
+        self._options, self.recorder = recorder, None
+
+    def on_train_start(self, trainer, pl_module):
+        refuse_many_processes(trainer.world_size)
+        self.recorder = SignalRecorder(**self._options)
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        found = outputs if isinstance(outputs, Mapping) else {}
+        given = {key: found[name] for key, name in self._names.items() if name in found}
+        if not {"ids", "labels"} <= set(given) or ("logits" in given) == ("probs" in given):
+            n = self._names
+            raise SignalError(
+                f"training_step returned {first_few(found, 10) or type(outputs).__name__}; let it return "
+                f"{{'loss': …, {n['ids']!r}: …, {n['labels']!r}: …, {n['logits']!r}: …}} (or {n['probs']!r})"
+            )
+        self.recorder.record(**given)
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.recorder.commit(trainer.current_epoch + 1)
+
+    def on_train_end(self, trainer, pl_module):
+        self.recorder.close()
+
+    def on_exception(self, trainer, pl_module, exception):
+        if self.recorder:
+            self.recorder.__exit__(type(exception), exception, None)

@@ -1,0 +1,25 @@
+"""PaddleNLP: `paddlenlp.trainer.Trainer(…, callbacks=[DataMapCallback()])`."""
+
+import paddle
+from paddle.io import DataLoader
+from paddlenlp.trainer import TrainerCallback
+
+from datamap.callbacks.trainer import EpochRecording
+
+
+class DataMapCallback(EpochRecording, TrainerCallback):
+    """Records every training sample after each epoch, in evaluation mode; training goes on as without it.
+
+    When training raises, the run ends as FAILED with the process, with the next training, or at
+    once in `with DataMapCallback() as callback: …`.
+    """
+
+    no_grad = staticmethod(paddle.no_grad)
+
+    def modules(self, model):
+        return model.sublayers(include_self=True)
+
+    def batches(self, loader, args):
+        return DataLoader(
+            loader.dataset, batch_size=args.per_device_eval_batch_size, collate_fn=loader.collate_fn
+        )

@@ -1,0 +1,367 @@
+"""SignalRecorder on a real store: whose run it writes into, what it takes, what it refuses."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+import datamap
+from conftest import ROOT
+from datamap import recording, shards, signals
+from datamap.errors import ConfigError, DataError, SignalError, TrackingError
+from datamap.signals import as_array, signal_table
+from reference import reduce_records
+
+IDS = [f"s{n}" for n in range(8)]
+LABELS = np.arange(8) % 2
+TEXTS = pd.DataFrame({"id": IDS, "text_a": [f"文本 {n}" for n in range(8)], "label": LABELS, "length": 4})
+
+
+def logits(epoch):
+    return np.random.default_rng(epoch).normal(size=(8, 2)).astype(np.float32)
+
+
+def record(recorder, epoch):
+    for rows in (slice(0, 5), slice(5, 8)):
+        recorder.record(IDS[rows], LABELS[rows], logits=logits(epoch)[rows])
+
+
+def status(run_id):
+    return MlflowClient().get_run(run_id).info.status
+
+
+def signals_of(run_id, epoch=1):
+    folder = Path(MlflowClient().get_run(run_id).info.artifact_uri)
+    return (folder / f"signals/epoch_000{epoch}-00000-of-00001.jsonl").read_bytes()
+
+
+@pytest.fixture
+def active(store):
+    with mlflow.start_run() as run:
+        yield run.info.run_id
+
+
+def test_three_lines_make_a_run_that_the_other_steps_work_on(store, command, capsys):
+    with datamap.SignalRecorder(["no", "yes"], TEXTS, run_name="mine", tags={"team": "a"}) as recorder:
+        for epoch in (1, 2, 3):
+            record(recorder, epoch)
+            recorder.commit(epoch, {"dev/accuracy": np.float32(epoch / 4)})
+    run_id = recorder.run_id
+    out = capsys.readouterr().out
+    assert re.fullmatch(
+        rf"run {run_id}  \(.*mine\): 3 observations of 8 samples\nnext: .*run_id={run_id}\n", out
+    )
+    run = MlflowClient().get_run(run_id)
+    assert (run.info.status, run.info.run_name, run.data.tags["team"]) == ("FINISHED", "mine", "a")
+    assert run.data.metrics == {"dev/accuracy": 0.75, "signals.rows": 8}
+    assert command("summarize", f"run_id={run_id}").code == 0
+    assert command("plot", f"run_id={run_id}").code == 0
+    folder = Path(run.info.artifact_uri)
+    records = [[json.loads(line) for line in signals_of(run_id, n).splitlines()] for n in (1, 2, 3)]
+    summary = pd.read_csv(folder / "summary.tsv", sep="\t")
+    for row, expected in zip(summary.to_dict("records"), reduce_records(records).values(), strict=True):
+        assert {key: row[key] for key in expected} == pytest.approx(expected, abs=1e-9)
+    assert json.loads((folder / "labels.json").read_text()) == {"0": "no", "1": "yes"}
+    texts = pd.read_csv(folder / "data/samples.tsv", sep="\t")
+    pd.testing.assert_frame_equal(texts, TEXTS.drop(columns="length"), check_dtype=False)
+    assert "文本 7" in (folder / "maps/explorer.html").read_text()
+
+
+def test_the_same_logits_give_the_bytes_of_our_own_training(store):
+    with datamap.SignalRecorder() as recorder:
+        record(recorder, 1)
+        recorder.commit(1)
+    tables = []
+    own = signals.SignalRecorder(lambda number, table: tables.append(table))  # what training.Trainer does
+    own.record(IDS, LABELS, logits=logits(1), noisy_labels=np.zeros(8, np.int64))
+    own.commit(1)
+    ((shard, content),) = shards.encoded(tables[0], "epoch", 1, 100, "jsonl")
+    assert content == signals_of(recorder.run_id)
+    folder = Path(MlflowClient().get_run(recorder.run_id).info.artifact_uri)
+    assert (folder / "signals/epoch_0001.sha256").read_bytes() == shards.checksums([shard])
+
+
+def test_constants_are_those_of_the_config():
+    train = yaml.safe_load((ROOT / "conf/train.yaml").read_text())
+    tracking = yaml.safe_load((ROOT / "conf/tracking/default.yaml").read_text())
+    assert train["signals"]["shard_rows"] == recording.SHARD_ROWS
+    assert tracking["retry_seconds"] == recording.RETRY_SECONDS
+    assert tracking["spool"] == recording.SPOOL
+
+
+def test_parquet_and_steps(store, command):
+    with datamap.SignalRecorder(format="parquet", unit="step") as recorder:
+        for step in (100, 200):
+            record(recorder, step)
+            recorder.commit(np.int64(step))
+    files = [file.path for file in MlflowClient().list_artifacts(recorder.run_id, "signals")]
+    assert "signals/step_000200-00000-of-00001.parquet" in files
+    assert "8 samples over 2 observations" in command("summarize", f"run_id={recorder.run_id}").out
+
+
+# ---------------------------------------------------------------- whose run
+
+
+def test_an_active_run_is_used_and_keeps_its_status(active):
+    with datamap.SignalRecorder() as recorder:
+        record(recorder, 1)
+        recorder.commit(1)
+    assert recorder.run_id == active
+    assert status(active) == "RUNNING"
+    with pytest.raises(TrackingError, match=f"run {active} holds signals already.*record into a new run"):
+        datamap.SignalRecorder()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_active_run_keeps_its_status_when_training_raises(active, error):
+    with pytest.raises(error), datamap.SignalRecorder():
+        raise error
+    assert status(active) == "RUNNING"
+
+
+def test_run_id_comes_before_the_active_run_and_may_have_ended(store):
+    with mlflow.start_run() as earlier:
+        mlflow.log_metric("x", 1)
+    with mlflow.start_run(), datamap.SignalRecorder(run_id=earlier.info.run_id) as recorder:
+        record(recorder, 1)
+        recorder.commit(1)
+    assert status(earlier.info.run_id) == "FINISHED"
+    assert recorder.run.committed() == {1: 8}
+
+
+def test_nothing_that_is_logged_is_overwritten(active):
+    mlflow.log_dict({"0": "mine"}, "labels.json")
+    with pytest.raises(TrackingError, match="has labels.json already"):
+        datamap.SignalRecorder(["a", "b"])
+    assert mlflow.artifacts.load_dict(f"runs:/{active}/labels.json") == {"0": "mine"}
+    mlflow.log_text("", "signals/epoch_0001-00000-of-00001.jsonl")  # never committed
+    with pytest.raises(TrackingError, match="holds signals already"):
+        datamap.SignalRecorder()
+
+
+def test_names_for_a_run_that_has_one(active):
+    with pytest.raises(ConfigError, match=f"are for a new run, but signals go into run {active}"):
+        datamap.SignalRecorder(run_name="x")
+
+
+def test_the_run_that_mlflow_run_made_is_adopted(store, monkeypatch):
+    made = MlflowClient().create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", made)
+    with datamap.SignalRecorder() as recorder:
+        record(recorder, 1)
+        recorder.commit(1)
+    assert (recorder.run_id, status(made)) == (made, "FINISHED")
+    with pytest.raises(TrackingError, match="already holds signals; unset MLFLOW_RUN_ID"):
+        datamap.SignalRecorder()
+
+
+def test_a_run_that_is_not_there_makes_no_store(tmp_path):
+    with pytest.raises(TrackingError, match="there is no MLflow store"):
+        datamap.SignalRecorder(run_id="nowhere")
+    assert not Path("mlflow.db").exists()
+
+
+def test_a_store_elsewhere_is_named_in_the_next_command(empty_store, tmp_path, capsys):
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/elsewhere.db")
+    with datamap.SignalRecorder() as recorder:
+        record(recorder, 1)
+        recorder.commit(1)
+    assert capsys.readouterr().out.endswith(f" tracking.uri=sqlite:///{tmp_path}/elsewhere.db\n")
+
+
+# ---------------------------------------------------------------- how it ends
+
+
+@pytest.mark.parametrize(("error", "expected"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_an_exception_loses_what_was_not_committed_and_says_so(store, capsys, command, error, expected):
+    with pytest.raises(error), datamap.SignalRecorder() as recorder:
+        record(recorder, 1)
+        recorder.commit(1)
+        record(recorder, 2)
+        raise error
+    assert status(recorder.run_id) == expected
+    assert "note: 8 records after observation 1 never committed, and lost" in capsys.readouterr().out
+    assert "8 samples over 1 observation" in command("summarize", f"run_id={recorder.run_id}").out
+
+
+def test_without_with_it_is_closed_by_hand(store):
+    recorder = datamap.SignalRecorder()
+    record(recorder, 1)
+    recorder.commit(1)
+    assert status(recorder.run_id) == "RUNNING"
+    recorder.close()
+    recorder.close()
+    assert status(recorder.run_id) == "FINISHED"
+    record(recorder, 2)
+    with pytest.raises(SignalError, match="its recorder is closed"):
+        recorder.commit(2)
+
+
+@pytest.mark.parametrize("end", ["1 / 0", ""])
+def test_never_closed_ends_failed_with_the_process(store, shell, end):
+    code = (
+        "import datamap\n"
+        "recorder = datamap.SignalRecorder()\n"
+        "recorder.record([1, 2], [0, 1], logits=[[1, 0], [0, 1]])\n"
+        f"recorder.commit(1)\n{end}\n"
+    )
+    outcome = shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src"))
+    assert "was never closed: use `with`, or close() at the end" in outcome.out
+    run_id = outcome.out.split("run_id=")[1].split()[0]
+    assert status(run_id) == "FAILED"
+    assert signals_of(run_id).count(b"\n") == 2
+
+
+def test_what_the_store_does_not_take_is_spooled(store, monkeypatch, command):
+    monkeypatch.setattr(recording, "RETRY_SECONDS", 0)
+    recorder = datamap.SignalRecorder()
+    record(recorder, 1)
+    with monkeypatch.context() as patch:
+
+        def away(*_):
+            raise TrackingError("the store is away")
+
+        patch.setattr("datamap.tracking.Run.log_bytes", away)
+        recorder.commit(1)
+        with pytest.raises(TrackingError, match="did not take all"):
+            recorder.close()
+    assert command("upload", f"folder={recording.SPOOL}").code == 0
+    assert (recorder.run.committed(), status(recorder.run_id)) == ({1: 8}, "FINISHED")
+
+
+def test_importing_it_imports_no_framework():
+    code = (
+        "import sys, datamap\n"
+        "assert 'mlflow' not in sys.modules\n"
+        "datamap.SignalRecorder\n"
+        "assert not {'paddle', 'torch', 'transformers', 'lightning'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src", check=True)
+
+
+# ---------------------------------------------------------------- what it refuses
+
+ROWS = {"ids": [7, 8], "labels": [0, 1], "logits": np.eye(2)}
+REFUSED = {
+    "sequence labelling .a label a token. is not supported: record one row a sample": {
+        "labels": np.zeros((2, 5)), "logits": np.zeros((2, 5, 3))},
+    "multi-label is not supported; of one-hot labels give the indices": {"labels": np.eye(2)},
+    "not a whole number: multi-label is not supported, id 8": {"labels": [0.0, 0.5]},
+    "not a whole number: multi-label is not supported, id 7": {"labels": [np.nan, 1]},
+    r"one score a sample \(2, 1\): give both classes.*1 - p, p": {"logits": np.zeros((2, 1))},
+    r"one score a sample \(2,\): give both classes": {"logits": np.zeros(2)},
+    "labels must be class indices, not no, yes": {"labels": ["no", "yes"]},
+    "ids must be whole numbers or strings, not 0.5": {"ids": [0.5, 1.5]},
+    "not an array: .*inhomogeneous": {"logits": [[0, 1], [1]]},
+    "give either logits or probs": {"logits": None},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_other_tasks_and_bad_shapes_are_refused_in_one_line(message):
+    with pytest.raises(SignalError, match=message) as caught:
+        signals.SignalRecorder(print).record(**{**ROWS, **REFUSED[message]})
+    assert "\n" not in str(caught.value)
+
+
+def test_what_commit_refuses(store):
+    with datamap.SignalRecorder(["a", "b", "c"]) as recorder:
+        recorder.record(**ROWS)
+        with pytest.raises(SignalError, match="observation 0 does not come after 0: count from 1"):
+            recorder.commit(0)
+        with pytest.raises(SignalError, match="the model has 2 classes, class_names= 3"):
+            recorder.commit(1)
+        with pytest.raises(SignalError, match="numbers only"):
+            recorder.commit(1, {"loss": "low"})
+        with pytest.raises(SignalError, match="numbers only"):
+            recorder.commit(1.5)
+        recorder.record(**ROWS)
+        with pytest.raises(SignalError, match="id repeated: 7, 8 .does the sampler repeat samples"):
+            recorder.commit(1)
+        recorder.record(**{**ROWS, "ids": ["a", "b"]})
+        with pytest.raises(SignalError, match="some ids are numbers, others strings"):
+            recorder.commit(1)
+    assert recorder.run.committed() == {}
+
+
+def test_samples_that_do_not_fit(store):
+    with pytest.raises(DataError, match="no column text_a .columns: id, text.*rename"):
+        datamap.SignalRecorder(samples=pd.DataFrame({"id": [1], "text": ["x"]}))
+    with pytest.raises(DataError, match="id repeated: 1"):
+        datamap.SignalRecorder(samples={"id": [1, 1], "text_a": ["x", "y"]})
+    with datamap.SignalRecorder(samples={"id": [7], "text_a": ["x"]}) as recorder:
+        recorder.record(**ROWS)
+        with pytest.raises(SignalError, match="samples= has no id 8; record the ids that samples= has"):
+            recorder.commit(1)
+    with pytest.raises(ConfigError, match="format='csv': it is one of jsonl, parquet"):
+        datamap.SignalRecorder(format="csv")
+    with pytest.raises(ConfigError, match="unit='batch': it is one of epoch, step"):
+        datamap.SignalRecorder(unit="batch")
+
+
+# ---------------------------------------------------------------- what it takes
+
+KINDS = [
+    "list",
+    "numpy",
+    "float16",
+    "pandas",
+    "torch",
+    "torch.bfloat16",
+    "paddle",
+    "paddle.bfloat16",
+    "paddle.float16",
+]
+
+
+def made(values, kind):
+    package, _, dtype = kind.partition(".")
+    if package == "torch":
+        import torch
+
+        return torch.tensor(values, dtype=getattr(torch, dtype) if dtype else None, requires_grad=bool(dtype))
+    if package == "paddle":
+        import paddle
+
+        tensor = paddle.to_tensor(values)
+        tensor.stop_gradient = not dtype
+        return tensor.astype(dtype) if dtype else tensor
+    return {
+        "list": values,
+        "numpy": np.array(values),
+        "float16": np.array(values, np.float16),
+        "pandas": pd.DataFrame(values) if np.ndim(values) == 2 else pd.Series(values),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arrays_and_tensors_of_any_kind_give_the_same_signals(kind):
+    scores = [[0.5, -1.25], [2.0, 0.375], [-0.125, 3.0]]  # exact in bfloat16
+    whole = kind.partition(".")[0].replace("float16", "numpy")
+    column = made([[1], [0], [1]], whole)  # (n, 1), as Paddle's loaders give labels
+    table = signal_table(made([3, 1, 2], whole), column, logits=made(scores, kind), noisy_labels=column)
+    expected = signal_table([3, 1, 2], [1, 0, 1], logits=np.array(scores), noisy_labels=[1, 0, 1])
+    assert table.equals(expected)
+    assert table["id"].to_pylist() == [3, 1, 2]
+
+
+def test_lists_of_tensors_and_whole_float_labels():
+    import torch
+
+    rows = [torch.tensor([0.5, 1.0], dtype=torch.bfloat16), torch.tensor([1.0, 0.0], dtype=torch.bfloat16)]
+    table = signal_table([torch.tensor(4), torch.tensor(5)], torch.tensor([1.0, 0.0]), logits=rows)
+    assert table.equals(signal_table([4, 5], [1, 0], logits=[[0.5, 1.0], [1.0, 0.0]]))
+    assert as_array(torch.nn.Parameter(torch.ones(2))).tolist() == [1, 1]
+
+
+def test_half_precision_probabilities_of_many_classes_are_summed_in_full():
+    probs = np.full((1, 3000), 1 / 3000, np.float16)
+    assert signal_table([0], [0], probs=probs).num_rows == 1
