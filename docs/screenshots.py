@@ -8,6 +8,7 @@ The runs, and what is drawn of them (the first two lines for each seed):
     python src/main.py seed=1 tracking.run_name=seed-1 plot.dirty_label=true
     python src/plot.py run_id=latest
     python src/plot.py run_id=<seed-1> use_f_times=0
+    python src/diagnose.py run_id=<seed-1>
     python src/plot.py run_id=<seed-1> facet=label color=label contours=true
     python src/compare.py "runs=attributes.run_name LIKE 'seed-%'"
 """
@@ -63,6 +64,8 @@ def take(page, experiment, run, compared):
     shot("artifacts")
     page.get_by_text("summary.tsv").click()
     shot("summary-table")
+    page.get_by_text("diagnosis.tsv").click()
+    shot("diagnosis")
     take_explorer(page, shot)
     page.goto(f"{SERVER}/#/experiments/{experiment}/runs?compareRunsMode=CHART")
     page.get_by_text("maps/dirty_map").wait_for()
