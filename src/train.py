@@ -22,7 +22,8 @@ def main(config):
     from datamap import train_step
 
     run = train_step.train(config)
-    train_step.say(f"next: python src/summarize.py run_id={run.run_id}")
+    step = "diagnose" if config.data.folds else "summarize"
+    train_step.say(f"next: python src/{step}.py run_id={run.run_id}")
 
 
 if __name__ == "__main__":

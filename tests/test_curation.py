@@ -17,6 +17,7 @@ def samples_of(count=8):
             "label": np.where(places % 2, "yes", "no"),
             "proposed": np.where(places % 2, "no", "yes"),
             "score": places / count,
+            "place": places[::-1],
             "avg_probs": 1 - places / count,
             "label_var": np.where(places < count // 2, places / 100, 0.0),
             "correct_times": np.where(places == count - 1, 0, 3),
@@ -73,6 +74,33 @@ def test_balanced_keeps_the_rules_best():
     assert kept(curation.balanced(curation.clean(samples, 0))) == [0, 1, 6, 7]
 
 
+def test_balanced_leaves_both_ends_of_the_larger_class():
+    """Of 20 samples 10 are varied and 10 easy; class no has 14 of them, class yes 3 of each end."""
+    samples = samples_of(20).assign(
+        label=["no"] * 7 + ["yes"] * 3 + ["yes"] * 3 + ["no"] * 7,
+        label_var=[0.1] * 10 + [0.0] * 10,
+        avg_probs=[0.5] * 10 + [0.9] * 10,
+    )
+    found = curation.balanced(curation.both_ends(samples, 20))
+    assert (found.kept[:7].sum(), found.kept[13:].sum()) == (3, 3)
+    assert found.kept[7:13].all()
+
+
+def test_balanced_keeps_the_never_learnt_first():
+    samples = samples_of().assign(label=["no"] * 6 + ["yes"] * 2, correct_times=[3, 0, 3, 3, 3, 3, 0, 3])
+    assert kept(curation.balanced(curation.forgettable(samples, 0))) == [1, 6]
+
+
+def test_a_class_with_one_sample_left_goes():
+    choice, lone = curation.without_lone(curation.clean(samples_of().assign(label=["no"] * 7 + ["yes"]), 0))
+    assert (kept(choice), lone) == ([0, 1, 2, 3, 4, 5, 6], ["yes"])
+
+
+def test_ties_of_the_rounded_score_follow_the_diagnosis():
+    samples = samples_of(2).assign(score=0.9, place=[1, 0])
+    assert kept(curation.clean(samples, 1)) == [0]
+
+
 def edited(text):
     return curation.read_corrections(text.encode(), "my.tsv", range(8), ("no", "yes"))
 
@@ -90,8 +118,8 @@ def test_corrections_from_a_spreadsheet():
     [
         ("id\tlabel\n1\tyse\n", "my.tsv, row 2: label 'yse' is no class of the run; did you mean yes? (classes: "),
         ("id\tlabel\n1\tyes\n77\tno\n", "my.tsv, row 3: the run has no sample 77"),
-        ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: named twice: sample 1"),
-        ("id,label\n1,yes\n", "my.tsv: no column id (columns: id,label); save it as UTF-8 text with tabs"),
+        ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: sample 1 is named twice"),
+        ("id;label\n1;yes\n", "my.tsv: no column id (columns: id;label); save it as UTF-8 text, with tabs or commas"),
         ("", "my.tsv: No columns to parse from file; save it as UTF-8 text"),
     ],
 )  # fmt: skip
@@ -99,6 +127,23 @@ def test_corrections_that_cannot_be_used(text, message):
     with pytest.raises(DataError) as caught:
         edited(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id\tlabel\r\n1\tno\r\n2\tDrop\r\n".encode("utf-16"),  # Excel's "Unicode text"
+        "id,label,why\n1,no,\"a, b\"\n2, drop ,\n,,\n".encode("utf-8-sig"),  # "CSV UTF-8", with an empty row
+    ],
+)
+def test_corrections_as_spreadsheets_save_them(content):
+    assert curation.read_corrections(content, "my.tsv", range(8), ("no", "yes")) == {"1": "no", "2": "drop"}
+
+
+def test_lost_zeros_and_names_with_spaces():
+    with pytest.raises(DataError, match=r"the run has no sample 7 \(leading zeros lost\? it has 007\)"):
+        curation.read_corrections(b"id\tlabel\n7\tno\n", "my.tsv", ["007"], ("no", "yes"))
+    assert curation.read_corrections(b"id\tlabel\n7\tno\n", "my.tsv", [7], (" no", "yes")) == {"7": " no"}
 
 
 def test_corrections_in_another_encoding():

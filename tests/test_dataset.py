@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamap import dataset
+from datamap import dataset, summary
 from datamap.errors import DataError
 
 AUTO = dict.fromkeys(dataset.COLUMNS, "auto")
@@ -33,6 +33,12 @@ FORMS = {
     "positions": lambda p: write(p / "x.tsv", tsv(ROWS)),
     "header": lambda p: write(p / "x.tsv", tsv([NAMES, *ROWS])),
     "crlf and byte-order mark": lambda p: write(p / "x.tsv", tsv([NAMES, *ROWS]), "\r\n", b"\xef\xbb\xbf"),
+    "all quoted": lambda p: (
+        pd.DataFrame(ROWS, columns=NAMES).to_csv(p / "x.tsv", sep="\t", index=False, quoting=2) or p / "x.tsv"
+    ),
+    "our samples.tsv": lambda p: (
+        (p / "x.tsv").write_bytes(b"".join(summary.lines(pd.DataFrame(ROWS, columns=NAMES)))) and p / "x.tsv"
+    ),
     "other order": lambda p: write(p / "x.tsv", tsv([NAMES[::-1], *(row[::-1] for row in ROWS)])),
     "empty lines": lambda p: write(p / "x.tsv", ["", *tsv(ROWS), ""]),
     "csv": lambda p: pd.DataFrame(ROWS, columns=NAMES).to_csv(p / "x.csv", index=False) or p / "x.csv",
@@ -50,6 +56,13 @@ def test_forms(tmp_path, form):
     assert samples.s_labels.tolist() == [0, 2, 1, 0]
     assert samples.ids == [0, 1, 2, 3]
     assert samples.class_names == ("0", "1")
+
+
+@pytest.mark.parametrize("odd", ['"好"', '"好"吗', '"'])
+def test_quotation_marks_of_some_rows_mean_themselves(tmp_path, odd):
+    samples = load(write(tmp_path / "x.tsv", tsv([*ROWS, (odd, "辛", 0, 0)])))
+    assert samples.texts_a[-1] == odd
+    assert samples.texts_b[1] == '丁"'
 
 
 def test_named_and_numbered_columns(tmp_path):

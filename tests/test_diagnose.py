@@ -3,12 +3,14 @@
 import json
 import re
 import sqlite3
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import SMALL_MODEL, artifacts, local
+from conftest import ROOT, SMALL_MODEL, artifacts, local
 from datamap import schema, shards, signals, summary
 
 NOISY = ("data.flip_ratio=0.2", "trainer.lr=0.03", "trainer.epochs=4", "seed=3")
@@ -261,7 +263,7 @@ def test_corrections_by_hand_from_a_file_and_from_a_run(noisy_run, client, comma
         (("keep=clean", "share=0.1", "threshold=0.5"), "share and threshold: give one of them"),
         (("keep=corrected",), "keep=corrected needs corrections=<an edited diagnosis.tsv>"),
         (("keep=corrected", "corrections=nowhere.tsv"), "corrections=nowhere.tsv: no such file"),
-        (("keep=clean", "share=1"), "curated.tsv: no rows"),
+        (("keep=clean", "share=1"), "the rule leaves no sample; a classifier needs two classes"),
         (("keep=corrected", "corrections=runs:/latest/x.tsv"), "runs:/latest/x.tsv: none of the newest 100 runs"),
     ],
 )  # fmt: skip
@@ -326,7 +328,7 @@ def made_run(store):
     probs = np.full((20, 3), 0.1)
     probs[np.arange(20), truth] = 0.8
     ids = [f"0{n}" for n in range(20)]
-    table = signals.signal_table(ids, given, probs=probs)
+    table = signals.signal_table(ids, given, probs=probs, noisy_labels=np.where(given != truth, 2, 0))
     for number in (1, 2):
         for shard, content in shards.encoded(table, "epoch", number, 100):
             run.log_bytes(content, shard.path)
@@ -348,6 +350,66 @@ def test_several_classes(made_run, command, client):
     assert row["why"] == "never predicted right; the model says 甲 (0.80)"
     made = curated_run(command("curate", f"run_id={made_run}", "keep=forgettable"))
     assert set(table(client, made, "curated.tsv")["id"]) == {"03", "07", "013", "017"}
+
+
+def test_a_class_that_no_label_names(command, client, store):
+    """Two classes are given, and the model knows a third one; nobody named them."""
+    from datamap import SignalRecorder
+
+    probs = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
+    with SignalRecorder(samples={"id": range(9), "text_a": [f"t{n}" for n in range(9)]}) as recorder:
+        recorder.record(range(9), [0, 1, 0] * 3, probs=probs[[0, 1, 2] * 3])
+        recorder.commit(1)
+    outcome = command("diagnose", f"run_id={recorder.run_id}")
+    assert outcome.code == 0, outcome.err
+    assert table(client, recorder.run_id, "diagnosis.tsv")["proposed"].tolist()[:3] == ["2", "2", "2"]
+    Path("mine.tsv").write_text("id\tlabel\n2\t2\n5\t2\n", encoding="utf-8")
+    made = curated_run(command("curate", f"run_id={recorder.run_id}", "keep=corrected", "corrections=mine.tsv"))
+    assert table(client, made, "curated.tsv").set_index("id")["label"].loc[["2", "5"]].tolist() == ["2", "2"]
+
+
+def test_relabelling_where_nothing_is_known_to_be_planted_plants_nothing(small_run, command, client):
+    made = curated_run(command("curate", f"run_id={small_run}", "keep=relabelled", "share=0.2"))
+    assert "s_label" not in table(client, made, "curated.tsv")
+
+
+def test_a_diagnosis_by_another_score_or_older_than_the_summary(small_run, command):
+    assert command("diagnose", f"run_id={small_run}", "score=aum").code == 0
+    options = (f"run_id={small_run}", "keep=clean", "share=0.2")
+    assert "note" not in command("curate", *options).out
+    outcome = command("curate", *options, "diagnose.score=forgetting")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert f"renew it: python src/diagnose.py run_id={small_run} score=forgetting" in outcome.err
+    assert command("summarize", f"run_id={small_run}", "burn_in=1").code == 0
+    assert "note: the summary is newer than the diagnosis" in command("curate", *options).out
+
+
+def test_the_command_that_is_printed_works_in_a_shell(command, shell, pairs_file, store, tmp_path):
+    dev = tmp_path / "my dev=1, 中文.tsv"
+    dev.write_bytes(pairs_file.read_bytes())
+    options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "seed=7")
+    assert command("train", *options, f'data.dev_path="{dev}"').code == 0
+    out = command("curate", "run_id=latest", "keep=clean", "share=0.2").out
+    printed = re.search(r"^next: python (src/train\.py .*)$", out, re.MULTILINE).group(1)
+    assert "seed=7 trainer.epochs=3 trainer.max_length=24" in printed
+    small = " ".join(option for option in SMALL_MODEL if option.startswith(("model", "plot")))
+    done = shell(["bash", "-c", f"{sys.executable} {ROOT}/{printed} {small}"])
+    assert done.code == 0, done.err
+    assert "dev accuracy" in done.out
+
+
+def test_a_class_that_is_gone_is_named_and_dev_data_left_out(command, store, tmp_path):
+    path = tmp_path / "three.tsv"
+    rows = [f"甲{n}\t甲{n}\t{n % 2}" for n in range(18)] + ["x\tx\t2", "y\ty\t2"]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    options = ("data=file", f"data.path={path}", f"data.dev_path={path}", *SMALL_MODEL)
+    assert command("train", *options).code == 0
+    Path("mine.tsv").write_text("id\tlabel\n18\tdrop\n", encoding="utf-8")
+    outcome = command("curate", "run_id=latest", "keep=corrected", "corrections=mine.tsv")
+    assert outcome.code == 0, outcome.err
+    assert "note: no sample is left of class 2 (2 had one sample left)" in outcome.out
+    assert "does not fit" in outcome.out
+    assert "data.dev_path" not in outcome.out.split("next: ")[1]
 
 
 def test_relabelling_several_classes_leaves_s_label_out(made_run, command, client):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from conftest import SMALL_MODEL, local
 from reference import reduce_records
 from test_foreign import (
     GOLDS,
@@ -24,19 +25,8 @@ from test_foreign import (
 )
 
 
-@pytest.fixture
-def client(store):
-    from mlflow import MlflowClient
-
-    return MlflowClient()
-
-
 def runs(client):
     return client.search_runs([e.experiment_id for e in client.search_experiments()])
-
-
-def local(client, run_id, path):
-    return Path(client.get_run(run_id).info.artifact_uri, path)
 
 
 def imported(command, *arguments):
@@ -167,6 +157,19 @@ def test_single_texts_in_another_order_and_more_than_needed(command, client, tmp
     assert samples["text_a"].tolist() == [f"text {guid}" for guid in GUIDS]
     assert samples["label"].tolist() == GOLDS
     assert json.loads(local(client, run_id, "labels.json").read_text()) == {"0": "a", "1": "b", "2": "c"}
+
+
+def test_texts_of_a_run_say_what_was_planted_where_signals_cannot(command, client, pairs_file):
+    train = ("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.flip_ratio=0.2")
+    trained = command(*train).out.split()[1]
+    assert command("export_signals", f"run_id={trained}", "folder=dynamics").code == 0
+    run_id, _ = imported(command, "path=dynamics", f"texts=runs:/{trained}/data/samples.tsv")
+    for column in ("s_label", "avg_probs"):
+        mine, theirs = (summary_of(command, client, i)[column].tolist() for i in (run_id, trained))
+        assert mine == pytest.approx(theirs, abs=1e-6)
+    assert sum(summary_of(command, client, run_id)["s_label"]) == 2 * 7
+    texts = pd.read_csv(local(client, run_id, "data/samples.tsv"), sep="\t")["text_a"]
+    assert texts[0] == "怎么换手机壳0"
 
 
 def test_texts_that_do_not_fit(command, client, tutorial, pairs_file):

@@ -342,6 +342,28 @@ def made(values, kind):
     }[kind]
 
 
+def test_what_samples_says_of_planted_kinds_and_labels(store, command):
+    planted = TEXTS.assign(s_label=[2, 0] * 4, label=["no", "yes"] * 4)
+    with datamap.SignalRecorder(["no", "yes"], planted) as recorder:
+        record(recorder, 1)
+        recorder.commit(1)
+    outcome = command("diagnose", f"run_id={recorder.run_id}")
+    assert "planted dirty samples: auroc" in outcome.out
+    with (
+        pytest.raises(SignalError, match="samples= has another label, id s3"),
+        datamap.SignalRecorder(["no", "yes"], TEXTS.assign(label=[0, 1, 0, 0, 0, 1, 0, 1])) as recorder,
+    ):
+        record(recorder, 1)
+        recorder.commit(1)
+
+
+def test_texts_and_names_that_later_steps_could_not_use(store):
+    with pytest.raises(DataError, match="samples=: text_a is empty, id s2"):
+        datamap.SignalRecorder(samples=TEXTS.assign(text_a=["a", "b", " "] + ["c"] * 5))
+    with pytest.raises(ConfigError, match="a name occurs twice"):
+        datamap.SignalRecorder(class_names=["p", "p"])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_arrays_and_tensors_of_any_kind_give_the_same_signals(kind):
     scores = [[0.5, -1.25], [2.0, 0.375], [-0.125, 3.0]]  # exact in bfloat16

@@ -114,8 +114,7 @@ def _matrix(table, number):
     """Probabilities as float (samples, classes); no classes where they were not recorded."""
     if "probs" not in table.column_names:
         return np.zeros((table.num_rows, 0))
-    values = pc.list_flatten(table["probs"]).to_numpy()
-    classes, rest = divmod(len(values), table.num_rows)
-    if rest:
+    classes = pc.min_max(pc.list_value_length(table["probs"])).as_py()
+    if classes["min"] != classes["max"]:
         raise SignalError(f"observation {number}: probs has not the same number of classes in every record")
-    return values.reshape(-1, classes)
+    return pc.list_flatten(table["probs"]).to_numpy().reshape(-1, classes["max"])

@@ -1,6 +1,7 @@
 """From a run's diagnosis to a new training file in a run of its own: wiring between the other modules."""
 
 import io
+import shlex
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,15 @@ from omegaconf import OmegaConf
 
 from datamap import curation, dataset, schema, story, summary
 from datamap.diagnose_step import diagnose_run
-from datamap.errors import ConfigError, TrackingError, counted
+from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.steps import say, summary_of, yaml
 from datamap.tracking import PARENT_TAG, Store, opened, resolved
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
+CARRIED = ("epochs", "batch_size", "max_length", "lr")  # of `trainer`, where they are not the model's own
+DEFAULT_SCORE = "combined"  # as in conf/diagnose.yaml
 FROM_TAG = "datamap.curated_from"
 
 
@@ -31,13 +34,14 @@ def curate(config):
     texts = source.artifacts.find(schema.SAMPLES_FILE)
     if texts is None:
         raise TrackingError(
-            f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them; "
-            "log_text=false kept them out, an import needs texts="
+            f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them: "
+            "train without log_text=false, import with texts=, record with samples="
         )
     samples = _samples(source, config)
     choice = _choice(source, samples, config)
     if config.balance:
         choice = curation.balanced(choice)
+    choice, gone = _without_lone(samples, choice)
     frame = _frame(samples, choice, summary.texts_of(texts, samples["id"].tolist()))
     counts = _counts(samples, choice)
     with tempfile.TemporaryDirectory() as folder:
@@ -52,11 +56,7 @@ def curate(config):
             f"{schema.CURATED_FILE}: {counts['samples']:,} of {counts['samples_before']:,} samples, "
             f"{counts['relabelled']:,} relabelled, digest {curated.digest}"
         )
-        if "s_label" not in frame:
-            say(
-                "note: which relabelled samples are right is unknown with several classes: s_label is left out"
-            )
-        return _log(store, source, config, file, curated, counts)
+        return _log(store, source, config, file, curated, counts, gone)
 
 
 def _check(config):
@@ -70,19 +70,41 @@ def _check(config):
         raise ConfigError("keep=corrected needs corrections=<an edited diagnosis.tsv>")
 
 
+def _without_lone(samples, choice):
+    """(the choice without the only samples of their classes, names of the classes that are gone); says so.
+
+    Raises:
+        ConfigError: nothing is left to train on.
+    """
+    choice, lone = curation.without_lone(choice)
+    left = sorted(set(choice.labels[choice.kept]))
+    gone = sorted(set(samples["label"]) - set(left))
+    if len(left) < 2:
+        what = f"samples of class {left[0]} only" if left else "no sample"
+        raise ConfigError(
+            f"the rule leaves {what}; a classifier needs two classes (share= threshold= balance=)"
+        )
+    if gone:
+        only = f" ({first_few(lone)} had one sample left)" if lone else ""
+        say(f"note: no sample is left of class {first_few(gone)}{only}")
+    return choice, gone
+
+
 def _samples(source, config):
     """Summary and diagnosis of the run's samples as one DataFrame, in the summary's order."""
     columns, _ = summary_of(source, config.diagnose, COLUMNS)
     content = source.artifacts.find(schema.DIAGNOSIS_FILE)
     if content is None:
         say(f"run {source.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")
-        diagnose_run(source, replace(config.diagnose, tracking=config.tracking))
+        diagnose_run(source, replace(config.diagnose, tracking=config.tracking), next_step=False)
         content = source.artifacts.find(schema.DIAGNOSIS_FILE)
+    else:
+        _check_diagnosis(source, config)
     text = {"id": str, "label": str, "proposed": str}
     found = pd.read_csv(
         io.BytesIO(content), sep="\t", dtype=text, keep_default_na=False, usecols=[*text, "score"]
     )
-    found = found.set_index("id")
+    found = found.assign(place=range(len(found))).set_index("id")
     ids = columns["id"].astype(str)
     missing = ids[~ids.isin(found.index)]
     if len(missing):
@@ -90,9 +112,24 @@ def _samples(source, config):
             f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(len(missing), 'sample')}; "
             f"renew it: python src/diagnose.py run_id={source.run_id}"
         )
-    return columns.assign(
-        **{name: found.loc[ids, name].to_numpy() for name in ("label", "proposed", "score")}
-    )
+    return columns.assign(**{name: found.loc[ids, name].to_numpy() for name in found})
+
+
+def _check_diagnosis(source, config):
+    """Refuse a score that the run's diagnosis was not made with; say so where its summary is newer than it is.
+
+    Raises:
+        ConfigError: `diagnose.score` is another than the run's.
+    """
+    own = OmegaConf.create(source.artifacts.read("config/diagnose.yaml").decode()).score
+    renew = f"python src/diagnose.py run_id={source.run_id}"
+    if config.diagnose.score not in (own, DEFAULT_SCORE):
+        raise ConfigError(
+            f"diagnose.score={config.diagnose.score}: the run has a diagnosis by score={own}; "
+            f"renew it: {renew} score={config.diagnose.score}"
+        )
+    if source.time_of("summary/observations") > source.time_of("mislabelled/estimate"):
+        say(f"note: the summary is newer than the diagnosis; renew it: {renew} score={own}")
 
 
 def _choice(source, samples, config):
@@ -101,8 +138,10 @@ def _choice(source, samples, config):
             if not file.is_file():
                 raise ConfigError(f"corrections={config.corrections}: no such file (looked in {Path.cwd()})")
             content = file.read_bytes()
-        names = source.class_names() or tuple(sorted(samples["label"].unique()))
-        labels = curation.read_corrections(content, config.corrections, samples["id"], names)
+        # A model can know more classes than are named or given.
+        names = dict.fromkeys([*source.class_names(), *samples["label"], *samples["proposed"]])
+        names.pop("", None)
+        labels = curation.read_corrections(content, config.corrections, samples["id"], tuple(names))
         return curation.corrected(samples, labels)
     return curation.RULES[config.keep](samples, _count(source, samples, config))
 
@@ -122,12 +161,16 @@ def _frame(samples, choice, texts):
     """The curated file: id, texts, label, and s_label where it is still known."""
     columns = {"id": samples["id"], **texts, "label": choice.labels}
     changed = choice.labels != samples["label"].to_numpy(object)
+    planted = (samples["s_label"] == schema.DIRTY).to_numpy()
     if not changed.any():
         columns["s_label"] = samples["s_label"]
-    elif samples["label"].nunique() == 2:
+    elif planted.any() and samples["label"].nunique() == 2:
         # Of two classes the other one is right where the given one was planted wrong, and the other way round.
-        flipped = np.where(samples["s_label"] == schema.DIRTY, schema.NORMAL, schema.DIRTY)
-        columns["s_label"] = np.where(changed, flipped, samples["s_label"])
+        columns["s_label"] = np.where(
+            changed, np.where(planted, schema.NORMAL, schema.DIRTY), samples["s_label"]
+        )
+    elif planted.any():
+        say("note: which relabelled samples are right is unknown with several classes: s_label is left out")
     return pd.DataFrame(columns)[choice.kept]
 
 
@@ -146,23 +189,28 @@ def _counts(samples, choice):
     }
 
 
-def _log(store, source, config, file, curated, counts):
+def _log(store, source, config, file, curated, counts, gone):
     """A new run below the source, with the file and what it is made from and by which rule; returns it."""
     name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
     run = store.start_run(name, config.tracking.tags)
     rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
     address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
-    command = _command(source, address, curated.texts_b is None)
+    command = _command(source, config, address, curated, gone)
     try:
         run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id})
-        run.log_params({"source_run": source.run_id, **{key: value for key, value in rule.items() if value}})
+        run.log_params(
+            {
+                "source_run": source.run_id,
+                **{key: value for key, value in rule.items() if value is not None and value is not False},
+            }
+        )
         run.log_config("curate", yaml(config))
         run.log_file(file, schema.CURATED_FILE)
         run.log_dataset(curated.frame(), "curated", address, curated.digest, "curated")
         run.log_metrics({f"curated/{name}": value for name, value in counts.items()}, 0)
         run.describe(story.of_curated(source.info.run_name, source.link, config.keep, counts, command))
-    except BaseException:
-        run.end("FAILED")
+    except BaseException as error:
+        run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
     run.end("FINISHED")
     say(f"run {run.run_id}  ({run.place})")
@@ -170,14 +218,30 @@ def _log(store, source, config, file, curated, counts):
     return run
 
 
-def _command(source, address, single):
-    """The command that trains on a curated file (of single texts or pairs), as the source run was trained."""
+def _command(source, config, address, curated, gone):
+    """The command that trains on a curated file, with the source's seed, model, epochs, batch size and rate.
+
+    Dev data is left out where it no longer fits: a class is gone, or the source named its columns otherwise.
+    """
+    keys = {"data": "file", "data.path": address}
+    if curated.texts_b is None:
+        keys["data.columns.text_b"] = "null"
     own = source.artifacts.find("config/train.yaml")
-    own = OmegaConf.create(own.decode()) if own else {}
-    dev = OmegaConf.select(own, "data.dev_path") if own else None
-    model = OmegaConf.select(own, "model.name") if own else None
-    parts = ["python src/train.py data=file", f"data.path={address}"]
-    parts += [f"data.dev_path={dev}"] if dev else []
-    parts += ["data.columns.text_b=null"] if single else []
-    parts += [f"model={model}"] if model not in (None, "tiny", "folder") else []
-    return " ".join(parts)
+    if own:
+        own = OmegaConf.create(own.decode())
+        named = {*own.data.columns.values(), own.data.header} - {"auto", None}
+        if own.data.dev_path and (gone or named):
+            say(
+                f"note: data.dev_path={own.data.dev_path} does not fit: a class is gone, or its columns differ"
+            )
+        elif own.data.dev_path:
+            keys["data.dev_path"] = own.data.dev_path
+        if own.model.name == "folder":
+            keys["model.name_or_path"] = own.model.name_or_path
+        elif own.model.name != "tiny":
+            keys["model"] = own.model.name
+        keys["seed"] = own.seed
+        keys |= {f"trainer.{key}": own.trainer[key] for key in CARRIED if own.trainer[key] != own.model[key]}
+    if config.tracking.uri:
+        keys["tracking.uri"] = config.tracking.uri
+    return " ".join(["python src/train.py", *(shlex.quote(f"{key}={value}") for key, value in keys.items())])

@@ -25,20 +25,20 @@ def diagnose(config):
     return run
 
 
-def diagnose_run(run, config):
-    """The same for a run that was looked up; returns the diagnosis as a DataFrame."""
+def diagnose_run(run, config, next_step=True):
+    """The same for a run that was looked up; `next_step` tells what to do with the diagnosis."""
     samples, _ = summary_of(run, config, COLUMNS)
     evidence = _evidence(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
     about = mislabel.estimate(evidence)
-    content = run.artifacts.find(schema.SAMPLES_FILE) if config.texts else None
+    content = run.artifacts.find(schema.SAMPLES_FILE)
     frame = diagnosis.table(
         samples,
         evidence,
         scores,
         regions.of(samples, _limits(config.regions, samples)),
-        run.class_names() or tuple(str(k) for k in range(int(samples["label"].max()) + 1)),
-        summary.texts_of(content, samples["id"].tolist()) if content else {},
+        _class_names(run, evidence),
+        summary.texts_of(content, samples["id"].tolist()) if content and config.texts else {},
         config.lang,
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)
@@ -49,14 +49,31 @@ def diagnose_run(run, config):
     run.describe(story.of_run(len(samples), run.metrics()))
     _warn(evidence)
     _say(run, frame, about, measured)
-    return frame
+    if next_step and content:
+        say(f"next: python src/curate.py run_id={run.run_id} keep=clean")
+
+
+def _class_names(run, evidence):
+    """Class names by index; a class without a name has its index."""
+    names = run.class_names()
+    known = 0 if evidence.probs is None else evidence.probs.shape[1]
+    count = max(known, int(evidence.labels.max()) + 1)
+    return names + tuple(str(k) for k in range(len(names), count))
 
 
 def _warn(evidence):
-    """Say so where the model learnt too little to contradict anybody."""
+    """Say so where the models learnt too little to contradict anybody."""
     total = len(evidence.labels)
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
-    if right < common + LEARNT * (1 - common):
+    enough = common + LEARNT * (1 - common)
+    if evidence.held_out is not None:
+        unseen = (evidence.held_out.argmax(axis=1) == evidence.labels).mean()
+        if unseen < enough <= right:
+            say(
+                f"note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class "
+                f"has {common:.0%}: they tell little (more data, more epochs, more data.folds)"
+            )
+    if right < enough:
         say(
             f"note: after the last observation the model is right in {right:.0%} of the samples, where the "
             f"commonest class has {common:.0%}: it learnt too little to tell wrong labels (train longer, or with "
@@ -124,9 +141,8 @@ def _say(run, frame, about, measured):
     counts = frame["region"].value_counts()
     say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in diagnosis.REGIONS))
     for row in frame.head(SHOWN).to_dict("records"):
-        texts = " / ".join(row[name] for name in ("text_a", "text_b") if name in row)
+        texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
         say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '?'}  {row['id']}  {texts}".rstrip())
     if measured:
         found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
         say(f"  planted dirty samples: {found}")
-    say(f"next: python src/curate.py run_id={run.run_id} keep=clean")

@@ -99,7 +99,9 @@ def confidence(evidence):
 def aum(evidence):
     """Area under the margin (Pleiss et al. 2020, eq. 1), turned into 1 / (1 + exp(AUM − threshold)).
 
-    The threshold is the 99th percentile of the threshold samples' (sec. 3.2); 0 where there are none.
+    The threshold is the 99th percentile of the threshold samples' (sec. 3); 0 where there are none. The paper
+    takes both from the same two trainings with the extra class; here the samples' margins come from the run's own
+    training, which has all its samples, and only the threshold from the other one (`passes.threshold`).
 
     Raises:
         SignalError: margins are not known, as the probabilities of all classes were not recorded.
@@ -112,9 +114,11 @@ def aum(evidence):
 
 
 def forgetting(evidence):
-    """Forgetting events over the most that there can be; 1 where never learnt (Toneva et al. 2019, sec. 3)."""
-    most = len(evidence.wrong) // 2 + 1
-    return np.where(evidence.correct_times == 0, 1.0, evidence.forgetting_times / most)
+    """1 where never learnt, which counts as forgotten for ever (Toneva et al. 2019, sec. 3); below it the more
+    often forgotten: forgetting events over one more than the most that there can be.
+    """
+    most = len(evidence.wrong) // 2
+    return np.where(evidence.correct_times == 0, 1.0, evidence.forgetting_times / (most + 1))
 
 
 def confident_learning(evidence):
@@ -127,7 +131,8 @@ def confident_learning(evidence):
 
     if evidence.held_out is None:
         raise SignalError(
-            "score=confident_learning needs what models say of samples that they never saw; train with data.folds=5"
+            "score=confident_learning needs what models say of samples that they never saw, of all folds; "
+            "train with data.folds=5"
         )
     return 1 - get_label_quality_scores(
         evidence.labels, evidence.held_out, method="normalized_margin", adjust_pred_probs=True

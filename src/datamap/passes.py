@@ -27,7 +27,7 @@ def folds(samples, count, seed, folder):
     Every class is spread evenly over the folds.
 
     Raises:
-        DataError: a class has only one sample, or there are more folds than samples.
+        DataError: there are more folds than samples.
     """
     if count > len(samples):
         raise DataError(f"data.folds={count}, but there are only {len(samples)} samples")
@@ -44,7 +44,7 @@ def threshold(samples, seed, folder):
     """The `Pass` in which N / (C + 1) random samples are trained as a class of their own.
 
     No text can tell why they are of that class, so that their margins are those of wrong labels
-    (Pleiss et al. 2020, sec. 3.2). It observes just them.
+    (Pleiss et al. 2020, sec. 3). It observes just them.
     """
     classes = len(samples.class_names)
     rows = _spread(samples.labels, classes + 1, seed + 1) == 0

@@ -5,6 +5,7 @@ import operator
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -54,6 +55,8 @@ class SignalRecorder(signals.SignalRecorder):
         super().__init__(self._send)
         _refuse_unknown("format", format, schema.FORMATS)
         _refuse_unknown("unit", unit, UNITS)
+        if class_names is not None and len(set(class_names)) < len(class_names):
+            raise ConfigError(f"class_names={list(class_names)}: a name occurs twice")
         self._class_names, self._format, self._unit = class_names, format, unit
         self._samples = None if samples is None else _sample_table(samples)
         self._rows, self._observations, self._metrics, self._closed = 0, 0, {}, False
@@ -103,6 +106,8 @@ class SignalRecorder(signals.SignalRecorder):
 
     def _send(self, number, table):
         self._check(number, table)
+        if self._samples is not None:
+            table = self._with_samples(number, table)
 
         def files():
             return shards.files(table, self._unit, number, SHARD_ROWS, self._format)
@@ -117,15 +122,35 @@ class SignalRecorder(signals.SignalRecorder):
             raise SignalError(
                 f"observation {number}: the model has {classes} classes, class_names= {len(self._class_names)}"
             )
-        if self._samples is not None and not self._observations:
-            known = pa.array(map(str, self._samples["id"]), pa.string())
-            ids = table["id"].cast(pa.string())
-            strangers = ids.filter(pc.invert(pc.is_in(ids, value_set=known)))
-            if len(strangers):
+
+    def _with_samples(self, number, table):
+        """The table with the planted kinds that samples= has, where none were recorded.
+
+        Raises:
+            SignalError: an id that samples= has not, or another label than there.
+        """
+        ids = table["id"].cast(pa.string())
+        rows = pc.index_in(ids, value_set=pa.array(map(str, self._samples["id"]), pa.string()))
+        if rows.null_count:
+            strangers = ids.filter(pc.is_null(rows)).to_pylist()
+            raise SignalError(
+                f"observation {number}: samples= has no id {first_few(strangers)}; record the ids that samples= has"
+            )
+        known = self._samples.iloc[rows.to_numpy()]
+        if "label" in known:
+            labels = known["label"].to_numpy()
+            if labels.dtype.kind not in "iu":  # names
+                places = {str(name): index for index, name in enumerate(self._class_names or ())}
+                labels = [places.get(str(name), -1) for name in labels]
+            wrong = pa.array((table["label"].to_numpy() != labels) & (np.asarray(labels) >= 0))
+            if pc.any(wrong).as_py():
                 raise SignalError(
-                    f"observation {number}: samples= has no id {first_few(strangers.to_pylist())}; "
-                    "record the ids that samples= has"
+                    f"observation {number}: samples= has another label, id {first_few(ids.filter(wrong).to_pylist())}"
                 )
+        if "s_label" in known and not pc.max(table["noisy_label"]).as_py():
+            place = table.column_names.index("noisy_label")
+            table = table.set_column(place, "noisy_label", pa.array(known["s_label"].to_numpy(), pa.int64()))
+        return table
 
     def close(self):
         """Wait until all is logged, and end a run that was made here.
@@ -197,4 +222,8 @@ def _sample_table(samples):
     twice = frame["id"][frame["id"].duplicated()]
     if len(twice):
         raise DataError(f"samples=: id repeated: {first_few(twice)}")
+    for name in {"text_a", "text_b"} & set(frame.columns):
+        empty = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
+        if empty.any():
+            raise DataError(f"samples=: {name} is empty, id {first_few(frame['id'][empty])}")
     return frame[[name for name in SAMPLE_COLUMNS if name in frame.columns]]

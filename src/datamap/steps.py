@@ -173,7 +173,10 @@ def pass_signals_of(run, folder):
     done = run.committed(schema.PASS_METRICS[folder])
     found, digests = _shards_in(run, folder) if done else ([], {})
     if len(done) < max((shard.count for shard in found), default=0):
-        say(f"note: {folder}/ is not finished (a killed run? python src/train.py resume=true) and is left out")
+        say(
+            f"note: {folder}/ is not finished and is left out (a killed run? go on: "
+            f"python src/train.py resume=true run_id={run.run_id})"
+        )
         return {}
     return shards.complete_observations(found, {shard.number: 0 for shard in found}, digests)[0]
 

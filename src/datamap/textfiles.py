@@ -49,10 +49,11 @@ def _read_delimited(path, header, known):
     # A byte that is not UTF-8 becomes a lone surrogate, and is reported with its row.
     text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
     lines = text.replace("\r\n", "\n").split("\n")
-    if path.suffix == ".tsv":  # texts hold stray quotation marks: in a TSV they mean themselves
-        rows = [Row(n, line.split("\t")) for n, line in enumerate(lines, 1) if line]
+    if path.suffix == ".tsv":
+        # Texts hold stray quotation marks: in a TSV they mean themselves, unless all of it is written with quotes.
+        rows = _quoted_tsv(lines) or [Row(n, line.split("\t")) for n, line in enumerate(lines, 1) if line]
     else:
-        reader = csv.reader((line + "\n" for line in lines), strict=True)
+        reader = _csv_reader(lines, ",")
         try:
             rows = [Row(reader.line_num, fields) for fields in reader if fields]
         except csv.Error as error:
@@ -63,6 +64,27 @@ def _read_delimited(path, header, known):
     if header is None:
         header = not set(known).isdisjoint(first)
     return (first, rows[1:]) if header else (None, rows)
+
+
+def _csv_reader(lines, delimiter):
+    return csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
+
+
+def _quoted_tsv(lines):
+    """Rows of a TSV with quotes, as our data/samples.tsv and pandas write it; None when it is not one.
+
+    In each of its lines after the first a cell begins with a quotation mark, and read by the rules of CSV all
+    rows have the same number of cells.
+    """
+    body = [line for line in lines[1:] if line]
+    if not body or not all(line.startswith('"') or '\t"' in line for line in body):
+        return None
+    reader = _csv_reader(lines, "\t")
+    try:
+        rows = [Row(reader.line_num, fields) for fields in reader if fields]
+    except csv.Error:
+        return None
+    return rows if len({len(row.fields) for row in rows}) == 1 else None
 
 
 def _read_jsonl(path):

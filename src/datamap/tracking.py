@@ -407,6 +407,12 @@ class Run:
         with answers(f"run {self.run_id}"):
             return self.client.get_run(self.run_id).data.metrics
 
+    def time_of(self, metric):
+        """When a metric was last logged, in milliseconds since 1970; 0 = never."""
+        with answers(f"run {self.run_id}: metric {metric}"):
+            history = self.client.get_metric_history(self.run_id, metric)
+        return max((entry.timestamp for entry in history), default=0)
+
     def committed(self, metric=schema.COMMIT_METRIC):
         """{observation number: rows} of the observations that are whole; of another metric: {step: value}."""
         with answers(f"run {self.run_id}: metric {metric}"):

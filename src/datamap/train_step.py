@@ -199,7 +199,8 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
             say(
                 f"ended early; {counted(report.kept, 'observation')} safe: python src/summarize.py run_id={run_id}"
             )
-        if report.kept and not isinstance(error, TrainingError):  # that would come again
+        # A loss that is not finite would come again, and nothing goes on without a checkpoint.
+        if report.kept and not isinstance(error, TrainingError) and config.trainer.checkpoint != "none":
             say(f"to go on with the run: python src/train.py resume=true run_id={run_id}")
         raise
     say(f"{counted(report.kept, 'observation')} of {len(samples):,} samples logged")

@@ -30,6 +30,7 @@ def test_two_processes_make_one_run(client, command, shell, pairs_file, options)
     with pairs_file.open("a", encoding="utf-8") as file:
         file.write("第三十七行\t一个人\t0\n")  # an odd number, and a last batch of one sample
     arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.batch_size=12", *options]
+    arguments.append("data.folds=2")
     alone = command("train", *arguments).out.split()[1]
     launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
     script = [str(ROOT / "src" / "train.py"), *arguments, "trainer.device=cpu", "signals.shard_rows=10"]
@@ -53,6 +54,10 @@ def test_two_processes_make_one_run(client, command, shell, pairs_file, options)
     assert abs(one["avg_probs"] - two["avg_probs"]).max() < (0.05 if options else 1e-4)
     for run_id in (alone, together):
         assert client.get_run(run_id).data.metrics["signals.rows"] == 37
+    for run_id in (alone, together):
+        assert command("diagnose", f"run_id={run_id}").code == 0  # which misses no held-out sample
+    held_out = [client.get_metric_history(run_id, "holdout.rows") for run_id in (alone, together)]
+    assert [[m.value for m in history] for history in held_out] == [[19, 18], [19, 18]]
     accuracy = [client.get_run(run_id).data.metrics["train/accuracy"] for run_id in (alone, together)]
     assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1 if options else 1e-6)
 
