@@ -412,6 +412,20 @@ def test_a_class_that_is_gone_is_named_and_dev_data_left_out(command, store, tmp
     assert "data.dev_path" not in outcome.out.split("next: ")[1]
 
 
+def test_folds_that_know_no_better_than_chance_are_named(made_run, command):
+    from datamap.tracking import Store
+
+    run = Store().run(made_run)
+    own = shards.read(run.artifacts, [schema.Shard("epoch", 1, 0, 1)])
+    guess = signals.signal_table(own["id"].to_pylist(), own["label"], probs=np.full((20, 3), 1 / 3))
+    found = schema.Shard("epoch", 1, 0, 1, folder="holdout")
+    run.log_bytes(shards.sealed(guess, found)[1], found.path)
+    run.log_metrics({schema.PASS_METRICS["holdout"]: 20}, 0)
+    outcome = command("diagnose", f"run_id={made_run}")
+    assert outcome.code == 0, outcome.err
+    assert "note: models that never saw the samples are right in 40% of them" in outcome.out
+
+
 def test_relabelling_several_classes_leaves_s_label_out(made_run, command, client):
     outcome = command("curate", f"run_id={made_run}", "keep=relabelled")
     found = table(client, curated_run(outcome), "curated.tsv")

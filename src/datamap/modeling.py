@@ -29,6 +29,7 @@ with warnings.catch_warnings():
 
 paddlenlp_logger.logger.setLevel(logging.WARNING)
 logging.getLogger("paddlenlp").setLevel(logging.WARNING)
+logging.getLogger("matplotlib").setLevel(logging.WARNING)  # whose notes paddlenlp's handlers would print
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
