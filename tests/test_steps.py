@@ -404,6 +404,7 @@ def test_the_runs_page_tells_its_story_and_keeps_the_users_own(small_run, client
     assert note.startswith("**36 samples over 3 observations.**")
     assert command("summarize", f"run_id={small_run}", "until=2").code == 0
     assert "over 2 observations" in client.get_run(small_run).data.tags["mlflow.note.content"]
+    assert client.get_run(small_run).data.metrics["summary/observations"] == 2
     client.set_tag(small_run, "mlflow.note.content", "mine")
     assert command("summarize", f"run_id={small_run}").code == 0
     assert client.get_run(small_run).data.tags["mlflow.note.content"] == "mine"

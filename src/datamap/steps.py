@@ -53,7 +53,8 @@ def _summarize(run, config):
     dirty = totals.s_label == schema.DIRTY
     if 0 < dirty.sum() < len(dirty):
         metrics["summary/auroc_dirty"] = dynamics.auroc(1 - totals.avg_probs, dirty)
-    run.log_metrics(metrics, max(whole))
+    # Not at the last observation used: MLflow calls the value of the largest step the latest.
+    run.log_metrics(metrics, max(committed))
     run.describe(story.of_run(len(dirty), run.metrics()))
     say(f"{schema.SUMMARY_FILE}: {counted(len(dirty), 'sample')} over {counted(len(whole), 'observation')}")
     if "summary/auroc_dirty" in metrics:
