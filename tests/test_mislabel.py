@@ -98,6 +98,14 @@ def test_a_class_of_many_wrong_labels_does_not_look_worse_than_it_is():
     assert scores[5] - scores[0] < plain[5] - plain[0]
 
 
+def test_one_sure_no_counts_more_than_many_doubts():
+    """In the geometric mean 0.001 and 0.9 are less than 0.4 and 0.4; in the arithmetic one they are more."""
+    of_label = np.array([[0.001, 0.4], [0.9, 0.4]])
+    probs = np.stack([of_label, 1 - of_label], axis=2)
+    scores = mislabel.combined(evidence_of(probs, [0, 0], np.full((2, 2), 0.5)))
+    assert scores[0] > scores[1]
+
+
 def test_combined_without_probabilities_is_confidence():
     known = random_evidence()._replace(probs=None, pooled=None, held_out=None, margin_mean=None)
     assert mislabel.distribution(known) is None
@@ -151,6 +159,8 @@ def test_the_estimate_lies_between_what_late_and_early_models_contradict():
     about = mislabel.estimate(evidence_of(probs, labels))
     assert about.estimate == 20
     assert (about.low, about.high) == (0, 20 + int(1.645 * np.sqrt(20)))
+    late = mislabel.estimate(evidence_of(probs[:3], labels))
+    assert (late.low, late.high) == (20 - int(1.645 * np.sqrt(20)), 20 + int(1.645 * np.sqrt(20)))
     unseen = sure[np.where(np.arange(100) < 30, 1 - labels, labels)]
     assert mislabel.estimate(evidence_of(probs, labels, unseen)).high == 30 + int(1.645 * np.sqrt(30))
 
