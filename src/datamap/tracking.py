@@ -97,11 +97,7 @@ class Store:
         else:
             with answers("a new run cannot be made"):
                 experiment = self.experiment()
-                number = (
-                    experiment.experiment_id
-                    if experiment
-                    else self.client.create_experiment(self.experiment_name)
-                )
+                number = experiment.experiment_id if experiment else self._new_experiment()
                 from mlflow.tracking.context.registry import resolve_tags
 
                 made = self.client.create_run(number, tags=resolve_tags(tags), run_name=name)
@@ -114,6 +110,15 @@ class Store:
                     experiment.experiment_id, "mlflow.experimentKind", "custom_model_development"
                 )
         return run
+
+    def _new_experiment(self):
+        """Id of the experiment, which there was none of a moment ago."""
+        try:
+            return self.client.create_experiment(self.experiment_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self.experiment().experiment_id  # another first training's
 
     def run(self, run_id):
         """The run by its id, or the newest one with signals for `latest`."""

@@ -15,6 +15,7 @@ from datamap.steps import say, signals_of, yaml
 from datamap.tracking import Store, opened, resolved
 
 CHECKPOINTS = "checkpoint"
+START_PATIENCE = 30  # seconds
 
 
 def train(config):
@@ -183,7 +184,9 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
         train_passes(iter)
         return run
     say(f"run {run_id}  ({run.place})")
-    run.begin()
+    # What is logged before training has no outbox; another process may have SQLite locked just now.
+    start_patience = min(patience, START_PATIENCE)
+    patiently(run.begin, start_patience)
     outbox = Outbox(run, config.tracking.retry_seconds, config.tracking.spool, say, CHECKPOINTS)
     report = _Reporter(outbox, config, ranks, len(samples), committed, slot)
     if config.plot.live:
@@ -191,7 +194,7 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
     try:
         with outbox:
             if not config.resume:
-                _log_start(run, config, samples, dev)
+                patiently(partial(_log_start, run, config, samples, dev), start_patience)
             fit(report.write, report.progress, report.bar)
             train_passes(report.bar, outbox.put)
     except BaseException as error:
