@@ -92,6 +92,7 @@ ALLOWED = {
         "foreign",
         "schema",
         "shards",
+        "signals",
         "sources",
         "steps",
         "summary",

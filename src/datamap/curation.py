@@ -37,9 +37,8 @@ def relabelled(samples, count):
     suspects = (samples["place"] < count) & (samples["proposed"] != "")
     labels = np.where(suspects, samples["proposed"], samples["label"])
     changed = labels != samples["label"].to_numpy()
-    order = np.where(
-        changed, 1 - samples["score"], samples["score"]
-    )  # as doubtful as the label that it has now
+    # As doubtful as the label that the sample has now.
+    order = np.where(changed, 1 - samples["score"], samples["score"])
     return _choice(samples, np.ones(len(samples), bool), order)._replace(labels=labels)
 
 

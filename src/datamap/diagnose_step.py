@@ -86,8 +86,8 @@ def _evidence(run, samples, score):
     whole, together = observed_as_summarized(run)
     ids = pa.array(samples["id"])
     inside = class_probs.read(run.artifacts, whole, together).ordered(ids, schema.SIGNALS_DIR)
-    passes = {folder: pass_signals_of(run, folder) for folder in schema.PASS_METRICS}
-    held_out, threshold = (passes[folder] for folder in (schema.HOLDOUT_DIR, schema.THRESHOLD_DIR))
+    held_out = pass_signals_of(run, schema.HOLDOUT_DIR)
+    threshold = pass_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     return mislabel.Evidence(
         labels=samples["label"].to_numpy(),
         wrong=inside.wrong,
@@ -98,7 +98,7 @@ def _evidence(run, samples, score):
         probs=inside.probs,
         pooled=inside.pooled,
         held_out=_held_out(run, held_out, ids) if held_out else None,
-        threshold_margins=_margins(run, threshold) if threshold and score == "aum" else None,
+        threshold_margins=_margins(run, threshold) if threshold else None,
     )
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from datamap import dataset, foreign, schema, shards, sources, summary
 from datamap.errors import DataError, SignalError, TrackingError, counted, first_few
+from datamap.signals import with_planted
 from datamap.steps import say, signals_of, yaml
 from datamap.tracking import Store, opened, resolved
 
@@ -119,15 +120,9 @@ def _log(run, config, source, contents, texts):
 
 
 def _with_planted(table, texts):
-    """The signals with what the texts' s_label says was planted, where the signals themselves say nothing."""
-    known = "noisy_label" in table.column_names
-    if (known and pc.max(table["noisy_label"]).as_py()) or not texts.s_labels.any():
-        return table
+    """The signals with what the texts' s_label says was planted."""
     rows = pc.index_in(table["id"], value_set=pa.array(texts.ids, table["id"].type)).to_numpy()
-    column = pa.array(texts.s_labels[rows])
-    if known:
-        return table.set_column(table.column_names.index("noisy_label"), "noisy_label", column)
-    return table.append_column("noisy_label", column)
+    return with_planted(table, texts.s_labels[rows])
 
 
 def export_signals(config):

@@ -147,10 +147,7 @@ class SignalRecorder(signals.SignalRecorder):
                 raise SignalError(
                     f"observation {number}: samples= has another label, id {first_few(ids.filter(wrong).to_pylist())}"
                 )
-        if "s_label" in known and not pc.max(table["noisy_label"]).as_py():
-            place = table.column_names.index("noisy_label")
-            table = table.set_column(place, "noisy_label", pa.array(known["s_label"].to_numpy(), pa.int64()))
-        return table
+        return signals.with_planted(table, known["s_label"].to_numpy()) if "s_label" in known else table
 
     def close(self):
         """Wait until all is logged, and end a run that was made here.
