@@ -18,10 +18,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from datamap import config, dataset, modeling, schema, shards, training  # noqa: E402
-from datamap.outbox import Outbox, Parcel  # noqa: E402
-from datamap.ranks import Ranks  # noqa: E402
-from datamap.tracking import Store  # noqa: E402
+from datamap import schema  # noqa: E402
+from datamap.commands import config  # noqa: E402
+from datamap.data import dataset  # noqa: E402
+from datamap.signals import shards  # noqa: E402
+from datamap.tracking.outbox import Outbox, Parcel  # noqa: E402
+from datamap.tracking.store import Store  # noqa: E402
+from datamap.training import modeling, trainer  # noqa: E402
+from datamap.training.processes import Ranks  # noqa: E402
 
 WAYS = ("without", "train", "eval", "naive")
 
@@ -39,9 +43,9 @@ def trainer_of(way, samples, layers, width, rounds, write):
     named = config.ModelConfig(
         name="x", name_or_path=None, max_length=64, lr=1e-3, epochs=1, batch_size=32, scratch=scratch
     )
-    training.seed_weights(1)
+    trainer.seed_weights(1)
     model, tokenizer = modeling.build(named, samples.texts_a + samples.texts_b, 2)
-    options = training.FitOptions(
+    options = trainer.FitOptions(
         seed=1,
         epochs=rounds + 1,
         batch_size=32,
@@ -53,7 +57,7 @@ def trainer_of(way, samples, layers, width, rounds, write):
         every_steps=None,
         collect="train" if way == "train" else "eval",
     )
-    return training.Trainer(model, tokenizer, samples, None, options, write, Ranks())
+    return trainer.Trainer(model, tokenizer, samples, None, options, write, Ranks())
 
 
 def epoch_of(way, trainer, number, log):

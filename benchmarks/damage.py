@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from datamap import config, reduction, schema, shards, steps
+from datamap import schema
+from datamap.commands import config, steps
 from datamap.errors import SignalError
-from datamap.tracking import Artifacts
+from datamap.signals import shards
+from datamap.summaries import reduction
+from datamap.tracking.store import Artifacts
 
 
 def summarize(client, run, **options):

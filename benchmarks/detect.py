@@ -23,7 +23,11 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from datamap import dataset, dynamics, mislabel, passes, signals  # noqa: E402
+from datamap.data import dataset  # noqa: E402
+from datamap.labels import mislabel  # noqa: E402
+from datamap.signals import compute  # noqa: E402
+from datamap.summaries import dynamics  # noqa: E402
+from datamap.training import extra  # noqa: E402
 
 DATA = ("demo", "reviews", "digits")
 NOISE = ("uniform", "class", "boundary")
@@ -156,15 +160,16 @@ def other_model(samples):
 
 def text_probs(seed, train, observed):
     """Probabilities (epochs, observed samples, classes) of the demo's tiny model with its own settings."""
-    from datamap import config, modeling, training
+    from datamap.commands import config
+    from datamap.training import modeling, trainer
 
     scratch = config.ScratchConfig(2, 128, 256, 4, 0.0, 0.03)
     named = config.ModelConfig("tiny", None, 64, 1e-3, 8, 32, scratch)
-    options = training.FitOptions(seed, 8, 32, 128, 64, 1e-3, 0.1, 0.01, None)
-    training.seed_weights(seed)
+    options = trainer.FitOptions(seed, 8, 32, 128, 64, 1e-3, 0.1, 0.01, None)
+    trainer.seed_weights(seed)
     model, tokenizer = modeling.build(named, train.texts_a + (train.texts_b or []), len(train.class_names))
     tables = []
-    training.fit(
+    trainer.fit(
         model, tokenizer, train, None, options, lambda number, table: tables.append(table), lambda progress: None,
         observed=observed,
     )  # fmt: skip
@@ -204,11 +209,11 @@ def collect_one(name, noise, level, seed, path):
     probs = number_probs if name == "digits" else text_probs
     found = {"true": samples.labels, "given": marked.labels, "inside": probs(seed, marked, marked)}
     found["held_out"] = np.zeros_like(found["inside"])
-    for fold in passes.folds(marked, FOLDS, seed, "holdout"):
+    for fold in extra.folds(marked, FOLDS, seed, "holdout"):
         found["held_out"][:, fold.observed.ids] = probs(seed, fold.train, fold.observed)
     if noise == "uniform":
-        extra = passes.threshold(marked, seed, "threshold")
-        found["threshold"] = probs(seed, extra.train, extra.observed)
+        further = extra.threshold(marked, seed, "threshold")  # noqa: F841
+        found["threshold"] = probs(seed, further.train, further.observed)
     np.savez(path, **found)
 
 
@@ -236,16 +241,16 @@ def evidence(found, folds=True):
     observations = np.arange(len(inside))
     of_label = inside[:, np.arange(len(labels)), labels]
     correct = inside.argmax(axis=2) == labels
-    outputs = [signals.Outputs(labels, None, inside[t], signals.log_of(inside[t])) for t in observations]
+    outputs = [compute.Outputs(labels, None, inside[t], compute.log_of(inside[t])) for t in observations]
     return mislabel.Evidence(
         labels=labels,
         wrong=(~correct).sum(axis=1),
         avg_probs=of_label.mean(axis=0),
         correct_times=correct.sum(axis=0),
         forgetting_times=dynamics.forgetting_times(correct),
-        margin_mean=np.mean([signals.margin(o) for o in outputs], axis=0),
+        margin_mean=np.mean([compute.margin(o) for o in outputs], axis=0),
         probs=inside.mean(axis=0),
-        pooled=np.exp(signals.log_softmax(np.mean([o.log_probs for o in outputs], axis=0))),
+        pooled=np.exp(compute.log_softmax(np.mean([o.log_probs for o in outputs], axis=0))),
         held_out=found["held_out"].astype(np.float64).mean(axis=0) if folds else None,
     )
 
@@ -360,8 +365,8 @@ def below_threshold(found):
     """How many samples have an AUM below the 99th percentile of the threshold samples' (Pleiss et al. 2020)."""
     extra = found["threshold"].astype(np.float64)
     labels = np.full(extra.shape[1], extra.shape[2] - 1)
-    outputs = [signals.Outputs(labels, None, probs, signals.log_of(probs)) for probs in extra]
-    margins = np.mean([signals.margin(o) for o in outputs], axis=0)
+    outputs = [compute.Outputs(labels, None, probs, compute.log_of(probs)) for probs in extra]
+    margins = np.mean([compute.margin(o) for o in outputs], axis=0)
     known = evidence(found)._replace(threshold_margins=margins)
     return int((mislabel.aum(known) > 0.5).sum())
 

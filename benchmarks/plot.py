@@ -56,9 +56,9 @@ def lists(frame, dpi):
 
 
 def ours(frame, dpi):
-    from datamap import maps
+    from datamap.maps import figures
 
-    return maps.png(maps.pixels(maps.draw_map(frame, dpi=dpi)))
+    return figures.png(figures.pixels(figures.draw_map(frame, dpi=dpi)))
 
 
 WAYS = {"lists": lists, "ours": ours}
@@ -68,9 +68,9 @@ def one(way, samples, dpi):
     """Print [seconds, peak MB of the process with its libraries] of one drawing."""
     import matplotlib.figure  # noqa: F401  its import is not measured
 
-    from datamap import maps
+    from datamap.maps import figures
 
-    maps.draw_map(summary(10))  # fonts are looked up
+    figures.draw_map(summary(10))  # fonts are looked up
     frame = summary(int(samples))
     start = time.perf_counter()
     assert WAYS[way](frame, int(dpi)).startswith(b"\x89PNG")

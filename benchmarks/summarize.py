@@ -37,7 +37,7 @@ def make(folder, samples, observations, format):
     """Random signals of two classes, in the contract's files, 100,000 records a shard."""
     import numpy as np
 
-    from datamap import shards, signals
+    from datamap.signals import compute, shards
 
     Path(folder, "signals").mkdir(parents=True)
     generator = np.random.default_rng(0)
@@ -45,7 +45,7 @@ def make(folder, samples, observations, format):
     for number in range(1, observations + 1):
         scores = (ease + 0.3 * number + generator.normal(0, 1, samples)) * np.where(labels == 1, 1, -1)
         logits = np.stack([-scores, scores], axis=1).astype(np.float32)
-        table = signals.signal_table(np.arange(samples), labels, logits=logits)
+        table = compute.signal_table(np.arange(samples), labels, logits=logits)
         found = []
         for shard, content in shards.encoded(table, "epoch", number, 100_000, format):
             Path(folder, shard.path).write_bytes(content)
@@ -55,7 +55,8 @@ def make(folder, samples, observations, format):
 
 def observed(folder, samples):
     """({number: shards}, {number: records}) with checksums, as `steps` finds them in a run."""
-    from datamap import schema, shards
+    from datamap import schema
+    from datamap.signals import shards
 
     paths = [f"signals/{path.name}" for path in Path(folder, "signals").iterdir()]
     found = [shard for shard in map(schema.parse_shard, paths) if shard]
@@ -67,7 +68,8 @@ def observed(folder, samples):
 
 
 def ours(folder, samples):
-    from datamap import reduction, shards
+    from datamap.signals import shards
+    from datamap.summaries import reduction
 
     whole, rows = observed(folder, samples)
     parts = reduction.in_process(Folder(folder), shards.groups(whole), reduction.Options())
@@ -151,8 +153,8 @@ def one(way, folder, samples):
     import pyarrow.json
     import pyarrow.parquet  # noqa: F401
 
-    import datamap.reduction
-    import datamap.summary  # noqa: F401
+    import datamap.summaries.reduction
+    import datamap.summaries.tsv  # noqa: F401
 
     start = time.perf_counter()
     WAYS[way](folder, int(samples))

@@ -4,14 +4,14 @@ python src/compare.py runs='[<run id>,<run id>]'                       these run
 python src/compare.py "runs=params.data = 'demo'"                      an MLflow search filter on the experiment
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("compare", __doc__)
 def main(config):
-    from datamap import compare_step
+    from datamap.commands import compare
 
-    compare_step.compare(config)
+    compare.compare(config)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ python src/curate.py run_id=latest keep=relabelled share=0.05   relabel the like
 python src/curate.py run_id=latest keep=corrected corrections=diagnosis.tsv
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("curate", __doc__)
 def main(config):
-    from datamap import curate_step
+    from datamap.commands import curate
 
-    curate_step.curate(config)
+    curate.curate(config)
 
 
 if __name__ == "__main__":

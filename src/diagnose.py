@@ -5,14 +5,14 @@ python src/diagnose.py run_id=latest score=aum          another score
 python src/diagnose.py run_id=latest regions=quantile   regions by quantiles instead of fixed borders
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("diagnose", __doc__)
 def main(config):
-    from datamap import diagnose_step
+    from datamap.commands import diagnose
 
-    diagnose_step.diagnose(config)
+    diagnose.diagnose(config)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ python src/export_signals.py run_id=latest
 python src/export_signals.py run_id=latest folder=model/training_dynamics
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("export_signals", __doc__)
 def main(config):
-    from datamap import import_step
+    from datamap.commands import import_signals
 
-    import_step.export_signals(config)
+    import_signals.export_signals(config)
 
 
 if __name__ == "__main__":

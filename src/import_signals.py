@@ -6,14 +6,14 @@ python src/import_signals.py path=signals                              epoch_000
 python src/import_signals.py path=output_data.json texts=train.tsv     with the texts, for the explorer
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("import_signals", __doc__)
 def main(config):
-    from datamap import import_step, steps
+    from datamap.commands import import_signals, steps
 
-    run = import_step.import_signals(config)
+    run = import_signals.import_signals(config)
     steps.say(f"next: python src/summarize.py run_id={run.run_id}")
 
 

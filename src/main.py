@@ -6,14 +6,14 @@ python src/main.py seed=1 plot.use_f_times=0
 
 from dataclasses import replace
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("main", __doc__)
 def main(config):
-    from datamap import steps, train_step
+    from datamap.commands import steps, train
 
-    run = train_step.train(config)
+    run = train.train(config)
     same = {"run_id": run.run_id, "tracking": config.tracking}
     steps.summarize(replace(config.summarize, **same))
     steps.plot(replace(config.plot, **same))

@@ -7,12 +7,12 @@ python src/plot.py run_id=latest use_l_times=0                          by learn
 python src/plot.py run_id=latest dirty_label=true                       by planted kind
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("plot", __doc__)
 def main(config):
-    from datamap import steps
+    from datamap.commands import steps
 
     steps.plot(config)
 

@@ -4,12 +4,12 @@ python src/summarize.py run_id=latest
 python src/summarize.py run_id=3f2a…
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("summarize", __doc__)
 def main(config):
-    from datamap import steps
+    from datamap.commands import steps
 
     run = steps.summarize(config)
     steps.say(f"next: python src/plot.py run_id={run.run_id}")

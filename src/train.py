@@ -8,22 +8,22 @@ python src/train.py -m seed=1,2,3                           three runs under one
 python src/train.py resume=true run_id=latest               go on with a run that was killed
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 def sweep():
-    from datamap.sweep import Sweep
+    from datamap.commands.multirun import Sweep
 
     return Sweep()
 
 
 @step("train", __doc__, sweep)
 def main(config):
-    from datamap import train_step
+    from datamap.commands import train
 
-    run = train_step.train(config)
+    run = train.train(config)
     step = "diagnose" if config.data.folds else "summarize"
-    train_step.say(f"next: python src/{step}.py run_id={run.run_id}")
+    train.say(f"next: python src/{step}.py run_id={run.run_id}")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ python src/upload.py
 python src/upload.py folder=/data/datamap-spool
 """
 
-from datamap.cli import step
+from datamap.commands.cli import step
 
 
 @step("upload", __doc__)
 def main(config):
-    from datamap import steps
+    from datamap.commands import steps
 
     for run in steps.upload(config):
         steps.say(f"next: python src/summarize.py run_id={run.run_id}")

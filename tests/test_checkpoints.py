@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from datamap import checkpoints
 from datamap.errors import TrainingError
+from datamap.training import checkpoints
 
 
 def checkpoint(number):

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from datamap import class_probs, schema, shards
+from datamap import schema
 from datamap.errors import SignalError
-from datamap.signals import signal_table
+from datamap.signals import class_probs, shards
+from datamap.signals.compute import signal_table
 
 
 class Memory(dict):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from datamap import cli
+from datamap.commands import cli
 
 TRANSLATIONS = {
     ("--model.name", "x"): ["model.name=x"],
@@ -68,7 +68,7 @@ def test_a_bug_keeps_its_traceback(command, monkeypatch):
     def broken(_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("datamap.steps.plot", broken)
+    monkeypatch.setattr("datamap.commands.steps.plot", broken)
     with pytest.raises(ZeroDivisionError):
         command("plot", "run_id=x")
 
@@ -77,5 +77,5 @@ def test_ctrl_c_exits_130(command, monkeypatch):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("datamap.steps.plot", interrupted)
+    monkeypatch.setattr("datamap.commands.steps.plot", interrupted)
     assert command("plot", "run_id=x").code == 130

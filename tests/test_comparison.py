@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from conftest import SMALL_MODEL
-from datamap import comparison
 from datamap.errors import SummaryError
+from datamap.summaries import comparison
 
 
 def frame(probs, ids=None):

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from conftest import ROOT
-from datamap import cli, config
+from datamap.commands import cli, config
 from datamap.errors import ConfigError
 
 CONF = ROOT / "conf"
@@ -102,14 +102,14 @@ def test_demo_data_is_found_from_any_folder():
 
 
 def test_the_regions_of_diagnose_are_those_that_maps_shade():
-    from datamap.regions import LIMITS
+    from datamap.maps.regions import LIMITS
 
     found = composed("diagnose", "run_id=x").regions
     assert (found.variance, found.confidence, found.noisy) == LIMITS
 
 
 def test_the_scores_that_can_be_chosen_are_those_that_there_are():
-    from datamap import curation, mislabel
+    from datamap.labels import curation, mislabel
 
     choices = {f.name: f.metadata.get("choices") for f in dataclasses.fields(config.DiagnoseConfig)}
     assert choices["score"] == tuple(mislabel.SCORES)

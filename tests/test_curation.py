@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamap import curation
 from datamap.errors import DataError
+from datamap.labels import curation
 
 
 def samples_of(count=8):

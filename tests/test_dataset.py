@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamap import dataset, summary
+from datamap.data import dataset
 from datamap.errors import DataError
+from datamap.summaries import tsv
 
 AUTO = dict.fromkeys(dataset.COLUMNS, "auto")
 ROWS = [("甲乙", "乙甲", 0, 0), ("丙", '丁"', 1, 2), ("戊", "己", 1, 1), ("庚", "辛", 0, 0)]
@@ -25,22 +26,22 @@ def load(path, columns=None, **options):
     return dataset.load_samples(path, {**AUTO, **(columns or {})}, **options)
 
 
-def tsv(rows):
+def tsv_lines(rows):
     return ["\t".join(map(str, row)) for row in rows]
 
 
 FORMS = {
-    "positions": lambda p: write(p / "x.tsv", tsv(ROWS)),
-    "header": lambda p: write(p / "x.tsv", tsv([NAMES, *ROWS])),
-    "crlf and byte-order mark": lambda p: write(p / "x.tsv", tsv([NAMES, *ROWS]), "\r\n", b"\xef\xbb\xbf"),
+    "positions": lambda p: write(p / "x.tsv", tsv_lines(ROWS)),
+    "header": lambda p: write(p / "x.tsv", tsv_lines([NAMES, *ROWS])),
+    "crlf and byte-order mark": lambda p: write(p / "x.tsv", tsv_lines([NAMES, *ROWS]), "\r\n", b"\xef\xbb\xbf"),
     "all quoted": lambda p: (
         pd.DataFrame(ROWS, columns=NAMES).to_csv(p / "x.tsv", sep="\t", index=False, quoting=2) or p / "x.tsv"
     ),
     "our samples.tsv": lambda p: (
-        (p / "x.tsv").write_bytes(b"".join(summary.lines(pd.DataFrame(ROWS, columns=NAMES)))) and p / "x.tsv"
+        (p / "x.tsv").write_bytes(b"".join(tsv.lines(pd.DataFrame(ROWS, columns=NAMES)))) and p / "x.tsv"
     ),
-    "other order": lambda p: write(p / "x.tsv", tsv([NAMES[::-1], *(row[::-1] for row in ROWS)])),
-    "empty lines": lambda p: write(p / "x.tsv", ["", *tsv(ROWS), ""]),
+    "other order": lambda p: write(p / "x.tsv", tsv_lines([NAMES[::-1], *(row[::-1] for row in ROWS)])),
+    "empty lines": lambda p: write(p / "x.tsv", ["", *tsv_lines(ROWS), ""]),
     "csv": lambda p: pd.DataFrame(ROWS, columns=NAMES).to_csv(p / "x.csv", index=False) or p / "x.csv",
     "jsonl": lambda p: write(p / "x.jsonl", [json.dumps(dict(zip(NAMES, r, strict=True))) for r in ROWS]),
     "parquet": lambda p: pd.DataFrame(ROWS, columns=NAMES).to_parquet(p / "x.parquet") or p / "x.parquet",
@@ -60,7 +61,7 @@ def test_forms(tmp_path, form):
 
 @pytest.mark.parametrize("odd", ['"好"', '"好"吗', '"'])
 def test_quotation_marks_of_some_rows_mean_themselves(tmp_path, odd):
-    samples = load(write(tmp_path / "x.tsv", tsv([*ROWS, (odd, "辛", 0, 0)])))
+    samples = load(write(tmp_path / "x.tsv", tsv_lines([*ROWS, (odd, "辛", 0, 0)])))
     assert samples.texts_a[-1] == odd
     assert samples.texts_b[1] == '丁"'
 
@@ -68,7 +69,7 @@ def test_quotation_marks_of_some_rows_mean_themselves(tmp_path, odd):
 def test_named_and_numbered_columns(tmp_path):
     path = write(
         tmp_path / "x.tsv",
-        tsv(
+        tsv_lines(
             [
                 ["nr", "question", "kind", "class"],
                 *(
@@ -89,13 +90,13 @@ def test_named_and_numbered_columns(tmp_path):
 
 
 def test_classes_that_are_numbers_are_sorted_as_numbers(tmp_path):
-    path = write(tmp_path / "x.tsv", tsv([("a", "b", label) for label in (10, 9, 10, 9)]))
+    path = write(tmp_path / "x.tsv", tsv_lines([("a", "b", label) for label in (10, 9, 10, 9)]))
     assert load(path).class_names == ("9", "10")
 
 
 def test_ids_with_leading_zeros_stay_strings(tmp_path):
     path = write(
-        tmp_path / "x.tsv", tsv([["id", *NAMES[:3]], *([f"00{n}", "a", "b", n % 2] for n in range(4))])
+        tmp_path / "x.tsv", tsv_lines([["id", *NAMES[:3]], *([f"00{n}", "a", "b", n % 2] for n in range(4))])
     )
     assert load(path).ids == ["000", "001", "002", "003"]
 
@@ -111,7 +112,7 @@ BAD_LINES = {
 
 
 def bad_file(path, bad):
-    lines = tsv(ROWS)
+    lines = tsv_lines(ROWS)
     write(path, [*lines[:2], bad, *lines[2:]])
     path.write_bytes(path.read_bytes().replace(b"BYTES", b"\xd6\xd0"))
     return path
@@ -134,7 +135,7 @@ def test_malformed_rows_can_be_left_out(tmp_path, message):
 def test_repeated_id_is_named_with_both_lines(tmp_path):
     path = write(
         tmp_path / "x.tsv",
-        tsv([["id", *NAMES[:3]], ["k", "a", "b", 1], ["l", "a", "b", 0], ["k", "c", "d", 1]]),
+        tsv_lines([["id", *NAMES[:3]], ["k", "a", "b", 1], ["l", "a", "b", 0], ["k", "c", "d", 1]]),
     )
     with pytest.raises(DataError, match="line 4: id 'k' was given in line 2 already"):
         load(path)
@@ -167,7 +168,7 @@ def test_unusable_files(tmp_path, name, content, message):
 
 
 def test_unknown_columns(tmp_path):
-    path = write(tmp_path / "x.tsv", tsv([NAMES, *ROWS]))
+    path = write(tmp_path / "x.tsv", tsv_lines([NAMES, *ROWS]))
     with pytest.raises(DataError, match=r"no column 'lable' for data.columns.label; did you mean label\?"):
         load(path, {"label": "lable"})
     with pytest.raises(DataError, match="data.columns.text_a=9, but rows have columns 0 to 3"):
@@ -176,12 +177,12 @@ def test_unknown_columns(tmp_path):
 
 def test_dev_file_has_the_training_classes(tmp_path):
     with pytest.raises(DataError, match=r"line 3: class '1' is not known \(the training data has 0, 2\)"):
-        load(write(tmp_path / "x.tsv", tsv([NAMES, ROWS[0], ROWS[1]])), class_names=("0", "2"))
+        load(write(tmp_path / "x.tsv", tsv_lines([NAMES, ROWS[0], ROWS[1]])), class_names=("0", "2"))
 
 
 @pytest.fixture
 def many(tmp_path):
-    return load(write(tmp_path / "x.tsv", tsv([(f"a{n}", f"b{n}", n % 3) for n in range(300)])))
+    return load(write(tmp_path / "x.tsv", tsv_lines([(f"a{n}", f"b{n}", n % 3) for n in range(300)])))
 
 
 def test_draw_keeps_order_and_row_numbers(many):
@@ -239,7 +240,7 @@ def lcqmc(monkeypatch, tmp_path):
 def test_lcqmc_is_loaded_by_paddlenlp(lcqmc):
     lcqmc.mkdir(parents=True)
     for part in ("train", "dev"):
-        write(lcqmc / f"{part}.tsv", tsv([(f"{part}{n}", "b", n % 2) for n in range(4)]))
+        write(lcqmc / f"{part}.tsv", tsv_lines([(f"{part}{n}", "b", n % 2) for n in range(4)]))
     train, dev = dataset.load_named("lcqmc", AUTO)
     assert train.texts_a == ["train0", "train1", "train2", "train3"]
     assert dev.labels.tolist() == [0, 1, 0, 1]

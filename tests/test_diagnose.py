@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, SMALL_MODEL, artifacts, local
-from datamap import schema, shards, signals, summary
+from datamap import schema
+from datamap.signals import compute, shards
+from datamap.summaries import tsv
 
 NOISY = ("data.flip_ratio=0.2", "trainer.lr=0.03", "trainer.epochs=4", "seed=3")
 
@@ -149,19 +151,19 @@ def test_a_damaged_fold_is_an_error(noisy_run, client, command):
 def test_training_killed_between_folds_goes_on_with_the_missing_one(
     command, pairs_file, store, client, monkeypatch
 ):
-    from datamap import pass_step
+    from datamap.commands import extra_trainings
 
     options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.folds=3")
     whole = command("train", *options).out.split()[1]
-    train = pass_step._train
+    train = extra_trainings._train
     monkeypatch.setattr(
-        pass_step, "_train", lambda one, *rest: stop() if one.index == 1 else train(one, *rest)
+        extra_trainings, "_train", lambda one, *rest: stop() if one.index == 1 else train(one, *rest)
     )
     outcome = command("train", *options)
     assert outcome.code == 130
     killed = outcome.out.split()[1]
     assert len(artifacts(client, killed, "holdout")) == 2 * 3
-    monkeypatch.setattr(pass_step, "_train", train)
+    monkeypatch.setattr(extra_trainings, "_train", train)
     outcome = command("train", "resume=true", f"run_id={killed}")
     assert outcome.code == 0, outcome.err
     assert "fold 1 of 3" not in outcome.out
@@ -319,7 +321,7 @@ def test_texts_with_tabs_and_quotes_come_through(command, client, store, tmp_pat
 @pytest.fixture
 def made_run(store):
     """A run of signals made by hand: 20 samples of three classes, of which 3, 7, 13, 17 contradict the model."""
-    from datamap.tracking import Store
+    from datamap.tracking.store import Store
 
     run = Store(create=True).start_run("hand-made")
     truth = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0] * 2)
@@ -328,14 +330,14 @@ def made_run(store):
     probs = np.full((20, 3), 0.1)
     probs[np.arange(20), truth] = 0.8
     ids = [f"0{n}" for n in range(20)]
-    table = signals.signal_table(ids, given, probs=probs, noisy_labels=np.where(given != truth, 2, 0))
+    table = compute.signal_table(ids, given, probs=probs, noisy_labels=np.where(given != truth, 2, 0))
     for number in (1, 2):
         for shard, content in shards.encoded(table, "epoch", number, 100):
             run.log_bytes(content, shard.path)
         run.log_metrics({schema.COMMIT_METRIC: 20}, number)
     run.log_labels(("甲", "乙", "丙"))
     texts = pd.DataFrame({"id": ids, "text_a": [f"文 {n}" for n in range(20)], "label": given})
-    run.log_bytes(b"".join(summary.lines(texts)), schema.SAMPLES_FILE)
+    run.log_bytes(b"".join(tsv.lines(texts)), schema.SAMPLES_FILE)
     return run.run_id
 
 
@@ -413,11 +415,11 @@ def test_a_class_that_is_gone_is_named_and_dev_data_left_out(command, store, tmp
 
 
 def test_folds_that_know_no_better_than_chance_are_named(made_run, command):
-    from datamap.tracking import Store
+    from datamap.tracking.store import Store
 
     run = Store().run(made_run)
     own = shards.read(run.artifacts, [schema.Shard("epoch", 1, 0, 1)])
-    guess = signals.signal_table(own["id"].to_pylist(), own["label"], probs=np.full((20, 3), 1 / 3))
+    guess = compute.signal_table(own["id"].to_pylist(), own["label"], probs=np.full((20, 3), 1 / 3))
     found = schema.Shard("epoch", 1, 0, 1, folder="holdout")
     run.log_bytes(shards.sealed(guess, found)[1], found.path)
     run.log_metrics({schema.PASS_METRICS["holdout"]: 20}, 0)

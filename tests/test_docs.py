@@ -41,7 +41,7 @@ def test_the_table_of_columns_is_the_contract(name):
 
 @pytest.mark.parametrize("name", READMES)
 def test_every_key_that_is_named_exists(name):
-    from datamap.config import STEPS, keys
+    from datamap.commands.config import STEPS, keys
 
     known = {key for step in STEPS.values() for key in keys(step)} | {"data", "model", "tracking"}
     text = re.sub(PYTHON, "", text_of(name), flags=re.DOTALL)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamap import dynamics, schema
+from datamap import schema
 from datamap.errors import SignalError
-from datamap.observations import Observations
-from datamap.signals import Outputs, log_softmax, margin
+from datamap.signals.compute import Outputs, log_softmax, margin
+from datamap.signals.observations import Observations
+from datamap.summaries import dynamics
 from reference import reduce_probs, reduce_records
 
 PROBABILITY = st.floats(0, 1, allow_nan=False, width=32)

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamap import explorer, schema, shards, signals, summary, trajectories
-from datamap.trajectories import Trajectories
+from datamap import schema
+from datamap.maps import explorer
+from datamap.signals import compute, shards, trajectories
+from datamap.signals.trajectories import Trajectories
+from datamap.summaries import tsv
 
 
 def frame(count, **columns):
@@ -109,7 +112,7 @@ def test_trajectories_of_some_samples_over_shards(format):
     folder, whole = Folder(), {}
     for number in (1, 2):
         tables = []
-        recorder = signals.SignalRecorder(lambda _, table, to=tables: to.append(table))
+        recorder = compute.SignalRecorder(lambda _, table, to=tables: to.append(table))
         recorder.record(list("abcdefg"), np.arange(7) % 2, probs=probs[number - 1])
         recorder.commit(number)
         whole[number] = []
@@ -128,15 +131,15 @@ def test_trajectories_of_some_samples_over_shards(format):
 
 def test_texts_are_found_by_id():
     content = b"".join(
-        summary.lines(pd.DataFrame({"id": ["x", "7"], "text_a": ['tab\there "q"', "乙"], "label": [0, 1]}))
+        tsv.lines(pd.DataFrame({"id": ["x", "7"], "text_a": ['tab\there "q"', "乙"], "label": [0, 1]}))
     )
-    assert summary.texts_of(content, [7, "x", "z"]) == {"text_a": ["乙", 'tab\there "q"', ""]}
+    assert tsv.texts_of(content, [7, "x", "z"]) == {"text_a": ["乙", 'tab\there "q"', ""]}
 
 
 def test_ids_keep_their_leading_zeros():
     for ids in (["007", "8"], ["a", "b"], [7, 8]):
-        content = b"".join(summary.lines(frame(2, id=ids)))
-        assert summary.read(content)["id"].tolist() == ids
+        content = b"".join(tsv.lines(frame(2, id=ids)))
+        assert tsv.read(content)["id"].tolist() == ids
 
 
 def test_some_columns_and_some_rows_of_a_summary(tmp_path):
@@ -144,12 +147,12 @@ def test_some_columns_and_some_rows_of_a_summary(tmp_path):
         90_000, avg_probs=np.r_[np.zeros(80_000), np.full(10_000, 0.5)]
     )  # many blocks, floats come late
     path = tmp_path / "summary.tsv"
-    path.write_bytes(b"".join(summary.lines(whole)))
+    path.write_bytes(b"".join(tsv.lines(whole)))
     rows = np.array([0, 7, 79_999, 80_001, 89_999])
     pd.testing.assert_frame_equal(
-        summary.read_rows(path, rows), whole.iloc[rows].reset_index(drop=True), check_dtype=False
+        tsv.read_rows(path, rows), whole.iloc[rows].reset_index(drop=True), check_dtype=False
     )
-    some = summary.read(path, {"label", "avg_probs"})
+    some = tsv.read(path, {"label", "avg_probs"})
     assert some.columns.tolist() == ["label", "avg_probs"]
     assert some["avg_probs"].sum() == 5000
-    assert summary.read(path, {"nobody"}).columns.tolist() == list(whole.columns)
+    assert tsv.read(path, {"nobody"}).columns.tolist() == list(whole.columns)

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamap import foreign, records, schema, shards, sources
+from datamap import schema
 from datamap.errors import SignalError
-from datamap.signals import signal_table
+from datamap.importing import foreign, records, sources
+from datamap.signals import shards
+from datamap.signals.compute import signal_table
 
 
 def tutorial_record(key, label, probs, **own):

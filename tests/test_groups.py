@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamap import groups
 from datamap.errors import MapError
+from datamap.maps import groups
 
 
 def frame(**columns):

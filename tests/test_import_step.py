@@ -327,17 +327,17 @@ def test_bad_files_leave_no_run(command, client, tmp_path, tutorial):
 
 
 def test_a_store_that_fails_midway_fails_the_run(command, client, tutorial, monkeypatch):
-    from datamap import tracking
     from datamap.errors import TrackingError
+    from datamap.tracking import store
 
-    log_bytes = tracking.Run.log_bytes
+    log_bytes = store.Run.log_bytes
 
     def failing(self, content, path):
         if "epoch_0003" in path:
             raise TrackingError("the disk is full")
         log_bytes(self, content, path)
 
-    monkeypatch.setattr(tracking.Run, "log_bytes", failing)
+    monkeypatch.setattr(store.Run, "log_bytes", failing)
     outcome = command("import_signals", f"path={tutorial}")
     assert (outcome.code, outcome.err) == (2, "error: the disk is full\n")
     (run,) = runs(client)

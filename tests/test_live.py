@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from conftest import SMALL_MODEL
-from datamap import live
-from datamap.dynamics import avg_probs, correct_ratio, label_var
+from datamap.maps import live
+from datamap.summaries.dynamics import avg_probs, correct_ratio, label_var
 
 
 def test_a_running_summary_is_the_summary():
@@ -75,17 +75,17 @@ def test_a_resumed_run_goes_on_with_the_whole_map(command, pairs_file, store, mo
     run_id = whole.out.split()[1]
     client = MlflowClient()
     undone = {"loss": None}
-    from datamap import train_step
+    from datamap.commands import train
 
     # The same training once more, stopped after its first observation.
-    fit = train_step._Reporter.progress
+    fit = train._Reporter.progress
 
     def stop(self, progress):
         fit(self, progress)
         if undone.pop("loss", 1) is None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_step._Reporter, "progress", stop)
+    monkeypatch.setattr(train._Reporter, "progress", stop)
     stopped = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
     assert stopped.code == 130
     again = stopped.out.split()[1]

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from datamap import fonts, groups, maps, marks
 from datamap.errors import MapError
+from datamap.maps import figures, fonts, groups, marks
 
 COUNTS = {"common": 60, "rare": 3, "absent": 0, "middle": 20}
 
@@ -81,7 +81,7 @@ def test_rare_groups_lie_on_top(ax):
 
 
 def test_legend_counts_best_group_first_and_title(summary):
-    figure = maps.draw_map(summary, title="my run", observations=5)
+    figure = figures.draw_map(summary, title="my run", observations=5)
     counts = (
         summary["correct_ratio"].round(1).map(lambda r: min(int(r * 5 + 1e-9), 4) + (r == 1)).value_counts()
     )
@@ -91,7 +91,7 @@ def test_legend_counts_best_group_first_and_title(summary):
 
 
 def test_a_filter_draws_some_on_the_same_axes(summary):
-    whole, some = maps.draw_map(summary), maps.draw_map(summary, criterion="loss_mean", threshold=80)
+    whole, some = figures.draw_map(summary), figures.draw_map(summary, criterion="loss_mean", threshold=80)
     assert panels(whole)[0].get_xlim() == panels(some)[0].get_xlim()
     assert sum(len(points.get_offsets()) for points in drawn(panels(some)[0]).values()) == 3
     assert some.get_suptitle() == "3 of 83 samples, loss_mean ≥ 80"
@@ -103,21 +103,21 @@ def test_axes_take_round_limits(summary):
     small = summary[["label_var"]] / 10
     assert marks.axis_limits(small, "label_var")["label_var"] == pytest.approx((-0.00125, 0.05125))
     assert marks.axis_limits(small * 0, "label_var")["label_var"] == pytest.approx((-0.00125, 0.05125))
-    ax = panels(maps.draw_map(summary, x="loss_mean"))[0]
+    ax = panels(figures.draw_map(summary, x="loss_mean"))[0]
     assert ax.get_xlabel() == "loss_mean"
     assert ax.get_xlim() == pytest.approx((-2.05, 84.05))
 
 
 def test_regions_only_on_the_axes_that_they_are_of(summary):
     def names(**options):
-        return {text.get_text() for text in panels(maps.draw_map(summary, **options))[0].texts}
+        return {text.get_text() for text in panels(figures.draw_map(summary, **options))[0].texts}
 
     assert names() == {"easy to learn", "ambiguous", "hard to learn", "noisy?"}
     assert names(x="loss_mean") == names(regions=False) == set()
 
 
 def test_facets_share_axes_and_split_the_samples(summary):
-    figure = maps.draw_map(summary, facet="label", class_names=("差", "好", "无"))
+    figure = figures.draw_map(summary, facet="label", class_names=("差", "好", "无"))
     facets = panels(figure)
     counts = summary["label"].value_counts()
     assert [ax.get_title(loc="left") for ax in facets] == [
@@ -127,11 +127,11 @@ def test_facets_share_axes_and_split_the_samples(summary):
     for label, ax in enumerate(facets):
         assert sum(len(points.get_offsets()) for points in drawn(ax).values()) == counts[label]
     with pytest.raises(MapError, match="83 values are too many maps for one picture"):
-        maps.draw_map(summary, facet="id")
+        figures.draw_map(summary, facet="id")
 
 
 def test_marginals_count_every_sample(summary):
-    figure = maps.draw_map(summary, marginals=True)
+    figure = figures.draw_map(summary, marginals=True)
     histograms = [ax for ax in figure.axes if ax.patches and not ax.collections]
     assert [ax.get_xlabel() for ax in histograms] == ["avg_probs", "label_var", "correct_ratio"]
     for ax in histograms:
@@ -139,10 +139,10 @@ def test_marginals_count_every_sample(summary):
 
 
 def test_colour_by_label_and_by_number(summary):
-    assert legend_of(maps.draw_map(summary, color="label", class_names="abc"))[0].startswith("c (")
-    assert legend_of(maps.draw_map(summary, color="loss_mean"))[0].startswith("68.3 to 82 (")
+    assert legend_of(figures.draw_map(summary, color="label", class_names="abc"))[0].startswith("c (")
+    assert legend_of(figures.draw_map(summary, color="loss_mean"))[0].startswith("68.3 to 82 (")
     with pytest.raises(MapError, match="color 'text' is not a numeric column"):
-        maps.draw_map(summary, color="text")
+        figures.draw_map(summary, color="text")
 
 
 def test_contours_enclose_the_densest_samples():
@@ -165,7 +165,7 @@ def many():
 
 
 def test_many_samples_are_a_density_with_rare_points_on_top(many):
-    ax = panels(maps.draw_map(many))[0]
+    ax = panels(figures.draw_map(many))[0]
     (image,) = ax.images
     (points,) = drawn(ax).values()
     assert len(points.get_offsets()) == 5
@@ -183,20 +183,20 @@ def test_one_sample_of_a_large_group_is_still_seen(many):
     """Far from all others, among 60,000."""
     many.loc[59_999, ["label_var", "avg_probs"]] = (0.24, 0.05)
     many = many[(many["avg_probs"] > 0.2) | (many.index == 59_999)]
-    figure = maps.draw_map(many, regions=False)
+    figure = figures.draw_map(many, regions=False)
     ax = panels(figure)[0]
     x, y = ax.transData.transform((0.24, 0.05))
-    around = maps.pixels(figure)[::-1][int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4]
+    around = figures.pixels(figure)[::-1][int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4]
     assert around.min() < 190
 
 
 def test_chinese_words_and_a_warning_without_a_font(summary, monkeypatch):
-    figure = maps.draw_map(summary, lang="zh", dirty_label=True, title="我的实验")
+    figure = figures.draw_map(summary, lang="zh", dirty_label=True, title="我的实验")
     assert figure.get_suptitle() == "我的实验: 83 个样本"
     assert legend_of(figure)[0].startswith("普通样本")
     monkeypatch.setattr(fonts, "chinese", lambda: None)
     with pytest.warns(UserWarning) as caught:
-        maps.draw_map(summary, title="我的实验")
+        figures.draw_map(summary, title="我的实验")
     assert [w for w in caught if "fonts-noto-cjk" in str(w.message)]
 
 
@@ -206,33 +206,33 @@ def test_chinese_is_drawn_with_a_font_that_has_it():
 
     def picture(text):
         with matplotlib.rc_context({"font.family": fonts.families([text])}):
-            figure = maps.new_figure(2, 1, 100)
+            figure = figures.new_figure(2, 1, 100)
             figure.text(0.2, 0.5, text, fontsize=30)
             figure.canvas.draw()
-        return maps.pixels(figure)
+        return figures.pixels(figure)
 
     assert (picture("猫") != picture("狗")).any()
 
 
 def test_figure_to_png_and_svg(summary):
-    figure = maps.draw_map(summary, width=6, height=4, dpi=100)
-    array = maps.pixels(figure)
+    figure = figures.draw_map(summary, width=6, height=4, dpi=100)
+    array = figures.pixels(figure)
     assert array.shape == (400, 600, 3)
     assert array.std() > 1
-    assert maps.png(array).startswith(b"\x89PNG")
-    assert "<svg" in maps.svg(figure)
+    assert figures.png(array).startswith(b"\x89PNG")
+    assert "<svg" in figures.svg(figure)
 
 
 @pytest.mark.parametrize("options", [{}, {"marginals": True}, {"facet": "label"}], ids=str)
 def test_nothing_is_cut_off_at_the_edges(summary, options):
-    array = maps.pixels(maps.draw_map(summary, title="x" * 40, **options))
+    array = figures.pixels(figures.draw_map(summary, title="x" * 40, **options))
     for edge in (array[0], array[-1], array[:, 0], array[:, -1]):
         assert (edge == 255).all()
 
 
 def test_a_comparison_has_the_same_axes_for_all(summary):
     other = summary.assign(label_var=summary["label_var"] / 5)
-    facets = panels(maps.draw_comparison({"a": summary, "b": other}))
+    facets = panels(figures.draw_comparison({"a": summary, "b": other}))
     assert [ax.get_title(loc="left") for ax in facets] == ["a", "b"]
     assert facets[0].get_xlim() == facets[1].get_xlim()
 
@@ -240,7 +240,7 @@ def test_a_comparison_has_the_same_axes_for_all(summary):
 def test_movement_goes_from_where_samples_were_to_where_they_are(summary):
     before = pd.concat([summary.assign(label_var=0.05, avg_probs=0.2)] * 4)
     after = before.assign(label_var=0.1, avg_probs=0.7)
-    (ax,) = panels(maps.draw_movement(before, after, "a", "b"))
+    (ax,) = panels(figures.draw_movement(before, after, "a", "b"))
     (arrows,) = [c for c in ax.collections if hasattr(c, "U")]
     assert (arrows.N, arrows.X[0], arrows.Y[0]) == (1, pytest.approx(0.05), pytest.approx(0.2))
     assert (arrows.U[0], arrows.V[0]) == (pytest.approx(0.05), pytest.approx(0.5))

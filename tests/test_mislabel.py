@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from datamap import dynamics, mislabel, signals
 from datamap.errors import SignalError
+from datamap.labels import mislabel
+from datamap.signals import compute
+from datamap.summaries import dynamics
 
 
 def evidence_of(probs, labels, held_out=None, **more):
@@ -167,7 +169,7 @@ def test_the_estimate_lies_between_what_late_and_early_models_contradict():
 
 def test_the_margins_of_signals_are_those_of_the_evidence():
     known = random_evidence(10, 3)
-    outputs = signals.Outputs(known.labels, None, known.probs, signals.log_of(known.probs))
+    outputs = compute.Outputs(known.labels, None, known.probs, compute.log_of(known.probs))
     assert (
-        np.sign(signals.margin(outputs)) == np.sign(mislabel.label_margin(known.probs, known.labels))
+        np.sign(compute.margin(outputs)) == np.sign(mislabel.label_margin(known.probs, known.labels))
     ).all()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from datamap.errors import RunLostError, TrackingError
-from datamap.outbox import Outbox, Parcel, deliver_spooled, spooled
+from datamap.tracking.outbox import Outbox, Parcel, deliver_spooled, spooled
 
 
 class Refusing:
@@ -28,7 +28,7 @@ class Refusing:
 
 @pytest.fixture
 def run(store):
-    from datamap.tracking import Store
+    from datamap.tracking.store import Store
 
     made = Store(create=True).start_run()
     made.begin()
@@ -90,7 +90,7 @@ def test_what_is_refused_for_too_long_is_spooled_and_uploaded_later(run, tmp_pat
 
 
 def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch):
-    monkeypatch.setattr("datamap.outbox.LONGEST_PAUSE", 0)
+    monkeypatch.setattr("datamap.tracking.outbox.LONGEST_PAUSE", 0)
     send_all = send(Refusing(run, times=1), [1, 2, 3], patience=0)
     assert "observations go to" in send_all[0]
     assert list(run.committed()) == [1, 2, 3]

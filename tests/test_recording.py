@@ -15,9 +15,10 @@ from mlflow import MlflowClient
 
 import datamap
 from conftest import ROOT
-from datamap import recording, shards, signals
 from datamap.errors import ConfigError, DataError, SignalError, TrackingError
-from datamap.signals import as_array, signal_table
+from datamap.recording import recorder as recording
+from datamap.signals import compute, shards
+from datamap.signals.compute import as_array, signal_table
 from reference import reduce_records
 
 IDS = [f"s{n}" for n in range(8)]
@@ -80,7 +81,7 @@ def test_the_same_logits_give_the_bytes_of_our_own_training(store):
         record(recorder, 1)
         recorder.commit(1)
     tables = []
-    own = signals.SignalRecorder(lambda number, table: tables.append(table))  # what training.Trainer does
+    own = compute.SignalRecorder(lambda number, table: tables.append(table))  # what training.Trainer does
     own.record(IDS, LABELS, logits=logits(1), noisy_labels=np.zeros(8, np.int64))
     own.commit(1)
     ((shard, content),) = shards.encoded(tables[0], "epoch", 1, 100, "jsonl")
@@ -229,7 +230,7 @@ def test_what_the_store_does_not_take_is_spooled(store, monkeypatch, command):
         def away(*_):
             raise TrackingError("the store is away")
 
-        patch.setattr("datamap.tracking.Run.log_bytes", away)
+        patch.setattr("datamap.tracking.store.Run.log_bytes", away)
         recorder.commit(1)
         with pytest.raises(TrackingError, match="did not take all"):
             recorder.close()
@@ -268,7 +269,7 @@ REFUSED = {
 @pytest.mark.parametrize("message", REFUSED)
 def test_other_tasks_and_bad_shapes_are_refused_in_one_line(message):
     with pytest.raises(SignalError, match=message) as caught:
-        signals.SignalRecorder(print).record(**{**ROWS, **REFUSED[message]})
+        compute.SignalRecorder(print).record(**{**ROWS, **REFUSED[message]})
     assert "\n" not in str(caught.value)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SMALL_MODEL
-from datamap import train_step
+from datamap.commands import train
 
 
 @pytest.fixture
@@ -28,15 +28,15 @@ def die_after(monkeypatch):
         pass
 
     def arrange(number):
-        progress = train_step._Reporter.progress
+        progress = train._Reporter.progress
 
         def dying(self, report):
             progress(self, report)
             if report.number == number:
                 raise DeathError
 
-        monkeypatch.setattr(train_step._Reporter, "progress", dying)
-        return DeathError, lambda: monkeypatch.setattr(train_step._Reporter, "progress", progress)
+        monkeypatch.setattr(train._Reporter, "progress", dying)
+        return DeathError, lambda: monkeypatch.setattr(train._Reporter, "progress", progress)
 
     return arrange
 
@@ -102,7 +102,7 @@ def test_upload_of_nothing_says_so(command, store):
 
 def test_what_was_spooled_is_sent_before_resuming(command, client, pairs_file, die_after, monkeypatch):
     from datamap.errors import TrackingError
-    from datamap.tracking import Run
+    from datamap.tracking.store import Run
 
     arguments = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "tracking.retry_seconds=0")
     whole = command("train", *arguments).out.split()[1]

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import signal_records
-from datamap import schema, shards
+from datamap import schema
 from datamap.errors import SignalError
-from datamap.observations import Observations
-from datamap.signals import signal_table
+from datamap.signals import shards
+from datamap.signals.compute import signal_table
+from datamap.signals.observations import Observations
 
 
 def table_of(count, classes=3, ids=None):

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from datamap import schema
 from datamap.errors import SignalError
-from datamap.signals import SignalRecorder, signal_table
+from datamap.signals.compute import SignalRecorder, signal_table
 
 LOGITS = arrays(
     np.float32, st.tuples(st.integers(1, 5), st.integers(2, 4)), elements=st.floats(-500, 500, width=32)

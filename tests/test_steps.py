@@ -283,16 +283,16 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_what_was_logged(pairs
 
 
 def test_ctrl_c_kills_the_run_and_keeps_its_observations(pairs_file, client, command, monkeypatch):
-    from datamap import training
+    from datamap.training import trainer
 
-    observe = training.Trainer.observe
+    observe = trainer.Trainer.observe
 
     def interrupted(self, number):
         if number == 3:
             raise KeyboardInterrupt
         return observe(self, number)
 
-    monkeypatch.setattr(training.Trainer, "observe", interrupted)
+    monkeypatch.setattr(trainer.Trainer, "observe", interrupted)
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
     run_id = outcome.out.split()[1]
     assert outcome.code == 130

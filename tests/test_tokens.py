@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datamap.tokens import Tokens
+from datamap.training.tokens import Tokens
 
 
 @pytest.fixture

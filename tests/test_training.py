@@ -5,14 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from datamap import checkpoints, config, dataset, modeling, training
+from datamap.commands import config
+from datamap.data import dataset
 from datamap.errors import ModelError, TrainingError
-from datamap.ranks import Ranks
+from datamap.training import checkpoints, modeling, trainer
+from datamap.training.processes import Ranks
 
 SCRATCH = config.ScratchConfig(
     layers=1, hidden_size=16, intermediate_size=16, heads=2, dropout=0.1, initializer_range=0.1
 )
-OPTIONS = training.FitOptions(
+OPTIONS = trainer.FitOptions(
     seed=1,
     epochs=2,
     batch_size=8,
@@ -31,7 +33,7 @@ def samples(pairs_file):
 
 
 def scratch(samples, seed=1, **options):
-    training.seed_weights(seed)
+    trainer.seed_weights(seed)
     architecture = dataclasses.replace(SCRATCH, **options)
     named = config.ModelConfig(
         name="tiny",
@@ -46,14 +48,14 @@ def scratch(samples, seed=1, **options):
 
 
 def trainer_of(model, tokenizer, samples):
-    return training.Trainer(model, tokenizer, samples, None, OPTIONS, lambda number, table: None, Ranks())
+    return trainer.Trainer(model, tokenizer, samples, None, OPTIONS, lambda number, table: None, Ranks())
 
 
 def fit(samples, options=OPTIONS, dev=None, seed=1, report=None, start=None, **architecture):
     tables, reports = {}, []
     model, tokenizer = scratch(samples, seed, **architecture)
     report = report or reports.append
-    training.fit(model, tokenizer, samples, dev, options, tables.__setitem__, report, start=start)
+    trainer.fit(model, tokenizer, samples, dev, options, tables.__setitem__, report, start=start)
     return tables, reports
 
 
@@ -110,7 +112,7 @@ def test_resumed_training_gives_the_same_signals(samples, number, collect):
     options = OPTIONS._replace(epochs=4, collect=collect)
     whole = fit(samples, options)[0]
     start = checkpoint_at(samples, options, number)
-    training.seed_weights(99)  # what another process would have done before
+    trainer.seed_weights(99)  # what another process would have done before
     rest = fit(samples, options, start=start)[0]
     assert list(rest) == list(range(number + 1, 5))
     for later in rest:
@@ -171,7 +173,7 @@ def test_a_loss_that_is_not_finite_stops(samples):
 
 def test_unknown_device():
     with pytest.raises(TrainingError, match="trainer.device=tpu7"):
-        training.use_device("tpu7")
+        trainer.use_device("tpu7")
 
 
 def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):

@@ -7,11 +7,11 @@ __all__ = ["SignalRecorder", "draw_map"]
 def __getattr__(name):
     """What is public, loaded when it is used: matplotlib takes half a second to import, mlflow three."""
     if name == "SignalRecorder":
-        from datamap.recording import SignalRecorder
+        from datamap.recording.recorder import SignalRecorder
 
         return SignalRecorder
     if name == "draw_map":
-        from datamap.maps import draw_map
+        from datamap.maps.figures import draw_map
 
         return draw_map
     raise AttributeError(f"module 'datamap' has no attribute {name!r}")

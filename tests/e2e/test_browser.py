@@ -14,10 +14,10 @@ import pytest
 
 import chromium
 from conftest import PAIRS, ROOT, SMALL_MODEL, mlflow_server
-from datamap import explorer
-from datamap.dynamics import summarize
-from datamap.observations import Observations
-from datamap.trajectories import Trajectories
+from datamap.maps import explorer
+from datamap.signals.observations import Observations
+from datamap.signals.trajectories import Trajectories
+from datamap.summaries.dynamics import summarize
 
 HOSTILE = [
     '<img src=x onerror="top.hacked=window.hacked=1">',

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from datamap.callbacks.trainer import refuse_many_processes
 from datamap.errors import SignalError, first_few
-from datamap.recording import SignalRecorder
+from datamap.recording.recorder import SignalRecorder
 
 try:
     if "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules:

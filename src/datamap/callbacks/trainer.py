@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.recording import SignalRecorder
+from datamap.recording.recorder import SignalRecorder
 
 
 class EpochRecording:

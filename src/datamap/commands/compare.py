@@ -1,0 +1,106 @@
+"""Compare the maps of several runs, from the config to a run that holds the comparison: wiring."""
+
+from collections.abc import Sequence
+
+from datamap import schema
+from datamap.commands.steps import MAP_COLUMNS, say, summary_of, yaml
+from datamap.errors import ConfigError, counted
+from datamap.maps import groups
+from datamap.summaries import comparison, tsv
+from datamap.tracking import descriptions
+from datamap.tracking.store import Store
+
+
+def compare(config, into=None):
+    """Log maps side by side, movement, agreement and the always hard samples; returns the comparison's run.
+
+    Args:
+        config: `CompareConfig`.
+        into: `tracking.Run` to log into; None = a new run, which is ended here.
+    """
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    members = _members(store, config)
+    summaries = {}
+    columns = MAP_COLUMNS | {"id", config.x, config.y}
+    for run in members:
+        name = run.info.run_name
+        frame, _ = summary_of(run, config, columns)
+        summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"] = frame
+    total = max(map(len, summaries.values()))
+    summaries = comparison.aligned(summaries)
+    count = len(next(iter(summaries.values())))
+    if count < total:
+        say(f"note: {count:,} of {total:,} samples are in all runs, and only those are compared")
+    names = list(summaries)
+    target = into or store.start_run(config.tracking.run_name or f"compare {', '.join(names)}")
+    target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
+    try:
+        _log(target, config, members, summaries)
+    except BaseException:
+        target.end("FAILED")
+        raise
+    target.end("FINISHED")
+    return target
+
+
+def _members(store, config):
+    """The runs to compare, by their ids or by a search filter, oldest first.
+
+    Raises:
+        ConfigError: fewer than two.
+    """
+    if isinstance(config.runs, str):
+        runs = store.search(config.runs)
+        if len(runs) < 2:
+            raise ConfigError(
+                f"runs={config.runs}: {counted(len(runs), 'run')} with signals found, and a comparison needs two"
+            )
+        return runs
+    if not isinstance(config.runs, Sequence) or len(set(config.runs)) < 2:
+        raise ConfigError(
+            f"runs={config.runs}: give two run ids or more, as in runs='[<id>,<id>]', or a search filter"
+        )
+    return [store.run(str(run_id)) for run_id in dict.fromkeys(config.runs)]
+
+
+def _log(target, config, members, summaries):
+    agreement = comparison.agreement(summaries, config.share)
+    hard = comparison.always_hard(summaries, config.share)
+    texts = members[0].artifacts.find(schema.SAMPLES_FILE)
+    for place, (name, column) in enumerate(
+        (tsv.texts_of(texts, hard["id"].tolist()) if texts else {}).items()
+    ):
+        hard.insert(1 + place, name, column)
+    target.log_config("compare", yaml(config))
+    for frame, name in ((agreement, "agreement"), (hard, "always_hard")):
+        target.log_bytes(b"".join(tsv.lines(frame)), f"comparison/{name}.tsv")
+    means = agreement.drop(columns=["run_a", "run_b"]).mean().dropna()
+    target.log_metrics({f"pairwise/{name}": float(value) for name, value in means.items()}, 0)
+    target.log_metrics({"pairwise/always_hard": len(hard)}, 0)
+    _log_maps(target, config, summaries)
+    links = [(run.info.run_name, run.link) for run in members]
+    target.describe(descriptions.of_comparison(links, means.to_dict(), len(hard), config.share))
+    for name, value in means.items():
+        say(f"{name:28} {value:.3f}")
+    say(
+        f"every run has {counted(len(hard), 'sample')} among its hardest {config.share:.0%}: comparison/always_hard.tsv"
+    )
+    say(f"run {target.run_id}  ({target.place})")
+
+
+def _log_maps(target, config, summaries):
+    from datamap.maps import figures
+
+    for option in ("x", "y"):
+        for frame in summaries.values():
+            groups.numeric_column(frame, getattr(config, option), option)
+    options = {key: getattr(config, key) for key in ("x", "y", "lang", "dpi")}
+    drawn = {"comparison": figures.draw_comparison(summaries, **options)}
+    first, *others = summaries
+    for other in others:
+        name = "movement" if len(others) == 1 else f"movement-{len(drawn)}"
+        drawn[name] = figures.draw_movement(summaries[first], summaries[other], first, other, **options)
+    for name, figure in drawn.items():
+        array = figures.pixels(figure)
+        target.log_bytes(figures.png(array), f"{schema.MAPS_DIR}/{name}.png")
+        target.log_image(array, f"{schema.MAPS_DIR}/{name}", 0)

@@ -1,0 +1,251 @@
+"""From a run's diagnosis to a new training file in a run of its own: wiring between the other modules."""
+
+import io
+import shlex
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+
+from datamap import schema
+from datamap.commands.diagnose import diagnose_run
+from datamap.commands.steps import say, summary_of, yaml
+from datamap.data import dataset
+from datamap.errors import ConfigError, TrackingError, counted, first_few
+from datamap.labels import curation
+from datamap.summaries import tsv
+from datamap.tracking import descriptions
+from datamap.tracking.store import PARENT_TAG, Store, opened, resolved
+
+COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
+BY_SCORE = ("clean", "relabelled")
+BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
+CARRIED = ("epochs", "batch_size", "max_length", "lr")  # of `trainer`, where they are not the model's own
+DEFAULT_SCORE = "combined"  # as in conf/diagnose.yaml
+FROM_TAG = "datamap.curated_from"
+
+
+def curate(config):
+    """Log `curated.tsv` into a new run below the run that it is made from; returns the new run."""
+    _check(config)
+    where = (config.tracking.uri, config.tracking.experiment)
+    config = replace(config, corrections=resolved(config.corrections, *where))
+    store = Store(*where)
+    source = store.run(config.run_id)
+    texts = source.artifacts.find(schema.SAMPLES_FILE)
+    if texts is None:
+        raise TrackingError(
+            f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them: "
+            "train without log_text=false, import with texts=, record with samples="
+        )
+    samples = _samples(source, config)
+    choice = _choice(source, samples, config)
+    if config.balance:
+        choice = curation.balanced(choice)
+    choice, gone = _without_lone(samples, choice)
+    frame = _frame(samples, choice, tsv.texts_of(texts, samples["id"].tolist()))
+    counts = _counts(samples, choice)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, schema.CURATED_FILE)
+        file.write_text(_tsv(frame), encoding="utf-8", newline="")
+        # Read as training will read it: a set that cannot be trained on is refused before it is logged.
+        curated = dataset.load_samples(
+            file, dict.fromkeys(dataset.COLUMNS, "auto") | ({} if "text_b" in frame else {"text_b": None}),
+            name=schema.CURATED_FILE,
+        )  # fmt: skip
+        say(
+            f"{schema.CURATED_FILE}: {counts['samples']:,} of {counts['samples_before']:,} samples, "
+            f"{counts['relabelled']:,} relabelled, digest {curated.digest}"
+        )
+        return _log(store, source, config, file, curated, counts, gone)
+
+
+def _check(config):
+    """Raise ConfigError for options that the rule does not use: they would do nothing without a word."""
+    for key, rules in (("share", BY_SHARE), ("threshold", BY_SCORE), ("corrections", ("corrected",))):
+        if getattr(config, key) is not None and config.keep not in rules:
+            raise ConfigError(f"{key}: keep={config.keep} does not use it (only {', '.join(rules)})")
+    if config.share is not None and config.threshold is not None:
+        raise ConfigError("share and threshold: give one of them")
+    if config.keep == "corrected" and not config.corrections:
+        raise ConfigError("keep=corrected needs corrections=<an edited diagnosis.tsv>")
+
+
+def _without_lone(samples, choice):
+    """(the choice without the only samples of their classes, names of the classes that are gone); says so.
+
+    Raises:
+        ConfigError: nothing is left to train on.
+    """
+    choice, lone = curation.without_lone(choice)
+    left = sorted(set(choice.labels[choice.kept]))
+    gone = sorted(set(samples["label"]) - set(left))
+    if len(left) < 2:
+        what = f"samples of class {left[0]} only" if left else "no sample"
+        raise ConfigError(
+            f"the rule leaves {what}; a classifier needs two classes (share= threshold= balance=)"
+        )
+    if gone:
+        only = f" ({first_few(lone)} had one sample left)" if lone else ""
+        say(f"note: no sample is left of class {first_few(gone)}{only}")
+    return choice, gone
+
+
+def _samples(source, config):
+    """Summary and diagnosis of the run's samples as one DataFrame, in the summary's order."""
+    columns, _ = summary_of(source, config.diagnose, COLUMNS)
+    content = source.artifacts.find(schema.DIAGNOSIS_FILE)
+    if content is None:
+        say(f"run {source.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")
+        diagnose_run(source, replace(config.diagnose, tracking=config.tracking), next_step=False)
+        content = source.artifacts.find(schema.DIAGNOSIS_FILE)
+    else:
+        _check_diagnosis(source, config)
+    text = {"id": str, "label": str, "proposed": str}
+    found = pd.read_csv(
+        io.BytesIO(content), sep="\t", dtype=text, keep_default_na=False, usecols=[*text, "score"]
+    )
+    found = found.assign(place=range(len(found))).set_index("id")
+    ids = columns["id"].astype(str)
+    missing = ids[~ids.isin(found.index)]
+    if len(missing):
+        raise TrackingError(
+            f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(len(missing), 'sample')}; "
+            f"renew it: python src/diagnose.py run_id={source.run_id}"
+        )
+    return columns.assign(**{name: found.loc[ids, name].to_numpy() for name in found})
+
+
+def _check_diagnosis(source, config):
+    """Refuse a score that the run's diagnosis was not made with; say so where its summary is newer than it is.
+
+    Raises:
+        ConfigError: `diagnose.score` is another than the run's.
+    """
+    own = OmegaConf.create(source.artifacts.read("config/diagnose.yaml").decode()).score
+    renew = f"python src/diagnose.py run_id={source.run_id}"
+    if config.diagnose.score not in (own, DEFAULT_SCORE):
+        raise ConfigError(
+            f"diagnose.score={config.diagnose.score}: the run has a diagnosis by score={own}; "
+            f"renew it: {renew} score={config.diagnose.score}"
+        )
+    if source.time_of("summary/observations") > source.time_of("mislabelled/estimate"):
+        say(f"note: the summary is newer than the diagnosis; renew it: {renew} score={own}")
+
+
+def _choice(source, samples, config):
+    if config.keep == "corrected":
+        with opened(config.corrections, config.tracking.uri) as file:
+            if not file.is_file():
+                raise ConfigError(f"corrections={config.corrections}: no such file (looked in {Path.cwd()})")
+            content = file.read_bytes()
+        # A model can know more classes than are named or given.
+        names = dict.fromkeys([*source.class_names(), *samples["label"], *samples["proposed"]])
+        names.pop("", None)
+        labels = curation.read_corrections(content, config.corrections, samples["id"], tuple(names))
+        return curation.corrected(samples, labels)
+    return curation.RULES[config.keep](samples, _count(source, samples, config))
+
+
+def _count(source, samples, config):
+    """How many samples the rule drops, relabels or keeps."""
+    if config.threshold is not None:
+        return int((samples["score"] >= config.threshold).sum())
+    if config.share is not None:
+        return round(config.share * len(samples))
+    if config.keep in BY_SCORE:
+        return int(source.metrics()["mislabelled/estimate"])
+    return round(len(samples) / 3)
+
+
+def _frame(samples, choice, texts):
+    """The curated file: id, texts, label, and s_label where it is still known."""
+    columns = {"id": samples["id"], **texts, "label": choice.labels}
+    changed = choice.labels != samples["label"].to_numpy(object)
+    planted = (samples["s_label"] == schema.DIRTY).to_numpy()
+    if not changed.any():
+        columns["s_label"] = samples["s_label"]
+    elif planted.any() and samples["label"].nunique() == 2:
+        # Of two classes the other one is right where the given one was planted wrong, and the other way round.
+        columns["s_label"] = np.where(
+            changed, np.where(planted, schema.NORMAL, schema.DIRTY), samples["s_label"]
+        )
+    elif planted.any():
+        say("note: which relabelled samples are right is unknown with several classes: s_label is left out")
+    return pd.DataFrame(columns)[choice.kept]
+
+
+def _tsv(frame):
+    """As training reads it: in a TSV of texts, quotation marks mean themselves, and a line is a row."""
+    cells = frame.astype(str).replace(r"[\t\r\n]+", " ", regex=True)
+    return "\n".join("\t".join(row) for row in [cells.columns, *cells.itertuples(index=False)]) + "\n"
+
+
+def _counts(samples, choice):
+    changed = choice.kept & (choice.labels != samples["label"].to_numpy(object))
+    return {
+        "samples_before": len(samples),
+        "samples": int(choice.kept.sum()),
+        "relabelled": int(changed.sum()),
+    }
+
+
+def _log(store, source, config, file, curated, counts, gone):
+    """A new run below the source, with the file and what it is made from and by which rule; returns it."""
+    name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
+    run = store.start_run(name, config.tracking.tags)
+    rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
+    address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
+    command = _command(source, config, address, curated, gone)
+    try:
+        run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id})
+        run.log_params(
+            {
+                "source_run": source.run_id,
+                **{key: value for key, value in rule.items() if value is not None and value is not False},
+            }
+        )
+        run.log_config("curate", yaml(config))
+        run.log_file(file, schema.CURATED_FILE)
+        run.log_dataset(curated.frame(), "curated", address, curated.digest, "curated")
+        run.log_metrics({f"curated/{name}": value for name, value in counts.items()}, 0)
+        run.describe(descriptions.of_curated(source.info.run_name, source.link, config.keep, counts, command))
+    except BaseException as error:
+        run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    run.end("FINISHED")
+    say(f"run {run.run_id}  ({run.place})")
+    say(f"next: {command}")
+    return run
+
+
+def _command(source, config, address, curated, gone):
+    """The command that trains on a curated file, with the source's seed, model, epochs, batch size and rate.
+
+    Dev data is left out where it no longer fits: a class is gone, or the source named its columns otherwise.
+    """
+    keys = {"data": "file", "data.path": address}
+    if curated.texts_b is None:
+        keys["data.columns.text_b"] = "null"
+    own = source.artifacts.find("config/train.yaml")
+    if own:
+        own = OmegaConf.create(own.decode())
+        named = {*own.data.columns.values(), own.data.header} - {"auto", None}
+        if own.data.dev_path and (gone or named):
+            say(
+                f"note: data.dev_path={own.data.dev_path} does not fit: a class is gone, or its columns differ"
+            )
+        elif own.data.dev_path:
+            keys["data.dev_path"] = own.data.dev_path
+        if own.model.name == "folder":
+            keys["model.name_or_path"] = own.model.name_or_path
+        elif own.model.name != "tiny":
+            keys["model"] = own.model.name
+        keys["seed"] = own.seed
+        keys |= {f"trainer.{key}": own.trainer[key] for key in CARRIED if own.trainer[key] != own.model[key]}
+    if config.tracking.uri:
+        keys["tracking.uri"] = config.tracking.uri
+    return " ".join(["python src/train.py", *(shlex.quote(f"{key}={value}") for key, value in keys.items())])

@@ -1,0 +1,176 @@
+"""Files of signals into a run, and a run's signals into files: wiring between the other modules."""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap import schema
+from datamap.commands.steps import say, signals_of, yaml
+from datamap.data import dataset
+from datamap.errors import DataError, SignalError, TrackingError, counted, first_few
+from datamap.importing import foreign, sources
+from datamap.signals import shards
+from datamap.signals.compute import with_planted
+from datamap.summaries import tsv
+from datamap.tracking.store import Store, opened, resolved
+
+SHARD_ROWS = 100_000
+
+
+class _Contents(NamedTuple):
+    """What files of signals hold: samples (arrow table: id, label), class names, number of observations."""
+
+    samples: pa.Table
+    class_names: tuple
+    count: int
+
+
+def import_signals(config):
+    """Log the signals that lie in files into a new run; returns it. All is read and checked before it is made."""
+    source = sources.find(config.path, config.format)
+    contents = _survey(source)
+    texts = _texts(config, contents, source) if config.texts else None
+    store = Store(config.tracking.uri, config.tracking.experiment, create=True)
+    run = store.start_run(config.tracking.run_name, config.tracking.tags)
+    say(f"run {run.run_id}  ({run.place})")
+    try:
+        _log(run, config, source, contents, texts)
+    except BaseException as error:
+        run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    run.end("FINISHED")
+    say(f"{counted(contents.count, 'observation')} of {counted(len(contents.samples), 'sample')} imported")
+    return run
+
+
+def _survey(source):
+    """Read all observations, which checks them; say what is left out."""
+    count = 0
+    for _, _, table in sources.observations(source, lambda text: say(f"note: {text}")):
+        count += 1
+        if count == 1:
+            samples, names = table.select(["id", "label"]).combine_chunks(), _class_names(source, table)
+    return _Contents(samples, names, count)
+
+
+def _class_names(source, table):
+    """Class names by index: of the labels.json that lies where our own shards were taken from, else the index."""
+    if "probs" in table.column_names:
+        classes = pc.list_value_length(table["probs"])[0].as_py()
+    else:
+        classes = pc.max(table["label"]).as_py() + 1
+    names = sources.class_names(source)
+    return names + tuple(str(index) for index in range(len(names), classes))
+
+
+def _texts(config, contents, source):
+    """The labelled texts of a file, those of the signals' samples, in their order.
+
+    Raises:
+        DataError: a sample has no text, or another label there.
+    """
+    path = resolved(config.texts, config.tracking.uri, config.tracking.experiment)
+    with opened(path, config.tracking.uri) as file:
+        samples = _load(file, path)
+    rows = {str(key): row for row, key in enumerate(samples.ids)}
+    ids = contents.samples["id"].to_pylist()
+    lost = [key for key in ids if str(key) not in rows]
+    if lost:
+        ours = f"{counted(len(lost), 'sample')} of {source.path}, id {first_few(lost)}"
+        raise DataError(f"texts={path}: no text for {ours} (its ids: {first_few(samples.ids)})")
+    samples = replace(samples.take([rows[str(key)] for key in ids]), ids=ids)
+    wrong = samples.labels != contents.samples["label"].to_numpy()
+    if wrong.any():
+        labels = contents.samples["label"].to_numpy()
+        shown = [f"{ids[row]} ({labels[row]}, here {samples.labels[row]})" for row in wrong.nonzero()[0]]
+        raise DataError(f"texts={path}: labels differ from those of {source.path}, id {first_few(shown)}")
+    return samples
+
+
+def _load(file, path):
+    """The samples of a file of text pairs, or else of single texts; `path` is what it is called."""
+    try:
+        return dataset.load_samples(file, {}, name=path)
+    except DataError as error:
+        try:
+            return dataset.load_samples(file, {"text_b": None}, name=path)
+        except DataError:
+            raise error from None
+
+
+def _log(run, config, source, contents, texts):
+    run.log_config("import_signals", yaml(config))
+    place = source.path.resolve()
+    run.log_params({"source": place, "format": source.format})
+    names = contents.class_names
+    frame = contents.samples.to_pandas()
+    run.log_dataset(frame, place.stem, str(place), sources.digest(source), "signals")
+    if texts:
+        names = texts.class_names + names[len(texts.class_names) :]
+        run.log_dataset(texts.frame(), Path(texts.path).stem, texts.path, texts.digest, "training")
+        run.log_bytes(b"".join(tsv.lines(texts.frame())), schema.SAMPLES_FILE)
+    run.log_labels(names)
+    format = "parquet" if any(path.suffix == ".parquet" for path in source.files) else "jsonl"
+    for unit, number, table in sources.observations(source):
+        table = _with_planted(table, texts) if texts else table
+        for path, content in shards.files(table, unit, number, SHARD_ROWS, format):
+            run.log_bytes(content, path)
+        run.log_metrics({schema.COMMIT_METRIC: table.num_rows}, number)
+
+
+def _with_planted(table, texts):
+    """The signals with what the texts' s_label says was planted."""
+    rows = pc.index_in(table["id"], value_set=pa.array(texts.ids, table["id"].type)).to_numpy()
+    return with_planted(table, texts.s_labels[rows])
+
+
+def export_signals(config):
+    """Write a run's committed observations as Dataset Cartography's training dynamics; returns the folder.
+
+    Raises:
+        SignalError: the folder is not empty, or signals have no `probs`.
+    """
+    folder = Path(config.folder)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise SignalError(f"folder={folder} is there already and not an empty folder; choose another")
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.adopt_helper(run, "export_signals")
+    committed = run.committed()
+    if not committed:
+        raise TrackingError(f"run {run.run_id} has no signals; train first: python src/train.py")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:  # whole, or not at all
+        whole = Path(place, folder.name)
+        whole.mkdir()
+        for epoch, (number, parts) in enumerate(sorted(signals_of(run, committed).items())):
+            rows = _write_dynamics(run, number, parts, epoch, whole)
+            if rows != committed[number]:
+                problem = f"{rows:,} records were read, {committed[number]:,} were committed"
+                raise SignalError(f"observation {number} is damaged: {problem}")
+        if folder.exists():
+            folder.rmdir()
+        shutil.move(whole, folder)
+    say(f"{counted(len(committed), 'observation')} of run {run.run_id} written to {folder}")
+    return folder
+
+
+def _write_dynamics(run, number, parts, epoch, folder):
+    """Write one observation, shard by shard; returns its number of records."""
+    rows = 0
+    with (folder / f"dynamics_epoch_{epoch}.jsonl").open("wb") as file:
+        for part in parts:
+            table = shards.read(run.artifacts, [part])
+            if "probs" not in table.column_names:
+                raise SignalError(
+                    f"run {run.run_id}: observation {number} has no probs of all classes ({part.path}), "
+                    "and Cartography's files are made of those"
+                )
+            file.write(shards.encode(foreign.dynamics(table, epoch), "jsonl"))
+            rows += table.num_rows
+    return rows

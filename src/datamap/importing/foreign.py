@@ -1,0 +1,192 @@
+"""Other programs' files of signals → observations.
+
+tutorial      the original's output_data.json: each line a Python dictionary, appended at each observation
+cartography   allenai/cartography's training_dynamics/dynamics_epoch_0.jsonl, …: logits
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap.errors import SignalError, first_few
+from datamap.importing import records
+from datamap.importing.records import at
+from datamap.signals.compute import log_of, signal_table
+
+TOLERANCE = 1e-4  # within which a recorded label_probs is probs[label]
+DYNAMICS_DIR = "training_dynamics"
+DYNAMICS = re.compile(r"dynamics_epoch_(\d+)\.jsonl")
+
+
+class Observation(NamedTuple):
+    """Signals of all samples at one point: table (columns: `schema.SIGNAL_COLUMNS`), and where they stand.
+
+    `path` is a file and `lines` an int array (samples,) of its lines; or else a folder and None.
+    `last` says that the file ends with it, perhaps too early.
+    """
+
+    number: int
+    table: pa.Table
+    path: Path
+    lines: np.ndarray | None = None
+    last: bool = False
+    unit: str = "epoch"
+
+    def place(self, row):
+        """Where a sample's record stands, as errors name it."""
+        if self.lines is None:
+            return f"{self.path}, observation {self.number}"
+        return at(self.path, self.lines[row])
+
+
+def read_tutorial(files, note):
+    """Yield the observations of an output_data.json: a new one begins when an id comes again.
+
+    Args:
+        files: [its path].
+        note: called with a line of text when its last line is cut off and left out.
+    Raises:
+        SignalError: a malformed or contradictory record, with its line.
+    """
+    (path,) = files
+    cut = records.is_cut_off(path)
+    number, parts, seen = 1, [], set()
+    for raw, lines in records.read(path, _tutorial_kinds, python=True, cut=cut):
+        table, start = _tutorial_table(raw, path, lines), 0
+        for row, key in enumerate(table["id"].to_pylist()):
+            if key in seen:
+                parts.append((table.slice(start, row - start), lines[start:row]))
+                yield _joined(number, path, parts)
+                number, parts, seen, start = number + 1, [], set(), row
+            seen.add(key)
+        parts.append((table.slice(start), lines[start:]))
+    if cut and number == 1:
+        raise SignalError(f"{path}: its last line is cut off, and no observation before it is whole")
+    if cut:
+        note(f"{path}: its last line is cut off (a killed run?): left out")
+    yield _joined(number, path, parts)._replace(last=True)
+
+
+def _joined(number, path, parts):
+    tables, lines = zip(*parts, strict=True)
+    return Observation(number, pa.concat_tables(tables), path, np.concatenate(lines))
+
+
+def _tutorial_kinds(first):
+    """{key: arrow type} of the records, as the first one shows them; numeric keys of one's own are kept."""
+    kinds = {
+        "id": records.id_type(first.get("id")),
+        "label": pa.int64(),
+        "pred_label": pa.int64(),
+        "noisy_label": pa.int64(),
+        "correct": pa.bool_() if isinstance(first.get("correct"), bool) else pa.string(),
+        "loss": pa.float64(),
+        "probs": pa.list_(pa.float64()),
+        "label_probs": pa.float64(),
+    }
+    for key in {"pred_label", "noisy_label", "loss"} - set(first):  # the original's reducer needs none
+        del kinds[key]
+    own = {key: pa.float64() for key, value in first.items() if type(value) in (int, float)}
+    return {**own, **kinds}
+
+
+def _tutorial_table(raw, path, lines):
+    """Signals of records, their own numbers kept to the last digit where they agree with `probs`."""
+    given = {name: raw[name].combine_chunks() for name in raw.column_names}
+
+    def refuse(wrong, name, problem):
+        if wrong.any():
+            row = wrong.argmax()
+            what = f"{name} {given[name][row]} {problem}, id {given['id'][row]}"
+            raise SignalError(f"{at(path, lines[row])}: {what}")
+
+    made = _signals(given["id"], given["label"], path, lines, probs=_matrix(given["probs"], path, lines))
+    for name, column in given.items():
+        if pa.types.is_floating(column.type):
+            refuse(~np.isfinite(column.to_numpy()), name, "is not a finite number")
+    recorded = given["label_probs"].to_numpy()
+    refuse(abs(made["label_probs"].to_numpy() - recorded) > TOLERANCE, "label_probs", "is not probs[label]")
+    if pa.types.is_string(given["correct"].type):
+        words = pc.utf8_lower(given["correct"])
+        known = pc.is_in(words, value_set=pa.array(["true", "false"]))
+        refuse(~_bools(known), "correct", "is not true or false")
+        given["correct"] = pc.equal(words, "true")
+    columns = {**{name: made[name].combine_chunks() for name in made.column_names}, **given}
+    right = _bools(pc.equal(columns["pred_label"], columns["label"]))
+    refuse(right != _bools(given["correct"]), "correct", "does not say whether pred_label is label")
+    columns["label_probs"] = pa.array(np.clip(recorded, 0, 1))  # a float32 softmax may be a little above 1
+    return pa.table(columns)
+
+
+def _bools(column):
+    return column.to_numpy(zero_copy_only=False)
+
+
+def read_cartography(files, note):
+    """Yield the observations of training_dynamics/: epoch N, counted from 0, is observation N + 1.
+
+    Args:
+        files: paths of all dynamics_epoch_<N>.jsonl.
+        note: not used, nothing is left out.
+    Raises:
+        SignalError: an epoch is missing, or a malformed record, with file and line.
+    """
+    paths = {int(DYNAMICS.fullmatch(path.name)[1]): path for path in files}
+    lost = sorted(set(range(max(paths) + 1)) - set(paths))
+    if lost:
+        there = first_few(path.name for _, path in sorted(paths.items()))
+        raise SignalError(f"{files[0].parent}: dynamics_epoch_{lost[0]}.jsonl is missing (there: {there})")
+    for epoch, path in sorted(paths.items()):
+        key, parts = f"logits_epoch_{epoch}", []
+        for raw, lines in records.read(path, lambda first, key=key: _dynamics_kinds(first, key)):
+            guid, logits, gold = (raw[name].combine_chunks() for name in ("guid", key, "gold"))
+            logits = _matrix(logits, path, lines)
+            parts.append((_signals(guid, gold, path, lines, logits=logits), lines))
+        yield _joined(epoch + 1, path, parts)
+
+
+def _dynamics_kinds(first, key):
+    return {"guid": records.id_type(first.get("guid")), key: pa.list_(pa.float64()), "gold": pa.int64()}
+
+
+def _matrix(column, path, lines):
+    """Array (samples, classes) of an arrow column of lists."""
+    lengths = column.value_lengths().to_numpy()
+    wrong = (lengths != lengths[0]) | (lengths < 2)
+    if wrong.any():
+        row, least = wrong.argmax(), max(lengths[0], 2)
+        raise SignalError(f"{at(path, lines[row])}: numbers for {lengths[row]} classes instead of {least}")
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+
+
+def _signals(ids, labels, path, lines, **scores):
+    """`signal_table`, its errors with the line of the first record that is wrong."""
+    ids, labels = np.asarray(ids.to_pylist()), labels.to_numpy()
+    ((name, values),) = scores.items()
+    try:
+        return signal_table(ids, labels, where=str(path), **scores)
+    except SignalError:
+        for row, line in enumerate(lines):
+            one = slice(row, row + 1)
+            signal_table(ids[one], labels[one], where=at(path, line), **{name: values[one]})
+        raise
+
+
+def dynamics(table, epoch):
+    """Records of `dynamics_epoch_<epoch>.jsonl`, as an arrow table, of an observation's signals.
+
+    For logits they have ln(probs), whose softmax is probs again: a model's own logits, which are not
+    recorded, differ from them by a constant a sample.
+
+    Args:
+        table: arrow table with `id`, `label` and `probs`.
+        epoch: counted from 0.
+    """
+    flat = pa.array(log_of(pc.list_flatten(table["probs"]).to_numpy()))
+    ends = np.cumsum(pc.list_value_length(table["probs"]).to_numpy())
+    logits = pa.ListArray.from_arrays(pa.array(np.concatenate([[0], ends]), pa.int32()), flat)
+    return pa.table({"guid": table["id"], f"logits_epoch_{epoch}": logits, "gold": table["label"]})

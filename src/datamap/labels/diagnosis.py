@@ -1,0 +1,66 @@
+"""diagnosis.tsv: one row a sample, likeliest wrong first, in words that a person can check."""
+
+import numpy as np
+import pandas as pd
+
+from datamap.labels import mislabel
+from datamap.translations import word
+
+REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.of` numbers them
+
+
+def table(summary, evidence, scores, regions, names, texts, lang="en"):
+    """The diagnosis as a DataFrame, sorted by falling score; ties stay in the summary's order.
+
+    Args:
+        summary: DataFrame with the columns of summary.tsv.
+        evidence: `mislabel.Evidence` of the same samples, in order.
+        scores: float (samples,) in [0, 1].
+        regions: int (samples,), what `regions.of` gives.
+        names: class names by index.
+        texts: {column name: list of str}, may be empty.
+        lang: of the column `why`.
+    Returns:
+        columns id, score (4 digits), label (given), proposed (label of largest probability all in all, "" where no
+        probabilities were recorded), the texts', region, why.
+    """
+    names = np.array(names, object)
+    probs = mislabel.distribution(evidence)
+    proposed = None if probs is None else probs.argmax(axis=1)
+    frame = pd.DataFrame(
+        {
+            "id": summary["id"],
+            "score": np.round(scores, 4),
+            "label": names[evidence.labels],
+            "proposed": "" if proposed is None else names[proposed],
+            **texts,
+            "region": np.array(REGIONS, object)[regions],
+            "why": _why(evidence, proposed, names, lang),
+        }
+    )
+    return frame.iloc[np.argsort(-scores, kind="stable")].reset_index(drop=True)
+
+
+def _why(evidence, proposed, names, lang):
+    """What speaks for and against each label, a list of str."""
+    total = len(evidence.wrong)
+    never = word("never predicted right", lang)
+    reasons = [
+        word("right in {n} of {total} observations", lang, n=int(n), total=total) if n else never
+        for n in evidence.correct_times
+    ]
+    for row in np.flatnonzero(evidence.forgetting_times):
+        times = int(evidence.forgetting_times[row])
+        reasons[row] += word("; forgotten {n} ×", lang, n=times)
+    sources = (
+        (evidence.probs, "; the model says {name} ({p})"),
+        (evidence.held_out, "; models that never saw it say {name} ({p})"),
+    )
+    for probs, text in sources:
+        if probs is not None:
+            said = probs.argmax(axis=1)
+            # Only where somebody disagrees with the given label: else it would be the same text in most rows.
+            for row in np.flatnonzero((said != evidence.labels) | (proposed != evidence.labels)):
+                p = f"{probs[row, said[row]]:.2f}"
+                reasons[row] += word(text, lang, name=names[said[row]], p=p)
+    return reasons

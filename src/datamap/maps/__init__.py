@@ -1,0 +1,1 @@
+"""Summary → figures and the explorer. Imports `errors`, `schema` and `translations`."""

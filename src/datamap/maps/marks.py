@@ -1,0 +1,213 @@
+"""What lies on the Axes of a map: points, densities, contours, regions. Decides no colour and no group."""
+
+import math
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.lines import Line2D
+
+from datamap.maps import regions
+
+MOST_POINTS = 50_000  # of more samples, points would hide each other: a large group is drawn as its density
+FEW = 2_000  # samples of a group whose points are drawn always, on top of all densities
+CELLS = 100  # cells of a density per inch
+CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
+
+
+def draw_groups(ax, xs, ys, groups, limits):
+    """Draw each group's samples, rare groups on top: points, or of many samples their density.
+
+    Args:
+        ax: matplotlib Axes, its place on the figure known.
+        xs, ys: float arrays (samples,).
+        groups: list of `groups.Group` over the samples.
+        limits: ((left, right), (bottom, top)) of the axes.
+    """
+    total = len(xs)
+    size = point_size(min(total, MOST_POINTS))
+    counts = [int(group.mask.sum()) for group in groups]
+    many = [total > MOST_POINTS and count > FEW for count in counts]
+    by_count = sorted((i for i in range(len(groups)) if counts[i]), key=lambda i: -counts[i])
+    _draw_densities(ax, xs, ys, [groups[i] for i in by_count if many[i]], limits)
+    for place, i in enumerate(by_count):
+        group, zorder = groups[i], 3 + place / len(groups)
+        if many[i]:
+            continue
+        ax.scatter(
+            xs[group.mask], ys[group.mask], s=size, c=group.color, marker=group.marker, alpha=0.8,
+            linewidths=0.35, edgecolors="white", label=group.name, zorder=zorder,
+        )  # fmt: skip
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
+
+
+def point_size(count):
+    """Area of a marker in square points: smaller the more samples there are."""
+    return min(36.0, max(4.0, 36.0 * (500 / max(count, 1)) ** 0.5))
+
+
+def handles(groups, names):
+    """Legend handles of the groups that have samples, best first: as the map reads from top to bottom."""
+    return [
+        Line2D(
+            [], [], linestyle="", marker=g.marker, markersize=6, color=g.color, markeredgecolor="white",
+            markeredgewidth=0.35, label=name,
+        )
+        for g, name in reversed(list(zip(groups, names, strict=True)))
+        if g.mask.any()
+    ]  # fmt: skip
+
+
+def _draw_densities(ax, xs, ys, groups, limits):
+    """One picture of the groups' densities, the last group on top."""
+    if not groups:
+        return
+    box = ax.get_position()
+    width, height = ax.figure.get_size_inches()
+    cells = (max(50, int(box.width * width * CELLS)), max(50, int(box.height * height * CELLS)))
+    color, cover = np.ones((cells[1], cells[0], 3)), np.zeros((cells[1], cells[0], 1))
+    for group in groups:
+        counts = count_cells(xs[group.mask], ys[group.mask], limits, cells)[..., None]
+        # By logarithm, and never faint: a cell with one sample is seen beside one with a thousand.
+        alpha = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(max(1, counts.max())), 0)
+        together = alpha + cover * (1 - alpha)
+        mixed = np.array(to_rgb(group.color)) * alpha + color * cover * (1 - alpha)
+        color = np.divide(mixed, together, out=color, where=together > 0)
+        cover = together
+    image = np.round(np.concatenate([color, cover], axis=2) * 255).astype(np.uint8)
+    ax.imshow(
+        image, extent=(*limits[0], *limits[1]), origin="lower", aspect="auto", interpolation="nearest", zorder=3
+    )  # fmt: skip
+
+
+def count_cells(xs, ys, limits, cells):
+    """Count samples in a grid of cells[1] rows and cells[0] columns over `limits`; what is outside is left out.
+
+    In pieces that stay in the processor's cache: memory does not grow with the samples.
+    """
+    (left, right), (bottom, top) = limits
+    columns, rows = cells
+    counts = np.zeros(rows * columns, np.int64)
+    for start in range(0, len(xs), 1 << 17):
+        x = (xs[start : start + (1 << 17)] - left) * (columns / (right - left))
+        y = (ys[start : start + (1 << 17)] - bottom) * (rows / (top - bottom))
+        with np.errstate(invalid="ignore"):
+            inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+        cell = y[inside].astype(np.int64) * columns + x[inside].astype(np.int64)
+        counts += np.bincount(cell, minlength=len(counts))
+    return counts.reshape(rows, columns)
+
+
+def draw_contours(ax, xs, ys, limits):
+    """Lines around the densest 50, 80 and 95 % of the samples (a smoothed histogram's)."""
+    from scipy.ndimage import gaussian_filter
+
+    counts = count_cells(xs, ys, limits, (200, 200)).astype(float)
+    density = gaussian_filter(counts, sigma=5)
+    descending = np.sort(density, axis=None)[::-1]
+    shares = np.cumsum(descending) / max(descending.sum(), 1e-12)
+    levels = sorted({float(descending[np.searchsorted(shares, share)]) for share in CONTOURS})
+    levels = [level for level in levels if 0 < level < density.max()]
+    if levels:
+        (left, right), (bottom, top) = limits
+        x = left + (np.arange(200) + 0.5) * (right - left) / 200
+        y = bottom + (np.arange(200) + 0.5) * (top - bottom) / 200
+        ax.contour(x, y, density, levels, colors="#333333", linewidths=(0.6, 0.9, 1.2), zorder=5, alpha=0.8)
+
+
+def draw_regions(ax, limits, found, names):
+    """Shade and name the regions of a map whose axes are label_var and avg_probs.
+
+    Args:
+        limits: ((left, right), (bottom, top)) of the axes.
+        found: `regions.Limits`.
+        names: of the four regions, as `regions.NAMES`.
+    """
+    (left, right), (bottom, top) = limits
+    edge = min(found.variance, right)
+    boxes = {
+        regions.EASY: (left, edge, found.confidence, top, "#e8f1f8"),
+        regions.HARD: (left, edge, found.noisy, found.confidence, "#fbeee6"),
+        regions.NOISY: (left, edge, bottom, found.noisy, "#f8dcdc"),
+        regions.AMBIGUOUS: (edge, right, bottom, top, "#f5f3e7"),
+    }
+    for region, (x0, x1, y0, y1, color) in boxes.items():
+        if x1 <= x0:
+            continue
+        ax.fill_between([x0, x1], y0, y1, color=color, zorder=0, linewidth=0)
+        at_right = region == regions.AMBIGUOUS
+        y = y0 if region == regions.NOISY else y1
+        ax.annotate(
+            names[region], (x1 if at_right else x0, y), xytext=(-5 if at_right else 5, -5 if y == y1 else 5),
+            textcoords="offset points", ha="right" if at_right else "left", va="top" if y == y1 else "bottom",
+            fontsize=8.5, fontstyle="italic", color="#444444", zorder=6,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
+        )  # fmt: skip
+
+
+def draw_movement(ax, before, after, limits, cells=14):
+    """Arrows from where samples were to where they are: the mean of the samples of each cell.
+
+    Args:
+        before, after: float arrays (samples, 2) of places.
+        limits: ((left, right), (bottom, top)) of the axes.
+        cells: along each axis.
+    """
+    (left, right), (bottom, top) = limits
+    share = (before - (left, bottom)) / (right - left, top - bottom)
+    cell = np.clip((share * cells).astype(int), 0, cells - 1) @ (1, cells)
+    _, place, counts = np.unique(cell, return_inverse=True, return_counts=True)
+    means = [
+        np.stack([np.bincount(place, values[:, axis]) / counts for axis in (0, 1)], axis=1)
+        for values in (before, after)
+    ]
+    size = point_size(len(before)) / 2
+    ax.scatter(*before.T[:, :MOST_POINTS], s=size, c="#c8c8c8", linewidths=0, zorder=2, rasterized=True)
+    kept = counts >= (3 if len(before) > 200 else 1)
+    start, change = means[0][kept], (means[1] - means[0])[kept]
+    rise = np.abs(change[:, 1]).max() or 1
+    # Of the scatter's six colours: red falls, blue rises; little changed is grey.
+    colors = LinearSegmentedColormap.from_list("movement", ["#a50026", "#8a8a8a", "#1f3b73"])
+    ax.quiver(
+        *start.T, *change.T, change[:, 1], cmap=colors, clim=(-rise, rise), angles="xy", scale_units="xy", scale=1,
+        width=0.004, linewidths=0, zorder=4, minlength=0,
+    )  # fmt: skip
+    ax.scatter(*start.T, s=4 + 26 * np.sqrt(counts[kept] / counts.max()), c="#333333", zorder=3, linewidths=0)
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
+
+
+def draw_histogram(ax, values, groups, low, high):
+    """Stacked histogram of a column, in the colours of the groups."""
+    bins = np.linspace(low, high, 31)
+    below = np.zeros(30)
+    for group in groups:
+        counts, _ = np.histogram(values[group.mask], bins)
+        if counts.any():
+            ax.bar(bins[:-1], counts, np.diff(bins), below, align="edge", color=group.color, linewidth=0)
+            below += counts
+    ax.set_xlim(low, high)
+    ax.set_ylim(0, max(1, below.max() * 1.05))
+    ax.locator_params(axis="y", nbins=3)
+
+
+def axis_limits(summary, *columns):
+    """{column: (lowest, highest)} with a little room, the same for maps of similar runs.
+
+    Variance gets the next 0.05 (it cannot be above 0.25), probabilities 0 to 1, others their range.
+    """
+    limits = {}
+    for name in columns:
+        values = summary[name].to_numpy()
+        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+        if name == "label_var":
+            low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
+        elif name in UNIT_RANGE:
+            low, high = 0.0, 1.0
+        room = 0.025 * ((high - low) or 1.0)
+        limits[name] = (low - room, high + room)
+    return limits
+
+
+UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio")

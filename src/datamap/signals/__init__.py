@@ -1,0 +1,1 @@
+"""Model outputs → signals → shards → arrays. Imports `errors` and `schema`."""

@@ -1,0 +1,120 @@
+"""What models say of each sample on average: the mean over observations of its predicted distribution."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap.errors import SignalError, first_few
+from datamap.signals import shards
+from datamap.signals.compute import log_of, log_softmax
+
+
+class ClassProbs(NamedTuple):
+    """Of N samples over T observations: `ids`, and their distributions of C classes, float32 (N, C).
+
+    `probs` is the mean of a sample's distributions, `pooled` their geometric mean, scaled to sum to 1 (the
+    logarithmic opinion pool; Genest and Zidek 1986, sec. 3). Both are None where no probabilities of all classes were
+    recorded. `wrong`, int (T,), is how many samples each observation predicted wrong.
+    """
+
+    ids: pa.Array
+    probs: np.ndarray | None
+    pooled: np.ndarray | None
+    wrong: np.ndarray
+
+    def ordered(self, ids, where):
+        """The same with samples in the order of `ids`, an arrow array.
+
+        Raises:
+            SignalError: a sample is not there; `where` is what is named.
+        """
+        if self.probs is None or ids.equals(self.ids):
+            return self
+        places = pc.index_in(ids, value_set=self.ids.cast(ids.type))
+        if places.null_count:
+            missing = ids.filter(pc.is_null(places)).to_pylist()
+            raise SignalError(f"{where} lacks sample {first_few(missing)}")
+        rows = places.to_numpy()
+        return self._replace(ids=ids, probs=self.probs[rows], pooled=self.pooled[rows])
+
+
+def read(artifacts, whole, together=False):
+    """The `ClassProbs` of all samples; memory is that of the result and one group of shards.
+
+    Args:
+        artifacts: `.read(path)` gives the bytes of an artifact.
+        whole: {observation number: [Shard, …]}, ascending.
+        together: where a sample may lack in some observations; its mean is over those that it has.
+    Raises:
+        SignalError: a shard is damaged, or not all have the same classes.
+    """
+    sums = []
+    for group in shards.groups(whole, together):
+        sums.append(_Sums())
+        for number, parts in group.items():
+            sums[-1].add(shards.read(artifacts, parts), number)
+    widths = {one.sums.shape[1] for one in sums}
+    if len(widths) > 1:
+        raise SignalError(f"the shards do not have the same number of classes: {first_few(sorted(widths))}")
+    known = min(widths) > 0
+    return ClassProbs(
+        pa.concat_arrays([one.ids for one in sums]),
+        np.concatenate([one.mean() for one in sums]) if known else None,
+        np.concatenate([one.pooled() for one in sums]) if known else None,
+        np.sum([one.wrong for one in sums], axis=0),
+    )
+
+
+class _Sums:
+    """Sums over observations of some samples' distributions and their logarithms, and how often each was there."""
+
+    def __init__(self):
+        self.ids, self.wrong = None, []
+
+    def add(self, table, number):
+        """Take in the records of one observation, an arrow table."""
+        ids, probs = table["id"].combine_chunks(), _matrix(table, number)
+        self.wrong.append(table.num_rows - np.count_nonzero(table["correct"]))
+        if self.ids is None:
+            self.ids, self.counts = ids, np.zeros(len(ids), np.int64)
+            self.sums, self.logs = np.zeros(probs.shape), np.zeros(probs.shape)
+        if self.sums.shape[1] != probs.shape[1]:
+            raise SignalError(
+                f"observation {number}: probabilities of {probs.shape[1]} classes, of {self.sums.shape[1]} before"
+            )
+        rows = _rows(ids, self.ids)
+        new = rows < 0
+        if new.any():
+            rows[new] = len(self.ids) + np.arange(new.sum())
+            self.ids = pa.concat_arrays([self.ids, ids.filter(pa.array(new))])
+            more = np.zeros((new.sum(), self.sums.shape[1]))
+            self.sums, self.logs = np.concatenate([self.sums, more]), np.concatenate([self.logs, more])
+            self.counts = np.concatenate([self.counts, np.zeros(len(more), np.int64)])
+        self.sums[rows] += probs
+        self.logs[rows] += log_of(probs)
+        self.counts[rows] += 1
+
+    def mean(self):
+        return (self.sums / self.counts[:, None]).astype(np.float32)
+
+    def pooled(self):
+        return np.exp(log_softmax(self.logs / self.counts[:, None])).astype(np.float32)
+
+
+def _rows(own, ids):
+    """Row of each of an observation's ids among `ids`, −1 where it is new."""
+    if own.equals(ids):
+        return np.arange(len(ids))
+    return pc.index_in(own.cast(ids.type), value_set=ids).fill_null(-1).to_numpy(zero_copy_only=False).copy()
+
+
+def _matrix(table, number):
+    """Probabilities as float (samples, classes); no classes where they were not recorded."""
+    if "probs" not in table.column_names:
+        return np.zeros((table.num_rows, 0))
+    classes = pc.min_max(pc.list_value_length(table["probs"])).as_py()
+    if classes["min"] != classes["max"]:
+        raise SignalError(f"observation {number}: probs has not the same number of classes in every record")
+    return pc.list_flatten(table["probs"]).to_numpy().reshape(-1, classes["max"])

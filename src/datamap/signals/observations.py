@@ -1,0 +1,179 @@
+"""The records of several observations, lined up by sample as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap.errors import SignalError, first_few
+from datamap.signals.compute import DERIVED, Outputs, log_of, refuse_repeated
+
+
+@dataclass(frozen=True)
+class Observations:
+    """The signals of samples over observations, as arrays.
+
+    `numbers` are the observations' numbers, ascending, length T. `ids` is an arrow array, `labels`
+    and `noisy_labels` are int64 (samples,). `correct` bool, `label_probs` float64 and each array of
+    `further` float64 are (T, samples). `present` is bool (T, samples), or None when every sample is
+    in every observation; where it is False the other arrays hold nothing of meaning.
+    """
+
+    numbers: tuple
+    ids: pa.Array
+    labels: np.ndarray
+    noisy_labels: np.ndarray
+    correct: np.ndarray
+    label_probs: np.ndarray
+    further: dict
+    present: np.ndarray | None = None
+
+    @classmethod
+    def from_tables(cls, tables, allow_missing=False):
+        """Line up records by id, in the first observation's order.
+
+        Args:
+            tables: iterable of (number, arrow table), ascending; each is let go before the next is
+                asked for, so that only one table is held at a time.
+            allow_missing: whether a sample may lack in some observations.
+        Raises:
+            SignalError: a sample is missing from an observation (unless `allow_missing`), an id
+                occurs twice in one, or a sample changes its label.
+        """
+        numbers, records = [], []
+        for number, table in tables:
+            numbers.append(number)
+            records.append(_Records.of(table, number))
+        ids = _all_ids([r.ids for r in records]) if allow_missing else records[0].ids
+        rows = [_rows(r, ids, allow_missing) for r in records]
+        present = (
+            None if all(row is None for row in rows) else np.stack([_is_present(row, ids) for row in rows])
+        )
+        keys = [key for key in records[0].columns if all(key in r.columns for r in records)]
+        stacked = {key: _stack(records, rows, key) for key in keys}
+        return cls(
+            numbers=tuple(numbers),
+            ids=ids,
+            labels=_constant(stacked.pop("label"), present, ids, "label"),
+            noisy_labels=_constant(stacked.pop("noisy_label"), present, ids, "noisy_label"),
+            correct=stacked.pop("correct"),
+            label_probs=stacked.pop("label_probs"),
+            further=stacked,
+            present=present,
+        )
+
+    def take(self, samples, rows):
+        """Some samples, each with its own `rows` (int array (T', samples)) of observations."""
+
+        def pick(values):
+            return np.take_along_axis(values[:, samples], rows, axis=0)
+
+        return Observations(
+            numbers=tuple(range(len(rows))),
+            ids=self.ids.take(pa.array(samples)),
+            labels=self.labels[samples],
+            noisy_labels=self.noisy_labels[samples],
+            correct=pick(self.correct),
+            label_probs=pick(self.label_probs),
+            further={key: pick(values) for key, values in self.further.items()},
+        )
+
+
+@dataclass(frozen=True)
+class _Records:
+    """One observation as arrays: `columns` are (samples,) each, probabilities already reduced."""
+
+    number: int
+    ids: pa.Array
+    columns: dict
+
+    @classmethod
+    def of(cls, table, number):
+        columns = {
+            name: _array(table[name], name) for name in table.column_names if name not in ("id", "probs")
+        }
+        columns.setdefault("noisy_label", np.zeros(table.num_rows, np.int64))
+        if "probs" in table.column_names:
+            derived = _derived(table["probs"], columns["label"], number)
+            columns |= {name: values for name, values in derived.items() if name not in columns}
+        return cls(number, table["id"].combine_chunks(), columns)
+
+
+DTYPES = {"label": np.int64, "noisy_label": np.int64, "correct": bool}
+
+
+def _array(column, name):
+    return column.to_numpy().astype(DTYPES.get(name, np.float64), copy=False)
+
+
+def _derived(column, labels, number):
+    """Signals that follow from the probabilities of all classes (`signals.DERIVED`)."""
+    values = pc.list_flatten(column).to_numpy()
+    samples = len(column)
+    classes = len(values) // max(samples, 1)
+    if classes * samples != len(values) or (labels < 0).any() or (labels >= classes).any():
+        raise SignalError(f"observation {number}: probs and label do not fit together")
+    probs = values.reshape(samples, classes)
+    outputs = Outputs(labels, None, probs, log_of(probs))
+    return {name: derive(outputs) for name, derive in DERIVED.items()}
+
+
+def _all_ids(parts):
+    return pa.chunked_array(parts).unique()
+
+
+def _rows(records, ids, allow_missing):
+    """Row of each id in the records, −1 where it has none; None when they are the same, in order."""
+    where = f"observation {records.number}"
+    if records.ids is not ids and records.ids.equals(ids):
+        return None
+    refuse_repeated(records.ids, where)
+    if records.ids.type != ids.type:
+        raise SignalError(
+            f"{where}: ids are {records.ids.type}, in the first observation they are {ids.type}"
+        )
+    if records.ids.equals(ids):
+        return None
+    rows = pc.index_in(ids, value_set=records.ids).fill_null(-1).to_numpy(zero_copy_only=False)
+    if not allow_missing:
+        _refuse_missing(ids.filter(pa.array(rows < 0)), where, "lacks sample")
+        unknown = records.ids.filter(pc.invert(pc.is_in(records.ids, value_set=ids)))
+        _refuse_missing(unknown, where, "has samples that the first one lacks:")
+    return rows
+
+
+def _refuse_missing(ids, where, problem):
+    if len(ids):
+        raise SignalError(
+            f"{where} {problem} {first_few(ids.to_pylist())} (a damaged shard? if meant so: allow_missing=true)"
+        )
+
+
+def _is_present(rows, ids):
+    return np.ones(len(ids), bool) if rows is None else rows >= 0
+
+
+def _stack(records, rows, key):
+    """(T, samples) of one column, taken out of the records to hold it only once.
+
+    Row −1 takes any value, as `present` says that it is none.
+    """
+    columns = [
+        r.columns.pop(key) if row is None else r.columns.pop(key)[row]
+        for r, row in zip(records, rows, strict=True)
+    ]
+    return np.stack(columns)
+
+
+def _constant(values, present, ids, key):
+    """The one value that each sample has in all its observations."""
+    if present is None:
+        first, changed = values[0], (values != values[0]).any(axis=0)
+    else:
+        first = values[present.argmax(axis=0), np.arange(values.shape[1])]
+        changed = ((values != first) & present).any(axis=0)
+    if changed.any():
+        names = first_few(ids.filter(pa.array(changed)).to_pylist())
+        raise SignalError(f"{key} changes between observations, id {names}")
+    return first

@@ -1,0 +1,50 @@
+"""The history of chosen samples: what the model said of each at every observation."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap.signals import shards
+
+
+class Trajectories(NamedTuple):
+    """Arrays (observations, samples) of chosen samples.
+
+    `label_probs` float32, NaN where a sample is missing from an observation; `correct` bool;
+    `predicted` int32 class index, −1 where missing, or None where no observation has it.
+    """
+
+    numbers: tuple
+    label_probs: np.ndarray
+    correct: np.ndarray
+    predicted: np.ndarray | None
+
+
+def read(artifacts, whole, ids):
+    """Read the trajectories of the samples `ids`, shard by shard, so that memory is theirs and one shard's.
+
+    Args:
+        artifacts: `.read(path)` gives the bytes of an artifact.
+        whole: {observation number: [Shard, …]}, ascending.
+        ids: ids of the samples, in the order wanted.
+    Raises:
+        SignalError: a shard is damaged.
+    """
+    wanted = pa.array(ids)
+    shape = (len(whole), len(wanted))
+    label_probs, correct = np.full(shape, np.nan, np.float32), np.zeros(shape, bool)
+    predicted = np.full(shape, -1, np.int32)
+    for t, parts in enumerate(whole.values()):
+        for part in parts:
+            table = shards.decode(artifacts.read(part.path), part, also=("pred_label",))
+            places = pc.index_in(table["id"], value_set=wanted.cast(table["id"].type))
+            found = pc.is_valid(places)
+            rows = places.filter(found).to_numpy()
+            table = table.filter(found)
+            label_probs[t, rows] = table["label_probs"].to_numpy()
+            correct[t, rows] = table["correct"].to_numpy()
+            if "pred_label" in table.column_names:
+                predicted[t, rows] = table["pred_label"].to_numpy()
+    return Trajectories(tuple(whole), label_probs, correct, predicted if (predicted >= 0).any() else None)

@@ -1,0 +1,1 @@
+"""Observations → one row per sample, and how far several runs agree. Imports `errors`, `schema` and `signals`."""

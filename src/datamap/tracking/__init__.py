@@ -1,0 +1,1 @@
+"""Every call to MLflow: stores, runs, artifacts. Imports `errors` and `schema`."""
