@@ -16,13 +16,9 @@ def summarize(client, run, **options):
     defaults = {"allow_missing": False, "burn_in": 0, "until": None, "el2n_observations": 10, "extra": None}
     tracking = config.TrackingConfig(client.tracking_uri, None, None, None, 0, "spool")
     engine = config.EngineConfig("local", None)
-    say, steps.say = steps.say, lambda text: None
-    try:
-        steps.summarize(
-            config.SummarizeConfig(run_id=run_id, engine=engine, tracking=tracking, **defaults | options)
-        )
-    finally:
-        steps.say = say
+    steps.summarize(
+        config.SummarizeConfig(run_id=run_id, engine=engine, tracking=tracking, **defaults | options)
+    )
     artifacts = Artifacts(client.tracking_uri, run_id, run.info.artifact_uri)
     count = client.get_run(run_id).data.metrics["summary/observations"]
     return artifacts.read(schema.SUMMARY_FILE), int(count)

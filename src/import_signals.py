@@ -7,14 +7,15 @@ python src/import_signals.py path=output_data.json texts=train.tsv     with the 
 """
 
 from datamap.commands.cli import step
+from datamap.log import say
 
 
 @step("import_signals", __doc__)
 def main(config):
-    from datamap.commands import import_signals, steps
+    from datamap.commands import import_signals
 
     run = import_signals.import_signals(config)
-    steps.say(f"next: python src/summarize.py run_id={run.run_id}")
+    say(f"next: python src/summarize.py run_id={run.run_id}")
 
 
 if __name__ == "__main__":

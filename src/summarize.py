@@ -5,6 +5,7 @@ python src/summarize.py run_id=3f2a…
 """
 
 from datamap.commands.cli import step
+from datamap.log import say
 
 
 @step("summarize", __doc__)
@@ -12,7 +13,7 @@ def main(config):
     from datamap.commands import steps
 
     run = steps.summarize(config)
-    steps.say(f"next: python src/plot.py run_id={run.run_id}")
+    say(f"next: python src/plot.py run_id={run.run_id}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ python src/train.py resume=true run_id=latest               go on with a run tha
 """
 
 from datamap.commands.cli import step
+from datamap.log import say
 
 
 def sweep():
@@ -23,7 +24,7 @@ def main(config):
 
     run = train.train(config)
     step = "diagnose" if config.data.folds else "summarize"
-    train.say(f"next: python src/{step}.py run_id={run.run_id}")
+    say(f"next: python src/{step}.py run_id={run.run_id}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ python src/upload.py folder=/data/datamap-spool
 """
 
 from datamap.commands.cli import step
+from datamap.log import say
 
 
 @step("upload", __doc__)
@@ -12,7 +13,7 @@ def main(config):
     from datamap.commands import steps
 
     for run in steps.upload(config):
-        steps.say(f"next: python src/summarize.py run_id={run.run_id}")
+        say(f"next: python src/summarize.py run_id={run.run_id}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from datamap import schema
-from datamap.commands.steps import MAP_COLUMNS, say, summary_of, yaml
+from datamap.commands.steps import MAP_COLUMNS, summary_of, yaml
 from datamap.errors import ConfigError, counted
+from datamap.log import say
 from datamap.maps import groups
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions

@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 
 from datamap import schema
 from datamap.commands.diagnose import diagnose_run
-from datamap.commands.steps import say, summary_of, yaml
+from datamap.commands.steps import summary_of, yaml
 from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import curation
+from datamap.log import say
 from datamap.summaries import tsv
 from datamap.tracking import descriptions
 from datamap.tracking.store import PARENT_TAG, Store, opened, resolved

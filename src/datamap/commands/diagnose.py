@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 
 from datamap import schema
-from datamap.commands.steps import observed_as_summarized, pass_signals_of, say, summary_of, yaml
+from datamap.commands.steps import observed_as_summarized, pass_signals_of, summary_of, yaml
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
+from datamap.log import say
 from datamap.maps import regions
 from datamap.signals import class_probs, shards
 from datamap.signals.observations import Observations

@@ -3,7 +3,7 @@
 import time
 
 from datamap import schema
-from datamap.commands.steps import say
+from datamap.log import say
 from datamap.signals import shards
 from datamap.tracking.outbox import Parcel
 from datamap.training import extra

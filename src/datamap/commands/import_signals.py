@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap import schema
-from datamap.commands.steps import say, signals_of, yaml
+from datamap.commands.steps import signals_of, yaml
 from datamap.data import dataset
 from datamap.errors import DataError, SignalError, TrackingError, counted, first_few
 from datamap.importing import foreign, sources
+from datamap.log import say
 from datamap.signals import shards
 from datamap.signals.compute import with_planted
 from datamap.summaries import tsv

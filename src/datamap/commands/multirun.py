@@ -6,6 +6,7 @@ from dataclasses import replace
 from datamap.commands import compare, steps, train
 from datamap.commands.cli import composed
 from datamap.errors import counted
+from datamap.log import say
 from datamap.tracking.store import PARENT_TAG, Store
 
 
@@ -23,7 +24,7 @@ class Sweep:
             store = Store(config.tracking.uri, config.tracking.experiment, create=True)
             self.parent = store.start_run(config.tracking.run_name, config.tracking.tags)
             os.environ.pop("MLFLOW_RUN_ID", None)  # that was the parent
-            steps.say(f"parent run {self.parent.run_id}  ({self.parent.place})")
+            say(f"parent run {self.parent.run_id}  ({self.parent.place})")
         tags = {**(config.tracking.tags or {}), PARENT_TAG: self.parent.run_id}
         run = train.train(replace(config, tracking=replace(config.tracking, tags=tags, run_name=name)))
         self.children.append(run.run_id)
@@ -34,7 +35,7 @@ class Sweep:
         if self.parent is None:
             return
         if len(self.children) < 2:
-            steps.say(f"note: {counted(len(self.children), 'run')} to compare: no comparison")
+            say(f"note: {counted(len(self.children), 'run')} to compare: no comparison")
             self.parent.end("FINISHED" if self.children else "FAILED")
             return
         config = replace(self.compare, runs=self.children, tracking=self.tracking)

@@ -1,8 +1,6 @@
 """The steps after training, each from its config to what it logged: wiring between the other modules."""
 
-import os
 import re
-import sys
 import tempfile
 import warnings
 from dataclasses import replace
@@ -12,6 +10,7 @@ from omegaconf import OmegaConf
 
 from datamap import schema
 from datamap.errors import MapError, TrackingError, counted
+from datamap.log import say
 from datamap.maps import groups
 from datamap.signals import shards
 from datamap.summaries import dynamics, reduction, tsv
@@ -26,14 +25,6 @@ MAP_OPTIONS = (
 MAP_COLUMNS = {
     "label", "s_label", "correct_ratio", "avg_probs", "label_var", "forgetting_times", "learnt_times"
 }  # fmt: skip
-
-
-def say(text):
-    """Print a text at once, also into a pipe; where nobody reads it any more, the work goes on."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def summarize(config):

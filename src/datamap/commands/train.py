@@ -9,9 +9,10 @@ from omegaconf import OmegaConf
 
 from datamap import schema
 from datamap.commands import extra_trainings
-from datamap.commands.steps import say, signals_of, yaml
+from datamap.commands.steps import signals_of, yaml
 from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, TrainingError, counted
+from datamap.log import say
 from datamap.signals import shards
 from datamap.summaries import tsv
 from datamap.tracking.outbox import Outbox, Parcel, deliver_spooled, patiently, spool_note, spooled

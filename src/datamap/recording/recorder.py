@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap import schema
-from datamap.commands.steps import say
 from datamap.errors import ConfigError, DataError, SignalError, TrackingError, counted, first_few
+from datamap.log import say
 from datamap.signals import compute, shards
 from datamap.summaries import tsv
 from datamap.tracking.outbox import Outbox, Parcel
