@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from datamap import schema
-from datamap.commands import config, steps
+from datamap.commands import config
+from datamap.commands import summarize as command
 from datamap.errors import SignalError
 from datamap.signals import shards
 from datamap.summaries import reduction
@@ -16,7 +17,7 @@ def summarize(client, run, **options):
     defaults = {"allow_missing": False, "burn_in": 0, "until": None, "el2n_observations": 10, "extra": None}
     tracking = config.TrackingConfig(client.tracking_uri, None, None, None, 0, "spool")
     engine = config.EngineConfig("local", None)
-    steps.summarize(
+    command.summarize(
         config.SummarizeConfig(run_id=run_id, engine=engine, tracking=tracking, **defaults | options)
     )
     artifacts = Artifacts(client.tracking_uri, run_id, run.info.artifact_uri)

@@ -302,7 +302,9 @@ def print_tables(frame):
         cells = [f"{part[m].mean():.3f}" for part in parts for m in ("average precision", "AUROC")]
         print(f"| {score} | " + " | ".join(cells) + " |")
     for measure in MEASURES:
-        print(f"\n**{measure[0].upper()}{measure[1:]}**, mean of the seeds; the best single peer in bold; last, how")
+        print(
+            f"\n**{measure[0].upper()}{measure[1:]}**, mean of the seeds; the best single peer in bold; last, how"
+        )
         print("far the default is above it, and the standard error of that over the seeds:\n")
         print_measure(frame, measure)
 

@@ -1,19 +1,6 @@
-"""Make a new training file from a run's samples, and log it into a run of its own.
+"""Curate: see datamap.commands.curate, or `python src/curate.py --help`."""
 
-python src/curate.py run_id=latest keep=clean                   drop as many as diagnose estimates to be wrong
-python src/curate.py run_id=latest keep=relabelled share=0.05   relabel the likeliest 5 %
-python src/curate.py run_id=latest keep=corrected corrections=diagnosis.tsv
-"""
-
-from datamap.commands.cli import step
-
-
-@step("curate", __doc__)
-def main(config):
-    from datamap.commands import curate
-
-    curate.curate(config)
-
+from datamap.commands.cli import script
 
 if __name__ == "__main__":
-    main()
+    script("curate")

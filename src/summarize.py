@@ -1,20 +1,6 @@
-"""Reduce the signals of a run to one row a sample and log it as summary.tsv.
+"""Summarize: see datamap.commands.summarize, or `python src/summarize.py --help`."""
 
-python src/summarize.py run_id=latest
-python src/summarize.py run_id=3f2a…
-"""
-
-from datamap.commands.cli import step
-from datamap.log import say
-
-
-@step("summarize", __doc__)
-def main(config):
-    from datamap.commands import steps
-
-    run = steps.summarize(config)
-    say(f"next: python src/plot.py run_id={run.run_id}")
-
+from datamap.commands.cli import script
 
 if __name__ == "__main__":
-    main()
+    script("summarize")

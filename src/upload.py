@@ -1,20 +1,6 @@
-"""Send the observations that training could not log, because the store did not take them.
+"""Upload: see datamap.commands.upload, or `python src/upload.py --help`."""
 
-python src/upload.py
-python src/upload.py folder=/data/datamap-spool
-"""
-
-from datamap.commands.cli import step
-from datamap.log import say
-
-
-@step("upload", __doc__)
-def main(config):
-    from datamap.commands import steps
-
-    for run in steps.upload(config):
-        say(f"next: python src/summarize.py run_id={run.run_id}")
-
+from datamap.commands.cli import script
 
 if __name__ == "__main__":
-    main()
+    script("upload")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from datamap.commands import cli
+from datamap.commands import overrides
 
 TRANSLATIONS = {
     ("--model.name", "x"): ["model.name=x"],
@@ -25,7 +25,7 @@ TRANSLATIONS = {
 
 @pytest.mark.parametrize("arguments", TRANSLATIONS, ids=" ".join)
 def test_translate(arguments):
-    assert cli.translate(arguments) == TRANSLATIONS[arguments]
+    assert overrides.translate(arguments) == TRANSLATIONS[arguments]
 
 
 @pytest.mark.parametrize("script", ["train", "summarize", "plot", "main"])
@@ -68,7 +68,7 @@ def test_a_bug_keeps_its_traceback(command, monkeypatch):
     def broken(_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("datamap.commands.steps.plot", broken)
+    monkeypatch.setattr("datamap.commands.plot.plot", broken)
     with pytest.raises(ZeroDivisionError):
         command("plot", "run_id=x")
 
@@ -77,5 +77,5 @@ def test_ctrl_c_exits_130(command, monkeypatch):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("datamap.commands.steps.plot", interrupted)
+    monkeypatch.setattr("datamap.commands.plot.plot", interrupted)
     assert command("plot", "run_id=x").code == 130

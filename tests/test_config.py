@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from conftest import ROOT
 from datamap.commands import cli, config
+from datamap.commands.overrides import translate
 from datamap.errors import ConfigError
 
 CONF = ROOT / "conf"
 
 
 def composed(step, *overrides):
-    OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return cli.validated(compose(step, list(cli.translate(list(overrides)))), step)
+        return cli.validated(compose(step, translate(list(overrides))), step)
 
 
 def options(group):

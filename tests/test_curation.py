@@ -133,7 +133,7 @@ def test_corrections_that_cannot_be_used(text, message):
     "content",
     [
         "id\tlabel\r\n1\tno\r\n2\tDrop\r\n".encode("utf-16"),  # Excel's "Unicode text"
-        "id,label,why\n1,no,\"a, b\"\n2, drop ,\n,,\n".encode("utf-8-sig"),  # "CSV UTF-8", with an empty row
+        'id,label,why\n1,no,"a, b"\n2, drop ,\n,,\n'.encode("utf-8-sig"),  # "CSV UTF-8", with an empty row
     ],
 )
 def test_corrections_as_spreadsheets_save_them(content):

@@ -33,7 +33,9 @@ def tsv_lines(rows):
 FORMS = {
     "positions": lambda p: write(p / "x.tsv", tsv_lines(ROWS)),
     "header": lambda p: write(p / "x.tsv", tsv_lines([NAMES, *ROWS])),
-    "crlf and byte-order mark": lambda p: write(p / "x.tsv", tsv_lines([NAMES, *ROWS]), "\r\n", b"\xef\xbb\xbf"),
+    "crlf and byte-order mark": lambda p: write(
+        p / "x.tsv", tsv_lines([NAMES, *ROWS]), "\r\n", b"\xef\xbb\xbf"
+    ),
     "all quoted": lambda p: (
         pd.DataFrame(ROWS, columns=NAMES).to_csv(p / "x.tsv", sep="\t", index=False, quoting=2) or p / "x.tsv"
     ),

@@ -24,6 +24,7 @@ def records(client, run_id):
 
 def test_train_logs_what_the_contract_says(small_run, client):
     assert artifacts(client, small_run) == [
+        "config/train.overrides.json",
         "config/train.yaml",
         "data/samples.tsv",
         "labels.json",

@@ -1,18 +1,28 @@
-"""Compare the maps of several runs, from the config to a run that holds the comparison: wiring."""
+"""Compare the data maps of several runs: side by side, where samples moved, and how far the runs agree.
+
+datamap compare runs='[<run id>,<run id>]'                       these runs
+datamap compare "runs=params.data = 'demo'"                      an MLflow search filter on the experiment
+"""
 
 from collections.abc import Sequence
 
 from datamap import schema
-from datamap.commands.steps import MAP_COLUMNS, summary_of, yaml
+from datamap.commands.config import CompareConfig, yaml
+from datamap.commands.inputs import MAP_COLUMNS, summary_of
 from datamap.errors import ConfigError, counted
 from datamap.log import say
 from datamap.maps import groups
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
-from datamap.tracking.store import Store
+from datamap.tracking.store import Run, Store
 
 
-def compare(config, into=None):
+def run(config: CompareConfig, overrides: list[str]) -> None:
+    """Compare runs."""
+    compare(config)
+
+
+def compare(config: CompareConfig, into: Run | None = None) -> Run:
     """Log maps side by side, movement, agreement and the always hard samples; returns the comparison's run.
 
     Args:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 from datamap.errors import ConfigError
 
@@ -187,9 +187,7 @@ class DiagnoseConfig:
 @dataclass
 class CurateConfig:
     run_id: str = MISSING
-    keep: str = number(
-        choices=("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable")
-    )
+    keep: str = number(choices=("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable"))
     share: float | None = number(low=0, high=1)
     threshold: float | None = number(low=0, high=1)
     corrections: str | None = MISSING
@@ -276,3 +274,8 @@ def _problem(value, low, high, above, choices, word):
     if high is not None and not value <= high:
         return f"it must be {high} or less"
     return None
+
+
+def yaml(config: object) -> str:
+    """A command's config as the YAML that is logged."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))

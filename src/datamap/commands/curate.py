@@ -1,7 +1,11 @@
-"""From a run's diagnosis to a new training file in a run of its own: wiring between the other modules."""
+"""Make a new training file from a run's samples, and log it into a run of its own.
+
+datamap curate run_id=latest keep=clean                   drop as many as diagnose estimates to be wrong
+datamap curate run_id=latest keep=relabelled share=0.05   relabel the likeliest 5 %
+datamap curate run_id=latest keep=corrected corrections=diagnosis.tsv
+"""
 
 import io
-import shlex
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,25 +15,34 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from datamap import schema
+from datamap.commands.config import CurateConfig, yaml
 from datamap.commands.diagnose import diagnose_run
-from datamap.commands.steps import summary_of, yaml
+from datamap.commands.inputs import summary_of
+from datamap.commands.overrides import key_of
 from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import curation
 from datamap.log import say
+from datamap.program import invocation
 from datamap.summaries import tsv
 from datamap.tracking import descriptions
-from datamap.tracking.store import PARENT_TAG, Store, opened, resolved
+from datamap.tracking.store import PARENT_TAG, Run, Store, opened, resolved
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
-CARRIED = ("epochs", "batch_size", "max_length", "lr")  # of `trainer`, where they are not the model's own
+# Keys that a training on the curated file takes over; what it trains on is another file.
+CARRIED = ("model", "seed", "trainer", "signals", "log_text", "plot.live")
 DEFAULT_SCORE = "combined"  # as in conf/diagnose.yaml
 FROM_TAG = "datamap.curated_from"
 
 
-def curate(config):
+def run(config: CurateConfig, overrides: list[str]) -> None:
+    """Make a training file from a run."""
+    curate(config)
+
+
+def curate(config: CurateConfig) -> Run:
     """Log `curated.tsv` into a new run below the run that it is made from; returns the new run."""
     _check(config)
     where = (config.tracking.uri, config.tracking.experiment)
@@ -115,7 +128,7 @@ def _samples(source, config):
     if len(missing):
         raise TrackingError(
             f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(len(missing), 'sample')}; "
-            f"renew it: python src/diagnose.py run_id={source.run_id}"
+            f"renew it: {invocation('diagnose', f'run_id={source.run_id}')}"
         )
     return columns.assign(**{name: found.loc[ids, name].to_numpy() for name in found})
 
@@ -127,7 +140,7 @@ def _check_diagnosis(source, config):
         ConfigError: `diagnose.score` is another than the run's.
     """
     own = OmegaConf.create(source.artifacts.read("config/diagnose.yaml").decode()).score
-    renew = f"python src/diagnose.py run_id={source.run_id}"
+    renew = invocation("diagnose", f"run_id={source.run_id}")
     if config.diagnose.score not in (own, DEFAULT_SCORE):
         raise ConfigError(
             f"diagnose.score={config.diagnose.score}: the run has a diagnosis by score={own}; "
@@ -224,29 +237,29 @@ def _log(store, source, config, file, curated, counts, gone):
 
 
 def _command(source, config, address, curated, gone):
-    """The command that trains on a curated file, with the source's seed, model, epochs, batch size and rate.
+    """The command that trains on a curated file as the source was trained: with the overrides given there.
 
     Dev data is left out where it no longer fits: a class is gone, or the source named its columns otherwise.
     """
-    keys = {"data": "file", "data.path": address}
+    overrides = [o for o in source.overrides("train") if key_of(o).startswith(CARRIED)]
+    data = {"data": "file", "data.path": address}
     if curated.texts_b is None:
-        keys["data.columns.text_b"] = "null"
-    own = source.artifacts.find("config/train.yaml")
-    if own:
-        own = OmegaConf.create(own.decode())
-        named = {*own.data.columns.values(), own.data.header} - {"auto", None}
-        if own.data.dev_path and (gone or named):
-            say(
-                f"note: data.dev_path={own.data.dev_path} does not fit: a class is gone, or its columns differ"
-            )
-        elif own.data.dev_path:
-            keys["data.dev_path"] = own.data.dev_path
-        if own.model.name == "folder":
-            keys["model.name_or_path"] = own.model.name_or_path
-        elif own.model.name != "tiny":
-            keys["model"] = own.model.name
-        keys["seed"] = own.seed
-        keys |= {f"trainer.{key}": own.trainer[key] for key in CARRIED if own.trainer[key] != own.model[key]}
+        data["data.columns.text_b"] = "null"
+    dev_path = _dev_path(source, gone)
+    if dev_path:
+        data["data.dev_path"] = dev_path
     if config.tracking.uri:
-        keys["tracking.uri"] = config.tracking.uri
-    return " ".join(["python src/train.py", *(shlex.quote(f"{key}={value}") for key, value in keys.items())])
+        data["tracking.uri"] = config.tracking.uri
+    return invocation("train", *(f"{key}={value}" for key, value in data.items()), *overrides)
+
+
+def _dev_path(source, gone):
+    """The source's development data; None where it has none, or where it does not fit the curated file."""
+    found = source.artifacts.find("config/train.yaml")
+    own = OmegaConf.create(found.decode()).data if found else None
+    if own is None or not own.dev_path:
+        return None
+    if gone or {*own.columns.values(), own.header} - {"auto", None}:
+        say(f"note: data.dev_path={own.dev_path} does not fit: a class is gone, or its columns differ")
+        return None
+    return own.dev_path

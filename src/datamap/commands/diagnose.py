@@ -1,19 +1,26 @@
-"""From a run's signals to its diagnosis.tsv: wiring between the other modules."""
+"""Rank a run's samples by how likely their label is wrong, and log the list into the run.
+
+datamap diagnose run_id=latest                    the score that finds most, of all that the run knows
+datamap diagnose run_id=latest score=aum          another score
+datamap diagnose run_id=latest regions=quantile   regions by quantiles instead of fixed borders
+"""
 
 import numpy as np
 import pyarrow as pa
 
 from datamap import schema
-from datamap.commands.steps import observed_as_summarized, pass_signals_of, summary_of, yaml
+from datamap.commands.config import DiagnoseConfig, yaml
+from datamap.commands.inputs import observed_as_summarized, pass_signals_of, summary_of
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
 from datamap.log import say
 from datamap.maps import regions
+from datamap.program import invocation
 from datamap.signals import class_probs, shards
 from datamap.signals.observations import Observations
 from datamap.summaries import dynamics, tsv
 from datamap.tracking import descriptions
-from datamap.tracking.store import Store
+from datamap.tracking.store import Run, Store
 
 COLUMNS = {
     "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
@@ -22,7 +29,12 @@ SHOWN = 5  # rows on the terminal
 LEARNT = 0.1  # of what the commonest class leaves open, below which a model is no judge
 
 
-def diagnose(config):
+def run(config: DiagnoseConfig, overrides: list[str]) -> None:
+    """Diagnose a run."""
+    diagnose(config)
+
+
+def diagnose(config: DiagnoseConfig) -> Run:
     """Score a run's samples and log `diagnosis.tsv` and its metrics; returns the run."""
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
@@ -56,7 +68,7 @@ def diagnose_run(run, config, next_step=True):
     _warn(evidence)
     _say(run, frame, about, measured)
     if next_step and content:
-        say(f"next: python src/curate.py run_id={run.run_id} keep=clean")
+        say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=clean')}")
 
 
 def _class_names(run, evidence):

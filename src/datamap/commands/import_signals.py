@@ -1,7 +1,11 @@
-"""Files of signals into a run, and a run's signals into files: wiring between the other modules."""
+"""Make a run out of signals that lie in files: the original tutorial's, Dataset Cartography's, or our own.
 
-import shutil
-import tempfile
+datamap import path=outputs/output_data.json             the original's, all observations in one file
+datamap import path=model/training_dynamics              allenai/cartography's dynamics_epoch_0.jsonl, …
+datamap import path=signals                              epoch_0001-00000-of-00001.jsonl or .parquet, …
+datamap import path=output_data.json texts=train.tsv     with the texts, for the explorer
+"""
+
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,17 +14,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap import schema
-from datamap.commands.steps import signals_of, yaml
+from datamap.commands.config import ImportConfig, yaml
 from datamap.data import dataset
-from datamap.errors import DataError, SignalError, TrackingError, counted, first_few
-from datamap.importing import foreign, sources
+from datamap.errors import DataError, counted, first_few
+from datamap.importing import sources
 from datamap.log import say
+from datamap.program import invocation
 from datamap.signals import shards
 from datamap.signals.compute import with_planted
 from datamap.summaries import tsv
 from datamap.tracking.store import Store, opened, resolved
 
 SHARD_ROWS = 100_000
+
+
+def run(config: ImportConfig, overrides: list[str]) -> None:
+    """Import, and say what to do next."""
+    found = import_signals(config)
+    say(f"next: {invocation('summarize', f'run_id={found.run_id}')}")
 
 
 class _Contents(NamedTuple):
@@ -128,50 +139,3 @@ def _with_planted(table, texts):
     """The signals with what the texts' s_label says was planted."""
     rows = pc.index_in(table["id"], value_set=pa.array(texts.ids, table["id"].type)).to_numpy()
     return with_planted(table, texts.s_labels[rows])
-
-
-def export_signals(config):
-    """Write a run's committed observations as Dataset Cartography's training dynamics; returns the folder.
-
-    Raises:
-        SignalError: the folder is not empty, or signals have no `probs`.
-    """
-    folder = Path(config.folder)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise SignalError(f"folder={folder} is there already and not an empty folder; choose another")
-    store = Store(config.tracking.uri, config.tracking.experiment)
-    run = store.run(config.run_id)
-    store.adopt_helper(run, "export_signals")
-    committed = run.committed()
-    if not committed:
-        raise TrackingError(f"run {run.run_id} has no signals; train first: python src/train.py")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as place:  # whole, or not at all
-        whole = Path(place, folder.name)
-        whole.mkdir()
-        for epoch, (number, parts) in enumerate(sorted(signals_of(run, committed).items())):
-            rows = _write_dynamics(run, number, parts, epoch, whole)
-            if rows != committed[number]:
-                problem = f"{rows:,} records were read, {committed[number]:,} were committed"
-                raise SignalError(f"observation {number} is damaged: {problem}")
-        if folder.exists():
-            folder.rmdir()
-        shutil.move(whole, folder)
-    say(f"{counted(len(committed), 'observation')} of run {run.run_id} written to {folder}")
-    return folder
-
-
-def _write_dynamics(run, number, parts, epoch, folder):
-    """Write one observation, shard by shard; returns its number of records."""
-    rows = 0
-    with (folder / f"dynamics_epoch_{epoch}.jsonl").open("wb") as file:
-        for part in parts:
-            table = shards.read(run.artifacts, [part])
-            if "probs" not in table.column_names:
-                raise SignalError(
-                    f"run {run.run_id}: observation {number} has no probs of all classes ({part.path}), "
-                    "and Cartography's files are made of those"
-                )
-            file.write(shards.encode(foreign.dynamics(table, epoch), "jsonl"))
-            rows += table.num_rows
-    return rows

@@ -3,21 +3,24 @@
 import os
 from dataclasses import replace
 
-from datamap.commands import compare, steps, train
 from datamap.commands.cli import composed
+from datamap.commands.compare import compare
+from datamap.commands.config import TrainConfig
+from datamap.commands.plot import plot
+from datamap.commands.train import train
 from datamap.errors import counted
 from datamap.log import say
 from datamap.tracking.store import PARENT_TAG, Store
 
 
-class Sweep:
-    """What a multirun is made of: `job(config)` for each of its configs, then `end()`."""
+class Multirun:
+    """What a multirun is made of: `job` for each of its configs, then `end()`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.parent, self.children, self.tracking = None, [], None
         self.plot, self.compare = composed("plot", run_id="-"), composed("compare", runs="-")
 
-    def job(self, config, name):
+    def job(self, config: TrainConfig, overrides: list[str], name: str) -> None:
         """Train, summarize and plot one child, called `name`."""
         if self.parent is None:
             self.tracking = config.tracking
@@ -26,11 +29,11 @@ class Sweep:
             os.environ.pop("MLFLOW_RUN_ID", None)  # that was the parent
             say(f"parent run {self.parent.run_id}  ({self.parent.place})")
         tags = {**(config.tracking.tags or {}), PARENT_TAG: self.parent.run_id}
-        run = train.train(replace(config, tracking=replace(config.tracking, tags=tags, run_name=name)))
+        run = train(replace(config, tracking=replace(config.tracking, tags=tags, run_name=name)), overrides)
         self.children.append(run.run_id)
-        steps.plot(replace(self.plot, run_id=run.run_id, tracking=self.tracking))
+        plot(replace(self.plot, run_id=run.run_id, tracking=self.tracking))
 
-    def end(self):
+    def end(self) -> None:
         """Compare the children, in the parent."""
         if self.parent is None:
             return
@@ -39,4 +42,4 @@ class Sweep:
             self.parent.end("FINISHED" if self.children else "FAILED")
             return
         config = replace(self.compare, runs=self.children, tracking=self.tracking)
-        compare.compare(config, self.parent)
+        compare(config, self.parent)

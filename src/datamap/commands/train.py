@@ -1,6 +1,15 @@
-"""The first step, from its config to the signals in a run: wiring between the other modules."""
+"""Fine-tune a text classifier and log the signals of every training sample, epoch by epoch.
+
+datamap train                                         the demo data, a small ERNIE
+datamap train data=file data.path=my.tsv              your own labelled texts
+datamap train model=ernie-3.0-base-zh data=lcqmc      the original's set-up
+datamap train data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
+datamap train -m seed=1,2,3                           three runs under one parent, and their comparison
+datamap train resume=true run_id=latest               go on with a run that was killed
+"""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -9,14 +18,16 @@ from omegaconf import OmegaConf
 
 from datamap import schema
 from datamap.commands import extra_trainings
-from datamap.commands.steps import signals_of, yaml
+from datamap.commands.config import TrainConfig, yaml
+from datamap.commands.inputs import signals_of
 from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, TrainingError, counted
 from datamap.log import say
+from datamap.program import invocation
 from datamap.signals import shards
 from datamap.summaries import tsv
 from datamap.tracking.outbox import Outbox, Parcel, deliver_spooled, patiently, spool_note, spooled
-from datamap.tracking.store import Store, opened, resolved
+from datamap.tracking.store import Run, Store, opened, resolved
 from datamap.training import checkpoints
 from datamap.training.processes import Ranks
 
@@ -24,7 +35,13 @@ CHECKPOINTS = "checkpoint"
 START_PATIENCE = 30  # seconds
 
 
-def train(config):
+def run(config: TrainConfig, overrides: list[str]) -> None:
+    """Train, and say what to do next."""
+    found = train(config, overrides)
+    say(f"next: {invocation('diagnose' if config.data.folds else 'summarize', f'run_id={found.run_id}')}")
+
+
+def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
     """Fine-tune and log the signals of every training sample, epoch by epoch; returns the run."""
     if config.signals.collect == "train" and config.signals.every != "epoch":
         raise ConfigError("signals.collect=train observes once an epoch: leave signals.every=epoch")
@@ -36,7 +53,7 @@ def train(config):
     # The others come to the store when the first has made it.
     store = Store(config.tracking.uri, config.tracking.experiment, create=True) if ranks.first else None
     start_run = partial(store.start_run, config.tracking.run_name, config.tracking.tags) if store else None
-    return _fit(config, ranks, samples, dev, start_run)
+    return _fit(config, ranks, samples, dev, start_run, overrides=overrides)
 
 
 def _resume(config, ranks):
@@ -111,8 +128,8 @@ def _load(path, tracking, **options):
         return dataset.load_samples(file, **options, name=path)
 
 
-def _log_start(run, config, samples, dev):
-    run.log_config("train", yaml(config))
+def _log_start(run, config, overrides, samples, dev):
+    run.log_config("train", yaml(config), overrides)
     run.log_params(_params(config))
     run.log_labels(samples.class_names)
     for part, context in ((samples, "training"), (dev, "evaluation")):
@@ -165,7 +182,7 @@ def _fit_options(config):
     )
 
 
-def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0):
+def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0, overrides=()):
     """Train on this process's part; the first makes or takes up the run, the others join it."""
     from datamap.training import modeling, trainer
 
@@ -200,17 +217,16 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0)
     try:
         with outbox:
             if not config.resume:
-                patiently(partial(_log_start, run, config, samples, dev), start_patience)
+                patiently(partial(_log_start, run, config, overrides, samples, dev), start_patience)
             fit(report.write, report.progress, report.bar)
             train_passes(report.bar, outbox.put)
     except BaseException as error:
         if report.kept:
-            say(
-                f"ended early; {counted(report.kept, 'observation')} safe: python src/summarize.py run_id={run_id}"
-            )
+            next_step = invocation("summarize", f"run_id={run_id}")
+            say(f"ended early; {counted(report.kept, 'observation')} safe: {next_step}")
         # A loss that is not finite would come again, and nothing goes on without a checkpoint.
         if report.kept and not isinstance(error, TrainingError) and config.trainer.checkpoint != "none":
-            say(f"to go on with the run: python src/train.py resume=true run_id={run_id}")
+            say(f"to go on with the run: {invocation('train', 'resume=true', f'run_id={run_id}')}")
         raise
     say(f"{counted(report.kept, 'observation')} of {len(samples):,} samples logged")
     return run

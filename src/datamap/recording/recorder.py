@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError, TrackingError, counted, first_few
 from datamap.log import say
+from datamap.program import invocation
 from datamap.signals import compute, shards
 from datamap.summaries import tsv
 from datamap.tracking.outbox import Outbox, Parcel
@@ -177,8 +178,8 @@ class SignalRecorder(compute.SignalRecorder):
             say(f"run {self.run_id}  ({self.run.place}): {logged}")
             if self._observations:
                 here = self.run.store.uri == f"sqlite:///{Path.cwd()}/mlflow.db"
-                where = "" if here else f" tracking.uri={self.run.store.uri}"
-                say(f"next: python src/summarize.py run_id={self.run_id}{where}")
+                where = [] if here else [f"tracking.uri={self.run.store.uri}"]
+                say(f"next: {invocation('summarize', f'run_id={self.run_id}', *where)}")
 
     def _abandon(self):
         """At the end of a process that never closed the recorder: its training raised, as far as we can tell."""

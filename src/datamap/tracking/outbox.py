@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datamap.errors import RunLostError, TrackingError
+from datamap.program import invocation
 
 WAITING = 2  # parcels that may wait before training does
 LONGEST_PAUSE = 15  # seconds between two attempts
@@ -74,7 +75,7 @@ class Outbox:
         if left:
             self.say(
                 f"{len(left)} parcels of run {self.run.run_id} lie in {self.folder}; "
-                f"when {self.run.store.uri} answers again: python src/upload.py folder={self.folder.parent}"
+                f"when {self.run.store.uri} answers again: {invocation('upload', f'folder={self.folder.parent}')}"
             )
         if kind is None and self.failure:
             raise self.failure

@@ -27,6 +27,7 @@ from mlflow.utils.time import get_current_time_millis
 
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError, first_few
+from datamap.program import invocation
 
 # Of "Creating initial tables…", and of tracebacks for what is raised anyway (a full disk).
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -151,7 +152,7 @@ class Store:
         hint = (
             f"; the newest elsewhere is run_id={elsewhere[0]}"
             if elsewhere
-            else "; train first: python src/train.py"
+            else f"; train first: {invocation('train')}"
         )
         name = experiment.name if experiment else self.experiment_name
         raise TrackingError(f"run_id=latest: experiment {name!r} of {self.uri} has no run with signals{hint}")
@@ -373,8 +374,16 @@ class Run:
         with answers(f"run {self.run_id}: artifact {path}"):
             self.client.log_artifact(self.run_id, str(file), _folder(path))
 
-    def log_config(self, step, yaml):
+    def log_config(self, step, yaml, overrides=None):
+        """Log a command's composed config, for people, and the overrides that were given, as data."""
         self.log_text(yaml, f"config/{step}.yaml")
+        if overrides is not None:
+            self.log_text(json.dumps(list(overrides), ensure_ascii=False), f"config/{step}.overrides.json")
+
+    def overrides(self, step):
+        """The overrides that a command was given; [] where they are not known."""
+        content = self.artifacts.find(f"config/{step}.overrides.json")
+        return json.loads(content) if content else []
 
     def log_labels(self, names):
         """Log class index → class name."""

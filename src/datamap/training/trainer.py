@@ -110,7 +110,10 @@ class Trainer:
     def __init__(self, model, tokenizer, samples, dev, options, write, ranks, observed=None):
         self.model, self.pad, self.options = model, tokenizer.pad_token_id, options
         self.observed = samples if observed is None else observed
-        self.ranks, self.own = ranks, np.array(ranks.rows(len(self.observed)))  # rows that this process observes
+        self.ranks, self.own = (
+            ranks,
+            np.array(ranks.rows(len(self.observed))),
+        )  # rows that this process observes
         self.network = paddle.DataParallel(model) if ranks.count > 1 else model  # averages gradients
         self.samples, self.tokens = samples, encode(tokenizer, samples, options.max_length)
         self.observed_tokens = (

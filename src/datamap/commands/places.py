@@ -1,0 +1,9 @@
+"""Where the config and the demo data lie: in the clone that this is part of, else in the installed package."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+CLONE = PACKAGE.parents[1]
+IN_CLONE = (CLONE / "MLproject").is_file()
+CONF = CLONE / "conf" if IN_CLONE else PACKAGE / "conf"
+DEMO = CLONE / "data" if IN_CLONE else PACKAGE / "demo"

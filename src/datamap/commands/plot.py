@@ -1,0 +1,99 @@
+"""Draw a data map of a run and log it into the run.
+
+datamap plot run_id=latest                                        all samples, by correct_ratio
+datamap plot run_id=latest criterion=forgetting_times threshold=1 the forgotten ones only
+datamap plot run_id=latest use_f_times=0                          by forgetting events
+datamap plot run_id=latest use_l_times=0                          by learning events
+datamap plot run_id=latest dirty_label=true                       by planted kind
+"""
+
+import re
+import warnings
+
+from datamap import schema
+from datamap.commands.config import PlotConfig, yaml
+from datamap.commands.inputs import MAP_COLUMNS, observed_as_summarized, summary_of
+from datamap.errors import MapError
+from datamap.log import say
+from datamap.maps import groups
+from datamap.summaries import tsv
+from datamap.tracking.store import Run, Store
+
+PLAN_OPTIONS = ("criterion", "threshold", "use_f_times", "use_l_times", "dirty_label", "color")
+MAP_OPTIONS = (
+    *PLAN_OPTIONS, "x", "y", "regions", "marginals", "contours", "facet", "lang", "width", "height", "dpi"
+)  # fmt: skip
+
+
+def run(config: PlotConfig, overrides: list[str]) -> None:
+    """Draw a map into the run."""
+    plot(config)
+
+
+def plot(config: PlotConfig) -> tuple[Run, str]:
+    """Draw a data map of a run and log it as file and as image series; returns (run, name)."""
+    from datamap.maps import figures
+
+    options = {key: getattr(config, key) for key in MAP_OPTIONS}
+    plan = groups.plan(*(options[key] for key in PLAN_OPTIONS))
+    name = _name(config, plan)
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.adopt_helper(run, "plot")
+    asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
+    samples, count = summary_of(run, config, MAP_COLUMNS | asked)
+    with warnings.catch_warnings(record=True) as caught:
+        figure = figures.draw_map(
+            samples, **options, class_names=run.class_names(), title=run.info.run_name, observations=count
+        )
+    for warning in caught:
+        say(f"note: {warning.message}")
+    _log_map(run, figures, figure, name, config)
+    if config.explorer:
+        _log_explorer(run, samples, config)
+    return run, name
+
+
+def _name(config, plan):
+    """Name of the map's file and image series; MLflow takes ASCII only."""
+    usual = {"x": "label_var", "y": "avg_probs", "facet": None, "marginals": False, "contours": False}
+    unusual = {key: getattr(config, key) for key, value in usual.items() if getattr(config, key) != value}
+    parts = [key if value is True else f"{key}_{value}" for key, value in unusual.items()]
+    name = config.name or "-".join([plan.name, *parts])
+    if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
+        raise MapError(f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /")
+    return name
+
+
+def _log_map(run, figures, figure, name, config):
+    array = figures.pixels(figure)
+    path = f"{schema.MAPS_DIR}/{name}"
+    run.log_bytes(figures.png(array), f"{path}.png")
+    if config.svg:
+        run.log_text(figures.svg(figure), f"{path}.svg")
+    # The key puts it into a section `maps`, the first on the run's page. Where steps differ, as those of
+    # several runs do, the UI's slider starts at 0: there it shows the whole map too, not an empty card.
+    for step in (0, max(run.committed())):
+        run.log_image(array, path, step)
+    run.log_config("plot", yaml(config))
+    say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.place})")
+
+
+def _log_explorer(run, samples, config):
+    from datamap.maps import explorer
+    from datamap.signals import trajectories
+
+    whole, _ = observed_as_summarized(run)
+    with run.artifacts.local(schema.SUMMARY_FILE) as file:
+        shown = tsv.read_rows(file, explorer.subsample(samples))
+    histories = trajectories.read(run.artifacts, whole, shown["id"].tolist())
+    content = run.artifacts.find(schema.SAMPLES_FILE)
+    texts = tsv.texts_of(content, shown["id"].tolist()) if content else {}
+    unit = next(iter(whole.values()))[0].unit
+    page = explorer.page(
+        shown, histories, texts, run.class_names(), run.info.run_name, len(samples), unit, config.lang
+    )
+    run.log_bytes(page, schema.EXPLORER_FILE)
+    say(
+        f"{schema.EXPLORER_FILE}: hover, filter, select and replay; open it in the UI's Artifacts, or in any browser"
+    )

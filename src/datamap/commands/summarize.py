@@ -1,0 +1,63 @@
+"""Reduce the signals of a run to one row a sample and log it as summary.tsv.
+
+datamap summarize run_id=latest
+datamap summarize run_id=3f2a…
+"""
+
+import tempfile
+from pathlib import Path
+
+from datamap import schema
+from datamap.commands.config import SummarizeConfig, yaml
+from datamap.commands.inputs import committed_between
+from datamap.errors import counted
+from datamap.log import say
+from datamap.program import invocation
+from datamap.signals import shards
+from datamap.summaries import dynamics, reduction
+from datamap.tracking import descriptions
+from datamap.tracking.store import Run, Store
+
+
+def run(config: SummarizeConfig, overrides: list[str]) -> None:
+    """Summarize, and say what to do next."""
+    found = summarize(config)
+    say(f"next: {invocation('plot', f'run_id={found.run_id}')}")
+
+
+def summarize(config: SummarizeConfig) -> Run:
+    """Reduce a run's signals to one row a sample and log `summary.tsv`; returns the run."""
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.adopt_helper(run, "summarize")
+    summarize_run(run, config)
+    return run
+
+
+def summarize_run(run: Run, config: SummarizeConfig) -> None:
+    """The same for a run that was looked up."""
+    whole, committed = committed_between(run, config)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, schema.SUMMARY_FILE)
+        totals = reduction.write(_parts(run, config, whole), file, committed)
+        run.log_config("summarize", yaml(config))
+        run.log_file(file, schema.SUMMARY_FILE)
+    metrics = {"summary/observations": len(whole)}
+    metrics |= {f"summary/{name}": value for name, value in totals.headlines.items()}
+    dirty = totals.s_label == schema.DIRTY
+    if 0 < dirty.sum() < len(dirty):
+        metrics["summary/auroc_dirty"] = dynamics.auroc(1 - totals.avg_probs, dirty)
+    # Not at the last observation used: MLflow calls the value of the largest step the latest.
+    run.log_metrics(metrics, max(committed))
+    run.describe(descriptions.of_run(len(dirty), run.metrics()))
+    say(f"{schema.SUMMARY_FILE}: {counted(len(dirty), 'sample')} over {counted(len(whole), 'observation')}")
+    if "summary/auroc_dirty" in metrics:
+        say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
+
+
+def _parts(run, config, whole):
+    groups = shards.groups(whole, config.allow_missing)
+    options = reduction.Options(config.allow_missing, config.extra, config.el2n_observations)
+    if config.engine.name == "dask":
+        return reduction.on_dask(run.artifacts, groups, options, config.engine.address)
+    return reduction.in_process(run.artifacts, groups, options)
