@@ -43,5 +43,5 @@ def test_the_signature_is_the_codes():
 def test_every_example_runs_in_an_empty_folder_and_can_be_summarized(store, shell, command, code):
     outcome = shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src"))
     assert outcome.code == 0, outcome.err
-    run_id = re.search(r"^next: python src/summarize.py run_id=(\w+)$", outcome.out, re.MULTILINE)[1]
+    run_id = re.search(r"^next: datamap summarize run_id=(\w+)$", outcome.out, re.MULTILINE)[1]
     assert command("summarize", f"run_id={run_id}").code == 0
