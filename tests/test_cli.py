@@ -1,7 +1,17 @@
 """The command line: what `mlflow run` passes, what Hydra would misread, what is printed."""
 
-import pytest
+import errno
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
+import mlflow
+import pyarrow as pa
+import pytest
+import sqlalchemy
+
+from conftest import ROOT
 from datamap.commands import overrides
 
 TRANSLATIONS = {
@@ -45,6 +55,9 @@ MISTAKES = {
     ("train", "data=file"): ["data.path is missing: give data.path=<value>"],
     ("train", "data=file", "data.path=nowhere.tsv"): ["nowhere.tsv: no such file"],
     ("train", "foo"): ["foo"],
+    ("train", "data.columns.text_a=1.5"): ["data.columns.text_a=1.5: give a column's name"],
+    ("train", "model.max_length=2000000000"): ["model.max_length=2000000000 is out of range"],
+    ("train", "data=file", f"data.path={'a' * 5000}.tsv"): ["File name too long; use a shorter path"],
     ("summarize",): ["run_id is missing: give run_id=<id>, or run_id=latest"],
     ("plot",): ["run_id is missing"],
     ("plot", "run_id=latest"): ["there is no MLflow store at sqlite:///"],
@@ -64,18 +77,66 @@ def test_mistakes_end_as_one_line_and_exit_code_2(command, arguments):
         assert part in outcome.err
 
 
-def test_a_bug_keeps_its_traceback(command, monkeypatch):
-    def broken(_):
-        raise ZeroDivisionError
+def raising(error):
+    def run(_):
+        raise error
 
-    monkeypatch.setattr("datamap.commands.plot.plot", broken)
-    with pytest.raises(ZeroDivisionError):
-        command("plot", "run_id=x")
+    return run
+
+
+def test_a_bug_leaves_its_traceback_in_a_file_and_one_line(command, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("datamap.commands.plot.plot", raising(ZeroDivisionError("by\nzero")))
+    outcome = command("plot", "run_id=x")
+    assert outcome.code == 1
+    (file,) = tmp_path.glob("datamap-error-*.txt")
+    assert outcome.err == (
+        f"error: a bug in Data Map: ZeroDivisionError: by zero (traceback in {file}); "
+        "observations that were committed are safe\n"
+    )
+    assert "in raising" not in outcome.err
+    assert "raise error" in file.read_text()
+
+
+FOREIGN = {
+    "No space left": OSError(errno.ENOSPC, "No space left on device", "/full/x"),
+    "File name too long": OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300),
+    "out of memory": MemoryError(),
+    "sqlalchemy: unable to open": sqlalchemy.exc.OperationalError(
+        "SELECT 1", None, Exception("unable to open")
+    ),
+    "pyarrow: deep": pa.ArrowInvalid("deep\ndeeper"),
+    "postgresql://ann:***@db": mlflow.exceptions.MlflowException("postgresql://ann:secret@db is away"),
+}
+
+
+@pytest.mark.parametrize("expected", FOREIGN)
+def test_what_others_raise_is_one_line_without_passwords(command, monkeypatch, expected):
+    monkeypatch.setattr("datamap.commands.plot.plot", raising(FOREIGN[expected]))
+    outcome = command("plot", "run_id=x")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert outcome.err.startswith("error: ")
+    assert expected in outcome.err
+    assert "secret" not in outcome.err
+
+
+def test_a_terminal_without_chinese_shows_help(shell):
+    outcome = shell([sys.executable, str(ROOT / "src" / "plot.py"), "--help"], PYTHONIOENCODING="ascii")
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_help_into_a_full_device_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "src" / "plot.py"), "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: standard output: No space left on device; make room\n"
 
 
 def test_ctrl_c_exits_130(command, monkeypatch):
-    def interrupted(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("datamap.commands.plot.plot", interrupted)
+    monkeypatch.setattr("datamap.commands.plot.plot", raising(KeyboardInterrupt()))
     assert command("plot", "run_id=x").code == 130

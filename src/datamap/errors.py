@@ -11,10 +11,13 @@
     └── TrackingError       the MLflow store, a run, an artifact
         └── RunLostError    a run that is gone, or that another process writes into
 
-Anything else that is raised is a bug of ours: it keeps its traceback and exit code 1.
+Foreign exceptions that a user can do something about become one line too (`commands.failures`). Anything
+else is a bug of ours: its traceback goes into a file, and the command ends with exit code 1.
 """
 
 import difflib
+import re
+from collections.abc import Iterable
 
 
 class DataMapError(Exception):
@@ -57,19 +60,28 @@ class RunLostError(TrackingError):
     """A run that will not take what is logged, however often it is tried: gone, or another process's."""
 
 
-def did_you_mean(word, known):
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Hint for a misspelt word: `"; did you mean x?"`, or "" when nothing is close."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def first_few(items, limit=5):
+def first_few(items: Iterable[object], limit: int = 5) -> str:
     """The first items as text, and how many more there are: `"a, b, c and 7 more"`."""
     items = list(items)
     shown = ", ".join(str(item) for item in items[:limit])
     return shown + (f" and {len(items) - limit} more" if len(items) > limit else "")
 
 
-def counted(number, thing):
+def counted(number: int, thing: str) -> str:
     """`"1 sample"`, `"2,000 samples"`."""
     return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def masked(text: str) -> str:
+    """The text without the passwords of addresses in it.
+
+    >>> masked("store postgresql://ann:secret@db/mlflow")
+    'store postgresql://ann:***@db/mlflow'
+    """
+    return re.sub(r"(\w://[^\s/:@]*):[^\s/]*@", r"\1:***@", text)

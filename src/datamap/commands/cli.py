@@ -2,20 +2,23 @@
 
 import gc
 import importlib
+import io
 import os
 import re
 import signal
 import sys
 import tempfile
 from types import ModuleType
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from datamap.commands import config as types
+from datamap.commands import failures
 from datamap.commands.help import help_text, overview
 from datamap.commands.overrides import key_of, refuse_with_resume, translate
 from datamap.commands.places import CONF, DEMO
@@ -51,7 +54,7 @@ def main() -> None:
     """The installed command: `datamap <command> [key=value …]`."""
     command, *arguments = sys.argv[1:] or ["--help"]
     if command in ("-h", "--help"):
-        print(overview(COMMANDS))
+        _show(overview(COMMANDS))
     elif command not in COMMANDS:
         print(
             f"error: no command {command!r}{did_you_mean(command, COMMANDS)}: datamap --help", file=sys.stderr
@@ -72,33 +75,48 @@ def run(command: str, arguments: list[str]) -> int:
     """Run a command with Hydra overrides (`key=value`), or `--key value` as `mlflow run -P` passes them.
 
     Returns:
-        exit code: 0; 2 for a user's mistake (one line on stderr); 130 when interrupted. A bug of ours
-        keeps its traceback and exits 1.
+        exit code: 0; 2 for a user's mistake (one line on stderr); 130 when interrupted; 1 for a bug of ours,
+        whose traceback is in a file that the line names.
     """
-    overrides = translate(arguments)
-    if {"--help", "-h"} & set(overrides):
-        print(help_text(command))
-        return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
-    flags = [argument for argument in overrides if argument.startswith("-")]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no Chinese ends no command
     try:
-        if flags:
-            _run_by_hydra(command, overrides, flags)
-        else:
-            _run_once(command, overrides)
-    except DataMapError as error:
-        return _refused(error)
-    except (HydraException, OmegaConfBaseException) as error:
-        return _refused(ConfigError(one_line(error) + _key_hint(error, command)))
+        _dispatch(command, translate(arguments))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except (HydraException, OmegaConfBaseException) as error:
+        return _failed(2, failures.one_line(error) + _key_hint(error, command))
+    except Exception as error:
+        reason = failures.explained(error)
+        return _failed(2, reason) if reason else _failed(1, failures.report(error))
     return 0
 
 
-def _refused(error: DataMapError) -> int:
-    print(f"error: {one_line(error)}", file=sys.stderr)
-    return 2
+def _dispatch(command: str, overrides: list[str]) -> None:
+    flags = [argument for argument in overrides if argument.startswith("-")]
+    if {"--help", "-h"} & set(flags):
+        _show(help_text(command))
+    elif flags:
+        _run_by_hydra(command, overrides, flags)
+    else:
+        _run_once(command, overrides)
+
+
+def _show(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails once more at its end
+        if not isinstance(error, BrokenPipeError):
+            raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def _failed(code: int, reason: str) -> int:
+    print(f"error: {reason}", file=sys.stderr)
+    return code
 
 
 def _run_once(command: str, overrides: list[str]) -> None:
@@ -116,9 +134,10 @@ def _module(command: str) -> ModuleType:
 
 def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
     """What only `hydra.main` can do: several jobs (`-m`), and Hydra's other flags, such as `--cfg job`."""
+    name = SCRIPTS.get(command, command)
     overrides = [argument for argument in arguments if argument not in flags]
     swept = {key_of(override) for override in overrides if "," in override}
-    many, failure = None, []
+    many, failure = None, list[DataMapError]()
     if {"-m", "--multirun"} & set(flags) and command == "train":
         from datamap.commands.multirun import Multirun
 
@@ -126,15 +145,12 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
 
     def task(raw: DictConfig) -> None:
         try:
-            config, own = (
-                validated(raw, SCRIPTS.get(command, command)),
-                list(HydraConfig.get().overrides.task),
-            )
-            refuse_with_resume(config, own)
+            config, given = validated(raw, name), list(HydraConfig.get().overrides.task)
+            refuse_with_resume(config, given)
             if many:
-                many.job(config, own, ", ".join(o for o in own if key_of(o) in swept))
+                many.job(config, given, ", ".join(o for o in given if key_of(o) in swept))
             else:
-                _module(command).run(config, own)
+                _module(command).run(config, given)
         except DataMapError as error:
             failure.append(error)  # raised from here, Hydra would print lines of its own
 
@@ -142,9 +158,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:  # for the multirun.yaml that Hydra leaves
         # Hydra reads the process's arguments, and its parser does not take a flag between overrides.
         sys.argv = [sys.argv[0], *flags, *QUIET, f"hydra.sweep.dir={folder}", *overrides]
-        hydra.main(config_path=str(CONF), config_name=SCRIPTS.get(command, command), version_base="1.3")(
-            task
-        )()
+        hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
     if many:
         many.end()
     if failure:
@@ -158,7 +172,7 @@ def _key_hint(error: Exception, command: str) -> str:
     return did_you_mean(misspelt.group(1), known) if misspelt else ""
 
 
-def validated(raw: DictConfig, name: str) -> object:
+def validated(raw: DictConfig | ListConfig, name: str) -> Any:
     """The composed config as the step's dataclass, types and ranges checked.
 
     Raises:
@@ -175,14 +189,8 @@ def validated(raw: DictConfig, name: str) -> object:
     return config
 
 
-def composed(name: str, **values: object) -> object:
+def composed(name: str, **values: object) -> Any:
     """The default config of another command with these values; not while Hydra runs one."""
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         raw = hydra.compose(name)
     return validated(OmegaConf.merge(raw, values), name)
-
-
-def one_line(error: Exception) -> str:
-    """An error's message on one line."""
-    lines = [line.strip() for line in str(error).strip().splitlines()]
-    return " ".join(line for line in lines if line)

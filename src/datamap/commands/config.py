@@ -7,8 +7,16 @@ from omegaconf import MISSING, OmegaConf
 
 from datamap.errors import ConfigError
 
+LONGEST = 65_536  # tokens per sample: a position embedding is made for each
 
-def number(low=None, high=None, above=None, choices=None, word=None):
+
+def number(
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    word: str | None = None,
+) -> Any:
     """A required key with a range; `above` is an open lower bound, `word` goes instead of an int."""
     bounds = {"low": low, "high": high, "above": above, "choices": choices, "word": word}
     return field(default=MISSING, metadata=bounds)
@@ -31,6 +39,14 @@ class ColumnsConfig:
     label: Any = MISSING
     s_label: Any = MISSING
     id: Any = MISSING
+
+    def __post_init__(self) -> None:
+        for key in fields(self):
+            value = getattr(self, key.name)
+            if value is not None and not isinstance(value, str) and (type(value) is not int or value < 0):
+                raise ConfigError(
+                    f"data.columns.{key.name}={value}: give a column's name, its number from 0, auto or null"
+                )
 
 
 @dataclass
@@ -61,7 +77,7 @@ class ScratchConfig:
 class ModelConfig:
     name: str = MISSING
     name_or_path: str | None = MISSING
-    max_length: int = number(low=4)
+    max_length: int = number(low=4, high=LONGEST)
     lr: float = number(above=0)
     epochs: int = number(low=1)
     batch_size: int = number(low=1)
@@ -72,7 +88,7 @@ class ModelConfig:
 class TrainerConfig:
     epochs: int = number(low=1)
     batch_size: int = number(low=1)
-    max_length: int = number(low=4)
+    max_length: int = number(low=4, high=LONGEST)
     lr: float = number(above=0)
     warmup: float = number(low=0, high=1)
     weight_decay: float = number(low=0)
@@ -241,7 +257,7 @@ STEPS = {
 }
 
 
-def keys(step, path=""):
+def keys(step: type, path: str = "") -> list[str]:
     """Every key of a step's dataclass, as written on the command line."""
     found = []
     for key in fields(step):
@@ -250,7 +266,7 @@ def keys(step, path=""):
     return found
 
 
-def check(config, path=""):
+def check(config: Any, path: str = "") -> None:
     """Raise ConfigError for the first value that is out of its range or not among its choices."""
     for key in fields(config):
         value, name = getattr(config, key.name), path + key.name

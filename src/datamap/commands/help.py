@@ -1,10 +1,8 @@
 """What `--help` prints: what a command does, and the YAML files that explain its keys."""
 
 import ast
-import importlib.util
-from pathlib import Path
 
-from datamap.commands.places import CONF
+from datamap.commands.places import CONF, PACKAGE
 from datamap.program import SCRIPTS, invocation
 
 # The file that explains each config group best, and the groups of each command.
@@ -31,8 +29,8 @@ GROUPS = {
 
 def description(command: str) -> str:
     """The docstring of the command's module, without importing it: MLflow takes seconds."""
-    spec = importlib.util.find_spec(f"datamap.commands.{SCRIPTS.get(command, command)}")
-    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    module = PACKAGE / "commands" / f"{SCRIPTS.get(command, command)}.py"
+    text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
     return text.replace(f"datamap {command}", invocation(command))
 
 
