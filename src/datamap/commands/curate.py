@@ -24,6 +24,7 @@ from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import curation
 from datamap.log import say
 from datamap.program import invocation
+from datamap.signals import align
 from datamap.summaries import tsv
 from datamap.tracking import descriptions
 from datamap.tracking.store import PARENT_TAG, Run, Store, opened, resolved
@@ -122,15 +123,14 @@ def _samples(source, config):
     found = pd.read_csv(
         io.BytesIO(content), sep="\t", dtype=text, keep_default_na=False, usecols=[*text, "score"]
     )
-    found = found.assign(place=range(len(found))).set_index("id")
-    ids = columns["id"].astype(str)
-    missing = ids[~ids.isin(found.index)]
-    if len(missing):
+    rows = align.rows(columns["id"], found.pop("id"))
+    missing = (rows < 0).sum()
+    if missing:
         raise TrackingError(
-            f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(len(missing), 'sample')}; "
+            f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(missing, 'sample')}; "
             f"renew it: {invocation('diagnose', f'run_id={source.run_id}')}"
         )
-    return columns.assign(**{name: found.loc[ids, name].to_numpy() for name in found})
+    return columns.assign(place=rows, **{name: found[name].to_numpy()[rows] for name in found})
 
 
 def _check_diagnosis(source, config):

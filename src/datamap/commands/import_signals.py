@@ -20,7 +20,7 @@ from datamap.errors import DataError, counted, first_few
 from datamap.importing import sources
 from datamap.log import say
 from datamap.program import invocation
-from datamap.signals import shards
+from datamap.signals import align, shards
 from datamap.signals.compute import with_planted
 from datamap.summaries import tsv
 from datamap.tracking.store import Store, opened, resolved
@@ -89,13 +89,13 @@ def _texts(config, contents, source):
     path = resolved(config.texts, config.tracking.uri, config.tracking.experiment)
     with opened(path, config.tracking.uri) as file:
         samples = _load(file, path)
-    rows = {str(key): row for row, key in enumerate(samples.ids)}
     ids = contents.samples["id"].to_pylist()
-    lost = [key for key in ids if str(key) not in rows]
+    rows = align.rows(contents.samples["id"], samples.ids)
+    lost = align.missing(contents.samples["id"], rows)
     if lost:
-        ours = f"{counted(len(lost), 'sample')} of {source.path}, id {first_few(lost)}"
-        raise DataError(f"texts={path}: no text for {ours} (its ids: {first_few(samples.ids)})")
-    samples = replace(samples.take([rows[str(key)] for key in ids]), ids=ids)
+        theirs = f"{counted(len(lost), 'sample')} of {source.path}, id {first_few(lost)}"
+        raise DataError(f"texts={path}: no text for {theirs} (its ids: {first_few(samples.ids)})")
+    samples = replace(samples.take(rows), ids=ids)
     wrong = samples.labels != contents.samples["label"].to_numpy()
     if wrong.any():
         labels = contents.samples["label"].to_numpy()
@@ -137,5 +137,4 @@ def _log(run, config, source, contents, texts):
 
 def _with_planted(table, texts):
     """The signals with what the texts' s_label says was planted."""
-    rows = pc.index_in(table["id"], value_set=pa.array(texts.ids, table["id"].type)).to_numpy()
-    return with_planted(table, texts.s_labels[rows])
+    return with_planted(table, texts.s_labels[align.rows(table["id"], texts.ids)])

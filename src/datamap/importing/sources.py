@@ -18,7 +18,7 @@ from datamap import schema
 from datamap.errors import SignalError, first_few
 from datamap.importing import foreign
 from datamap.importing.foreign import Observation
-from datamap.signals import shards
+from datamap.signals import align, shards
 
 
 class Source(NamedTuple):
@@ -158,15 +158,15 @@ def _agrees(found, first):
     ids, expected = found.table["id"].combine_chunks(), first.table["id"].combine_chunks()
     if ids.type != expected.type:
         raise SignalError(f"{found.place(0)}: ids are {ids.type}, in the first observation {expected.type}")
-    rows = pc.index_in(ids, value_set=expected)
-    _refuse(found, rows.is_null().to_numpy(zero_copy_only=False), "sample is not in the first observation")
+    rows = align.rows(ids, expected)
+    _refuse(found, rows < 0, "sample is not in the first observation")
     labels = first.table["label"].take(rows).to_numpy()
     _refuse(found, found.table["label"].to_numpy() != labels, "another label than in the first observation")
-    lost = expected.filter(pc.invert(pc.is_in(expected, value_set=ids)))
-    if len(lost) and not found.last:
-        lacks = f"observation {found.number} ends and lacks sample {first_few(lost.to_pylist())}"
+    lost = align.missing(expected, align.rows(expected, ids)) if len(ids) < len(expected) else []
+    if lost and not found.last:
+        lacks = f"observation {found.number} ends and lacks sample {first_few(lost)}"
         raise SignalError(f"{found.place(len(ids) - 1)}: {lacks}")
-    return not len(lost)
+    return not lost
 
 
 def _read_shards(files, note):

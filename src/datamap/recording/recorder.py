@@ -13,7 +13,7 @@ from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError, TrackingError, counted, first_few
 from datamap.log import say
 from datamap.program import invocation
-from datamap.signals import compute, shards
+from datamap.signals import align, compute, shards
 from datamap.summaries import tsv
 from datamap.tracking.outbox import Outbox, Parcel
 from datamap.tracking.store import Store, active_run_id
@@ -132,14 +132,13 @@ class SignalRecorder(compute.SignalRecorder):
         Raises:
             SignalError: an id that samples= has not, or another label than there.
         """
-        ids = table["id"].cast(pa.string())
-        rows = pc.index_in(ids, value_set=pa.array(map(str, self._samples["id"]), pa.string()))
-        if rows.null_count:
-            strangers = ids.filter(pc.is_null(rows)).to_pylist()
+        rows = align.rows(table["id"], self._samples["id"].astype(str))
+        if (rows < 0).any():
+            strangers = first_few(align.missing(table["id"], rows))
             raise SignalError(
-                f"observation {number}: samples= has no id {first_few(strangers)}; record the ids that samples= has"
+                f"observation {number}: samples= has no id {strangers}; record the ids that samples= has"
             )
-        known = self._samples.iloc[rows.to_numpy()]
+        known = self._samples.iloc[rows]
         if "label" in known:
             labels = known["label"].to_numpy()
             if labels.dtype.kind not in "iu":  # names
@@ -147,9 +146,8 @@ class SignalRecorder(compute.SignalRecorder):
                 labels = [places.get(str(name), -1) for name in labels]
             wrong = pa.array((table["label"].to_numpy() != labels) & (np.asarray(labels) >= 0))
             if pc.any(wrong).as_py():
-                raise SignalError(
-                    f"observation {number}: samples= has another label, id {first_few(ids.filter(wrong).to_pylist())}"
-                )
+                which = first_few(table["id"].filter(wrong).to_pylist())
+                raise SignalError(f"observation {number}: samples= has another label, id {which}")
         return compute.with_planted(table, known["s_label"].to_numpy()) if "s_label" in known else table
 
     def close(self):

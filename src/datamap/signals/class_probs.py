@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few
-from datamap.signals import shards
+from datamap.signals import align, shards
 from datamap.signals.compute import log_of, log_softmax
 
 
@@ -32,11 +32,9 @@ class ClassProbs(NamedTuple):
         """
         if self.probs is None or ids.equals(self.ids):
             return self
-        places = pc.index_in(ids, value_set=self.ids.cast(ids.type))
-        if places.null_count:
-            missing = ids.filter(pc.is_null(places)).to_pylist()
-            raise SignalError(f"{where} lacks sample {first_few(missing)}")
-        rows = places.to_numpy()
+        rows = align.rows(ids, self.ids)
+        if (rows < 0).any():
+            raise SignalError(f"{where} lacks sample {first_few(align.missing(ids, rows))}")
         return self._replace(ids=ids, probs=self.probs[rows], pooled=self.pooled[rows])
 
 
@@ -84,7 +82,7 @@ class _Sums:
             raise SignalError(
                 f"observation {number}: probabilities of {probs.shape[1]} classes, of {self.sums.shape[1]} before"
             )
-        rows = _rows(ids, self.ids)
+        rows = align.rows(ids, self.ids)
         new = rows < 0
         if new.any():
             rows[new] = len(self.ids) + np.arange(new.sum())
@@ -101,13 +99,6 @@ class _Sums:
 
     def pooled(self):
         return np.exp(log_softmax(self.logs / self.counts[:, None])).astype(np.float32)
-
-
-def _rows(own, ids):
-    """Row of each of an observation's ids among `ids`, −1 where it is new."""
-    if own.equals(ids):
-        return np.arange(len(ids))
-    return pc.index_in(own.cast(ids.type), value_set=ids).fill_null(-1).to_numpy(zero_copy_only=False).copy()
 
 
 def _matrix(table, number):

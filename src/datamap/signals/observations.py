@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few
+from datamap.signals import align
 from datamap.signals.compute import DERIVED, Outputs, log_of, refuse_repeated
 
 
@@ -135,18 +136,18 @@ def _rows(records, ids, allow_missing):
         )
     if records.ids.equals(ids):
         return None
-    rows = pc.index_in(ids, value_set=records.ids).fill_null(-1).to_numpy(zero_copy_only=False)
+    rows = align.rows(ids, records.ids)
     if not allow_missing:
-        _refuse_missing(ids.filter(pa.array(rows < 0)), where, "lacks sample")
-        unknown = records.ids.filter(pc.invert(pc.is_in(records.ids, value_set=ids)))
+        _refuse_missing(align.missing(ids, rows), where, "lacks sample")
+        unknown = align.missing(records.ids, align.rows(records.ids, ids))
         _refuse_missing(unknown, where, "has samples that the first one lacks:")
     return rows
 
 
 def _refuse_missing(ids, where, problem):
-    if len(ids):
+    if ids:
         raise SignalError(
-            f"{where} {problem} {first_few(ids.to_pylist())} (a damaged shard? if meant so: allow_missing=true)"
+            f"{where} {problem} {first_few(ids)} (a damaged shard? if meant so: allow_missing=true)"
         )
 
 

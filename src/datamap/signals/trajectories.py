@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from datamap.signals import shards
+from datamap.signals import align, shards
 
 
 class Trajectories(NamedTuple):
@@ -39,10 +38,8 @@ def read(artifacts, whole, ids):
     for t, parts in enumerate(whole.values()):
         for part in parts:
             table = shards.decode(artifacts.read(part.path), part, also=("pred_label",))
-            places = pc.index_in(table["id"], value_set=wanted.cast(table["id"].type))
-            found = pc.is_valid(places)
-            rows = places.filter(found).to_numpy()
-            table = table.filter(found)
+            rows = align.rows(table["id"], wanted)
+            table, rows = table.filter(pa.array(rows >= 0)), rows[rows >= 0]
             label_probs[t, rows] = table["label_probs"].to_numpy()
             correct[t, rows] = table["correct"].to_numpy()
             if "pred_label" in table.column_names:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from datamap.errors import SummaryError, first_few
+from datamap.signals import align
 
 RANKED = ("avg_probs", "label_var", "forgetting_times")
 
@@ -20,13 +21,14 @@ def aligned(summaries):
     Raises:
         SummaryError: they have no sample in common, or not the same labels for it.
     """
-    names = list(summaries)
-    ids = summaries[names[0]]["id"]
-    for name in names[1:]:
-        ids = ids[ids.isin(summaries[name]["id"])]
-    if ids.empty:
-        raise SummaryError(f"runs {first_few(names)} have no sample id in common: are they of the same data?")
-    return {name: frame.set_index("id").loc[ids].reset_index() for name, frame in summaries.items()}
+    ids = next(iter(summaries.values()))["id"]
+    rows = {name: align.rows(ids, frame["id"]) for name, frame in summaries.items()}
+    common = np.logical_and.reduce([found >= 0 for found in rows.values()])
+    if not common.any():
+        raise SummaryError(
+            f"runs {first_few(summaries)} have no sample id in common: are they of the same data?"
+        )
+    return {name: frame.iloc[rows[name][common]].reset_index(drop=True) for name, frame in summaries.items()}
 
 
 def spearman(a, b):

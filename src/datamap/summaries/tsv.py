@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from datamap import schema
 from datamap.errors import SummaryError
+from datamap.signals import align
 
 
 def lines(frame):
@@ -111,9 +111,10 @@ def texts_of(content, ids):
     types = {"id": pa.string(), "text_a": pa.string(), "text_b": pa.string()}
     with _explained(schema.SAMPLES_FILE):
         table = pyarrow.csv.read_csv(_opened(content), **_options(types))
-    places = pc.index_in(pa.array(list(map(str, ids)), pa.string()), value_set=table["id"].combine_chunks())
+    found = align.rows(ids, table["id"])
+    rows = pa.array(found, mask=found < 0)
     return {
-        name: table[name].take(places).fill_null("").to_pylist()
+        name: table[name].take(rows).fill_null("").to_pylist()
         for name in ("text_a", "text_b")
         if name in table.column_names
     }

@@ -1,0 +1,29 @@
+"""The join by id, against a dictionary."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datamap.signals import align
+
+KEYS = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 9)
+
+
+@given(st.lists(KEYS, unique=True), st.lists(KEYS, unique=True), st.booleans(), st.booleans())
+def test_rows_are_those_of_a_dictionary(wanted, ids, text, chunked):
+    places = {str(key): row for row, key in enumerate(ids)}
+    given_ids = [str(key) for key in ids] if text else ids
+    if chunked and ids:
+        given_ids = pa.chunked_array([pa.array([key]) for key in given_ids])
+    found = align.rows(wanted, given_ids)
+    assert found.tolist() == [places.get(str(key), -1) for key in wanted]
+    assert align.missing(wanted, found) == [key for key in wanted if str(key) not in places]
+
+
+@pytest.mark.parametrize("ids", [["007", "7"], np.array(["007", "7"], object), pd.Series(["007", "7"])])
+def test_numbers_are_the_text_that_they_are_written_as(ids):
+    assert align.rows([7], ids).tolist() == [1]
+    assert align.rows(ids, pd.Series([7])).tolist() == [-1, 0]
