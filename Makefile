@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser bench faults detect lint ui clean
+.PHONY: help demo test browser bench faults detect lint docs ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -40,8 +40,13 @@ detect: $(VENV)/.installed-test  ## find planted label noise, about two hours: d
 	$(BIN)/python benchmarks/detect.py score
 	$(BIN)/python benchmarks/loop.py
 
-lint: $(VENV)/.installed-test  ## check the style of the code
+lint: $(VENV)/.installed-test  ## check the code's style, format and types
 	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	-$(BIN)/python -m mypy
+
+docs: $(VENV)/.installed-test  ## build the documentation's pages in site/
+	$(BIN)/python -m mkdocs build --strict
 
 ui: $(VENV)/.installed  ## open the MLflow UI on the demo's store, http://127.0.0.1:5000
 	$(BIN)/mlflow ui --port $(PORT)
@@ -54,10 +59,14 @@ $(VENV)/bin/python:
 	  { echo "$(PYTHON) is not Python 3.10 to 3.12; name one: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# The package itself too, so that `datamap` and `import datamap` work from any folder.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) -r requirements.txt
+	$(INSTALL) --no-deps --editable .
 	@touch $@
 
-$(VENV)/.installed-test: requirements-test.txt requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+$(VENV)/.installed-test: requirements-test.txt requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) -r requirements-test.txt
+	$(INSTALL) --no-deps --editable .
 	@touch $@ $(VENV)/.installed

@@ -59,23 +59,24 @@ def command(monkeypatch, capsys):
     return run
 
 
+def run_process(arguments, cwd=None, timeout=300, **environment):
+    """Run a command line in a process of its own: (["python", "src/plot.py", …]) → Outcome."""
+    done = subprocess.run(
+        arguments,
+        cwd=cwd,
+        timeout=timeout,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def shell():
-    """Run a command line in a process of its own: shell(["python", "src/plot.py", …]) → Outcome."""
-
-    def run(arguments, cwd=None, timeout=300, **environment):
-        done = subprocess.run(
-            arguments,
-            cwd=cwd,
-            timeout=timeout,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
-
-    return run
+    """`run_process`, as a fixture."""
+    return run_process
 
 
 PAIRS = [
@@ -199,15 +200,20 @@ def signal_records(probs, labels, ids=None):
     ]
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the repository's files (not of its environment and runs)."""
+def copy_repository(target):
+    """Copy the repository's files (not its environment and runs) to a folder; returns it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for name in filter(None, listed.stdout.split("\0")):
-        target = tmp_path / "project" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target)
-    return tmp_path / "project"
+        if (ROOT / name).exists():  # else it was deleted, and that is not committed yet
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    return target
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the repository."""
+    return copy_repository(tmp_path / "project")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -38,9 +39,19 @@ def serve(command, project, environment):
         process.wait(30)
 
 
+def borrow_environment(folder):
+    """This process's environment as `.venv`, marked as installed, so that `make demo` leaves it as it is."""
+    folder.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        (folder / part.name).symlink_to(part)
+    for name in (".installed", ".installed-test"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).touch()
+
+
 @pytest.mark.timeout(2400)
 def test_commands_of_the_readme(project):
-    (project / ".venv").symlink_to(sys.prefix)
+    borrow_environment(project / ".venv")
     environment = {**os.environ, "GIT_PYTHON_REFRESH": "quiet"}
     activated = ""
     for info, commands in blocks("README.md"):

@@ -25,6 +25,7 @@ ADVICE = {
 }
 # Foreign exceptions by the package that raises them: their own words name what is wrong.
 FOREIGN = ("mlflow", "sqlalchemy", "pyarrow")
+TRAIN_EXTRA = ("paddle", "paddlenlp", "safetensors")  # what an installation without [train] lacks
 
 
 def one_line(error: BaseException) -> str:
@@ -42,6 +43,8 @@ def explained(error: BaseException) -> str | None:
         return f"{where}{error.strerror}; {ADVICE[error.errno]}"
     if isinstance(error, MemoryError):
         return "out of memory; use fewer samples, a smaller batch or a machine with more memory"
+    if isinstance(error, ModuleNotFoundError) and error.name in TRAIN_EXTRA:
+        return f"training needs {error.name}; install it: pip install 'datamap[train]'"
     package = type(error).__module__.partition(".")[0]
     if package in FOREIGN:
         cause = getattr(error, "orig", None) or error  # SQLAlchemy's own words are the whole statement
