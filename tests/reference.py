@@ -51,9 +51,13 @@ def reduce_probs(probs, label, first):
     count, classes = len(probs), range(len(probs[0]))
     others = [max(p[k] for k in classes if k != label) for p in probs]
     errors = [math.sqrt(sum((p[k] - (k == label)) ** 2 for k in classes)) for p in probs]
+
+    def log(p):
+        return math.log(max(p, 1e-7))
+
     return {
         "aleatoric": sum(p[label] * (1 - p[label]) for p in probs) / count,
         "el2n": sum(errors[:first]) / len(errors[:first]),
-        "margin_mean": sum(math.log(p[label] / o) for p, o in zip(probs, others, strict=True)) / count,
-        "entropy_mean": sum(-sum(p[k] * math.log(p[k]) for k in classes) for p in probs) / count,
+        "margin_mean": sum(log(p[label]) - log(o) for p, o in zip(probs, others, strict=True)) / count,
+        "entropy_mean": sum(-sum(p[k] * log(p[k]) for k in classes) for p in probs) / count,
     }

@@ -88,3 +88,9 @@ def test_signals_without_all_classes_have_no_distributions():
     found = class_probs.read(Memory({shard.path: lines}), {1: [shard]})
     assert found.probs is None
     assert found.ordered(pa.array([2, 1, 0]), "signals").wrong.tolist() == [1]
+
+
+def test_one_probability_of_0_does_not_outweigh_nine_observations():
+    sure = np.array([[0.99, 0.01], [0.99, 0.01]])
+    found = class_probs.read(*logged([sure] * 9 + [np.array([[0.0, 1.0], [1e-6, 1 - 1e-6]])]))
+    assert found.pooled[:, 0] == pytest.approx([0.925, 0.94], abs=0.005)

@@ -145,6 +145,12 @@ def test_statistics_of_all_classes_against_plain_python(case, first):
         np.testing.assert_allclose(summary[column], [e[column] for e in expected], rtol=1e-9, atol=1e-9)
 
 
+def test_a_recorded_margin_is_not_worked_out_again():
+    row = {"id": 1, "label": 0, "correct": False, "label_probs": 0.0, "probs": [0.0, 1.0]}
+    assert dynamics.summarize(observations_of([[row]]))["margin_mean"][0] == pytest.approx(math.log(1e-7))
+    assert dynamics.summarize(observations_of([[{**row, "margin": -150.0}]]))["margin_mean"][0] == -150
+
+
 def test_margin_of_logits_and_of_their_probabilities_agree():
     logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 3.0]])
     outputs = Outputs(np.array([0, 1]), None, None, log_softmax(logits))

@@ -69,7 +69,13 @@ def rows(tables):
 
 
 def as_signals(observations):
-    return [[{**record, "correct": record["correct"] == "true"} for record in o] for o in observations]
+    return [[as_signal(record) for record in o] for o in observations]
+
+
+def as_signal(record):
+    logs = np.log(record["probs"])
+    margin = logs[record["label"]] - np.delete(logs, record["label"]).max()
+    return {**record, "correct": record["correct"] == "true", "margin": float(np.float32(margin))}
 
 
 @pytest.mark.parametrize("samples", [1, 4, 33])
@@ -418,7 +424,8 @@ def test_our_own_shards(tmp_path, unit, format, sums, below):
     for _, number, table in found:
         for name in schema.SIGNAL_COLUMNS:
             values = [
-                np.float32(v) if "probs" in name or name == "loss" else v for v in table[name].to_pylist()
+                np.float32(v) if "probs" in name or name in ("loss", "margin") else v
+                for v in table[name].to_pylist()
             ]
             assert np.array_equal(values, table_of(number)[name].to_pylist()), name
 

@@ -34,12 +34,29 @@ def test_signals_follow_their_definitions(logits):
         assert row["correct"] == (row["pred_label"] == row["label"])
 
 
+def test_a_sure_models_margin_is_that_of_its_logits():
+    (row,) = signal_table([1], [0], logits=[[0.0, 150.0]]).to_pylist()
+    assert (row["loss"], row["margin"]) == (150, -150)
+
+
+def test_a_probability_of_0_counts_as_1e_7():
+    """One rounded observation must not outweigh nine sure ones: 0 and 1e-6 tell the same."""
+    found = []
+    for rare in (0.0, 1e-6):
+        tables = [signal_table([1], [0], probs=[[0.99, 0.01]])] * 9 + [
+            signal_table([1], [0], probs=[[rare, 1 - rare]])
+        ]
+        found.append(np.mean([table["margin"][0].as_py() for table in tables]))
+    assert found == pytest.approx([2.52, 2.75], abs=0.01)
+
+
 def test_probabilities_may_be_given_instead_of_logits():
     probs = np.array([[0.25, 0.75], [1.0, 0.0]])
     rows = signal_table([1, 2], [1, 1], probs=probs).to_pylist()
     assert [row["label_probs"] for row in rows] == pytest.approx([0.75, 0.0])
     assert math.isclose(rows[0]["loss"], -math.log(0.75), rel_tol=1e-6)
-    assert math.isfinite(rows[1]["loss"])
+    assert math.isclose(rows[1]["loss"], -math.log(1e-7), rel_tol=1e-6)
+    assert rows[1]["probs"] == [1.0, 0.0]  # as given
 
 
 BAD = {

@@ -14,6 +14,7 @@ SIGNAL_COLUMNS = {
     "noisy_label": "planted kind: 0 normal, 1 hard, 2 dirty (label flipped on purpose)",
     "correct": "pred_label == label",
     "loss": "cross-entropy of the sample in nats, -ln label_probs",
+    "margin": "log-probability of the given label minus the largest other one, in nats",
     "probs": "softmax over the classes, sums to 1",
     "label_probs": "probs[label]",
 }
@@ -22,7 +23,7 @@ SIGNAL_COLUMNS = {
 REQUIRED_SIGNALS = ("id", "label", "correct", "label_probs")
 
 # What the summary is made from; the rest of the contract is for people who read the files.
-USED_SIGNALS = (*REQUIRED_SIGNALS, "noisy_label", "loss", "probs")
+USED_SIGNALS = (*REQUIRED_SIGNALS, "noisy_label", "loss", "margin", "probs")
 
 SUMMARY_COLUMNS = {
     "id": "the sample's id",

@@ -9,6 +9,9 @@ import pyarrow.compute as pc
 from datamap.errors import SignalError, first_few
 
 SUM_TOLERANCE = 1e-3  # of given probabilities: half-precision softmax sums to 1 within this
+# Smallest probability that counts: about the rounding error of a float32 near 1. Below it, whether a recorded
+# probability is 0 or 1e-20 is rounding, and one such observation would outweigh all others of a mean of logarithms.
+FLOOR = 1e-7
 
 
 class Outputs(NamedTuple):
@@ -75,8 +78,12 @@ def of_label(values, labels):
 
 
 def log_of(probs):
-    """Natural logarithm of probabilities in float64; 0 counts as the smallest normal number."""
-    return np.log(np.maximum(np.asarray(probs, np.float64), np.finfo(np.float64).tiny))
+    """Natural logarithm of probabilities in float64; what is below `FLOOR` counts as that.
+
+    >>> log_of([0.0, 1e-20, 1.0]).round(2).tolist()
+    [-16.12, -16.12, 0.0]
+    """
+    return np.log(np.maximum(np.asarray(probs, np.float64), FLOOR))
 
 
 def margin(outputs):
@@ -102,7 +109,7 @@ def error_norm(outputs):
     return np.sqrt(np.einsum("sc,sc->s", errors, errors))
 
 
-# Follow from `probs`, so that they are not recorded but worked out when signals are read.
+# Follow from `probs`: worked out when signals are read, unless they were recorded.
 DERIVED = {"margin": margin, "entropy": entropy, "error_norm": error_norm}
 
 SIGNALS = {
@@ -112,6 +119,8 @@ SIGNALS = {
     "correct": lambda o: o.probs.argmax(axis=1) == o.labels,
     # 0.0 - x: the loss of a sure sample is 0, not -0.
     "loss": lambda o: (0.0 - of_label(o.log_probs, o.labels)).astype(np.float32),
+    # Recorded as the loss is: of a sure model the probabilities, rounded, no longer tell it.
+    "margin": lambda o: margin(o).astype(np.float32),
     "probs": lambda o: o.probs,
     "label_probs": lambda o: of_label(o.probs, o.labels),
 }
@@ -147,11 +156,12 @@ def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where=
     _refuse((labels < 0) | (labels >= classes), ids, f"{where}: label is not in 0..{classes - 1}")
     if probs is None:
         log_probs = log_softmax(scores)
+        scores = np.exp(log_probs)
     else:
         wrong = (scores < 0).any(axis=1) | (abs(scores.sum(axis=1) - 1) > SUM_TOLERANCE)
         _refuse(wrong, ids, f"{where}: probabilities are negative or do not sum to 1")
         log_probs = log_of(scores)
-    outputs = Outputs(labels, noisy, np.exp(log_probs).astype(np.float32), log_probs)
+    outputs = Outputs(labels, noisy, scores.astype(np.float32), log_probs)
     columns = {"id": _id_array(ids, where), **{name: f(outputs) for name, f in SIGNALS.items()}}
     return pa.table({name: _column(values) for name, values in columns.items()})
 
