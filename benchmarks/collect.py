@@ -22,7 +22,7 @@ from datamap import schema  # noqa: E402
 from datamap.commands import config  # noqa: E402
 from datamap.data import dataset  # noqa: E402
 from datamap.signals import shards  # noqa: E402
-from datamap.tracking.outbox import Outbox, Parcel  # noqa: E402
+from datamap.tracking.outbox import Delivery, Outbox  # noqa: E402
 from datamap.tracking.store import Store  # noqa: E402
 from datamap.training import modeling, trainer  # noqa: E402
 from datamap.training.processes import Ranks  # noqa: E402
@@ -103,16 +103,21 @@ def measure(layers, width, count, rounds):
     path = str(ROOT / "data" / "demo.tsv")
     samples = dataset.load_samples(path, dict.fromkeys(dataset.COLUMNS, "auto"))
     samples = dataset.draw(samples, count, 1) if count < len(samples) else samples
-    run = Store(create=True).start_run()
-    run.begin()
     found = {way: [] for way in WAYS}
+    with Store(create=True).new_run() as run:
+        run.begin()
+        _train_each_way(run, samples, layers, width, rounds, found)
+    return {way: seconds[1:] for way, seconds in found.items()}
+
+
+def _train_each_way(run, samples, layers, width, rounds, found):
     with Outbox(run, 60, "spool", print) as outbox:
 
         def write(number, table):
             def files():
                 return shards.files(table, "epoch", number, 100_000)
 
-            outbox.put(Parcel(number, files, {schema.COMMIT_METRIC: table.num_rows}))
+            outbox.put(Delivery(number, files, {schema.COMMIT_METRIC: table.num_rows}))
 
         def log(number, lines):
             run.log_text("\n".join(lines) + "\n", f"naive/epoch_{number}.jsonl")
@@ -121,7 +126,6 @@ def measure(layers, width, count, rounds):
         for number in range(1, rounds + 2):
             for way in WAYS if number % 2 else reversed(WAYS):
                 found[way].append(epoch_of(way, trainers[way], number, log))
-    return {way: seconds[1:] for way, seconds in found.items()}
 
 
 def main(rounds=5, shapes="2x128x1500,4x312x300"):

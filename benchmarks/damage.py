@@ -8,7 +8,7 @@ from datamap.commands import summarize as command
 from datamap.errors import SignalError
 from datamap.signals import shards
 from datamap.summaries import reduction
-from datamap.tracking.store import Artifacts
+from datamap.tracking.artifacts import Artifacts
 
 
 def summarize(client, run, **options):

@@ -89,7 +89,7 @@ def only_run(room, uri=None):
 
 def signals_of(client, run):
     """{file name: SHA-256} of the committed observations' files of a run."""
-    from datamap.tracking.store import Artifacts
+    from datamap.tracking.artifacts import Artifacts
 
     committed = {m.step for m in client.get_metric_history(run.info.run_id, "signals.rows")}
     artifacts = Artifacts(client.tracking_uri, run.info.run_id, run.info.artifact_uri)

@@ -266,7 +266,7 @@ def test_corrections_by_hand_from_a_file_and_from_a_run(noisy_run, client, comma
         (("keep=corrected",), "keep=corrected needs corrections=<an edited diagnosis.tsv>"),
         (("keep=corrected", "corrections=nowhere.tsv"), "corrections=nowhere.tsv: no such file"),
         (("keep=clean", "share=1"), "the rule leaves no sample; a classifier needs two classes"),
-        (("keep=corrected", "corrections=runs:/latest/x.tsv"), "runs:/latest/x.tsv: none of the newest 100 runs"),
+        (("keep=corrected", "corrections=runs:/latest/x.tsv"), "runs:/latest/x.tsv: no run of"),
     ],
 )  # fmt: skip
 def test_what_curate_refuses_makes_no_run(small_run, command, client, options, message):
@@ -323,7 +323,6 @@ def made_run(store):
     """A run of signals made by hand: 20 samples of three classes, of which 3, 7, 13, 17 contradict the model."""
     from datamap.tracking.store import Store
 
-    run = Store(create=True).start_run("hand-made")
     truth = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0] * 2)
     given = truth.copy()
     given[[3, 7, 13, 17]] = [2, 0, 2, 0]
@@ -331,13 +330,14 @@ def made_run(store):
     probs[np.arange(20), truth] = 0.8
     ids = [f"0{n}" for n in range(20)]
     table = compute.signal_table(ids, given, probs=probs, noisy_labels=np.where(given != truth, 2, 0))
-    for number in (1, 2):
-        for shard, content in shards.encoded(table, "epoch", number, 100):
-            run.log_bytes(content, shard.path)
-        run.log_metrics({schema.COMMIT_METRIC: 20}, number)
-    run.log_labels(("甲", "乙", "丙"))
-    texts = pd.DataFrame({"id": ids, "text_a": [f"文 {n}" for n in range(20)], "label": given})
-    run.log_bytes(b"".join(tsv.lines(texts)), schema.SAMPLES_FILE)
+    with Store(create=True).new_run("hand-made") as run:
+        for number in (1, 2):
+            for shard, content in shards.encoded(table, "epoch", number, 100):
+                run.log_bytes(content, shard.path)
+            run.log_metrics({schema.COMMIT_METRIC: 20}, number)
+        run.log_labels(("甲", "乙", "丙"))
+        texts = pd.DataFrame({"id": ids, "text_a": [f"文 {n}" for n in range(20)], "label": given})
+        run.log_bytes(b"".join(tsv.lines(texts)), schema.SAMPLES_FILE)
     return run.run_id
 
 

@@ -112,7 +112,7 @@ def test_trajectories_of_some_samples_over_shards(format):
     folder, whole = Folder(), {}
     for number in (1, 2):
         tables = []
-        recorder = compute.SignalRecorder(lambda _, table, to=tables: to.append(table))
+        recorder = compute.ObservationCollector(lambda _, table, to=tables: to.append(table))
         recorder.record(list("abcdefg"), np.arange(7) % 2, probs=probs[number - 1])
         recorder.commit(number)
         whole[number] = []

@@ -328,16 +328,16 @@ def test_bad_files_leave_no_run(command, client, tmp_path, tutorial):
 
 def test_a_store_that_fails_midway_fails_the_run(command, client, tutorial, monkeypatch):
     from datamap.errors import TrackingError
-    from datamap.tracking import store
+    from datamap.tracking.run import Run
 
-    log_bytes = store.Run.log_bytes
+    log_bytes = Run.log_bytes
 
     def failing(self, content, path):
         if "epoch_0003" in path:
             raise TrackingError("the disk is full")
         log_bytes(self, content, path)
 
-    monkeypatch.setattr(store.Run, "log_bytes", failing)
+    monkeypatch.setattr(Run, "log_bytes", failing)
     outcome = command("import_signals", f"path={tutorial}")
     assert (outcome.code, outcome.err) == (2, "error: the disk is full\n")
     (run,) = runs(client)

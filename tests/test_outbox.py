@@ -7,7 +7,8 @@ import time
 import pytest
 
 from datamap.errors import RunLostError, TrackingError
-from datamap.tracking.outbox import Outbox, Parcel, deliver_spooled, spooled
+from datamap.tracking.outbox import Delivery, Outbox, deliver_spooled, spooled
+from datamap.tracking.store import Store
 
 
 class Refusing:
@@ -28,29 +29,28 @@ class Refusing:
 
 @pytest.fixture
 def run(store):
-    from datamap.tracking.store import Store
+    with Store(create=True).new_run() as made:
+        made.begin()
+        made.ends_elsewhere = True
+        yield made
 
-    made = Store(create=True).start_run()
-    made.begin()
-    return made
 
-
-def parcel(number, text=b"x"):
-    return Parcel(number, lambda: [(f"signals/{number}.txt", text)], {"signals.rows": 1})
+def delivery(number, text=b"x"):
+    return Delivery(number, lambda: [(f"signals/{number}.txt", text)], {"signals.rows": 1})
 
 
 def send(run, numbers, patience=60):
     said = []
     with Outbox(run, patience, "spool", said.append) as outbox:
         for number in numbers:
-            outbox.put(parcel(number))
+            outbox.put(delivery(number))
     return said
 
 
 def test_all_arrives_in_order_and_the_run_ends(run):
     assert send(run, [1, 2, 3]) == []
     assert list(run.committed()) == [1, 2, 3]
-    assert run.store.run(run.run_id).status == "FINISHED"
+    assert Store().run(run.run_id).status == "FINISHED"
     assert run.artifacts.read("signals/2.txt") == b"x"
 
 
@@ -60,16 +60,16 @@ def test_the_status_of_a_run_that_is_not_ours_stays(run, error):
         contextlib.suppress(ValueError, KeyboardInterrupt),
         Outbox(run, 60, "spool", print, owned=False) as outbox,
     ):
-        outbox.put(parcel(1))
+        outbox.put(delivery(1))
         if error:
             raise error
-    assert (list(run.committed()), run.store.run(run.run_id).status) == ([1], "RUNNING")
+    assert (list(run.committed()), Store().run(run.run_id).status) == ([1], "RUNNING")
 
 
 def test_what_is_left_of_a_run_that_is_not_ours_is_tried_once_more_at_the_end(run):
     refusing = Refusing(run, times=1)
     with Outbox(refusing, 0, "spool", print, owned=False) as outbox:
-        outbox.put(parcel(1))
+        outbox.put(delivery(1))
     assert (list(run.committed()), spooled(f"spool/{run.run_id}")) == ([1], [])
 
 
@@ -85,23 +85,23 @@ def test_what_is_refused_for_too_long_is_spooled_and_uploaded_later(run, tmp_pat
     assert (list(run.committed()), len(spooled(f"spool/{run.run_id}"))) == ([], 4)  # and the end
     assert deliver_spooled(run, f"spool/{run.run_id}") == 4
     assert list(run.committed()) == [1, 2, 3]
-    assert run.store.run(run.run_id).status == "FINISHED"
+    assert Store().run(run.run_id).status == "FINISHED"
     assert spooled(f"spool/{run.run_id}") == []
 
 
 def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch):
-    monkeypatch.setattr("datamap.tracking.outbox.LONGEST_PAUSE", 0)
+    monkeypatch.setattr("datamap.tracking.failures.LONGEST_PAUSE", 0)
     send_all = send(Refusing(run, times=1), [1, 2, 3], patience=0)
     assert "observations go to" in send_all[0]
     assert list(run.committed()) == [1, 2, 3]
     assert spooled(f"spool/{run.run_id}") == []
 
 
-def test_a_store_that_is_away_is_not_asked_for_every_parcel(run):
+def test_a_store_that_is_away_is_not_asked_for_every_delivery(run):
     refusing = Refusing(run, times=99)
     with pytest.raises(TrackingError):
         send(refusing, range(1, 8), patience=0)
-    assert 99 - refusing.times == 2  # the first parcel, and the last, which ends the run
+    assert 99 - refusing.times == 2  # the first delivery, and the last, which ends the run
 
 
 def test_a_run_that_is_gone_is_not_tried_again(run):
@@ -113,29 +113,29 @@ def test_a_run_that_is_gone_is_not_tried_again(run):
 
 
 def test_another_writer_stops_this_one(run):
-    other = run.store.run(run.run_id)
+    other = Store().run(run.run_id)
     outbox = Outbox(run, 60, "spool", print)
     with pytest.raises(RunLostError, match="another process has begun to write into run"), outbox:
-        outbox.put(parcel(1))
+        outbox.put(delivery(1))
         while not run.committed():
             time.sleep(0.01)
         other.begin()
-        outbox.put(parcel(2))
+        outbox.put(delivery(2))
     assert list(run.committed()) == [1]
-    assert run.store.run(run.run_id).status == "RUNNING"  # it is the other's
+    assert Store().run(run.run_id).status == "RUNNING"  # it is the other's
 
 
 def test_nowhere_to_put_it_is_said(run, tmp_path):
     (tmp_path / "file").write_text("")
     outbox = Outbox(Refusing(run, times=99), 0, tmp_path / "file", print)
     with pytest.raises(TrackingError, match="could neither be logged nor written to .*make room"), outbox:
-        outbox.put(parcel(1))
+        outbox.put(delivery(1))
 
 
-def test_a_half_written_parcel_is_not_sent(run, tmp_path):
+def test_a_half_written_delivery_is_not_sent(run, tmp_path):
     part = tmp_path / "0000.part"
     part.mkdir()
-    (part / "parcel.json").write_text("{}")
+    (part / "delivery.json").write_text("{}")
     assert deliver_spooled(run, tmp_path) == 0
 
 
@@ -148,8 +148,8 @@ def test_training_does_not_wait_for_the_store(run):
 
     with Outbox(run, 60, "spool", print) as outbox:
         start = time.monotonic()
-        outbox.put(Parcel(1, slow, {"signals.rows": 1}))
-        outbox.put(parcel(2))
+        outbox.put(Delivery(1, slow, {"signals.rows": 1}))
+        outbox.put(delivery(2))
         assert time.monotonic() - start < 5
         hold.set()
     assert list(run.committed()) == [1, 2]

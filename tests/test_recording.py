@@ -81,7 +81,9 @@ def test_the_same_logits_give_the_bytes_of_our_own_training(store):
         record(recorder, 1)
         recorder.commit(1)
     tables = []
-    own = compute.SignalRecorder(lambda number, table: tables.append(table))  # what training.Trainer does
+    own = compute.ObservationCollector(
+        lambda number, table: tables.append(table)
+    )  # what training.Trainer does
     own.record(IDS, LABELS, logits=logits(1), noisy_labels=np.zeros(8, np.int64))
     own.commit(1)
     ((shard, content),) = shards.encoded(tables[0], "epoch", 1, 100, "jsonl")
@@ -230,7 +232,7 @@ def test_what_the_store_does_not_take_is_spooled(store, monkeypatch, command):
         def away(*_):
             raise TrackingError("the store is away")
 
-        patch.setattr("datamap.tracking.store.Run.log_bytes", away)
+        patch.setattr("datamap.tracking.run.Run.log_bytes", away)
         recorder.commit(1)
         with pytest.raises(TrackingError, match="did not take all"):
             recorder.close()
@@ -269,7 +271,7 @@ REFUSED = {
 @pytest.mark.parametrize("message", REFUSED)
 def test_other_tasks_and_bad_shapes_are_refused_in_one_line(message):
     with pytest.raises(SignalError, match=message) as caught:
-        compute.SignalRecorder(print).record(**{**ROWS, **REFUSED[message]})
+        compute.ObservationCollector(print).record(**{**ROWS, **REFUSED[message]})
     assert "\n" not in str(caught.value)
 
 

@@ -102,7 +102,7 @@ def test_upload_of_nothing_says_so(command, store):
 
 def test_what_was_spooled_is_sent_before_resuming(command, client, pairs_file, die_after, monkeypatch):
     from datamap.errors import TrackingError
-    from datamap.tracking.store import Run
+    from datamap.tracking.run import Run
 
     arguments = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "tracking.retry_seconds=0")
     whole = command("train", *arguments).out.split()[1]
@@ -122,6 +122,6 @@ def test_what_was_spooled_is_sent_before_resuming(command, client, pairs_file, d
     killed = client.search_runs(["1"], order_by=["attributes.start_time DESC"])[0].info.run_id
     outcome = command("train", "resume=true", f"run_id={killed}")
     assert outcome.code == 0, outcome.err
-    assert "2 parcels of" in outcome.out  # observation 2, and the end as FAILED
+    assert "2 uploads of" in outcome.out  # observation 2, and the end as FAILED
     assert "resuming after observation 2" in outcome.out
     assert signals(client, killed) == signals(client, whole)

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from datamap import schema
 from datamap.errors import SignalError
-from datamap.signals.compute import SignalRecorder, signal_table
+from datamap.signals.compute import ObservationCollector, signal_table
 
 LOGITS = arrays(
     np.float32, st.tuples(st.integers(1, 5), st.integers(2, 4)), elements=st.floats(-500, 500, width=32)
@@ -71,12 +71,12 @@ BAD = {
 @pytest.mark.parametrize("message", BAD)
 def test_bad_numbers_are_refused(message):
     with pytest.raises(SignalError, match=message):
-        SignalRecorder(lambda *_: None).record(**BAD[message])
+        ObservationCollector(lambda *_: None).record(**BAD[message])
 
 
 def test_recorder_hands_on_whole_observations():
     got = {}
-    recorder = SignalRecorder(got.__setitem__)
+    recorder = ObservationCollector(got.__setitem__)
     for number in (1, 2):
         recorder.record(["a"], [0], logits=[[1.0, 0.0]])
         recorder.record(["b"], [1], logits=[[1.0, 0.0]], noisy_labels=[2])
@@ -86,7 +86,7 @@ def test_recorder_hands_on_whole_observations():
 
 
 def test_recorder_refuses_what_it_cannot_commit():
-    recorder = SignalRecorder(lambda *_: None)
+    recorder = ObservationCollector(lambda *_: None)
     with pytest.raises(SignalError, match="observation 1: nothing was recorded"):
         recorder.commit(1)
     recorder.record([3], [0], logits=[[1.0, 0.0]])

@@ -1,5 +1,6 @@
 """Command line → config → command; a user's mistake → one line and exit code 2."""
 
+import contextlib
 import gc
 import importlib
 import io
@@ -9,7 +10,7 @@ import signal
 import sys
 import tempfile
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -24,6 +25,9 @@ from datamap.commands.overrides import key_of, refuse_with_resume, translate
 from datamap.commands.places import CONF, DEMO
 from datamap.errors import ConfigError, DataMapError, did_you_mean
 from datamap.program import SCRIPTS
+
+if TYPE_CHECKING:
+    from datamap.commands.multirun import Multirun
 
 # Imports make many objects and no garbage: looking for some as often as usual takes a quarter of the
 # wall time of a short command (benchmarks/startup.py).
@@ -137,11 +141,8 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
     name = SCRIPTS.get(command, command)
     overrides = [argument for argument in arguments if argument not in flags]
     swept = {key_of(override) for override in overrides if "," in override}
-    many, failure = None, list[DataMapError]()
-    if {"-m", "--multirun"} & set(flags) and command == "train":
-        from datamap.commands.multirun import Multirun
-
-        many = Multirun()
+    many: Multirun | None = None
+    failure: list[DataMapError] = []
 
     def task(raw: DictConfig) -> None:
         try:
@@ -155,14 +156,19 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
             failure.append(error)  # raised from here, Hydra would print lines of its own
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
-    with tempfile.TemporaryDirectory() as folder:  # for the multirun.yaml that Hydra leaves
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())  # for the multirun.yaml that Hydra leaves
+        if {"-m", "--multirun"} & set(flags) and command == "train":
+            from datamap.commands import multirun
+
+            many = stack.enter_context(multirun.Multirun())
         # Hydra reads the process's arguments, and its parser does not take a flag between overrides.
         sys.argv = [sys.argv[0], *flags, *QUIET, f"hydra.sweep.dir={folder}", *overrides]
         hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
-    if many:
-        many.end()
-    if failure:
-        raise failure[0]
+        if many:
+            many.compare()
+        if failure:
+            raise failure[0]
 
 
 def _key_hint(error: Exception, command: str) -> str:

@@ -4,6 +4,7 @@ datamap compare runs='[<run id>,<run id>]'                       these runs
 datamap compare "runs=params.data = 'demo'"                      an MLflow search filter on the experiment
 """
 
+import contextlib
 from collections.abc import Sequence
 
 from datamap import schema
@@ -14,7 +15,8 @@ from datamap.log import say
 from datamap.maps import groups
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
-from datamap.tracking.store import Run, Store
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
 
 
 def run(config: CompareConfig, overrides: list[str]) -> None:
@@ -27,7 +29,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Run:
 
     Args:
         config: `CompareConfig`.
-        into: `tracking.Run` to log into; None = a new run, which is ended here.
+        into: the run to log into, which its owner ends; None = a new run, which ends here.
     """
     store = Store(config.tracking.uri, config.tracking.experiment)
     members = _members(store, config)
@@ -43,14 +45,10 @@ def compare(config: CompareConfig, into: Run | None = None) -> Run:
     if count < total:
         say(f"note: {count:,} of {total:,} samples are in all runs, and only those are compared")
     names = list(summaries)
-    target = into or store.start_run(config.tracking.run_name or f"compare {', '.join(names)}")
-    target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
-    try:
+    name = config.tracking.run_name or f"compare {', '.join(names)}"
+    with contextlib.nullcontext(into) if into else store.new_run(name) as target:
+        target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
         _log(target, config, members, summaries)
-    except BaseException:
-        target.end("FAILED")
-        raise
-    target.end("FINISHED")
     return target
 
 
@@ -96,7 +94,7 @@ def _log(target, config, members, summaries):
     say(
         f"every run has {counted(len(hard), 'sample')} among its hardest {config.share:.0%}: comparison/always_hard.tsv"
     )
-    say(f"run {target.run_id}  ({target.place})")
+    say(f"run {target.run_id}  ({target.address})")
 
 
 def _log_maps(target, config, summaries):

@@ -27,7 +27,8 @@ from datamap.program import invocation
 from datamap.signals import align
 from datamap.summaries import tsv
 from datamap.tracking import descriptions
-from datamap.tracking.store import PARENT_TAG, Run, Store, opened, resolved
+from datamap.tracking.run import PARENT_TAG, Run
+from datamap.tracking.store import Store, opened, resolved
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 BY_SCORE = ("clean", "relabelled")
@@ -210,11 +211,10 @@ def _counts(samples, choice):
 def _log(store, source, config, file, curated, counts, gone):
     """A new run below the source, with the file and what it is made from and by which rule; returns it."""
     name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
-    run = store.start_run(name, config.tracking.tags)
     rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
-    address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
-    command = _command(source, config, address, curated, gone)
-    try:
+    with store.new_run(name, config.tracking.tags) as run:
+        address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
+        command = _command(source, config, address, curated, gone)
         run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id})
         run.log_params(
             {
@@ -227,11 +227,7 @@ def _log(store, source, config, file, curated, counts, gone):
         run.log_dataset(curated.frame(), "curated", address, curated.digest, "curated")
         run.log_metrics({f"curated/{name}": value for name, value in counts.items()}, 0)
         run.describe(descriptions.of_curated(source.info.run_name, source.link, config.keep, counts, command))
-    except BaseException as error:
-        run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    run.end("FINISHED")
-    say(f"run {run.run_id}  ({run.place})")
+    say(f"run {run.run_id}  ({run.address})")
     say(f"next: {command}")
     return run
 

@@ -20,7 +20,8 @@ from datamap.signals import class_probs, shards
 from datamap.signals.observations import Observations
 from datamap.summaries import dynamics, tsv
 from datamap.tracking import descriptions
-from datamap.tracking.store import Run, Store
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
 
 COLUMNS = {
     "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
@@ -38,7 +39,7 @@ def diagnose(config: DiagnoseConfig) -> Run:
     """Score a run's samples and log `diagnosis.tsv` and its metrics; returns the run."""
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
-    store.adopt_helper(run, "diagnose")
+    store.nest_project_run(run, "diagnose")
     diagnose_run(run, config)
     return run
 

@@ -36,7 +36,7 @@ def export_signals(config):
         raise SignalError(f"folder={folder} is there already and not an empty folder; choose another")
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
-    store.adopt_helper(run, "export_signals")
+    store.nest_project_run(run, "export_signals")
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")

@@ -5,7 +5,7 @@ import time
 from datamap import schema
 from datamap.log import say
 from datamap.signals import shards
-from datamap.tracking.outbox import Parcel
+from datamap.tracking.outbox import Delivery
 from datamap.training import extra
 
 
@@ -27,7 +27,7 @@ def train_passes(todo, done, config, options, ranks, bar, send=None):
         options: `training.FitOptions` of the run's own training.
         ranks: `Ranks` that train together.
         bar: wraps the iterable of an epoch's batches.
-        send: takes a `Parcel` a pass; None in processes that do not own the run.
+        send: takes a `Delivery` a pass; None in processes that do not own the run.
     """
     options = options._replace(collect="eval", every_steps=None)
     for one in todo:
@@ -35,7 +35,7 @@ def train_passes(todo, done, config, options, ranks, bar, send=None):
             start = time.perf_counter()
             tables = _train(one, config, options, ranks, bar)
             if send:
-                send(_parcel(one, tables, config.signals.format))
+                send(_delivery(one, tables, config.signals.format))
                 right = tables[-1][1]["correct"].to_numpy(zero_copy_only=False).mean()
                 say(f"{_name(one)}  {right:.3f}  {time.perf_counter() - start:.1f} s")
 
@@ -55,7 +55,7 @@ def _train(one, config, options, ranks, bar):
     return [(number, shards.concat(ranks.gather(table))) for number, table in own.items()]
 
 
-def _parcel(one, tables, format):
+def _delivery(one, tables, format):
     def files():
         for number, table in tables:
             shard = schema.Shard("epoch", number, one.index, one.count, format, folder=one.folder)
@@ -63,7 +63,7 @@ def _parcel(one, tables, format):
             yield shard.path, content
             yield shard.checksums_path, shards.checksums([shard])
 
-    return Parcel(one.index, files, {schema.PASS_METRICS[one.folder]: len(one.observed)})
+    return Delivery(one.index, files, {schema.PASS_METRICS[one.folder]: len(one.observed)})
 
 
 def _name(one):

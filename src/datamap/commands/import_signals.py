@@ -48,14 +48,9 @@ def import_signals(config):
     contents = _survey(source)
     texts = _texts(config, contents, source) if config.texts else None
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
-    run = store.start_run(config.tracking.run_name, config.tracking.tags)
-    say(f"run {run.run_id}  ({run.place})")
-    try:
+    with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
+        say(f"run {run.run_id}  ({run.address})")
         _log(run, config, source, contents, texts)
-    except BaseException as error:
-        run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    run.end("FINISHED")
     say(f"{counted(contents.count, 'observation')} of {counted(len(contents.samples), 'sample')} imported")
     return run
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 from omegaconf import OmegaConf
 
 from datamap import schema
-from datamap.errors import TrackingError
+from datamap.errors import TrackingError, first_few
 from datamap.log import say
 from datamap.program import invocation
 from datamap.signals import shards
 from datamap.summaries import tsv
-from datamap.tracking.store import listing
 
 # What groupings, regions and marginals are made from.
 MAP_COLUMNS = {
@@ -56,7 +55,9 @@ def signals_of(run, committed=None):
     found, digests = _shards_in(run, schema.SIGNALS_DIR)
     whole, left_out = shards.complete_observations(found, committed or run.committed(), digests)
     if left_out:
-        say(f"note: observation {listing(left_out)} was never committed (a killed run?) and is left out")
+        say(
+            f"note: observation {first_few(sorted(left_out), 8)} was never committed (a killed run?) and is left out"
+        )
     return whole
 
 

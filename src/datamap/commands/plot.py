@@ -17,7 +17,8 @@ from datamap.errors import MapError
 from datamap.log import say
 from datamap.maps import groups
 from datamap.summaries import tsv
-from datamap.tracking.store import Run, Store
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
 
 PLAN_OPTIONS = ("criterion", "threshold", "use_f_times", "use_l_times", "dirty_label", "color")
 MAP_OPTIONS = (
@@ -39,7 +40,7 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
     name = _name(config, plan)
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
-    store.adopt_helper(run, "plot")
+    store.nest_project_run(run, "plot")
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
     samples, count = summary_of(run, config, MAP_COLUMNS | asked)
     with warnings.catch_warnings(record=True) as caught:
@@ -76,7 +77,7 @@ def _log_map(run, figures, figure, name, config):
     for step in (0, max(run.committed())):
         run.log_image(array, path, step)
     run.log_config("plot", yaml(config))
-    say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.place})")
+    say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.address})")
 
 
 def _log_explorer(run, samples, config):

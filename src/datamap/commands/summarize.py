@@ -16,7 +16,8 @@ from datamap.program import invocation
 from datamap.signals import shards
 from datamap.summaries import dynamics, reduction
 from datamap.tracking import descriptions
-from datamap.tracking.store import Run, Store
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
 
 
 def run(config: SummarizeConfig, overrides: list[str]) -> None:
@@ -29,7 +30,7 @@ def summarize(config: SummarizeConfig) -> Run:
     """Reduce a run's signals to one row a sample and log `summary.tsv`; returns the run."""
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
-    store.adopt_helper(run, "summarize")
+    store.nest_project_run(run, "summarize")
     summarize_run(run, config)
     return run
 

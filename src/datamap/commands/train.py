@@ -8,6 +8,7 @@ datamap train -m seed=1,2,3                           three runs under one paren
 datamap train resume=true run_id=latest               go on with a run that was killed
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -26,8 +27,10 @@ from datamap.log import say
 from datamap.program import invocation
 from datamap.signals import shards
 from datamap.summaries import tsv
-from datamap.tracking.outbox import Outbox, Parcel, deliver_spooled, patiently, spool_note, spooled
-from datamap.tracking.store import Run, Store, opened, resolved
+from datamap.tracking.failures import retrying
+from datamap.tracking.outbox import Delivery, Outbox, deliver_spooled, spool_note, spooled
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store, opened, resolved
 from datamap.training import checkpoints
 from datamap.training.processes import Ranks
 
@@ -52,8 +55,8 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
     samples, dev = _data(config)
     # The others come to the store when the first has made it.
     store = Store(config.tracking.uri, config.tracking.experiment, create=True) if ranks.first else None
-    start_run = partial(store.start_run, config.tracking.run_name, config.tracking.tags) if store else None
-    return _fit(config, ranks, samples, dev, start_run, overrides=overrides)
+    new_run = partial(store.new_run, config.tracking.run_name, config.tracking.tags) if store else None
+    return _fit(config, ranks, samples, dev, new_run, overrides=overrides)
 
 
 def _resume(config, ranks):
@@ -84,14 +87,14 @@ def _resume(config, ranks):
     if committed:
         start, slot = checkpoints.load(run.artifacts.find, max(committed))
         say(f"resuming after observation {start.number}")
-    return _fit(own, ranks, samples, dev, lambda: run, start, committed, slot + 1)
+    return _fit(own, ranks, samples, dev, run.until_end, start, committed, slot + 1)
 
 
 def _send_spooled(run, folder):
-    places = spooled(folder)
-    if places:
-        run.claim = spool_note(places[0])["claim"]  # that of the process that spooled them
-        say(f"{counted(deliver_spooled(run, folder), 'parcel')} of {folder} sent")
+    waiting = spooled(folder)
+    if waiting:
+        run.writer = spool_note(waiting[0])["writer"]  # that of the process that spooled them
+        say(f"{counted(deliver_spooled(run, folder), 'upload')} of {folder} sent")
 
 
 def _data(config):
@@ -183,7 +186,10 @@ def _fit_options(config):
 
 
 def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0, overrides=()):
-    """Train on this process's part; the first makes or takes up the run, the others join it."""
+    """Train on this process's part; the first makes or takes up the run, the others join it.
+
+    `get_run()` is a context: the run, which ends with it.
+    """
     from datamap.training import modeling, trainer
 
     if config.trainer.device:
@@ -191,13 +197,27 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0,
     trainer.seed_weights(config.seed)
     texts = samples.texts_a + (samples.texts_b or [])
     model, tokenizer = modeling.build(config.model, texts, len(samples.class_names))
-    run = get_run() if ranks.first else None
-    run_id = ranks.gather(run and run.run_id)[0]
-    patience = config.tracking.retry_seconds
-    # The first is writing into the store at this moment; SQLite may be locked.
-    run = run or patiently(lambda: Store(config.tracking.uri).run(run_id), patience)
     options = _fit_options(config)
     fit = partial(trainer.fit, model, tokenizer, samples, dev, options, start=start, ranks=ranks)
+    with get_run() if ranks.first else contextlib.nullcontext() as taken:
+        run = _joined(taken, config, ranks)
+        return _fit_into(run, config, ranks, samples, dev, fit, options, start, committed, slot, overrides)
+
+
+def _joined(taken, config, ranks):
+    """The run that all processes write into: the one that the first has `taken`, looked up by the others."""
+    patience = config.tracking.retry_seconds
+    if taken:
+        # What is logged before training has no outbox; another process may have SQLite locked just now.
+        retrying(taken.begin, min(patience, START_PATIENCE))
+    run_id, writer = ranks.gather(taken and (taken.run_id, taken.writer))[0]
+    run = taken or retrying(lambda: Store(config.tracking.uri).run(run_id), patience)
+    run.writer = writer
+    return run
+
+
+def _fit_into(run, config, ranks, samples, dev, fit, options, start, committed, slot, overrides):
+    patience, run_id = config.tracking.retry_seconds, run.run_id
     todo = extra_trainings.wanted(config, samples)
     done = ranks.gather(todo and ranks.first and _passes_done(run))[0]
     train_passes = partial(extra_trainings.train_passes, todo, done, config, options, ranks)
@@ -206,10 +226,7 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0,
         fit(report.write, report.progress)
         train_passes(iter)
         return run
-    say(f"run {run_id}  ({run.place})")
-    # What is logged before training has no outbox; another process may have SQLite locked just now.
-    start_patience = min(patience, START_PATIENCE)
-    patiently(run.begin, start_patience)
+    say(f"run {run_id}  ({run.address})")
     outbox = Outbox(run, config.tracking.retry_seconds, config.tracking.spool, say, CHECKPOINTS)
     report = _Reporter(outbox, config, ranks, len(samples), committed, slot)
     if config.plot.live:
@@ -217,7 +234,8 @@ def _fit(config, ranks, samples, dev, get_run, start=None, committed=(), slot=0,
     try:
         with outbox:
             if not config.resume:
-                patiently(partial(_log_start, run, config, overrides, samples, dev), start_patience)
+                log_start = partial(_log_start, run, config, overrides, samples, dev)
+                retrying(log_start, min(patience, START_PATIENCE))
             fit(report.write, report.progress, report.bar)
             train_passes(report.bar, outbox.put)
     except BaseException as error:
@@ -275,8 +293,12 @@ class _Joined:
     def write(self, number, table):
         encoded = list(self.shards.encoded(number, table))
         for shard, content in encoded:
-            patiently(partial(self.run.log_bytes, content, shard.path), self.patience)
+            retrying(partial(self._log, content, shard.path), self.patience)
         self.ranks.gather([shard for shard, _ in encoded])
+
+    def _log(self, content, path):
+        self.run.check_writer()  # another process may have taken the run over
+        self.run.log_bytes(content, path)
 
     def progress(self, progress):
         pass
@@ -316,7 +338,7 @@ class _Reporter:
         if progress.number not in self.committed:
             commit = {schema.COMMIT_METRIC: self.samples}
             metrics, then = {**progress.metrics, **commit}, self._draw_live(progress.number)
-            self.outbox.put(Parcel(progress.number, files, metrics, then=then))
+            self.outbox.put(Delivery(progress.number, files, metrics, then=then))
             self.kept += 1
             self.slot += 1
         self._say(progress)

@@ -7,11 +7,12 @@ datamap upload folder=/data/datamap-spool
 from pathlib import Path
 
 from datamap.commands.config import UploadConfig
-from datamap.errors import TrackingError
+from datamap.errors import TrackingError, counted
 from datamap.log import say
 from datamap.program import invocation
 from datamap.tracking import outbox
-from datamap.tracking.store import Run, Store
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
 
 
 def run(config: UploadConfig, overrides: list[str]) -> None:
@@ -22,15 +23,15 @@ def run(config: UploadConfig, overrides: list[str]) -> None:
 
 def upload(config: UploadConfig) -> list[Run]:
     """Send what training spooled to disk into its runs; returns them."""
-    places = [place for place in sorted(Path(config.folder).glob("*")) if outbox.spooled(place)]
-    if not places:
+    waiting = [folder for folder in sorted(Path(config.folder).glob("*")) if outbox.spooled(folder)]
+    if not waiting:
         raise TrackingError(f"folder={config.folder}: nothing is spooled there")
     runs = []
-    for place in places:
-        note = outbox.spool_note(outbox.spooled(place)[0])
+    for folder in waiting:
+        note = outbox.spool_note(outbox.spooled(folder)[0])
         run = Store(note["tracking_uri"]).run(note["run_id"])
-        run.claim = note["claim"]
-        count = outbox.deliver_spooled(run, place)
-        say(f"{count} parcels sent into run {run.run_id}  ({run.place})")
+        run.writer = note["writer"]
+        count = outbox.deliver_spooled(run, folder)
+        say(f"{counted(count, 'upload')} sent into run {run.run_id}  ({run.address})")
         runs.append(run)
     return runs

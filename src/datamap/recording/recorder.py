@@ -1,6 +1,7 @@
 """Signals of anybody's training loop, in an MLflow run: as our own training logs them, by the same path."""
 
 import atexit
+import contextlib
 import operator
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from datamap.log import say
 from datamap.program import invocation
 from datamap.signals import align, compute, shards
 from datamap.summaries import tsv
-from datamap.tracking.outbox import Outbox, Parcel
+from datamap.tracking.outbox import Delivery, Outbox
 from datamap.tracking.store import Store, active_run_id
 
 UNITS = ("epoch", "step")
@@ -25,7 +26,7 @@ RETRY_SECONDS = 300
 SPOOL = "datamap-spool"
 
 
-class SignalRecorder(compute.SignalRecorder):
+class SignalRecorder(compute.ObservationCollector):
     """Records what a model says of each training sample, in a training loop of your own.
 
         with datamap.SignalRecorder(class_names=["no", "yes"]) as recorder:
@@ -63,16 +64,15 @@ class SignalRecorder(compute.SignalRecorder):
         self._class_names, self._format, self._unit = class_names, format, unit
         self._samples = None if samples is None else _sample_table(samples)
         self._rows, self._observations, self._metrics, self._closed = 0, 0, {}, False
-        self.run, owned = _open(run_id, run_name, tags)
-        self.run_id = self.run.run_id
-        self.run.begin(owned)
-        self._outbox = Outbox(self.run, RETRY_SECONDS, SPOOL, say, owned=owned).__enter__()
-        atexit.register(self._abandon)
-        try:
+        with contextlib.ExitStack() as stack:  # until all is well, an error ends the run
+            self.run, owned = _open(stack, run_id, run_name, tags)
+            self.run_id = self.run.run_id
+            self.run.begin(owned)
+            outbox = Outbox(self.run, RETRY_SECONDS, SPOOL, say, owned=owned)
+            self._outbox = stack.enter_context(outbox)
             self._log_start()
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
+            self._life = stack.pop_all()
+        atexit.register(self._abandon)
 
     def _log_start(self):
         if self._class_names is not None:
@@ -115,7 +115,7 @@ class SignalRecorder(compute.SignalRecorder):
         def files():
             return shards.files(table, self._unit, number, SHARD_ROWS, self._format)
 
-        self._outbox.put(Parcel(number, files, {**self._metrics, schema.COMMIT_METRIC: table.num_rows}))
+        self._outbox.put(Delivery(number, files, {**self._metrics, schema.COMMIT_METRIC: table.num_rows}))
         self._rows = table.num_rows
         self._observations += 1
 
@@ -170,13 +170,15 @@ class SignalRecorder(compute.SignalRecorder):
         if lost:
             say(f"note: {counted(lost, 'record')} after observation {self._last} never committed, and lost")
         try:
-            self._outbox.__exit__(kind, error, trace)
+            if kind and error is None:  # at the end of a process only the type is known
+                error = KeyboardInterrupt() if issubclass(kind, KeyboardInterrupt) else RuntimeError()
+            self._life.__exit__(kind, error, trace)
         finally:
             logged = f"{counted(self._observations, 'observation')} of {counted(self._rows, 'sample')}"
-            say(f"run {self.run_id}  ({self.run.place}): {logged}")
+            say(f"run {self.run_id}  ({self.run.address}): {logged}")
             if self._observations:
-                here = self.run.store.uri == f"sqlite:///{Path.cwd()}/mlflow.db"
-                where = [] if here else [f"tracking.uri={self.run.store.uri}"]
+                here = self.run.tracking_uri == f"sqlite:///{Path.cwd()}/mlflow.db"
+                where = [] if here else [f"tracking.uri={self.run.tracking_uri}"]
                 say(f"next: {invocation('summarize', f'run_id={self.run_id}', *where)}")
 
     def _abandon(self):
@@ -190,11 +192,11 @@ def _refuse_unknown(name, value, choices):
         raise ConfigError(f"{name}={value!r}: it is one of {first_few(choices)}")
 
 
-def _open(run_id, run_name, tags):
-    """(the run to write into, whether it is ours)."""
+def _open(stack, run_id, run_name, tags):
+    """(the run to write into, whether it is ours); one of ours ends with the stack."""
     theirs = run_id or active_run_id()
     if not theirs:
-        return Store(create=True).start_run(run_name, tags), True
+        return stack.enter_context(Store(create=True).new_run(run_name, tags)), True
     if run_name or tags:
         raise ConfigError(f"run_name= and tags= are for a new run, but signals go into run {theirs}")
     run = Store().run(theirs)

@@ -166,12 +166,12 @@ def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where=
     return pa.table({name: _column(values) for name, values in columns.items()})
 
 
-class SignalRecorder:
+class ObservationCollector:
     """Collects the signals of one observation after the other, from any training loop.
 
-    >>> recorder = SignalRecorder(lambda number, table: print(number, table.num_rows))
-    >>> recorder.record(ids=[0, 1], labels=[1, 0], logits=[[0.0, 2.0], [1.0, 0.5]])
-    >>> table = recorder.commit(1)
+    >>> collector = ObservationCollector(lambda number, table: print(number, table.num_rows))
+    >>> collector.record(ids=[0, 1], labels=[1, 0], logits=[[0.0, 2.0], [1.0, 0.5]])
+    >>> table = collector.commit(1)
     1 2
     """
 

@@ -1,7 +1,7 @@
 """Sends what training makes into its run: off the training thread, in order, retried, spooled when all fails.
 
-put(Parcel) → queue → thread → run
-                         └──→ <spool>/<run id>/<number>/ … → deliver_spooled (src/upload.py)
+put(Delivery) → queue → thread → run
+                           └──→ <spool>/<run id>/<number>/ … → deliver_spooled (datamap upload)
 """
 
 import contextlib
@@ -11,223 +11,230 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple
 
-from datamap.errors import RunLostError, TrackingError
+from datamap.errors import RunLostError, TrackingError, counted
 from datamap.program import invocation
+from datamap.tracking import failures
+from datamap.tracking.run import Run, status_after
 
-WAITING = 2  # parcels that may wait before training does
-LONGEST_PAUSE = 15  # seconds between two attempts
+WAITING = 2  # deliveries that may wait before training does
+NOTE = "delivery.json"
 
 
-class Parcel(NamedTuple):
+class Delivery(NamedTuple):
     """What is logged together; the metrics come last and commit the files.
 
-    `files()` yields (artifact path, bytes), and is called in the sending thread. `metrics` is
+    `files()` yields (artifact path, bytes), and is called once, in the sending thread. `metrics` is
     {name: value} at step `number`; `status` ends the run ("" leaves its status to its owner), and
     removes the artifacts at `remove`.
     `then(run)` is called when all that is sent, and never tried again.
     """
 
     number: int
-    files: Callable = tuple
-    metrics: dict = {}
+    files: Callable[[], Iterable[tuple[str, bytes]]] = tuple
+    metrics: dict[str, float] = {}
     status: str | None = None
     remove: str | None = None
-    then: Callable | None = None
+    then: Callable[[Run], None] | None = None
 
 
 class Outbox:
     """A context: what is put in is delivered by its end, or lies in the spool; the run ends with a status.
 
     Args:
-        run: `tracking.Run`.
-        patience: seconds for which a parcel is retried before it is spooled.
+        run: to send into.
+        patience: seconds for which a delivery is retried before it is spooled.
         spool: folder for what could not be sent.
         say: prints a line.
         finished: what to remove from the run when training ends well.
         owned: whether the run's status is ours to set.
     """
 
-    def __init__(self, run, patience, spool, say, finished=None, owned=True):
+    def __init__(
+        self, run: Run, patience: float, spool: str | Path, say: Callable[[str], None],
+        finished: str | None = None, owned: bool = True,
+    ) -> None:  # fmt: skip
         self.owned = owned
         self.run, self.patience, self.say, self.finished = run, patience, say, finished
         self.folder = Path(spool, run.run_id)
-        self.failure = None
-        self._refused = 0  # when the store last took nothing; while offline it is asked only so often
-        self._queue = queue.Queue(WAITING)
+        self.failure: BaseException | None = None
+        self._refused = 0.0  # when the store last took nothing; while offline it is asked only so often
+        self._queue: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._room = threading.Semaphore(WAITING + 1)  # and the one that is being sent
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True, name="outbox")
 
-    def __enter__(self):
+    def __enter__(self) -> "Outbox":
+        self.run.ends_elsewhere = True
         self._thread.start()
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is KeyboardInterrupt:
             self._hurry.set()  # one attempt, then the spool: the user wants to leave
-        status = "FINISHED" if kind is None else "KILLED" if kind is KeyboardInterrupt else "FAILED"
-        status = status if self.owned else ""
-        self._end(Parcel(0, status=status, remove=self.finished if kind is None else None))
+        status = status_after(kind) if self.owned else ""
+        self._end(Delivery(0, status=status, remove=None if kind else self.finished))
         left = spooled(self.folder)
         if left:
             self.say(
-                f"{len(left)} parcels of run {self.run.run_id} lie in {self.folder}; "
-                f"when {self.run.store.uri} answers again: {invocation('upload', f'folder={self.folder.parent}')}"
+                f"{counted(len(left), 'upload')} of run {self.run.run_id} wait in {self.folder}; "
+                f"when {self.run.tracking_uri} answers again: "
+                f"{invocation('upload', f'folder={self.folder.parent}')}"
             )
         if kind is None and self.failure:
             raise self.failure
         if kind is None and left:
-            raise TrackingError(f"{self.run.store.uri} did not take all; see the line above")
+            raise TrackingError(f"{self.run.tracking_uri} did not take all; see the line above")
 
-    def put(self, parcel):
-        """Hand over a parcel; waits while too many are under way.
+    def put(self, delivery: Delivery) -> None:
+        """Hand over a delivery; waits while too many are under way.
 
         Raises:
-            TrackingError: an earlier parcel could neither be sent nor spooled, or the run is gone.
+            TrackingError: an earlier delivery could neither be sent nor spooled, or the run is gone.
         """
+        self._room.acquire()
         if self.failure:
             raise self.failure
-        self._queue.put(parcel)
+        self._queue.put(delivery)
 
     def _end(self, last):
         try:
-            self._queue.put(last)
-            self._queue.put(None)
+            with failures.uninterrupted():
+                self._queue.put(last)
             self._thread.join()
         except KeyboardInterrupt:  # the user has no patience left: spool at once
             self._hurry.set()
             self._thread.join()
 
     def _work(self):
-        while (parcel := self._queue.get()) is not None:
-            if self.failure is None:
-                try:
-                    self._deliver(parcel)
-                except (TrackingError, OSError) as error:
-                    self.failure = error if isinstance(error, TrackingError) else _not_spooled(self, error)
-                except BaseException as error:  # a bug: the main thread shall raise it
-                    self.failure = error
-
-    def _deliver(self, parcel):
-        files = list(parcel.files())
-        offline = bool(spooled(self.folder))
-        start, pause = time.monotonic(), 1
-        lately = offline and start - self._refused < LONGEST_PAUSE and parcel.status is None
-        while not lately:
+        delivery = Delivery(0)
+        while delivery.status is None:  # the last one has a status
+            delivery = self._queue.get()
             try:
-                deliver_spooled(self.run, self.folder)
-                _send(self.run, files, parcel)
-                if parcel.then and not self._hurry.is_set():
+                if self.failure is None:
+                    self._deliver(delivery)
+                elif delivery.status:  # what failed ends the run, unless it is gone or another process's
                     with contextlib.suppress(TrackingError):
-                        parcel.then(self.run)
-                return
-            except RunLostError:
-                raise
+                        _send(self.run, (), Delivery(0, status="FAILED"))
             except TrackingError as error:
-                self._refused = time.monotonic()
-                waited = self._refused - start
-                if offline or waited + pause > self.patience or self._hurry.is_set():
-                    break
-                if pause == 1:
-                    self.say(f"note: {error}; trying again for up to {self.patience} s")
-                self._hurry.wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-        _spool(self.run, self.folder, files, parcel)
-        if not offline:
-            self.say(f"note: {self.run.store.uri} takes nothing; observations go to {self.folder}")
+                self.failure = error
+            except OSError as error:
+                self.failure = self._not_spooled(error)
+            except BaseException as error:  # a bug: the main thread shall raise it
+                self.failure = error
+            finally:
+                self._room.release()
 
-
-def patiently(action, patience):
-    """Result of `action()`, tried again for `patience` seconds while the store does not answer.
-
-    Raises:
-        TrackingError: it does not answer for so long, or the run is gone.
-    """
-    end, pause = time.monotonic() + patience, 1
-    while True:
+    def _deliver(self, delivery):
+        files = list(delivery.files())
+        offline = bool(spooled(self.folder))
+        lately = offline and time.monotonic() - self._refused < failures.LONGEST_PAUSE
+        if lately and delivery.status is None:
+            self._spool(files, delivery, offline)
+            return
+        policy = failures.policy(0 if offline else self.patience, self._hurry, self._say_retry)
         try:
-            return action()
-        except TrackingError as error:
-            if isinstance(error, RunLostError) or time.monotonic() + pause > end:
-                raise
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            policy(self._send_all, files, delivery)
+        except RunLostError:
+            raise
+        except TrackingError:
+            self._refused = time.monotonic()
+            self._spool(files, delivery, offline)
+            return
+        if delivery.then and not self._hurry.is_set():
+            with contextlib.suppress(TrackingError):
+                delivery.then(self.run)
+
+    def _send_all(self, files, delivery):
+        deliver_spooled(self.run, self.folder)
+        _send(self.run, files, delivery)
+
+    def _say_retry(self, state):
+        if state.attempt_number == 1:
+            self.say(f"note: {state.outcome.exception()}; trying again for up to {self.patience} s")
+
+    def _spool(self, files, delivery, offline):
+        _spool(self.run, self.folder, files, delivery)
+        if not offline:
+            self.say(f"note: {self.run.tracking_uri} takes nothing; observations go to {self.folder}")
+
+    def _not_spooled(self, error):
+        return TrackingError(
+            f"run {self.run.run_id}: an observation could neither be logged nor written to {self.folder} ({error}); "
+            "what was committed before is safe: make room, then resume=true"
+        )
 
 
-def _not_spooled(outbox, error):
-    return TrackingError(
-        f"run {outbox.run.run_id}: an observation could neither be logged nor written to {outbox.folder} ({error}); "
-        "what was committed before is safe: make room, then resume=true"
-    )
-
-
-def _send(run, files, parcel, at=None):
-    """Log a parcel: files first, then the metrics that commit them. Doing it twice does no harm."""
-    run.check_claim()
+def _send(run, files, delivery, at=None):
+    """Log a delivery: files first, then the metrics that commit them. Doing it twice does no harm."""
+    run.check_writer()
     for path, content in files:
         run.log_bytes(content, path)
-    run.check_claim()
-    if parcel.metrics:
-        run.log_metrics(parcel.metrics, parcel.number, at)
-    if parcel.status:
-        run.end(parcel.status)
-    if parcel.remove:
+    run.check_writer()
+    if delivery.metrics:
+        run.log_metrics(delivery.metrics, delivery.number, at)
+    if delivery.status:
+        run.end(delivery.status)
+    if delivery.remove:
         with contextlib.suppress(TrackingError):  # some stores delete nothing; what is left does no harm
-            run.remove(parcel.remove)
+            run.remove(delivery.remove)
 
 
-def _spool(run, folder, files, parcel):
-    """Write a parcel to disk: whole under its name, or not at all."""
+def _spool(run, folder, files, delivery):
+    """Write a delivery to disk: complete under its name, or not at all."""
     before = spooled(folder)
-    place = folder / f"{int(before[-1].name) + 1 if before else 0:04d}"
-    part = folder / f"{place.name}.part"
+    target = folder / f"{int(before[-1].name) + 1 if before else 0:04d}"
+    part = folder / f"{target.name}.part"
     shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
     for path, content in files:
-        target = part / "files" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    part.mkdir(parents=True, exist_ok=True)
+        file = part / "files" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
     note = {
-        "tracking_uri": run.store.uri,
+        "tracking_uri": run.tracking_uri,
         "run_id": run.run_id,
-        "claim": run.claim,
+        "writer": run.writer,
         "time": run.now(),
         "files": [path for path, _ in files],
-        **{key: getattr(parcel, key) for key in ("number", "metrics", "status", "remove")},
+        **{key: getattr(delivery, key) for key in ("number", "metrics", "status", "remove")},
     }
-    (part / "parcel.json").write_text(json.dumps(note, indent=1), encoding="utf-8")
+    (part / NOTE).write_text(json.dumps(note, indent=1), encoding="utf-8")
     os.sync()
-    part.rename(place)
+    part.rename(target)
 
 
-def spooled(folder):
-    """Folders of the parcels of one run that wait in the spool, in order."""
-    return sorted(path for path in Path(folder).glob("*[0-9]") if (path / "parcel.json").is_file())
+def spooled(folder: str | Path) -> list[Path]:
+    """Folders of the deliveries of one run that wait in the spool, in order."""
+    return sorted(path for path in Path(folder).glob("*[0-9]") if (path / NOTE).is_file())
 
 
-def spool_note(place):
-    """What is known of a spooled parcel: its store, run, claim, metrics and files."""
-    return json.loads((place / "parcel.json").read_text(encoding="utf-8"))
+def spool_note(folder: Path) -> dict[str, Any]:
+    """What is known of a spooled delivery: its store, run, writer, metrics and files."""
+    return json.loads((folder / NOTE).read_text(encoding="utf-8"))
 
 
-def deliver_spooled(run, folder):
-    """Send the parcels of a run that lie in `folder`, oldest first, and delete each once it is sent.
+def deliver_spooled(run: Run, folder: str | Path) -> int:
+    """Send the deliveries of a run that lie in `folder`, oldest first, and delete each once it is sent.
 
     Returns:
         how many were sent.
     Raises:
         TrackingError: the store does not take one; it and the later ones stay.
     """
-    places = spooled(folder)
-    for place in places:
-        note = spool_note(place)
-        files = [(path, (place / "files" / path).read_bytes()) for path in note["files"]]
-        parcel = Parcel(note["number"], tuple, note["metrics"], note["status"], note["remove"])
-        _send(run, files, parcel, note["time"])
-        shutil.rmtree(place)
-    if places:
+    found: Sequence[Path] = spooled(folder)
+    for waiting in found:
+        note = spool_note(waiting)
+        files = [(path, (waiting / "files" / path).read_bytes()) for path in note["files"]]
+        delivery = Delivery(note["number"], tuple, note["metrics"], note["status"], note["remove"])
+        _send(run, files, delivery, note["time"])
+        shutil.rmtree(waiting)
+    if found:
         shutil.rmtree(folder, ignore_errors=True)
-    return len(places)
+    return len(found)

@@ -10,7 +10,7 @@ from paddlenlp.transformers import LinearDecayWithWarmup
 
 from datamap.errors import TrainingError
 from datamap.schema import KINDS
-from datamap.signals.compute import SignalRecorder, log_softmax, of_label
+from datamap.signals.compute import ObservationCollector, log_softmax, of_label
 from datamap.training.checkpoints import Checkpoint
 from datamap.training.modeling import encode, first_token_only
 from datamap.training.processes import Ranks
@@ -120,7 +120,7 @@ class Trainer:
             self.tokens if observed is None else encode(tokenizer, observed, options.max_length)
         )
         self.dev, self.dev_tokens = dev, dev and encode(tokenizer, dev, options.max_length)
-        self.recorder = SignalRecorder(write)
+        self.recorder = ObservationCollector(write)
         self.steps_per_epoch = -(-len(samples) // options.batch_size)
         self.schedule = LinearDecayWithWarmup(
             options.lr, self.steps_per_epoch * options.epochs, options.warmup

@@ -1,0 +1,101 @@
+"""What MLflow and its stores raise → `TrackingError`, and what is tried again."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import requests
+import tenacity
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from datamap.errors import RunLostError, TrackingError
+
+LONGEST_PAUSE = 15  # seconds between two attempts
+# What a store refuses again, however often it is asked: by MLflow's error code, by the database's or Python's
+# error behind it, by the HTTP status of an artifact.
+REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED")
+CALLERS_FAULTS = (DataError, IntegrityError, OverflowError, TypeError, ValueError)
+REFUSED_STATUS = (400, 403, 404, 413)
+
+Result = TypeVar("Result")
+
+
+@contextlib.contextmanager
+def translated_errors(what: str) -> Iterator[None]:
+    """Raise what MLflow, its database, the network or the disk raise as a TrackingError that begins with `what`.
+
+    Raises:
+        RunLostError: the store refuses it, and would refuse it again.
+        TrackingError: it may go well a moment later.
+    """
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ImportError, OverflowError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        kind = RunLostError if _is_refusal(error) else TrackingError
+        raise kind(f"{what}: {reason}") from error
+
+
+def _is_refusal(error):
+    if isinstance(error, MlflowException):
+        return error.error_code in REFUSALS or isinstance(error.__cause__, CALLERS_FAULTS)
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.status_code in REFUSED_STATUS
+    return isinstance(error, (*CALLERS_FAULTS, ImportError)) and not isinstance(error, OSError)
+
+
+def policy(
+    patience: float,
+    hurry: threading.Event,
+    before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
+) -> tenacity.Retrying:
+    """How a refused call is tried again: for `patience` seconds, with growing pauses, until `hurry` is set.
+
+    What the store would refuse again is not tried again.
+    """
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(
+            lambda error: isinstance(error, TrackingError) and not isinstance(error, RunLostError)
+        ),
+        wait=tenacity.wait_exponential(max=LONGEST_PAUSE),
+        stop=tenacity.stop_before_delay(patience) | tenacity.stop_when_event_set(hurry),
+        sleep=tenacity.sleep_using_event(hurry),
+        before_sleep=before_sleep,
+        reraise=True,
+    )
+
+
+def retrying(action: Callable[[], Result], patience: float) -> Result:
+    """Result of `action()`, tried again for `patience` seconds while the store does not answer.
+
+    Raises:
+        TrackingError: it does not answer for so long.
+        RunLostError: it answers, and refuses.
+    """
+    return policy(patience, threading.Event())(action)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold the first Ctrl-C or SIGTERM back until the block is over; a second one acts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = []
+
+    def hold(number, frame):
+        held.append(number)
+        if len(held) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if held:
+        raise KeyboardInterrupt

@@ -1,0 +1,265 @@
+"""One MLflow run: its life, what is logged into it, and what is read from it."""
+
+import contextlib
+import hashlib
+import json
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.time import get_current_time_millis
+
+from datamap import schema
+from datamap.errors import RunLostError, TrackingError
+from datamap.tracking.artifacts import Artifacts, folder_of
+from datamap.tracking.failures import translated_errors, uninterrupted
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+WRITER_TAG = "mlflow.datamap.writer"  # the UI hides tags of this prefix
+PARENT_TAG = "mlflow.parentRunId"
+NAME_TAG = "mlflow.runName"
+NOTE_TAG = "mlflow.note.content"
+RUNS_SCHEME = "runs:/"  # MLflow's address of an artifact
+OUR_NOTE_TAG = "mlflow.datamap.note"  # digest of what we wrote there last
+
+
+class Run:
+    """One MLflow run: what it holds and what is logged into it. All errors are TrackingErrors."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self.client, self.tracking_uri = client, client.tracking_uri
+        try:
+            run = self.client.get_run(run_id)
+        except MlflowException as error:
+            raise TrackingError(
+                f"run {run_id!r} is not in {self.tracking_uri} ({str(error).splitlines()[0]}); "
+                "see the ids in the UI, or use run_id=latest"
+            ) from error
+        if run.info.lifecycle_stage == "deleted":
+            raise RunLostError(
+                f"run {run_id} was deleted; restore it with: mlflow runs restore --run-id {run_id}"
+            )
+        self.info, self.run_id = run.info, run.info.run_id
+        self.writer: str | None = None  # what the tag of that name holds while this process writes
+        self.ends_elsewhere = False  # whether somebody else sets its final status, such as the outbox
+        self._inputs = run.inputs
+        self._params = run.data.params
+
+    @property
+    def status(self) -> str:
+        """RUNNING, FINISHED, KILLED or FAILED, as of when the run was looked up."""
+        return self.info.status
+
+    def dataset_digest(self) -> str | None:
+        """Digest of the dataset that the run was trained on; None where it was not logged."""
+        inputs = self._inputs.dataset_inputs if self._inputs else []
+        training = [i for i in inputs if any(tag.value == "training" for tag in i.tags)]
+        return training[0].dataset.digest if training else None
+
+    @property
+    def address(self) -> str:
+        """Where a person finds the run: a link when there is a server, else its name and store."""
+        if urlparse(self.tracking_uri).scheme in ("http", "https"):
+            return f"{self.tracking_uri}/{self.link}"
+        return f"{self.tracking_uri}, run {self.info.run_name}"
+
+    @property
+    def link(self) -> str:
+        """Address of the run within the UI, for descriptions of other runs."""
+        return f"#/experiments/{self.info.experiment_id}/runs/{self.run_id}"
+
+    # ------------------------------------------------------------------ its life
+
+    @contextlib.contextmanager
+    def until_end(self) -> Iterator["Run"]:
+        """End the run with the block: FINISHED, KILLED by Ctrl-C or SIGTERM, or FAILED by any other error."""
+        try:
+            yield self
+        except BaseException as error:
+            with contextlib.suppress(TrackingError):  # the error that ended it is the one to tell
+                self._end_with(error)
+            raise
+        self._end_with(None)
+
+    def _end_with(self, error):
+        if not self.ends_elsewhere:
+            with uninterrupted():
+                self.end(status_after(type(error) if error else None))
+
+    def begin(self, owned: bool = True) -> None:
+        """Mark this process as the one that writes into the run from now on, and as running a run of ours."""
+        self.writer = uuid.uuid4().hex
+        if owned:
+            with translated_errors(f"run {self.run_id}"):
+                self.client.update_run(self.run_id, status="RUNNING")
+        self.set_tags({WRITER_TAG: self.writer})
+
+    def check_writer(self) -> None:
+        """Raise RunLostError when the run was deleted, or another process has begun to write into it."""
+        with translated_errors(f"run {self.run_id}"):
+            run = self.client.get_run(self.run_id)
+        if run.info.lifecycle_stage == "deleted":
+            raise RunLostError(f"run {self.run_id} was deleted while training wrote into it")
+        if run.data.tags.get(WRITER_TAG) != self.writer:
+            raise RunLostError(f"another process has begun to write into run {self.run_id}; this one stops")
+
+    def end(self, status: str) -> None:
+        """Set the final status: FINISHED, KILLED or FAILED."""
+        with translated_errors(f"run {self.run_id}: status"):
+            self.client.set_terminated(self.run_id, status)
+
+    # ------------------------------------------------------------------ what is logged
+
+    def remove(self, path: str) -> None:
+        """Delete the artifacts below `path`."""
+        with (
+            translated_errors(f"run {self.run_id}: removal of {path}"),
+            contextlib.suppress(NotImplementedError),
+        ):
+            get_artifact_repository(self.info.artifact_uri).delete_artifacts(path)
+
+    def now(self) -> int:
+        """Time as metrics have it: milliseconds since 1970."""
+        return get_current_time_millis()
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Set {name: value} as tags of the run."""
+        with translated_errors(f"run {self.run_id}: tags"):
+            self.client.log_batch(self.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+
+    def describe(self, text: str) -> None:
+        """Put a text of ours (Markdown) as the run's description, unless somebody wrote one of their own."""
+        with translated_errors(f"run {self.run_id}"):
+            tags = self.client.get_run(self.run_id).data.tags
+        if NOTE_TAG not in tags or _digest(tags[NOTE_TAG]) == tags.get(OUR_NOTE_TAG):
+            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: _digest(text)})
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Log params; those that `mlflow run` logged already under the same name stay."""
+        new = [Param(key, str(value)) for key, value in params.items() if key not in self._params]
+        with translated_errors(f"run {self.run_id}: params"):
+            self.client.log_batch(self.run_id, params=new)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int, at: int | None = None) -> None:
+        """Log {name: value} at a step; `at` is the time in milliseconds since 1970, now by default."""
+        now = at or self.now()
+        with translated_errors(f"run {self.run_id}: metrics"):
+            self.client.log_batch(self.run_id, [Metric(k, v, now, step) for k, v in metrics.items()])
+
+    def log_text(self, text: str, path: str) -> None:
+        """Log a text as artifact `path`, UTF-8, its line ends as they are."""
+        self.log_bytes(text.encode("utf-8"), path)
+
+    def log_bytes(self, content: bytes, path: str) -> None:
+        """Log bytes as artifact `path`."""
+        with (
+            translated_errors(f"run {self.run_id}: artifact {path}"),
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            file = Path(folder, Path(path).name)
+            file.write_bytes(content)
+            self.log_file(file, path)
+
+    def log_file(self, file: Path, path: str) -> None:
+        """Log a file, called as the artifact is, as artifact `path`."""
+        with translated_errors(f"run {self.run_id}: artifact {path}"):
+            self.client.log_artifact(self.run_id, str(file), folder_of(path))
+
+    def log_config(self, step: str, yaml: str, overrides: Iterable[str] | None = None) -> None:
+        """Log a command's composed config, for people, and the overrides that were given, as data."""
+        self.log_text(yaml, f"config/{step}.yaml")
+        if overrides is not None:
+            self.log_text(json.dumps(list(overrides), ensure_ascii=False), f"config/{step}.overrides.json")
+
+    def log_labels(self, names: Sequence[str]) -> None:
+        """Log class index → class name."""
+        self.log_text(
+            json.dumps(dict(enumerate(names)), ensure_ascii=False, indent=1) + "\n", schema.LABELS_FILE
+        )
+
+    def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
+        """Log labelled texts as a dataset input of the run: name, digest, schema and size."""
+        of_run = source.startswith(RUNS_SCHEME)  # MLflow knows no kind of source for its own artifacts
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about integer columns and sources of two readings
+            dataset = mlflow.data.from_pandas(
+                frame, source=None if of_run else source, targets="label", name=name, digest=digest
+            )
+            entity = dataset._to_mlflow_entity()
+        if of_run:
+            source = json.dumps({"uri": source})
+            entity = Dataset(name, digest, "artifact", source, entity.schema, entity.profile)
+        tag = InputTag("mlflow.data.context", context)
+        with translated_errors(f"run {self.run_id}: dataset"):
+            self.client.log_inputs(self.run_id, [DatasetInput(entity, [tag])])
+
+    def log_image(self, array: "np.ndarray", name: str, step: int) -> None:
+        """Log a picture into the image series `name`: the UI shows it with a slider over steps."""
+        with translated_errors(f"run {self.run_id}: image {name}"):
+            self.client.log_image(self.run_id, array, key=name, step=step, synchronous=True)
+
+    # ------------------------------------------------------------------ what is read
+
+    def overrides(self, step: str) -> list[str]:
+        """The overrides that a command was given; [] where they are not known."""
+        content = self.artifacts.find(f"config/{step}.overrides.json")
+        return json.loads(content) if content else []
+
+    def class_names(self) -> tuple[str, ...]:
+        """Class names by index; () where the run has none."""
+        content = self.artifacts.find(schema.LABELS_FILE)
+        return tuple(json.loads(content).values()) if content else ()
+
+    def metrics(self) -> dict[str, float]:
+        """{name: latest value} of all metrics."""
+        with translated_errors(f"run {self.run_id}"):
+            return self.client.get_run(self.run_id).data.metrics
+
+    def time_of(self, metric: str) -> int:
+        """When a metric was last logged, in milliseconds since 1970; 0 = never."""
+        return max((entry.timestamp for entry in self._history(metric)), default=0)
+
+    def committed(self, metric: str = schema.COMMIT_METRIC) -> dict[int, int]:
+        """{observation number: rows} of the observations that were committed; of another metric: {step: value}."""
+        return {entry.step: int(entry.value) for entry in self._history(metric)}
+
+    def _history(self, metric: str) -> list[Any]:
+        with translated_errors(f"run {self.run_id}: metric {metric}"):
+            return self.client.get_metric_history(self.run_id, metric)
+
+    def files(self, folder: str | None) -> list[str]:
+        """Artifact paths of all that lies in a folder, committed or not."""
+        with translated_errors(f"run {self.run_id}: artifacts"):
+            return [file.path for file in self.client.list_artifacts(self.run_id, folder)]
+
+    def has(self, path: str) -> bool:
+        """Whether the run has an artifact at `path`."""
+        return path in self.files(folder_of(path))
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """What reads this run's artifacts, in this process or another."""
+        return Artifacts(self.tracking_uri, self.run_id, self.info.artifact_uri)
+
+
+def status_after(kind: type[BaseException] | None) -> str:
+    """The final status of a run whose work ended with an exception of this type, or with none."""
+    if kind is None:
+        return "FINISHED"
+    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+
+
+def _digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
