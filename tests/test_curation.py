@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from datamap.data import spreadsheet
 from datamap.errors import DataError
 from datamap.labels import curation
 
@@ -101,8 +102,14 @@ def test_ties_of_the_rounded_score_follow_the_diagnosis():
     assert kept(curation.clean(samples, 1)) == [0]
 
 
+def corrections(content, ids=range(8), class_names=("no", "yes")):
+    return curation.corrections(
+        spreadsheet.read(content, "my.tsv", ("id", "label")), "my.tsv", ids, class_names
+    )
+
+
 def edited(text):
-    return curation.read_corrections(text.encode(), "my.tsv", range(8), ("no", "yes"))
+    return corrections(text.encode())
 
 
 def test_corrections_from_a_spreadsheet():
@@ -120,7 +127,10 @@ def test_corrections_from_a_spreadsheet():
         ("id\tlabel\n1\tyes\n77\tno\n", "my.tsv, row 3: the run has no sample 77"),
         ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: sample 1 is named twice"),
         ("id;label\n1;yes\n", "my.tsv: no column id (columns: id;label); save it as UTF-8 text, with tabs or commas"),
-        ("", "my.tsv: No columns to parse from file; save it as UTF-8 text"),
+        ("", "my.tsv: no rows; save it as UTF-8 text"),
+        ("id\tid\tlabel\n", "my.tsv: several columns are called id (columns: id, id, label); save it"),
+        ('id\tlabel\n1\t"no\n', "my.tsv, line 2: unexpected end of data; save it as UTF-8 text"),
+        ("id\tlabel\n\n1\tno\tyes\n", "my.tsv, row 3: 3 columns instead of 2; save it as UTF-8 text"),
     ],
 )  # fmt: skip
 def test_corrections_that_cannot_be_used(text, message):
@@ -137,15 +147,38 @@ def test_corrections_that_cannot_be_used(text, message):
     ],
 )
 def test_corrections_as_spreadsheets_save_them(content):
-    assert curation.read_corrections(content, "my.tsv", range(8), ("no", "yes")) == {"1": "no", "2": "drop"}
+    assert corrections(content) == {"1": "no", "2": None}
 
 
 def test_lost_zeros_and_names_with_spaces():
     with pytest.raises(DataError, match=r"the run has no sample 7 \(leading zeros lost\? it has 007\)"):
-        curation.read_corrections(b"id\tlabel\n7\tno\n", "my.tsv", ["007"], ("no", "yes"))
-    assert curation.read_corrections(b"id\tlabel\n7\tno\n", "my.tsv", [7], (" no", "yes")) == {"7": " no"}
+        corrections(b"id\tlabel\n7\tno\n", ["007"])
+    assert corrections(b"id\tlabel\n7\tno\n", [7], (" no", "yes")) == {"7": " no"}
 
 
 def test_corrections_in_another_encoding():
-    with pytest.raises(DataError, match="my.tsv: not UTF-8 .*save it as UTF-8 text"):
-        curation.read_corrections("id\tlabel\n1\t是\n".encode("gbk"), "my.tsv", [1], ("是", "否"))
+    with pytest.raises(DataError, match="my.tsv, line 2: not UTF-8; save it as UTF-8 text"):
+        corrections("id\tlabel\n1\t是\n".encode("gbk"), [1], ("是", "否"))
+
+
+def test_a_class_named_drop_is_a_class():
+    names = ("Drop", "keep")
+    assert corrections(b"id\tlabel\n1\tDrop\n2\tkeep\n", class_names=names) == {"1": "Drop", "2": "keep"}
+    assert corrections(b"id\tlabel\n1\t<drop>\n2\t<Drop>\n", class_names=names) == {"1": None, "2": None}
+    with pytest.raises(DataError, match="label 'drop' is no class .*classes: Drop, keep; or <drop>"):
+        corrections(b"id\tlabel\n1\tdrop\n", class_names=names)
+
+
+def test_an_unedited_diagnosis_changes_nothing():
+    samples = samples_of().assign(label=["drop", "keep"] * 4)
+    content = samples[["id", "label"]].to_csv(sep="\t", index=False).encode()
+    choice = curation.corrected(samples, corrections(content, samples["id"], ("drop", "keep")))
+    assert choice.kept.all()
+    assert choice.labels.tolist() == samples["label"].tolist()
+
+
+def test_texts_of_several_lines_and_short_rows():
+    content = b'id\ttext_a\tlabel\n1\t"a\nb"\tno\n2\tx\n'
+    with pytest.raises(DataError, match="my.tsv, row 3: label '' is no class of the run"):
+        corrections(content)
+    assert corrections(content.replace(b"2\tx", b"2\tx\tyes")) == {"1": "no", "2": "yes"}

@@ -5,7 +5,6 @@ datamap curate run_id=latest keep=relabelled share=0.05   relabel the likeliest 
 datamap curate run_id=latest keep=corrected corrections=diagnosis.tsv
 """
 
-import io
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from datamap.commands.config import CurateConfig, yaml
 from datamap.commands.diagnose import diagnose_run
 from datamap.commands.inputs import summary_of
 from datamap.commands.overrides import key_of
-from datamap.data import dataset
+from datamap.data import dataset, spreadsheet
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import curation
 from datamap.log import say
@@ -66,7 +65,7 @@ def curate(config: CurateConfig) -> Run:
     counts = _counts(samples, choice)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.CURATED_FILE)
-        file.write_text(_tsv(frame), encoding="utf-8", newline="")
+        file.write_bytes(b"".join(tsv.lines(frame)))
         # Read as training will read it: a set that cannot be trained on is refused before it is logged.
         curated = dataset.load_samples(
             file, dict.fromkeys(dataset.COLUMNS, "auto") | ({} if "text_b" in frame else {"text_b": None}),
@@ -120,10 +119,7 @@ def _samples(source, config):
         content = source.artifacts.find(schema.DIAGNOSIS_FILE)
     else:
         _check_diagnosis(source, config)
-    text = {"id": str, "label": str, "proposed": str}
-    found = pd.read_csv(
-        io.BytesIO(content), sep="\t", dtype=text, keep_default_na=False, usecols=[*text, "score"]
-    )
+    found = spreadsheet.read_diagnosis(content)
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()
     if missing:
@@ -160,7 +156,8 @@ def _choice(source, samples, config):
         # A model can know more classes than are named or given.
         names = dict.fromkeys([*source.class_names(), *samples["label"], *samples["proposed"]])
         names.pop("", None)
-        labels = curation.read_corrections(content, config.corrections, samples["id"], tuple(names))
+        edited = spreadsheet.read(content, config.corrections, ("id", "label"))
+        labels = curation.corrections(edited, config.corrections, samples["id"], list(names))
         return curation.corrected(samples, labels)
     return curation.RULES[config.keep](samples, _count(source, samples, config))
 
@@ -191,12 +188,6 @@ def _frame(samples, choice, texts):
     elif planted.any():
         say("note: which relabelled samples are right is unknown with several classes: s_label is left out")
     return pd.DataFrame(columns)[choice.kept]
-
-
-def _tsv(frame):
-    """As training reads it: in a TSV of texts, quotation marks mean themselves, and a line is a row."""
-    cells = frame.astype(str).replace(r"[\t\r\n]+", " ", regex=True)
-    return "\n".join("\t".join(row) for row in [cells.columns, *cells.itertuples(index=False)]) + "\n"
 
 
 def _counts(samples, choice):

@@ -11,6 +11,7 @@ import pyarrow as pa
 from datamap import schema
 from datamap.commands.config import DiagnoseConfig, yaml
 from datamap.commands.inputs import observed_as_summarized, pass_signals_of, summary_of
+from datamap.data import spreadsheet
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
 from datamap.log import say
@@ -62,7 +63,7 @@ def diagnose_run(run, config, next_step=True):
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)
     run.log_config("diagnose", yaml(config))
-    run.log_bytes(b"".join(tsv.lines(frame)), schema.DIAGNOSIS_FILE)
+    run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
     metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
     run.log_metrics(metrics, max(run.committed()))
     run.describe(descriptions.of_run(len(samples), run.metrics()))

@@ -2,27 +2,26 @@
 
 import hashlib
 import json
-from collections import Counter
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from datamap.data.textfiles import Row, read_rows
-from datamap.errors import DataError, did_you_mean, first_few
-from datamap.schema import DIRTY, KINDS
+from datamap.data import rows, tables
+from datamap.data.rows import COLUMNS, BadRow, Columns, Refusals, Sample
+from datamap.data.tables import Table
+from datamap.errors import DataError, first_few
+from datamap.schema import DIRTY
 
-COLUMNS = ("text_a", "text_b", "label", "s_label", "id")
-POSITIONS = {"text_a": 0, "text_b": 1, "label": 2, "s_label": 3}  # the original's order
+if TYPE_CHECKING:
+    import pandas as pd
 
+__all__ = ["COLUMNS", "BadRow", "Samples", "draw", "flip_labels", "load_named", "load_samples"]
 
-class BadRow(NamedTuple):
-    """A row that was left out, and why."""
-
-    path: str
-    line: int
-    problem: str
+WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")  # as it is written: no sign for nothing, no leading zeros
 
 
 @dataclass(frozen=True)
@@ -34,57 +33,65 @@ class Samples:
     """
 
     path: str
-    ids: list
-    texts_a: list
-    texts_b: list | None
+    ids: list[int] | list[str]
+    texts_a: list[str]
+    texts_b: list[str] | None
     labels: np.ndarray
     s_labels: np.ndarray
-    class_names: tuple
-    lines: list
-    bad_rows: list = field(default_factory=list)
+    class_names: tuple[str, ...]
+    lines: list[int]
+    bad_rows: list[BadRow] = field(default_factory=list)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """SHA-256 over everything that training sees, the first 16 hex digits."""
         content = [self.ids, self.texts_a, self.texts_b, self.labels.tolist(), self.s_labels.tolist()]
         text = json.dumps(content, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    def frame(self):
+    def frame(self) -> "pd.DataFrame":
         """The samples as a DataFrame: id, text_a, text_b where there is one, label, s_label."""
         import pandas as pd
 
         texts = {"text_a": self.texts_a} | ({"text_b": self.texts_b} if self.texts_b else {})
         return pd.DataFrame({"id": self.ids, **texts, "label": self.labels, "s_label": self.s_labels})
 
-    def take(self, rows):
+    def take(self, rows: Iterable[int]) -> "Samples":
         """The samples at `rows`, in that order."""
+        chosen = [int(row) for row in rows]
 
-        def pick(values):
-            return None if values is None else [values[row] for row in rows]
+        def pick(values: list) -> list:
+            return [values[row] for row in chosen]
 
         return replace(
             self,
             ids=pick(self.ids),
             texts_a=pick(self.texts_a),
-            texts_b=pick(self.texts_b),
-            labels=self.labels[rows],
-            s_labels=self.s_labels[rows],
+            texts_b=None if self.texts_b is None else pick(self.texts_b),
+            labels=self.labels[chosen],
+            s_labels=self.s_labels[chosen],
             lines=pick(self.lines),
         )
 
 
-def load_samples(path, columns, header=None, skip_bad=False, class_names=None, name=None):
-    """Read a file of labelled texts.
+def load_samples(
+    path: str | Path,
+    columns: Columns,
+    header: bool | None = None,
+    skip_bad: bool = False,
+    class_names: Sequence[str] | None = None,
+    name: str | None = None,
+) -> Samples:
+    """Read a file of labelled texts. Texts are taken exactly as they stand, labels and ids without blanks around.
 
     Args:
         path: .tsv, .csv, .jsonl or .parquet, UTF-8 with or without a byte-order mark.
-        columns: {"text_a": …, "text_b": …, "label": …, "s_label": …, "id": …}, each the name of a
-            column, its position from 0, None (there is none) or "auto" (by the name in `COLUMNS`,
-            else by the original's order text_a text_b label [s_label]).
+        columns: {"text_a": …, "text_b": …, "label": …, "s_label": …, "id": …}, each the name of a column, its
+            position from 0, None (there is none) or "auto": by the name in `COLUMNS`; in a file without a header
+            by the original's order text_a text_b label [s_label].
         header: whether the first line names the columns; None = find out.
         skip_bad: leave malformed rows out and name them in `bad_rows`, instead of an error.
         class_names: the classes that labels must be of; None = those that occur, sorted.
@@ -94,11 +101,14 @@ def load_samples(path, columns, header=None, skip_bad=False, class_names=None, n
             column count, empty text, no label, unknown label, id given twice, a class that occurs
             once, bytes that are not UTF-8), with file and line.
     """
-    known = {*COLUMNS, *(c for c in columns.values() if isinstance(c, str))}
-    return _samples(name or str(path), *read_rows(Path(path), header, known), columns, skip_bad, class_names)
+    known = {*COLUMNS, *(c for c in columns.values() if isinstance(c, str) and c != "auto")}
+    table = tables.read(Path(path), header, known)
+    return _samples(name or str(path), table, columns, skip_bad, class_names)
 
 
-def load_named(name, columns, header=None, skip_bad=False):
+def load_named(
+    name: str, columns: Columns, header: bool | None = None, skip_bad: bool = False
+) -> tuple[Samples, Samples]:
     """The (training, development) samples of a data set that PaddleNLP knows by name.
 
     Raises:
@@ -113,33 +123,68 @@ def load_named(name, columns, header=None, skip_bad=False):
             f"data set {name!r} cannot be loaded by PaddleNLP ({str(error).strip().splitlines()[0]}); "
             "give a local copy with data.path=<file> data.dev_path=<file>"
         ) from error
-    train, dev = (_named_rows(part) for part in parts)
-    samples = _samples(name, *train, columns, skip_bad, None)
-    return samples, _samples(f"{name} (dev)", *dev, columns, skip_bad, samples.class_names)
+    train, dev = (_named_table(part) for part in parts)
+    samples = _samples(name, train, columns, skip_bad, None)
+    return samples, _samples(f"{name} (dev)", dev, columns, skip_bad, samples.class_names)
 
 
-def _named_rows(part):
-    """(column names, [Row]) of one split of a PaddleNLP data set of text pairs."""
+def _named_table(part: Sequence[dict[str, Any]]) -> Table:
+    """One split of a PaddleNLP data set of text pairs."""
     keys = ("query", "title", "label")
-    return list(COLUMNS[:3]), [Row(n, [record[key] for key in keys]) for n, record in enumerate(part, 1)]
+    names = list(COLUMNS[:3])
+    return Table(names, 3, range(1, len(part) + 1), lambda place: [record[keys[place]] for record in part])
 
 
-def _samples(path, names, rows, columns, skip_bad, class_names):
-    places = _find_columns(names, rows, columns, path)
-    reader = _RowReader(path, places, len(names or ()) or _usual_width(rows), skip_bad)
-    samples = reader.read(rows)
+def _samples(
+    path: str, table: Table, columns: Columns, skip_bad: bool, class_names: Sequence[str] | None
+) -> Samples:
+    found, refusals = rows.find_columns(table, columns, path), Refusals(path, skip_bad)
+    samples = rows.usable(table, found, refusals)
     if class_names is None:
-        samples = _drop_lone_classes(samples, reader)
-        class_names = _sorted_classes(set(samples["label"]))
-    return _to_samples(samples, tuple(class_names), reader)
+        samples = rows.without_lone(samples, refusals)
+        class_names = rows.sorted_classes({sample.label for sample in samples})
+    samples = rows.without_unknown(samples, class_names, refusals)
+    if len(class_names) < 2:
+        raise DataError(
+            f"{path}: only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
+        )
+    pairs = found["text_b"] is not None
+    return _columnar(path, samples, pairs, tuple(class_names), refusals.bad)
 
 
-def draw(samples, count, seed):
-    """`count` random samples in their file's order; all of them when there are no more."""
+def _columnar(
+    path: str, samples: list[Sample], pairs: bool, class_names: tuple[str, ...], bad: list[BadRow]
+) -> Samples:
+    index = {name: number for number, name in enumerate(class_names)}
+    return Samples(
+        path=path,
+        ids=_ids([sample.id for sample in samples]),
+        texts_a=[sample.text_a for sample in samples],
+        texts_b=[sample.text_b for sample in samples] if pairs else None,
+        labels=np.array([index[sample.label] for sample in samples], np.int64),
+        s_labels=np.array([sample.s_label for sample in samples], np.int64),
+        class_names=class_names,
+        lines=[sample.line for sample in samples],
+        bad_rows=bad,
+    )
+
+
+def _ids(ids: list[str]) -> list[int] | list[str]:
+    """Ints where all are whole numbers of 64 bits as they stand (no leading zeros), else strings."""
+    if all(WHOLE_NUMBER.fullmatch(key) and -(2**63) <= int(key) < 2**63 for key in ids):
+        return [int(key) for key in ids]
+    return ids
+
+
+def draw(samples: Samples, count: int, seed: int) -> Samples:
+    """`count` random samples in their file's order; all of them when there are no more.
+
+    Raises:
+        DataError: a class was drawn only once.
+    """
     if count >= len(samples):
         return samples
-    rows = np.random.default_rng([seed, 1]).choice(len(samples), count, replace=False)
-    drawn = samples.take(np.sort(rows))
+    drawn = samples.take(np.sort(np.random.default_rng([seed, 1]).choice(len(samples), count, replace=False)))
     lone = np.flatnonzero(np.bincount(drawn.labels)[drawn.labels] == 1)
     if len(lone):
         name, line = samples.class_names[drawn.labels[lone[0]]], drawn.lines[lone[0]]
@@ -150,169 +195,13 @@ def draw(samples, count, seed):
     return drawn
 
 
-def flip_labels(samples, ratio, seed):
+def flip_labels(samples: Samples, ratio: float, seed: int) -> Samples:
     """Plant dirty labels: give `ratio` of the samples another class and s_label 2."""
     count = round(ratio * len(samples))
     generator = np.random.default_rng([seed, 2])
-    rows = generator.choice(len(samples), count, replace=False)
+    chosen = generator.choice(len(samples), count, replace=False)
     labels, s_labels = samples.labels.copy(), samples.s_labels.copy()
     classes = len(samples.class_names)
-    labels[rows] = (labels[rows] + generator.integers(1, classes, count)) % classes
-    s_labels[rows] = DIRTY
+    labels[chosen] = (labels[chosen] + generator.integers(1, classes, count)) % classes
+    s_labels[chosen] = DIRTY
     return replace(samples, labels=labels, s_labels=s_labels)
-
-
-def _usual_width(rows):
-    widths = [len(row.fields) for row in rows]
-    return max(set(widths), key=widths.count)
-
-
-def _find_columns(names, rows, columns, path):
-    """{column: position in a row, or None}."""
-    width = len(names) if names else _usual_width(rows)
-    places = {c: _place(c, columns.get(c, "auto"), names, width, path) for c in COLUMNS}
-    named = {c for c in COLUMNS if names and columns.get(c, "auto") == "auto" and c in names}
-    for column, position in POSITIONS.items():
-        free = position not in [places[c] for c in COLUMNS if c != column]
-        if columns.get(column, "auto") == "auto" and column not in named and position < width and free:
-            places[column] = position
-    for column in ("text_a", "text_b", "label"):
-        if places[column] is None and columns.get(column, "auto") is not None:
-            raise DataError(
-                f"{path}: no column for {column} among {first_few(names or range(width), 20)}; name it "
-                f"with data.columns.{column}= (for single texts: data.columns.text_b=null)"
-            )
-    return places
-
-
-def _place(column, wanted, names, width, path):
-    if wanted is None:
-        return None
-    if isinstance(wanted, int):
-        if not 0 <= wanted < width:
-            raise DataError(f"{path}: data.columns.{column}={wanted}, but rows have columns 0 to {width - 1}")
-        return wanted
-    if wanted == "auto":
-        return names.index(column) if names and column in names else None
-    if not names or wanted not in names:
-        there = f"columns: {first_few(names, 20)}" if names else "the file has no header"
-        hint = did_you_mean(wanted, names or [])
-        raise DataError(f"{path}: no column {wanted!r} for data.columns.{column}{hint} ({there})")
-    return names.index(wanted)
-
-
-class _RowReader:
-    """Checks rows one by one; an unusable one is an error, or is noted when `skip_bad`."""
-
-    def __init__(self, path, places, width, skip_bad):
-        self.path, self.places, self.width, self.skip_bad = path, places, width, skip_bad
-        self.bad = []
-
-    def refuse(self, line, problem):
-        if not self.skip_bad:
-            raise DataError(
-                f"{self.path}, line {line}: {problem} (data.on_bad_row=skip leaves such rows out)"
-            )
-        self.bad.append(BadRow(self.path, line, problem))
-
-    def read(self, rows):
-        """Columns of the good rows: {"line": […], "text_a": […], …}."""
-        good, seen = [], {}
-        for number, row in enumerate(rows):
-            sample = self._sample(row, number)
-            if isinstance(sample, str):
-                self.refuse(row.line, sample)
-            elif sample["id"] in seen:
-                self.refuse(row.line, f"id {sample['id']!r} was given in line {seen[sample['id']]} already")
-            else:
-                seen[sample["id"]] = row.line
-                good.append(sample)
-        if not good:
-            raise DataError(f"{self.path}: no usable row ({len(self.bad)} bad ones)")
-        return {key: [sample[key] for sample in good] for key in good[0]}
-
-    def _sample(self, row, number):
-        """The row's values, or what is wrong with it as a string."""
-        if isinstance(row.fields, str):
-            return row.fields
-        if len(row.fields) != self.width:
-            return f"{len(row.fields)} columns instead of {self.width}"
-        cells = {c: _cell(row.fields, place) for c, place in self.places.items()}
-        problem = _problem(cells, self.places)
-        if problem:
-            return problem
-        kind = cells["s_label"] or "0"
-        if self.places["id"] is None:
-            cells["id"] = number
-        return {**cells, "line": row.line, "s_label": int(kind)}
-
-
-def _cell(fields, place):
-    """A row's value as text; ids that are ints stay ints."""
-    value = None if place is None else fields[place]
-    return "" if value is None else str(value).strip()
-
-
-def _problem(cells, places):
-    for column, text in cells.items():
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            return f"{column} has bytes that are not UTF-8"
-        if not text and places[column] is not None and column != "s_label":
-            return f"{column} is empty"
-    if cells["s_label"] not in {"", *map(str, KINDS)}:
-        return (
-            f"s_label {cells['s_label']!r} is not 0 (normal), 1 (hard) or 2 (dirty); "
-            "if that column is something else, say data.columns.s_label=null"
-        )
-    return None
-
-
-def _drop_lone_classes(samples, reader):
-    """Refuse the samples of classes that occur once: they can be neither learnt nor compared."""
-    labels = samples["label"]
-    lone = {label for label, count in Counter(labels).items() if count == 1}
-    if not lone:
-        return samples
-    for line, label in zip(samples["line"], labels, strict=True):
-        if label in lone:
-            reader.refuse(line, f"class {label!r} occurs only once")
-    keep = [row for row, label in enumerate(labels) if label not in lone]
-    return {key: [values[row] for row in keep] for key, values in samples.items()}
-
-
-def _sorted_classes(labels):
-    try:
-        return sorted(labels, key=int)
-    except ValueError:
-        return sorted(labels)
-
-
-def _to_samples(samples, class_names, reader):
-    index = {name: number for number, name in enumerate(class_names)}
-    unknown = [row for row, label in enumerate(samples["label"]) if label not in index]
-    for row in unknown:
-        label = samples["label"][row]
-        known = f"the training data has {first_few(class_names, 20)}"
-        reader.refuse(samples["line"][row], f"class {label!r} is not known ({known})")
-    keep = sorted(set(range(len(samples["label"]))) - set(unknown))
-    if len(class_names) < 2:
-        raise DataError(
-            f"{reader.path}: only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
-        )
-    return Samples(
-        path=reader.path,
-        ids=_ids([samples["id"][row] for row in keep]),
-        texts_a=[samples["text_a"][row] for row in keep],
-        texts_b=None if reader.places["text_b"] is None else [samples["text_b"][row] for row in keep],
-        labels=np.array([index[samples["label"][row]] for row in keep], np.int64),
-        s_labels=np.array([samples["s_label"][row] for row in keep], np.int64),
-        class_names=class_names,
-        lines=[samples["line"][row] for row in keep],
-        bad_rows=reader.bad,
-    )
-
-
-def _ids(ids):
-    """Ints when all of them are ints as they stand (no leading zeros), else strings."""
-    as_written = all(str(i).lstrip("-").isdigit() and str(int(i)) == str(i) for i in ids)
-    return [int(i) for i in ids] if as_written else [str(i) for i in ids]

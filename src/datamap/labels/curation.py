@@ -1,15 +1,12 @@
 """From a diagnosis to a better training set: a pure function a rule."""
 
-import io
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from datamap.errors import DataError, did_you_mean, first_few
-
-DROP = "drop"  # what a corrected label says of a sample that shall go
-SPREADSHEET = "save it as UTF-8 text, with tabs or commas between the columns"
 
 
 class Choice(NamedTuple):
@@ -75,64 +72,63 @@ RULES = {
 }
 
 
-def corrected(samples, labels):
-    """Give samples the labels of an edited diagnosis; those that say `DROP` go.
+def corrected(samples: pd.DataFrame, labels: Mapping[str, str | None]) -> Choice:
+    """Give samples the labels of an edited diagnosis; those of which it says None go.
 
     Args:
-        labels: {id as text: class name or `DROP`}, what `read_corrections` gives.
+        labels: {id as text: class name or None}, what `corrections` gives.
     """
-    given = samples["id"].astype(str).map(labels)
-    new = given.fillna(samples["label"]).to_numpy(object)
-    return _choice(samples, given != DROP, samples["score"])._replace(labels=new)
+    ids = samples["id"].astype(str)
+    new = [labels.get(key, label) for key, label in zip(ids, samples["label"], strict=True)]
+    kept = np.array([label is not None for label in new])
+    choice = _choice(samples, kept, samples["score"])
+    return choice._replace(labels=np.where(kept, np.array(new, object), choice.labels))
 
 
-def read_corrections(content, name, ids, class_names):
-    """{id as text: class name or `DROP`} of an edited diagnosis.tsv: all of its rows, or some.
+def corrections(
+    frame: pd.DataFrame, name: str, ids: Iterable, class_names: Sequence[str]
+) -> dict[str, str | None]:
+    """{id as text: class name, or None where the sample shall go} of an edited diagnosis: all of its rows, or some.
 
     Args:
-        content: bytes of the file.
+        frame: its columns id and label as text; the index is what messages call a row.
         name: what messages call it.
-        ids: all ids of the run; class_names: those of its classes.
+        ids: all ids of the run.
+        class_names: those of its classes.
     Raises:
-        DataError: it cannot be read, lacks a column, or names a sample or class that the run has not, with line.
+        DataError: it names a sample or class that the run has not, or a sample twice, with row.
     """
-    frame = _spreadsheet(content, name)
-    known = set(map(str, ids))
+    known = {str(key).strip(): str(key) for key in ids}
     zeros = {key.lstrip("0"): key for key in known}  # which spreadsheets take away
-    for row, key in frame["id"].items():
+    drop = drop_word(class_names)
+    classes = {text.strip(): text for text in class_names}
+    labels: dict[str, str | None] = {}
+    for row, key, label in zip(frame.index, frame["id"].str.strip(), frame["label"].str.strip(), strict=True):
         if key not in known:
             hint = f" (leading zeros lost? it has {zeros[key]})" if key in zeros else ""
-            raise DataError(f"{name}, row {row + 2}: the run has no sample {key}{hint}")
-    twice = frame["id"][frame["id"].duplicated()]
-    if len(twice):
-        raise DataError(f"{name}, row {twice.index[0] + 2}: sample {twice.iloc[0]} is named twice")
-    allowed = {DROP: DROP} | {text.strip(): text for text in class_names}
-    for row, label in frame["label"].items():
-        if label not in allowed and label.lower() != DROP:
+            raise DataError(f"{name}, row {row}: the run has no sample {key}{hint}")
+        if known[key] in labels:
+            raise DataError(f"{name}, row {row}: sample {key} is named twice")
+        if label not in classes and label.lower() != drop:
+            hint = did_you_mean(label, [*classes, drop])
             raise DataError(
-                f"{name}, row {row + 2}: label {label!r} is no class of the run{did_you_mean(label, allowed)} "
-                f"(classes: {first_few(class_names, 20)}; or {DROP})"
+                f"{name}, row {row}: label {label!r} is no class of the run{hint} "
+                f"(classes: {first_few(class_names, 20)}; or {drop})"
             )
-    labels = [allowed.get(label, DROP) for label in frame["label"]]
-    return dict(zip(frame["id"], labels, strict=True))
+        labels[known[key]] = classes.get(label)
+    return labels
 
 
-def _spreadsheet(content, name):
-    """The columns id and label of a file as spreadsheets write it: tabs or commas, UTF-8 or UTF-16, empty rows."""
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-        separator = "\t" if "\t" in text.partition("\n")[0] else ","
-        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not UTF-8 ({error.reason} at byte {error.start}); {SPREADSHEET}") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{name}: {str(error).strip().splitlines()[0]}; {SPREADSHEET}") from error
-    for column in ("id", "label"):
-        if column not in frame:
-            raise DataError(f"{name}: no column {column} (columns: {first_few(frame, 20)}); {SPREADSHEET}")
-    frame = frame[["id", "label"]].apply(lambda column: column.str.strip())
-    return frame[(frame != "").any(axis=1)]
+def drop_word(class_names: Iterable[str]) -> str:
+    """What a corrected label says of a sample that shall go: `drop`, in brackets where a class has that name.
+
+    >>> drop_word(["no", "yes"]), drop_word(["keep", "Drop"])
+    ('drop', '<drop>')
+    """
+    taken, word = {text.strip().lower() for text in class_names}, "drop"
+    while word in taken:
+        word = f"<{word}>"
+    return word
 
 
 def balanced(choice):

@@ -1,0 +1,111 @@
+"""diagnosis.tsv, which people open and edit in a spreadsheet: safe to open there, read back as it is saved."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from datamap import schema
+from datamap.data import tables
+from datamap.errors import DataError, first_few
+
+SAVE = "save it as UTF-8 text, with tabs or commas between the columns"
+RENEW = "renew it with datamap diagnose"
+# A cell that begins like this is a formula to some spreadsheet, the wide signs to those of Chinese and Japanese systems
+# (OWASP, "CSV Injection"). Numbers with a sign are none.
+FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+
+
+def guarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an apostrophe before each text that a spreadsheet would take for a formula.
+
+    >>> guarded(pd.DataFrame({"text_a": ["=1+1", "'=1", "-5", "a"]}))["text_a"].tolist()
+    ["'=1+1", "''=1", '-5', 'a']
+    """
+    texts = frame.select_dtypes(exclude="number")
+    return frame.assign(**{name: [_guarded(cell) for cell in texts[name]] for name in texts})
+
+
+def _guarded(cell: object) -> object:
+    formula = isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell)
+    return f"'{cell}" if formula else cell
+
+
+def unguarded(cell: str) -> str:
+    """What `guarded` was given; a text without its apostrophe is the same text."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+
+
+def read(content: bytes, name: str, columns: Sequence[str], hint: str = SAVE) -> pd.DataFrame:
+    """Columns of a file as spreadsheets save it: tabs or commas, UTF-8 or UTF-16, empty rows.
+
+    Args:
+        content: bytes of the file.
+        name: what messages call it.
+        columns: names of the columns to read.
+        hint: what messages say to do.
+    Returns:
+        DataFrame of str, without `guarded`'s apostrophes; its index is the row's number in a spreadsheet, where the
+        header is row 1. Rows that are blank in all of `columns` are left out.
+    Raises:
+        DataError: it cannot be read, lacks a column, or a row has more cells than the header.
+    """
+    try:
+        header, *rows = _rows(content, name)
+        places = [_place([cell.strip() for cell in header], column, name) for column in columns]
+        cells = [_cells(row, places, len(header), f"{name}, row {n}") for n, row in enumerate(rows, 2)]
+    except DataError as error:
+        raise DataError(f"{error}; {hint}") from error
+    frame = pd.DataFrame(cells, range(2, len(cells) + 2), list(columns), dtype=object)
+    blank = [not any(map(str.strip, row)) for row in cells]
+    return frame[~np.array(blank, bool)]
+
+
+def read_diagnosis(content: bytes) -> pd.DataFrame:
+    """A run's diagnosis.tsv, in its order: id, label, proposed (str) and score (float, in [0, 1]).
+
+    Raises:
+        DataError: it is damaged.
+    """
+    frame = read(content, schema.DIAGNOSIS_FILE, ("id", "label", "proposed", "score"), RENEW)
+    scores = pd.to_numeric(frame["score"], errors="coerce")
+    wrong = ~scores.between(0, 1)  # NaN is not
+    if wrong.any():
+        row = wrong.idxmax()
+        score = frame["score"][row]
+        raise DataError(f"{schema.DIAGNOSIS_FILE}, row {row}: score {score!r} is not a number from 0 to 1")
+    return frame.assign(score=scores.astype(float)).reset_index(drop=True)
+
+
+def _rows(content: bytes, name: str) -> list[list[str]]:
+    """All rows as lists of cells, also the empty ones."""
+    text = tables.decoded(content, name)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise DataError(f"{name}, line {line}: not UTF-8") from error
+    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+    try:
+        rows = [record.cells for record in tables.csv_records(text, delimiter)]
+    except DataError as error:
+        raise DataError(f"{name}, {error}") from error
+    if not any(rows):
+        raise DataError(f"{name}: no rows")
+    return rows
+
+
+def _place(header: list[str], column: str, name: str) -> int:
+    if header.count(column) != 1:
+        problem = f"no column {column}" if column not in header else f"several columns are called {column}"
+        raise DataError(f"{name}: {problem} (columns: {first_few(header, 20)})")
+    return header.index(column)
+
+
+def _cells(row: list[str], places: list[int], width: int, where: str) -> list[str]:
+    """The cells at these places; a row that ends early has empty ones there."""
+    if any(row[width:]):
+        raise DataError(f"{where}: {len(row)} columns instead of {width}")
+    return [unguarded(row[place]) if place < len(row) else "" for place in places]
