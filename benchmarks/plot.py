@@ -56,9 +56,9 @@ def lists(frame, dpi):
 
 
 def ours(frame, dpi):
-    from datamap.maps import figures
+    from datamap.maps import canvas, figures
 
-    return figures.png(figures.pixels(figures.draw_map(frame, dpi=dpi)))
+    return canvas.png(canvas.pixels(figures.draw_map(frame, dpi=dpi)))
 
 
 WAYS = {"lists": lists, "ours": ours}

@@ -12,6 +12,7 @@ from conftest import ROOT
 from datamap.commands import cli, config
 from datamap.commands.overrides import translate
 from datamap.errors import ConfigError
+from datamap.maps.options import MapOptions
 
 CONF = ROOT / "conf"
 
@@ -105,6 +106,12 @@ def test_the_regions_of_diagnose_are_those_that_maps_shade():
 
     found = composed("diagnose", "run_id=x").regions
     assert (found.variance, found.confidence, found.noisy) == LIMITS
+
+
+def test_a_notebooks_map_is_that_of_the_command():
+    """The defaults of `draw_map` are those of conf/plot.yaml."""
+    found = composed("plot", "run_id=x")
+    assert {f.name: getattr(found, f.name) for f in dataclasses.fields(MapOptions)} == vars(MapOptions())
 
 
 def test_the_scores_that_can_be_chosen_are_those_that_there_are():

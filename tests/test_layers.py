@@ -17,11 +17,12 @@ ALLOWED = {
     "errors": set(),
     "log": set(),
     "program": set(),
+    "ranges": {"errors"},
     "schema": set(),
     "translations": set(),
     "signals": {"errors", "schema"},
     "summaries": {"errors", "schema", "signals"},
-    "maps": {"errors", "schema", "translations"},
+    "maps": {"errors", "ranges", "schema", "translations"},
     "labels": {"errors", "schema", "signals", "translations"},
     "data": {"errors", "schema"},
     "importing": {"errors", "schema", "signals"},
@@ -30,8 +31,8 @@ ALLOWED = {
     "recording": {"errors", "log", "program", "schema", "signals", "summaries", "tracking"},
     "callbacks": {"errors", "recording"},
     "commands": {
-        "data", "errors", "importing", "labels", "log", "maps", "program", "schema", "signals", "summaries", "tracking",
-        "training", "translations",
+        "data", "errors", "importing", "labels", "log", "maps", "program", "ranges", "schema", "signals", "summaries",
+        "tracking", "training", "translations",
     },
 }  # fmt: skip
 # What only some may import: a module of ours, or all of a package.

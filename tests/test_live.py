@@ -46,6 +46,26 @@ def test_it_draws_only_where_that_is_cheap(monkeypatch):
     assert found.picture() is not None
 
 
+def test_a_map_that_cannot_be_drawn_ends_nothing(monkeypatch):
+    """Not even by an error that nobody thought of; it is said once."""
+    said = []
+    monkeypatch.setattr(live, "SHARE", 1000)
+    monkeypatch.setattr(live, "_pixels", lambda *_: 1 / 0)
+    found = live.LiveMap(2, "run", said.append)
+    found.add(pa.table({"label_probs": [0.1, 0.9], "correct": [False, True]}))
+    assert found.picture() is None and found.picture() is None
+    assert said == ["note: there are no live maps, as drawing failed: ZeroDivisionError: division by zero"]
+
+
+@pytest.mark.parametrize("title", ["$\\frac{$", "\x00\x1b[31m", "run " * 500, "名" * 300, ""])
+def test_any_name_of_a_run_is_drawn(monkeypatch, title):
+    said = []
+    monkeypatch.setattr(live, "SHARE", 1000)
+    found = live.LiveMap(2, title, said.append)
+    found.add(pa.table({"label_probs": [0.1, 0.9], "correct": [False, True]}))
+    assert found.picture().shape == (540, 720, 3) and not said
+
+
 @pytest.mark.parametrize("on", [True, False])
 def test_training_logs_it_by_epoch(command, pairs_file, store, monkeypatch, on):
     from mlflow import MlflowClient

@@ -7,8 +7,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from datamap.errors import MapError
-from datamap.maps import figures, fonts, groups, marks
+from datamap.errors import ConfigError, MapError
+from datamap.maps import canvas, figures, fonts, groups, marks, regions
+from datamap.maps.options import MapOptions
 
 COUNTS = {"common": 60, "rare": 3, "absent": 0, "middle": 20}
 
@@ -47,7 +48,7 @@ LIMITS = ((0, 0.25), (0, 1))
 def ax(summary, some_groups):
     ax = Figure().add_subplot()
     marks.draw_groups(
-        ax, summary["label_var"].to_numpy(), summary["avg_probs"].to_numpy(), some_groups, LIMITS
+        ax, summary["label_var"].to_numpy(), summary["avg_probs"].to_numpy(), some_groups, LIMITS, 9
     )
     return ax
 
@@ -86,7 +87,10 @@ def test_legend_counts_best_group_first_and_title(summary):
         summary["correct_ratio"].round(1).map(lambda r: min(int(r * 5 + 1e-9), 4) + (r == 1)).value_counts()
     )
     names = ["0 to 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.6 to 0.8", "0.8 to 1", "1 (always right)"]
-    assert legend_of(figure) == [f"{names[i]} ({counts[i]})" for i in (5, 4, 3, 2, 1, 0) if counts.get(i)]
+    assert legend_of(figure) == [
+        *(f"{names[i]} ({counts[i]})" for i in (5, 4, 3, 2, 1, 0) if counts.get(i)),
+        *regions.NAMES,
+    ]
     assert figure.get_suptitle() == "my run: 83 samples, 5 observations"
 
 
@@ -110,7 +114,7 @@ def test_axes_take_round_limits(summary):
 
 def test_regions_only_on_the_axes_that_they_are_of(summary):
     def names(**options):
-        return {text.get_text() for text in panels(figures.draw_map(summary, **options))[0].texts}
+        return set(legend_of(figures.draw_map(summary, **options))) & set(regions.NAMES)
 
     assert names() == {"easy to learn", "ambiguous", "hard to learn", "noisy?"}
     assert names(x="loss_mean") == names(regions=False) == set()
@@ -186,7 +190,7 @@ def test_one_sample_of_a_large_group_is_still_seen(many):
     figure = figures.draw_map(many, regions=False)
     ax = panels(figure)[0]
     x, y = ax.transData.transform((0.24, 0.05))
-    around = figures.pixels(figure)[::-1][int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4]
+    around = canvas.pixels(figure)[::-1][int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4]
     assert around.min() < 190
 
 
@@ -206,26 +210,26 @@ def test_chinese_is_drawn_with_a_font_that_has_it():
 
     def picture(text):
         with matplotlib.rc_context({"font.family": fonts.families([text])}):
-            figure = figures.new_figure(2, 1, 100)
+            figure = canvas.new_figure(2, 1, 100)
             figure.text(0.2, 0.5, text, fontsize=30)
             figure.canvas.draw()
-        return figures.pixels(figure)
+        return canvas.pixels(figure)
 
     assert (picture("猫") != picture("狗")).any()
 
 
 def test_figure_to_png_and_svg(summary):
     figure = figures.draw_map(summary, width=6, height=4, dpi=100)
-    array = figures.pixels(figure)
+    array = canvas.pixels(figure)
     assert array.shape == (400, 600, 3)
     assert array.std() > 1
-    assert figures.png(array).startswith(b"\x89PNG")
-    assert "<svg" in figures.svg(figure)
+    assert canvas.png(array).startswith(b"\x89PNG")
+    assert "<svg" in canvas.svg(figure)
 
 
 @pytest.mark.parametrize("options", [{}, {"marginals": True}, {"facet": "label"}], ids=str)
 def test_nothing_is_cut_off_at_the_edges(summary, options):
-    array = figures.pixels(figures.draw_map(summary, title="x" * 40, **options))
+    array = canvas.pixels(figures.draw_map(summary, title="x" * 40, **options))
     for edge in (array[0], array[-1], array[:, 0], array[:, -1]):
         assert (edge == 255).all()
 
@@ -250,3 +254,96 @@ def test_from_a_notebook(summary):
     import datamap
 
     assert datamap.draw_map(summary, criterion="forgetting_times", threshold=1).axes
+
+
+HOSTILE = ("$\\frac{$", "$x_{$", "_hidden", "a\nb\x1b[31m\u2028", "\ud800", "\\$", "")
+
+
+@pytest.mark.parametrize("options", [{}, {"facet": "label"}, {"lang": "zh", "marginals": True}], ids=str)
+def test_users_texts_are_drawn_as_they_are(summary, options):
+    """Neither formulas, nor private labels, nor characters that no font has."""
+    summary["label"] = np.arange(83) % len(HOSTILE)
+    figure = figures.draw_map(summary, title="run $\\frac{$", color="label", class_names=HOSTILE, **options)
+    assert figure.get_suptitle().startswith("run $\\frac{$: 83")
+    assert {"$x_{$ (12)", "_hidden (12)", "a b [31m  (12)", "\\$ (12)", "  (12)"} <= set(legend_of(figure))
+    assert "<svg" in canvas.svg(figure)
+
+
+def test_users_texts_in_a_comparison(summary):
+    compared = figures.draw_comparison(dict.fromkeys(HOSTILE, summary))
+    assert panels(compared)[0].get_title(loc="left") == "$\\frac{$"
+    assert (
+        figures.draw_movement(summary, summary, *HOSTILE[:2])
+        .get_suptitle()
+        .startswith("from $\\frac{$ to $x_{$")
+    )
+
+
+def test_a_column_with_dollars_is_an_axis(summary):
+    summary["$x_{$"] = summary["loss_mean"]
+    figure = figures.draw_map(summary, x="$x_{$", color="$x_{$", criterion="$x_{$", threshold=1)
+    assert panels(figure)[0].get_xlabel() == figure.legends[0].get_title().get_text() == "$x_{$"
+
+
+LONG = "a name that somebody gave to a run of which all is to be known from it, 2026-11-24, " * 3
+
+
+@pytest.mark.parametrize("options", [{}, {"facet": "label"}, {"marginals": True, "width": 3}], ids=str)
+def test_long_names_are_cut_and_cover_nothing(summary, options):
+    names = [f"{LONG} {k}" for k in range(3)]
+    figure = figures.draw_map(
+        summary, title=LONG, color="label", class_names=names, criterion="loss_mean", **options
+    )
+    renderer = figure.canvas.get_renderer()
+    (legend,) = figure.legends
+    right = legend.get_window_extent(renderer).x0
+    for ax in panels(figure):
+        assert ax.get_tightbbox(renderer).x1 <= right + 1
+    title = figure._suptitle.get_window_extent(renderer)
+    assert title.x1 <= figure.bbox.width and title.y0 >= legend.get_window_extent(renderer).y1 - 5
+    titles = [ax.title.get_window_extent(renderer) for ax in panels(figure)]
+    assert not any(
+        a.overlaps(b) for i, a in enumerate(titles) for b in titles[i + 1 :] if a.width and b.width
+    )
+
+
+def test_a_picture_that_memory_would_not_hold_is_refused_before_it_is_drawn(summary):
+    with pytest.raises(
+        MapError, match=r"40 × 40 inches with dpi=1200 has 2,304 million pixels.* dpi=158 or less"
+    ):
+        figures.draw_map(summary, width=40, height=40, dpi=1200)
+    with pytest.raises(MapError, match="million pixels"):
+        figures.draw_comparison({str(k): summary for k in range(9)}, dpi=1200)
+
+
+def test_options_of_a_map_are_checked(summary):
+    with pytest.raises(MapError, match="a map has no option 'colour'; did you mean color?"):
+        figures.draw_map(summary, colour="label")
+    with pytest.raises(ConfigError, match="lang=de is out of range: choose en or zh"):
+        figures.draw_map(summary, lang="de")
+    options = MapOptions(color="label", dpi=80)
+    assert legend_of(figures.draw_map(summary, options)) == legend_of(
+        figures.draw_map(summary, color="label")
+    )
+
+
+def test_samples_without_a_number(summary):
+    summary["odd"] = np.r_[np.nan, np.inf, -np.inf, 1e300, np.arange(79.0)]
+    with pytest.warns(UserWarning, match="3 samples without a finite odd: not on the map"):
+        figure = figures.draw_map(summary, x="odd", color="odd")
+    assert "no value (4)" in legend_of(figure)
+    assert panels(figure)[0].get_xlim() == pytest.approx((-1.95, 79.95))
+    figure = figures.draw_map(summary.assign(odd=[*[np.nan] * 80, 1, 1, 2]), facet="odd")
+    assert [ax.get_title(loc="left") for ax in panels(figure)] == ["odd 1 (2)", "odd 2 (1)", "no value (80)"]
+
+
+def test_movement_of_few_samples_far_apart():
+    """No cell has three of them."""
+    grid = pd.DataFrame(
+        {
+            "label_var": np.repeat(np.linspace(0, 0.25, 15), 15),
+            "avg_probs": np.tile(np.linspace(0, 1, 15), 15),
+        }
+    )
+    assert panels(figures.draw_movement(grid.assign(label_var=np.nan), grid, "a", "b"))
+    assert panels(figures.draw_movement(grid, grid[::-1], "a", "b"))

@@ -30,6 +30,8 @@ ZH = {
     "hard": "困难样本",
     "normal": "普通样本",
     "other": "其他",
+    "no value": "无数值",
+    "{low} to {high}": "{low} 到 {high}",
     # legend titles
     "forgetting events": "遗忘次数",
     "learning events": "学会次数",
@@ -46,9 +48,8 @@ ZH = {
     "{count} observations": "{count} 次观测",
     "1 observation": "1 次观测",
     # comparison
-    "from {a} to {b}: mean of the samples of each cell; blue rose, red fell": (
-        "从 {a} 到 {b}：每格样本的均值；蓝色上升，红色下降"
-    ),
+    "from {a} to {b}": "从 {a} 到 {b}",
+    "mean of the samples of each cell; blue rose, red fell": "每格样本的均值；蓝色上升，红色下降",
     # diagnosis
     "never predicted right": "从未预测正确",
     "right in {n} of {total} observations": "{total} 次观测中 {n} 次预测正确",

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,8 @@ import pytest
 
 import chromium
 from conftest import PAIRS, ROOT, SMALL_MODEL, mlflow_server
-from datamap.maps import explorer
+from datamap import schema
+from datamap.maps import explorer, groups
 from datamap.signals.observations import Observations
 from datamap.signals.trajectories import Trajectories
 from datamap.summaries.dynamics import summarize
@@ -94,7 +96,7 @@ def test_the_runs_page_shows_the_map_with_a_slider(page, site):
     assert page.get_by_role("slider").count() >= 1
 
 
-def test_the_runs_page_tells_its_story(page, site):
+def test_the_runs_page_says_what_it_holds(page, site):
     page.goto(f"{site.address}/{site.run}")
     page.get_by_text("42 samples over 3 observations.", exact=True).wait_for()
     page.goto(f"{site.address}/{site.parent}")
@@ -226,16 +228,16 @@ def test_hover_shows_texts_labels_and_history(opened):
 
 def test_search_range_and_legend_filter(opened):
     opened.locator("#search").fill("信用卡")
-    whole = table_of(opened)
-    assert (whole["text_a"] + whole["text_b"]).str.contains("信用卡").all()
-    assert rows(opened) == len(shown(opened)) == len(whole) < 42
+    found = table_of(opened)
+    assert (found["text_a"] + found["text_b"]).str.contains("信用卡").all()
+    assert rows(opened) == len(shown(opened)) == len(found) < 42
     opened.locator("#search").fill("")
     opened.locator("#add-filter").click()
     opened.locator(".filter select").select_option("avg_probs")
     table = table_of(opened)
     middle = table["avg_probs"].median()
     opened.locator(".filter input").first.fill(str(middle))
-    assert sorted(shown(opened)) == sorted(table.index[table["avg_probs"] >= middle])
+    assert sorted(map(int, shown(opened))) == sorted(table.index[table["avg_probs"] >= middle])
     opened.locator(".filter input").first.fill("x")
     assert opened.locator(".filter input.wrong").count() == 1
     opened.locator(".filter button").click()
@@ -260,7 +262,7 @@ def test_select_makes_a_table_to_download(opened, mode, tmp_path):
     corners = [(x - 6, y - 6), (x + 6, y - 6), (x + 6, y + 6), (x - 6, y + 6)]
     drag(opened, *(corners if mode == "lasso" else corners[::2]))
     chosen = opened.evaluate("dataMap.selected()")
-    assert 7 in chosen and len(chosen) < 42
+    assert "7" in chosen and len(chosen) < 42
     assert rows(opened) == len(chosen)
     assert f"{len(chosen)} selected" in opened.locator("#count").inner_text()
     with opened.expect_download() as waiting:
@@ -268,7 +270,7 @@ def test_select_makes_a_table_to_download(opened, mode, tmp_path):
     file = tmp_path / "chosen.tsv"
     waiting.value.save_as(file)
     assert waiting.value.suggested_filename == "samples.tsv"
-    assert sorted(pd.read_csv(file, sep="\t")["id"]) == sorted(chosen)
+    assert sorted(pd.read_csv(file, sep="\t", dtype=str)["id"]) == sorted(chosen)
     opened.get_by_role("button", name="clear selection").click()
     assert rows(opened) == 42
 
@@ -300,8 +302,89 @@ def test_hostile_texts_do_nothing(opened):
         opened.mouse.move(*opened.evaluate(f"dataMap.placeOf({36 + n})"))
         opened.locator("#tip").wait_for()
     opened.locator("#search").fill("<")
-    assert {36, 37, 38, 40} <= set(shown(opened))
+    assert {"36", "37", "38", "40"} <= set(shown(opened))
     cells = opened.locator("tbody td.text").all_inner_texts()
     assert {text for text in HOSTILE if "<" in text} <= set(cells)
     assert opened.locator("#legend b, #tip img, table img, table script, table b").count() == 0
     assert opened.evaluate("window.hacked") is None
+
+
+ODD = [2**53 + 1, 2**53 + 3, *range(58)]  # JavaScript would round the first two to the same number
+
+
+@pytest.fixture(scope="module")
+def odd():
+    """Observations of 60 samples in nine classes, some missing here and there."""
+    random = np.random.default_rng(3)
+    present = random.random((6, 60)) > 0.2
+    present[0] = True
+    probs = random.random((6, 60))
+    labels = random.integers(0, 9, 60)
+    correct = (random.random((6, 60)) > 0.4) & present
+    correct[:, :5], correct[:, 5:9] = False, present[:, 5:9]  # never right, always right
+    return Observations(
+        tuple(range(1, 7)), pa.array(ODD), labels, random.integers(0, 3, 60), correct, probs, {}, present
+    )
+
+
+@pytest.fixture(scope="module")
+def odd_summary(odd):
+    extra = np.arange(60.0)
+    extra[[3, 4, 5]] = np.nan, np.inf, -np.inf
+    return summarize(odd).assign(extra=extra, few=np.arange(60) // 20, constructor=1.5)
+
+
+NAMES = ("normal", "hard", "other", "$x_{$", "", "<b>", "toString", "e", "f")
+
+
+@pytest.fixture
+def odd_page(page, odd, odd_summary, tmp_path):
+    history = Trajectories(
+        odd.numbers, np.where(odd.present, odd.label_probs, np.nan).astype(np.float32), odd.correct, None
+    )
+    content = explorer.page(odd_summary, history, {}, NAMES, title="odd", lang="zh")
+    (tmp_path / "odd.html").write_bytes(content)
+    page.goto(f"file://{tmp_path}/odd.html")
+    page.wait_for_function("window.dataMap")
+    return page
+
+
+def test_ids_are_copied_as_they_are(odd_page):
+    lines = odd_page.evaluate("dataMap.tsv()").splitlines()
+    assert sorted(int(line.split("\t")[0]) for line in lines[1:]) == sorted(ODD)
+    odd_page.locator("th").first.click()
+    assert odd_page.locator("tbody td").first.inner_text() == "0"
+    odd_page.locator("th").first.click()
+    assert odd_page.locator("tbody td").first.inner_text() == str(2**53 + 3)
+
+
+def test_a_sample_has_the_colour_that_it_has_on_the_map(odd_page, odd_summary):
+    """Column by column, of all numeric columns: groups are decided twice, in Python and on the page."""
+    for column in odd_summary.columns.drop("id"):
+        odd_page.locator("#choose-color").select_option(column)
+        found = groups.split(odd_summary, groups.rules_of(odd_summary, column, NAMES, "zh"), "zh")
+        expected = [next(group.name for group in found if group.mask[i]) for i in range(60)]
+        assert odd_page.evaluate("dataMap.groups()") == expected, column
+
+
+def test_replayed_columns_are_those_of_a_shorter_training(odd_page, odd):
+    """Column by column, at every observation: statistics are worked out twice, in Python and on the page."""
+    for count in range(1, 7):
+        odd_page.locator("#epoch").fill(str(count))
+        parts = {name: getattr(odd, name)[:count] for name in ("correct", "label_probs", "present")}
+        expected = summarize(replace(odd, numbers=odd.numbers[:count], **parts)).set_index("id")
+        found = table_of(odd_page).loc[expected.index]
+        for column in schema.SUMMARY_COLUMNS:
+            if column not in ("id", "label"):
+                np.testing.assert_allclose(
+                    found[column], expected[column], atol=2e-4, err_msg=f"{column} {count}"
+                )
+
+
+def test_what_has_no_number_comes_last(odd_page):
+    up, down = odd_page.evaluate("""() => [false, true].map((down) => {
+      Object.assign(state, { sort: "extra", down });
+      return rowsOf(columnsAt(T)).map((i) => final.extra[i]);
+    })""")
+    assert np.isnan(up[-1]) and np.isnan(down[-1])
+    assert up[:-1] == sorted(up[:-1]) and down[:-1] == sorted(down[:-1], reverse=True)

@@ -25,6 +25,7 @@ from datamap.commands.overrides import key_of, refuse_with_resume, translate
 from datamap.commands.places import CONF, DEMO
 from datamap.errors import ConfigError, DataMapError, did_you_mean
 from datamap.program import SCRIPTS
+from datamap.ranges import check
 
 if TYPE_CHECKING:
     from datamap.commands.multirun import Multirun
@@ -191,7 +192,7 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
-    types.check(config)
+    check(config)
     return config
 
 

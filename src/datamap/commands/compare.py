@@ -76,10 +76,10 @@ def _log(target, config, members, summaries):
     agreement = comparison.agreement(summaries, config.share)
     hard = comparison.always_hard(summaries, config.share)
     texts = members[0].artifacts.find(schema.SAMPLES_FILE)
-    for place, (name, column) in enumerate(
-        (tsv.texts_of(texts, hard["id"].tolist()) if texts else {}).items()
+    for position, (name, column) in enumerate(
+        (tsv.texts_of(texts, hard["id"].tolist()) if texts else {}).items(), start=1
     ):
-        hard.insert(1 + place, name, column)
+        hard.insert(position, name, column)
     target.log_config("compare", yaml(config))
     for frame, name in ((agreement, "agreement"), (hard, "always_hard")):
         target.log_bytes(b"".join(tsv.lines(frame)), f"comparison/{name}.tsv")
@@ -98,7 +98,7 @@ def _log(target, config, members, summaries):
 
 
 def _log_maps(target, config, summaries):
-    from datamap.maps import figures
+    from datamap.maps import canvas, figures
 
     for option in ("x", "y"):
         for frame in summaries.values():
@@ -110,6 +110,6 @@ def _log_maps(target, config, summaries):
         name = "movement" if len(others) == 1 else f"movement-{len(drawn)}"
         drawn[name] = figures.draw_movement(summaries[first], summaries[other], first, other, **options)
     for name, figure in drawn.items():
-        array = figures.pixels(figure)
-        target.log_bytes(figures.png(array), f"{schema.MAPS_DIR}/{name}.png")
+        array = canvas.pixels(figure)
+        target.log_bytes(canvas.png(array), f"{schema.MAPS_DIR}/{name}.png")
         target.log_image(array, f"{schema.MAPS_DIR}/{name}", 0)

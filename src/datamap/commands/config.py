@@ -6,20 +6,10 @@ from typing import Any
 from omegaconf import MISSING, OmegaConf
 
 from datamap.errors import ConfigError
+from datamap.maps.options import MapOptions
+from datamap.ranges import number
 
 LONGEST = 65_536  # tokens per sample: a position embedding is made for each
-
-
-def number(
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    word: str | None = None,
-) -> Any:
-    """A required key with a range; `above` is an open lower bound, `word` goes instead of an int."""
-    bounds = {"low": low, "high": high, "above": above, "choices": choices, "word": word}
-    return field(default=MISSING, metadata=bounds)
 
 
 @dataclass
@@ -144,27 +134,11 @@ class SummarizeConfig:
 
 
 @dataclass
-class PlotConfig:
+class PlotConfig(MapOptions):
     run_id: str = MISSING
-    criterion: str | None = MISSING
-    threshold: float = MISSING
-    use_f_times: int = number(low=-1)
-    use_l_times: int = number(low=-1)
-    dirty_label: bool = MISSING
-    color: str | None = MISSING
-    x: str = MISSING
-    y: str = MISSING
-    regions: bool = MISSING
-    marginals: bool = MISSING
-    contours: bool = MISSING
-    facet: str | None = MISSING
-    lang: str = number(choices=("en", "zh"))
     explorer: bool = MISSING
     name: str | None = MISSING
     svg: bool = MISSING
-    width: float = number(low=3, high=40)
-    height: float = number(low=2, high=40)
-    dpi: int = number(low=50, high=1200)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -264,32 +238,6 @@ def keys(step: type, path: str = "") -> list[str]:
         inner = key.default_factory if is_dataclass(key.default_factory) else None
         found += keys(inner, f"{path}{key.name}.") if inner else [path + key.name]
     return found
-
-
-def check(config: Any, path: str = "") -> None:
-    """Raise ConfigError for the first value that is out of its range or not among its choices."""
-    for key in fields(config):
-        value, name = getattr(config, key.name), path + key.name
-        if is_dataclass(value):
-            check(value, f"{name}.")
-        elif key.metadata and value is not None:
-            problem = _problem(value, **key.metadata)
-            if problem:
-                raise ConfigError(f"{name}={value} is out of range: {problem}")
-
-
-def _problem(value, low, high, above, choices, word):
-    if word and (value == word or type(value) is not int):
-        return None if value == word else f"it must be {word!r} or a whole number"
-    if choices and value not in choices:
-        return f"choose {' or '.join(choices)}"
-    if above is not None and not value > above:
-        return f"it must be above {above}"
-    if low is not None and not value >= low:
-        return f"it must be {low} or more"
-    if high is not None and not value <= high:
-        return f"it must be {high} or less"
-    return None
 
 
 def yaml(config: object) -> str:

@@ -15,15 +15,11 @@ from datamap.commands.config import PlotConfig, yaml
 from datamap.commands.inputs import MAP_COLUMNS, observed_as_summarized, summary_of
 from datamap.errors import MapError
 from datamap.log import say
-from datamap.maps import groups
+from datamap.maps import plans
+from datamap.maps.options import refuse_too_large
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
-
-PLAN_OPTIONS = ("criterion", "threshold", "use_f_times", "use_l_times", "dirty_label", "color")
-MAP_OPTIONS = (
-    *PLAN_OPTIONS, "x", "y", "regions", "marginals", "contours", "facet", "lang", "width", "height", "dpi"
-)  # fmt: skip
 
 
 def run(config: PlotConfig, overrides: list[str]) -> None:
@@ -35,9 +31,7 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
     """Draw a data map of a run and log it as file and as image series; returns (run, name)."""
     from datamap.maps import figures
 
-    options = {key: getattr(config, key) for key in MAP_OPTIONS}
-    plan = groups.plan(*(options[key] for key in PLAN_OPTIONS))
-    name = _name(config, plan)
+    name = _name(config)
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.nest_project_run(run, "plot")
@@ -45,35 +39,37 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
     samples, count = summary_of(run, config, MAP_COLUMNS | asked)
     with warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(
-            samples, **options, class_names=run.class_names(), title=run.info.run_name, observations=count
+            samples, config, class_names=run.class_names(), title=run.info.run_name, observations=count
         )
-    for warning in caught:
-        say(f"note: {warning.message}")
-    _log_map(run, figures, figure, name, config)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        say(f"note: {message}")
+    _log_map(run, figure, name, config)
     if config.explorer:
         _log_explorer(run, samples, config)
     return run, name
 
 
-def _name(config, plan):
+def _name(config):
     """Name of the map's file and image series; MLflow takes ASCII only."""
-    usual = {"x": "label_var", "y": "avg_probs", "facet": None, "marginals": False, "contours": False}
-    unusual = {key: getattr(config, key) for key, value in usual.items() if getattr(config, key) != value}
-    parts = [key if value is True else f"{key}_{value}" for key, value in unusual.items()]
-    name = config.name or "-".join([plan.name, *parts])
+    refuse_too_large(config.width, config.height, config.dpi)
+    name = config.name or plans.plan(config).name
     if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
-        raise MapError(f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /")
+        raise MapError(
+            f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /; set name="
+        )
     return name
 
 
-def _log_map(run, figures, figure, name, config):
-    array = figures.pixels(figure)
+def _log_map(run, figure, name, config):
+    from datamap.maps import canvas
+
+    array = canvas.pixels(figure)
     path = f"{schema.MAPS_DIR}/{name}"
-    run.log_bytes(figures.png(array), f"{path}.png")
+    run.log_bytes(canvas.png(array), f"{path}.png")
     if config.svg:
-        run.log_text(figures.svg(figure), f"{path}.svg")
+        run.log_text(canvas.svg(figure), f"{path}.svg")
     # The key puts it into a section `maps`, the first on the run's page. Where steps differ, as those of
-    # several runs do, the UI's slider starts at 0: there it shows the whole map too, not an empty card.
+    # several runs do, the UI's slider starts at 0: there it shows the final map too, not an empty card.
     for step in (0, max(run.committed())):
         run.log_image(array, path, step)
     run.log_config("plot", yaml(config))
@@ -84,13 +80,13 @@ def _log_explorer(run, samples, config):
     from datamap.maps import explorer
     from datamap.signals import trajectories
 
-    whole, _ = observed_as_summarized(run)
+    observed, _ = observed_as_summarized(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
         shown = tsv.read_rows(file, explorer.subsample(samples))
-    histories = trajectories.read(run.artifacts, whole, shown["id"].tolist())
+    histories = trajectories.read(run.artifacts, observed, shown["id"].tolist())
     content = run.artifacts.find(schema.SAMPLES_FILE)
     texts = tsv.texts_of(content, shown["id"].tolist()) if content else {}
-    unit = next(iter(whole.values()))[0].unit
+    unit = next(iter(observed.values()))[0].unit
     page = explorer.page(
         shown, histories, texts, run.class_names(), run.info.run_name, len(samples), unit, config.lang
     )

@@ -5,33 +5,41 @@ import hashlib
 import json
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from datamap import translations
-from datamap.maps import groups, regions
+from datamap.maps import groups, marks, regions
 
 PAGE = Path(__file__).parent / "explorer_page"
+SCRIPTS = (
+    "data",
+    "groups",
+    "points",
+    "background",
+    "pointer",
+    "table",
+    "controls",
+)  # one script, in this order
 MOST = 100_000  # samples that a page holds; beyond, a seeded subsample
 MISSING = 65_535
 
 
-def subsample(summary, most=MOST, seed=0):
-    """Places of at most `most` samples, ascending: rare groups whole, of the others a random part.
+def subsample(summary: pd.DataFrame, most: int = MOST, seed: int = 0) -> np.ndarray:
+    """Rows of at most `most` samples, ascending: all of the rare groups, of the others a random part.
 
     A sample is as rare as its smallest group by correctness, forgetting, learning, kind and label.
-    At most half of the places go to rarity, the rarest first.
+    At most half of the rows go to rarity, the rarest first.
     """
     if len(summary) <= most:
         return np.arange(len(summary))
-    rarity = np.full(len(summary), len(summary))
-    label = summary["label"].to_numpy()
-    for by in groups.GROUPINGS.values():
-        for group in by(summary):
+    _, label, counts = np.unique(summary["label"].to_numpy(), return_inverse=True, return_counts=True)
+    rarity = counts[label]
+    for grouping in groups.GROUPINGS.values():
+        for group in groups.split(summary, grouping.rules):
             rarity[group.mask] = np.minimum(rarity[group.mask], int(group.mask.sum()))
-    counts = np.bincount(label)
-    rarity = np.minimum(rarity, counts[label])
     rare = np.argsort(rarity, kind="stable")[: most // 2]
     rare = rare[rarity[rare] <= most // 20]
     rest = np.setdiff1d(np.arange(len(summary)), rare)
@@ -39,18 +47,29 @@ def subsample(summary, most=MOST, seed=0):
     return np.sort(np.concatenate([rare, drawn]))
 
 
-def page(summary, trajectories, texts, class_names=(), title="", total=None, unit="epoch", lang="en"):
+def page(
+    summary: pd.DataFrame,
+    trajectories: Any,
+    texts: dict[str, list[str]],
+    class_names: tuple = (),
+    title: str = "",
+    total: int | None = None,
+    unit: str = "epoch",
+    lang: str = "en",
+) -> bytes:
     """The explorer of some samples as the bytes of an HTML file.
 
     Args:
-        summary: DataFrame with the columns of summary.tsv, one row a sample (`MOST` at the most).
+        summary: DataFrame with the columns of summary.tsv, one row per sample (`MOST` at most).
         trajectories: `trajectories.Trajectories` of the same samples, in order.
-        texts: {column name: list of str}, may be empty.
+        texts: {column name: texts of the samples}, may be empty.
         class_names: of the values of `label`, by index.
         total: how many samples the run has, where these are some of them.
+        title: the page's heading.
         unit: of an observation's number, "epoch" or "step".
+        lang: of the words that are ours, "en" or "zh".
     """
-    script = (PAGE / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((PAGE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     style = (PAGE / "page.css").read_text(encoding="utf-8")
     data = json.dumps(
         _data(summary, trajectories, texts, class_names, title, total, unit, lang), ensure_ascii=False
@@ -75,10 +94,8 @@ def _hash(text):
 def _data(summary, trajectories, texts, class_names, title, total, unit, lang):
     probs, predicted = trajectories.label_probs, trajectories.predicted
     scaled = np.where(np.isnan(probs), MISSING, np.round(np.nan_to_num(probs) * (MISSING - 1)))
-    classes = [str(name) for name in class_names]
-    if not classes:
-        classes = [str(k) for k in range(int(summary["label"].max()) + 1)]
-    numeric = [name for name in summary.columns if pd.api.types.is_numeric_dtype(summary[name])]
+    classes = tuple(str(name) for name in class_names)
+    columns = [c for c in summary.columns if c != "id" and pd.api.types.is_numeric_dtype(summary[c])]
     note = f"{len(summary):,} samples" if lang == "en" else f"{len(summary):,} 个样本"
     if total and total > len(summary):
         note += (
@@ -94,35 +111,55 @@ def _data(summary, trajectories, texts, class_names, title, total, unit, lang):
         "unit": unit,
         "numbers": list(trajectories.numbers),
         "classes": classes,
-        "ids": summary["id"].tolist(),
+        "ids": summary["id"].astype(str).tolist(),  # as text: JavaScript would round those above 2^53
         "texts": {name: list(values) for name, values in texts.items()},
-        "columns": {name: _packed(summary[name], "<f4") for name in numeric if name != "id"},
+        "columns": {name: _packed(summary[name], "<f4") for name in columns},
         "probs": _packed(scaled, "<u2"),
         "correct": _packed(trajectories.correct, "u1"),
         "predicted": None
         if predicted is None
         else _packed(np.where(predicted < 0, MISSING, predicted), "<u2"),
-        "regions": regions.LIMITS._asdict(),
-        "groupings": _groupings(summary, lang),
-        "categories": groups.CATEGORIES,
-        "low_to_high": groups.LOW_TO_HIGH,
+        "regions": [
+            {
+                "name": translations.word(regions.NAMES[region], lang),
+                "color": marks.REGION_COLORS[region],
+                "x": _ends(x),
+                "y": _ends(y),
+            }
+            for region, (x, y) in marks.region_boxes(regions.LIMITS).items()
+        ],
+        **_looks(summary, columns, classes, lang),
     }
 
 
-def _groupings(summary, lang):
-    """{column: names and colours of its groups}, as on the static maps."""
-    columns = {
-        "correctness": "correct_ratio",
-        "forgetting": "forgetting_times",
-        "learning": "learnt_times",
-        "kind": "s_label",
-    }
-    found = {columns[name]: by(summary.head(1)) for name, by in groups.GROUPINGS.items()}
+def _looks(summary, columns, classes, lang):
+    """How each column colours and scales the map: the rules and limits that the static maps have."""
+    rules = {name: groups.rules_of(summary, name, classes, lang) for name in columns}
+    limits = marks.axis_limits(summary, *columns)
+    # The predictions are coloured as the labels are, with a group for those of no label's class.
+    rules["pred_label"] = [
+        *(rule._replace(ranges={"pred_label": rule.ranges["label"]}) for rule in rules["label"]),
+        groups.Rule(
+            translations.word("other", lang), groups.CATEGORIES[-1], "", {"pred_label": (0, groups.INFINITY)}
+        ),
+    ]
+    limits["pred_label"] = limits["label"]
+    last = groups.NO_VALUE._replace(name=translations.word(groups.NO_VALUE.name, lang))
     return {
-        column: {"names": [translations.word(g.name, lang) for g in some], "colors": [g.color for g in some]}
-        for column, some in found.items()
+        "groupings": {name: [_as_data(rule) for rule in (*found, last)] for name, found in rules.items()},
+        "limits": limits,
     }
+
+
+def _as_data(rule):
+    ranges = {column: _ends(ends) for column, ends in rule.ranges.items()}
+    return {"name": rule.name, "color": rule.color, "ranges": ranges}
+
+
+def _ends(ends):
+    """A range for the page: in single precision, null where it is open."""
+    return [float(np.float32(end)) if np.isfinite(end) else None for end in ends]
 
 
 def _packed(values, dtype):
-    return base64.b64encode(np.ascontiguousarray(values, dtype)).decode()
+    return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()

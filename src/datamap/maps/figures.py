@@ -1,31 +1,18 @@
 """Figures of data maps: pure functions, DataFrame → Figure. What lies on their Axes is in `marks`."""
 
-import io
+import warnings
+from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datamap.errors import MapError, counted
-from datamap.maps import fonts, groups, marks, regions
+from datamap.maps import canvas, groups, marks, plans, regions
+from datamap.maps.options import MapOptions, chosen
 from datamap.translations import word
-
-STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#555555",
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "svg.hashsalt": "datamap",
-}
 
 AXIS_NAMES = {
     "label_var": "label_var  (variance of the given label's probability)",
@@ -36,85 +23,199 @@ MOST_FACETS = 12
 
 
 def draw_map(
-    summary, *, criterion=None, threshold=0, use_f_times=-1, use_l_times=-1, dirty_label=False, color=None,
-    x="label_var", y="avg_probs", regions=True, marginals=False, contours=False, facet=None, class_names=(),
-    lang="en", title="", observations=None, width=7.2, height=5.4, dpi=160,
-):  # fmt: skip
-    """Draw a data map (Swayamdipta et al. 2020, fig. 1): one mark a sample, rare groups on top.
+    summary: pd.DataFrame,
+    options: MapOptions | None = None,
+    *,
+    class_names: tuple = (),
+    title: str = "",
+    observations: int | None = None,
+    **keywords: Any,
+) -> Figure:
+    """Draw a data map (Swayamdipta et al. 2020, fig. 1): one mark per sample, rare groups on top.
 
     Args:
-        summary: DataFrame with the columns of summary.tsv, one row a sample.
-        criterion, threshold: only samples whose column `criterion` is at least `threshold`.
-        use_f_times, use_l_times: ≥ 0: colour by forgetting or learning events, samples with at least so many.
-        dirty_label: colour by s_label.
-        color: colour by this numeric column.
-        x, y: numeric columns of `summary`.
-        regions: shade and name the regions (on the axes label_var and avg_probs only).
-        marginals: histograms of confidence, variability and correctness below the map.
-        contours: lines around the densest 50, 80 and 95 % of the samples.
-        facet: a column with few values: one map a value, on the same axes.
+        summary: DataFrame with the columns of summary.tsv, one row per sample.
+        options: `MapOptions`; or its fields as keywords, as in `draw_map(summary, color="label", dpi=100)`.
         class_names: what the values of the column `label` are called.
-        lang: of the words on the map, "en" or "zh".
-        title: put before the counts; `observations`: how many the summary is over.
-        width, height: inches; dpi: pixels an inch.
+        title: put before the counts.
+        observations: how many the summary is over.
     Returns:
         matplotlib Figure, drawn.
     Raises:
-        MapError: a column is not there or not numeric, a filter leaves nothing, options that exclude each other.
+        MapError: a column is not there or not numeric, a filter leaves nothing, options that exclude each other,
+            or a picture that would be too large.
+        ConfigError: an option is out of its range.
     """
-    plan = groups.plan(criterion, threshold, use_f_times, use_l_times, dirty_label, color)
-    for option, name in (("x", x), ("y", y), ("color", color), ("facet", facet)):
-        if name:
-            groups.numeric_column(summary, name, option)
-    shown = groups.select(summary, plan.filters)
-    found = plan.groups(shown, class_names)
-    parts = _facets(shown, facet, class_names)
-    names = [f"{word(g.name, lang)} ({int(g.mask.sum()):,})" for g in found]
-    heading = _heading(title, plan, len(shown), len(summary), observations, lang)
-    legend_title = groups.LEGEND_TITLES.get(plan.grouping, plan.grouping)
-    texts = [heading, word(legend_title, lang), *names, *(name for name, _ in parts)]
-    with matplotlib.rc_context({**STYLE, "font.family": fonts.families(texts)}):
-        figure = new_figure(width, height, dpi)
-        panels, histograms = _layout(figure, len(parts), marginals)
-        limits = marks.axis_limits(summary, x, y)  # of all samples: a filter does not move the axes
-        for panel, (name, mask) in zip(panels, parts, strict=False):
-            _fill(panel, shown, found, mask, (x, y), limits, regions, contours, lang)
-            panel.set_title(name, fontsize=10)
-        label_edges(panels, len(parts), x, y, lang)
-        figure.legend(
-            handles=marks.handles(found, names), title=word(legend_title, lang), loc="outside right upper",
-            alignment="left", handletextpad=0.3, borderaxespad=0.6,
-        )  # fmt: skip
-        for ax, column in zip(histograms, MARGINALS, strict=False):
-            low, high = marks.axis_limits(summary, column)[column]
-            marks.draw_histogram(ax, shown[column].to_numpy(), found, low, high)
-            ax.set_xlabel(column, fontsize=9)
+    options = chosen(options, keywords)
+    plan = plans.plan(options)
+    for option in ("x", "y", "color", "facet"):
+        if getattr(options, option):
+            groups.numeric_column(summary, getattr(options, option), option)
+    shown = plans.select(summary, plan.filters)
+    _warn_of_unplaced(shown, options)
+    # Colours and axes are those of all samples: a filter moves neither.
+    found = groups.split(shown, groups.rules_of(summary, plan.color, class_names, options.lang), options.lang)
+    parts = _facets(shown, options, class_names)
+    heading = _heading(title, plan, len(shown), len(summary), observations, options.lang)
+    texts = [*heading, *(group.name for group in found), *(name for name, _ in parts), _words(options.lang)]
+    with canvas.style(texts):
+        figure = canvas.new_figure(options.width, options.height, options.dpi)
+        panels, histograms = _layout(figure, len(parts), options.marginals)
+        below = canvas.set_title(figure, _on_lines(figure, heading))
+        legend = _legend_title(plan.color, options.lang)
+        width = _add_legend(figure, found, legend, options, below, counts=True)
+        maps = [(name, shown[mask], _within(found, mask)) for name, mask in parts]
+        _fill(figure, panels, maps, summary, options, width)
         if histograms:
-            histograms[0].set_ylabel(word("samples", lang), fontsize=9)
-        figure.suptitle(heading, x=0.01, ha="left", fontsize=11)
+            _fill_histograms(histograms, shown, found, options.lang)
         figure.canvas.draw()
     return figure
 
 
-def _fill(panel, shown, found, mask, axes, limits, shaded, contours, lang):
-    """One map on one Axes."""
-    x, y = axes
-    xs, ys = shown[x].to_numpy()[mask], shown[y].to_numpy()[mask]
-    box = (limits[x], limits[y])
-    if shaded and axes == ("label_var", "avg_probs"):
-        panel.grid(False)
-        names = [word(name, lang) for name in regions.NAMES]
-        marks.draw_regions(panel, box, regions.LIMITS, names)
-    marks.draw_groups(panel, xs, ys, [g._replace(mask=g.mask[mask]) for g in found], box)
-    if contours:
-        marks.draw_contours(panel, xs, ys, box)
+def draw_comparison(
+    summaries: dict[str, pd.DataFrame], options: MapOptions | None = None, **keywords: Any
+) -> Figure:
+    """Draw the maps of several runs side by side on the same axes, by correct_ratio.
 
-
-def new_figure(width, height, dpi):
-    """An empty figure that is drawn into memory."""
-    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
-    FigureCanvasAgg(figure)
+    Args:
+        summaries: {run name: DataFrame with the columns of summary.tsv}.
+        options: `MapOptions`, or its fields as keywords; x, y, lang and dpi count.
+    Returns:
+        matplotlib Figure, drawn.
+    """
+    options = chosen(options, keywords)
+    columns = int(np.ceil(np.sqrt(len(summaries)))) if len(summaries) > 3 else len(summaries)
+    rows = -(-len(summaries) // columns)
+    everything = pd.concat([frame[[options.x, options.y, "correct_ratio"]] for frame in summaries.values()])
+    rules = groups.rules_of(everything, "correct_ratio", lang=options.lang)
+    found = groups.split(everything, rules, options.lang)
+    with canvas.style([*summaries, _words(options.lang)]):
+        figure = canvas.new_figure(2.4 + 3.2 * columns, 0.7 + 3.2 * rows, options.dpi)
+        panels = canvas.grid(figure, rows, columns)
+        width = _add_legend(figure, found, _legend_title("correct_ratio", options.lang), options)
+        parts = [(name, frame, groups.split(frame, rules, options.lang)) for name, frame in summaries.items()]
+        _fill(figure, panels, parts, everything, options, width)
+        figure.canvas.draw()
     return figure
+
+
+def draw_movement(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    name_before: str,
+    name_after: str,
+    options: MapOptions | None = None,
+    **keywords: Any,
+) -> Figure:
+    """Draw where the samples of one run's map lie on another's: an arrow per cell of the map.
+
+    An arrow goes from the mean position of the samples that one map has in a cell to their mean position on the
+    other, blue where they rose and red where they fell; the dot that it starts from is the larger the more
+    samples it stands for.
+
+    Args:
+        before, after: DataFrames of the same samples in the same order.
+        name_before, name_after: of the two runs.
+        options: `MapOptions`, or its fields as keywords; x, y, lang and dpi count.
+    Returns:
+        matplotlib Figure, drawn; its Axes hold one quiver.
+    """
+    options = chosen(options, keywords)
+    axes = [options.x, options.y]
+    limits = marks.axis_limits(pd.concat([before[axes], after[axes]]), *axes)
+    with canvas.style([name_before, name_after, _words(options.lang)]):
+        figure = canvas.new_figure(7.2, 5.4, options.dpi)
+        ax = figure.subplots()
+        marks.draw_movement(ax, before[axes].to_numpy(), after[axes].to_numpy(), _box(limits, options))
+        label_edges(figure, [ax], 1, options, figure.get_figwidth())
+        names = [canvas.fitted(name, 3.0, canvas.TITLE_SIZE) for name in (name_before, name_after)]
+        what = word("mean of the samples of each cell; blue rose, red fell", options.lang)
+        canvas.set_title(figure, [word("from {a} to {b}", options.lang, a=names[0], b=names[1]), what])
+        figure.canvas.draw()
+    return figure
+
+
+def _warn_of_unplaced(shown, options):
+    for column in dict.fromkeys((options.x, options.y)):
+        unplaced = int((~np.isfinite(_floats(shown[column]))).sum())
+        if unplaced:
+            warnings.warn(
+                f"{counted(unplaced, 'sample')} without a finite {column}: not on the map", stacklevel=3
+            )
+
+
+def _words(lang):
+    """A text of the language's letters, to choose a font by."""
+    return word("samples", lang)
+
+
+def _floats(column):
+    return column.to_numpy(float, na_value=np.nan)
+
+
+def _within(found, mask):
+    return [group._replace(mask=group.mask[mask]) for group in found]
+
+
+def _box(limits, options):
+    return limits[options.x], limits[options.y]
+
+
+def _fill(figure, panels, parts, summary, options, width):
+    """A map per part: (name, samples, their groups) → Axes, on the scales of the whole summary."""
+    limits = marks.axis_limits(summary, options.x, options.y)
+    box = _box(limits, options)
+    size = marks.point_size(max(len(samples) for _, samples, _ in parts)) / _columns(panels) ** 0.5
+    for panel, (name, samples, found) in zip(panels, parts, strict=False):
+        xs, ys = _floats(samples[options.x]), _floats(samples[options.y])
+        if _has_regions(options):
+            panel.grid(False)
+            marks.draw_regions(panel, box, regions.LIMITS)
+        marks.draw_groups(panel, xs, ys, found, box, size)
+        if options.contours:
+            marks.draw_contours(panel, xs, ys, box)
+        panel.set_title(canvas.fitted(name, width / _columns(panels) - 0.2, 10))
+    label_edges(figure, panels, len(parts), options, width)
+
+
+def _has_regions(options):
+    return options.regions and (options.x, options.y) == ("label_var", "avg_probs")
+
+
+def _columns(panels):
+    return _shape(panels)[1]
+
+
+def _shape(panels):
+    """(rows, columns) of the grid that Axes are of."""
+    spec = panels[0].get_subplotspec()
+    assert spec is not None
+    return spec.get_gridspec().get_geometry()
+
+
+def _legend_title(color, lang):
+    if color in groups.GROUPINGS:
+        return word(groups.GROUPINGS[color].title, lang)
+    return word(color, lang) if color == "label" else color
+
+
+def _add_legend(figure, found, title, options, below=0.0, counts=False):
+    """Groups that have samples, best first, as the map reads; then the regions. Returns the inches left to the maps."""
+    shown = [group for group in reversed(found) if group.mask.any()]
+    names = [f"{group.name} ({int(group.mask.sum()):,})" if counts else group.name for group in shown]
+    handles: list[Artist] = [marks.handle(group) for group in shown]
+    if _has_regions(options):
+        names += [word(name, options.lang) for name in regions.NAMES]
+        handles += [marks.region_handle(region) for region in range(len(regions.NAMES))]
+    return canvas.add_legend(figure, handles, names, title, below)
+
+
+def _fill_histograms(histograms, shown, found, lang):
+    for ax, column in zip(histograms, MARGINALS, strict=True):
+        low, high = marks.axis_limits(shown, column)[column]
+        marks.draw_histogram(ax, _floats(shown[column]), found, low, high)
+        ax.set_xlabel(column, fontsize=9)
+    histograms[0].set_ylabel(word("samples", lang), fontsize=9)
 
 
 def _layout(figure, count, marginals):
@@ -122,110 +223,69 @@ def _layout(figure, count, marginals):
     columns = int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     if not marginals:
-        return _grid(figure, rows, columns), []
+        return canvas.grid(figure, rows, columns), []
     upper, lower = figure.subfigures(2, 1, height_ratios=(5, 2))
-    return _grid(upper, rows, columns), list(lower.subplots(1, 3, sharey=True))
+    return canvas.grid(upper, rows, columns), list(lower.subplots(1, 3, sharey=True))
 
 
-def _grid(figure, rows, columns):
-    return list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+def label_edges(figure: Figure, panels: list[Axes], count: int, options: MapOptions, width: float) -> None:
+    """Name the axes once per column and once per row; hide the panels after the first `count`.
 
-
-def label_edges(panels, count, x, y, lang):
-    """Name the axes once a column and once a row; take away the panels that hold nothing."""
-    columns = panels[0].get_subplotspec().get_gridspec().ncols
-    for place, panel in enumerate(panels):
-        if place >= count:
+    Args:
+        figure: the panels' figure.
+        panels: Axes of one grid, row by row.
+        count: how many of them hold a map.
+        options: of the maps.
+        width: inches that all panels have together.
+    """
+    rows, columns = _shape(panels)
+    name_x = _axis_name(options.x, count, width / columns - 0.3, options.lang)
+    name_y = _axis_name(options.y, count, figure.get_figheight() / rows - 0.8, options.lang)
+    for number, panel in enumerate(panels):
+        if number >= count:
             panel.set_visible(False)
             continue
-        if place % columns == 0:
-            panel.set_ylabel(word(AXIS_NAMES.get(y, y), lang) if count == 1 else y)
-        if place + columns >= count:
-            panel.set_xlabel(word(AXIS_NAMES.get(x, x), lang) if count == 1 else x)
+        if number % columns == 0:
+            panel.set_ylabel(name_y)
+        if number + columns >= count:
+            panel.set_xlabel(name_x)
             panel.tick_params(labelbottom=True)
 
 
-def _facets(shown, facet, class_names):
-    """[(name, mask), …]: one part a value of the column, or one of all samples without a name.
+def _axis_name(column, count, room, lang):
+    """The column, and what it means where one map has the room for it."""
+    explained = word(AXIS_NAMES[column], lang) if count == 1 and column in AXIS_NAMES else column
+    if canvas.text_width(canvas.plain(explained), 10) <= room:
+        return canvas.plain(explained)
+    return canvas.fitted(column, room, 10)
+
+
+def _facets(shown, options, class_names):
+    """[(name, mask), …]: one part per value of the column, or one of all samples without a name.
 
     Raises:
         MapError: the column has more values than a page has room for.
     """
-    if facet is None:
+    column = options.facet
+    if column is None:
         return [("", slice(None))]
-    values = shown[facet].to_numpy()
-    distinct = np.unique(values)
+    values = _floats(shown[column])
+    distinct = np.unique(values[np.isfinite(values)])
     if len(distinct) > MOST_FACETS:
         raise MapError(
-            f"facet={facet}: {len(distinct)} values are too many maps for one picture (at most {MOST_FACETS}); "
-            f"choose some with criterion={facet}, or colour by it: color={facet}"
+            f"facet={column}: {len(distinct):,} values are too many maps for one picture (at most {MOST_FACETS}); "
+            f"choose some with criterion={column}, or colour by it: color={column}"
         )
-    named = facet == "label"
-    return [
-        (f"{class_names[v] if named and v < len(class_names) else f'{facet} {v:g}'} ({(values == v).sum():,})",
-         values == v)
-        for v in distinct
-    ]  # fmt: skip
-
-
-def draw_comparison(summaries, x="label_var", y="avg_probs", lang="en", dpi=160):
-    """Draw the maps of several runs side by side on the same axes, by correct_ratio.
-
-    Args:
-        summaries: {run name: DataFrame with the columns of summary.tsv}.
-    Returns:
-        matplotlib Figure, drawn.
-    """
-    everything = pd.concat([frame[[x, y]] for frame in summaries.values()])
-    limits = marks.axis_limits(everything, x, y)
-    columns = int(np.ceil(np.sqrt(len(summaries)))) if len(summaries) > 3 else len(summaries)
-    rows = -(-len(summaries) // columns)
-    with matplotlib.rc_context({**STYLE, "font.family": fonts.families([*summaries, word("samples", lang)])}):
-        figure = new_figure(1.6 + 3.2 * columns, 0.7 + 3.2 * rows, dpi)
-        panels = _grid(figure, rows, columns)
-        for panel, (name, frame) in zip(panels, summaries.items(), strict=False):
-            _fill(panel, frame, groups.by_correctness(frame), slice(None), (x, y), limits, True, False, lang)
-            panel.set_title(name, fontsize=10)
-        label_edges(panels, len(summaries), x, y, lang)
-        everyone = [g._replace(mask=np.ones(1, bool)) for g in groups.by_correctness(frame)]
-        figure.legend(
-            handles=marks.handles(everyone, [word(g.name, lang) for g in everyone]), alignment="left",
-            title=word("correct_ratio", lang), loc="outside right upper", handletextpad=0.3,
-        )  # fmt: skip
-        figure.canvas.draw()
-    return figure
-
-
-def draw_movement(before, after, name_before, name_after, x="label_var", y="avg_probs", lang="en", dpi=160):
-    """Draw where the samples of one run's map lie on another's: an arrow a cell of the map.
-
-    An arrow goes from the mean place of the samples that one map has in a cell to their mean place on the
-    other, blue where they rose and red where they fell; the dot that it starts from is the larger the more
-    samples it stands for.
-
-    Args:
-        before, after: DataFrames of the same samples in the same order.
-    Returns:
-        matplotlib Figure, drawn; its Axes hold one quiver.
-    """
-    limits = marks.axis_limits(pd.concat([before[[x, y]], after[[x, y]]]), x, y)
-    heading = word(
-        "from {a} to {b}: mean of the samples of each cell; blue rose, red fell",
-        lang,
-        a=name_before,
-        b=name_after,
-    )
-    with matplotlib.rc_context({**STYLE, "font.family": fonts.families([heading])}):
-        figure = new_figure(7.2, 5.4, dpi)
-        ax = figure.subplots()
-        marks.draw_movement(ax, before[[x, y]].to_numpy(), after[[x, y]].to_numpy(), (limits[x], limits[y]))
-        label_edges([ax], 1, x, y, lang)
-        figure.suptitle(heading, x=0.01, ha="left", fontsize=11)
-        figure.canvas.draw()
-    return figure
+    named = class_names if column == "label" else ()
+    parts = [
+        (str(named[int(v)]) if 0 <= v < len(named) else f"{column} {v:g}", values == v) for v in distinct
+    ]
+    parts.append((word(groups.NO_VALUE.name, options.lang), ~np.isfinite(values)))
+    return [(f"{name} ({mask.sum():,})", mask) for name, mask in parts if mask.any()]
 
 
 def _heading(title, plan, shown, total, observations, lang):
+    """What is drawn, after the title: [title, counts], or [counts]."""
     if plan.filters:
         filters = ", ".join(map(str, plan.filters))
         what = word(
@@ -236,28 +296,11 @@ def _heading(title, plan, shown, total, observations, lang):
     if observations:
         times = "1 observation" if observations == 1 else "{count} observations"
         what += f"{', ' if lang == 'en' else '，'}{word(times, lang, count=observations)}"
-    return f"{title}: {what}" if title else what
+    return [title, what] if title else [what]
 
 
-def pixels(figure):
-    """The drawn figure as a uint8 array (height, width, 3)."""
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"))
-
-
-def png(array):
-    """A uint8 picture (height, width, 3) as the bytes of a PNG file."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, format="png", compress_level=1)
-    return buffer.getvalue()
-
-
-def svg(figure):
-    """The figure as the text of an SVG file."""
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path"}):
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+def _on_lines(figure, heading):
+    """Title and counts on one line where that is wide enough, else on two."""
+    line = ": ".join(heading)
+    wide = canvas.text_width(canvas.plain(line), canvas.TITLE_SIZE)
+    return [line] if wide < figure.get_figwidth() - 0.2 else heading

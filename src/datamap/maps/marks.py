@@ -1,12 +1,19 @@
 """What lies on the Axes of a map: points, densities, contours, regions. Decides no colour and no group."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from datamap.maps import regions
+from datamap.maps.groups import Group
+
+Box = tuple[tuple[float, float], tuple[float, float]]  # ((left, right), (bottom, top))
 
 MOST_POINTS = 50_000  # of more samples, points would hide each other: a large group is drawn as its density
 FEW = 2_000  # samples of a group whose points are drawn always, on top of all densities
@@ -14,23 +21,25 @@ CELLS = 100  # cells of a density per inch
 CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
 
 
-def draw_groups(ax, xs, ys, groups, limits):
+def draw_groups(
+    ax: Axes, xs: np.ndarray, ys: np.ndarray, groups: Sequence[Group], limits: Box, size: float
+) -> None:
     """Draw each group's samples, rare groups on top: points, or of many samples their density.
 
     Args:
-        ax: matplotlib Axes, its place on the figure known.
+        ax: matplotlib Axes, its position on the figure known.
         xs, ys: float arrays (samples,).
         groups: list of `groups.Group` over the samples.
         limits: ((left, right), (bottom, top)) of the axes.
+        size: of a point, in square points.
     """
     total = len(xs)
-    size = point_size(min(total, MOST_POINTS))
     counts = [int(group.mask.sum()) for group in groups]
     many = [total > MOST_POINTS and count > FEW for count in counts]
     by_count = sorted((i for i in range(len(groups)) if counts[i]), key=lambda i: -counts[i])
     _draw_densities(ax, xs, ys, [groups[i] for i in by_count if many[i]], limits)
-    for place, i in enumerate(by_count):
-        group, zorder = groups[i], 3 + place / len(groups)
+    for rank, i in enumerate(by_count):
+        group, zorder = groups[i], 3 + rank / len(groups)
         if many[i]:
             continue
         ax.scatter(
@@ -41,21 +50,22 @@ def draw_groups(ax, xs, ys, groups, limits):
     ax.set_ylim(limits[1])
 
 
-def point_size(count):
+def point_size(count: int) -> float:
     """Area of a marker in square points: smaller the more samples there are."""
     return min(36.0, max(4.0, 36.0 * (500 / max(count, 1)) ** 0.5))
 
 
-def handles(groups, names):
-    """Legend handles of the groups that have samples, best first: as the map reads from top to bottom."""
-    return [
-        Line2D(
-            [], [], linestyle="", marker=g.marker, markersize=6, color=g.color, markeredgecolor="white",
-            markeredgewidth=0.35, label=name,
-        )
-        for g, name in reversed(list(zip(groups, names, strict=True)))
-        if g.mask.any()
-    ]  # fmt: skip
+def handle(group: Group) -> Line2D:
+    """What stands for a group in the legend."""
+    return Line2D(
+        [], [], linestyle="", marker=group.marker, markersize=6, color=group.color, markeredgecolor="white",
+        markeredgewidth=0.35,
+    )  # fmt: skip
+
+
+def region_handle(region: int) -> Patch:
+    """What stands for a region in the legend; `region` as in `regions.NAMES`."""
+    return Patch(facecolor=REGION_COLORS[region], edgecolor="#bbbbbb", linewidth=0.6)
 
 
 def _draw_densities(ax, xs, ys, groups, limits):
@@ -65,22 +75,23 @@ def _draw_densities(ax, xs, ys, groups, limits):
     box = ax.get_position()
     width, height = ax.figure.get_size_inches()
     cells = (max(50, int(box.width * width * CELLS)), max(50, int(box.height * height * CELLS)))
-    color, cover = np.ones((cells[1], cells[0], 3)), np.zeros((cells[1], cells[0], 1))
+    color: np.ndarray = np.ones((cells[1], cells[0], 3))
+    cover: np.ndarray = np.zeros((cells[1], cells[0], 1))
     for group in groups:
         counts = count_cells(xs[group.mask], ys[group.mask], limits, cells)[..., None]
         # By logarithm, and never faint: a cell with one sample is seen beside one with a thousand.
         alpha = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(max(1, counts.max())), 0)
-        together = alpha + cover * (1 - alpha)
+        both = alpha + cover * (1 - alpha)
         mixed = np.array(to_rgb(group.color)) * alpha + color * cover * (1 - alpha)
-        color = np.divide(mixed, together, out=color, where=together > 0)
-        cover = together
+        color = np.divide(mixed, both, out=color, where=both > 0)
+        cover = both
     image = np.round(np.concatenate([color, cover], axis=2) * 255).astype(np.uint8)
     ax.imshow(
         image, extent=(*limits[0], *limits[1]), origin="lower", aspect="auto", interpolation="nearest", zorder=3
     )  # fmt: skip
 
 
-def count_cells(xs, ys, limits, cells):
+def count_cells(xs: np.ndarray, ys: np.ndarray, limits: Box, cells: tuple[int, int]) -> np.ndarray:
     """Count samples in a grid of cells[1] rows and cells[0] columns over `limits`; what is outside is left out.
 
     In pieces that stay in the processor's cache: memory does not grow with the samples.
@@ -98,7 +109,7 @@ def count_cells(xs, ys, limits, cells):
     return counts.reshape(rows, columns)
 
 
-def draw_contours(ax, xs, ys, limits):
+def draw_contours(ax: Axes, xs: np.ndarray, ys: np.ndarray, limits: Box) -> None:
     """Lines around the densest 50, 80 and 95 % of the samples (a smoothed histogram's)."""
     from scipy.ndimage import gaussian_filter
 
@@ -115,69 +126,77 @@ def draw_contours(ax, xs, ys, limits):
         ax.contour(x, y, density, levels, colors="#333333", linewidths=(0.6, 0.9, 1.2), zorder=5, alpha=0.8)
 
 
-def draw_regions(ax, limits, found, names):
-    """Shade and name the regions of a map whose axes are label_var and avg_probs.
+REGION_COLORS = {
+    regions.EASY: "#e8f1f8",
+    regions.AMBIGUOUS: "#f5f3e7",
+    regions.HARD: "#fbeee6",
+    regions.NOISY: "#f8dcdc",
+}
+
+
+def region_boxes(found: regions.Limits) -> dict[int, Box]:
+    """{region: its ((left, right), (bottom, top)) on the axes label_var and avg_probs}, infinite where it is open."""
+    low, high = -math.inf, math.inf
+    return {
+        regions.EASY: ((low, found.variance), (found.confidence, high)),
+        regions.HARD: ((low, found.variance), (found.noisy, found.confidence)),
+        regions.NOISY: ((low, found.variance), (low, found.noisy)),
+        regions.AMBIGUOUS: ((found.variance, high), (low, high)),
+    }
+
+
+def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
+    """Shade the regions of a map whose axes are label_var and avg_probs; the legend names them, off the points.
 
     Args:
+        ax: matplotlib Axes.
         limits: ((left, right), (bottom, top)) of the axes.
-        found: `regions.Limits`.
-        names: of the four regions, as `regions.NAMES`.
+        found: where regions meet.
     """
     (left, right), (bottom, top) = limits
-    edge = min(found.variance, right)
-    boxes = {
-        regions.EASY: (left, edge, found.confidence, top, "#e8f1f8"),
-        regions.HARD: (left, edge, found.noisy, found.confidence, "#fbeee6"),
-        regions.NOISY: (left, edge, bottom, found.noisy, "#f8dcdc"),
-        regions.AMBIGUOUS: (edge, right, bottom, top, "#f5f3e7"),
-    }
-    for region, (x0, x1, y0, y1, color) in boxes.items():
-        if x1 <= x0:
-            continue
-        ax.fill_between([x0, x1], y0, y1, color=color, zorder=0, linewidth=0)
-        at_right = region == regions.AMBIGUOUS
-        y = y0 if region == regions.NOISY else y1
-        ax.annotate(
-            names[region], (x1 if at_right else x0, y), xytext=(-5 if at_right else 5, -5 if y == y1 else 5),
-            textcoords="offset points", ha="right" if at_right else "left", va="top" if y == y1 else "bottom",
-            fontsize=8.5, fontstyle="italic", color="#444444", zorder=6,
-            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
-        )  # fmt: skip
+    for region, (x, y) in region_boxes(found).items():
+        (x0, x1), (y0, y1) = np.clip(x, left, right), np.clip(y, bottom, top)
+        if x0 < x1 and y0 < y1:
+            ax.fill_between([x0, x1], y0, y1, color=REGION_COLORS[region], zorder=0, linewidth=0)
 
 
-def draw_movement(ax, before, after, limits, cells=14):
+def draw_movement(ax: Axes, before: np.ndarray, after: np.ndarray, limits: Box, cells: int = 14) -> None:
     """Arrows from where samples were to where they are: the mean of the samples of each cell.
 
     Args:
-        before, after: float arrays (samples, 2) of places.
+        before, after: float arrays (samples, 2) of positions.
         limits: ((left, right), (bottom, top)) of the axes.
         cells: along each axis.
     """
     (left, right), (bottom, top) = limits
+    placed = np.isfinite(before).all(axis=1) & np.isfinite(after).all(axis=1)
+    before, after = before[placed], after[placed]
     share = (before - (left, bottom)) / (right - left, top - bottom)
     cell = np.clip((share * cells).astype(int), 0, cells - 1) @ (1, cells)
-    _, place, counts = np.unique(cell, return_inverse=True, return_counts=True)
+    _, inside, counts = np.unique(cell, return_inverse=True, return_counts=True)
     means = [
-        np.stack([np.bincount(place, values[:, axis]) / counts for axis in (0, 1)], axis=1)
+        np.stack([np.bincount(inside, values[:, axis]) / counts for axis in (0, 1)], axis=1)
         for values in (before, after)
     ]
     size = point_size(len(before)) / 2
-    ax.scatter(*before.T[:, :MOST_POINTS], s=size, c="#c8c8c8", linewidths=0, zorder=2, rasterized=True)
+    xs, ys = before.T[:, :MOST_POINTS]
+    ax.scatter(xs, ys, s=size, c="#c8c8c8", linewidths=0, zorder=2, rasterized=True)
     kept = counts >= (3 if len(before) > 200 else 1)
     start, change = means[0][kept], (means[1] - means[0])[kept]
-    rise = np.abs(change[:, 1]).max() or 1
+    rise = np.abs(change[:, 1]).max(initial=0) or 1
     # Of the scatter's six colours: red falls, blue rises; little changed is grey.
     colors = LinearSegmentedColormap.from_list("movement", ["#a50026", "#8a8a8a", "#1f3b73"])
     ax.quiver(
         *start.T, *change.T, change[:, 1], cmap=colors, clim=(-rise, rise), angles="xy", scale_units="xy", scale=1,
         width=0.004, linewidths=0, zorder=4, minlength=0,
     )  # fmt: skip
-    ax.scatter(*start.T, s=4 + 26 * np.sqrt(counts[kept] / counts.max()), c="#333333", zorder=3, linewidths=0)
+    sizes = 4 + 26 * np.sqrt(counts[kept] / counts.max(initial=1))
+    ax.scatter(start[:, 0], start[:, 1], s=sizes, c="#333333", zorder=3, linewidths=0)
     ax.set_xlim(limits[0])
     ax.set_ylim(limits[1])
 
 
-def draw_histogram(ax, values, groups, low, high):
+def draw_histogram(ax: Axes, values: np.ndarray, groups: Sequence[Group], low: float, high: float) -> None:
     """Stacked histogram of a column, in the colours of the groups."""
     bins = np.linspace(low, high, 31)
     below = np.zeros(30)
@@ -191,15 +210,15 @@ def draw_histogram(ax, values, groups, low, high):
     ax.locator_params(axis="y", nbins=3)
 
 
-def axis_limits(summary, *columns):
+def axis_limits(summary: pd.DataFrame, *columns: str) -> dict[str, tuple[float, float]]:
     """{column: (lowest, highest)} with a little room, the same for maps of similar runs.
 
     Variance gets the next 0.05 (it cannot be above 0.25), probabilities 0 to 1, others their range.
     """
     limits = {}
     for name in columns:
-        values = summary[name].to_numpy()
-        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        values = summary[name].to_numpy(float, na_value=np.nan)
+        finite = values[np.abs(values) <= LARGEST]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
         if name == "label_var":
             low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
@@ -210,4 +229,5 @@ def axis_limits(summary, *columns):
     return limits
 
 
+LARGEST = float(np.finfo(np.float32).max)  # what is larger has no colour either (`groups`)
 UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio")

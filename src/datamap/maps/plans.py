@@ -1,0 +1,79 @@
+"""What the options of a map ask for: which samples, by which column they are coloured, what the map is called."""
+
+import re
+from typing import NamedTuple
+
+import pandas as pd
+
+from datamap.errors import MapError
+from datamap.maps.groups import GROUPINGS, numeric_column
+from datamap.maps.options import MapOptions
+
+UNUSUAL = {"x": "label_var", "y": "avg_probs", "facet": None, "marginals": False, "contours": False}
+
+
+class Filter(NamedTuple):
+    """Keep the samples whose `column` is at least `threshold`."""
+
+    column: str
+    threshold: float
+
+    def __str__(self) -> str:
+        return f"{self.column} ≥ {self.threshold:g}"
+
+
+class Plan(NamedTuple):
+    """A map as its options ask for it; `name` is the stable name of its file and image series."""
+
+    color: str
+    filters: tuple[Filter, ...]
+    name: str
+
+
+def plan(options: MapOptions) -> Plan:
+    """Colours, filters and stable name of the map that these options ask for (docs/design.md: "The map").
+
+    Raises:
+        MapError: two options that both choose the colours.
+    """
+    asked: dict[str, tuple[str, int]] = {
+        "use_f_times": ("forgetting_times", options.use_f_times),
+        "use_l_times": ("learnt_times", options.use_l_times),
+        "dirty_label": ("s_label", 0 if options.dirty_label else -1),
+        "color": (options.color or "", 0 if options.color else -1),
+    }
+    given = [option for option, (_, least) in asked.items() if least >= 0]
+    if len(given) > 1:
+        raise MapError(f"{' and '.join(given)} both choose the colours; set one of them (criterion= filters)")
+    color, least = asked[given[0]] if given else ("correct_ratio", 0)
+    filters = [Filter(color, least)] if least > 0 else []
+    filters += [Filter(options.criterion, options.threshold)] if options.criterion else []
+    return Plan(color, tuple(filters), _name(options, color, filters))
+
+
+def _name(options, color, filters):
+    named = GROUPINGS[color].map_name if color in GROUPINGS else f"data_map-color_{color}"
+    parts = [f"{f.column}_ge_{f.threshold:g}" for f in filters]
+    for key, usual in UNUSUAL.items():
+        value = getattr(options, key)
+        if value != usual:
+            parts.append(key if value is True else f"{key}_{value}")
+    return re.sub(r"[^\w.-]", "_", "-".join([named, *parts]))
+
+
+def select(summary: pd.DataFrame, filters: tuple[Filter, ...]) -> pd.DataFrame:
+    """The samples that pass every filter.
+
+    Raises:
+        MapError: a column is not there or not numeric, or nothing passes (with the column's range).
+    """
+    for name, threshold in filters:
+        values = summary[numeric_column(summary, name, "criterion")]
+        kept = summary[values >= threshold]
+        if kept.empty:
+            raise MapError(
+                f"no sample has {name} ≥ {threshold:g}: it runs from {values.min():g} to "
+                f"{values.max():g} over {len(summary)} samples; nothing was drawn"
+            )
+        summary = kept
+    return summary
