@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
 from datamap.errors import TrainingError
 
+FOLDER = "checkpoint"  # in the run
 SLOTS = 2  # written in turns: one is whole while the other is being written
+ARRAYS = ("weights", "moments")
 
 
 class Checkpoint(NamedTuple):
@@ -21,18 +25,19 @@ class Checkpoint(NamedTuple):
 
     number: int
     step: int
-    weights: dict
-    moments: dict
+    weights: dict[str, np.ndarray]
+    moments: dict[str, np.ndarray]
 
 
-def folder(slot):
-    return f"checkpoint/{slot % SLOTS}"
+def folder(slot: int) -> str:
+    """Artifact folder of a slot; slots are counted on, and taken in turns."""
+    return f"{FOLDER}/{slot % SLOTS}"
 
 
-def files(checkpoint, slot):
+def files(checkpoint: Checkpoint, slot: int) -> Iterator[tuple[str, bytes]]:
     """Yield (artifact path, bytes): arrays first, then the state that vouches for them by checksum."""
     digests = {}
-    for name in ("weights", "moments"):
+    for name in ARRAYS:
         content = safetensors.numpy.save(getattr(checkpoint, name))
         digests[name] = hashlib.sha256(content).hexdigest()
         yield f"{folder(slot)}/{name}.safetensors", content
@@ -40,7 +45,7 @@ def files(checkpoint, slot):
     yield f"{folder(slot)}/state.json", json.dumps(state, indent=1).encode()
 
 
-def load(read, upto):
+def load(read: Callable[[str], bytes | None], upto: int) -> tuple[Checkpoint, int]:
     """The newest whole checkpoint at or before observation `upto`.
 
     Args:
@@ -54,13 +59,11 @@ def load(read, upto):
     states = {slot: _state(read(f"{folder(slot)}/state.json")) for slot in range(SLOTS)}
     usable = {slot: state for slot, state in states.items() if state and state["number"] <= upto}
     for slot, state in sorted(usable.items(), key=lambda item: -item[1]["number"]):
-        contents = {name: read(f"{folder(slot)}/{name}.safetensors") for name in state["sha256"]}
-        if all(
-            content and hashlib.sha256(content).hexdigest() == state["sha256"][name]
-            for name, content in contents.items()
-        ):
-            arrays = {name: safetensors.numpy.load(content) for name, content in contents.items()}
-            return Checkpoint(state["number"], state["step"], **arrays), slot
+        weights, moments = (
+            _arrays(read(f"{folder(slot)}/{name}.safetensors"), state["sha256"][name]) for name in ARRAYS
+        )
+        if weights is not None and moments is not None:
+            return Checkpoint(state["number"], state["step"], weights, moments), slot
     found = [state["number"] for state in states.values() if state]
     raise TrainingError(
         f"no whole checkpoint of observation {upto} or before it (found: {found or 'none'}); "
@@ -68,10 +71,22 @@ def load(read, upto):
     )
 
 
-def _state(content):
+def _arrays(content: bytes | None, digest: str) -> dict | None:
+    """The arrays of a file, or None where it is not the file of that digest."""
+    if not content or hashlib.sha256(content).hexdigest() != digest:
+        return None
+    try:
+        return safetensors.numpy.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError):
+        return None
+
+
+def _state(content: bytes | None) -> dict | None:
     """state.json as a dict, or None where it is none."""
     try:
         state = json.loads(content or b"null")
-        return state if set(state["sha256"]) == {"weights", "moments"} and state["step"] >= 0 else None
-    except (ValueError, TypeError, KeyError):
+        numbers = [state["number"], state["step"]]
+        whole = set(state["sha256"]) == set(ARRAYS) and all(type(n) is int and n >= 0 for n in numbers)
+        return state if whole else None
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None

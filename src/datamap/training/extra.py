@@ -1,28 +1,29 @@
-"""Further trainings over the same samples: folds that hold samples out, and threshold samples."""
+"""Extra trainings on the same samples: folds that hold samples out, and threshold samples."""
 
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from datamap.data.dataset import Samples
 from datamap.errors import DataError
 
 
-class Pass(NamedTuple):
-    """A training besides the run's own: what it trains on, and which samples it observes.
+@dataclass(frozen=True)
+class ExtraTraining:
+    """A training besides the run's main one: what it trains on, and which samples it observes.
 
-    Its observations are shard `index` of `count` below `folder`. Both are `dataset.Samples`.
+    Its observations are shard `index` of `count` below `folder`.
     """
 
     folder: str
     index: int
     count: int
-    train: object
-    observed: object
+    train: Samples
+    observed: Samples
 
 
-def folds(samples, count, seed, folder):
-    """One `Pass` a fold: trained on the other folds, it observes the samples that it has not seen.
+def folds(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTraining]:
+    """One training per fold: on the other folds, observing the samples that it does not train on.
 
     Every class is spread evenly over the folds.
 
@@ -30,21 +31,21 @@ def folds(samples, count, seed, folder):
         DataError: there are more folds than samples.
     """
     if count > len(samples):
-        raise DataError(f"data.folds={count}, but there are only {len(samples)} samples")
+        raise DataError(f"data.folds={count}, but there are only {len(samples)} samples: give fewer folds")
     fold = _spread(samples.labels, count, seed)
     return [
-        Pass(
+        ExtraTraining(
             folder, k, count, samples.take(np.flatnonzero(fold != k)), samples.take(np.flatnonzero(fold == k))
         )
         for k in range(count)
     ]
 
 
-def threshold(samples, seed, folder):
-    """The `Pass` in which N / (C + 1) random samples are trained as a class of their own.
+def threshold(samples: Samples, seed: int, folder: str) -> ExtraTraining:
+    """The training in which N / (C + 1) random samples are a class of their own, and are observed.
 
     No text can tell why they are of that class, so that their margins are those of wrong labels
-    (Pleiss et al. 2020, sec. 3). It observes just them.
+    (Pleiss et al. 2020, sec. 3).
     """
     classes = len(samples.class_names)
     rows = _spread(samples.labels, classes + 1, seed + 1) == 0
@@ -53,11 +54,15 @@ def threshold(samples, seed, folder):
         labels=np.where(rows, classes, samples.labels),
         class_names=(*samples.class_names, "(threshold)"),
     )
-    return Pass(folder, 0, 1, marked, marked.take(np.flatnonzero(rows)))
+    return ExtraTraining(folder, 0, 1, marked, marked.take(np.flatnonzero(rows)))
 
 
-def _spread(labels, count, seed):
-    """A number below `count` for each sample, at random, each equally often in every class."""
+def _spread(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """A number below `count` for each sample, at random, each equally often in every class.
+
+    Not scikit-learn's StratifiedKFold: its folds are others, so that a run that an earlier version began
+    could not be resumed; and it warns of classes with fewer samples than folds.
+    """
     order = np.random.default_rng([seed, 3]).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     numbers = np.empty(len(labels), np.int64)

@@ -4,37 +4,31 @@ Importing this module imports paddle and paddlenlp (several seconds): only train
 """
 
 import contextlib
-import logging
 import shutil
 import tempfile
 import warnings
 import weakref
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from datamap.data.dataset import Samples
 from datamap.errors import ModelError
+from datamap.training.framework import paddle, transformers
 from datamap.training.tokens import Tokens
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # paddle: no ccache; setuptools replaces distutils
-    import paddle
-    from paddlenlp.transformers import (
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        ErnieConfig,
-        ErnieForSequenceClassification,
-        ErnieTokenizer,
-    )
-    from paddlenlp.utils.log import logger as paddlenlp_logger
-
-paddlenlp_logger.logger.setLevel(logging.WARNING)
-logging.getLogger("paddlenlp").setLevel(logging.WARNING)
-logging.getLogger("matplotlib").setLevel(logging.WARNING)  # whose notes paddlenlp's handlers would print
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def build(options, texts, classes):
+class Classifier(NamedTuple):
+    """A paddle Layer (input_ids, token_type_ids) → logits (samples, classes), and its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+
+
+def build(options: Any, texts: Iterable[str], classes: int) -> Classifier:
     """Model and tokenizer as `conf/model/*.yaml` describes them.
 
     Args:
@@ -42,7 +36,7 @@ def build(options, texts, classes):
         texts: all training texts; a model from scratch takes its vocabulary from them.
         classes: how many classes the model tells apart.
     Returns:
-        (paddle Layer, tokenizer).
+        the classifier.
     Raises:
         ModelError: the name or folder cannot be loaded, or the sizes do not fit; says what to do instead.
     """
@@ -54,7 +48,7 @@ def build(options, texts, classes):
             f"model.scratch.hidden_size={scratch.hidden_size} is not a multiple of model.scratch.heads={scratch.heads}"
         )
     tokenizer = character_tokenizer(texts)
-    config = ErnieConfig(
+    config = transformers.ErnieConfig(
         vocab_size=len(tokenizer),
         num_labels=classes,
         pad_token_id=tokenizer.pad_token_id,
@@ -67,16 +61,16 @@ def build(options, texts, classes):
         num_attention_heads=scratch.heads,
         initializer_range=scratch.initializer_range,
     )
-    return ErnieForSequenceClassification(config), tokenizer
+    return Classifier(transformers.ErnieForSequenceClassification(config), tokenizer)
 
 
 def _load(name, classes):
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=classes)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+        model = transformers.AutoModelForSequenceClassification.from_pretrained(name, num_labels=classes)
     except Exception as error:  # paddlenlp raises all sorts here, and its messages mislead
         raise ModelError(f"model {name!r} cannot be loaded: {_reason(name, error)}") from error
-    return model, tokenizer
+    return Classifier(model, tokenizer)
 
 
 def _reason(name, error):
@@ -97,7 +91,7 @@ def _first_line(error):
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
 
 
-def character_tokenizer(texts):
+def character_tokenizer(texts: Iterable[str]) -> Any:
     """ErnieTokenizer whose vocabulary is the characters of `texts`, commonest first.
 
     Latin letters and digits also stand as word pieces (`##a`), so that no word is unknown.
@@ -108,30 +102,30 @@ def character_tokenizer(texts):
     folder = tempfile.mkdtemp()
     vocabulary = Path(folder, "vocab.txt")
     vocabulary.write_text("\n".join([*SPECIAL_TOKENS, *letters, *pieces]) + "\n", encoding="utf-8")
-    tokenizer = ErnieTokenizer(str(vocabulary))
+    tokenizer = transformers.ErnieTokenizer(str(vocabulary))
     # save_pretrained copies the file, so it must live as long as its tokenizer.
     weakref.finalize(tokenizer, shutil.rmtree, folder, ignore_errors=True)
     return tokenizer
 
 
 @contextlib.contextmanager
-def first_token_only(model):
+def first_token_only(model: Any) -> Iterator[None]:
     """While it lasts, the last layer of an ERNIE works out the first token alone.
 
     The classifier reads no other, so that the logits are the same (up to rounding) for less work: of
     2 layers nearly half of the second is saved. Models of other kinds are left as they are.
     """
-    if not isinstance(model, ErnieForSequenceClassification):
+    if not isinstance(model, transformers.ErnieForSequenceClassification):
         yield
         return
     layers = model.ernie.encoder.layers
-    place = len(layers) - 1
-    last = layers[place]
-    layers[place] = _FirstToken(last)
+    index = len(layers) - 1
+    last = layers[index]
+    layers[index] = _FirstToken(last)
     try:
         yield
     finally:
-        layers[place] = last
+        layers[index] = last
 
 
 class _FirstToken(paddle.nn.Layer):
@@ -147,7 +141,7 @@ class _FirstToken(paddle.nn.Layer):
         return layer.norm2(first + layer.linear2(layer.activation(layer.linear1(first))))
 
 
-def encode(tokenizer, samples, max_length):
+def encode(tokenizer: Any, samples: Samples, max_length: int) -> Tokens:
     """`Tokens` of the samples, each cut to `max_length`."""
     # Of a text that is too long the rest is cut; paddlenlp warns that it does not return it.
     warnings.filterwarnings("ignore", "Be aware, overflowing tokens", UserWarning)

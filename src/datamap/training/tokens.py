@@ -19,7 +19,7 @@ class Tokens(NamedTuple):
     starts: np.ndarray
 
     @classmethod
-    def of(cls, encoded):
+    def of(cls, encoded: list[tuple[list[int], list[int]]]) -> "Tokens":
         """From [(token ids, segment ids) of each sample, …]."""
         lengths = np.array([len(ids) for ids, _ in encoded], np.int64)
         return cls(
@@ -29,17 +29,17 @@ class Tokens(NamedTuple):
             np.cumsum(lengths) - lengths,
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.lengths)
 
-    def batch(self, rows, pad):
+    def batch(self, rows: np.ndarray, pad: int) -> tuple[np.ndarray, np.ndarray]:
         """(ids, segments) of some rows, int64 (rows, their longest), filled up with `pad` and 0."""
         columns = np.arange(self.lengths[rows].max())
         inside = columns < self.lengths[rows, None]
-        places = np.where(inside, self.starts[rows, None] + columns, 0)
-        return np.where(inside, self.ids[places], pad), np.where(inside, self.segments[places], 0)
+        sources = np.where(inside, self.starts[rows, None] + columns, 0)
+        return np.where(inside, self.ids[sources], pad), np.where(inside, self.segments[sources], 0)
 
-    def shuffled_batches(self, size, seed):
+    def shuffled_batches(self, size: int, seed: list[int]) -> list[np.ndarray]:
         """All rows once, in random batches of samples of similar length (list of int arrays)."""
         generator = np.random.default_rng(seed)
         order = generator.permutation(len(self))
@@ -48,7 +48,7 @@ class Tokens(NamedTuple):
         batches = [pool[i : i + size] for pool in pools for i in range(0, len(pool), size)]
         return [batches[i] for i in generator.permutation(len(batches))]
 
-    def sorted_batches(self, rows, size):
+    def sorted_batches(self, rows: np.ndarray, size: int) -> list[np.ndarray]:
         """Some rows, shortest first: what evaluation pads least."""
         order = rows[np.argsort(self.lengths[rows], kind="stable")]
         return [order[i : i + size] for i in range(0, len(order), size)]

@@ -1,33 +1,24 @@
 """Fine-tuning that observes every training sample as it goes. Knows nothing of MLflow."""
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
 import numpy as np
-import paddle
-from paddlenlp.transformers import LinearDecayWithWarmup
+import pyarrow as pa
 
+from datamap.data.dataset import Samples
 from datamap.errors import TrainingError
 from datamap.schema import KINDS
-from datamap.signals.compute import ObservationCollector, log_softmax, of_label
+from datamap.signals.compute import log_softmax, of_label, signal_table
 from datamap.training.checkpoints import Checkpoint
-from datamap.training.modeling import encode, first_token_only
-from datamap.training.processes import Ranks
+from datamap.training.framework import paddle, transformers
+from datamap.training.modeling import Classifier, encode, first_token_only
+from datamap.training.options import FitOptions, Observed
+from datamap.training.processes import Processes
+from datamap.training.tokens import Tokens
 
 
-class Progress(NamedTuple):
-    """What training says after each observation: its `number`, and metrics of that moment.
-
-    `checkpoint()` copies the state of training as it is then; `fit` goes on from it.
-    """
-
-    number: int
-    metrics: dict
-    checkpoint: Callable
-
-
-def use_device(name):
+def use_device(name: str) -> None:
     """Train on the device of that name ("cpu", "gpu:0", …).
 
     Raises:
@@ -39,7 +30,7 @@ def use_device(name):
         raise TrainingError(f"trainer.device={name}: {str(error).strip().splitlines()[0]}") from error
 
 
-def seed_weights(seed, step=0):
+def seed_weights(seed: int, step: int = 0) -> None:
     """Seed paddle for the weights, or for a step: same seed, same signals, byte for byte on CPU.
 
     That a step's random numbers depend on nothing before it lets training go on from a checkpoint
@@ -49,105 +40,93 @@ def seed_weights(seed, step=0):
     paddle.seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
 
 
-class FitOptions(NamedTuple):
-    """`trainer` and `signals` of the config, as training needs them."""
-
-    seed: int
-    epochs: int
-    batch_size: int
-    eval_batch_size: int
-    max_length: int
-    lr: float
-    warmup: float
-    weight_decay: float
-    every_steps: int | None  # None = at each epoch's end
-    collect: str = "eval"  # or "train": from the training step's own forward pass
-
-    def observation_at(self, step, steps_per_epoch):
-        """Number of the observation due after this step, or None."""
-        last = step == steps_per_epoch * self.epochs
-        if self.every_steps:
-            return step if last or step % self.every_steps == 0 else None
-        return step // steps_per_epoch if step % steps_per_epoch == 0 else None
-
-
-def fit(
-    model, tokenizer, samples, dev, options, write, report, bar=iter, start=None, ranks=None, observed=None
-):
-    """Fine-tune `model` and observe all `samples` as often as `options.every_steps` says.
+class Trainer:
+    """A model in training, and what it is trained and measured on.
 
     Args:
-        model: paddle Layer, (input_ids, token_type_ids) → logits (samples, classes).
-        tokenizer: the model's own.
-        samples: `dataset.Samples` to train on; dev: ones to measure on, or None.
-        options: `FitOptions`.
-        write: called with (observation number, arrow table of signals).
-        report: called with a `Progress` after each observation.
-        bar: wraps the iterable of an epoch's batches, such as tqdm.
-        start: `Checkpoint` to go on from, or None.
-        ranks: `Ranks` that train together, each on its part of every batch and observing its part
-            of the samples; None = this process alone.
-        observed: `Samples` to observe instead of those that are trained on, in evaluation mode.
-    Raises:
-        TrainingError: the loss or the outputs are no longer finite, or `start` is not of this model.
+        classifier: what is trained.
+        samples: what it is trained on.
+        options: how.
+        processes: those that train together, each on its part of every batch and observing its part of
+            the samples; None = this process alone.
+        dev: samples to measure on, or None.
+        observed: samples to observe instead of those that are trained on, in evaluation mode.
     """
-    trainer = Trainer(model, tokenizer, samples, dev, options, write, ranks or Ranks(), observed)
-    done = trainer.restore(start) if start else 0
-    for epoch in range(1 + done // trainer.steps_per_epoch, options.epochs + 1):
-        first = (epoch - 1) * trainer.steps_per_epoch + 1
-        batches = trainer.batches(epoch)[max(0, done + 1 - first) :]
-        for step, batch in enumerate(bar(batches), max(first, done + 1)):
-            trainer.train(batch, step)
-            number = options.observation_at(step, trainer.steps_per_epoch)
-            if number:
-                metrics = trainer.observe(number)
-                report(Progress(number, metrics, lambda n=number, s=step: trainer.checkpoint(n, s)))
 
-
-class Trainer:
-    """A model in training, and what it is trained and measured on."""
-
-    def __init__(self, model, tokenizer, samples, dev, options, write, ranks, observed=None):
-        self.model, self.pad, self.options = model, tokenizer.pad_token_id, options
+    def __init__(
+        self,
+        classifier: Classifier,
+        samples: Samples,
+        options: FitOptions,
+        processes: Processes | None = None,
+        *,
+        dev: Samples | None = None,
+        observed: Samples | None = None,
+    ) -> None:
+        self.model, self.tokenizer = classifier
+        self.samples, self.options, self.processes = samples, options, processes or Processes()
+        self.tokens = self._encode(samples)
         self.observed = samples if observed is None else observed
-        self.ranks, self.own = (
-            ranks,
-            np.array(ranks.rows(len(self.observed))),
-        )  # rows that this process observes
-        self.network = paddle.DataParallel(model) if ranks.count > 1 else model  # averages gradients
-        self.samples, self.tokens = samples, encode(tokenizer, samples, options.max_length)
-        self.observed_tokens = (
-            self.tokens if observed is None else encode(tokenizer, observed, options.max_length)
-        )
-        self.dev, self.dev_tokens = dev, dev and encode(tokenizer, dev, options.max_length)
-        self.recorder = ObservationCollector(write)
+        self.observed_tokens = self.tokens if observed is None else self._encode(observed)
+        self.rows = np.array(self.processes.rows(len(self.observed)))  # that this process observes
+        self.dev, self.dev_tokens = dev, self._encode(dev) if dev else None
+        # Averages gradients over the processes.
+        self.network = paddle.DataParallel(self.model) if self.processes.count > 1 else self.model
         self.steps_per_epoch = -(-len(samples) // options.batch_size)
-        self.schedule = LinearDecayWithWarmup(
+        self.schedule = transformers.LinearDecayWithWarmup(
             options.lr, self.steps_per_epoch * options.epochs, options.warmup
         )
-        self.optimizer = _adamw(model, self.schedule, options.weight_decay)
+        self.optimizer = _adamw(self.model, self.schedule, options.weight_decay)
         self.mixed = _gains_from_bfloat16()
-        self.collected = None  # with collect=train: the epoch's logits, filled in step by step
+        self.collected: np.ndarray | None = None  # with collect=train: the epoch's logits, filled in by steps
+        self.step = 0  # the last one done
         self.since = time.perf_counter()
-        model.train()
+        self.model.train()
 
-    def batches(self, epoch):
+    def fit(
+        self,
+        on_observation: Callable[[Observed], None],
+        bar: Callable[[Iterable], Iterable] = iter,
+    ) -> None:
+        """Train to the end, observing as often as `options.every_steps` says.
+
+        Args:
+            on_observation: called after each observation.
+            bar: wraps the iterable of an epoch's batches, such as tqdm.
+        Raises:
+            TrainingError: the loss or the outputs are no longer finite.
+        """
+        self.since = time.perf_counter()
+        for epoch in range(1 + self.step // self.steps_per_epoch, self.options.epochs + 1):
+            done = self.step - (epoch - 1) * self.steps_per_epoch
+            for batch in bar(self.batches(epoch)[done:]):
+                self.train(batch)
+                number = self.options.observation_at(self.step, self.steps_per_epoch)
+                if number:
+                    on_observation(self.observe(number))
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch: int arrays of rows."""
         return self.tokens.shuffled_batches(self.options.batch_size, [self.options.seed, epoch])
 
-    def train(self, batch, step):
-        """One step of the optimizer on the rows of `batch`."""
-        seed_weights(self.options.seed, step)
-        part = batch[self.ranks.rank :: self.ranks.count]
+    def train(self, batch: np.ndarray) -> None:
+        """One step of the optimizer on the rows of `batch`.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        self.step += 1
+        seed_weights(self.options.seed, self.step)
+        part = batch[self.processes.index :: self.processes.count]
         # Where the last batch has fewer samples than there are processes, one without any still takes part.
         rows = part if len(part) else batch[:1]
         logits = self._logits(self.network, self.tokens, rows)
         labels = paddle.to_tensor(self.samples.labels[rows])
         losses = paddle.nn.functional.cross_entropy(logits, labels, reduction="sum")
-        loss = losses * (len(part) > 0) * self.ranks.count / len(batch)
+        loss = losses * (len(part) > 0) * self.processes.count / len(batch)
         if not np.isfinite(float(loss)):
             raise TrainingError(
-                f"the loss became {float(loss)} at step {step}; "
+                f"the loss became {float(loss)} at step {self.step}; "
                 f"lower the learning rate (trainer.lr={self.options.lr:g})"
             )
         loss.backward()
@@ -159,19 +138,24 @@ class Trainer:
                 self.collected = np.zeros((len(self.samples), logits.shape[1]), np.float32)
             self.collected[part] = logits.numpy()[: len(part)]
 
-    def observe(self, number):
-        """Record the signals of all samples as observation `number`, and measure on dev; returns metrics."""
+    def observe(self, number: int) -> Observed:
+        """Observation `number`: the signals of all samples, and the measures on them and on dev.
+
+        Raises:
+            TrainingError: the model's outputs are not finite.
+        """
         trained = time.perf_counter()
-        metrics = self._record(number)
-        if self.dev and self.ranks.first:
-            metrics |= self._measure()
+        signals = self._signals(number)
+        metrics = self._means(signals)
+        if self.dev and self.dev_tokens and self.processes.first:
+            metrics |= _measures(self.evaluate(self.dev_tokens), self.dev.labels)
         now = time.perf_counter()
         metrics |= {"time/train_seconds": trained - self.since, "time/observe_seconds": now - trained}
         self.since = now
-        return metrics
+        return Observed(number, signals, metrics, lambda: self.checkpoint(number))
 
-    def checkpoint(self, number, step):
-        """Copy of the state after `step`, which observation `number` saw."""
+    def checkpoint(self, number: int) -> Checkpoint:
+        """Copy of the state as it is, which observation `number` saw."""
         names = {parameter.name: name for name, parameter in self.model.named_parameters()}
         moments = {}
         for key, value in self.optimizer.state_dict().items():
@@ -179,26 +163,28 @@ class Trainer:
                 owner = max((name for name in names if key.startswith(f"{name}_")), key=len)
                 moments[f"{names[owner]}:{key.removeprefix(f'{owner}_')}"] = value.numpy()
         weights = {name: value.numpy() for name, value in self.model.state_dict().items()}
-        return Checkpoint(number, step, weights, moments)
+        return Checkpoint(number, self.step, weights, moments)
 
-    def restore(self, checkpoint):
-        """Take over a `Checkpoint`; returns the step that it was made after."""
-        own = {name: list(value.shape) for name, value in self.model.state_dict().items()}
-        theirs = {name: list(value.shape) for name, value in checkpoint.weights.items()}
-        if own != theirs:
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take over the state of a checkpoint: `fit` goes on from there.
+
+        Raises:
+            TrainingError: it is of another model.
+        """
+        here = {name: list(value.shape) for name, value in self.model.state_dict().items()}
+        there = {name: list(value.shape) for name, value in checkpoint.weights.items()}
+        names = {name: parameter.name for name, parameter in self.model.named_parameters()}
+        moments = {tuple(key.rpartition(":")[::2]): value for key, value in checkpoint.moments.items()}
+        if here != there or not {name for name, _ in moments} <= set(names):
             raise TrainingError("the checkpoint is of another model than the run's config describes")
         self.model.set_state_dict(checkpoint.weights)
-        names = {name: parameter.name for name, parameter in self.model.named_parameters()}
-        state = {}
-        for key, value in checkpoint.moments.items():
-            name, moment = key.rsplit(":", 1)
-            state[f"{names[name]}_{moment}"] = paddle.to_tensor(value)
-        for _ in range(checkpoint.step):
+        state = {f"{names[name]}_{moment}": paddle.to_tensor(v) for (name, moment), v in moments.items()}
+        self.step = min(checkpoint.step, self.steps_per_epoch * self.options.epochs)
+        for _ in range(self.step):
             self.schedule.step()
         self.optimizer.set_state_dict({**state, "LR_Scheduler": self.schedule.state_dict()})
-        return checkpoint.step
 
-    def evaluate(self, tokens, rows=None):
+    def evaluate(self, tokens: Tokens, rows: np.ndarray | None = None) -> np.ndarray:
         """Logits of some samples (all by default) in evaluation mode, float32 array (samples, classes)."""
         rows = np.arange(len(tokens)) if rows is None else rows
         batches = tokens.sorted_batches(rows, self.options.eval_batch_size)
@@ -210,26 +196,31 @@ class Trainer:
         logits[np.concatenate(batches)] = np.concatenate(parts)
         return logits[rows]
 
+    def _encode(self, samples: Samples) -> Tokens:
+        return encode(self.tokenizer, samples, self.options.max_length)
+
     def _logits(self, network, tokens, batch):
-        ids, segments = tokens.batch(batch, self.pad)
+        ids, segments = tokens.batch(batch, self.tokenizer.pad_token_id)
         with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
             logits = network(paddle.to_tensor(ids), paddle.to_tensor(segments))
         return logits.astype("float32")
 
-    def _record(self, number):
-        if self.options.collect == "train":
-            logits = self.ranks.sum(self.collected)[self.own]
+    def _signals(self, number: int) -> pa.Table:
+        """The signals of the samples that this process observes."""
+        if self.collected is not None:
+            logits = self.processes.sum(self.collected)[self.rows]
             self.collected = None
         else:
-            logits = self.evaluate(self.observed_tokens, self.own)
+            logits = self.evaluate(self.observed_tokens, self.rows)
         if not np.isfinite(logits).all():
             raise TrainingError(
                 f"the model's outputs are not finite at observation {number}; "
                 f"lower the learning rate (trainer.lr={self.options.lr:g})"
             )
-        own = self.observed.take(self.own) if self.ranks.count > 1 else self.observed
-        self.recorder.record(own.ids, own.labels, logits=logits, noisy_labels=own.s_labels)
-        return self._means(self.recorder.commit(number))
+        mine = self.observed.take(self.rows) if self.processes.count > 1 else self.observed
+        return signal_table(
+            mine.ids, mine.labels, logits, noisy_labels=mine.s_labels, where=f"observation {number}"
+        )
 
     def _means(self, table):
         """Metrics of all processes' samples; by planted kind where there are any."""
@@ -237,7 +228,7 @@ class Trainer:
         kinds = table["noisy_label"].to_numpy()
         loss = table["loss"].to_numpy().sum(dtype=np.float64)
         sums = [loss, *(value for k in KINDS for value in ((kinds == k).sum(), correct[kinds == k].sum()))]
-        loss, *counts = self.ranks.sum(np.array(sums, np.float64))
+        loss, *counts = self.processes.sum(np.array(sums, np.float64))
         samples, right = counts[0::2], counts[1::2]
         by_kind = zip(KINDS.values(), samples, right, strict=True) if sum(samples[1:]) else ()
         return {
@@ -246,12 +237,13 @@ class Trainer:
             **{f"train/accuracy_{name}": r / n for name, n, r in by_kind if n},
         }
 
-    def _measure(self):
-        logits = self.evaluate(self.dev_tokens)
-        return {
-            "validation/loss": float(-of_label(log_softmax(logits), self.dev.labels).mean()),
-            "validation/accuracy": float((logits.argmax(axis=1) == self.dev.labels).mean()),
-        }
+
+def _measures(logits, labels):
+    """Metrics of the dev samples."""
+    return {
+        "validation/loss": float(-of_label(log_softmax(logits), labels).mean()),
+        "validation/accuracy": float((logits.argmax(axis=1) == labels).mean()),
+    }
 
 
 def _gains_from_bfloat16():
