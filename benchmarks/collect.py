@@ -25,12 +25,12 @@ from datamap.signals import shards  # noqa: E402
 from datamap.tracking.outbox import Delivery, Outbox  # noqa: E402
 from datamap.tracking.store import Store  # noqa: E402
 from datamap.training import modeling, trainer  # noqa: E402
-from datamap.training.processes import Ranks  # noqa: E402
+from datamap.training.options import FitOptions  # noqa: E402
 
 WAYS = ("without", "train", "eval", "naive")
 
 
-def trainer_of(way, samples, layers, width, rounds, write):
+def trainer_of(way, samples, layers, width, rounds):
     """A `Trainer` whose every epoch is one round."""
     scratch = config.ScratchConfig(
         layers=layers,
@@ -44,8 +44,8 @@ def trainer_of(way, samples, layers, width, rounds, write):
         name="x", name_or_path=None, max_length=64, lr=1e-3, epochs=1, batch_size=32, scratch=scratch
     )
     trainer.seed_weights(1)
-    model, tokenizer = modeling.build(named, samples.texts_a + samples.texts_b, 2)
-    options = trainer.FitOptions(
+    classifier = modeling.build(named, samples.texts_a + samples.texts_b, 2)
+    options = FitOptions(
         seed=1,
         epochs=rounds + 1,
         batch_size=32,
@@ -57,16 +57,16 @@ def trainer_of(way, samples, layers, width, rounds, write):
         every_steps=None,
         collect="train" if way == "train" else "eval",
     )
-    return trainer.Trainer(model, tokenizer, samples, None, options, write, Ranks())
+    return trainer.Trainer(classifier, samples, options)
 
 
-def epoch_of(way, trainer, number, log):
+def epoch_of(way, trainer, number, write, log):
     """One epoch in a way; returns seconds."""
     start = time.perf_counter()
-    for step, batch in enumerate(trainer.batches(number), 1):
-        trainer.train(batch, step)
+    for batch in trainer.batches(number):
+        trainer.train(batch)
     if way in ("train", "eval"):
-        trainer.observe(number)
+        write(number, trainer.observe(number).signals)
     elif way == "naive":
         log(number, naive(trainer))
     return time.perf_counter() - start
@@ -80,7 +80,7 @@ def naive(trainer):
     lines = []
     trainer.model.eval()
     for row in range(len(trainer.samples)):
-        ids, segments = trainer.tokens.batch(np.array([row]), trainer.pad)
+        ids, segments = trainer.tokens.batch(np.array([row]), trainer.tokenizer.pad_token_id)
         label = int(trainer.samples.labels[row])
         with paddle.no_grad():
             logits = trainer.model(paddle.to_tensor(ids), paddle.to_tensor(segments))
@@ -122,10 +122,10 @@ def _train_each_way(run, samples, layers, width, rounds, found):
         def log(number, lines):
             run.log_text("\n".join(lines) + "\n", f"naive/epoch_{number}.jsonl")
 
-        trainers = {way: trainer_of(way, samples, layers, width, rounds, write) for way in WAYS}
+        trainers = {way: trainer_of(way, samples, layers, width, rounds) for way in WAYS}
         for number in range(1, rounds + 2):
             for way in WAYS if number % 2 else reversed(WAYS):
-                found[way].append(epoch_of(way, trainers[way], number, log))
+                found[way].append(epoch_of(way, trainers[way], number, write, log))
 
 
 def main(rounds=5, shapes="2x128x1500,4x312x300"):

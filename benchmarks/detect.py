@@ -161,18 +161,16 @@ def other_model(samples):
 def text_probs(seed, train, observed):
     """Probabilities (epochs, observed samples, classes) of the demo's tiny model with its own settings."""
     from datamap.commands import config
-    from datamap.training import modeling, trainer
+    from datamap.training import modeling, options, trainer
 
     scratch = config.ScratchConfig(2, 128, 256, 4, 0.0, 0.03)
     named = config.ModelConfig("tiny", None, 64, 1e-3, 8, 32, scratch)
-    options = trainer.FitOptions(seed, 8, 32, 128, 64, 1e-3, 0.1, 0.01, None)
+    fit_options = options.FitOptions(seed, 8, 32, 128, 64, 1e-3, 0.1, 0.01, None)
     trainer.seed_weights(seed)
-    model, tokenizer = modeling.build(named, train.texts_a + (train.texts_b or []), len(train.class_names))
+    classifier = modeling.build(named, train.texts_a + (train.texts_b or []), len(train.class_names))
     tables = []
-    trainer.fit(
-        model, tokenizer, train, None, options, lambda number, table: tables.append(table), lambda progress: None,
-        observed=observed,
-    )  # fmt: skip
+    training = trainer.Trainer(classifier, train, fit_options, observed=observed)
+    training.fit(lambda found: tables.append(found.signals))
     classes = len(train.class_names)
     return np.stack([t["probs"].combine_chunks().flatten().to_numpy().reshape(-1, classes) for t in tables])
 

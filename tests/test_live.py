@@ -95,17 +95,17 @@ def test_a_resumed_run_goes_on_with_the_whole_map(command, pairs_file, store, mo
     run_id = whole.out.split()[1]
     client = MlflowClient()
     undone = {"loss": None}
-    from datamap.commands import train
+    from datamap.commands.observed import FirstProcess
 
     # The same training once more, stopped after its first observation.
-    fit = train._Reporter.progress
+    take = FirstProcess.__call__
 
-    def stop(self, progress):
-        fit(self, progress)
+    def stop(self, observed):
+        take(self, observed)
         if undone.pop("loss", 1) is None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train._Reporter, "progress", stop)
+    monkeypatch.setattr(FirstProcess, "__call__", stop)
     stopped = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
     assert stopped.code == 130
     again = stopped.out.split()[1]

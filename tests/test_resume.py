@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SMALL_MODEL
-from datamap.commands import train
+from datamap.commands.observed import FirstProcess
 
 
 @pytest.fixture
@@ -28,15 +28,15 @@ def die_after(monkeypatch):
         pass
 
     def arrange(number):
-        progress = train._Reporter.progress
+        take = FirstProcess.__call__
 
-        def dying(self, report):
-            progress(self, report)
-            if report.number == number:
+        def dying(self, observed):
+            take(self, observed)
+            if observed.number == number:
                 raise DeathError
 
-        monkeypatch.setattr(train._Reporter, "progress", dying)
-        return DeathError, lambda: monkeypatch.setattr(train._Reporter, "progress", progress)
+        monkeypatch.setattr(FirstProcess, "__call__", dying)
+        return DeathError, lambda: monkeypatch.setattr(FirstProcess, "__call__", take)
 
     return arrange
 

@@ -9,12 +9,12 @@ from datamap.commands import config
 from datamap.data import dataset
 from datamap.errors import ModelError, TrainingError
 from datamap.training import checkpoints, modeling, trainer
-from datamap.training.processes import Ranks
+from datamap.training.options import FitOptions
 
 SCRATCH = config.ScratchConfig(
     layers=1, hidden_size=16, intermediate_size=16, heads=2, dropout=0.1, initializer_range=0.1
 )
-OPTIONS = trainer.FitOptions(
+OPTIONS = FitOptions(
     seed=1,
     epochs=2,
     batch_size=8,
@@ -47,16 +47,14 @@ def scratch(samples, seed=1, **options):
     return modeling.build(named, samples.texts_a + samples.texts_b, len(samples.class_names))
 
 
-def trainer_of(model, tokenizer, samples):
-    return trainer.Trainer(model, tokenizer, samples, None, OPTIONS, lambda number, table: None, Ranks())
-
-
-def fit(samples, options=OPTIONS, dev=None, seed=1, report=None, start=None, **architecture):
-    tables, reports = {}, []
-    model, tokenizer = scratch(samples, seed, **architecture)
-    report = report or reports.append
-    trainer.fit(model, tokenizer, samples, dev, options, tables.__setitem__, report, start=start)
-    return tables, reports
+def fit(samples, options=OPTIONS, dev=None, seed=1, on_observation=None, start=None, **architecture):
+    """({number: signals}, [`Observed`, …]) of a training."""
+    observations = []
+    training = trainer.Trainer(scratch(samples, seed, **architecture), samples, options, dev=dev)
+    if start:
+        training.restore(start)
+    training.fit(on_observation or observations.append)
+    return {observed.number: observed.signals for observed in observations}, observations
 
 
 class KilledError(Exception):
@@ -67,13 +65,13 @@ def checkpoint_at(samples, options, number):
     """The checkpoint of observation `number`, as it comes back from its files."""
     kept = {}
 
-    def report(progress):
-        if progress.number == number:
-            kept.update(checkpoints.files(progress.checkpoint(), slot=0))
+    def kill(observed):
+        if observed.number == number:
+            kept.update(checkpoints.files(observed.checkpoint(), slot=0))
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit(samples, options, report=report)
+        fit(samples, options, on_observation=kill)
     return checkpoints.load(kept.get, number)[0]
 
 
@@ -183,11 +181,14 @@ def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):
     named = config.ModelConfig(
         name="folder", name_or_path=str(tmp_path), max_length=24, lr=1e-3, epochs=1, batch_size=8
     )
-    again, again_tokenizer = modeling.build(named, [], 2)
+    again = modeling.build(named, [], 2)
     tokens = modeling.encode(tokenizer, samples, 24)
-    for first, second in zip(tokens, modeling.encode(again_tokenizer, samples, 24), strict=True):
+    for first, second in zip(tokens, modeling.encode(again.tokenizer, samples, 24), strict=True):
         assert np.array_equal(first, second)
-    logits = [trainer_of(m, tokenizer, samples).evaluate(tokens) for m in (model, again)]
+    logits = [
+        trainer.Trainer(classifier, samples, OPTIONS).evaluate(tokens)
+        for classifier in ((model, tokenizer), again)
+    ]
     assert np.array_equal(*logits)
 
 
@@ -220,11 +221,11 @@ def test_a_samples_logits_do_not_depend_on_its_batch(samples):
     varied = varied.take(list(range(12)))
     varied.texts_b[:] = [text * (1 + row % 5) for row, text in enumerate(varied.texts_b)]
     model, tokenizer = scratch(samples)
-    trainer = trainer_of(model, tokenizer, samples)
+    training = trainer.Trainer((model, tokenizer), samples, OPTIONS)
     tokens = modeling.encode(tokenizer, varied, 64)
     assert len(set(tokens.lengths)) > 4
-    together = trainer.evaluate(tokens)
-    alone = [trainer.evaluate(modeling.encode(tokenizer, varied.take([row]), 64))[0] for row in range(12)]
+    together = training.evaluate(tokens)
+    alone = [training.evaluate(modeling.encode(tokenizer, varied.take([row]), 64))[0] for row in range(12)]
     assert np.allclose(together, alone, atol=1e-5)
     assert not np.allclose(together, together[::-1], atol=1e-3)
 
@@ -233,13 +234,14 @@ def test_the_last_layers_first_token_is_enough(samples):
     import paddle
 
     model, tokenizer = scratch(samples, layers=3)
-    trainer = trainer_of(model, tokenizer, samples)
+    training = trainer.Trainer((model, tokenizer), samples, OPTIONS)
     model.eval()
-    ids, segments = (paddle.to_tensor(part) for part in trainer.tokens.batch(np.arange(36), trainer.pad))
+    pad = tokenizer.pad_token_id
+    ids, segments = (paddle.to_tensor(part) for part in training.tokens.batch(np.arange(36), pad))
     whole = model(ids, segments).numpy()
     with modeling.first_token_only(model):
         short = model(ids, segments).numpy()
         assert list(model.ernie(ids, segments)[0].shape) == [36, 1, 16]
     assert np.allclose(whole, short, atol=1e-6)
     assert np.array_equal(model(ids, segments).numpy(), whole)  # as before when it is over
-    assert np.allclose(trainer.evaluate(trainer.tokens), whole, atol=1e-6)
+    assert np.allclose(training.evaluate(training.tokens), whole, atol=1e-6)

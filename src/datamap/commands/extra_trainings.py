@@ -72,7 +72,7 @@ def _train(extra: ExtraTraining, job: Job, bar: Callable) -> list[tuple[int, pa.
 
 
 def _delivery(extra: ExtraTraining, tables: list[tuple[int, pa.Table]], format: str) -> Delivery:
-    metrics = {schema.PASS_METRICS[extra.folder]: len(extra.observed)}
+    metrics: dict[str, float] = {schema.PASS_METRICS[extra.folder]: len(extra.observed)}
     return Delivery(extra.index, partial(_files, extra, tables, format), metrics)
 
 

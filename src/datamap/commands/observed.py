@@ -9,7 +9,6 @@ import pyarrow as pa
 from datamap import schema
 from datamap.commands.inputs import signals_of
 from datamap.commands.job import Job
-from datamap.errors import DataMapError
 from datamap.log import say
 from datamap.maps.live import LiveMap
 from datamap.schema import Shard
@@ -84,7 +83,7 @@ class FirstProcess:
         state = observed.checkpoint() if keep_state else None
         files = partial(self._files, observed, others, state, self.slot)
         metrics = {**observed.metrics, schema.COMMIT_METRIC: len(self.job.labelled.samples)}
-        then = self.live and partial(self.live.draw, observed.signals, observed.number)
+        then = partial(self.live.draw, observed.signals, observed.number) if self.live else None
         return Delivery(observed.number, files, metrics, then=then)
 
     def _files(self, observed, others, state, slot):

@@ -9,10 +9,11 @@ datamap train resume=true run_id=latest               go on with a run that was 
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from omegaconf import OmegaConf
 
@@ -99,7 +100,8 @@ def _config_of(run: Run, config: TrainConfig) -> TrainConfig:
         raise TrackingError(f"run {run.run_id} ended before it had logged anything: start a new one")
     # Keys that the run's version did not know yet are today's defaults.
     merged = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.create(logged.decode()))
-    return replace(OmegaConf.to_object(merged), resume=True, run_id=run.run_id, tracking=config.tracking)
+    found = cast(TrainConfig, OmegaConf.to_object(merged))
+    return replace(found, resume=True, run_id=run.run_id, tracking=config.tracking)
 
 
 def _progress(run: Run) -> Progress:
@@ -138,7 +140,7 @@ def _params(config: TrainConfig) -> dict[str, object]:
     }
 
 
-def _train(job: Job, run: Run, log_start=lambda: None) -> Run:
+def _train(job: Job, run: Run, log_start: Callable[[], None] = lambda: None) -> Run:
     """Train in the process that owns the run."""
     tracking = job.config.tracking
     # What is logged before training has no outbox; another process may have SQLite locked just now.
