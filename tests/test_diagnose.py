@@ -291,7 +291,7 @@ def test_a_run_without_texts_cannot_be_curated(command, client, pairs_file, stor
     [
         (
             "runs:/latest/curated.tsv",
-            "runs:/latest/curated.tsv: none of the newest 100 runs of 'datamap' has it",
+            "runs:/latest/curated.tsv: no run of 'datamap' has it",
         ),
         ("runs:/0123/curated.tsv", "run '0123' is not in"),
     ],

@@ -2,25 +2,27 @@
 
 import atexit
 import contextlib
-import operator
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from datamap import schema
-from datamap.errors import ConfigError, DataError, SignalError, TrackingError, counted, first_few
+from datamap.errors import ConfigError, SignalError, TrackingError, counted, first_few
 from datamap.log import say
 from datamap.program import invocation
+from datamap.recording import arguments
+from datamap.recording.reference import Reference
 from datamap.signals import align, compute, shards
 from datamap.summaries import tsv
 from datamap.tracking.outbox import Delivery, Outbox
+from datamap.tracking.run import Run
 from datamap.tracking.store import Store, active_run_id
 
 UNITS = ("epoch", "step")
-SAMPLE_COLUMNS = ("id", "text_a", "text_b", "label", "s_label")
 SHARD_ROWS = 100_000  # these three: as in conf/train.yaml and conf/tracking/default.yaml
 RETRY_SECONDS = 300
 SPOOL = "datamap-spool"
@@ -40,6 +42,8 @@ class SignalRecorder(compute.ObservationCollector):
     the experiment `datamap`. A run made here ends as FINISHED, FAILED or KILLED; the status of any
     other stays its owner's. Without `with`, call `close()` at the end.
 
+    What it accepts, `datamap summarize` reads; what it refuses, it refuses at once, and what was recorded stays.
+
     Args:
         class_names: names of the classes by index, for legends and the explorer.
         samples: DataFrame (or what becomes one) with the columns id and text_a, and text_b, label
@@ -54,16 +58,17 @@ class SignalRecorder(compute.ObservationCollector):
     """
 
     def __init__(
-        self, class_names=None, samples=None, *, run_id=None, run_name=None, tags=None, format="jsonl", unit="epoch"
-    ):  # fmt: skip
+        self, class_names: Iterable[object] | None = None, samples: Any = None, *, run_id: str | None = None,
+        run_name: str | None = None, tags: Mapping[str, str] | None = None, format: str = "jsonl", unit: str = "epoch",
+    ) -> None:  # fmt: skip
         super().__init__(self._send)
-        _refuse_unknown("format", format, schema.FORMATS)
-        _refuse_unknown("unit", unit, UNITS)
-        if class_names is not None and len(set(class_names)) < len(class_names):
-            raise ConfigError(f"class_names={list(class_names)}: a name occurs twice")
-        self._class_names, self._format, self._unit = class_names, format, unit
-        self._samples = None if samples is None else _sample_table(samples)
-        self._rows, self._observations, self._metrics, self._closed = 0, 0, {}, False
+        self._format = arguments.choice("format", format, schema.FORMATS)
+        self._unit = arguments.choice("unit", unit, UNITS)
+        self._class_names = arguments.class_names(class_names)
+        self._samples = None if samples is None else arguments.sample_table(samples, self._class_names)
+        self._reference: Reference | None = None
+        self._metrics: dict[str, float] = {}
+        self._rows, self._observations, self._closed = 0, 0, False
         with contextlib.ExitStack() as stack:  # until all is well, an error ends the run
             self.run, owned = _open(stack, run_id, run_name, tags)
             self.run_id = self.run.run_id
@@ -88,38 +93,58 @@ class SignalRecorder(compute.ObservationCollector):
                 f"run {self.run_id} has {path} already; leave class_names= and samples= out, or use a new run"
             )
 
-    def commit(self, number, metrics=None):
+    def record(
+        self, ids: Any, labels: Any, logits: Any = None, probs: Any = None, noisy_labels: Any = None
+    ) -> None:
+        """Add a batch of samples to the observation under way; an empty one adds nothing.
+
+        Args:
+            ids: (samples,) whole numbers or strings, unique in the observation.
+            labels: (samples,) class indices of the given labels.
+            logits: (samples, classes) unnormalised scores; or else
+            probs: (samples, classes) probabilities that sum to 1.
+            noisy_labels: (samples,) planted kinds 0 (normal), 1 (hard), 2 (dirty), where known.
+        Raises:
+            SignalError: an array that cannot be right, or the recorder is closed.
+        """
+        self._refuse_closed()
+        super().record(ids, labels, logits, probs, noisy_labels)
+
+    def commit(self, number: int, metrics: Mapping[str, object] | None = None) -> pa.Table:
         """End the observation, and log it as observation `number` of the run; returns its table.
 
         It is sent while training goes on. `metrics` is {name: value}, logged at step `number`.
 
         Raises:
             SignalError: nothing was recorded, an id was recorded twice, `number` does not come
-                after the last one, or classes or ids are not those of `class_names` and `samples`.
+                after the last one, a metric that MLflow does not take, or samples that do not fit
+                `class_names`, `samples` or the first observation. All that was recorded stays.
             TrackingError: an earlier observation could neither be sent nor spooled.
         """
+        self._refuse_closed()
+        self._metrics = arguments.metrics(metrics)
+        return super().commit(arguments.observation_number(number))
+
+    def _refuse_closed(self):
         if self._closed:
             raise SignalError(f"run {self.run_id}: its recorder is closed; make a new one for a new run")
-        try:
-            number = operator.index(number)
-            self._metrics = {name: float(value) for name, value in (metrics or {}).items()}
-        except (TypeError, ValueError) as error:
-            raise SignalError(f"commit({number!r}, {metrics!r}): numbers only ({error})") from error
-        return super().commit(number)
 
     def _send(self, number, table):
-        self._check(number, table)
+        self._check_classes(number, table)
         if self._samples is not None:
             table = self._with_samples(number, table)
+        if self._reference:
+            self._reference.check(number, table)
 
         def files():
             return shards.files(table, self._unit, number, SHARD_ROWS, self._format)
 
         self._outbox.put(Delivery(number, files, {**self._metrics, schema.COMMIT_METRIC: table.num_rows}))
+        self._reference = self._reference or Reference.of(number, table)
         self._rows = table.num_rows
         self._observations += 1
 
-    def _check(self, number, table):
+    def _check_classes(self, number, table):
         classes = len(table["probs"][0])
         if self._class_names is not None and classes != len(self._class_names):
             raise SignalError(
@@ -130,7 +155,7 @@ class SignalRecorder(compute.ObservationCollector):
         """The table with the planted kinds that samples= has, where none were recorded.
 
         Raises:
-            SignalError: an id that samples= has not, or another label than there.
+            SignalError: an id that samples= does not have, or another label than there.
         """
         rows = align.rows(table["id"], self._samples["id"].astype(str))
         if (rows < 0).any():
@@ -140,28 +165,26 @@ class SignalRecorder(compute.ObservationCollector):
             )
         known = self._samples.iloc[rows]
         if "label" in known:
-            labels = known["label"].to_numpy()
-            if labels.dtype.kind not in "iu":  # names
-                places = {str(name): index for index, name in enumerate(self._class_names or ())}
-                labels = [places.get(str(name), -1) for name in labels]
-            wrong = pa.array((table["label"].to_numpy() != labels) & (np.asarray(labels) >= 0))
-            if pc.any(wrong).as_py():
-                which = first_few(table["id"].filter(wrong).to_pylist())
+            wrong = table["label"].to_numpy() != arguments.label_indices(known, self._class_names)
+            if wrong.any():
+                which = first_few(table["id"].filter(pa.array(wrong)).to_pylist())
                 raise SignalError(f"observation {number}: samples= has another label, id {which}")
         return compute.with_planted(table, known["s_label"].to_numpy()) if "s_label" in known else table
 
-    def close(self):
+    def close(self) -> None:
         """Wait until all is logged, and end a run that was made here.
 
         Raises:
-            TrackingError: the store did not take all; what is left lies in the spool.
+            TrackingError: the store did not take all; what is left waits in the spool.
         """
         self.__exit__(None, None, None)
 
-    def __enter__(self):
+    def __enter__(self) -> "SignalRecorder":
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._closed:
             return
         self._closed = True
@@ -174,12 +197,15 @@ class SignalRecorder(compute.ObservationCollector):
                 error = KeyboardInterrupt() if issubclass(kind, KeyboardInterrupt) else RuntimeError()
             self._life.__exit__(kind, error, trace)
         finally:
-            logged = f"{counted(self._observations, 'observation')} of {counted(self._rows, 'sample')}"
-            say(f"run {self.run_id}  ({self.run.address}): {logged}")
-            if self._observations:
-                here = self.run.tracking_uri == f"sqlite:///{Path.cwd()}/mlflow.db"
-                where = [] if here else [f"tracking.uri={self.run.tracking_uri}"]
-                say(f"next: {invocation('summarize', f'run_id={self.run_id}', *where)}")
+            self._say_end()
+
+    def _say_end(self):
+        logged = f"{counted(self._observations, 'observation')} of {counted(self._rows, 'sample')}"
+        say(f"run {self.run_id}  ({self.run.address}): {logged}")
+        if self._observations:
+            here = self.run.tracking_uri == f"sqlite:///{Path.cwd()}/mlflow.db"
+            where = [] if here else [f"tracking.uri={self.run.tracking_uri}"]
+            say(f"next: {invocation('summarize', f'run_id={self.run_id}', *where)}")
 
     def _abandon(self):
         """At the end of a process that never closed the recorder: its training raised, as far as we can tell."""
@@ -187,12 +213,7 @@ class SignalRecorder(compute.ObservationCollector):
         self.__exit__(getattr(sys, "last_type", None) or RuntimeError, None, None)
 
 
-def _refuse_unknown(name, value, choices):
-    if value not in choices:
-        raise ConfigError(f"{name}={value!r}: it is one of {first_few(choices)}")
-
-
-def _open(stack, run_id, run_name, tags):
+def _open(stack, run_id, run_name, tags) -> tuple[Run, bool]:
     """(the run to write into, whether it is ours); one of ours ends with the stack."""
     theirs = run_id or active_run_id()
     if not theirs:
@@ -206,24 +227,3 @@ def _open(stack, run_id, run_name, tags):
             "(mlflow.start_run(), or no run at all)"
         )
     return run, False
-
-
-def _sample_table(samples):
-    """The columns that we log of a user's table of texts, as a DataFrame."""
-    import pandas as pd
-
-    frame = samples.to_pandas() if hasattr(samples, "to_pandas") else pd.DataFrame(samples)
-    missing = {"id", "text_a"} - set(frame.columns)
-    if missing:
-        raise DataError(
-            f"samples= has no column {first_few(sorted(missing))} (columns: {first_few(frame.columns, 10)}); "
-            "rename yours: samples.rename(columns={'text': 'text_a'})"
-        )
-    twice = frame["id"][frame["id"].duplicated()]
-    if len(twice):
-        raise DataError(f"samples=: id repeated: {first_few(twice)}")
-    for name in {"text_a", "text_b"} & set(frame.columns):
-        empty = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
-        if empty.any():
-            raise DataError(f"samples=: {name} is empty, id {first_few(frame['id'][empty])}")
-    return frame[[name for name in SAMPLE_COLUMNS if name in frame.columns]]

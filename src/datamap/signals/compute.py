@@ -7,7 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few
+from datamap.schema import KINDS
 
+LEAST = float(np.finfo(np.float32).min)  # log-probability: as a float32 it is finite
 SUM_TOLERANCE = 1e-3  # of given probabilities: half-precision softmax sums to 1 within this
 # Smallest probability that counts: about the rounding error of a float32 near 1. Below it, whether a recorded
 # probability is 0 or 1e-20 is rounding, and one such observation would outweigh all others of a mean of logarithms.
@@ -57,7 +59,7 @@ def _is_tensor(value):
 
 
 def log_softmax(logits):
-    """Log-probabilities of classes, in float64 so that no finite logit gives an infinite loss.
+    """Log-probabilities of classes, in float64 and at least −3.4e38: no finite logit gives an infinite loss.
 
     Args:
         logits: array (samples, classes).
@@ -68,7 +70,8 @@ def log_softmax(logits):
     [[0.5, 0.5], [1.0, 0.0]]
     """
     shifted = np.asarray(logits, np.float64)
-    shifted = shifted - shifted.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        shifted = np.maximum(shifted - shifted.max(axis=1, keepdims=True), LEAST)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
@@ -146,20 +149,24 @@ def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where=
     if (logits is None) == (probs is None):
         raise SignalError(f"{where}: give either logits or probs")
     ids, labels = _flat(as_array(ids)), _flat(as_array(labels))
-    scores = as_array(logits if probs is None else probs)
+    scores = _numbers(as_array(logits if probs is None else probs), where)
     noisy = np.zeros(len(ids), np.int64) if noisy_labels is None else _flat(as_array(noisy_labels))
     _refuse_other_tasks(ids, labels, scores, where)
     _check_shapes(ids, labels, scores, noisy, where)
-    labels, noisy = _indices(labels, ids, where), _indices(noisy, ids, where)
     _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: not finite (NaN or infinite)")
     classes = scores.shape[1]
-    _refuse((labels < 0) | (labels >= classes), ids, f"{where}: label is not in 0..{classes - 1}")
+    labels = _indices(labels, classes, ids, where, f"label is not in 0..{classes - 1}")
+    noisy = _indices(noisy, len(KINDS), ids, where, "noisy_labels: planted kinds are 0, 1 or 2")
     if probs is None:
         log_probs = log_softmax(scores)
         scores = np.exp(log_probs)
     else:
-        wrong = (scores < 0).any(axis=1) | (abs(scores.sum(axis=1) - 1) > SUM_TOLERANCE)
-        _refuse(wrong, ids, f"{where}: probabilities are negative or do not sum to 1")
+        sums = scores.clip(max=2).sum(axis=1)
+        _refuse(
+            (scores < 0).any(axis=1) | (abs(sums - 1) > SUM_TOLERANCE), ids,
+            f"{where}: probabilities are negative or do not sum to 1",
+        )  # fmt: skip
+        scores = np.minimum(scores, 1)  # by rounding, one may be 1.0000001
         log_probs = log_of(scores)
     outputs = Outputs(labels, noisy, scores.astype(np.float32), log_probs)
     columns = {"id": _id_array(ids, where), **{name: f(outputs) for name, f in SIGNALS.items()}}
@@ -183,9 +190,10 @@ class ObservationCollector:
 
     def record(self, ids, labels, logits=None, probs=None, noisy_labels=None):
         """Add a batch of samples to the observation under way (arguments: `signal_table`)."""
+        if not (as_array(ids).size or as_array(labels).size):
+            return
         where = f"observation after {self._last}" if self._last else "first observation"
-        table = signal_table(ids, labels, logits, probs, noisy_labels, where)
-        self._batches.append(table)
+        self._batches.append(signal_table(ids, labels, logits, probs, noisy_labels, where))
 
     def commit(self, number):
         """End the observation, hand it on as observation `number`, and return its table.
@@ -203,6 +211,9 @@ class ObservationCollector:
             table = pa.concat_tables(self._batches)
         except pa.ArrowInvalid as error:
             raise SignalError(f"observation {number}: some ids are numbers, others strings") from error
+        classes = pc.list_value_length(table["probs"]).unique().to_pylist()
+        if len(classes) > 1:
+            raise SignalError(f"observation {number}: batches of {classes[0]} and of {classes[1]} classes")
         hint = " (does the sampler repeat samples? record each once an observation)"
         refuse_repeated(table["id"], f"observation {number}", hint)
         self._write(number, table)
@@ -258,17 +269,28 @@ def _refuse_other_tasks(ids, labels, scores, where):
         )
 
 
-def _indices(labels, ids, where):
-    """Class indices as int64.
+def _numbers(scores, where):
+    """Logits or probabilities as floats of at most 64 bits."""
+    if scores.dtype.kind not in "iubf":
+        raise SignalError(
+            f"{where}: logits and probabilities must be numbers, not {first_few(scores.ravel(), 3)}"
+        )
+    with np.errstate(over="ignore"):  # of longer ones: infinite, and refused as such
+        return scores if scores.dtype in (np.float32, np.float64) else scores.astype(np.float64)
+
+
+def _indices(labels, count, ids, where, problem):
+    """Indices below `count` as int64.
 
     Raises:
-        SignalError: they are not whole numbers.
+        SignalError: one is not a whole number, or out of range.
     """
     if labels.dtype.kind not in "iubf":
         raise SignalError(f"{where}: labels must be class indices, not {first_few(labels, 3)}")
     if labels.dtype.kind == "f":
         wrong = ~np.isfinite(labels) | (np.floor(labels) != labels)
         _refuse(wrong, ids, f"{where}: label is not a whole number: multi-label is not supported")
+    _refuse((labels < 0) | (labels >= count), ids, f"{where}: {problem}")
     return labels.astype(np.int64)
 
 
@@ -286,11 +308,17 @@ def _refuse(wrong, ids, problem):
 
 def _id_array(ids, where):
     if ids.dtype.kind in "iu":
+        _refuse(ids > np.iinfo(np.int64).max, ids, f"{where}: id is beyond 64 bits")
         return ids.astype(np.int64)
     wrong = [value for value in ids.tolist() if not isinstance(value, str)]
     if wrong:
-        raise SignalError(f"{where}: ids must be whole numbers or strings, not {first_few(wrong, 3)}")
-    return pa.array(ids.tolist(), pa.string())
+        raise SignalError(
+            f"{where}: ids must be whole numbers below 2^63 or strings, not {first_few(wrong, 3)}"
+        )
+    try:
+        return pa.array(ids.tolist(), pa.string())
+    except UnicodeError as error:
+        raise SignalError(f"{where}: ids must be valid Unicode ({error})") from error
 
 
 def _column(values):

@@ -17,6 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.time import get_current_time_millis
+from mlflow.utils.validation import _validate_metric
 
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError
@@ -259,6 +260,15 @@ def status_after(kind: type[BaseException] | None) -> str:
     if kind is None:
         return "FINISHED"
     return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+
+
+def metric_name_problem(name: str) -> str | None:
+    """Why MLflow would refuse a metric of this name; None where it takes it."""
+    try:
+        _validate_metric(name, 0.0, 0, 0)
+    except MlflowException as error:
+        return " ".join(error.message.split())
+    return None
 
 
 def _digest(text):

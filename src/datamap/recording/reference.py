@@ -1,0 +1,55 @@
+"""What later observations of a run must agree with, so that `summarize` can line them up."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from datamap.errors import SignalError, first_few
+from datamap.signals import align
+
+CONSTANT = ("label", "noisy_label")  # of a sample, over observations
+
+
+class Reference(NamedTuple):
+    """The first observation: its number, classes of the model, and the samples' ids, labels and planted kinds."""
+
+    number: int
+    classes: int
+    samples: pa.Table
+
+    @classmethod
+    def of(cls, number: int, table: pa.Table) -> "Reference":
+        """The reference that a table of signals makes."""
+        return cls(number, len(table["probs"][0]), table.select(["id", *CONSTANT]).combine_chunks())
+
+    def check(self, number: int, table: pa.Table) -> None:
+        """Compare observation `number` with the first one.
+
+        Raises:
+            SignalError: other classes, ids of another type, or a sample's label or planted kind has changed.
+        """
+        other = Reference.of(number, table)
+        if other.classes != self.classes:
+            raise SignalError(
+                f"observation {number}: {other.classes} classes, but {self.classes} in observation {self.number}"
+            )
+        kinds = [
+            "numbers" if pa.types.is_integer(part.samples["id"].type) else "strings" for part in (other, self)
+        ]
+        if kinds[0] != kinds[1]:
+            raise SignalError(
+                f"observation {number}: ids are {kinds[0]}, but {kinds[1]} in observation {self.number}"
+            )
+        rows = align.rows(other.samples["id"], self.samples["id"])
+        known = rows >= 0  # a sample may be missing in some observations: summarize allow_missing=true
+        for name in CONSTANT:
+            now = other.samples[name].to_numpy()[known]
+            before = self.samples[name].to_numpy()[rows[known]]
+            changed = np.flatnonzero(now != before)
+            if len(changed):
+                ids = other.samples["id"].filter(pa.array(known)).take(pa.array(changed[:6])).to_pylist()
+                raise SignalError(
+                    f"observation {number}: {name} of id {first_few(ids)} is {now[changed[0]]}, "
+                    f"but {before[changed[0]]} in observation {self.number}"
+                )
