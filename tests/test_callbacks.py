@@ -327,7 +327,11 @@ def lightning_training(package, callback, broken=None, output=None):
         "accelerator": "cpu",
     }
     trainer = lightning.Trainer(
-        max_epochs=2, callbacks=[callback], enable_model_summary=False, log_every_n_steps=1, **options
+        max_epochs=2,
+        callbacks=[callback] if callback else [],
+        enable_model_summary=False,
+        log_every_n_steps=1,
+        **options,
     )
     trainer.fit(Model(), loader)
     return seen

@@ -13,8 +13,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.initialize import get_gh_backup, restore_gh_from_backup
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -126,9 +128,7 @@ def _failed(code: int, reason: str) -> int:
 
 def _run_once(command: str, overrides: list[str]) -> None:
     name = SCRIPTS.get(command, command)
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        raw = hydra.compose(name, overrides)
-    config = validated(raw, name)
+    config = validated(_compose(name, overrides), name)
     refuse_with_resume(config, overrides)
     _module(command).run(config, overrides)
 
@@ -197,7 +197,16 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
 
 
 def composed(name: str, **values: object) -> Any:
-    """The default config of another command with these values; not while Hydra runs one."""
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        raw = hydra.compose(name)
-    return validated(OmegaConf.merge(raw, values), name)
+    """The default config of a command with these values."""
+    return validated(OmegaConf.merge(_compose(name, []), values), name)
+
+
+def _compose(name: str, overrides: list[str]) -> DictConfig:
+    """Compose our config, also within an application that Hydra runs: its state stays as it is."""
+    theirs = get_gh_backup()
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra.compose(name, overrides)
+    finally:
+        restore_gh_from_backup(theirs)

@@ -10,6 +10,8 @@ datamap plot run_id=latest dirty_label=true                       by planted kin
 import re
 import warnings
 
+import pandas as pd
+
 from datamap import schema
 from datamap.commands.config import PlotConfig, yaml
 from datamap.commands.inputs import MAP_COLUMNS, observed_as_summarized, summary_of
@@ -77,6 +79,14 @@ def _log_map(run, figure, name, config):
 
 
 def _log_explorer(run, samples, config):
+    run.log_bytes(explorer_page(run, samples, config.lang), schema.EXPLORER_FILE)
+    say(
+        f"{schema.EXPLORER_FILE}: hover, filter, select and replay; open it in the UI's Artifacts, or in any browser"
+    )
+
+
+def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
+    """The explorer of a run as an HTML page; `samples`: its summary, with the columns of the map at least."""
     from datamap.maps import explorer
     from datamap.signals import trajectories
 
@@ -87,10 +97,6 @@ def _log_explorer(run, samples, config):
     content = run.artifacts.find(schema.SAMPLES_FILE)
     texts = tsv.texts_of(content, shown["id"].tolist()) if content else {}
     unit = next(iter(observed.values()))[0].unit
-    page = explorer.page(
-        shown, histories, texts, run.class_names(), run.info.run_name, len(samples), unit, config.lang
-    )
-    run.log_bytes(page, schema.EXPLORER_FILE)
-    say(
-        f"{schema.EXPLORER_FILE}: hover, filter, select and replay; open it in the UI's Artifacts, or in any browser"
+    return explorer.page(
+        shown, histories, texts, run.class_names(), run.info.run_name, len(samples), unit, lang
     )

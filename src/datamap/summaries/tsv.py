@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
@@ -46,6 +47,17 @@ def read_rows(source, rows):
             parts.append(batch.take(pa.array(rows[low:high] - start)))
             start += len(batch)
         return _frame(pa.Table.from_batches(parts))
+
+
+def read_diagnosis(content: bytes) -> pd.DataFrame:
+    """diagnosis.tsv as a DataFrame: ids as the summary has them, the score a float, all else text.
+
+    Raises:
+        SummaryError: it cannot be read.
+    """
+    with _explained(schema.DIAGNOSIS_FILE):
+        types = dict.fromkeys(header(content), pa.string()) | {"score": pa.float64()}
+        return _frame(pyarrow.csv.read_csv(_opened(content), **_options(types)))
 
 
 def header(source):

@@ -1,0 +1,145 @@
+"""What notebooks call: a run's summary, diagnosis and explorer, and how far runs agree.
+
+Runs are looked for where MLflow looks (`mlflow.set_tracking_uri`), the "latest" in the active experiment
+(`mlflow.set_experiment`), by default the experiment `datamap`.
+"""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datamap import schema
+from datamap.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from datamap.tracking.store import Run
+
+
+class ExplorerPage:
+    """The explorer of a run: the last expression of a notebook's cell shows it; `save` writes it to a file.
+
+    Attributes:
+        content: the HTML page, bytes of UTF-8; it needs no network.
+        height: of the frame in a notebook, in pixels.
+    """
+
+    def __init__(self, content: bytes, height: int) -> None:
+        self.content, self.height = content, height
+
+    def _repr_html_(self) -> str:
+        # A frame of its own: the page's styles and scripts, and the texts in it, stay out of the notebook.
+        page = html.escape(self.content.decode())
+        return (
+            f'<iframe srcdoc="{page}" width="100%" height="{self.height}" '
+            'sandbox="allow-scripts allow-downloads" style="border: 0"></iframe>'
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page to a file, which any browser opens; returns its path."""
+        Path(path).write_bytes(self.content)
+        return Path(path)
+
+
+def summary(run_id: str = "latest") -> "pd.DataFrame":
+    """The summary of a run: one row per sample. A run that has none is summarized first, which is logged.
+
+    Args:
+        run_id: the run's id, or "latest" for the newest run with signals.
+    Returns:
+        DataFrame (samples, columns) of summary.tsv, in the order of the first observation. The columns are those of
+        docs/summary.md, among them avg_probs ("confidence", Swayamdipta et al. 2020, eq. 1; 0 to 1), label_var
+        (the variance whose root is "variability", eq. 2) and forgetting_times (Toneva et al. 2019).
+    Raises:
+        TrackingError: there is no such store or run, or the run has no signals.
+        SignalError, SummaryError: what the run holds is damaged.
+    """
+    return _summary(_run(run_id))
+
+
+def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
+    """Which labels of a run are likely wrong: one row per sample, likeliest first.
+
+    A run that has no diagnosis is diagnosed first, with the defaults of `datamap diagnose`, which is logged.
+
+    Args:
+        run_id: the run's id, or "latest" for the newest run with signals.
+    Returns:
+        DataFrame (samples, columns) of diagnosis.tsv: id, score (0 to 1; docs/detection.md defines the scores), label
+        (the given one), proposed, text_a and text_b where the run has texts, region, why.
+    Raises:
+        TrackingError: there is no such store or run, or the run has no signals.
+        SignalError, SummaryError: what the run holds is damaged.
+    """
+    from datamap.commands.cli import composed
+    from datamap.commands.diagnose import diagnose_run
+    from datamap.summaries import tsv
+
+    run = _run(run_id)
+    if not run.has(schema.DIAGNOSIS_FILE):
+        diagnose_run(run, composed("diagnose", run_id=run.run_id), next_step=False)
+    return tsv.read_diagnosis(run.artifacts.read(schema.DIAGNOSIS_FILE))
+
+
+def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> ExplorerPage:
+    """The map to hover, filter, select and replay, inline in Jupyter (docs/explorer.md). Nothing is logged.
+
+    Args:
+        run_id: the run's id, or "latest" for the newest run with signals; a run that has no summary is summarized
+            first, which is logged.
+        height: of the frame, in pixels.
+        lang: of the words on the page, "en" or "zh".
+    Returns:
+        ExplorerPage, which Jupyter shows; 100,000 samples at most, of more a part.
+    Raises:
+        TrackingError: there is no such store or run, or the run has no signals.
+        SignalError, SummaryError: what the run holds is damaged.
+    """
+    from datamap.commands.plot import explorer_page
+
+    run = _run(run_id)
+    return ExplorerPage(explorer_page(run, _summary(run), lang), height)
+
+
+def compare(run_ids: Sequence[str], *, share: float = 0.1) -> "pd.DataFrame":
+    """How far the data maps of several runs agree, over the samples that all of them have. Nothing is logged.
+
+    `datamap compare` logs these numbers, with the maps, as a run of its own.
+
+    Args:
+        run_ids: two ids or more; runs that have no summary are summarized first, which is logged.
+        share: of the samples that count as a run's hardest (lowest avg_probs), above 0 to 1.
+    Returns:
+        DataFrame, one row per pair: run_a, run_b (names of runs); spearman_avg_probs, spearman_label_var and
+        spearman_forgetting_times (rank correlations, −1 to 1); jaccard_hardest (Jaccard 1912, 0 to 1).
+    Raises:
+        ConfigError: fewer than two runs, or a share out of range.
+        SummaryError: the runs have no sample in common.
+        TrackingError: there is no such store or run, or a run has no signals.
+    """
+    from datamap.summaries import comparison
+
+    if isinstance(run_ids, str) or len(set(run_ids)) < 2:
+        raise ConfigError(f"run_ids={run_ids!r}: give the ids of two runs or more")
+    if not 0 < share <= 1:
+        raise ConfigError(f"share={share} is out of range: it must be above 0 and at most 1")
+    summaries: dict[str, pd.DataFrame] = {}
+    for run in (_run(run_id) for run_id in dict.fromkeys(run_ids)):
+        name = run.info.run_name
+        summaries[f"{name} {run.run_id[:6]}" if name in summaries else name] = _summary(run)
+    return comparison.agreement(comparison.aligned(summaries), share)
+
+
+def _run(run_id: str) -> "Run":
+    from datamap.tracking.store import Store
+
+    return Store().run(run_id)
+
+
+def _summary(run: "Run") -> "pd.DataFrame":
+    from datamap.commands.cli import composed
+    from datamap.commands.inputs import summary_of
+
+    return summary_of(run, composed("plot", run_id=run.run_id), None)[0]

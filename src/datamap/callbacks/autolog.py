@@ -1,0 +1,101 @@
+"""`datamap.autolog()`: every Trainer that is made from now on records, without a line in the training script."""
+
+import functools
+import importlib
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import wrapt
+
+from datamap.errors import DataMapError
+
+# The module that defines a Trainer → our callbacks for it.
+TRAINERS = {
+    "transformers.trainer": "transformers",
+    "paddlenlp.trainer.trainer": "paddlenlp",
+    "lightning.pytorch.trainer.trainer": "lightning",
+    "pytorch_lightning.trainer.trainer": "lightning",
+}
+_options: dict[str, Any] | None = None  # of the callbacks that are added; None = autolog is off
+_originals: dict[str, Callable] = {}  # module → its Trainer's own __init__
+
+
+def autolog(
+    *,
+    class_names: Sequence[str] | None = None,
+    samples: Any = None,
+    ids: Iterable | None = None,
+    disable: bool = False,
+) -> None:
+    """Record the signals of every training by Hugging Face's or PaddleNLP's `Trainer`, or Lightning's.
+
+    It adds a `DataMapCallback` (docs/your-own-training.md) to each Trainer that is made afterwards, whether its
+    library is imported already or later; a Trainer that was given one keeps it. Signals go into the active MLflow run,
+    else into a new one of the experiment `datamap`. What cannot be recorded is a warning, and the training goes on.
+
+    Args:
+        class_names: names of the classes by index.
+        samples: DataFrame with the columns id and text_a, and text_b, label and s_label where there are any.
+        ids: of the training samples in the dataset's order, for Hugging Face and PaddleNLP; by default the dataset's
+            column `id`, else row numbers. Lightning's `training_step` returns them.
+        disable: undo it: Trainers that are made from now on record nothing.
+    """
+    global _options
+    _options = None if disable else {"class_names": class_names, "samples": samples, "ids": ids}
+    if disable:
+        for name, original in _originals.items():
+            importlib.import_module(name).Trainer.__init__ = original
+        _originals.clear()
+        return
+    for name in TRAINERS:
+        wrapt.register_post_import_hook(_patch, name)
+
+
+def _patch(module: Any) -> None:
+    name = module.__name__
+    if _options is None or name in _originals:
+        return
+    original = _originals[name] = module.Trainer.__init__
+
+    @functools.wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if _options is not None:
+            _add_callback(self, TRAINERS[name], dict(_options))
+
+    module.Trainer.__init__ = init
+
+
+def _add_callback(trainer: Any, framework: str, options: dict[str, Any]) -> None:
+    """Give a Trainer our callback, unless it has one."""
+    kind = importlib.import_module(f"datamap.callbacks.{framework}").DataMapCallback
+    lightning = framework == "lightning"
+    given = trainer.callbacks if lightning else trainer.callback_handler.callbacks
+    if any(isinstance(callback, kind) for callback in given):
+        return
+    if lightning:
+        del options["ids"]  # there the name of what `training_step` returns
+    callback = kind(**options)
+    for name in (name for name in dir(kind) if name.startswith("on_")):
+        setattr(callback, name, _forgiving(callback, getattr(callback, name)))
+    given.append(callback)
+
+
+def _forgiving(callback: Any, event: Callable) -> Callable:
+    """The event's method; what it refuses is a warning, and the callback does nothing any more."""
+
+    @functools.wraps(event)
+    def forgiving(*args: Any, **kwargs: Any) -> Any:
+        if getattr(callback, "refused", False):
+            return None
+        try:
+            return event(*args, **kwargs)
+        except DataMapError as error:
+            callback.refused = True
+            warnings.warn(f"datamap.autolog: this training is not recorded: {error}", stacklevel=2)
+            if callback.recorder:
+                callback.recorder.__exit__(type(error), error, None)
+            return None
+
+    return forgiving
