@@ -16,7 +16,7 @@ ALLOWED = {
     "__init__": {"api", "callbacks", "maps", "recording"},
     "api": {"commands", "errors", "schema", "summaries", "tracking"},
     "errors": set(),
-    "log": set(),
+    "log": {"errors"},
     "program": set(),
     "ranges": {"errors"},
     "schema": set(),

@@ -21,7 +21,10 @@ from collections.abc import Iterable
 
 
 class DataMapError(Exception):
-    """Something that the user can put right; the message says what, where and how."""
+    """Something that the user can put right; the message says what, where and how, and no password."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(masked(message))
 
 
 class ConfigError(DataMapError):
@@ -83,5 +86,8 @@ def masked(text: str) -> str:
 
     >>> masked("store postgresql://ann:secret@db/mlflow")
     'store postgresql://ann:***@db/mlflow'
+    >>> masked("postgresql://db/mlflow?user=ann&password=secret")
+    'postgresql://db/mlflow?user=ann&password=***'
     """
-    return re.sub(r"(\w://[^\s/:@]*):[^\s/]*@", r"\1:***@", text)
+    text = re.sub(r"(\w://[^\s/:@]*):\S*@", r"\1:***@", text)
+    return re.sub(r"([?&]\w*(?:password|passwd|pwd|token|secret)=)[^\s&]+", r"\1***", text)

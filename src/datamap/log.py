@@ -5,24 +5,38 @@ Whoever uses the library can silence or redirect it like any other logger: `logg
 
 import logging
 import os
+import re
 import sys
+from typing import TextIO
+
+from datamap.errors import masked
+
+# What moves a terminal's cursor, colours it or reverses its text; a class name or an id may hold such characters.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class _Stdout(logging.StreamHandler):
-    """Writes to what `sys.stdout` is at the time; when nobody reads it any more, the work goes on."""
+    """Writes to what `sys.stdout` is at the time; when that takes no more, the work goes on."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     @property
-    def stream(self):
+    def stream(self) -> TextIO:
         return sys.stdout
 
-    def handleError(self, record):  # noqa: N802  logging's name
-        if isinstance(sys.exc_info()[1], BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        else:
+    def format(self, record: logging.LogRecord) -> str:
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        return super().format(record).encode(encoding, "backslashreplace").decode(encoding)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
             super().handleError(record)
+            return
+        if not isinstance(error, BrokenPipeError):  # nobody reads any more: nothing to say
+            print(f"note: standard output takes nothing more ({error}); the work goes on", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 logger = logging.getLogger("datamap")
@@ -32,6 +46,15 @@ if not logger.handlers:
     logger.propagate = False  # the root logger's handlers would say it a second time
 
 
+def printable(text: str) -> str:
+    """A text as a terminal may have it: no passwords, and no characters that control the terminal.
+
+    >>> printable("label \\x1b[2Jyes")
+    'label ?[2Jyes'
+    """
+    return CONTROLS.sub("?", masked(text))
+
+
 def say(text: str) -> None:
-    """Log a line at level INFO; it is printed at once, also into a pipe."""
-    logger.info("%s", text)
+    """Log a line at level INFO, `printable`; it is printed at once, also into a pipe."""
+    logger.info("%s", printable(text))

@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 from datamap.errors import DataMapError, masked
+from datamap.log import printable
 
 # Reasons outside of Data Map that the user can do something about.
 ADVICE = {
@@ -29,9 +30,9 @@ TRAIN_EXTRA = ("paddle", "paddlenlp", "safetensors")  # what an installation wit
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message on one line, without passwords."""
+    """An error's message on one line, without passwords and what controls a terminal."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
-    return masked(" ".join(line for line in lines if line))
+    return printable(" ".join(line for line in lines if line))
 
 
 def explained(error: BaseException) -> str | None:

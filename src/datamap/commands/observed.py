@@ -17,6 +17,7 @@ from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Delivery, Outbox
 from datamap.tracking.run import Run
 from datamap.training import checkpoints
+from datamap.training.checkpoints import Checkpoint
 from datamap.training.options import Observed
 
 
@@ -67,6 +68,9 @@ class FirstProcess:
     def __init__(self, job: Job, outbox: Outbox, live: "Live | None") -> None:
         self.job, self.outbox, self.live = job, outbox, live
         self.shards, self.slot, self.kept = ShardWriter(job), job.progress.slot, len(job.progress.committed)
+        self._newest: dict[
+            int, Checkpoint
+        ] = {}  # older ones need not wait: one of a large model is a gigabyte
 
     def __call__(self, observed: Observed) -> None:
         """Hand the observation over to the outbox, and say how training goes."""
@@ -75,25 +79,27 @@ class FirstProcess:
         if observed.number not in self.job.progress.committed:
             self.outbox.put(self._delivery(observed, others))
             self.kept += 1
-            self.slot += 1
         self._say(observed)
 
     def _delivery(self, observed: Observed, others: list[Shard]) -> Delivery:
-        keep_state = self.job.config.trainer.checkpoint == "last"
-        state = observed.checkpoint() if keep_state else None
-        files = partial(self._files, observed, others, state, self.slot)
+        if self.job.config.trainer.checkpoint == "last":
+            self._newest = {observed.number: observed.checkpoint()}
+        files = partial(self._files, observed, others)
         metrics = {**observed.metrics, schema.COMMIT_METRIC: len(self.job.labelled.samples)}
         then = partial(self.live.draw, observed.signals, observed.number) if self.live else None
         return Delivery(observed.number, files, metrics, then=then)
 
-    def _files(self, observed, others, state, slot):
+    def _files(self, observed, others):
+        """Called in the sending thread, one observation after the other."""
         mine = []
         for shard, content in self.shards.encoded(observed):
             mine.append(shard)
             yield shard.path, content
         yield mine[0].checksums_path, shards.checksums(mine + others)
+        state = self._newest.pop(observed.number, None)
         if state:
-            yield from checkpoints.files(state, slot)
+            yield from checkpoints.files(state, self.slot)
+            self.slot += 1
 
     def _say(self, observed: Observed) -> None:
         m, trainer = observed.metrics, self.job.trainer

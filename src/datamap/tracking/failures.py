@@ -35,6 +35,8 @@ def translated_errors(what: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError, OverflowError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if isinstance(error, ModuleNotFoundError):
+            reason += f"; install it: pip install {error.name}"
         kind = RunLostError if _is_refusal(error) else TrackingError
         raise kind(f"{what}: {reason}") from error
 

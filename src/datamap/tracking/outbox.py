@@ -16,13 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from datamap.errors import RunLostError, TrackingError, counted
+from datamap.errors import RunLostError, TrackingError, counted, masked
 from datamap.program import invocation
 from datamap.tracking import failures
 from datamap.tracking.run import Run, status_after
 
 WAITING = 2  # deliveries that may wait before training does
 NOTE = "delivery.json"
+NOTED = {"tracking_uri", "run_id", "writer", "time", "files", "number", "metrics", "status", "remove"}
 
 
 class Delivery(NamedTuple):
@@ -50,22 +51,26 @@ class Outbox:
         patience: seconds for which a delivery is retried before it is spooled.
         spool: folder for what could not be sent.
         say: prints a line.
-        finished: what to remove from the run when training ends well.
+        checkpoints: folder of the run of which only the newest files are worth keeping in the spool, and none
+            when training ends well.
         owned: whether the run's status is ours to set.
     """
 
     def __init__(
         self, run: Run, patience: float, spool: str | Path, say: Callable[[str], None],
-        finished: str | None = None, owned: bool = True,
+        checkpoints: str | None = None, owned: bool = True,
     ) -> None:  # fmt: skip
         self.owned = owned
-        self.run, self.patience, self.say, self.finished = run, patience, say, finished
+        self.run, self.patience, self.say, self.checkpoints = run, patience, say, checkpoints
         self.folder = Path(spool, run.run_id)
         self.failure: BaseException | None = None
         self._refused = 0.0  # when the store last took nothing; while offline it is asked only so often
         self._queue: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._room = threading.Semaphore(WAITING + 1)  # and the one that is being sent
         self._hurry = threading.Event()
+        self._done = (
+            threading.Event()
+        )  # waited for instead of the thread: join() may not be interrupted (bpo-45274)
         self._thread = threading.Thread(target=self._work, daemon=True, name="outbox")
 
     def __enter__(self) -> "Outbox":
@@ -79,9 +84,10 @@ class Outbox:
         if kind is KeyboardInterrupt:
             self._hurry.set()  # one attempt, then the spool: the user wants to leave
         status = status_after(kind) if self.owned else ""
-        self._end(Delivery(0, status=status, remove=None if kind else self.finished))
+        self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
         left = spooled(self.folder)
         if left:
+            self._end_unfinished()
             self.say(
                 f"{counted(len(left), 'upload')} of run {self.run.run_id} wait in {self.folder}; "
                 f"when {self.run.tracking_uri} answers again: "
@@ -91,6 +97,12 @@ class Outbox:
             raise self.failure
         if kind is None and left:
             raise TrackingError(f"{self.run.tracking_uri} did not take all; see the line above")
+
+    def _end_unfinished(self):
+        """Where the store takes at least that, the run does not stay RUNNING until the rest is uploaded."""
+        if self.owned and not self._hurry.is_set():
+            with contextlib.suppress(TrackingError):
+                _send(self.run, (), Delivery(0, status="FAILED"))
 
     def put(self, delivery: Delivery) -> None:
         """Hand over a delivery; waits while too many are under way.
@@ -107,10 +119,10 @@ class Outbox:
         try:
             with failures.uninterrupted():
                 self._queue.put(last)
-            self._thread.join()
+            self._done.wait()
         except KeyboardInterrupt:  # the user has no patience left: spool at once
             self._hurry.set()
-            self._thread.join()
+            self._done.wait()
 
     def _work(self):
         delivery = Delivery(0)
@@ -130,6 +142,7 @@ class Outbox:
                 self.failure = error
             finally:
                 self._room.release()
+        self._done.set()
 
     def _deliver(self, delivery):
         files = list(delivery.files())
@@ -160,7 +173,7 @@ class Outbox:
             self.say(f"note: {state.outcome.exception()}; trying again for up to {self.patience} s")
 
     def _spool(self, files, delivery, offline):
-        _spool(self.run, self.folder, files, delivery)
+        _spool(self.run, self.folder, files, delivery, self.checkpoints)
         if not offline:
             self.say(f"note: {self.run.tracking_uri} takes nothing; observations go to {self.folder}")
 
@@ -186,8 +199,8 @@ def _send(run, files, delivery, at=None):
             run.remove(delivery.remove)
 
 
-def _spool(run, folder, files, delivery):
-    """Write a delivery to disk: complete under its name, or not at all."""
+def _spool(run, folder, files, delivery, checkpoints=None):
+    """Write a delivery to disk: complete under its name, or not at all; older ones lose their checkpoints to it."""
     before = spooled(folder)
     target = folder / f"{int(before[-1].name) + 1 if before else 0:04d}"
     part = folder / f"{target.name}.part"
@@ -198,16 +211,32 @@ def _spool(run, folder, files, delivery):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
     note = {
-        "tracking_uri": run.tracking_uri,
+        "tracking_uri": masked(run.tracking_uri),
         "run_id": run.run_id,
         "writer": run.writer,
         "time": run.now(),
         "files": [path for path, _ in files],
         **{key: getattr(delivery, key) for key in ("number", "metrics", "status", "remove")},
     }
-    (part / NOTE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+    _write_note(part, note)
     os.sync()
     part.rename(target)
+    if checkpoints and any(path.startswith(f"{checkpoints}/") for path, _ in files):
+        for waiting in before:
+            _forget(waiting, checkpoints)
+
+
+def _write_note(folder, note):
+    part = folder / f"{NOTE}.part"
+    part.write_text(json.dumps(note, indent=1), encoding="utf-8")
+    part.rename(folder / NOTE)
+
+
+def _forget(waiting, below):
+    """Take the files below a folder of the run out of a spooled delivery."""
+    note = spool_note(waiting)
+    _write_note(waiting, {**note, "files": [p for p in note["files"] if not p.startswith(f"{below}/")]})
+    shutil.rmtree(waiting / "files" / below, ignore_errors=True)
 
 
 def spooled(folder: str | Path) -> list[Path]:
@@ -216,8 +245,21 @@ def spooled(folder: str | Path) -> list[Path]:
 
 
 def spool_note(folder: Path) -> dict[str, Any]:
-    """What is known of a spooled delivery: its store, run, writer, metrics and files."""
-    return json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    """What is known of a spooled delivery: its store (without password), run, writer, metrics and files.
+
+    Raises:
+        TrackingError: the note is damaged.
+    """
+    path = folder / NOTE
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        if not set(note) >= NOTED or not all(isinstance(name, str) for name in note["files"]):
+            raise ValueError(f"its keys are {', '.join(sorted(NOTED))}")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise TrackingError(
+            f"{path} is damaged ({error}): what is in {folder} cannot be sent; move that folder away to go on"
+        ) from error
+    return note
 
 
 def deliver_spooled(run: Run, folder: str | Path) -> int:
@@ -231,7 +273,8 @@ def deliver_spooled(run: Run, folder: str | Path) -> int:
     found: Sequence[Path] = spooled(folder)
     for waiting in found:
         note = spool_note(waiting)
-        files = [(path, (waiting / "files" / path).read_bytes()) for path in note["files"]]
+        with failures.translated_errors(f"{waiting}"):
+            files = [(path, (waiting / "files" / path).read_bytes()) for path in note["files"]]
         delivery = Delivery(note["number"], tuple, note["metrics"], note["status"], note["remove"])
         _send(run, files, delivery, note["time"])
         shutil.rmtree(waiting)

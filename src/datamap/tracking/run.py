@@ -20,7 +20,7 @@ from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import _validate_metric
 
 from datamap import schema
-from datamap.errors import RunLostError, TrackingError
+from datamap.errors import RunLostError, TrackingError, masked
 from datamap.tracking.artifacts import Artifacts, folder_of
 from datamap.tracking.failures import translated_errors, uninterrupted
 
@@ -144,6 +144,7 @@ class Run:
         """Put a text of ours (Markdown) as the run's description, unless somebody wrote one of their own."""
         with translated_errors(f"run {self.run_id}"):
             tags = self.client.get_run(self.run_id).data.tags
+        text = masked(text)
         if NOTE_TAG not in tags or _digest(tags[NOTE_TAG]) == tags.get(OUR_NOTE_TAG):
             self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: _digest(text)})
 
@@ -180,9 +181,10 @@ class Run:
 
     def log_config(self, step: str, yaml: str, overrides: Iterable[str] | None = None) -> None:
         """Log a command's composed config, for people, and the overrides that were given, as data."""
-        self.log_text(yaml, f"config/{step}.yaml")
+        self.log_text(masked(yaml), f"config/{step}.yaml")
         if overrides is not None:
-            self.log_text(json.dumps(list(overrides), ensure_ascii=False), f"config/{step}.overrides.json")
+            given = json.dumps([masked(override) for override in overrides], ensure_ascii=False)
+            self.log_text(given, f"config/{step}.overrides.json")
 
     def log_labels(self, names: Sequence[str]) -> None:
         """Log class index → class name."""

@@ -28,6 +28,8 @@ from datamap.tracking.run import NAME_TAG, NOTE_TAG, PARENT_TAG, RUNS_SCHEME, Ru
 # Of "Creating initial tables…", and of tracebacks for what is raised anyway (a full disk).
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+PAGE = 100  # runs that a search reads at a time
 EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
 
 
@@ -40,7 +42,7 @@ class Store:
             mlflow.set_tracking_uri(uri)
         self.uri = mlflow.get_tracking_uri()
         self._experiment = experiment
-        _refuse_absent(self.uri, create)
+        _refuse_unusable(self.uri, create)
         with (
             _alone(self.uri) if create else contextlib.nullcontext(),
             translated_errors(f"tracking store {self.uri} cannot be opened"),
@@ -84,6 +86,7 @@ class Store:
         with translated_errors("a new run cannot be made"):
             experiment = self.experiment()
             number = experiment.experiment_id if experiment else self._new_experiment()
+            _user()
             from mlflow.tracking.context.registry import resolve_tags
 
             made = self.client.create_run(number, tags=resolve_tags(tags), run_name=name)
@@ -138,7 +141,7 @@ class Store:
         token = None
         while True:
             page = self.client.search_runs(
-                experiments, filter, order_by=[f"attributes.start_time {order}"], max_results=100, page_token=token
+                experiments, filter, order_by=[f"attributes.start_time {order}"], max_results=PAGE, page_token=token
             )  # fmt: skip
             yield from page
             token = page.token
@@ -227,24 +230,36 @@ def active_run_id() -> str | None:
 
 def _alone(uri):
     """Held while a store may have to be made: two first trainings at once would make MLflow's tables twice."""
-    name = hashlib.sha256(f"{getpass.getuser()} {uri}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{_user()} {uri}".encode()).hexdigest()[:16]
     return FileLock(Path(tempfile.gettempdir(), f"datamap-{name}.lock"))
 
 
-def _refuse_absent(uri, create):
-    parsed = urlparse(uri)
-    if parsed.scheme in ("http", "https"):
-        _refuse_unreachable(uri)
-    elif parsed.scheme == "sqlite" and not create:
-        path = Path(uri.removeprefix("sqlite:///"))
-        if not path.exists():
-            raise TrackingError(
-                f"there is no MLflow store at {uri}; run this where training ran, or say tracking.uri="
-            )
+def _user():
+    """Who works here. A user id without a name, as in containers, gets one: MLflow asks for it too."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return os.environ.setdefault("LOGNAME", f"uid{os.getuid()}")
 
 
-def _refuse_unreachable(uri):
-    """Ask once, quickly: MLflow itself would retry a dead server for minutes without a word."""
+def _refuse_unusable(uri, create):
+    """Ask once, quickly: MLflow itself would try for minutes to reach a store, without a word.
+
+    Raises:
+        TrackingError: no store is there, or what is there is none.
+    """
+    scheme = urlparse(uri).scheme
+    if scheme in ("http", "https"):
+        _ask_server(uri)
+    elif scheme == "sqlite" and not create and not Path(uri.removeprefix("sqlite:///")).exists():
+        raise TrackingError(
+            f"there is no MLflow store at {uri}; run this where training ran, or set tracking.uri="
+        )
+    elif scheme.partition("+")[0] in DATABASES:
+        _ask_database(uri, create)
+
+
+def _ask_server(uri):
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
@@ -257,3 +272,24 @@ def _refuse_unreachable(uri):
         raise TrackingError(
             f"MLflow server {uri} does not answer ({cause}); is it running, is tracking.uri right?"
         ) from error
+
+
+def _ask_database(uri, create):
+    """Connect as MLflow does, once, and look at what every database has; a new SQLite file must be writable."""
+    import sqlalchemy
+    from mlflow.store.db.utils import create_sqlalchemy_engine
+
+    new_file = create and uri.startswith("sqlite")
+    with translated_errors(f"tracking store {uri} cannot be used"):
+        if new_file:
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_sqlalchemy_engine(uri)
+        try:
+            with engine.connect() as connection:
+                sqlalchemy.inspect(connection).get_table_names()
+                if new_file:
+                    connection.execute(
+                        sqlalchemy.text("PRAGMA user_version = 0")
+                    )  # writes, and changes nothing
+        finally:
+            engine.dispose()

@@ -1,0 +1,262 @@
+"""Stores, runs and the spool when something is wrong with them: one line, fast, and nothing is lost."""
+
+import contextlib
+import getpass
+import json
+import os
+import pwd
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from datamap.errors import RunLostError, TrackingError
+from datamap.tracking.failures import retrying
+from datamap.tracking.outbox import Delivery, Outbox, spool_note, spooled
+from datamap.tracking.store import Store
+
+
+@pytest.fixture
+def run(store):
+    with Store(create=True).new_run("mine") as made:
+        made.begin()
+        made.ends_elsewhere = True
+        yield made
+
+
+def delivery(number, *paths):
+    return Delivery(number, lambda: [(path, b"x") for path in paths], {"signals.rows": 1})
+
+
+def status(run):
+    return Store().run(run.run_id).status
+
+
+def spool(run, deliveries, spool="spool"):
+    """Put deliveries into an outbox whose store takes no artifact."""
+    with pytest.raises(TrackingError), pytest.MonkeyPatch.context() as patch:
+
+        def away(*_):
+            raise TrackingError("the store is away")
+
+        patch.setattr("datamap.tracking.run.Run.log_bytes", away)
+        with Outbox(run, 0, spool, print, "checkpoint") as outbox:
+            for one in deliveries:
+                outbox.put(one)
+    return Path(spool, run.run_id)
+
+
+# ---------------------------------------------------------------- a run's life
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(None, "FINISHED"), (KeyboardInterrupt, "KILLED"), (ValueError, "FAILED"), (SystemExit, "FAILED")],
+)
+def test_whatever_happens_a_new_run_ends(store, error, expected):
+    with contextlib.suppress(error or ()), Store(create=True).new_run() as run:
+        if error:
+            raise error
+    assert status(run) == expected
+
+
+def test_an_interrupt_while_the_run_is_made_waits_until_it_is_known(store, monkeypatch):
+    create_run = MlflowClient.create_run
+
+    def interrupted(self, *arguments, **options):
+        made = create_run(self, *arguments, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        return made
+
+    monkeypatch.setattr(MlflowClient, "create_run", interrupted)
+    with pytest.raises(KeyboardInterrupt), Store(create=True).new_run():
+        raise AssertionError("it did not wait")
+    (run,) = MlflowClient().search_runs(["1"])
+    assert run.info.status == "KILLED"
+
+
+def test_the_error_that_ended_a_run_is_told_even_where_the_store_is_gone_too(store, monkeypatch):
+    with pytest.raises(ValueError, match="mine"), Store(create=True).new_run() as run:
+        Path("mlflow.db").write_bytes(b"no database")
+        raise ValueError("mine")
+    assert run.run_id
+
+
+# ---------------------------------------------------------------- what is tried again
+
+
+@pytest.mark.parametrize("error", [RunLostError("refused"), ValueError("a bug")], ids=str)
+def test_what_is_refused_is_not_tried_again(error):
+    calls = []
+
+    def action():
+        calls.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        retrying(action, 60)
+    assert len(calls) == 1
+
+
+def test_what_the_store_refuses_ends_the_run_at_once(run):
+    start = time.monotonic()
+    with pytest.raises(RunLostError, match="metrics"), Outbox(run, 300, "spool", print) as outbox:
+        outbox.put(Delivery(1, tuple, {"not\na name": 1.0}))
+    assert time.monotonic() - start < 10
+    assert (status(run), spooled(f"spool/{run.run_id}")) == ("FAILED", [])
+
+
+def test_a_full_folder_for_temporary_files_is_like_a_full_store(run, monkeypatch, command):
+    said = []
+    with monkeypatch.context() as patch, pytest.raises(TrackingError, match="did not take all"):
+        patch.setattr(tempfile, "tempdir", "/dev/full")
+        with Outbox(run, 2, "spool", said.append) as outbox:
+            outbox.put(delivery(1, "signals/1.txt"))
+            outbox.put(delivery(2, "signals/2.txt"))
+    assert "trying again for up to 2 s" in said[0]
+    assert f"3 uploads of run {run.run_id} wait in spool/{run.run_id}" in said[-1]
+    assert (len(spooled(f"spool/{run.run_id}")), status(run)) == (3, "FAILED")
+    assert command("upload", "folder=spool").code == 0
+    assert (list(run.committed()), status(run)) == ([1, 2], "FINISHED")
+
+
+@pytest.mark.parametrize("moment", ["put", "end"])
+def test_ctrl_c_while_the_queue_is_full(run, monkeypatch, moment):
+    def away(*_):
+        raise TrackingError("the store is away")
+
+    monkeypatch.setattr("datamap.tracking.run.Run.log_bytes", away)
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    start = time.monotonic()
+    timer.start()
+    with contextlib.suppress(KeyboardInterrupt, TrackingError), Outbox(run, 3600, "spool", print) as outbox:
+        for number in range(1, 4 if moment == "end" else 9):
+            outbox.put(delivery(number, f"signals/{number}.txt"))
+    assert time.monotonic() - start < 20
+    assert len(spooled(f"spool/{run.run_id}")) == 4  # three, and the end
+
+
+# ---------------------------------------------------------------- the spool
+
+
+def test_only_the_newest_checkpoint_is_kept_in_the_spool(run):
+    folder = spool(run, [delivery(n, f"signals/{n}.txt", f"checkpoint/{n % 2}/weights") for n in (1, 2, 3)])
+    notes = [spool_note(waiting) for waiting in spooled(folder)]
+    assert [note["files"] for note in notes] == [
+        ["signals/1.txt"], ["signals/2.txt"], ["signals/3.txt", "checkpoint/1/weights"], []
+    ]  # fmt: skip
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("weights")] == [
+        "0002/files/checkpoint/1/weights"
+    ]
+
+
+def test_one_deleted_run_does_not_stop_the_uploads_behind_it(store, command):
+    runs = []
+    for _ in range(3):
+        with Store(create=True).new_run() as made:
+            made.begin()
+            spool(made, [delivery(1, "signals/1.txt")])
+            runs.append(made)
+    first, *others = sorted(runs, key=lambda run: run.run_id)
+    first.client.delete_run(first.run_id)
+    outcome = command("upload", "folder=spool")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert f"run {first.run_id} was deleted" in outcome.err
+    assert f"(left in spool/{first.run_id})" in outcome.err
+    assert [list(run.committed()) for run in others] == [[1], [1]]
+    assert [path.name for path in Path("spool").iterdir()] == [first.run_id]
+
+
+@pytest.mark.parametrize("content", ["", "[", "{}", '{"files": 7}', "[" * 100_000, "\udcff"])
+def test_a_damaged_note_in_the_spool_is_named(run, command, content):
+    folder = spool(run, [delivery(1, "signals/1.txt")])
+    Path(folder, "0000/delivery.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    outcome = command("upload", "folder=spool")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert f"spool/{run.run_id}/0000/delivery.json is damaged" in outcome.err
+
+
+def test_no_password_is_in_the_spool_and_it_is_sent_to_the_store_of_the_environment(
+    run, command, monkeypatch
+):
+    monkeypatch.setattr(run, "tracking_uri", "http://ann:secret@127.0.0.1:9")
+    folder = spool(run, [delivery(1, "signals/1.txt")])
+    assert "secret" not in Path(folder, "0000/delivery.json").read_text()
+    outcome = command("upload", "folder=spool")
+    assert outcome.code == 2
+    assert "spooled for http://ann:***@127.0.0.1:9: set MLFLOW_TRACKING_URI" in outcome.err
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:secret@127.0.0.1:9")
+    outcome = command("upload", "folder=spool")
+    assert "server http://ann:***@127.0.0.1:9 does not answer (ConnectionError)" in outcome.err
+
+
+# ---------------------------------------------------------------- stores
+
+BAD_STORES = {
+    "sqlite:////etc/passwd": "file is not a database",
+    "sqlite:////proc/nowhere/mlflow.db": "cannot be used",
+    "sqlite:////proc/mlflow.db": "unable to open database file",
+    "mysql+nodriver://u:secret@localhost/db": "mysql.nodriver",
+    "postgresql+psycopg2://u:secret@127.0.0.1:9/db": "Connection refused",
+    "postgresql+psycopg3000://u:secret@127.0.0.1:9/db": "psycopg3000",
+    "mysql://u:secret@127.0.0.1:9/db": "No module named 'MySQLdb'; install it: pip install MySQLdb",
+    "http://u:secret@127.0.0.1:9": "does not answer",
+    "nosuch://u:secret@x/db": "cannot be opened",
+}
+
+
+@pytest.mark.parametrize("uri", BAD_STORES)
+def test_stores_that_are_none(command, uri, tmp_path):
+    start = time.monotonic()
+    (tmp_path / "x.json").write_text("")
+    outcomes = [
+        command("summarize", "run_id=latest", f"tracking.uri={uri}"),
+        command("import_signals", f"path={signals(tmp_path)}", f"tracking.uri={uri}"),
+    ]
+    for outcome in outcomes:
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+        assert "secret" not in outcome.err
+    assert BAD_STORES[uri] in outcomes[-1].err
+    assert time.monotonic() - start < 15
+
+
+def signals(folder):
+    records = [
+        {"id": n, "label": 0, "correct": True, "label_probs": 0.9, "probs": [0.9, 0.1]} for n in (1, 2)
+    ]
+    (folder / "epoch_0001-00000-of-00001.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    return folder
+
+
+def test_a_user_without_a_name_trains_all_the_same(store, monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(number):
+        raise KeyError(f"uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(KeyError):
+        getpass.getuser()
+    with Store(create=True).new_run() as run:
+        pass
+    assert MlflowClient().get_run(run.run_id).data.tags["mlflow.user"] == f"uid{os.getuid()}"
+
+
+def test_a_search_reads_all_pages(store, monkeypatch):
+    monkeypatch.setattr("datamap.tracking.store.PAGE", 3)
+    client = MlflowClient()
+    experiment = client.create_experiment("datamap")
+    for number in range(8):
+        made = client.create_run(experiment, start_time=number)
+        client.log_metric(made.info.run_id, "signals.rows", 1)
+        if number == 1:
+            client.log_text(made.info.run_id, "x", "curated.tsv")
+            oldest = made.info.run_id
+    assert len(Store().search("")) == 8
+    assert Store().newest_with("curated.tsv").run_id == oldest
