@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -268,8 +269,8 @@ SCORES = {
 }
 PEERS = ("confidence", "aum", "forgetting", "confident_learning", "cleanlab")
 MEASURES = {
-    "average precision": mislabel.average_precision,
-    "AUROC": dynamics.auroc,
+    "average precision": lambda s, wrong: average_precision_score(wrong, s),
+    "AUROC": lambda s, wrong: roc_auc_score(wrong, s),
     "precision at the true number": lambda s, wrong: mislabel.precision_at(s, wrong, wrong.sum()),
 }
 

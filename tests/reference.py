@@ -61,3 +61,33 @@ def reduce_probs(probs, label, first):
         "margin_mean": sum(log(p[label]) - log(o) for p, o in zip(probs, others, strict=True)) / count,
         "entropy_mean": sum(-sum(p[k] * log(p[k]) for k in classes) for p in probs) / count,
     }
+
+
+def auroc(scores, positive):
+    """How often a positive sample has a higher score than a negative one; a tie is half a win (Mann-Whitney)."""
+    hits = [score for score, is_positive in zip(scores, positive, strict=True) if is_positive]
+    misses = [score for score, is_positive in zip(scores, positive, strict=True) if not is_positive]
+    return sum((h > m) + (h == m) / 2 for h in hits for m in misses) / (len(hits) * len(misses))
+
+
+def average_precision(scores, positive):
+    """Mean over the positive samples of the precision among all of at least their score."""
+    pairs = list(zip(scores, positive, strict=True))
+    precisions = []
+    for score, is_positive in pairs:
+        if is_positive:
+            above = [p for s, p in pairs if s >= score]
+            precisions.append(sum(above) / len(above))
+    return sum(precisions) / len(precisions)
+
+
+def spearman(a, b):
+    """Pearson's correlation of the ranks, where equal values share their mean rank."""
+
+    def ranks(values):
+        return [sum(v < w for v in values) + (sum(v == w for v in values) - 1) / 2 for w in values]
+
+    x, y = ranks(a), ranks(b)
+    mean = (len(x) - 1) / 2
+    covariance = sum((p - mean) * (q - mean) for p, q in zip(x, y, strict=True))
+    return covariance / math.sqrt(sum((p - mean) ** 2 for p in x) * sum((q - mean) ** 2 for q in y))

@@ -178,15 +178,3 @@ def test_tsv_reads_back_exactly():
     text = dynamics.summarize(observations_of(records)).to_csv(sep="\t", index=False)
     assert repr(1 / 3) in text
     assert json.dumps("a\tb").strip('"').replace("\\t", "\t") in text
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
-def test_auroc_counts_pairs(pairs):
-    hits = [score for score, positive in pairs if positive]
-    misses = [score for score, positive in pairs if not positive]
-    found = dynamics.auroc([s for s, _ in pairs], np.array([p for _, p in pairs]))
-    if not hits or not misses:
-        assert math.isnan(found)
-    else:
-        wins = [(h > m) + (h == m) / 2 for h in hits for m in misses]
-        assert math.isclose(found, sum(wins) / len(wins))

@@ -5,7 +5,6 @@ import pytest
 from cleanlab.rank import get_label_quality_scores
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
 
 from datamap.errors import SignalError
 from datamap.labels import mislabel
@@ -135,15 +134,6 @@ def test_forgetting_puts_the_never_learnt_first():
 def test_confident_learning_needs_folds():
     with pytest.raises(SignalError, match=r"train with data\.folds=5"):
         mislabel.confident_learning(random_evidence(held_out=False))
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=40))
-def test_average_precision_is_scikit_learns(pairs):
-    scores, positive = np.array([s for s, _ in pairs], float), np.array([p for _, p in pairs])
-    if positive.any():
-        assert mislabel.average_precision(scores, positive) == pytest.approx(
-            average_precision_score(positive, scores)
-        )
 
 
 def test_precision_at_counts_the_first():

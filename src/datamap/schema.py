@@ -54,6 +54,7 @@ NORMAL, HARD, DIRTY = 0, 1, 2
 KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
 
 SUMMARY_FILE = "summary.tsv"
+SUMMARIZED_FILE = "summary.json"  # which observations summary.tsv is over
 LABELS_FILE = "labels.json"
 SIGNALS_DIR = "signals"
 HOLDOUT_DIR = "holdout"  # of models that never saw the samples: shard k of n is fold k of n

@@ -19,7 +19,7 @@ from datamap.maps import regions
 from datamap.program import invocation
 from datamap.signals import class_probs, shards
 from datamap.signals.observations import Observations
-from datamap.summaries import dynamics, tsv
+from datamap.summaries import tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
@@ -146,9 +146,11 @@ def _measured(s_label, scores):
     dirty = s_label == schema.DIRTY
     if not 0 < dirty.sum() < len(dirty):
         return {}
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     return {
-        "auroc": dynamics.auroc(scores, dirty),
-        "average_precision": mislabel.average_precision(scores, dirty),
+        "auroc": roc_auc_score(dirty, scores),
+        "average_precision": average_precision_score(dirty, scores),
         "precision_at_true_number": mislabel.precision_at(scores, dirty, dirty.sum()),
     }
 

@@ -1,15 +1,22 @@
 """What commands read from a run: its signals, its summary, and which observations the summary is over."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
-from omegaconf import OmegaConf
+import pandas as pd
 
 from datamap import schema
-from datamap.errors import TrackingError, first_few
+from datamap.commands.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig
+from datamap.errors import SummaryError, TrackingError, counted, first_few
 from datamap.log import say
 from datamap.program import invocation
+from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.summaries import tsv
+from datamap.tracking.run import Run
+
+Observed = dict[int, list[Shard]]  # observation's number → its shards
 
 # What groupings, regions and marginals are made from.
 MAP_COLUMNS = {
@@ -17,25 +24,34 @@ MAP_COLUMNS = {
 }  # fmt: skip
 
 
-def summary_of(run, config, columns):
+def summary_of(
+    run: Run, config: PlotConfig | CompareConfig | DiagnoseConfig, columns: set[str]
+) -> tuple[pd.DataFrame, int]:
     """(these columns of the summary, its number of observations), made first when the run has none."""
-    if not run.has(schema.SUMMARY_FILE):
+    if run.has(schema.SUMMARY_FILE):
+        say_if_running(run, len(run.committed()))
+    else:
         say(f"run {run.run_id} has no {schema.SUMMARY_FILE} yet: summarizing it first")
         from datamap.commands.summarize import summarize_run
 
         summarize_run(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
         found = tsv.read(file, columns)
-    count, now = int(run.metrics()["summary/observations"]), len(run.committed())
+    count, now = len(_summarized(run)["observations"]), len(run.committed())
     if count < now:
-        say(
-            f"note: the summary covers {count} of {now} observations; "
-            f"renew it: {invocation('summarize', f'run_id={run.run_id}')}"
-        )
+        say(f"note: the summary covers {count} of {now} observations; renew it: {_renew(run)}")
     return found, count
 
 
-def committed_between(run, config):
+def say_if_running(run: Run, count: int) -> None:
+    """Tell the user that a run has more to come than its `count` observations."""
+    if run.status == "RUNNING":
+        say(
+            f"note: run {run.run_id} is still running (or was killed): {counted(count, 'observation')} so far"
+        )
+
+
+def committed_between(run: Run, config: SummarizeConfig) -> tuple[Observed, dict[int, int]]:
     """({number: its shards}, {number: its rows}) of the observations that count, between burn_in and until."""
     committed = run.committed()
     if not committed:
@@ -43,25 +59,60 @@ def committed_between(run, config):
     return shards.between(signals_of(run, committed), config.burn_in, config.until), committed
 
 
-def observed_as_summarized(run):
-    """({number: its shards} of the observations that the run's summary is over, whether samples may lack in some)."""
-    found = run.artifacts.find("config/summarize.yaml")
-    own = OmegaConf.create(found.decode() if found else {"burn_in": 0, "until": None, "allow_missing": False})
-    return committed_between(run, own)[0], own.allow_missing
+def log_summarized(run: Run, observed: Observed, allow_missing: bool) -> None:
+    """Log which observations the summary is over, for the commands that read them again."""
+    content = {"observations": list(observed), "allow_missing": allow_missing}
+    run.log_text(json.dumps(content) + "\n", schema.SUMMARIZED_FILE)
 
 
-def signals_of(run, committed=None):
+def observed_as_summarized(run: Run) -> tuple[Observed, bool]:
+    """({number: its shards} of the observations that the summary is over, whether some may lack samples).
+
+    Raises:
+        SummaryError: the run does not say which, or has lost one of them.
+    """
+    summarized, signals = _summarized(run), signals_of(run)
+    lost = [number for number in summarized["observations"] if number not in signals]
+    if lost:
+        raise SummaryError(
+            f"run {run.run_id}: its summary is over observation {first_few(lost)}, which is no longer there; "
+            f"renew it: {_renew(run)}"
+        )
+    return {number: signals[number] for number in summarized["observations"]}, summarized["allow_missing"]
+
+
+def _summarized(run: Run) -> dict[str, Any]:
+    content = run.artifacts.find(schema.SUMMARIZED_FILE)
+    try:
+        found = json.loads(content or "")
+        known = {
+            "observations": [int(n) for n in found["observations"]],
+            "allow_missing": found["allow_missing"],
+        }
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise SummaryError(
+            f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which says what {schema.SUMMARY_FILE} is over, is "
+            f"{'damaged' if content else 'missing'}; renew both: {_renew(run)}"
+        ) from error
+    return known
+
+
+def _renew(run):
+    return invocation("summarize", f"run_id={run.run_id}")
+
+
+def signals_of(run: Run, committed: dict[int, int] | None = None) -> Observed:
     """{number: its shards} of the observations that were committed."""
     found, digests = _shards_in(run, schema.SIGNALS_DIR)
-    whole, left_out = shards.complete_observations(found, committed or run.committed(), digests)
+    observed, left_out = shards.complete_observations(found, committed or run.committed(), digests)
     if left_out:
         say(
             f"note: observation {first_few(sorted(left_out), 8)} was never committed (a killed run?) and is left out"
         )
-    return whole
+    return observed
 
 
-def pass_signals_of(run, folder):
+def pass_signals_of(run: Run, folder: str) -> Observed:
     """{number: its shards} of a run's further trainings (`passes`) in a folder; {} where not all of them are done."""
     done = run.committed(schema.PASS_METRICS[folder])
     found, digests = _shards_in(run, folder) if done else ([], {})
@@ -78,7 +129,7 @@ def _shards_in(run, folder):
     """([Shard, …], {artifact path: SHA-256}) that lie in a folder of the run."""
     files = run.files(folder)
     found = [shard for shard in map(schema.parse_shard, files) if shard]
-    digests = {}
+    digests: dict[str, str] = {}
     for path in {shard.checksums_path for shard in found} & set(files):
         digests |= shards.parse_checksums(run.artifacts.read(path), path)
     return found, digests

@@ -1,20 +1,21 @@
-"""Reduce the signals of a run to one row a sample and log it as summary.tsv.
+"""Reduce the signals of a run to one row per sample and log it as summary.tsv.
 
 datamap summarize run_id=latest
 datamap summarize run_id=3f2a…
 """
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from datamap import schema
 from datamap.commands.config import SummarizeConfig, yaml
-from datamap.commands.inputs import committed_between
+from datamap.commands.inputs import Observed, committed_between, log_summarized, say_if_running
 from datamap.errors import counted
 from datamap.log import say
 from datamap.program import invocation
 from datamap.signals import shards
-from datamap.summaries import dynamics, reduction
+from datamap.summaries import reduction
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
@@ -27,7 +28,7 @@ def run(config: SummarizeConfig, overrides: list[str]) -> None:
 
 
 def summarize(config: SummarizeConfig) -> Run:
-    """Reduce a run's signals to one row a sample and log `summary.tsv`; returns the run."""
+    """Reduce a run's signals to one row per sample and log `summary.tsv`; returns the run."""
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     store.nest_project_run(run, "summarize")
@@ -37,27 +38,33 @@ def summarize(config: SummarizeConfig) -> Run:
 
 def summarize_run(run: Run, config: SummarizeConfig) -> None:
     """The same for a run that was looked up."""
-    whole, committed = committed_between(run, config)
+    observed, committed = committed_between(run, config)
+    say_if_running(run, len(committed))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.SUMMARY_FILE)
-        totals = reduction.write(_parts(run, config, whole), file, committed)
+        totals = reduction.write(_parts(run, config, observed), file, committed)
         run.log_config("summarize", yaml(config))
+        log_summarized(run, observed, config.allow_missing)
         run.log_file(file, schema.SUMMARY_FILE)
-    metrics = {"summary/observations": len(whole)}
-    metrics |= {f"summary/{name}": value for name, value in totals.headlines.items()}
+    headlines = {"observations": len(observed), **totals.headlines}
+    metrics = {f"summary/{name}": float(value) for name, value in headlines.items()}
     dirty = totals.s_label == schema.DIRTY
     if 0 < dirty.sum() < len(dirty):
-        metrics["summary/auroc_dirty"] = dynamics.auroc(1 - totals.avg_probs, dirty)
+        from sklearn.metrics import roc_auc_score
+
+        metrics["summary/auroc_dirty"] = float(roc_auc_score(dirty, 1 - totals.avg_probs))
     # Not at the last observation used: MLflow calls the value of the largest step the latest.
     run.log_metrics(metrics, max(committed))
     run.describe(descriptions.of_run(len(dirty), run.metrics()))
-    say(f"{schema.SUMMARY_FILE}: {counted(len(dirty), 'sample')} over {counted(len(whole), 'observation')}")
+    say(
+        f"{schema.SUMMARY_FILE}: {counted(len(dirty), 'sample')} over {counted(len(observed), 'observation')}"
+    )
     if "summary/auroc_dirty" in metrics:
         say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
 
 
-def _parts(run, config, whole):
-    groups = shards.groups(whole, config.allow_missing)
+def _parts(run: Run, config: SummarizeConfig, observed: Observed) -> Iterable[reduction.Part]:
+    groups = shards.groups(observed, config.allow_missing)
     options = reduction.Options(config.allow_missing, config.extra, config.el2n_observations)
     if config.engine.name == "dask":
         return reduction.on_dask(run.artifacts, groups, options, config.engine.address)

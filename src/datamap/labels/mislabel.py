@@ -179,25 +179,6 @@ def estimate(evidence):
     return Estimate(wrong, max(0, low - int(sampling[0])), min(len(evidence.labels), high + int(sampling[1])))
 
 
-def average_precision(scores, positive):
-    """Mean over the positive samples of the precision down to each, in the order of falling scores.
-
-    Args:
-        scores: float (samples,); samples of equal score stand together.
-        positive: bool (samples,), at least one True.
-    Returns:
-        float in (0, 1].
-
-    >>> average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]))
-    0.8333333333333333
-    """
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.diff(scores[order]) != 0, True)  # the last of each group of equal scores
-    found = positive[order].cumsum()[ends]
-    precision = found / (np.flatnonzero(ends) + 1)
-    return float((np.diff(found, prepend=0) * precision).sum() / found[-1])
-
-
 def precision_at(scores, positive, count):
     """Share of positive samples among the `count` of highest score; ties by their order."""
     return float(positive[np.argsort(-scores, kind="stable")[:count]].mean())

@@ -8,10 +8,12 @@ import pandas as pd
 from datamap.errors import SummaryError, first_few
 from datamap.signals import align
 
+Summaries = dict[str, pd.DataFrame]  # run name → its summary
+
 RANKED = ("avg_probs", "label_var", "forgetting_times")
 
 
-def aligned(summaries):
+def aligned(summaries: Summaries) -> Summaries:
     """The samples that all summaries have, in the first one's order.
 
     Args:
@@ -19,7 +21,7 @@ def aligned(summaries):
     Returns:
         {run name: DataFrame}, all with the same ids in the same order.
     Raises:
-        SummaryError: they have no sample in common, or not the same labels for it.
+        SummaryError: they have no sample in common.
     """
     ids = next(iter(summaries.values()))["id"]
     rows = {name: align.rows(ids, frame["id"]) for name, frame in summaries.items()}
@@ -31,19 +33,23 @@ def aligned(summaries):
     return {name: frame.iloc[rows[name][common]].reset_index(drop=True) for name, frame in summaries.items()}
 
 
-def spearman(a, b):
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Spearman's rank correlation, ties by their mean rank; NaN where one side is constant.
+
+    Args:
+        a, b: numbers of the same samples, (samples,).
 
     >>> spearman(np.array([1, 2, 3]), np.array([10, 30, 20]))
     0.5
     """
-    ranks = [pd.Series(values).rank().to_numpy() for values in (a, b)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
+    from scipy.stats import spearmanr
+
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
-    return round(float(np.corrcoef(*ranks)[0, 1]), 12)
+    return float(spearmanr(a, b).statistic)
 
 
-def hardest(summary, share):
+def hardest(summary: pd.DataFrame, share: float) -> np.ndarray:
     """Bool array (samples,): the `share` of lowest avg_probs; ties by their order in the summary."""
     count = max(1, round(share * len(summary)))
     mask = np.zeros(len(summary), bool)
@@ -51,7 +57,7 @@ def hardest(summary, share):
     return mask
 
 
-def jaccard(a, b):
+def jaccard(a: np.ndarray, b: np.ndarray) -> float:
     """Size of the intersection over that of the union (Jaccard 1912) of two bool arrays.
 
     >>> jaccard(np.array([True, True, False]), np.array([True, False, True]))
@@ -61,8 +67,8 @@ def jaccard(a, b):
     return float((a & b).sum() / union) if union else 1.0
 
 
-def agreement(summaries, share):
-    """One row a pair of runs: run_a, run_b, spearman_<column> of `RANKED`, jaccard_hardest.
+def agreement(summaries: Summaries, share: float) -> pd.DataFrame:
+    """One row per pair of runs: run_a, run_b, spearman_<column> of `RANKED`, jaccard_hardest.
 
     Args:
         summaries: what `aligned` gives.
@@ -70,7 +76,7 @@ def agreement(summaries, share):
     """
     rows = []
     for a, b in combinations(summaries, 2):
-        row = {"run_a": a, "run_b": b}
+        row: dict[str, str | float] = {"run_a": a, "run_b": b}
         for column in RANKED:
             row[f"spearman_{column}"] = spearman(
                 summaries[a][column].to_numpy(), summaries[b][column].to_numpy()
@@ -80,7 +86,7 @@ def agreement(summaries, share):
     return pd.DataFrame(rows)
 
 
-def always_hard(summaries, share):
+def always_hard(summaries: Summaries, share: float) -> pd.DataFrame:
     """The samples that every run has among its hardest `share`, hardest first.
 
     Returns:

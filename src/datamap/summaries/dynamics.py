@@ -1,17 +1,18 @@
-"""From observations to one row a sample: a pure function a statistic."""
+"""From observations to one row per sample: a pure function per statistic."""
 
-from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from datamap.errors import SignalError, did_you_mean
+from datamap.signals.observations import Observations
 
 # In the functions below: `correct` is a bool array (observations, samples), `label_probs` a
 # float64 array of the same shape: the probability of the given label.
 
 
-def correct_times(correct):
+def correct_times(correct: np.ndarray) -> np.ndarray:
     """Count the observations in which each sample was predicted right.
 
     >>> correct_times(np.array([[True, False], [True, True]]))
@@ -20,17 +21,17 @@ def correct_times(correct):
     return correct.sum(axis=0)
 
 
-def correct_ratio(correct):
+def correct_ratio(correct: np.ndarray) -> np.ndarray:
     """Share of right predictions ("correctness", Swayamdipta et al. 2020, sec. 2), in [0, 1]."""
     return correct.mean(axis=0)
 
 
-def avg_probs(label_probs):
+def avg_probs(label_probs: np.ndarray) -> np.ndarray:
     """Mean probability of the given label: "confidence" (Swayamdipta et al. 2020, eq. 1)."""
     return label_probs.mean(axis=0)
 
 
-def label_var(label_probs):
+def label_var(label_probs: np.ndarray) -> np.ndarray:
     """Population variance of the given label's probability, in [0, 0.25].
 
     Its square root is "variability" (Swayamdipta et al. 2020, eq. 2).
@@ -41,7 +42,7 @@ def label_var(label_probs):
     return label_probs.var(axis=0)
 
 
-def forgetting_times(correct):
+def forgetting_times(correct: np.ndarray) -> np.ndarray:
     """Count forgetting events: right, then wrong at the next observation (Toneva et al. 2019).
 
     >>> forgetting_times(np.array([[1, 0], [0, 0], [1, 1]], dtype=bool))
@@ -50,7 +51,7 @@ def forgetting_times(correct):
     return _forgetting(correct).sum(axis=0)
 
 
-def learnt_times(correct):
+def learnt_times(correct: np.ndarray) -> np.ndarray:
     """Count learning events: wrong, then right at the next observation (Toneva et al. 2019).
 
     >>> learnt_times(np.array([[1, 0], [0, 0], [1, 1]], dtype=bool))
@@ -59,12 +60,12 @@ def learnt_times(correct):
     return _learning(correct).sum(axis=0)
 
 
-def first_forget(correct):
+def first_forget(correct: np.ndarray) -> np.ndarray:
     """0-based observation of the first forgetting event; 0 = never (none can fall on 0)."""
     return _first(_forgetting(correct))
 
 
-def first_learn(correct):
+def first_learn(correct: np.ndarray) -> np.ndarray:
     """0-based observation of the first learning event; 0 = never (none can fall on 0)."""
     return _first(_learning(correct))
 
@@ -84,7 +85,7 @@ def _first(events):
 
 
 # Column of the summary → its values; the order here is the order there.
-STATISTICS = {
+STATISTICS: dict[str, Callable[[Observations], np.ndarray]] = {
     "correct_times": lambda o: correct_times(o.correct),
     "correct_ratio": lambda o: correct_ratio(o.correct),
     "avg_probs": lambda o: avg_probs(o.label_probs),
@@ -98,7 +99,7 @@ STATISTICS = {
 }
 
 
-def aleatoric(label_probs):
+def aleatoric(label_probs: np.ndarray) -> np.ndarray:
     """Mean of p (1 − p) of the given label: data uncertainty (Data-IQ, Seedat et al. 2022, eq. 2).
 
     >>> aleatoric(np.array([[0.5, 1.0], [0.5, 0.0]]))
@@ -107,13 +108,13 @@ def aleatoric(label_probs):
     return (label_probs * (1 - label_probs)).mean(axis=0)
 
 
-def el2n(error_norm, first):
+def el2n(error_norm: np.ndarray, first: int) -> np.ndarray:
     """Mean length of the error vector over the `first` observations (EL2N, Paul et al. 2021, sec. 2.2)."""
     return error_norm[:first].mean(axis=0)
 
 
 # What a further signal, (observations, samples) → (samples,), can be reduced to.
-REDUCTIONS = {
+REDUCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda values: values.mean(axis=0),
     "var": lambda values: values.var(axis=0),
     "min": lambda values: values.min(axis=0),
@@ -123,8 +124,10 @@ REDUCTIONS = {
 }
 
 
-def summarize(observations, extra=None, el2n_observations=10):
-    """Reduce observations to one row a sample, in the order of the first observation.
+def summarize(
+    observations: Observations, extra: dict[str, list[str]] | None = None, el2n_observations: int = 10
+) -> pd.DataFrame:
+    """Reduce observations to one row per sample, in the order of the first observation.
 
     A sample that is missing from some observations is reduced over those that it has, as if
     there were no others.
@@ -139,16 +142,16 @@ def summarize(observations, extra=None, el2n_observations=10):
     Raises:
         SignalError: `extra` names a signal or a reduction that there is none of.
     """
-    options = {"extra": extra or {}, "el2n_observations": el2n_observations}
+    extra = extra or {}
     if observations.present is None:
-        return _reduce(observations, **options)
+        return _reduce(observations, extra, el2n_observations)
     counts = observations.present.sum(axis=0)
     # Stable: the observations that a sample has come first, in their order.
     order = np.argsort(~observations.present, axis=0, kind="stable")
     parts = []
     for count in np.unique(counts):
         samples = np.flatnonzero(counts == count)
-        part = _reduce(observations.take(samples, order[:count, samples]), **options)
+        part = _reduce(observations.take(samples, order[:count, samples]), extra, el2n_observations)
         parts.append(part.set_index(samples))
     return pd.concat(parts).sort_index()
 
@@ -186,45 +189,23 @@ def _refuse_unknown(extra, further):
                 )
 
 
-def sums(summary):
+def sums(summary: pd.DataFrame) -> dict[str, float]:
     """What `headlines` are made from, added up over the rows of a summary."""
-    return Counter(
-        samples=len(summary),
-        mean_confidence=float(summary["avg_probs"].sum()),
-        mean_variability=float(np.sqrt(summary["label_var"]).sum()),
-        never_learnt=int((summary["correct_times"] == 0).sum()),
-        forgetting_events=int(summary["forgetting_times"].sum()),
-    )
+    return {
+        "samples": len(summary),
+        "mean_confidence": float(summary["avg_probs"].sum()),
+        "mean_variability": float(np.sqrt(summary["label_var"]).sum()),
+        "never_learnt": int((summary["correct_times"] == 0).sum()),
+        "forgetting_events": int(summary["forgetting_times"].sum()),
+    }
 
 
-def headlines(sums):
+def headlines(sums: dict[str, float]) -> dict[str, float]:
     """A run in a few numbers, from the `sums` of all its samples.
 
     Returns:
         {"mean_confidence": mean avg_probs, "mean_variability": mean root of label_var (both Swayamdipta
         et al. 2020), "never_learnt": share of samples that were never predicted right,
-        "forgetting_events": forgetting events a sample (Toneva et al. 2019)}.
+        "forgetting_events": forgetting events per sample (Toneva et al. 2019)}.
     """
     return {name: value / sums["samples"] for name, value in sums.items() if name != "samples"}
-
-
-def auroc(scores, positive):
-    """Area under the ROC curve: how often a positive sample scores above a negative one.
-
-    The Mann-Whitney U statistic over the number of pairs; ties count half.
-
-    Args:
-        scores: (samples,) floats.
-        positive: (samples,) bools.
-    Returns:
-        float in [0, 1]; NaN when one of the two kinds is absent.
-
-    >>> auroc(np.array([0.9, 0.8, 0.1]), np.array([True, False, False]))
-    1.0
-    """
-    positive = np.asarray(positive, bool)
-    hits, misses = positive.sum(), (~positive).sum()
-    if not hits or not misses:
-        return float("nan")
-    ranks = pd.Series(scores).rank().to_numpy()
-    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))

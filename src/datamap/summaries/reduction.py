@@ -1,21 +1,33 @@
 """Signals → summary, one shard of samples after the other, in this process or on a Dask cluster."""
 
 import os
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from datamap.errors import ConfigError, SignalError
+from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.signals.compute import refuse_repeated
 from datamap.signals.observations import Observations
 from datamap.summaries import dynamics, tsv
 
 THREADS = min(4, os.cpu_count() or 1)  # each holds one shard of samples in memory
+
+
+Group = dict[int, list[Shard]]  # observation number → its shards
+
+
+class Reads(Protocol):
+    """What gives the bytes of an artifact; goes to another process by pickle."""
+
+    def read(self, path: str) -> bytes:
+        """Bytes of the artifact at `path`."""
 
 
 class Part(NamedTuple):
@@ -26,19 +38,19 @@ class Part(NamedTuple):
     ids: pa.Array
     s_label: np.ndarray
     avg_probs: np.ndarray
-    rows: dict  # observation number → records that it was made from
-    sums: Counter  # over the samples, of what `dynamics.headlines` says
+    rows: dict[int, int]  # observation number → records that it was made from
+    sums: dict[str, float]  # over the samples, of what `dynamics.headlines` says
 
 
 class Options(NamedTuple):
     """`conf/summarize.yaml`, as the reduction needs it."""
 
     allow_missing: bool = False
-    extra: dict | None = None
+    extra: dict[str, list[str]] | None = None
     el2n_observations: int = 10
 
 
-def reduce(artifacts, group, options):
+def reduce(artifacts: Reads, group: Group, options: Options) -> Part:
     """Reduce one group of `shards.groups` to a `Part`.
 
     Args:
@@ -48,7 +60,7 @@ def reduce(artifacts, group, options):
     Raises:
         SignalError: a shard is damaged, or does not fit to the others.
     """
-    rows = {}
+    rows: dict[int, int] = {}
 
     def tables():
         for number, parts in group.items():
@@ -63,13 +75,15 @@ def reduce(artifacts, group, options):
     return Part(header, text, observed.ids, kinds, means, rows, dynamics.sums(frame))
 
 
-def in_process(artifacts, groups, options):
+def in_process(artifacts: Reads, groups: Iterable[Group], options: Options) -> Iterator[Part]:
     """Yield the Parts of the groups, in order, from threads of this process."""
     with ThreadPoolExecutor(THREADS) as pool:
         yield from _in_order(lambda group: pool.submit(reduce, artifacts, group, options), groups, THREADS)
 
 
-def on_dask(artifacts, groups, options, address):
+def on_dask(
+    artifacts: Reads, groups: Iterable[Group], options: Options, address: str | None
+) -> Iterator[Part]:
     """The same on the Dask cluster whose scheduler is at `address`; None = one of this machine's cores.
 
     Raises:
@@ -93,7 +107,7 @@ def on_dask(artifacts, groups, options, address):
 
 def _in_order(submit, groups, ahead):
     """Results of `submit(group)` in order, at most `ahead` of them begun and not yet taken."""
-    waiting = deque()
+    waiting: deque = deque()
     for group in groups:
         waiting.append(submit(group))
         if len(waiting) >= ahead:
@@ -107,10 +121,10 @@ class Totals(NamedTuple):
 
     s_label: np.ndarray
     avg_probs: np.ndarray
-    headlines: dict  # name → number, of all samples: `dynamics.headlines`
+    headlines: dict[str, float]  # name → number, of all samples: `dynamics.headlines`
 
 
-def write(parts, path, committed):
+def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) -> Totals:
     """Write Parts as one summary; only one part's text is held at a time.
 
     Args:
@@ -122,12 +136,16 @@ def write(parts, path, committed):
     Raises:
         SignalError: an id is in two parts, or an observation has more or fewer records than committed.
     """
-    rows, sums, ids, s_label, avg_probs = Counter(), Counter(), [], [], []
+    rows: Counter[int] = Counter()
+    sums: defaultdict[str, float] = defaultdict(float)
+    ids: list[pa.Array] = []
+    s_label, avg_probs = [], []
     with Path(path).open("wb") as file:
         for part in parts:
             file.write(part.text if ids else part.header + part.text)
             rows.update(part.rows)
-            sums.update(part.sums)
+            for name, value in part.sums.items():
+                sums[name] += value
             ids.append(part.ids)
             s_label.append(part.s_label)
             avg_probs.append(part.avg_probs)
