@@ -27,7 +27,7 @@ ALLOWED = {
     "labels": {"errors", "schema", "signals", "translations"},
     "data": {"errors", "schema"},
     "importing": {"errors", "schema", "signals"},
-    "training": {"data", "errors", "schema", "signals"},
+    "training": {"data", "errors", "log", "schema", "signals"},
     "tracking": {"errors", "program", "schema"},
     "recording": {"errors", "log", "program", "schema", "signals", "summaries", "tracking"},
     "callbacks": {"errors", "recording"},

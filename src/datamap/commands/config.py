@@ -72,6 +72,7 @@ class ModelConfig:
     epochs: int = number(low=1)
     batch_size: int = number(low=1)
     scratch: ScratchConfig | None = None
+    trust_pickle: bool = False
 
 
 @dataclass

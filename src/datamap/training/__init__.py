@@ -1,4 +1,4 @@
 """Everything that imports Paddle, and what is trained besides the run itself.
 
-Imports `errors`, `schema` and `signals`.
+Imports `data`, `errors`, `log`, `schema` and `signals`.
 """

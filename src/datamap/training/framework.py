@@ -42,7 +42,7 @@ with signals_held(), warnings.catch_warnings():
 
     paddle.disable_signal_handler()
 
-_paddlenlp_logger.logger.setLevel(logging.WARNING)
+_paddlenlp_logger.logger.setLevel(logging.ERROR)  # its warnings are of weights, which `folders` checks itself
 logging.getLogger("paddlenlp").setLevel(logging.WARNING)
 logging.getLogger("matplotlib").setLevel(logging.WARNING)  # whose notes paddlenlp's handlers would print
 

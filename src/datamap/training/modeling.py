@@ -3,29 +3,20 @@
 Importing this module imports paddle and paddlenlp (several seconds): only training does.
 """
 
-import contextlib
 import shutil
 import tempfile
-import warnings
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from datamap.data.dataset import Samples
 from datamap.errors import ModelError
-from datamap.training.framework import paddle, transformers
-from datamap.training.tokens import Tokens
+from datamap.training import folders
+from datamap.training.classifier import Classifier
+from datamap.training.framework import transformers
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
-
-class Classifier(NamedTuple):
-    """A paddle Layer (input_ids, token_type_ids) → logits (samples, classes), and its tokenizer."""
-
-    model: Any
-    tokenizer: Any
 
 
 def build(options: Any, texts: Iterable[str], classes: int) -> Classifier:
@@ -41,7 +32,7 @@ def build(options: Any, texts: Iterable[str], classes: int) -> Classifier:
         ModelError: the name or folder cannot be loaded, or the sizes do not fit; says what to do instead.
     """
     if options.name_or_path:
-        return _load(options.name_or_path, classes)
+        return _pretrained(options.name_or_path, classes, options.trust_pickle)
     scratch = options.scratch
     if scratch.hidden_size % scratch.heads:
         raise ModelError(
@@ -64,31 +55,30 @@ def build(options: Any, texts: Iterable[str], classes: int) -> Classifier:
     return Classifier(transformers.ErnieForSequenceClassification(config), tokenizer)
 
 
-def _load(name, classes):
+def _pretrained(name: str, classes: int, trust_pickle: bool) -> Classifier:
     try:
+        if Path(name).is_dir():
+            return folders.load(Path(name), classes, trust_pickle)
+        if Path(name).exists() or "://" in name:
+            raise ModelError(
+                f"model.name_or_path={name}: give the name of a model, or a folder that holds one"
+            )
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(name, num_labels=classes)
+        load = transformers.AutoModelForSequenceClassification.from_pretrained
+        return Classifier(load(name, num_labels=classes, use_cache=False), tokenizer)
+    except ModelError:
+        raise
     except Exception as error:  # paddlenlp raises all sorts here, and its messages mislead
         raise ModelError(f"model {name!r} cannot be loaded: {_reason(name, error)}") from error
-    return Classifier(model, tokenizer)
 
 
-def _reason(name, error):
+def _reason(name: str, error: Exception) -> str:
     if Path(name).is_dir():
-        files = sorted(path.name for path in Path(name).iterdir())
-        return (
-            f"the folder should hold what PaddleNLP's save_pretrained writes (config.json, "
-            f"vocab.txt, model_state.pdparams or model.safetensors), it holds "
-            f"{', '.join(files) or 'nothing'} ({_first_line(error)})"
-        )
+        return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
     return (
         "there is no such folder and it could not be downloaded (no network, or no such name); give a "
         "local folder with model.name_or_path=<folder>, or train a small model with model=tiny"
     )
-
-
-def _first_line(error):
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
 
 
 def character_tokenizer(texts: Iterable[str]) -> Any:
@@ -106,45 +96,3 @@ def character_tokenizer(texts: Iterable[str]) -> Any:
     # save_pretrained copies the file, so it must live as long as its tokenizer.
     weakref.finalize(tokenizer, shutil.rmtree, folder, ignore_errors=True)
     return tokenizer
-
-
-@contextlib.contextmanager
-def first_token_only(model: Any) -> Iterator[None]:
-    """While it lasts, the last layer of an ERNIE works out the first token alone.
-
-    The classifier reads no other, so that the logits are the same (up to rounding) for less work: of
-    2 layers nearly half of the second is saved. Models of other kinds are left as they are.
-    """
-    if not isinstance(model, transformers.ErnieForSequenceClassification):
-        yield
-        return
-    layers = model.ernie.encoder.layers
-    index = len(layers) - 1
-    last = layers[index]
-    layers[index] = _FirstToken(last)
-    try:
-        yield
-    finally:
-        layers[index] = last
-
-
-class _FirstToken(paddle.nn.Layer):
-    """A transformer layer in evaluation mode, for the first token only: (samples, 1, width)."""
-
-    def __init__(self, layer):
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, tokens, src_mask=None, **_):
-        layer, first = self.layer, tokens[:, :1]
-        first = layer.norm1(first + layer.self_attn(first, tokens, tokens, src_mask))
-        return layer.norm2(first + layer.linear2(layer.activation(layer.linear1(first))))
-
-
-def encode(tokenizer: Any, samples: Samples, max_length: int) -> Tokens:
-    """`Tokens` of the samples, each cut to `max_length`."""
-    # Of a text that is too long the rest is cut; paddlenlp warns that it does not return it.
-    warnings.filterwarnings("ignore", "Be aware, overflowing tokens", UserWarning)
-    pairs = zip(samples.texts_a, samples.texts_b or [None] * len(samples), strict=True)
-    encoded = (tokenizer(text_a, text_b, max_length=max_length, truncation=True) for text_a, text_b in pairs)
-    return Tokens.of([(e["input_ids"], e["token_type_ids"]) for e in encoded])

@@ -11,8 +11,8 @@ from datamap.errors import TrainingError
 from datamap.schema import KINDS
 from datamap.signals.compute import log_softmax, of_label, signal_table
 from datamap.training.checkpoints import Checkpoint
+from datamap.training.classifier import Classifier, encode, first_token_only
 from datamap.training.framework import paddle, transformers
-from datamap.training.modeling import Classifier, encode, first_token_only
 from datamap.training.options import FitOptions, Observed
 from datamap.training.processes import Processes
 from datamap.training.tokens import Tokens
@@ -63,7 +63,7 @@ class Trainer:
         dev: Samples | None = None,
         observed: Samples | None = None,
     ) -> None:
-        self.model, self.tokenizer = classifier
+        self.classifier, self.model = classifier, classifier.model
         self.samples, self.options, self.processes = samples, options, processes or Processes()
         self.tokens = self._encode(samples)
         self.observed = samples if observed is None else observed
@@ -197,10 +197,10 @@ class Trainer:
         return logits[rows]
 
     def _encode(self, samples: Samples) -> Tokens:
-        return encode(self.tokenizer, samples, self.options.max_length)
+        return encode(self.classifier, samples, self.options.max_length)
 
     def _logits(self, network, tokens, batch):
-        ids, segments = tokens.batch(batch, self.tokenizer.pad_token_id)
+        ids, segments = tokens.batch(batch, self.classifier.tokenizer.pad_token_id)
         with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
             logits = network(paddle.to_tensor(ids), paddle.to_tensor(segments))
         return logits.astype("float32")

@@ -1,0 +1,335 @@
+"""Model folders: what Hugging Face and PaddleNLP save, as it is; and what a hostile one may not do."""
+
+import dataclasses
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from datamap.commands import config
+from datamap.data import dataset
+from datamap.errors import ModelError
+from datamap.training import modeling, weights
+from datamap.training.classifier import encode
+from datamap.training.framework import paddle
+from datamap.training.framework import transformers as paddlenlp
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"怎么换手机壳如何更多少钱", *map(str, range(10))]
+SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+IDS = np.array([[2, 5, 6, 7, 3, 8, 9, 3], [2, 10, 11, 3, 12, 3, 13, 3]])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An empty folder."""
+    path = tmp_path / "model"
+    path.mkdir()
+    return path
+
+
+def named(folder, **changes):
+    options = config.ModelConfig("folder", str(folder), 24, 1e-3, 1, 8)
+    return dataclasses.replace(options, **changes)
+
+
+def load(folder, classes=2, **changes):
+    return modeling.build(named(folder, **changes), [], classes)
+
+
+def hugging_face(folder, kind="Bert", head="Model", **saved):
+    """A small model with random weights and a vocabulary, as transformers saves them; the model."""
+    torch.manual_seed(1)
+    sizes = {"vocab_size": 64, "max_position_embeddings": 40, **SIZES}
+    if kind == "Ernie":
+        sizes |= {"use_task_id": True, "task_type_vocab_size": 3}
+    if kind == "Roberta":
+        sizes |= {"type_vocab_size": 1, "pad_token_id": 1}
+    model = getattr(transformers, f"{kind}{head}")(getattr(transformers, f"{kind}Config")(**sizes)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    model.save_pretrained(folder, **saved)
+    Path(folder, "vocab.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    return model
+
+
+def differences(model, classifier, kind="Bert"):
+    """Largest difference of the encoders' two outputs."""
+    segments = np.zeros_like(IDS) if kind == "Roberta" else (np.cumsum(IDS == 3, axis=1) > 1).astype(int)
+    encoder = getattr(model, kind.lower(), model)
+    with torch.no_grad():
+        mask = torch.ones(IDS.shape)
+        theirs = encoder(torch.tensor(IDS), mask, token_type_ids=torch.tensor(segments))
+    classifier.model.eval()
+    ours = getattr(classifier.model, classifier.model.base_model_prefix)(
+        paddle.to_tensor(IDS), paddle.to_tensor(segments)
+    )
+    both = list(zip(ours, theirs.to_tuple(), strict=True))
+    both = both[:1] if kind == "Roberta" else both  # whose pooler PaddleNLP's classifier does not use
+    return [float(abs(a.numpy() - b.numpy()).max()) for a, b in both]
+
+
+@pytest.mark.parametrize("kind", ["Bert", "Ernie", "Roberta"])
+@pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "bin"])
+def test_hugging_faces_folders_give_what_transformers_computes(folder, kind, safe):
+    model = hugging_face(folder, kind, safe_serialization=safe)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    if kind != "Roberta":
+        assert json.loads(before["config.json"])["use_cache"] is True
+    classifier = load(folder)
+    assert max(differences(model, classifier, kind)) < 1e-4
+    assert list(classifier.model(paddle.to_tensor(IDS)).shape) == [2, 2]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before  # nothing is written there
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "bin"])
+def test_half_precision_is_trained_in_float32(folder, dtype, safe):
+    model = hugging_face(folder)
+    model.to(dtype).save_pretrained(folder, safe_serialization=safe)
+    if not safe:
+        (folder / "model.safetensors").unlink()
+    classifier = load(folder)
+    assert {str(value.dtype) for value in classifier.model.state_dict().values()} == {"paddle.float32"}
+    assert max(differences(model.float(), classifier)) < 1e-4
+
+
+def test_a_head_for_as_many_classes_is_kept_and_another_is_new(folder, capsys):
+    model = hugging_face(folder, head="ForSequenceClassification")
+    with torch.no_grad():
+        logits = model(torch.tensor(IDS), torch.ones(IDS.shape)).logits.numpy()
+    classifier = load(folder)
+    classifier.model.eval()
+    assert np.allclose(classifier.model(paddle.to_tensor(IDS)).numpy(), logits, atol=1e-4)
+    assert "classifier" not in capsys.readouterr().out
+    assert list(load(folder, classes=5).model(paddle.to_tensor(IDS)).shape) == [2, 5]
+    assert "is for other classes: a new one is trained" in capsys.readouterr().out
+
+
+def test_split_files_and_names_of_tensorflows_first_checkpoints(folder):
+    model = hugging_face(folder, max_shard_size="10KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    assert max(differences(model, load(folder))) < 1e-4
+    import safetensors.numpy
+
+    arrays = weights.read(weights.find(folder))
+    for path in folder.glob("model*"):
+        path.unlink()
+    old = {
+        n.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): a for n, a in arrays.items()
+    }
+    assert old.keys() != arrays.keys()
+    safetensors.numpy.save_file(old, folder / "model.safetensors")
+    assert max(differences(model, load(folder))) < 1e-4
+
+
+def test_the_vocabulary_may_be_in_tokenizer_json(folder):
+    hugging_face(folder)
+    fast = transformers.BertTokenizerFast(str(folder / "vocab.txt"))
+    fast.save_pretrained(folder)
+    with_file = load(folder).tokenizer("怎么换 7", "手机")
+    (folder / "vocab.txt").unlink()
+    assert load(folder).tokenizer("怎么换 7", "手机") == with_file
+    assert with_file["input_ids"] == fast("怎么换 7", "手机")["input_ids"]
+
+
+def test_robertas_own_vocabulary(folder):
+    hugging_face(folder, "Roberta")
+    (folder / "vocab.txt").unlink()
+    signs = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "h", "e", "l", "o", "Ġ", "he", "hel", "hell", "hello"]
+    (folder / "vocab.json").write_text(json.dumps({sign: n for n, sign in enumerate(signs)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nh e\nhe l\nhel l\nhell o\n")
+    theirs = transformers.RobertaTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    classifier = load(folder)
+    assert classifier.tokenizer("hello", "hello")["input_ids"] == theirs("hello", "hello")["input_ids"]
+
+
+def test_a_folder_of_paddlenlp_in_both_formats(folder):
+    paddle.seed(3)
+    model = paddlenlp.ErnieForSequenceClassification(paddlenlp.ErnieConfig(vocab_size=40, **SIZES))
+    tokenizer = modeling.character_tokenizer(["怎么换手机"])
+    for name, safe in (("pickle", False), ("safe", True)):
+        model.save_pretrained(str(folder / name), safe_serialization=safe)
+        tokenizer.save_pretrained(str(folder / name))
+        found = load(folder / name).model.state_dict()
+        assert all(np.array_equal(found[k].numpy(), v.numpy()) for k, v in model.state_dict().items())
+    model.ernie.save_pretrained(str(folder / "bare"))
+    tokenizer.save_pretrained(str(folder / "bare"))
+    encoder = load(folder / "bare").model.ernie.state_dict()
+    assert all(np.array_equal(encoder[k].numpy(), v.numpy()) for k, v in model.ernie.state_dict().items())
+
+
+# ---------------------------------------------------------------- trust
+
+
+class Hostile:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return (os.mkdir, (self.marker,))
+
+
+def hostile_pdparams(folder, marker):
+    Path(folder, "model_state.pdparams").write_bytes(pickle.dumps({"a": np.ones(2), "b": Hostile(marker)}))
+
+
+def hostile_bin(folder, marker):
+    with zipfile.ZipFile(Path(folder, "pytorch_model.bin"), "w") as parts:
+        parts.writestr("archive/data.pkl", pickle.dumps({"a": Hostile(marker)}, 2))
+
+
+@pytest.mark.parametrize("plant", [hostile_pdparams, hostile_bin])
+def test_a_hostile_pickle_calls_nothing(folder, plant):
+    hugging_face(folder)
+    (folder / "model.safetensors").unlink()
+    plant(folder, folder / "marker")
+    with pytest.raises(ModelError, match=r"would call posix.mkdir, .*model\.trust_pickle=true") as refused:
+        load(folder)
+    assert "\n" not in str(refused.value)
+    assert not (folder / "marker").exists()
+    with pytest.raises(ModelError):  # it holds no weights
+        load(folder, trust_pickle=True)
+    assert (folder / "marker").exists()
+
+
+def test_beside_safetensors_no_pickle_is_looked_at(folder):
+    model = hugging_face(folder)
+    hostile_pdparams(folder, folder / "marker")
+    hostile_bin(folder, folder / "marker")
+    assert max(differences(model, load(folder))) < 1e-4
+    assert not (folder / "marker").exists()
+
+
+def test_an_index_cannot_name_a_pickle(folder):
+    hugging_face(folder)
+    hostile_pdparams(folder, folder / "marker")
+    for name in ("model_state.pdparams", "../x.safetensors", 7):
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
+        with pytest.raises(ModelError, match="is not a .safetensors file of that folder|damaged"):
+            load(folder)
+    assert not (folder / "marker").exists()
+
+
+def test_the_tokenizer_that_unpickles_is_refused(folder):
+    model = paddlenlp.ErnieForSequenceClassification(paddlenlp.ErnieConfig(vocab_size=40, **SIZES))
+    model.save_pretrained(str(folder), safe_serialization=True)
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    (folder / "dict.wordseg.pickle").write_bytes(pickle.dumps(Hostile(folder / "marker")))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "Ernie\\u0054inyTokenizer"}')
+    with pytest.raises(ModelError, match="ErnieTinyTokenizer unpickles a file"):
+        load(folder)
+    assert not (folder / "marker").exists()
+
+
+def test_a_runs_artifact_may_not_be_a_pickle(tmp_path):
+    folder = tmp_path / "mlruns/1" / ("0123456789abcdef" * 2) / "artifacts/model"
+    model = hugging_face(folder, safe_serialization=False)
+    with pytest.raises(ModelError, match=r"an artifact of a run.*model\.trust_pickle=true"):
+        load(folder)
+    assert max(differences(model, load(folder, trust_pickle=True))) < 1e-4
+    (folder / "pytorch_model.bin").unlink()
+    model.save_pretrained(folder)
+    assert max(differences(model, load(folder))) < 1e-4
+
+
+# ---------------------------------------------------------------- what cannot be loaded
+
+
+def no_config(folder):
+    (folder / "config.json").unlink()
+
+
+def no_json(folder):
+    (folder / "config.json").write_text("[" * 100_000)
+
+
+def of_another_kind(folder):
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "model_type": "albert"}))
+
+
+def wider(folder):
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "intermediate_size": 25}))
+
+
+def deeper(folder):
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "num_hidden_layers": 3}))
+
+
+def shallower(folder):
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "num_hidden_layers": 1}))
+
+
+def cut(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def no_vocabulary(folder):
+    (folder / "vocab.txt").unlink()
+
+
+def no_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def noise(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model_state.pdparams").write_bytes(b"\x80\x04\xff noise")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (no_config, "there is no config.json in the folder"),
+        (no_json, "config.json is damaged"),
+        (of_another_kind, "of model_type 'albert'; of those only bert, ernie, roberta can be loaded"),
+        (wider, "that the weights do not fit: bert.encoder.layers.0.linear1.weight"),
+        (deeper, "that the weights do not fit: bert.encoder.layers.2"),
+        (shallower, "describes a model without bert.encoder.layers.1"),
+        (cut, "model.safetensors cannot be read"),
+        (no_vocabulary, "the folder has neither vocab.txt nor tokenizer.json"),
+        (no_weights, "no weights in the folder .*it holds config.json, vocab.txt"),
+        (noise, "model_state.pdparams cannot be read"),
+    ],
+)
+def test_what_does_not_fit_is_named(folder, damage, message):
+    hugging_face(folder)
+    damage(folder)
+    with pytest.raises(ModelError, match=message) as refused:
+        load(folder)
+    assert "\n" not in str(refused.value) and str(folder) in str(refused.value)
+
+
+def test_neither_a_file_nor_an_address_is_a_folder(folder):
+    (folder / "x.pdparams").write_bytes(pickle.dumps(Hostile(folder / "marker")))
+    for name in (folder / "x.pdparams", "https://localhost/x.pdparams"):
+        with pytest.raises(ModelError, match="give the name of a model, or a folder"):
+            load(name)
+    assert not (folder / "marker").exists()
+
+
+def test_texts_longer_than_the_model_takes_are_refused(folder, pairs_file):
+    hugging_face(folder, "Roberta")
+    samples = dataset.load_samples(pairs_file, dict.fromkeys(dataset.COLUMNS, "auto"))
+    long = dataclasses.replace(samples, texts_a=["手机" * 30] * len(samples))
+    classifier = load(folder)
+    assert encode(classifier, long, 38).lengths.max() == 38  # RoBERTa's positions begin after its padding
+    with pytest.raises(
+        ModelError, match=r"39 tokens, and the model takes 38: trainer\.max_length=38 cuts it"
+    ):
+        encode(classifier, long, 39)
+    Path(folder, "vocab.txt").write_text("\n".join(WORDS[:5] + [chr(n) for n in range(0x4E00, 0x9000)]))
+    with pytest.raises(ModelError, match="vocabulary and weights are of different models"):
+        encode(load(folder), samples, 30)
