@@ -60,7 +60,7 @@ def test_observations_in_any_order_of_samples():
 def test_a_sample_that_is_missing_here_and_there():
     observations = random(2, 4)
     whole = logged([observations[0][:3], observations[1][1:]], ids=[[0, 1, 2], [1, 2, 3]])
-    found = class_probs.read(*whole, together=True)
+    found = class_probs.read(*whole, allow_missing=True)
     assert found.ids.to_pylist() == [0, 1, 2, 3]
     assert found.probs[0] == pytest.approx(observations[0][0], abs=1e-6)
     assert found.probs[3] == pytest.approx(observations[1][3], abs=1e-6)

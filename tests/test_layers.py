@@ -14,7 +14,7 @@ PACKAGE = ROOT / "src" / "datamap"
 # Package (or module at the top) → those of ours that it may import, at the top or inside a function.
 ALLOWED = {
     "__init__": {"api", "callbacks", "maps", "recording"},
-    "api": {"commands", "errors", "schema", "summaries", "tracking"},
+    "api": {"commands", "data", "errors", "schema", "summaries", "tracking"},
     "errors": set(),
     "log": {"errors"},
     "program": set(),

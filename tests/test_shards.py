@@ -95,6 +95,22 @@ def test_names_of_shards():
     assert schema.parse_shard(fold.path) == fold
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "signals/old_epoch_0001-00000-of-00001.jsonl",
+        "signals/epoch_0001-00000-of-00001.jsonl.bak",
+        "old/signals/epoch_0001-00000-of-00001.jsonl",
+        "epoch_1-0-of-1.jsonl",
+        "epoch_0001-00001-of-00001.jsonl",
+        "epoch_0001-00000-of-99999999999.jsonl",
+        "epoch_٠٠٠١-00000-of-00001.jsonl",
+    ],
+)
+def test_stray_files_are_no_shards(name):
+    assert schema.parse_shard(name) is None
+
+
 def test_original_tutorials_true_and_false():
     content = (
         b'{"id": 1, "label": 0, "correct": "true", "label_probs": 1}\n'
@@ -104,6 +120,7 @@ def test_original_tutorials_true_and_false():
 
 
 ANY = schema.Shard("epoch", 1, 0, 1)
+DEEP = "[" * 100_000
 GOOD = '{"id": 1, "label": 0, "correct": true, "label_probs": 0.5}\n'
 DAMAGED = {
     "epoch_0001-00000-of-00001.jsonl is damaged": GOOD + '{"id": 2, "lab',
@@ -111,6 +128,22 @@ DAMAGED = {
     r"label_probs is not in \[0, 1\], id 1": GOOD.replace("0.5", "1.5"),
     "label is missing in 1 of 2 records": GOOD + '{"id": 2, "correct": true, "label_probs": 0.5}\n',
     "its first line is not a JSON object": "",
+    "label is of type string": GOOD.replace("0,", '"a",'),
+    "label is not a class index, id 1": GOOD.replace("0,", "-1,"),
+    "label is not a class index": GOOD.replace("0,", "99999999999,"),
+    "id is of type bool": GOOD.replace('"id": 1', '"id": true'),
+    "id is of type list": GOOD.replace('"id": 1', '"id": [1]'),
+    "damaged: JSON parse error: Column": GOOD.replace('"id": 1', '"id": {"a": 1}'),
+    "damaged: .*9223372036854775808": GOOD.replace('"id": 1', '"id": 9223372036854775808'),
+    "correct is not true or false": GOOD.replace("true", '"maybe"'),
+    "correct is of type double": GOOD.replace("true", "1"),
+    "label_probs is of type string": GOOD.replace("0.5", '"a"'),
+    "noisy_label is missing in 1 of 2 records": GOOD.replace("{", '{"noisy_label": 1, ') + GOOD,
+    "probs has numbers that are missing or not finite": GOOD.replace("{", '{"probs": [null], '),
+    "probs is missing in 1 of 1": GOOD.replace("{", '{"probs": null, '),
+    r"key 'a\\tb' occurs twice, or cannot": GOOD.replace("{", '{"a\\tb": 1, '),
+    "maximum recursion depth": GOOD.replace("{", '{"x": ' + DEEP + "]" * len(DEEP) + ", "),
+    "maximum recursion depth exceeded while decoding a JSON array": DEEP,
 }
 
 
@@ -118,6 +151,41 @@ DAMAGED = {
 def test_damaged_shards_are_named(message):
     with pytest.raises(SignalError, match=message):
         shards.decode(DAMAGED[message].encode(), ANY)
+
+
+BAD_COLUMNS = {
+    "id is of type double": {"id": [1.5]},
+    "id: .*not in range": {"id": pa.array([2**63], pa.uint64())},
+    "label is of type float": {"label": pa.array([0.0], pa.float32())},
+    "label is missing in 1 of 1": {"label": pa.array([None], pa.int64())},
+    "noisy_label is of type null|noisy_label is missing": {"noisy_label": pa.nulls(1)},
+    "correct is of type timestamp": {"correct": pa.array([0], pa.timestamp("s"))},
+    "probs is of type string": {"probs": ["a"]},
+    "probs has numbers that are missing or not finite": {"probs": [[float("nan"), 1.0]]},
+    "it has no records": {key: pa.array([], pa.int64()) for key in ("id", "label", "correct", "label_probs")},
+}
+
+
+def parquet(changes):
+    columns = {"id": [1], "label": [0], "correct": [True], "label_probs": [0.5]}
+    return shards.encode(pa.table({**columns, **changes}), "parquet")
+
+
+@pytest.mark.parametrize("message", BAD_COLUMNS)
+def test_columns_of_parquet_that_cannot_be_right(message):
+    with pytest.raises(SignalError, match=f"epoch_0001-00000-of-00001.parquet.*({message})"):
+        shards.decode(parquet(BAD_COLUMNS[message]), ANY._replace(format="parquet"))
+
+
+def test_columns_of_parquet_as_other_programs_write_them():
+    changes = {
+        "id": pa.array(["a"]).dictionary_encode(),
+        "label": pa.array([1], pa.uint8()),
+        "probs": pa.array([[0, 1]], pa.list_(pa.int8(), 2)),
+        "flag": [True],
+    }
+    (row,) = shards.decode(parquet(changes), ANY._replace(format="parquet")).to_pylist()
+    assert row == {"id": "a", "label": 1, "correct": True, "label_probs": 0.5, "probs": [0, 1], "flag": 1.0}
 
 
 def tables(records):
@@ -153,3 +221,8 @@ def test_only_committed_and_whole_observations_count():
         shards.complete_observations(there, {3: 5})
     with pytest.raises(SignalError, match="observation 4 was committed but"):
         shards.complete_observations(there, {4: 5})
+    many = shard(5, 0, 999_999_999)
+    with pytest.raises(SignalError, match="observation 5 was committed but .*00001-of-999999999"):
+        shards.complete_observations([many], {5: 5})
+    with pytest.raises(SignalError, match="observation 1 has shards that are not its own: .*parquet; remove"):
+        shards.complete_observations([*there, shard(1)._replace(format="parquet")], {1: 5})

@@ -54,7 +54,7 @@ def summary(run_id: str = "latest") -> "pd.DataFrame":
         (the variance whose root is "variability", eq. 2) and forgetting_times (Toneva et al. 2019).
     Raises:
         TrackingError: there is no such store or run, or the run has no signals.
-        SignalError, SummaryError: what the run holds is damaged.
+        SignalError, SummaryError, DataError: what the run holds is damaged.
     """
     return _summary(_run(run_id))
 
@@ -71,16 +71,16 @@ def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
         (the given one), proposed, text_a and text_b where the run has texts, region, why.
     Raises:
         TrackingError: there is no such store or run, or the run has no signals.
-        SignalError, SummaryError: what the run holds is damaged.
+        SignalError, SummaryError, DataError: what the run holds is damaged.
     """
     from datamap.commands.cli import composed
     from datamap.commands.diagnose import diagnose_run
-    from datamap.summaries import tsv
+    from datamap.data import spreadsheet
 
     run = _run(run_id)
     if not run.has(schema.DIAGNOSIS_FILE):
         diagnose_run(run, composed("diagnose", run_id=run.run_id), next_step=False)
-    return tsv.read_diagnosis(run.artifacts.read(schema.DIAGNOSIS_FILE))
+    return spreadsheet.read_diagnosis(run.artifacts.read(schema.DIAGNOSIS_FILE))
 
 
 def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> ExplorerPage:
@@ -95,7 +95,7 @@ def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> E
         ExplorerPage, which Jupyter shows; 100,000 samples at most, of more a part.
     Raises:
         TrackingError: there is no such store or run, or the run has no signals.
-        SignalError, SummaryError: what the run holds is damaged.
+        SignalError, SummaryError, DataError: what the run holds is damaged.
     """
     from datamap.commands.plot import explorer_page
 

@@ -15,9 +15,10 @@ Foreign exceptions that a user can do something about become one line too (`comm
 else is a bug of ours: its traceback goes into a file, and the command ends with exit code 1.
 """
 
+import contextlib
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class DataMapError(Exception):
@@ -44,7 +45,14 @@ class TrainingError(DataMapError):
 
 
 class SignalError(DataMapError):
-    """Signals that must not be recorded, or recorded signals that cannot be trusted."""
+    """Signals that must not be recorded, or recorded signals that cannot be trusted.
+
+    `row` is that of the first record at fault, where it is known.
+    """
+
+    def __init__(self, message: str, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 class SummaryError(DataMapError):
@@ -61,6 +69,21 @@ class TrackingError(DataMapError):
 
 class RunLostError(TrackingError):
     """A run that will not take what is logged, however often it is tried: gone, or another process's."""
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what an error says; its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextlib.contextmanager
+def raised_as(kind: type[DataMapError], what: object, *foreign: type[BaseException]) -> Iterator[None]:
+    """Turn `foreign` errors, those of the system by default, into one of ours: `what: reason`."""
+    try:
+        yield
+    except foreign or (OSError,) as error:  # noqa: B030
+        words = getattr(error, "strerror", None) or reason(error)
+        raise kind(f"{what}: {words}") from error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

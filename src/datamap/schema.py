@@ -68,8 +68,11 @@ COMMIT_METRIC = "signals.rows"  # at step = the observation's number
 PASS_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
 
 FORMATS = ("jsonl", "parquet")
+MAX_CLASSES = 1_000_000  # a label beyond is no class index
 
-_SHARD = re.compile(rf"(?:(\w+)/)?(epoch|step)_(\d+)-(\d+)-of-(\d+)\.({'|'.join(FORMATS)})$")
+_SHARD = re.compile(
+    rf"(?:(\w+)/)?(epoch|step)_([0-9]{{1,9}})-([0-9]{{1,9}})-of-([0-9]{{1,9}})\.({'|'.join(FORMATS)})"
+)
 
 
 class Shard(NamedTuple):
@@ -77,28 +80,28 @@ class Shard(NamedTuple):
 
     unit: str
     number: int
-    index: int
-    count: int
+    index: int  # type: ignore[assignment]
+    count: int  # type: ignore[assignment]
     format: str = "jsonl"
     sha256: str | None = None  # of the file's bytes, where known
     folder: str = SIGNALS_DIR
 
     @property
-    def _observation(self):
+    def _observation(self) -> str:
         width = 4 if self.unit == "epoch" else 6
         return f"{self.folder}/{self.unit}_{self.number:0{width}d}"
 
     @property
-    def _stem(self):
+    def _stem(self) -> str:
         return f"{self._observation}-{self.index:05d}-of-{self.count:05d}"
 
     @property
-    def path(self):
+    def path(self) -> str:
         """Artifact path in the run, such as `signals/epoch_0001-00000-of-00001.jsonl`."""
         return f"{self._stem}.{self.format}"
 
     @property
-    def checksums_path(self):
+    def checksums_path(self) -> str:
         """Artifact path of its checksum: one file an observation, `signals/epoch_0001.sha256`.
 
         Outside `signals/` an observation's shards are not made together, and each has a file of its own.
@@ -106,10 +109,17 @@ class Shard(NamedTuple):
         return f"{self._observation if self.folder == SIGNALS_DIR else self._stem}.sha256"
 
 
-def parse_shard(path):
-    """Shard that an artifact path names, or None when it is not a shard's name."""
-    match = _SHARD.search(path)
+def parse_shard(path: str) -> Shard | None:
+    """The shard whose artifact path (or file name) this is; None when it is not exactly a shard's."""
+    match = _SHARD.fullmatch(path)
     if not match:
         return None
     folder, unit, number, index, count, format = match.groups()
-    return Shard(unit, int(number), int(index), int(count), format, folder=folder or SIGNALS_DIR)
+    shard = Shard(unit, int(number), int(index), int(count), format, folder=folder or SIGNALS_DIR)
+    written = path if folder else f"{SIGNALS_DIR}/{path}"
+    return shard if shard.index < shard.count and shard.path == written else None
+
+
+def is_column_name(key: str) -> bool:
+    """Whether a signal of this name can be a column of summary.tsv."""
+    return bool(key) and key.isprintable()

@@ -103,9 +103,9 @@ def _warn(evidence):
 
 def _evidence(run, samples, score):
     """`mislabel.Evidence` of the run's samples, in the order of its summary."""
-    whole, together = observed_as_summarized(run)
+    whole, allow_missing = observed_as_summarized(run)
     ids = pa.array(samples["id"])
-    inside = class_probs.read(run.artifacts, whole, together).ordered(ids, schema.SIGNALS_DIR)
+    inside = class_probs.read(run.artifacts, whole, allow_missing).ordered(ids, schema.SIGNALS_DIR)
     held_out = pass_signals_of(run, schema.HOLDOUT_DIR)
     threshold = pass_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     return mislabel.Evidence(

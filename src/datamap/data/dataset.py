@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["COLUMNS", "BadRow", "Samples", "draw", "flip_labels", "load_named", "load_samples"]
-
-WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")  # as it is written: no sign for nothing, no leading zeros
 
 
 @dataclass(frozen=True)
@@ -158,7 +155,7 @@ def _columnar(
     index = {name: number for number, name in enumerate(class_names)}
     return Samples(
         path=path,
-        ids=_ids([sample.id for sample in samples]),
+        ids=rows.ids_of([sample.id for sample in samples]),
         texts_a=[sample.text_a for sample in samples],
         texts_b=[sample.text_b for sample in samples] if pairs else None,
         labels=np.array([index[sample.label] for sample in samples], np.int64),
@@ -167,13 +164,6 @@ def _columnar(
         lines=[sample.line for sample in samples],
         bad_rows=bad,
     )
-
-
-def _ids(ids: list[str]) -> list[int] | list[str]:
-    """Ints where all are whole numbers of 64 bits as they stand (no leading zeros), else strings."""
-    if all(WHOLE_NUMBER.fullmatch(key) and -(2**63) <= int(key) < 2**63 for key in ids):
-        return [int(key) for key in ids]
-    return ids
 
 
 def draw(samples: Samples, count: int, seed: int) -> Samples:

@@ -1,6 +1,7 @@
 """What the rows of a table mean: which column is which, and which rows can be used."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ POSITIONS = {
     "s_label": 3,
 }  # the original's order, of files without a header
 TEXTS = ("text_a", "text_b")
+WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")  # no sign for nothing, no leading zeros
 EXACT = 2**53  # floats below it are whole numbers to the last digit
 
 Columns = Mapping[str, str | int | None]
@@ -196,6 +198,17 @@ def _word(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         value = int(value)
     return text_of(value).strip()
+
+
+def ids_of(words: list[str]) -> list[int] | list[str]:
+    """Ids as ints where all are whole numbers of 64 bits as they stand (no leading zeros), else as strings.
+
+    >>> ids_of(["7", "-1"]), ids_of(["007", "8"])
+    ([7, -1], ['007', '8'])
+    """
+    if all(WHOLE_NUMBER.fullmatch(word) and -(2**63) <= int(word) < 2**63 for word in words):
+        return [int(word) for word in words]
+    return words
 
 
 # ---------------------------------------------------------------------- classes

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from datamap import schema
-from datamap.data import tables
+from datamap.data import rows, tables
 from datamap.errors import DataError, first_few
 
 SAVE = "save it as UTF-8 text, with tabs or commas between the columns"
@@ -38,33 +37,32 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
-def read(content: bytes, name: str, columns: Sequence[str], hint: str = SAVE) -> pd.DataFrame:
-    """Columns of a file as spreadsheets save it: tabs or commas, UTF-8 or UTF-16, empty rows.
+def read(content: bytes, name: str, required: Sequence[str], hint: str = SAVE) -> pd.DataFrame:
+    """A file as spreadsheets save it: tabs or commas, UTF-8 or UTF-16, empty rows.
 
     Args:
         content: bytes of the file.
         name: what messages call it.
-        columns: names of the columns to read.
+        required: names of columns that it must have.
         hint: what messages say to do.
     Returns:
         DataFrame of str, without `guarded`'s apostrophes; its index is the row's number in a spreadsheet, where the
-        header is row 1. Rows that are blank in all of `columns` are left out.
+        header is row 1. Rows that are blank in all of `required` are left out.
     Raises:
         DataError: it cannot be read, lacks a column, or a row has more cells than the header.
     """
     try:
-        header, *rows = _rows(content, name)
-        places = [_place([cell.strip() for cell in header], column, name) for column in columns]
-        cells = [_cells(row, places, len(header), f"{name}, row {n}") for n, row in enumerate(rows, 2)]
+        header, *records = _records(content, name)
+        columns = _columns(header, required, name)
+        cells = [_cells(row, len(columns), f"{name}, row {n}") for n, row in enumerate(records, 2)]
     except DataError as error:
         raise DataError(f"{error}; {hint}") from error
-    frame = pd.DataFrame(cells, range(2, len(cells) + 2), list(columns), dtype=object)
-    blank = [not any(map(str.strip, row)) for row in cells]
-    return frame[~np.array(blank, bool)]
+    frame = pd.DataFrame(cells, range(2, len(cells) + 2), columns, dtype=object)
+    return frame[~(frame[list(required)].map(str.strip) == "").all(axis=1)]
 
 
 def read_diagnosis(content: bytes) -> pd.DataFrame:
-    """A run's diagnosis.tsv, in its order: id, label, proposed (str) and score (float, in [0, 1]).
+    """A run's diagnosis.tsv, in its order: ids as the summary has them, the score a float in [0, 1], all else text.
 
     Raises:
         DataError: it is damaged.
@@ -76,10 +74,12 @@ def read_diagnosis(content: bytes) -> pd.DataFrame:
         row = wrong.idxmax()
         score = frame["score"][row]
         raise DataError(f"{schema.DIAGNOSIS_FILE}, row {row}: score {score!r} is not a number from 0 to 1")
-    return frame.assign(score=scores.astype(float)).reset_index(drop=True)
+    return frame.assign(id=rows.ids_of(frame["id"].tolist()), score=scores.astype(float)).reset_index(
+        drop=True
+    )
 
 
-def _rows(content: bytes, name: str) -> list[list[str]]:
+def _records(content: bytes, name: str) -> list[list[str]]:
     """All rows as lists of cells, also the empty ones."""
     text = tables.decoded(content, name)
     try:
@@ -89,23 +89,27 @@ def _rows(content: bytes, name: str) -> list[list[str]]:
         raise DataError(f"{name}, line {line}: not UTF-8") from error
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
     try:
-        rows = [record.cells for record in tables.csv_records(text, delimiter)]
+        records = [record.cells for record in tables.csv_records(text, delimiter)]
     except DataError as error:
         raise DataError(f"{name}, {error}") from error
-    if not any(rows):
+    if not any(records):
         raise DataError(f"{name}: no rows")
-    return rows
+    return records
 
 
-def _place(header: list[str], column: str, name: str) -> int:
-    if header.count(column) != 1:
-        problem = f"no column {column}" if column not in header else f"several columns are called {column}"
-        raise DataError(f"{name}: {problem} (columns: {first_few(header, 20)})")
-    return header.index(column)
+def _columns(header: list[str], required: Sequence[str], name: str) -> list[str]:
+    columns = [cell.strip() for cell in header]
+    for column in required:
+        if columns.count(column) != 1:
+            problem = (
+                f"no column {column}" if column not in columns else f"several columns are called {column}"
+            )
+            raise DataError(f"{name}: {problem} (columns: {first_few(columns, 20)})")
+    return columns
 
 
-def _cells(row: list[str], places: list[int], width: int, where: str) -> list[str]:
-    """The cells at these places; a row that ends early has empty ones there."""
+def _cells(row: list[str], width: int, where: str) -> list[str]:
+    """A row's cells; one that ends early has empty ones there."""
     if any(row[width:]):
         raise DataError(f"{where}: {len(row)} columns instead of {width}")
-    return [unguarded(row[place]) if place < len(row) else "" for place in places]
+    return [unguarded(cell) for cell in row[:width]] + [""] * (width - len(row))

@@ -6,10 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Ids = pa.Array | pa.ChunkedArray | Iterable
 
-
-def rows(wanted: Ids, ids: Ids) -> np.ndarray:
+def rows(wanted: Iterable, ids: Iterable) -> np.ndarray:
     """Where each of the `wanted` ids stands among `ids`.
 
     Ids of two types are compared as text: 7 is "7", and "007" is another sample.
@@ -23,25 +21,25 @@ def rows(wanted: Ids, ids: Ids) -> np.ndarray:
     >>> rows(["b", "x", "a"], ["a", "b"])
     array([ 1, -1,  0])
     """
-    wanted, ids = _array(wanted), _array(ids)
-    if wanted.equals(ids):
-        return np.arange(len(wanted))
-    if wanted.type != ids.type:
-        wanted, ids = wanted.cast(pa.string()), ids.cast(pa.string())
-    found = pc.index_in(wanted, value_set=ids).fill_null(-1)
+    keys, places = _array(wanted), _array(ids)
+    if keys.equals(places):
+        return np.arange(len(keys))
+    if keys.type != places.type:
+        keys, places = keys.cast(pa.string()), places.cast(pa.string())
+    found = pc.index_in(keys, value_set=places).fill_null(-1)
     return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def missing(wanted: Ids, found: np.ndarray) -> list:
+def missing(wanted: Iterable, found: np.ndarray) -> list:
     """The `wanted` ids that `rows` did not find."""
     return _array(wanted).filter(pa.array(found < 0)).to_pylist()
 
 
-def _array(ids: Ids) -> pa.Array:
+def _array(ids: Iterable) -> pa.Array:
     if isinstance(ids, pa.ChunkedArray):
         return ids.combine_chunks()
     if isinstance(ids, pa.Array):
         return ids
-    values = list(ids)
+    values: list = list(ids)
     numbers = values and all(isinstance(value, int | np.integer) for value in values)
     return pa.array(values, pa.int64()) if numbers else pa.array(map(str, values), pa.string())

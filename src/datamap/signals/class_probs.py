@@ -38,18 +38,18 @@ class ClassProbs(NamedTuple):
         return self._replace(ids=ids, probs=self.probs[rows], pooled=self.pooled[rows])
 
 
-def read(artifacts, whole, together=False):
+def read(artifacts, whole, allow_missing=False):
     """The `ClassProbs` of all samples; memory is that of the result and one group of shards.
 
     Args:
         artifacts: `.read(path)` gives the bytes of an artifact.
         whole: {observation number: [Shard, …]}, ascending.
-        together: where a sample may lack in some observations; its mean is over those that it has.
+        allow_missing: where a sample may lack in some observations; its mean is over those that it has.
     Raises:
         SignalError: a shard is damaged, or not all have the same classes.
     """
     sums = []
-    for group in shards.groups(whole, together):
+    for group in shards.groups(whole, allow_missing):
         sums.append(_Sums())
         for number, parts in group.items():
             sums[-1].add(shards.read(artifacts, parts), number)
@@ -82,6 +82,8 @@ class _Sums:
             raise SignalError(
                 f"observation {number}: probabilities of {probs.shape[1]} classes, of {self.sums.shape[1]} before"
             )
+        if ids.type != self.ids.type:
+            raise SignalError(f"observation {number}: ids are {ids.type}, of {self.ids.type} before")
         rows = align.rows(ids, self.ids)
         new = rows < 0
         if new.any():

@@ -303,7 +303,7 @@ def _check_shapes(ids, labels, scores, noisy, where):
 
 def _refuse(wrong, ids, problem):
     if wrong.any():
-        raise SignalError(f"{problem}, id {first_few(ids[wrong])}")
+        raise SignalError(f"{problem}, id {first_few(ids[wrong])}", row=int(wrong.argmax()))
 
 
 def _id_array(ids, where):

@@ -1,5 +1,6 @@
 """The records of several observations, lined up by sample as arrays."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,17 +22,19 @@ class Observations:
     in every observation; where it is False the other arrays hold nothing of meaning.
     """
 
-    numbers: tuple
+    numbers: tuple[int, ...]
     ids: pa.Array
     labels: np.ndarray
     noisy_labels: np.ndarray
     correct: np.ndarray
     label_probs: np.ndarray
-    further: dict
+    further: dict[str, np.ndarray]
     present: np.ndarray | None = None
 
     @classmethod
-    def from_tables(cls, tables, allow_missing=False):
+    def from_tables(
+        cls, tables: Iterable[tuple[int, pa.Table]], allow_missing: bool = False
+    ) -> "Observations":
         """Line up records by id, in the first observation's order.
 
         Args:
@@ -64,10 +67,10 @@ class Observations:
             present=present,
         )
 
-    def take(self, samples, rows):
+    def take(self, samples: np.ndarray, rows: np.ndarray) -> "Observations":
         """Some samples, each with its own `rows` (int array (T', samples)) of observations."""
 
-        def pick(values):
+        def pick(values: np.ndarray) -> np.ndarray:
             return np.take_along_axis(values[:, samples], rows, axis=0)
 
         return Observations(
@@ -87,10 +90,10 @@ class _Records:
 
     number: int
     ids: pa.Array
-    columns: dict
+    columns: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, table, number):
+    def of(cls, table: pa.Table, number: int) -> "_Records":
         columns = {
             name: _array(table[name], name) for name in table.column_names if name not in ("id", "probs")
         }
@@ -101,30 +104,30 @@ class _Records:
         return cls(number, table["id"].combine_chunks(), columns)
 
 
-DTYPES = {"label": np.int64, "noisy_label": np.int64, "correct": bool}
+DTYPES: dict[str, type] = {"label": np.int64, "noisy_label": np.int64, "correct": bool}
 
 
-def _array(column, name):
+def _array(column: pa.ChunkedArray, name: str) -> np.ndarray:
     return column.to_numpy().astype(DTYPES.get(name, np.float64), copy=False)
 
 
-def _derived(column, labels, number):
-    """Signals that follow from the probabilities of all classes (`signals.DERIVED`)."""
+def _derived(column: pa.ChunkedArray, labels: np.ndarray, number: int) -> dict[str, np.ndarray]:
+    """Signals that follow from the probabilities of all classes (`compute.DERIVED`)."""
     values = pc.list_flatten(column).to_numpy()
     samples = len(column)
     classes = len(values) // max(samples, 1)
     if classes * samples != len(values) or (labels < 0).any() or (labels >= classes).any():
         raise SignalError(f"observation {number}: probs and label do not fit together")
     probs = values.reshape(samples, classes)
-    outputs = Outputs(labels, None, probs, log_of(probs))
+    outputs = Outputs(labels, np.zeros_like(labels), probs, log_of(probs))
     return {name: derive(outputs) for name, derive in DERIVED.items()}
 
 
-def _all_ids(parts):
+def _all_ids(parts: list[pa.Array]) -> pa.Array:
     return pa.chunked_array(parts).unique()
 
 
-def _rows(records, ids, allow_missing):
+def _rows(records: _Records, ids: pa.Array, allow_missing: bool) -> np.ndarray | None:
     """Row of each id in the records, −1 where it has none; None when they are the same, in order."""
     where = f"observation {records.number}"
     if records.ids is not ids and records.ids.equals(ids):
@@ -144,18 +147,18 @@ def _rows(records, ids, allow_missing):
     return rows
 
 
-def _refuse_missing(ids, where, problem):
+def _refuse_missing(ids: list, where: str, problem: str) -> None:
     if ids:
         raise SignalError(
             f"{where} {problem} {first_few(ids)} (a damaged shard? if meant so: allow_missing=true)"
         )
 
 
-def _is_present(rows, ids):
+def _is_present(rows: np.ndarray | None, ids: pa.Array) -> np.ndarray:
     return np.ones(len(ids), bool) if rows is None else rows >= 0
 
 
-def _stack(records, rows, key):
+def _stack(records: list[_Records], rows: list[np.ndarray | None], key: str) -> np.ndarray:
     """(T, samples) of one column, taken out of the records to hold it only once.
 
     Row −1 takes any value, as `present` says that it is none.
@@ -167,7 +170,7 @@ def _stack(records, rows, key):
     return np.stack(columns)
 
 
-def _constant(values, present, ids, key):
+def _constant(values: np.ndarray, present: np.ndarray | None, ids: pa.Array, key: str) -> np.ndarray:
     """The one value that each sample has in all its observations."""
     if present is None:
         first, changed = values[0], (values != values[0]).any(axis=0)

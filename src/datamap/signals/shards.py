@@ -4,7 +4,9 @@ import hashlib
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,41 +15,64 @@ import pyarrow.json
 import pyarrow.parquet
 
 from datamap import schema
-from datamap.errors import SignalError, first_few
+from datamap.errors import SignalError, first_few, raised_as
+from datamap.schema import Shard
+from datamap.signals import contract
+
+UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, OverflowError, MemoryError)
+
+Shards = dict[int, list[Shard]]  # observation number → its shards, in order
 
 
-def encoded(table, unit, number, rows, format="jsonl", first=0, count=None):
+class Readable(Protocol):
+    """Where shards lie: a run's artifacts."""
+
+    def read(self, path: str) -> bytes:
+        """Bytes of an artifact."""
+
+
+def encoded(
+    table: pa.Table,
+    unit: str,
+    number: int,
+    rows: int,
+    format: str = "jsonl",
+    first: int = 0,
+    count: int | None = None,
+) -> Iterator[tuple[Shard, bytes]]:
     """Yield (Shard with its checksum, bytes) of at most `rows` records each, in order.
 
     `first` is the index of the first one and `count` the number of all, where other processes write some.
     """
-    own = max(1, -(-table.num_rows // rows))
-    for index in range(own):
-        shard = schema.Shard(unit, number, first + index, count or own, format)
+    made = max(1, -(-table.num_rows // rows))
+    for index in range(made):
+        shard = Shard(unit, number, first + index, count or made, format)
         yield sealed(table.slice(index * rows, rows), shard)
 
 
-def files(table, unit, number, rows, format="jsonl"):
-    """Yield (artifact path, bytes) of a whole observation: its shards (arguments: `encoded`), then their checksums."""
-    own = []
+def files(
+    table: pa.Table, unit: str, number: int, rows: int, format: str = "jsonl"
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (artifact path, bytes) of an observation's shards (arguments: `encoded`), then of their checksums."""
+    made = []
     for shard, content in encoded(table, unit, number, rows, format):
-        own.append(shard)
+        made.append(shard)
         yield shard.path, content
-    yield own[0].checksums_path, checksums(own)
+    yield made[0].checksums_path, checksums(made)
 
 
-def sealed(table, shard):
-    """(Shard with its checksum, bytes) of a table that is one whole shard."""
+def sealed(table: pa.Table, shard: Shard) -> tuple[Shard, bytes]:
+    """(Shard with its checksum, bytes) of a table that is one shard."""
     content = encode(table, shard.format)
     return shard._replace(sha256=hashlib.sha256(content).hexdigest()), content
 
 
-def checksums(shards):
+def checksums(shards: Iterable[Shard]) -> bytes:
     """Checksums of an observation's shards, as the text that `sha256sum -c` takes."""
     return "".join(f"{shard.sha256}  {Path(shard.path).name}\n" for shard in shards).encode()
 
 
-def parse_checksums(content, path):
+def parse_checksums(content: bytes, path: str) -> dict[str, str]:
     """{artifact path: SHA-256 in hex} of a file of checksums.
 
     Raises:
@@ -59,7 +84,7 @@ def parse_checksums(content, path):
     return {f"{Path(path).parent}/{name}": digest for digest, name in found}
 
 
-def encode(table, format):
+def encode(table: pa.Table, format: str) -> bytes:
     """Bytes of an arrow table as JSON lines, or as Parquet with zstd."""
     if format == "parquet":
         sink = pa.BufferOutputStream()
@@ -68,7 +93,7 @@ def encode(table, format):
     return _json_lines(table)
 
 
-def _json_lines(table):
+def _json_lines(table: pa.Table) -> bytes:
     """Floats get the fewest digits that read back exactly."""
     cells = []
     for position, name in enumerate(table.column_names):
@@ -78,14 +103,14 @@ def _json_lines(table):
     return b"".join(_bytes_of(c) for c in (lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]))
 
 
-def _bytes_of(strings):
+def _bytes_of(strings: pa.StringArray) -> memoryview:
     """The text of an arrow string array, without making a Python string of each."""
     _, offsets, data = strings.buffers()
     bounds = np.frombuffer(offsets, np.int32)[strings.offset : strings.offset + len(strings) + 1]
     return memoryview(data)[bounds[0] : bounds[-1]]
 
 
-def _json_cells(column):
+def _json_cells(column: pa.ChunkedArray) -> pa.StringArray:
     column = column.combine_chunks()
     if pa.types.is_list(column.type):
         inner = pa.ListArray.from_arrays(column.offsets, _json_cells(pa.chunked_array([column.values])))
@@ -98,53 +123,49 @@ def _json_cells(column):
     return text
 
 
-def decode(content, shard, also=()):
+def decode(content: bytes, shard: Shard, also: Sequence[str] = ()) -> pa.Table:
     """Read what the summary needs of a shard: `schema.USED_SIGNALS` and further numeric keys.
 
     Args:
         content: bytes of the file.
-        shard: its `schema.Shard`; where it has a checksum, the bytes must agree with it.
+        shard: where it has a checksum, the bytes must agree with it.
         also: keys of the contract to read besides.
     Returns:
-        arrow Table; `label_probs` float64, `correct` bool.
+        arrow Table of the types that `contract.typed` gives.
     Raises:
-        SignalError: the file is damaged, lacks a required key, or holds a bad number.
+        SignalError: the file is damaged, lacks a required key, or holds a bad value.
     """
     name = shard.path
     if shard.sha256 and hashlib.sha256(content).hexdigest() != shard.sha256:
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
-    try:
-        table = (_from_parquet if shard.format == "parquet" else _from_json_lines)(content, also)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise SignalError(f"{name} is damaged: {str(error).splitlines()[0]}") from error
-    missing = [key for key in schema.REQUIRED_SIGNALS if key not in table.column_names]
-    if missing:
-        raise SignalError(f"{name}: no key {first_few(missing)} (keys: {first_few(table.column_names, 20)})")
-    return _check(table, name)
+    reader = _from_parquet if shard.format == "parquet" else _from_json_lines
+    with raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
+        table = reader(content, also)
+    return contract.typed(table, name)
 
 
-def _from_parquet(content, also):
+def _from_parquet(content: bytes, also: Sequence[str]) -> pa.Table:
     file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
-    wanted = [f.name for f in file.schema_arrow if f.name in also or _is_used(f.name, f.type)]
+    wanted = [f.name for f in file.schema_arrow if f.name in also or contract.is_used(f.name, f.type)]
     return file.read(columns=wanted)
 
 
-def _from_json_lines(content, also):
+def _from_json_lines(content: bytes, also: Sequence[str]) -> pa.Table:
     first = json.loads(content[: content.find(b"\n") + 1 or None] or "null")
     if not isinstance(first, dict):
         raise ValueError("its first line is not a JSON object")
     types = {key: _json_type(key, value) for key, value in first.items()}
+    wanted = [item for item in types.items() if item[0] in also or contract.is_used(*item)]
     return pyarrow.json.read_json(
         pa.BufferReader(content),
         read_options=pyarrow.json.ReadOptions(block_size=1 << 22),
         parse_options=pyarrow.json.ParseOptions(
-            explicit_schema=pa.schema([item for item in types.items() if item[0] in also or _is_used(*item)]),
-            unexpected_field_behavior="ignore",
+            explicit_schema=pa.schema(wanted), unexpected_field_behavior="ignore"
         ),
     )
 
 
-def _json_type(key, value):
+def _json_type(key: str, value: object) -> pa.DataType:
     """Arrow type of a JSON value; an int may stand where floats follow, save in ids and classes."""
     if isinstance(value, bool):
         return pa.bool_()
@@ -155,105 +176,86 @@ def _json_type(key, value):
     return pa.string()
 
 
-def _is_used(key, kind):
-    """Whether a key is needed: of `schema.USED_SIGNALS`, or a further signal, numeric and not of the contract."""
-    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    return key in schema.USED_SIGNALS or (numeric and key not in schema.SIGNAL_COLUMNS)
-
-
-def _check(table, name):
-    correct = table["correct"]
-    if pa.types.is_string(correct.type):  # the original tutorial writes "true" and "false"
-        table = _replace(table, "correct", pc.equal(pc.utf8_lower(correct), "true"))
-    if not pa.types.is_floating(table["label_probs"].type):
-        table = _replace(table, "label_probs", table["label_probs"].cast(pa.float64()))
-    for key in schema.REQUIRED_SIGNALS:
-        if table[key].null_count:
-            raise SignalError(
-                f"{name}: {key} is missing in {table[key].null_count} of {table.num_rows} records"
-            )
-    probs = table["label_probs"].to_numpy()
-    wrong = ~((probs >= 0) & (probs <= 1))
-    if wrong.any():
-        ids = table["id"].filter(pa.array(wrong)).to_pylist()
-        raise SignalError(f"{name}: label_probs is not in [0, 1], id {first_few(ids)}")
-    return table
-
-
-def _replace(table, key, column):
-    return table.set_column(table.column_names.index(key), key, column)
-
-
-def concat(tables):
+def concat(tables: Iterable[pa.Table]) -> pa.Table:
     """The shards of one observation as one table.
 
     Raises:
         SignalError: they do not hold the same kinds of values.
     """
-    try:
+    with raised_as(SignalError, "the shards of an observation do not fit together", pa.ArrowException):
         return pa.concat_tables(tables, promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise SignalError(
-            f"the shards of an observation do not fit together: {str(error).splitlines()[0]}"
-        ) from error
 
 
-def read(artifacts, parts):
+def read(artifacts: Readable, parts: Iterable[Shard]) -> pa.Table:
     """The table of one observation: its shards read, checked and put together (arguments: `decode`, `concat`)."""
-    return concat([decode(artifacts.read(part.path), part) for part in parts])
+    parts = list(parts)
+    table = concat(decode(artifacts.read(part.path), part) for part in parts)
+    contract.refuse_missing(table, f"{parts[0].path} and the other shards of observation {parts[0].number}")
+    return table
 
 
-def between(whole, burn_in=0, until=None):
-    """The observations of {number: …} without the first `burn_in`, up to number `until`.
+def between(observed: Shards, burn_in: int = 0, until: int | None = None) -> Shards:
+    """The observations without the first `burn_in`, up to number `until`.
 
     Raises:
         SignalError: none is left.
     """
-    numbers = sorted(whole)
+    numbers = sorted(observed)
     kept = [number for number in numbers[burn_in:] if until is None or number <= until]
     if not kept:
         raise SignalError(
             f"burn_in={burn_in} and until={until} leave none of the observations {first_few(numbers, 20)}"
         )
-    return {number: whole[number] for number in kept}
+    return {number: observed[number] for number in kept}
 
 
-def groups(whole, together=False):
-    """Yield {number: [Shard, …]}: what must be read together to have all observations of some samples.
+def groups(observed: Shards, allow_missing: bool = False) -> Iterator[Shards]:
+    """Yield what must be read at once to have all observations of some samples.
 
-    The same shard of every observation holds the same samples; `together`, or where observations
-    have different numbers of shards, all are one group.
+    The same shard of every observation holds the same samples. Where observations have different
+    numbers of shards, or samples may lack in some (`allow_missing`), all are one group.
     """
-    counts = {len(parts) for parts in whole.values()}
-    if together or len(counts) > 1:
-        yield whole
+    counts = {len(parts) for parts in observed.values()}
+    if allow_missing or len(counts) > 1:
+        yield observed
     else:
         for index in range(counts.pop()):
-            yield {number: [parts[index]] for number, parts in whole.items()}
+            yield {number: [parts[index]] for number, parts in observed.items()}
 
 
-def complete_observations(shards, committed, digests=None):
+def complete_observations(
+    found: Iterable[Shard], committed: Iterable[int], digests: Mapping[str, str] | None = None
+) -> tuple[Shards, list[int]]:
     """The shards of each committed observation, and what was left out.
 
     Args:
-        shards: iterable of `schema.Shard` that the run's artifacts show.
-        committed: {observation number: rows} as the run's commit metric says.
+        found: the shards that the run's artifacts show.
+        committed: numbers of the observations that the run's commit metric has.
         digests: {artifact path: SHA-256} where known, put into the shards.
     Returns:
         ({number: [Shard, …] in order}, [numbers that were never committed]).
     Raises:
-        SignalError: a committed observation lacks a shard.
+        SignalError: a committed observation lacks a shard, or has one too many.
     """
-    found = defaultdict(list)
-    for shard in sorted(shards):
-        found[shard.number].append(shard)
-    whole = {}
+    there = defaultdict(list)
+    for shard in sorted(found):
+        there[shard.number].append(shard)
+    observed = {}
     for number in sorted(committed):
-        have = found.get(number, [])
-        expected = [h._replace(index=i) for h in have[:1] for i in range(h.count)]
-        lost = [s.path for s in expected if s not in have]
-        if not have or lost:
-            what = first_few(lost) or f"{schema.SIGNALS_DIR}/ of it"
-            raise SignalError(f"observation {number} was committed but its artifact is gone: {what}")
-        whole[number] = [shard._replace(sha256=(digests or {}).get(shard.path)) for shard in have]
-    return whole, [number for number in found if number not in committed]
+        parts = there.get(number, [])
+        _refuse_lost(number, parts)
+        observed[number] = [shard._replace(sha256=(digests or {}).get(shard.path)) for shard in parts]
+    return observed, [number for number in there if number not in observed]
+
+
+def _refuse_lost(number: int, parts: list[Shard]) -> None:
+    gone = f"observation {number} was committed but its artifact is gone"
+    if not parts:
+        raise SignalError(f"{gone}: {schema.SIGNALS_DIR}/ of it")
+    expected = [parts[0]._replace(index=index) for index in range(min(parts[0].count, len(parts) + 1))]
+    lost = next((shard for shard in expected if shard not in parts), None)
+    if lost:
+        raise SignalError(f"{gone}: {lost.path}")
+    if len(parts) > len(expected):
+        odd = first_few(shard.path for shard in parts if shard not in expected)
+        raise SignalError(f"observation {number} has shards that are not its own: {odd}; remove them")

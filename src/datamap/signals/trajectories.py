@@ -1,11 +1,13 @@
 """The history of chosen samples: what the model said of each at every observation."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from datamap.signals import align, shards
+from datamap.signals.shards import Readable, Shards
 
 
 class Trajectories(NamedTuple):
@@ -15,27 +17,27 @@ class Trajectories(NamedTuple):
     `predicted` int32 class index, −1 where missing, or None where no observation has it.
     """
 
-    numbers: tuple
+    numbers: tuple[int, ...]
     label_probs: np.ndarray
     correct: np.ndarray
     predicted: np.ndarray | None
 
 
-def read(artifacts, whole, ids):
+def read(artifacts: Readable, observed: Shards, ids: Iterable) -> Trajectories:
     """Read the trajectories of the samples `ids`, shard by shard, so that memory is theirs and one shard's.
 
     Args:
-        artifacts: `.read(path)` gives the bytes of an artifact.
-        whole: {observation number: [Shard, …]}, ascending.
+        artifacts: where the shards lie.
+        observed: the observations' shards, ascending.
         ids: ids of the samples, in the order wanted.
     Raises:
         SignalError: a shard is damaged.
     """
-    wanted = pa.array(ids)
-    shape = (len(whole), len(wanted))
+    wanted = list(ids)
+    shape = (len(observed), len(wanted))
     label_probs, correct = np.full(shape, np.nan, np.float32), np.zeros(shape, bool)
     predicted = np.full(shape, -1, np.int32)
-    for t, parts in enumerate(whole.values()):
+    for t, parts in enumerate(observed.values()):
         for part in parts:
             table = shards.decode(artifacts.read(part.path), part, also=("pred_label",))
             rows = align.rows(table["id"], wanted)
@@ -44,4 +46,4 @@ def read(artifacts, whole, ids):
             correct[t, rows] = table["correct"].to_numpy()
             if "pred_label" in table.column_names:
                 predicted[t, rows] = table["pred_label"].to_numpy()
-    return Trajectories(tuple(whole), label_probs, correct, predicted if (predicted >= 0).any() else None)
+    return Trajectories(tuple(observed), label_probs, correct, predicted if (predicted >= 0).any() else None)

@@ -1,7 +1,9 @@
-"""summary.tsv: a DataFrame to its lines, and back."""
+"""The TSV files of a run, written and read: summary.tsv, data/samples.tsv, and others written only."""
 
 import contextlib
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,38 +11,54 @@ import pyarrow as pa
 import pyarrow.csv
 
 from datamap import schema
-from datamap.errors import SummaryError
+from datamap.errors import SummaryError, first_few, reason
 from datamap.signals import align
 
+Source = Path | str | bytes
 
-def lines(frame):
-    """(header, lines) of a DataFrame as bytes of TSV: UTF-8, floats read back exactly, quoted where needed."""
+BLOCK = 1 << 24  # bytes; a cell must fit into one
+
+
+def lines(frame: pd.DataFrame) -> tuple[bytes, bytes]:
+    """(header, lines) of a DataFrame as bytes of TSV: UTF-8, floats read back exactly, every text in quotes.
+
+    Texts read back exactly, whatever quotation marks, tabs and line ends they hold.
+    """
     table = pa.Table.from_pandas(frame, preserve_index=False)
     sink = pa.BufferOutputStream()
     options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="needed")
     pyarrow.csv.write_csv(table, sink, options)
-    return ("\t".join(table.column_names) + "\n").encode(), sink.getvalue().to_pybytes()
+    names = "\t".join(map(_heading, table.column_names))
+    return (names + "\n").encode(), sink.getvalue().to_pybytes()
 
 
-def read(source, columns=None):
+def _heading(name: str) -> str:
+    return name if name.isprintable() and '"' not in name else '"' + name.replace('"', '""') + '"'
+
+
+def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame:
     """The summary as a DataFrame; nothing but an empty cell counts as missing.
 
     Args:
         source: path or bytes of a summary.tsv.
         columns: names to read; None, or where it lacks one of them: all.
     Raises:
-        SummaryError: it is not a summary.
+        SummaryError: it is not a summary, or damaged.
     """
     with _explained(schema.SUMMARY_FILE):
-        known = header(source)
+        known = _summary_header(source)
         wanted = known if columns is None or set(columns) - set(known) else [n for n in known if n in columns]
         return _frame(pyarrow.csv.read_csv(_opened(source), **_options(_types(known), wanted)))
 
 
-def read_rows(source, rows):
-    """The summary's rows at these places (ascending) as a DataFrame, holding only one block of it at a time."""
+def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
+    """The summary's rows at these places (ascending) as a DataFrame, holding only one block of it at a time.
+
+    Raises:
+        SummaryError: it is not a summary, or damaged.
+    """
     with _explained(schema.SUMMARY_FILE):
-        known = header(source)
+        known = _summary_header(source)
         parts, start = [], 0
         for batch in pyarrow.csv.open_csv(_opened(source), **_options(_types(known))):
             low, high = np.searchsorted(rows, [start, start + len(batch)])
@@ -49,43 +67,53 @@ def read_rows(source, rows):
         return _frame(pa.Table.from_batches(parts))
 
 
-def read_diagnosis(content: bytes) -> pd.DataFrame:
-    """diagnosis.tsv as a DataFrame: ids as the summary has them, the score a float, all else text.
+def _summary_header(source: Source) -> list[str]:
+    """Names of the columns, among them all of the contract."""
+    names = header(source)
+    missing = [name for name in schema.SUMMARY_COLUMNS if name not in names]
+    if missing:
+        raise SummaryError(f"{schema.SUMMARY_FILE} is damaged: it has no column {missing[0]}")
+    return names
+
+
+def header(source: Source) -> list[str]:
+    """Names of the columns.
 
     Raises:
-        SummaryError: it cannot be read.
+        ValueError: a name occurs twice, or it is not UTF-8.
     """
-    with _explained(schema.DIAGNOSIS_FILE):
-        types = dict.fromkeys(header(content), pa.string()) | {"score": pa.float64()}
-        return _frame(pyarrow.csv.read_csv(_opened(content), **_options(types)))
-
-
-def header(source):
-    """Names of the columns."""
     if isinstance(source, bytes):
-        line = source[: source.find(b"\n")]
+        line = source[: source.find(b"\n") + 1 or None]
     else:
         with Path(source).open("rb") as file:
             line = file.readline()
-    return line.decode().rstrip("\r\n").split("\t")
+    names = line.decode("utf-8-sig").rstrip("\r\n").split("\t")
+    if len(set(names)) < len(names):
+        raise ValueError(f"its header names a column twice: {max(names, key=names.count)}")
+    return names
 
 
-def _opened(source):
+def _opened(source: Source) -> Any:
     return pa.BufferReader(source) if isinstance(source, bytes) else str(source)
 
 
 # A block of the file shows only some values: the types must not hang on them.
-INTS = ("label", "s_label", *(name for name in schema.SUMMARY_COLUMNS if name.endswith("_times")))
+INTS: tuple[str, ...] = (
+    "label",
+    "s_label",
+    *(name for name in schema.SUMMARY_COLUMNS if name.endswith("_times")),
+)
 INTS = (*INTS, "first_forget", "first_learn")
 
 
-def _types(known):
+def _types(known: Iterable[str]) -> dict[str, pa.DataType]:
     return {name: pa.int64() if name in INTS else pa.float64() for name in known} | {"id": pa.string()}
 
 
-def _options(types, wanted=None):
+def _options(types: dict[str, pa.DataType], wanted: list[str] | None = None) -> dict[str, Any]:
     """How arrow reads a TSV of ours: columns of these types, those `wanted` or all."""
     return {
+        "read_options": pyarrow.csv.ReadOptions(block_size=BLOCK),
         "parse_options": pyarrow.csv.ParseOptions(delimiter="\t", newlines_in_values=True),
         "convert_options": pyarrow.csv.ConvertOptions(
             null_values=[""], strings_can_be_null=False, column_types=types, include_columns=wanted
@@ -93,7 +121,10 @@ def _options(types, wanted=None):
     }
 
 
-def _frame(table):
+def _frame(table: pa.Table) -> pd.DataFrame:
+    for name in INTS:
+        if name in table.column_names and table[name].null_count:
+            raise SummaryError(f"{schema.SUMMARY_FILE} is damaged: a row has no {name}")
     if "id" in table.column_names:
         place = table.column_names.index("id")
         table = table.set_column(place, "id", _numbers(table["id"]))
@@ -101,15 +132,15 @@ def _frame(table):
 
 
 @contextlib.contextmanager
-def _explained(name):
+def _explained(name: str) -> Iterator[None]:
     """Turn what arrow says of a file that cannot be read into a SummaryError."""
     try:
         yield
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise SummaryError(f"{name} is damaged: {str(error).splitlines()[0]}") from error
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise SummaryError(f"{name} is damaged: {reason(error)}") from error
 
 
-def _numbers(ids):
+def _numbers(ids: pa.ChunkedArray) -> pa.ChunkedArray:
     """Ids as whole numbers where all are, written as such: "007" stays a string."""
     try:
         numbers = ids.cast(pa.int64())
@@ -118,15 +149,18 @@ def _numbers(ids):
     return numbers if numbers.cast(pa.string()).equals(ids) else ids
 
 
-def texts_of(content, ids):
-    """{column: texts of the samples `ids`, in order} of the bytes of `data/samples.tsv`; "" where it has none."""
-    types = {"id": pa.string(), "text_a": pa.string(), "text_b": pa.string()}
+def texts_of(content: bytes, ids: Iterable) -> dict[str, list[str]]:
+    """{column: texts of the samples `ids`, in order} of the bytes of `data/samples.tsv`; "" where it has none.
+
+    Raises:
+        SummaryError: it is damaged.
+    """
     with _explained(schema.SAMPLES_FILE):
-        table = pyarrow.csv.read_csv(_opened(content), **_options(types))
-    found = align.rows(ids, table["id"])
-    rows = pa.array(found, mask=found < 0)
-    return {
-        name: table[name].take(rows).fill_null("").to_pylist()
-        for name in ("text_a", "text_b")
-        if name in table.column_names
-    }
+        names = header(content)
+        if "id" not in names:
+            raise ValueError(f"it has no column id (columns: {first_few(names, 20)})")
+        wanted: list[str] = [name for name in ("id", "text_a", "text_b") if name in names]
+        table = pyarrow.csv.read_csv(_opened(content), **_options(dict.fromkeys(wanted, pa.string()), wanted))
+        found = align.rows(ids, table["id"])
+        rows = pa.array(found, mask=found < 0)
+        return {name: table[name].take(rows).fill_null("").to_pylist() for name in wanted[1:]}

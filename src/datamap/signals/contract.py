@@ -1,0 +1,114 @@
+"""What a table of signals must be like: columns of `schema.SIGNAL_COLUMNS`, their types and ranges."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap import schema
+from datamap.errors import SignalError, first_few, raised_as
+
+INDICES = ("label", "pred_label", "noisy_label")
+MOST_SHOWN = 20  # names of columns
+
+
+def is_used(key: str, kind: pa.DataType) -> bool:
+    """Whether a key is needed: of `schema.USED_SIGNALS`, or a further signal, numeric and not of the contract."""
+    return key in schema.USED_SIGNALS or (_is_number(kind) and key not in schema.SIGNAL_COLUMNS)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def typed(table: pa.Table, name: str) -> pa.Table:
+    """A shard's records, checked: `id` int64 or string, class indices int64, `correct` bool, `label_probs` float64.
+
+    The words "true" and "false", which the original tutorial writes, are taken for `correct`.
+
+    Args:
+        table: what a file holds.
+        name: what messages call it.
+    Raises:
+        SignalError: a required column is missing or empty, or a value cannot be right.
+    """
+    names = table.column_names
+    missing = [key for key in schema.REQUIRED_SIGNALS if key not in names]
+    if missing:
+        raise SignalError(f"{name}: no key {first_few(missing)} (keys: {first_few(names, MOST_SHOWN)})")
+    odd = [key for key in names if not schema.is_column_name(key) or names.count(key) > 1]
+    if odd:
+        raise SignalError(f"{name}: key {odd[0]!r} occurs twice, or cannot be the name of a column")
+    if not table.num_rows:
+        raise SignalError(f"{name} is damaged: it has no records")
+    refuse_missing(table, name)
+    table = pa.table({key: _column(table[key], key, name) for key in names})
+    _refuse_values(table, name)
+    return table
+
+
+def refuse_missing(table: pa.Table, name: str) -> None:
+    """Raise SignalError where a column of the contract has no value; further signals may have none."""
+    for key in set(table.column_names) & set(schema.SIGNAL_COLUMNS):
+        missing = table[key].null_count
+        if missing:
+            raise SignalError(f"{name}: {key} is missing in {missing} of {table.num_rows} records")
+
+
+def _column(column: pa.ChunkedArray, key: str, name: str) -> pa.ChunkedArray:
+    """The column in the type that its key has."""
+    kind = column.type
+    number, text = _is_number(kind) and not pa.types.is_boolean(kind), _is_text(kind)
+    wanted = None
+    if key == "id" and text:
+        wanted = pa.string()
+    elif key in (*INDICES, "id"):
+        wanted = pa.int64() if pa.types.is_integer(kind) else None
+    elif key == "correct":
+        column = _truth(column, name) if text else column
+        wanted = pa.bool_() if text or pa.types.is_boolean(kind) else None
+    elif key == "probs":
+        wanted = _lists_of_floats(kind)
+    elif key in schema.SIGNAL_COLUMNS:
+        wanted = (pa.float64() if key == "label_probs" else kind) if number else None
+    else:
+        wanted = pa.float64() if pa.types.is_boolean(kind) else kind
+    if wanted is None:
+        raise SignalError(f"{name}: {key} is of type {kind} ({schema.SIGNAL_COLUMNS[key]})")
+    with raised_as(SignalError, f"{name}: {key}", pa.ArrowException):
+        return column.cast(wanted)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _lists_of_floats(kind: pa.DataType) -> pa.DataType | None:
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not lists or not _is_number(kind.value_type) or pa.types.is_boolean(kind.value_type):
+        return None
+    return pa.list_(kind.value_type if pa.types.is_floating(kind.value_type) else pa.float64())
+
+
+def _truth(words: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    words = pc.utf8_lower(words.cast(pa.string()))
+    if not pc.all(pc.is_in(words, value_set=pa.array(["true", "false"]))).as_py():
+        raise SignalError(f"{name}: correct is not true or false")
+    return pc.equal(words, "true")
+
+
+def _refuse_values(table: pa.Table, name: str) -> None:
+    def refuse(wrong: np.ndarray, problem: str) -> None:
+        if wrong.any():
+            raise SignalError(
+                f"{name}: {problem}, id {first_few(table['id'].filter(pa.array(wrong)).to_pylist())}"
+            )
+
+    labels, probs = table["label"].to_numpy(), table["label_probs"].to_numpy()
+    refuse((labels < 0) | (labels >= schema.MAX_CLASSES), "label is not a class index")
+    refuse(~((probs >= 0) & (probs <= 1)), "label_probs is not in [0, 1]")
+    if "probs" in table.column_names:
+        lists = table["probs"].combine_chunks()
+        if not (np.isfinite(pc.list_flatten(lists).cast(pa.float64()).to_numpy(zero_copy_only=False))).all():
+            raise SignalError(f"{name}: probs has numbers that are missing or not finite")
