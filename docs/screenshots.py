@@ -89,7 +89,7 @@ def take_explorer(page, shot):
     box = page.locator("iframe.mlflow-html-iframe").bounding_box()
     # The first of the table, lowest avg_probs, is the worst sample.
     worst = int(frame.locator("tbody td").first.inner_text())
-    x, y = inside.evaluate(f"dataMap.placeOf({worst})")
+    x, y = inside.evaluate(f"dataMap.positionOf({worst})")
     page.mouse.move(box["x"] + x, box["y"] + y)
     shot("explorer")
     frame.get_by_role("button", name="box").click()

@@ -424,7 +424,7 @@ def test_folds_that_know_no_better_than_chance_are_named(made_run, command):
     guess = compute.signal_table(own["id"].to_pylist(), own["label"], probs=np.full((20, 3), 1 / 3))
     found = schema.Shard("epoch", 1, 0, 1, folder="holdout")
     run.log_bytes(shards.sealed(guess, found)[1], found.path)
-    run.log_metrics({schema.PASS_METRICS["holdout"]: 20}, 0)
+    run.log_metrics({schema.EXTRA_METRICS["holdout"]: 20}, 0)
     outcome = command("diagnose", f"run_id={made_run}")
     assert outcome.code == 0, outcome.err
     assert "note: models that never saw the samples are right in 40% of them" in outcome.out

@@ -38,25 +38,29 @@ def test_a_subsample_keeps_the_rare_ones_and_is_the_same_each_time():
     label[[7, 4000]] = 1
     forgotten = np.zeros(5000, int)
     forgotten[123] = 5
-    whole = frame(5000, label=label, forgetting_times=forgotten)
-    places = explorer.subsample(whole, most=200)
-    assert len(places) == 200
-    assert {7, 123, 4000} <= set(places.tolist())
-    assert np.array_equal(places, explorer.subsample(whole, most=200))
-    assert np.array_equal(np.unique(places), places)
-    assert len(explorer.subsample(whole)) == 5000
+    full = frame(5000, label=label, forgetting_times=forgotten)
+    rows = explorer.subsample(full, most=200)
+    assert len(rows) == 200
+    assert {7, 123, 4000} <= set(rows.tolist())
+    assert np.array_equal(rows, explorer.subsample(full, most=200))
+    assert np.array_equal(np.unique(rows), rows)
+    assert len(explorer.subsample(full)) == 5000
 
 
 def test_the_page_says_that_it_is_a_subsample():
-    page = explorer.page(frame(3), histories(3), {}, total=90_000).decode()
-    assert data_of(page)["note"].startswith("3 samples of 90,000: all of rare groups")
+    full = frame(90_000, label_var=np.linspace(0, 0.2, 90_000), label=np.arange(90_000) % 2)
+    page = data_of(explorer.page(frame(3), histories(3), {}, full=full).decode())
+    assert page["note"].startswith("3 samples of 90,000: all of rare groups")
+    # Colours and scales are the map's, which is of all.
+    assert page["limits"]["label_var"] == pytest.approx([-0.005, 0.205])
+    assert [rule["name"] for rule in page["groupings"]["label"]] == ["0", "1", "no value"]
 
 
 def test_numbers_come_back_from_the_page():
     probs = np.array([[0.25, np.nan], [1.0, 0.0]], np.float32)
     found = Trajectories((3, 5), probs, np.array([[1, 0], [1, 0]], bool), np.array([[1, -1], [2, 0]]))
-    whole = frame(2, avg_probs=[0.625, 0.0])
-    data = data_of(explorer.page(whole, found, {"text_a": ["甲", "乙"]}, ("a", "b", "c")).decode())
+    full = frame(2, avg_probs=[0.625, 0.0])
+    data = data_of(explorer.page(full, found, {"text_a": ["甲", "乙"]}, ("a", "b", "c")).decode())
 
     def unpacked(text, dtype):
         return np.frombuffer(base64.b64decode(text), dtype)
@@ -109,17 +113,17 @@ class Folder(dict):
 @pytest.mark.parametrize("format", schema.FORMATS)
 def test_trajectories_of_some_samples_over_shards(format):
     probs = np.random.default_rng(0).dirichlet([1, 1], (2, 7)).astype(np.float32)
-    folder, whole = Folder(), {}
+    folder, full = Folder(), {}
     for number in (1, 2):
         tables = []
         recorder = compute.ObservationCollector(lambda _, table, to=tables: to.append(table))
         recorder.record(list("abcdefg"), np.arange(7) % 2, probs=probs[number - 1])
         recorder.commit(number)
-        whole[number] = []
+        full[number] = []
         for shard, content in shards.encoded(tables[0], "epoch", number, 3, format):
             folder[shard.path] = content
-            whole[number].append(shard)
-    found = trajectories.read(folder, whole, ["f", "a", "nobody"])
+            full[number].append(shard)
+    found = trajectories.read(folder, full, ["f", "a", "nobody"])
     label = np.array([1, 0])
     for t in (0, 1):
         rows = probs[t][[5, 0]]
@@ -143,16 +147,16 @@ def test_ids_keep_their_leading_zeros():
 
 
 def test_some_columns_and_some_rows_of_a_summary(tmp_path):
-    whole = frame(
+    full = frame(
         90_000, avg_probs=np.r_[np.zeros(80_000), np.full(10_000, 0.5)]
     )  # many blocks, floats come late
     path = tmp_path / "summary.tsv"
-    path.write_bytes(b"".join(tsv.lines(whole)))
+    path.write_bytes(b"".join(tsv.lines(full)))
     rows = np.array([0, 7, 79_999, 80_001, 89_999])
     pd.testing.assert_frame_equal(
-        tsv.read_rows(path, rows), whole.iloc[rows].reset_index(drop=True), check_dtype=False
+        tsv.read_rows(path, rows), full.iloc[rows].reset_index(drop=True), check_dtype=False
     )
     some = tsv.read(path, {"label", "avg_probs"})
     assert some.columns.tolist() == ["label", "avg_probs"]
     assert some["avg_probs"].sum() == 5000
-    assert tsv.read(path, {"nobody"}).columns.tolist() == list(whole.columns)
+    assert tsv.read(path, {"nobody"}).columns.tolist() == list(full.columns)

@@ -79,7 +79,7 @@ def test_training_logs_it_by_epoch(command, pairs_file, store, monkeypatch, on):
         file.path for file in MlflowClient().list_artifacts(run_id, "images") if file.path.endswith(".png")
     ]
     steps = sorted(int(path.split("+step+")[1].split("+")[0]) for path in found)
-    assert steps == ([1, 2, 3] if on else [])
+    assert steps == ([0, 0, 0, 1, 2, 3] if on else [])  # 0: where MLflow's slider starts
 
 
 def test_a_resumed_run_goes_on_with_the_whole_map(command, pairs_file, store, monkeypatch):
@@ -90,9 +90,9 @@ def test_a_resumed_run_goes_on_with_the_whole_map(command, pairs_file, store, mo
     monkeypatch.setattr(
         live.LiveMap, "_draw", lambda self, frame: seen.append(frame) or np.zeros((9, 9, 3), np.uint8)
     )
-    whole = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
+    undisturbed = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
     expected = seen[-1]
-    run_id = whole.out.split()[1]
+    run_id = undisturbed.out.split()[1]
     client = MlflowClient()
     undone = {"loss": None}
     from datamap.commands.observed import FirstProcess

@@ -36,9 +36,9 @@ def summary():
 
 @pytest.fixture
 def some_groups():
-    place = np.repeat(np.arange(4), list(COUNTS.values()))
+    number = np.repeat(np.arange(4), list(COUNTS.values()))
     looks = zip(COUNTS, ("#ff0000", "#00ff00", "#0000ff", "#111111"), "osD^", strict=True)
-    return [groups.Group(name, color, marker, place == i) for i, (name, color, marker) in enumerate(looks)]
+    return [groups.Group(name, color, marker, number == i) for i, (name, color, marker) in enumerate(looks)]
 
 
 LIMITS = ((0, 0.25), (0, 1))
@@ -95,8 +95,8 @@ def test_legend_counts_best_group_first_and_title(summary):
 
 
 def test_a_filter_draws_some_on_the_same_axes(summary):
-    whole, some = figures.draw_map(summary), figures.draw_map(summary, criterion="loss_mean", threshold=80)
-    assert panels(whole)[0].get_xlim() == panels(some)[0].get_xlim()
+    full, some = figures.draw_map(summary), figures.draw_map(summary, criterion="loss_mean", threshold=80)
+    assert panels(full)[0].get_xlim() == panels(some)[0].get_xlim()
     assert sum(len(points.get_offsets()) for points in drawn(panels(some)[0]).values()) == 3
     assert some.get_suptitle() == "3 of 83 samples, loss_mean ≥ 80"
 
@@ -309,7 +309,7 @@ def test_long_names_are_cut_and_cover_nothing(summary, options):
 
 def test_a_picture_that_memory_would_not_hold_is_refused_before_it_is_drawn(summary):
     with pytest.raises(
-        MapError, match=r"40 × 40 inches with dpi=1200 has 2,304 million pixels.* dpi=158 or less"
+        MapError, match=r"40 × 40 inches with dpi=1200 has 2,304 million pixels.* dpi=193 or less"
     ):
         figures.draw_map(summary, width=40, height=40, dpi=1200)
     with pytest.raises(MapError, match="million pixels"):

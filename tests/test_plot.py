@@ -113,7 +113,7 @@ MISTAKES = {
         "width=40",
         "height=40",
         "dpi=1200",
-    ): r"40 × 40 inches with dpi=1200 has 2,304 million pixels.*dpi=158 or less",
+    ): r"40 × 40 inches with dpi=1200 has 2,304 million pixels.*dpi=193 or less",
     ("x=text",): "x 'text' is not a numeric column",
     ("facet=avg_probs",): "facet=avg_probs: 48 values are too many maps for one picture",
     ("facet=id",): "facet=id: 48 values are too many",

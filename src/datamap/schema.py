@@ -60,12 +60,15 @@ SIGNALS_DIR = "signals"
 HOLDOUT_DIR = "holdout"  # of models that never saw the samples: shard k of n is fold k of n
 THRESHOLD_DIR = "threshold"  # of samples that were trained as a class of their own
 MAPS_DIR = "maps"
+# Step of the newest picture of an image series, beside its own: MLflow's slider starts at 0 (seen with 3.17), and the
+# card is empty where nothing is logged there.
+NEWEST_STEP = 0
 EXPLORER_FILE = "maps/explorer.html"
 DIAGNOSIS_FILE = "diagnosis.tsv"
 CURATED_FILE = "curated.tsv"
 SAMPLES_FILE = "data/samples.tsv"
 COMMIT_METRIC = "signals.rows"  # at step = the observation's number
-PASS_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
+EXTRA_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
 
 FORMATS = ("jsonl", "parquet")
 MAX_CLASSES = 1_000_000  # a label beyond is no class index

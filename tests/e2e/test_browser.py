@@ -214,7 +214,7 @@ def test_points_are_drawn_by_webgl(opened):
 
 
 def test_hover_shows_texts_labels_and_history(opened):
-    opened.mouse.move(*opened.evaluate("dataMap.placeOf(20)"))
+    opened.mouse.move(*opened.evaluate("dataMap.positionOf(20)"))
     tip = opened.locator("#tip")
     tip.wait_for()
     words = table_of(opened).loc[20]
@@ -250,15 +250,15 @@ def test_search_range_and_legend_filter(opened):
 
 
 def test_axes_can_be_chosen(opened):
-    before = opened.evaluate("dataMap.placeOf(0)")
+    before = opened.evaluate("dataMap.positionOf(0)")
     opened.locator("#choose-x").select_option("loss_mean")
-    assert opened.evaluate("dataMap.placeOf(0)") != before
+    assert opened.evaluate("dataMap.positionOf(0)") != before
 
 
 @pytest.mark.parametrize("mode", ["lasso", "box"])
 def test_select_makes_a_table_to_download(opened, mode, tmp_path):
     opened.get_by_role("button", name=mode, exact=True).click()
-    x, y = opened.evaluate("dataMap.placeOf(7)")
+    x, y = opened.evaluate("dataMap.positionOf(7)")
     corners = [(x - 6, y - 6), (x + 6, y - 6), (x + 6, y + 6), (x - 6, y + 6)]
     drag(opened, *(corners if mode == "lasso" else corners[::2]))
     chosen = opened.evaluate("dataMap.selected()")
@@ -299,7 +299,7 @@ def test_the_slider_replays_the_epochs(opened):
 
 def test_hostile_texts_do_nothing(opened):
     for n in range(len(HOSTILE)):
-        opened.mouse.move(*opened.evaluate(f"dataMap.placeOf({36 + n})"))
+        opened.mouse.move(*opened.evaluate(f"dataMap.positionOf({36 + n})"))
         opened.locator("#tip").wait_for()
     opened.locator("#search").fill("<")
     assert {"36", "37", "38", "40"} <= set(shown(opened))

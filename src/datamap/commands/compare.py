@@ -112,4 +112,4 @@ def _log_maps(target, config, summaries):
     for name, figure in drawn.items():
         array = canvas.pixels(figure)
         target.log_bytes(canvas.png(array), f"{schema.MAPS_DIR}/{name}.png")
-        target.log_image(array, f"{schema.MAPS_DIR}/{name}", 0)
+        target.log_image(array, f"{schema.MAPS_DIR}/{name}", schema.NEWEST_STEP)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.commands.config import DiagnoseConfig, yaml
-from datamap.commands.inputs import observed_as_summarized, pass_signals_of, summary_of
+from datamap.commands.inputs import extra_signals_of, observed_as_summarized, summary_of
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
@@ -106,8 +106,8 @@ def _evidence(run, samples, score):
     whole, allow_missing = observed_as_summarized(run)
     ids = pa.array(samples["id"])
     inside = class_probs.read(run.artifacts, whole, allow_missing).ordered(ids, schema.SIGNALS_DIR)
-    held_out = pass_signals_of(run, schema.HOLDOUT_DIR)
-    threshold = pass_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
+    held_out = extra_signals_of(run, schema.HOLDOUT_DIR)
+    threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     return mislabel.Evidence(
         labels=samples["label"].to_numpy(),
         wrong=inside.wrong,

@@ -20,7 +20,7 @@ Done = dict[str, set[int]]  # {folder: indices of the extra trainings that the r
 
 def done_in(run: Run) -> Done:
     """Those that the run has already."""
-    return {folder: set(run.committed(metric)) for folder, metric in schema.PASS_METRICS.items()}
+    return {folder: set(run.committed(metric)) for folder, metric in schema.EXTRA_METRICS.items()}
 
 
 def announce(job: Job) -> None:
@@ -72,7 +72,7 @@ def _train(extra: ExtraTraining, job: Job, bar: Callable) -> list[tuple[int, pa.
 
 
 def _delivery(extra: ExtraTraining, tables: list[tuple[int, pa.Table]], format: str) -> Delivery:
-    metrics: dict[str, float] = {schema.PASS_METRICS[extra.folder]: len(extra.observed)}
+    metrics: dict[str, float] = {schema.EXTRA_METRICS[extra.folder]: len(extra.observed)}
     return Delivery(extra.index, partial(_files, extra, tables, format), metrics)
 
 

@@ -112,9 +112,9 @@ def signals_of(run: Run, committed: dict[int, int] | None = None) -> Observed:
     return observed
 
 
-def pass_signals_of(run: Run, folder: str) -> Observed:
-    """{number: its shards} of a run's further trainings (`passes`) in a folder; {} where not all of them are done."""
-    done = run.committed(schema.PASS_METRICS[folder])
+def extra_signals_of(run: Run, folder: str) -> Observed:
+    """{number: its shards} of a run's extra trainings in a folder; {} where some are not done."""
+    done = run.committed(schema.EXTRA_METRICS[folder])
     found, digests = _shards_in(run, folder) if done else ([], {})
     if len(done) < max((shard.count for shard in found), default=0):
         say(

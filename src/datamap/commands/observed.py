@@ -146,7 +146,8 @@ class Live:
         self.map.add(table)
         picture = self.map.picture()
         if picture is not None:
-            run.log_image(picture, f"{schema.MAPS_DIR}/data_map", number)
+            for step in (schema.NEWEST_STEP, number):
+                run.log_image(picture, f"{schema.MAPS_DIR}/data_map", step)
             self.map.drawn(time.thread_time() - start)
 
 

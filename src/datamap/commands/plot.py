@@ -70,9 +70,8 @@ def _log_map(run, figure, name, config):
     run.log_bytes(canvas.png(array), f"{path}.png")
     if config.svg:
         run.log_text(canvas.svg(figure), f"{path}.svg")
-    # The key puts it into a section `maps`, the first on the run's page. Where steps differ, as those of
-    # several runs do, the UI's slider starts at 0: there it shows the final map too, not an empty card.
-    for step in (0, max(run.committed())):
+    # The key puts it into a section `maps`, the first on the run's page.
+    for step in (schema.NEWEST_STEP, max(run.committed())):
         run.log_image(array, path, step)
     run.log_config("plot", yaml(config))
     say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.address})")
@@ -97,6 +96,4 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     content = run.artifacts.find(schema.SAMPLES_FILE)
     texts = tsv.texts_of(content, shown["id"].tolist()) if content else {}
     unit = next(iter(observed.values()))[0].unit
-    return explorer.page(
-        shown, histories, texts, run.class_names(), run.info.run_name, len(samples), unit, lang
-    )
+    return explorer.page(shown, histories, texts, run.class_names(), run.info.run_name, samples, unit, lang)

@@ -53,7 +53,7 @@ def page(
     texts: dict[str, list[str]],
     class_names: tuple = (),
     title: str = "",
-    total: int | None = None,
+    full: pd.DataFrame | None = None,
     unit: str = "epoch",
     lang: str = "en",
 ) -> bytes:
@@ -64,7 +64,7 @@ def page(
         trajectories: `trajectories.Trajectories` of the same samples, in order.
         texts: {column name: texts of the samples}, may be empty.
         class_names: of the values of `label`, by index.
-        total: how many samples the run has, where these are some of them.
+        full: where these are some samples of a run, the summary of all; colours and scales are those of its map.
         title: the page's heading.
         unit: of an observation's number, "epoch" or "step".
         lang: of the words that are ours, "en" or "zh".
@@ -72,7 +72,7 @@ def page(
     script = "\n".join((PAGE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     style = (PAGE / "page.css").read_text(encoding="utf-8")
     data = json.dumps(
-        _data(summary, trajectories, texts, class_names, title, total, unit, lang), ensure_ascii=False
+        _data(summary, trajectories, texts, class_names, title, full, unit, lang), ensure_ascii=False
     )
     page = Template((PAGE / "page.html").read_text(encoding="utf-8")).substitute(
         lang="zh-CN" if lang == "zh" else "en",
@@ -91,17 +91,17 @@ def _hash(text):
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _data(summary, trajectories, texts, class_names, title, total, unit, lang):
+def _data(summary, trajectories, texts, class_names, title, full, unit, lang):
     probs, predicted = trajectories.label_probs, trajectories.predicted
     scaled = np.where(np.isnan(probs), MISSING, np.round(np.nan_to_num(probs) * (MISSING - 1)))
     classes = tuple(str(name) for name in class_names)
     columns = [c for c in summary.columns if c != "id" and pd.api.types.is_numeric_dtype(summary[c])]
     note = f"{len(summary):,} samples" if lang == "en" else f"{len(summary):,} 个样本"
-    if total and total > len(summary):
+    if full is not None and len(full) > len(summary):
         note += (
-            f" of {total:,}: all of rare groups, the others drawn at random (seed 0)"
+            f" of {len(full):,}: all of rare groups, the others drawn at random (seed 0)"
             if lang == "en"
-            else f"（共 {total:,} 个）：稀有分组全部保留，其余随机抽取（种子 0）"
+            else f"（共 {len(full):,} 个）：稀有分组全部保留，其余随机抽取（种子 0）"
         )
     return {
         "title": title,
@@ -128,14 +128,15 @@ def _data(summary, trajectories, texts, class_names, title, total, unit, lang):
             }
             for region, (x, y) in marks.region_boxes(regions.LIMITS).items()
         ],
-        **_looks(summary, columns, classes, lang),
+        **_looks(summary, full, columns, classes, lang),
     }
 
 
-def _looks(summary, columns, classes, lang):
+def _looks(summary, full, columns, classes, lang):
     """How each column colours and scales the map: the rules and limits that the static maps have."""
-    rules = {name: groups.rules_of(summary, name, classes, lang) for name in columns}
-    limits = marks.axis_limits(summary, *columns)
+    known = {name: full if full is not None and name in full else summary for name in columns}
+    rules = {name: groups.rules_of(known[name], name, classes, lang) for name in columns}
+    limits = {name: marks.axis_limits(known[name], name)[name] for name in columns}
     # The predictions are coloured as the labels are, with a group for those of no label's class.
     rules["pred_label"] = [
         *(rule._replace(ranges={"pred_label": rule.ranges["label"]}) for rule in rules["label"]),

@@ -162,7 +162,7 @@ def _box(limits, options):
 
 
 def _fill(figure, panels, parts, summary, options, width):
-    """A map per part: (name, samples, their groups) → Axes, on the scales of the whole summary."""
+    """A map per part: (name, samples, their groups) → Axes, on the scales of the full summary."""
     limits = marks.axis_limits(summary, options.x, options.y)
     box = _box(limits, options)
     size = marks.point_size(max(len(samples) for _, samples, _ in parts)) / _columns(panels) ** 0.5
@@ -236,7 +236,7 @@ def label_edges(figure: Figure, panels: list[Axes], count: int, options: MapOpti
         panels: Axes of one grid, row by row.
         count: how many of them hold a map.
         options: of the maps.
-        width: inches that all panels have together.
+        width: inches of all panels.
     """
     rows, columns = _shape(panels)
     name_x = _axis_name(options.x, count, width / columns - 0.3, options.lang)

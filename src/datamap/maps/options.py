@@ -43,7 +43,7 @@ class MapOptions:
     dpi: int = number(low=50, high=1200, default=160)
 
 
-MOST_PIXELS = 40_000_000  # 12 bytes of memory each while they are drawn and written
+MOST_PIXELS = 60_000_000  # some 12 bytes of memory each while they are drawn and written
 
 
 def refuse_too_large(width: float, height: float, dpi: int) -> None:

@@ -150,7 +150,7 @@ def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) ->
             s_label.append(part.s_label)
             avg_probs.append(part.avg_probs)
     if len(ids) > 1:
-        refuse_repeated(pa.chunked_array(ids), "the shards together")
+        refuse_repeated(pa.chunked_array(ids), "all shards")
     for number, count in rows.items():
         if count != committed[number]:
             raise SignalError(

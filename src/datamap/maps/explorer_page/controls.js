@@ -81,7 +81,7 @@ begin();
 // For scripts and tests: where a sample is on the page, and what is shown.
 window.dataMap = {
   webgl: Boolean(gl),
-  placeOf(id) {
+  positionOf(id) {
     const area = $("front").getBoundingClientRect(), i = DATA.ids.indexOf(String(id)), [x, y] = toScreen(xs[i], ys[i]);
     return [area.left + x, area.top + y];
   },

@@ -10,7 +10,7 @@ function nearest(px, py) {
   return best;
 }
 
-const place = (event) => {
+const pointerAt = (event) => {
   const area = $("front").getBoundingClientRect();
   return [event.clientX - area.left, event.clientY - area.top];
 };
@@ -18,13 +18,13 @@ const place = (event) => {
 let held = null;
 
 $("front").addEventListener("pointerdown", (event) => {
-  held = { at: place(event), view: { ...state.view } };
+  held = { at: pointerAt(event), view: { ...state.view } };
   path = [held.at];
   $("front").setPointerCapture(event.pointerId);
 });
 
 $("front").addEventListener("pointermove", (event) => {
-  const [px, py] = place(event);
+  const [px, py] = pointerAt(event);
   if (!held) return hover(nearest(px, py), px, py);
   hover(-1);
   if (state.mode === "pan") {
@@ -49,7 +49,7 @@ $("front").addEventListener("pointerleave", () => held || hover(-1));
 $("front").addEventListener("dblclick", () => { state.view = fullView(); draw(); });
 $("front").addEventListener("wheel", (event) => {
   event.preventDefault();
-  const [px, py] = place(event), [x, y] = toData(px, py), factor = 1.0015 ** event.deltaY;
+  const [px, py] = pointerAt(event), [x, y] = toData(px, py), factor = 1.0015 ** event.deltaY;
   const v = state.view;
   Object.assign(v, { x: x - (x - v.x) * factor, y: y - (y - v.y) * factor, width: v.width * factor, height: v.height * factor });
   draw();
@@ -67,10 +67,10 @@ const inLasso = (corners) => (x, y) => {
   return inside;
 };
 
-/** Select the visible samples whose place on the screen passes. */
-function select(passes) {
+/** Select the visible samples whose position on the screen `inside` accepts. */
+function select(inside) {
   selected = new Uint8Array(N);
-  for (const i of order) selected[i] = passes(...toScreen(xs[i], ys[i])) ? 1 : 0;
+  for (const i of order) selected[i] = inside(...toScreen(xs[i], ys[i])) ? 1 : 0;
   chosen = selected.reduce((sum, one) => sum + one, 0);
   update();
 }

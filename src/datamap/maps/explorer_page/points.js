@@ -18,9 +18,9 @@ function start() {
   };
   shader = gl.createProgram();
   gl.attachShader(shader, make(gl.VERTEX_SHADER, `#version 300 es
-    in vec2 place; in vec4 color; out vec4 tint; uniform vec4 view; uniform vec4 inner; uniform float size;
+    in vec2 position; in vec4 color; out vec4 tint; uniform vec4 view; uniform vec4 inner; uniform float size;
     void main() {
-      vec2 share = (place - view.xy) / view.zw;
+      vec2 share = (position - view.xy) / view.zw;
       gl_Position = vec4(inner.xy + share * inner.zw, 0.0, 1.0);
       gl_PointSize = size;
       tint = color;
@@ -33,7 +33,7 @@ function start() {
       shown = r > 0.42 ? vec4(1.0, 1.0, 1.0, tint.a * 0.8) : tint;
     }`));
   gl.linkProgram(shader);
-  buffers = { place: gl.createBuffer(), color: gl.createBuffer(), order: gl.createBuffer() };
+  buffers = { position: gl.createBuffer(), color: gl.createBuffer(), order: gl.createBuffer() };
 }
 
 /** Positions, colours and drawing order of the visible samples: rare groups last, so on top. */
@@ -51,11 +51,11 @@ function upload(c) {
   order = new Uint32Array(shown);
   for (let i = 0; i < N; i++) if (visible[i]) order[next[group[i]]++] = i;
   if (!gl) return;
-  const place = new Float32Array(2 * N), color = new Uint8Array(4 * N);
+  const position = new Float32Array(2 * N), color = new Uint8Array(4 * N);
   const rgb = groups.colors.map((hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
   for (let i = 0; i < N; i++) {
-    place[2 * i] = xs[i];
-    place[2 * i + 1] = ys[i];
+    position[2 * i] = xs[i];
+    position[2 * i + 1] = ys[i];
     color.set(rgb[group[i]] ?? [0, 0, 0], 4 * i);
     color[4 * i + 3] = chosen && !selected[i] ? 40 : 215;
   }
@@ -66,7 +66,7 @@ function upload(c) {
     gl.enableVertexAttribArray(at);
     gl.vertexAttribPointer(at, width, kind, normal, 0, 0);
   };
-  fill("place", 2, gl.FLOAT, place, false);
+  fill("position", 2, gl.FLOAT, position, false);
   fill("color", 4, gl.UNSIGNED_BYTE, color, true);
   gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffers.order);
   gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, order, gl.DYNAMIC_DRAW);
