@@ -252,6 +252,52 @@ def test_what_is_wrong_with_a_tutorials_file(tmp_path, monkeypatch, name, block)
     assert refusal(path).startswith(f"{path}{message}")
 
 
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("value", [DEEP, DEEP + "]" * len(DEEP), "[" * 80 + "]" * 80])
+@pytest.mark.parametrize("key", ["id", "probs"])
+def test_what_is_nested_too_deep(tmp_path, value, key):
+    text = edited(1, 1, **{key: "DEEP"}).replace("'DEEP'", value)
+    assert refusal(write(tmp_path / "x.json", text)).startswith(f"{tmp_path / 'x.json'}, line 6: ")
+
+
+BAD_KEYS = ["a\tb", "a\nb", "", "\x1b[31m"]
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+def test_a_key_that_cannot_be_the_name_of_a_column(tmp_path, key):
+    path = write(tmp_path / "x.json", edited(0, 0, **{key: 1.0}))
+    assert refusal(path) == f"{path}, line 1: key {key!r} cannot be the name of a column"
+
+
+@pytest.mark.parametrize("own", [10**400, 2**60 + 1])
+def test_whole_numbers_that_are_no_floats(tmp_path, own):
+    observations = [
+        [{**record, "own": own} for record in o] for o in tutorial_records(ids=["'", "b", "c", "d"])
+    ]
+    path = write(tmp_path / "x.json", text_of(observations))
+    if own == 10**400:
+        assert refusal(path).startswith(f"{path}, line 1: own is 1000")
+    else:
+        assert rows(read(path)[0])[0][0]["own"] == float(own)
+
+
+def test_a_string_that_is_no_text(tmp_path):
+    path = write(
+        tmp_path / "x.json", text_of(tutorial_records(ids=["a", "b", "c", "d"])).replace("'b'", "'\\ud800'")
+    )
+    assert refusal(path).startswith(f"{path}, line 2: id is ")
+
+
+@pytest.mark.filterwarnings("error")
+def test_escapes_that_python_warns_of(tmp_path):
+    path = write(
+        tmp_path / "x.json", text_of(tutorial_records(ids=["a", "b", "c", "d"])).replace("'b'", r"'\d'")
+    )
+    assert read(path)[0][0][2]["id"].to_pylist() == ["a", r"\d", "c", "d"]
+
+
 def test_bytes_that_are_not_utf8(tmp_path):
     path = tmp_path / "x.json"
     path.write_bytes(text_of(tutorial_records(ids=list("abcd"))).encode().replace(b"'b'", b"'\xff'"))
@@ -385,6 +431,12 @@ def test_an_epoch_that_is_missing(tmp_path, epochs, lost):
     assert refusal(tmp_path) == f"{tmp_path}: dynamics_epoch_{lost}.jsonl is missing (there: {names})"
 
 
+def test_an_epoch_of_a_huge_number(tmp_path):
+    write(write_dynamics(tmp_path, epochs=(0,)) / "dynamics_epoch_999999999.jsonl", "")
+    write(tmp_path / "dynamics_epoch_01.jsonl", "")  # no name of theirs
+    assert "dynamics_epoch_1.jsonl is missing" in refusal(tmp_path)
+
+
 @given(st.lists(st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_the_softmax_of_what_is_exported_is_probs_again(values):
     probs = np.asarray(values) + 1e-9 * np.eye(3)[0]
@@ -472,6 +524,31 @@ def test_what_is_wrong_with_our_own_shards(tmp_path):
     assert refusal(folder / "epoch_0002-00000-of-00002.jsonl").startswith("observation 2: a shard is missing")
 
 
+def test_shards_by_names_that_are_none(tmp_path):
+    folder = write_shards(tmp_path) / "signals"
+    for name in (
+        "old_epoch_0001-00000-of-00002.jsonl",
+        "epoch_1-0-of-2.jsonl",
+        "epoch_0004-00000-of-99999999999.jsonl",
+    ):
+        write(folder / name, "nonsense")
+    assert [number for _, number, _ in read(tmp_path)[0]] == [1, 2, 3]
+    write(folder / "epoch_0004-00000-of-999999999.jsonl", "nonsense")
+    assert refusal(tmp_path).startswith("observation 4: a shard is missing, or there twice (there: ")
+
+
+@pytest.mark.parametrize(
+    "names", ["[]", "{", "7", '{"0": 1}', '{"a": "b"}', '{"0": "a", "2": "b"}', '{"0": "a", "1": "a"}', DEEP]
+)
+def test_damaged_class_names(tmp_path, names):
+    write_shards(tmp_path)
+    path = write(tmp_path / "labels.json", names)
+    with pytest.raises(SignalError, match=f"^{path}: "):
+        sources.class_names(sources.find(tmp_path))
+    write(path, '{"1": "b", "0": "a"}')
+    assert sources.class_names(sources.find(tmp_path)) == ("a", "b")
+
+
 def test_labels_and_classes_of_our_own_shards(tmp_path):
     folder = write_shards(tmp_path, rows=10, sums=False) / "signals"
     damage(tmp_path, "epoch_0003-00000-of-00001.jsonl", lambda c: c.replace(b'"label": 2', b'"label": 7'))
@@ -502,6 +579,24 @@ def test_what_cannot_be_found(tmp_path):
     )
     assert [number for _, number, _ in read(tmp_path, "datamap")[0]] == [1, 2, 3]
     assert len(read(tmp_path, "cartography")[0]) == 3
+
+
+def test_what_cannot_be_read(tmp_path):
+    broken = tmp_path / "output_data.json"
+    broken.symlink_to("/proc/self/mem")  # reading it is an error for root too
+    assert refusal(broken) == f"{broken}: Input/output error"
+    for path in (tmp_path / ("x" * 5000), tmp_path / "\udcff"):
+        assert refusal(path).startswith(f"{path}: ")
+    shard = write_shards(tmp_path / "a", rows=10) / "signals" / "epoch_0002-00000-of-00001.jsonl"
+    shard.unlink()
+    shard.mkdir()
+    assert refusal(tmp_path / "a") == f"{shard}: Is a directory"
+    folder = write_dynamics(tmp_path / "b")
+    (folder / "dynamics_epoch_1.jsonl").unlink()
+    (folder / "dynamics_epoch_1.jsonl").symlink_to("/proc/self/mem")
+    assert refusal(folder) == f"{folder}/dynamics_epoch_1.jsonl: Input/output error"
+    with pytest.raises(SignalError, match="Input/output error"):
+        sources.digest(sources.find(folder))
 
 
 def test_the_tutorials_folder(tmp_path):

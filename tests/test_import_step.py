@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -284,6 +285,48 @@ def test_a_damaged_shard_leaves_no_folder(command, client, tutorial):
     assert outcome.err == "error: observation 3 is damaged: 35 records were read, 36 were committed\n"
     assert not Path("training_dynamics").exists()
     assert not [path for path in Path().iterdir() if path.name.startswith("tmp")]
+
+
+@pytest.mark.parametrize(
+    ("folder", "problem"),
+    [
+        ("/proc/nowhere/x", "No such file or directory"),
+        ("mlflow.db/x", "File exists"),
+        ("x" * 5000, "File name too long"),
+    ],
+)
+def test_a_folder_that_cannot_be_written(command, client, tutorial, folder, problem):
+    run_id, _ = imported(command, f"path={tutorial}")
+    outcome = command("export_signals", f"run_id={run_id}", f"folder={folder}")
+    assert (outcome.code, outcome.err) == (2, f"error: folder={folder}: {problem}\n")
+
+
+def test_a_full_disk_leaves_no_folder(command, client, tutorial):
+    run_id, _ = imported(command, f"path={tutorial}")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        outcome = command("export_signals", f"run_id={run_id}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (outcome.code, outcome.err) == (2, "error: folder=training_dynamics: File too large\n")
+    assert not [path for path in Path().iterdir() if path.name.startswith(("tmp", "training_dynamics"))]
+
+
+BAD_FILES = {
+    "a list": "[1]\n",
+    "nested too deep": "[" * 100_000 + "\n",
+    "an id of 5,000 digits": text_of(tutorial_records()).replace("'id': 1,", "'id': " + "5" * 5000 + ","),
+    "an id of 64 bits": text_of(tutorial_records()).replace("'id': 1,", f"'id': {2**63},"),
+    "a key with a tab": text_of(tutorial_records()).replace("'loss'", "'a\\tb': 1, 'loss'"),
+    "a lone surrogate": text_of(tutorial_records(ids=list("abcd"))).replace("'b'", "'\\ud800'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_leaves_no_run(command, client, tmp_path, name):
+    path = write(tmp_path / "output_data.json", BAD_FILES[name])
+    assert f"{path}, line " in refused(command, client, f"path={path}")
 
 
 def test_signals_without_probs_cannot_be_exported(command, client, tmp_path):

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from datamap import schema
 from datamap.commands.config import ImportConfig, yaml
 from datamap.data import dataset
+from datamap.data.dataset import Samples
 from datamap.errors import DataError, counted, first_few
 from datamap.importing import sources
 from datamap.log import say
@@ -23,6 +24,7 @@ from datamap.program import invocation
 from datamap.signals import align, shards
 from datamap.signals.compute import with_planted
 from datamap.summaries import tsv
+from datamap.tracking.run import Run
 from datamap.tracking.store import Store, opened, resolved
 
 SHARD_ROWS = 100_000
@@ -35,37 +37,42 @@ def run(config: ImportConfig, overrides: list[str]) -> None:
 
 
 class _Contents(NamedTuple):
-    """What files of signals hold: samples (arrow table: id, label), class names, number of observations."""
+    """What files of signals hold: samples (arrow table: id, label), class names, number of observations, digest."""
 
     samples: pa.Table
-    class_names: tuple
-    count: int
+    class_names: tuple[str, ...]
+    observations: int
+    digest: str
 
 
-def import_signals(config):
+def import_signals(config: ImportConfig) -> Run:
     """Log the signals that lie in files into a new run; returns it. All is read and checked before it is made."""
     source = sources.find(config.path, config.format)
     contents = _survey(source)
-    texts = _texts(config, contents, source) if config.texts else None
+    path = resolved(config.texts, config.tracking.uri, config.tracking.experiment)
+    texts = _texts(path, config.tracking.uri, contents, source) if path else None
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
     with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
         say(f"run {run.run_id}  ({run.address})")
         _log(run, config, source, contents, texts)
-    say(f"{counted(contents.count, 'observation')} of {counted(len(contents.samples), 'sample')} imported")
+    say(
+        f"{counted(contents.observations, 'observation')} of {counted(len(contents.samples), 'sample')} imported"
+    )
     return run
 
 
-def _survey(source):
+def _survey(source: sources.Source) -> _Contents:
     """Read all observations, which checks them; say what is left out."""
-    count = 0
-    for _, _, table in sources.observations(source, lambda text: say(f"note: {text}")):
-        count += 1
-        if count == 1:
-            samples, names = table.select(["id", "label"]).combine_chunks(), _class_names(source, table)
-    return _Contents(samples, names, count)
+    digest, observations = (
+        sources.digest(source),
+        sources.observations(source, lambda text: say(f"note: {text}")),
+    )
+    _, _, first = next(observations)
+    samples, names = first.select(["id", "label"]).combine_chunks(), _class_names(source, first)
+    return _Contents(samples, names, 1 + sum(1 for _ in observations), digest)
 
 
-def _class_names(source, table):
+def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
     """Class names by index: of the labels.json that lies where our own shards were taken from, else the index."""
     if "probs" in table.column_names:
         classes = pc.list_value_length(table["probs"])[0].as_py()
@@ -75,14 +82,13 @@ def _class_names(source, table):
     return names + tuple(str(index) for index in range(len(names), classes))
 
 
-def _texts(config, contents, source):
+def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Source) -> Samples:
     """The labelled texts of a file, those of the signals' samples, in their order.
 
     Raises:
         DataError: a sample has no text, or another label there.
     """
-    path = resolved(config.texts, config.tracking.uri, config.tracking.experiment)
-    with opened(path, config.tracking.uri) as file:
+    with opened(path, uri) as file:
         samples = _load(file, path)
     ids = contents.samples["id"].to_pylist()
     rows = align.rows(contents.samples["id"], samples.ids)
@@ -99,7 +105,7 @@ def _texts(config, contents, source):
     return samples
 
 
-def _load(file, path):
+def _load(file: Path, path: str) -> Samples:
     """The samples of a file of text pairs, or else of single texts; `path` is what it is called."""
     try:
         return dataset.load_samples(file, {}, name=path)
@@ -110,13 +116,15 @@ def _load(file, path):
             raise error from None
 
 
-def _log(run, config, source, contents, texts):
+def _log(
+    run: Run, config: ImportConfig, source: sources.Source, contents: _Contents, texts: Samples | None
+) -> None:
     run.log_config("import_signals", yaml(config))
     place = source.path.resolve()
     run.log_params({"source": place, "format": source.format})
     names = contents.class_names
     frame = contents.samples.to_pandas()
-    run.log_dataset(frame, place.stem, str(place), sources.digest(source), "signals")
+    run.log_dataset(frame, place.stem, str(place), contents.digest, "signals")
     if texts:
         names = texts.class_names + names[len(texts.class_names) :]
         run.log_dataset(texts.frame(), Path(texts.path).stem, texts.path, texts.digest, "training")
@@ -130,6 +138,6 @@ def _log(run, config, source, contents, texts):
         run.log_metrics({schema.COMMIT_METRIC: table.num_rows}, number)
 
 
-def _with_planted(table, texts):
+def _with_planted(table: pa.Table, texts: Samples) -> pa.Table:
     """The signals with what the texts' s_label says was planted."""
     return with_planted(table, texts.s_labels[align.rows(table["id"], texts.ids)])

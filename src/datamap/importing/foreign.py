@@ -5,6 +5,8 @@ cartography   allenai/cartography's training_dynamics/dynamics_epoch_0.jsonl, â€
 """
 
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,9 @@ from datamap.signals.compute import log_of, signal_table
 
 TOLERANCE = 1e-4  # within which a recorded label_probs is probs[label]
 DYNAMICS_DIR = "training_dynamics"
-DYNAMICS = re.compile(r"dynamics_epoch_(\d+)\.jsonl")
+DYNAMICS = re.compile(r"dynamics_epoch_(0|[1-9][0-9]{0,8})\.jsonl")
+
+Note = Callable[[str], None]
 
 
 class Observation(NamedTuple):
@@ -36,14 +40,14 @@ class Observation(NamedTuple):
     last: bool = False
     unit: str = "epoch"
 
-    def place(self, row):
+    def where(self, row: int) -> str:
         """Where a sample's record stands, as errors name it."""
         if self.lines is None:
             return f"{self.path}, observation {self.number}"
         return at(self.path, self.lines[row])
 
 
-def read_tutorial(files, note):
+def read_tutorial(files: list[Path], note: Note) -> Iterator[Observation]:
     """Yield the observations of an output_data.json: a new one begins when an id comes again.
 
     Args:
@@ -54,7 +58,9 @@ def read_tutorial(files, note):
     """
     (path,) = files
     cut = records.is_cut_off(path)
-    number, parts, seen = 1, [], set()
+    number = 1
+    parts: list[tuple[pa.Table, np.ndarray]] = []
+    seen: set[int | str] = set()
     for raw, lines in records.read(path, _tutorial_kinds, python=True, cut=cut):
         table, start = _tutorial_table(raw, path, lines), 0
         for row, key in enumerate(table["id"].to_pylist()):
@@ -71,13 +77,13 @@ def read_tutorial(files, note):
     yield _joined(number, path, parts)._replace(last=True)
 
 
-def _joined(number, path, parts):
+def _joined(number: int, path: Path, parts: list[tuple[pa.Table, np.ndarray]]) -> Observation:
     tables, lines = zip(*parts, strict=True)
     return Observation(number, pa.concat_tables(tables), path, np.concatenate(lines))
 
 
-def _tutorial_kinds(first):
-    """{key: arrow type} of the records, as the first one shows them; numeric keys of one's own are kept."""
+def _tutorial_kinds(first: dict) -> records.Kinds:
+    """{key: arrow type} of the records, as the first one shows them; further numeric keys are kept."""
     kinds = {
         "id": records.id_type(first.get("id")),
         "label": pa.int64(),
@@ -90,15 +96,15 @@ def _tutorial_kinds(first):
     }
     for key in {"pred_label", "noisy_label", "loss"} - set(first):  # the original's reducer needs none
         del kinds[key]
-    own = {key: pa.float64() for key, value in first.items() if type(value) in (int, float)}
-    return {**own, **kinds}
+    further = {key: pa.float64() for key, value in first.items() if type(value) in (int, float)}
+    return {**further, **kinds}
 
 
-def _tutorial_table(raw, path, lines):
-    """Signals of records, their own numbers kept to the last digit where they agree with `probs`."""
+def _tutorial_table(raw: pa.Table, path: Path, lines: np.ndarray) -> pa.Table:
+    """Signals of records, the numbers that were given kept to the last digit where they agree with `probs`."""
     given = {name: raw[name].combine_chunks() for name in raw.column_names}
 
-    def refuse(wrong, name, problem):
+    def refuse(wrong: np.ndarray, name: str, problem: str) -> None:
         if wrong.any():
             row = wrong.argmax()
             what = f"{name} {given[name][row]} {problem}, id {given['id'][row]}"
@@ -122,11 +128,11 @@ def _tutorial_table(raw, path, lines):
     return pa.table(columns)
 
 
-def _bools(column):
+def _bools(column: pa.Array) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def read_cartography(files, note):
+def read_cartography(files: list[Path], note: Note) -> Iterator[Observation]:
     """Yield the observations of training_dynamics/: epoch N, counted from 0, is observation N + 1.
 
     Args:
@@ -135,25 +141,25 @@ def read_cartography(files, note):
     Raises:
         SignalError: an epoch is missing, or a malformed record, with file and line.
     """
-    paths = {int(DYNAMICS.fullmatch(path.name)[1]): path for path in files}
-    lost = sorted(set(range(max(paths) + 1)) - set(paths))
-    if lost:
+    paths = {int(path.stem.rpartition("_")[2]): path for path in files}
+    lost = next((epoch for epoch in range(len(paths)) if epoch not in paths), None)
+    if lost is not None:
         there = first_few(path.name for _, path in sorted(paths.items()))
-        raise SignalError(f"{files[0].parent}: dynamics_epoch_{lost[0]}.jsonl is missing (there: {there})")
+        raise SignalError(f"{files[0].parent}: dynamics_epoch_{lost}.jsonl is missing (there: {there})")
     for epoch, path in sorted(paths.items()):
         key, parts = f"logits_epoch_{epoch}", []
-        for raw, lines in records.read(path, lambda first, key=key: _dynamics_kinds(first, key)):
+        for raw, lines in records.read(path, partial(_dynamics_kinds, key=key)):
             guid, logits, gold = (raw[name].combine_chunks() for name in ("guid", key, "gold"))
             logits = _matrix(logits, path, lines)
             parts.append((_signals(guid, gold, path, lines, logits=logits), lines))
         yield _joined(epoch + 1, path, parts)
 
 
-def _dynamics_kinds(first, key):
+def _dynamics_kinds(first: dict, key: str) -> records.Kinds:
     return {"guid": records.id_type(first.get("guid")), key: pa.list_(pa.float64()), "gold": pa.int64()}
 
 
-def _matrix(column, path, lines):
+def _matrix(column: pa.ListArray, path: Path, lines: np.ndarray) -> np.ndarray:
     """Array (samples, classes) of an arrow column of lists."""
     lengths = column.value_lengths().to_numpy()
     wrong = (lengths != lengths[0]) | (lengths < 2)
@@ -163,20 +169,20 @@ def _matrix(column, path, lines):
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
-def _signals(ids, labels, path, lines, **scores):
+def _signals(
+    ids: pa.Array, labels: pa.Array, path: Path, lines: np.ndarray, **scores: np.ndarray
+) -> pa.Table:
     """`signal_table`, its errors with the line of the first record that is wrong."""
-    ids, labels = np.asarray(ids.to_pylist()), labels.to_numpy()
-    ((name, values),) = scores.items()
     try:
-        return signal_table(ids, labels, where=str(path), **scores)
-    except SignalError:
-        for row, line in enumerate(lines):
-            one = slice(row, row + 1)
-            signal_table(ids[one], labels[one], where=at(path, line), **{name: values[one]})
-        raise
+        keys = ids.to_numpy(zero_copy_only=False)
+        return signal_table(keys, labels.to_numpy(), where=str(path), **scores)
+    except SignalError as error:
+        if error.row is None:
+            raise
+        raise SignalError(at(path, lines[error.row]) + str(error).removeprefix(str(path))) from error
 
 
-def dynamics(table, epoch):
+def dynamics(table: pa.Table, epoch: int) -> pa.Table:
     """Records of `dynamics_epoch_<epoch>.jsonl`, as an arrow table, of an observation's signals.
 
     For logits they have ln(probs), whose softmax is probs again: a model's own logits, which are not

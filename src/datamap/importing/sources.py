@@ -6,7 +6,7 @@ Only one observation is held at a time, besides the ids and labels of the first.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap import schema
-from datamap.errors import SignalError, first_few
+from datamap.errors import SignalError, first_few, raised_as
 from datamap.importing import foreign
-from datamap.importing.foreign import Observation
+from datamap.importing.foreign import Note, Observation
 from datamap.signals import align, shards
 
 
@@ -26,7 +26,7 @@ class Source(NamedTuple):
 
     path: Path
     format: str
-    files: list
+    files: list[Path]
 
 
 class Format(NamedTuple):
@@ -36,12 +36,12 @@ class Format(NamedTuple):
     """
 
     names: str
-    is_name: Callable
+    is_name: Callable[[str], object]
     folder: str
-    read: Callable
+    read: Callable[[list[Path], Note], Iterator[Observation]]
 
 
-def find(path, format="auto"):
+def find(path: Path | str, format: str = "auto") -> Source:
     """The signals at a path.
 
     Args:
@@ -50,16 +50,12 @@ def find(path, format="auto"):
     Returns:
         `Source`.
     Raises:
-        SignalError: nothing is there, or files of several formats.
+        SignalError: nothing is there, it cannot be read, or there are files of several formats.
     """
     path = Path(path)
-    if not path.exists():
-        raise SignalError(f"{path}: no such file or folder (looked in {Path.cwd()})")
-    if path.is_file():
-        there = {name: [path] for name, known in FORMATS.items() if known.is_name(path.name)}
-        there = {"tutorial": [path]} if format == "tutorial" or not there else there
-    else:
-        there = {name: files for name, known in FORMATS.items() if (files := _files_in(path, known))}
+    with raised_as(SignalError, path, OSError, UnicodeEncodeError):
+        str(path).encode()  # the run says where its signals are from
+        there = _there(path, format)
     wanted = {name: files for name, files in there.items() if format in ("auto", name)}
     if not wanted:
         names = ", ".join(f"{name} {known.names}" for name, known in FORMATS.items())
@@ -69,27 +65,41 @@ def find(path, format="auto"):
     return Source(path, *next(iter(wanted.items())))
 
 
-def _files_in(folder, known):
+def _there(path: Path, format: str) -> dict[str, list[Path]]:
+    """{format: its files} at a path."""
+    if not path.exists():
+        raise SignalError(f"{path}: no such file or folder (looked in {Path.cwd()})")
+    if path.is_dir():
+        return {name: files for name, known in FORMATS.items() if (files := _files_in(path, known))}
+    there = {name: [path] for name, known in FORMATS.items() if known.is_name(path.name)}
+    return {"tutorial": [path]} if format == "tutorial" or not there else there
+
+
+def _files_in(path: Path, known: Format) -> list[Path]:
     """Files of a format in a folder, or else in the folder below it where they usually are."""
-    for place in (folder, folder / known.folder):
-        found = [p for p in place.iterdir() if known.is_name(p.name)] if place.is_dir() else []
+    for folder in (path, path / known.folder):
+        found = [p for p in folder.iterdir() if known.is_name(p.name)] if folder.is_dir() else []
         if found:
             return sorted(found)
     return []
 
 
-def digest(source):
-    """SHA-256 over the bytes of all files, the first 16 hex digits."""
+def digest(source: Source) -> str:
+    """SHA-256 over the bytes of all files, the first 16 hex digits.
+
+    Raises:
+        SignalError: one cannot be read.
+    """
     total = hashlib.sha256()
     for path in source.files:
-        with path.open("rb") as file:
+        with raised_as(SignalError, path), path.open("rb") as file:
             while block := file.read(1 << 20):
                 total.update(block)
     return total.hexdigest()[:16]
 
 
-def observations(source, note=lambda text: None):
-    """Yield (unit, number, arrow table) of each whole observation, in order.
+def observations(source: Source, note: Note = lambda text: None) -> Iterator[tuple[str, int, pa.Table]]:
+    """Yield (unit, number, arrow table) of each complete observation, in order.
 
     Args:
         source: `Source`.
@@ -97,7 +107,8 @@ def observations(source, note=lambda text: None):
     Raises:
         SignalError: a malformed record, or observations of different samples, labels or classes.
     """
-    first, classes = None, None
+    first: Observation | None = None
+    classes: int | None = None
     for found in FORMATS[source.format].read(source.files, note):
         _refuse_repeated(found)
         classes = _classes(found, classes)
@@ -112,52 +123,62 @@ def observations(source, note=lambda text: None):
         yield found.unit, found.number, found.table
 
 
-def class_names(source):
-    """Class names by index, of the labels.json that lies by our own shards or above; () where there is none."""
+def class_names(source: Source) -> tuple[str, ...]:
+    """Class names by index, of the labels.json that lies by our own shards or above; () where there is none.
+
+    Raises:
+        SignalError: it is damaged.
+    """
     folder = source.files[0].parent
     for path in (folder / schema.LABELS_FILE, folder.parent / schema.LABELS_FILE):
         if source.format == "datamap" and path.is_file():
-            try:
-                return tuple(map(str, json.loads(path.read_bytes()).values()))
-            except (ValueError, AttributeError) as error:
-                raise SignalError(f"{path} is damaged: not {{class index: class name}}") from error
+            with raised_as(SignalError, path, OSError, ValueError, RecursionError):
+                return _names_by_index(json.loads(path.read_bytes()))
     return ()
 
 
-def _refuse_repeated(found):
+def _names_by_index(names: object) -> tuple[str, ...]:
+    if isinstance(names, dict) and all(isinstance(name, str) for name in names.values()):
+        found = tuple(names[key] for key in map(str, range(len(names))) if key in names)
+        if len(set(found)) == len(names):
+            return found
+    raise ValueError("not {class index from 0: class name}, with a name for each index and no name twice")
+
+
+def _refuse_repeated(found: Observation) -> None:
     ids = found.table["id"]
     if pc.count_distinct(ids).as_py() == len(ids):
         return
-    seen = set()
+    seen: set[int | str] = set()
     for row, key in enumerate(ids.to_pylist()):
         if key in seen:
-            raise SignalError(f"{found.place(row)}: id {key} occurs twice in observation {found.number}")
+            raise SignalError(f"{found.where(row)}: id {key} occurs twice in observation {found.number}")
         seen.add(key)
 
 
-def _classes(found, expected):
+def _classes(found: Observation, expected: int | None) -> int | None:
     """Number of classes, the same in every record; None where an observation has no `probs`."""
     if "probs" not in found.table.column_names:
         return expected
     lengths = pc.list_value_length(found.table["probs"]).to_numpy()
-    expected = expected or lengths[0]
+    expected = int(expected or lengths[0])
     _refuse(found, lengths != expected, f"another number of classes than the first record's {expected}")
     labels = found.table["label"].to_numpy()
     _refuse(found, (labels < 0) | (labels >= expected), f"label is not in 0..{expected - 1}")
     return expected
 
 
-def _refuse(found, wrong, problem):
+def _refuse(found: Observation, wrong: np.ndarray, problem: str) -> None:
     if wrong.any():
-        row = wrong.argmax()
-        raise SignalError(f"{found.place(row)}: {problem}, id {found.table['id'][row]}")
+        row = int(wrong.argmax())
+        raise SignalError(f"{found.where(row)}: {problem}, id {found.table['id'][row]}")
 
 
-def _agrees(found, first):
+def _agrees(found: Observation, first: Observation) -> bool:
     """Whether an observation has the first one's samples with their labels; False where its file ends too early."""
     ids, expected = found.table["id"].combine_chunks(), first.table["id"].combine_chunks()
     if ids.type != expected.type:
-        raise SignalError(f"{found.place(0)}: ids are {ids.type}, in the first observation {expected.type}")
+        raise SignalError(f"{found.where(0)}: ids are {ids.type}, in the first observation {expected.type}")
     rows = align.rows(ids, expected)
     _refuse(found, rows < 0, "sample is not in the first observation")
     labels = first.table["label"].take(rows).to_numpy()
@@ -165,48 +186,55 @@ def _agrees(found, first):
     lost = align.missing(expected, align.rows(expected, ids)) if len(ids) < len(expected) else []
     if lost and not found.last:
         lacks = f"observation {found.number} ends and lacks sample {first_few(lost)}"
-        raise SignalError(f"{found.place(len(ids) - 1)}: {lacks}")
+        raise SignalError(f"{found.where(len(ids) - 1)}: {lacks}")
     return not lost
 
 
-def _read_shards(files, note):
+def _read_shards(files: list[Path], note: Note) -> Iterator[Observation]:
     """Yield the observations of our own shards, checked against their checksums where those are there."""
-    found = defaultdict(dict)
+    found: dict[int, dict[schema.Shard, Path]] = defaultdict(dict)
     for path in files:
-        shard = schema.parse_shard(f"{schema.SIGNALS_DIR}/{path.name}")
-        found[shard.number][shard] = path
+        shard = schema.parse_shard(path.name)
+        if shard:
+            found[shard.number][shard] = path
+    folder = files[0].parent
     for number, paths in sorted(found.items()):
         _refuse_lost(number, paths)
+        contents = {shard: _content(shard, path) for shard, path in sorted(paths.items())}
         try:
-            tables = [_shard_table(shard, path) for shard, path in sorted(paths.items())]
-            table = shards.concat(tables)
+            table = shards.concat(_shard_table(shard, *content) for shard, content in contents.items())
         except SignalError as error:  # which names the artifact of a run
-            path = files[0].parent
-            raise SignalError(str(error).replace(f"{schema.SIGNALS_DIR}/", f"{path}/")) from error
-        observation = Observation(number, table, files[0].parent, unit=next(iter(paths)).unit)
+            raise SignalError(str(error).replace(f"{schema.SIGNALS_DIR}/", f"{folder}/")) from error
+        observation = Observation(number, table, folder, unit=next(iter(paths)).unit)
         _refuse_holes(observation)
         yield observation
 
 
-def _refuse_lost(number, paths):
-    places = sorted((shard.unit, shard.count, shard.index) for shard in paths)
-    unit, count, _ = places[0]
-    if places != [(unit, count, index) for index in range(count)]:
+def _refuse_lost(number: int, paths: dict[schema.Shard, Path]) -> None:
+    first, *_ = sorted(paths)
+    expected = {first._replace(index=index) for index in range(min(first.count, len(paths)))}
+    if first.count != len(paths) or set(paths) != expected:
         there = first_few(sorted(map(str, paths.values())))
         raise SignalError(f"observation {number}: a shard is missing, or there twice (there: {there})")
 
 
-def _shard_table(shard, path):
+def _content(shard: schema.Shard, path: Path) -> tuple[bytes, bytes | None]:
+    """Bytes of a shard, and of the checksums that lie by it."""
     sums = path.with_name(Path(shard.checksums_path).name)
-    if sums.is_file():
-        digests = shards.parse_checksums(sums.read_bytes(), shard.checksums_path)
+    with raised_as(SignalError, path):
+        return path.read_bytes(), sums.read_bytes() if sums.is_file() else None
+
+
+def _shard_table(shard: schema.Shard, content: bytes, sums: bytes | None) -> pa.Table:
+    if sums is not None:
+        digests = shards.parse_checksums(sums, shard.checksums_path)
         if shard.path not in digests:
-            raise SignalError(f"{path} is not in {sums.name}")
+            raise SignalError(f"{shard.path} is not in {Path(shard.checksums_path).name}")
         shard = shard._replace(sha256=digests[shard.path])
-    return shards.decode(path.read_bytes(), shard, schema.SIGNAL_COLUMNS)
+    return shards.decode(content, shard, tuple(schema.SIGNAL_COLUMNS))
 
 
-def _refuse_holes(found):
+def _refuse_holes(found: Observation) -> None:
     """Raise SignalError for values that are missing or not finite: a shard of ours cannot hold them."""
     for name in found.table.column_names:
         column = found.table[name]
