@@ -5,10 +5,10 @@ import pytest
 from cleanlab.rank import get_label_quality_scores
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from datamap.errors import SignalError
-from datamap.labels import mislabel
-from datamap.signals import compute
+from datamap.labels import counting, mislabel
 from datamap.summaries import dynamics
 
 
@@ -19,18 +19,19 @@ def evidence_of(probs, labels, held_out=None, **more):
     p = probs[:, np.arange(len(labels)), labels]
     others = np.array([[max(np.delete(row, y)) for row, y in zip(o, labels, strict=True)] for o in probs])
     geometric = np.exp(np.log(np.maximum(probs, 1e-300)).mean(axis=0))
-    return mislabel.Evidence(
+    evidence = mislabel.Evidence(
         labels=labels,
         wrong=(~correct).sum(axis=1),
         avg_probs=p.mean(axis=0),
         correct_times=correct.sum(axis=0),
         forgetting_times=dynamics.forgetting_times(correct),
         margin_mean=(np.log(p + 1e-300) - np.log(others + 1e-300)).mean(axis=0),
-        probs=probs.mean(axis=0),
         pooled=geometric / geometric.sum(axis=1, keepdims=True),
+        first=probs[0],
         held_out=held_out,
         **more,
     )
+    return mislabel.with_opinion(evidence)
 
 
 def random_evidence(samples=60, classes=3, seed=0, held_out=True, **more):
@@ -41,11 +42,15 @@ def random_evidence(samples=60, classes=3, seed=0, held_out=True, **more):
     return evidence_of(probs, labels, unseen, **more)
 
 
+# What a run needs besides its own observations.
+NEEDS_FOLDS, NEEDS_TEXTS = ("confident_learning",), ("linear", "neighbours", "overlap")
+
+
 @given(st.integers(1, 40), st.integers(2, 5), st.integers(0, 10**6), st.booleans())
 def test_every_score_is_in_0_to_1_whatever_the_numbers(samples, classes, seed, held_out):
     known = random_evidence(samples, classes, seed, held_out)
     for name, score in mislabel.SCORES.items():
-        if name != "confident_learning":  # below: cleanlab wants all classes among the labels
+        if name not in NEEDS_FOLDS + NEEDS_TEXTS:  # below: cleanlab wants all classes among the labels
             values = score(known)
             assert values.shape == (samples,)
             assert ((values >= 0) & (values <= 1)).all(), name
@@ -59,60 +64,83 @@ def test_a_flipped_label_scores_highest(name):
     truth = labels.copy()
     truth[3] = 0
     probs = np.stack([sure[truth]] * 4)
-    scores = mislabel.SCORES[name](evidence_of(probs, labels, sure[truth]))
+    texts = dict.fromkeys(NEEDS_TEXTS, sure[truth])
+    scores = mislabel.SCORES[name](evidence_of(probs, labels, sure[truth], texts=texts))
     assert scores.argmax() == 3
     assert scores[3] > 0.5 > np.delete(scores, 3).max()
 
 
-@pytest.mark.parametrize("name", mislabel.SCORES)
+@pytest.mark.parametrize("name", [name for name in mislabel.SCORES if name not in NEEDS_TEXTS])
 def test_scores_do_not_depend_on_the_order_of_samples(name):
     known = random_evidence()
     order = np.random.default_rng(1).permutation(60)
     mixed = {
         k: v[order] if isinstance(v, np.ndarray) and len(v) == 60 else v for k, v in known._asdict().items()
     }
-    again = mislabel.SCORES[name](mislabel.Evidence(**mixed))
-    assert again == pytest.approx(mislabel.SCORES[name](known)[order])
+    again = mislabel.SCORES[name](mislabel.with_opinion(mislabel.Evidence(**mixed)))
+    assert again == pytest.approx(mislabel.SCORES[name](known)[order], abs=1e-3)
 
 
-def test_class_adjusted_is_what_cleanlab_takes_its_margin_of():
-    known = random_evidence(200, 4)
-    expected = get_label_quality_scores(
-        known.labels, known.held_out, method="normalized_margin", adjust_pred_probs=True
+def test_held_out_scores_are_cleanlabs_own():
+    known = random_evidence(200, 4, texts={"linear": random_evidence(200, 4, seed=1).held_out})
+    for score, probs in (
+        (mislabel.confident_learning, known.held_out),
+        (mislabel.linear, known.texts["linear"]),
+    ):
+        assert score(known) == pytest.approx(1 - get_label_quality_scores(known.labels, probs))
+
+
+def test_a_witness_at_chance_has_no_vote():
+    """Beside one that knows the labels, a guesser changes nothing, however sure it is."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 900)
+    knows = (
+        0.25 + 0.25 * np.eye(3)[np.where(generator.random(900) < 0.8, labels, generator.integers(0, 3, 900))]
     )
-    adjusted = mislabel.class_adjusted(known.held_out, known.labels)
-    assert (1 + mislabel.label_margin(adjusted, known.labels)) / 2 == pytest.approx(expected)
-    assert mislabel.confident_learning(known) == pytest.approx(1 - expected)
+    guesses = 0.02 + 0.94 * np.eye(3)[generator.integers(0, 3, 900)]
+    both = mislabel.with_opinion(evidence_of([guesses], labels, guesses, texts={"linear": knows}))
+    assert both.opinion.weights["linear"] > 1
+    assert both.opinion.weights["folds"] < 0.05
+    assert both.opinion.weights["run"] < 0.05
+    alone = mislabel.with_opinion(evidence_of([guesses], labels, texts={"linear": knows}))
+    assert mislabel.combined(both) == pytest.approx(mislabel.combined(alone), abs=0.05)
 
 
-def test_class_adjusted_does_without_a_class_that_no_label_names():
-    probs = np.full((4, 3), 1 / 3)
-    assert mislabel.class_adjusted(probs, np.array([0, 0, 1, 1])) == pytest.approx(probs)
+def test_what_is_learnt_by_heart_has_no_vote():
+    """The run's late observations know all labels; only the first one speaks, and no louder than it is."""
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 2, 600)
+    labels = np.where(generator.random(600) < 0.1, 1 - truth, truth)
+    sees = np.where(generator.random(600) < 0.85, truth, 1 - truth)
+    heart, witness = 0.01 + 0.98 * np.eye(2)[labels], 0.15 + 0.7 * np.eye(2)[sees]
+    known = evidence_of([np.full((600, 2), 0.5), heart, heart, heart], labels, witness)
+    assert known.opinion.weights["folds"] == pytest.approx(1, abs=0.2)
+    assert roc_auc_score(labels != truth, mislabel.combined(known)) > 0.8
+    assert evidence_of([heart], labels, witness).opinion.weights["run"] <= 1
 
 
-def test_a_class_of_many_wrong_labels_does_not_look_worse_than_it_is():
-    """Each class's model is sure to another degree: 0.9 and 0.6 are both what is usual there."""
-    probs = np.array([[0.9, 0.1]] * 5 + [[0.4, 0.6]] * 5)
-    labels = np.array([0] * 5 + [1] * 5)
-    scores = mislabel.combined(evidence_of([probs], labels, probs))
-    plain = 1 - probs[np.arange(10), labels]
-    assert scores[5] - scores[0] < plain[5] - plain[0]
-
-
-def test_one_sure_no_counts_more_than_many_doubts():
+def test_a_run_without_other_witnesses_is_its_own():
     """In the geometric mean 0.001 and 0.9 are less than 0.4 and 0.4; in the arithmetic one they are more."""
     of_label = np.array([[0.001, 0.4], [0.9, 0.4]])
     probs = np.stack([of_label, 1 - of_label], axis=2)
-    scores = mislabel.combined(evidence_of(probs, [0, 0], np.full((2, 2), 0.5)))
+    scores = mislabel.combined(evidence_of(probs, [0, 0]))
     assert scores[0] > scores[1]
 
 
 def test_combined_without_probabilities_is_confidence():
-    known = random_evidence()._replace(probs=None, pooled=None, held_out=None, margin_mean=None)
-    assert mislabel.distribution(known) is None
+    known = random_evidence()._replace(pooled=None, first=None, held_out=None, margin_mean=None)
+    known = mislabel.with_opinion(known)
+    assert known.opinion is None
     assert mislabel.combined(known) == pytest.approx(1 - known.avg_probs)
+    assert counting.estimate(known).high >= (known.avg_probs < 0.5).sum()
     with pytest.raises(SignalError, match="score=aum needs the probabilities of all classes"):
         mislabel.aum(known)
+
+
+@pytest.mark.parametrize("name", NEEDS_TEXTS)
+def test_scores_of_texts_need_texts(name):
+    with pytest.raises(SignalError, match=f"score={name} needs .* can tell nothing"):
+        mislabel.SCORES[name](random_evidence())
 
 
 def test_aum_is_one_half_at_the_threshold_samples_99th_percentile():
@@ -142,24 +170,31 @@ def test_precision_at_counts_the_first():
     assert mislabel.precision_at(scores, positive, 3) == pytest.approx(2 / 3)
 
 
-def test_the_estimate_lies_between_what_late_and_early_models_contradict():
-    """100 samples, 20 of them wrong: contradicted at first, learnt by heart at last."""
-    labels = np.arange(100) % 2
-    truth = np.where(np.arange(100) < 20, 1 - labels, labels)
-    sure = np.array([[0.9, 0.1], [0.1, 0.9]])
-    probs = np.stack([sure[truth], sure[truth], sure[truth], sure[labels]])
-    about = mislabel.estimate(evidence_of(probs, labels))
-    assert about.estimate == 20
-    assert (about.low, about.high) == (0, 20 + int(1.645 * np.sqrt(20)))
-    late = mislabel.estimate(evidence_of(probs[:3], labels))
-    assert (late.low, late.high) == (20 - int(1.645 * np.sqrt(20)), 20 + int(1.645 * np.sqrt(20)))
-    unseen = sure[np.where(np.arange(100) < 30, 1 - labels, labels)]
-    assert mislabel.estimate(evidence_of(probs, labels, unseen)).high == 30 + int(1.645 * np.sqrt(30))
+def judged(count, noise, accuracy, seed=0, classes=2):
+    """(evidence with `noise` wrong labels, how many): one witness, right in `accuracy` of them, and surer there."""
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(0, classes, count)
+    other = (truth + generator.integers(1, classes, count)) % classes
+    labels = np.where(generator.random(count) < noise, other, truth)
+    right = generator.random(count) < accuracy
+    sureness = np.where(right, generator.beta(5, 1, count), generator.beta(1, 3, count))
+    p = 1 / classes + (1 - 1 / classes) * 0.95 * sureness
+    probs = np.full((count, classes), 1.0) * ((1 - p) / (classes - 1))[:, None]
+    probs[np.arange(count), np.where(right, truth, other)] = p
+    return evidence_of([np.full((count, classes), 1 / classes)], labels, probs), int((labels != truth).sum())
 
 
-def test_the_margins_of_signals_are_those_of_the_evidence():
-    known = random_evidence(10, 3)
-    outputs = compute.Outputs(known.labels, None, known.probs, compute.log_of(known.probs))
-    assert (
-        np.sign(compute.margin(outputs)) == np.sign(mislabel.label_margin(known.probs, known.labels))
-    ).all()
+@pytest.mark.parametrize("classes", [2, 20])
+@pytest.mark.parametrize("noise", [0.05, 0.1, 0.2])
+def test_the_estimate_counts_what_the_surest_predictions_contradict(noise, classes):
+    known, wrong = judged(3000, noise, 0.85, classes=classes)
+    about = counting.estimate(known)
+    assert about.known
+    assert about.estimate == pytest.approx(wrong, rel=0.35)
+    assert about.low <= wrong <= about.high
+
+
+def test_what_nothing_foretells_cannot_be_counted():
+    assert not counting.estimate(random_evidence(1000)).known
+    half_wrong, _ = judged(1000, 0.45, 0.9)
+    assert not counting.estimate(half_wrong).known

@@ -56,6 +56,9 @@ ZH = {
     "; forgotten {n} ×": "；遗忘 {n} 次",
     "; the model says {name} ({p})": "；模型认为是 {name}（{p}）",
     "; models that never saw it say {name} ({p})": "；未见过该样本的模型认为是 {name}（{p}）",
+    "; its characters say {name} ({p})": "；从用字看是 {name}（{p}）",
+    "; similar texts say {name} ({p})": "；相似的文本是 {name}（{p}）",
+    "; what both texts share says {name} ({p})": "；从两段文本的共同之处看是 {name}（{p}）",
     # explorer
     "x": "横轴",
     "y": "纵轴",

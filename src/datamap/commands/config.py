@@ -167,7 +167,11 @@ class RegionsConfig:
 @dataclass
 class DiagnoseConfig:
     run_id: str = MISSING
-    score: str = number(choices=("combined", "confidence", "aum", "forgetting", "confident_learning"))
+    score: str = number(
+        choices=(
+            "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "neighbours", "overlap"
+        )
+    )  # fmt: skip
     texts: bool = MISSING
     lang: str = number(choices=("en", "zh"))
     regions: RegionsConfig = field(default_factory=RegionsConfig)
@@ -183,6 +187,7 @@ class CurateConfig:
     threshold: float | None = number(low=0, high=1)
     corrections: str | None = MISSING
     balance: bool = MISSING
+    drop_classes: bool = MISSING
     diagnose: DiagnoseConfig = field(default_factory=DiagnoseConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 

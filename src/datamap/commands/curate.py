@@ -34,6 +34,7 @@ BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
 # Keys that a training on the curated file takes over; what it trains on is another file.
 CARRIED = ("model", "seed", "trainer", "signals", "log_text", "plot.live")
+HALF = 0.5  # of a class, at least, stays where only the estimate says how many samples go
 DEFAULT_SCORE = "combined"  # as in conf/diagnose.yaml
 FROM_TAG = "datamap.curated_from"
 
@@ -57,7 +58,7 @@ def curate(config: CurateConfig) -> Run:
             "train without log_text=false, import with texts=, record with samples="
         )
     samples = _samples(source, config)
-    choice = _choice(source, samples, config)
+    choice = _sparing(samples, _choice(source, samples, config), config)
     if config.balance:
         choice = curation.balanced(choice)
     choice, gone = _without_lone(samples, choice)
@@ -87,6 +88,23 @@ def _check(config):
         raise ConfigError("share and threshold: give one of them")
     if config.keep == "corrected" and not config.corrections:
         raise ConfigError("keep=corrected needs corrections=<an edited diagnosis.tsv>")
+
+
+def _sparing(samples, choice, config):
+    """The choice without the loss of a class, and by estimate alone of no more than half of one; says so."""
+    if config.drop_classes or config.keep == "corrected":
+        return choice
+    by_score = config.keep in BY_SCORE
+    order = -samples["place"].to_numpy(float) if by_score else choice.order
+    share = HALF if by_score and config.share is None and config.threshold is None else 0
+    choice, spared = curation.with_every_class(choice, samples["label"].to_numpy(object), order, share)
+    if spared:
+        what = "half of the samples" if share else "two samples"
+        say(
+            f"note: of class {first_few(spared)} the rule would leave fewer: {what} stay as they are, the least "
+            "doubtful (drop_classes=true: not)"
+        )
+    return choice
 
 
 def _without_lone(samples, choice):
@@ -169,7 +187,13 @@ def _count(source, samples, config):
     if config.share is not None:
         return round(config.share * len(samples))
     if config.keep in BY_SCORE:
-        return int(source.metrics()["mislabelled/estimate"])
+        found = source.metrics()
+        if not found.get("mislabelled/known", 1):
+            raise ConfigError(
+                f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known, as nothing "
+                "foretells unseen labels well enough; give share= or threshold="
+            )
+        return int(found["mislabelled/estimate"])
     return round(len(samples) / 3)
 
 

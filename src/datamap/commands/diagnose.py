@@ -6,19 +6,20 @@ datamap diagnose run_id=latest regions=quantile   regions by quantiles instead o
 """
 
 import numpy as np
-import pyarrow as pa
 
 from datamap import schema
 from datamap.commands.config import DiagnoseConfig, yaml
-from datamap.commands.inputs import extra_signals_of, observed_as_summarized, summary_of
+from datamap.commands.evidence import of_run as evidence_of
+from datamap.commands.inputs import summary_of
+from datamap.commands.memorised import metrics as memorisation_metrics
+from datamap.commands.memorised import note
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
+from datamap.labels.counting import estimate
 from datamap.log import say
 from datamap.maps import regions
 from datamap.program import invocation
-from datamap.signals import class_probs, shards
-from datamap.signals.observations import Observations
 from datamap.summaries import tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
@@ -48,9 +49,9 @@ def diagnose(config: DiagnoseConfig) -> Run:
 def diagnose_run(run, config, next_step=True):
     """The same for a run that was looked up; `next_step` tells what to do with the diagnosis."""
     samples, _ = summary_of(run, config, COLUMNS)
-    evidence = _evidence(run, samples, config.score)
+    evidence, memorised = evidence_of(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
-    about = mislabel.estimate(evidence)
+    about = estimate(evidence)
     content = run.artifacts.find(schema.SAMPLES_FILE)
     frame = diagnosis.table(
         samples,
@@ -65,33 +66,46 @@ def diagnose_run(run, config, next_step=True):
     run.log_config("diagnose", yaml(config))
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
     metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
-    run.log_metrics(metrics, max(run.committed()))
+    run.log_metrics(
+        {**metrics, **_of_witnesses(evidence), **memorisation_metrics(memorised)}, max(run.committed())
+    )
     run.describe(descriptions.of_run(len(samples), run.metrics()))
-    _warn(evidence)
-    _say(run, frame, about, measured)
+    _warn(evidence, about, memorised)
+    _say(run, frame, evidence, about, measured)
     if next_step and content:
-        say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=clean')}")
+        told = [] if about.known else ["share=0.05"]
+        say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=clean', *told)}")
 
 
 def _class_names(run, evidence):
     """Class names by index; a class without a name has its index."""
     names = run.class_names()
-    known = 0 if evidence.probs is None else evidence.probs.shape[1]
+    known = 0 if evidence.pooled is None else evidence.pooled.shape[1]
     count = max(known, int(evidence.labels.max()) + 1)
     return names + tuple(str(k) for k in range(len(names), count))
 
 
-def _warn(evidence):
-    """Say so where the models learnt too little to contradict anybody."""
+def _of_witnesses(evidence):
+    """{metric: value} of each witness that never saw the labels."""
+    found: dict[str, float] = {}
+    for name, (accuracy, weight) in mislabel.judges(evidence).items():
+        found |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
+    return found
+
+
+def _warn(evidence, about, memorised):
+    """Say so where the model learns by heart, or nothing tells wrong labels."""
+    if memorised:
+        say(note(memorised))
     total = len(evidence.labels)
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
     enough = common + LEARNT * (1 - common)
     if evidence.held_out is not None:
-        unseen = (evidence.held_out.argmax(axis=1) == evidence.labels).mean()
+        unseen, _ = mislabel.judges(evidence)["folds"]
         if unseen < enough <= right:
             say(
                 f"note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class "
-                f"has {common:.0%}: they tell little (more data, more epochs, more data.folds)"
+                f"has {common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)"
             )
     if right < enough:
         say(
@@ -99,37 +113,15 @@ def _warn(evidence):
             f"commonest class has {common:.0%}: it learnt too little to tell wrong labels (train longer, or with "
             "another learning rate)"
         )
-
-
-def _evidence(run, samples, score):
-    """`mislabel.Evidence` of the run's samples, in the order of its summary."""
-    whole, allow_missing = observed_as_summarized(run)
-    ids = pa.array(samples["id"])
-    inside = class_probs.read(run.artifacts, whole, allow_missing).ordered(ids, schema.SIGNALS_DIR)
-    held_out = extra_signals_of(run, schema.HOLDOUT_DIR)
-    threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
-    return mislabel.Evidence(
-        labels=samples["label"].to_numpy(),
-        wrong=inside.wrong,
-        avg_probs=samples["avg_probs"].to_numpy(),
-        correct_times=samples["correct_times"].to_numpy(),
-        forgetting_times=samples["forgetting_times"].to_numpy(),
-        margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
-        probs=inside.probs,
-        pooled=inside.pooled,
-        held_out=_held_out(run, held_out, ids) if held_out else None,
-        threshold_margins=_margins(run, threshold) if threshold else None,
-    )
-
-
-def _held_out(run, whole, ids):
-    return class_probs.read(run.artifacts, whole).ordered(ids, schema.HOLDOUT_DIR).probs
-
-
-def _margins(run, whole):
-    """Mean margins of the threshold samples."""
-    tables = ((number, shards.read(run.artifacts, parts)) for number, parts in whole.items())
-    return Observations.from_tables(tables).further["margin"].mean(axis=0)
+    if not evidence.unseen:
+        say(
+            "note: nothing that never saw the labels can judge them (no texts, no folds): train with data.folds=3"
+        )
+    if not about.known:
+        say(
+            "note: how many labels are wrong cannot be known: nothing foretells unseen labels well enough. Read the "
+            "list from the top, and give curate a share= or threshold="
+        )
 
 
 def _limits(options, samples):
@@ -155,16 +147,23 @@ def _measured(s_label, scores):
     }
 
 
-def _say(run, frame, about, measured):
+def _say(run, frame, evidence, about, measured):
     say(
         f"{schema.DIAGNOSIS_FILE}: {len(frame):,} samples, likeliest wrong first, logged into run {run.run_id}"
     )
-    say(f"  about {about.estimate:,} labels are wrong ({about.low:,} to {about.high:,})")
+    unknown = "" if about.known else ", if that can be known"
+    say(f"  about {about.estimate:,} labels are wrong ({about.low:,} to {about.high:,}){unknown}")
+    judges = mislabel.judges(evidence).items()
+    if judges:
+        said = ", ".join(
+            f"{name} in {accuracy:.0%} (weight {weight:.2f})" for name, (accuracy, weight) in judges
+        )
+        say(f"  right about labels that they never saw: {said}")
     counts = frame["region"].value_counts()
     say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in diagnosis.REGIONS))
     for row in frame.head(SHOWN).to_dict("records"):
         texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
-        say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '?'}  {row['id']}  {texts}".rstrip())
+        say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {texts}".rstrip())
     if measured:
         found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
         say(f"  planted dirty samples: {found}")

@@ -139,6 +139,27 @@ def balanced(choice):
     return choice._replace(kept=choice.kept & (rank <= counts.min()))
 
 
+def with_every_class(choice, labels, order, share):
+    """(the choice with `share` of each class's samples left as they were, at least; names of classes that had fewer).
+
+    Args:
+        labels: object array (samples,), the class names before the rule.
+        order: float (samples,); of a class those of lowest order stay.
+        share: 0 to 1; two samples stay of each class all the same, where it has so many.
+    """
+    kept, new, spared = choice.kept.copy(), choice.labels.copy(), []
+    as_before = kept & (new == labels)
+    for label in dict.fromkeys(labels):
+        own = np.flatnonzero(labels == label)
+        missing = max(min(2, len(own)), int(np.ceil(share * len(own)))) - int(as_before[own].sum())
+        if missing > 0:
+            away = own[~as_before[own]]
+            back = away[np.argsort(order[away], kind="stable")[:missing]]
+            kept[back], new[back] = True, labels[back]
+            spared.append(label)
+    return choice._replace(kept=kept, labels=new), spared
+
+
 def without_lone(choice):
     """(the choice without the samples that would be the only one of their class, names of those classes).
 

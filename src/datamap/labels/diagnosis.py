@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from datamap.labels import mislabel
 from datamap.translations import word
 
 REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.of` numbers them
@@ -21,18 +20,18 @@ def table(summary, evidence, scores, regions, names, texts, lang="en"):
         texts: {column name: list of str}, may be empty.
         lang: of the column `why`.
     Returns:
-        columns id, score (4 digits), label (given), proposed (label of largest probability all in all, "" where no
-        probabilities were recorded), the texts', region, why.
+        columns id, score (4 digits), label (given), proposed (another label, of largest probability all in all; ""
+        where the given one has that, or no probabilities are known), the texts', region, why.
     """
     names = np.array(names, object)
-    probs = mislabel.distribution(evidence)
-    proposed = None if probs is None else probs.argmax(axis=1)
+    opinion = evidence.opinion
+    proposed = evidence.labels if opinion is None else opinion.probs.argmax(axis=1)
     frame = pd.DataFrame(
         {
             "id": summary["id"],
             "score": np.round(scores, 4),
             "label": names[evidence.labels],
-            "proposed": "" if proposed is None else names[proposed],
+            "proposed": np.where(proposed == evidence.labels, "", names[proposed]),
             **texts,
             "region": np.array(REGIONS, object)[regions],
             "why": _why(evidence, proposed, names, lang),
@@ -52,9 +51,13 @@ def _why(evidence, proposed, names, lang):
     for row in np.flatnonzero(evidence.forgetting_times):
         times = int(evidence.forgetting_times[row])
         reasons[row] += word("; forgotten {n} ×", lang, n=times)
+    texts = evidence.texts or {}
     sources = (
-        (evidence.probs, "; the model says {name} ({p})"),
+        (evidence.pooled, "; the model says {name} ({p})"),
         (evidence.held_out, "; models that never saw it say {name} ({p})"),
+        (texts.get("linear"), "; its characters say {name} ({p})"),
+        (texts.get("neighbours"), "; similar texts say {name} ({p})"),
+        (texts.get("overlap"), "; what both texts share says {name} ({p})"),
     )
     for probs, text in sources:
         if probs is not None:

@@ -5,18 +5,21 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.errors import SignalError
+from datamap.labels.pool import Pool, pooled
 from datamap.signals.compute import of_label
+
+RUN = "run"  # the run's own model, as a witness
 
 
 class Evidence(NamedTuple):
     """What is known of N samples, from T observations of C classes.
 
     `labels` are the given labels, int64 (N,). `avg_probs`, `margin_mean`, `correct_times` and
-    `forgetting_times` are columns of the summary, (N,). `probs` is the mean over observations of the
-    predicted distribution, float (N, C), `pooled` its geometric mean, and `held_out` the mean of models that
-    never saw the sample.
-    `wrong` is how many samples were predicted wrong at each observation, int (T,). `threshold_margins`
-    are the mean margins of threshold samples, (M,). None = not known.
+    `forgetting_times` are columns of the summary, (N,). `pooled` is the geometric mean over observations of the
+    predicted distribution, float (N, C), `first` that of the first observation. Of models that never saw the sample
+    are `held_out`, the mean over the folds' observations, and `texts`, {witness: (N, C)}, what `witnesses.unseen`
+    gives. `wrong` is how many samples were predicted wrong at each observation, int (T,). `threshold_margins`
+    are the mean margins of threshold samples, (M,). `opinion` is what `opinion` makes of all that. None = not known.
     """
 
     labels: np.ndarray
@@ -25,70 +28,55 @@ class Evidence(NamedTuple):
     correct_times: np.ndarray
     forgetting_times: np.ndarray
     margin_mean: np.ndarray | None = None
-    probs: np.ndarray | None = None
     pooled: np.ndarray | None = None
+    first: np.ndarray | None = None
     held_out: np.ndarray | None = None
+    texts: dict | None = None
     threshold_margins: np.ndarray | None = None
+    opinion: Pool | None = None
+
+    @property
+    def unseen(self):
+        """{witness: (N, C)} of the models that never saw the sample's label."""
+        folds = {} if self.held_out is None else {"folds": self.held_out}
+        return {**(self.texts or {}), **folds}
 
 
-def label_margin(probs, labels):
-    """Probability of the given label minus the largest other one, in [−1, 1].
+def with_opinion(evidence):
+    """The evidence with its `opinion`, the `Pool` of what is known of each sample's class; None without any.
 
-    Args:
-        probs: (samples, classes) distributions.
-        labels: int (samples,).
-    Returns:
-        float array (samples,); below 0 where another class is likelier than the given one.
-
-    >>> label_margin(np.array([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1]))
-    array([ 0.5, -0.5])
+    The witnesses that never saw the sample are weighed by how well they foretell the given labels (`pool.pooled`).
+    The run itself has seen them all, and its late observations know them by heart: only its first one counts, made
+    when each label was seen once, and no more than it says. A run without other witnesses is its own: its
+    geometric mean, in which one sure "no" counts much, as in AUM.
     """
-    others = np.array(probs, np.float64)
-    np.put_along_axis(others, labels[:, None], -np.inf, axis=1)
-    return of_label(probs, labels) - others.max(axis=1)
+    unseen = evidence.unseen
+    if not unseen:
+        alone = evidence.pooled
+        return evidence._replace(
+            opinion=None if alone is None else Pool(np.asarray(alone, np.float64), {RUN: 1.0})
+        )
+    if evidence.first is not None:
+        unseen[RUN] = evidence.first
+    return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: 1.0}))
 
 
-def class_adjusted(probs, labels):
-    """Distributions from which what the model is usually sure of each class is taken off.
-
-    A class whose labels are often wrong gets less probability throughout, so that its samples look worse
-    than they are. Confident learning therefore compares with the class's mean (Northcutt et al. 2021,
-    eq. 2): here each class's probability is lessened by that mean, plus the largest mean of all.
-
-    Args:
-        probs: (samples, classes) distributions of models that did not see the samples.
-        labels: int (samples,) given labels.
-    Returns:
-        float array (samples, classes), rows sum to 1; where a class has no sample its mean counts as the largest.
-    """
-    counts = np.bincount(labels, minlength=probs.shape[1])
-    sums = np.bincount(labels, of_label(probs, labels), minlength=probs.shape[1])
-    means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-    means = np.where(counts > 0, means, np.nanmax(means))
-    shifted = probs - means + means.max()
-    return shifted / shifted.sum(axis=1, keepdims=True)
-
-
-def distribution(evidence):
-    """What the models say of each sample, all in all: float (N, C), or None where no probabilities were recorded.
-
-    The mean of two: what the run says throughout (the geometric mean, in which one sure "no" counts much, as in
-    AUM), and the class-adjusted mean of models that never saw the sample, or without folds of the run itself.
-    """
-    if evidence.probs is None:
-        return None
-    unseen = evidence.probs if evidence.held_out is None else evidence.held_out
-    return (evidence.pooled + class_adjusted(unseen, evidence.labels)) / 2
+def judges(evidence):
+    """{witness: (share of the samples in which it is right, none of which it has seen; its weight)}."""
+    return {
+        name: (float((probs.argmax(axis=1) == evidence.labels).mean()), evidence.opinion.weights[name])
+        for name, probs in evidence.unseen.items()
+    }
 
 
 def combined(evidence):
-    """(1 − margin) / 2 of `distribution`: above 0.5 where another class is likelier than the given one.
+    """1 - probability of the given label in the `opinion` of all witnesses, each weighed by what it foretells.
 
-    Ours; chosen by benchmarks/detect.py among some twenty ways to put the signals together. Where no
-    probabilities of all classes were recorded it is `confidence`.
+    Ours; chosen by benchmarks/detect.py. Where no probabilities of all classes are known it is `confidence`.
     """
-    probs = distribution(evidence)
-    return confidence(evidence) if probs is None else (1 - label_margin(probs, evidence.labels)) / 2
+    if evidence.opinion is None:
+        return confidence(evidence)
+    return 1 - of_label(evidence.opinion.probs, evidence.labels)
 
 
 def confidence(evidence):
@@ -122,21 +110,50 @@ def forgetting(evidence):
 
 
 def confident_learning(evidence):
-    """1 − cleanlab's label quality (class-adjusted normalized margin; Northcutt et al. 2021) of held-out samples.
+    """1 − cleanlab's label quality (self-confidence; Northcutt et al. 2021) in what models said of unseen samples.
+
+    Not class-adjusted: that takes off what weak models are usually sure of, which hides wrong labels in rare classes.
 
     Raises:
         SignalError: the run has no folds.
     """
-    from cleanlab.rank import get_label_quality_scores
-
     if evidence.held_out is None:
         raise SignalError(
             "score=confident_learning needs what models say of samples that they never saw, of all folds; "
             "train with data.folds=5"
         )
-    return 1 - get_label_quality_scores(
-        evidence.labels, evidence.held_out, method="normalized_margin", adjust_pred_probs=True
-    )
+    return _self_confidence(evidence.held_out, evidence)
+
+
+def linear(evidence):
+    """The same of a held-out linear model on n-grams of characters."""
+    return _self_confidence(_of_texts(evidence, "linear"), evidence)
+
+
+def neighbours(evidence):
+    """The same of the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); single texts only."""
+    return _self_confidence(_of_texts(evidence, "neighbours"), evidence)
+
+
+def overlap(evidence):
+    """The same of held-out boosted trees on what both texts of a pair share; pairs only."""
+    return _self_confidence(_of_texts(evidence, "overlap"), evidence)
+
+
+def _self_confidence(probs, evidence):
+    from cleanlab.rank import get_label_quality_scores
+
+    return 1 - get_label_quality_scores(evidence.labels, np.asarray(probs, np.float64))
+
+
+def _of_texts(evidence, name):
+    found = evidence.texts or {}
+    if name not in found:
+        raise SignalError(
+            f"score={name} needs {'text pairs' if name == 'overlap' else 'texts'} in the run, "
+            f"which can tell {', '.join(found) or 'nothing'} (train without log_text=false, record with samples=)"
+        )
+    return found[name]
 
 
 # Name → score of each sample, float (N,) in [0, 1]: the higher, the likelier the label is wrong.
@@ -146,37 +163,10 @@ SCORES = {
     "aum": aum,
     "forgetting": forgetting,
     "confident_learning": confident_learning,
+    "linear": linear,
+    "neighbours": neighbours,
+    "overlap": overlap,
 }
-
-
-class Estimate(NamedTuple):
-    """How many labels are wrong: about `estimate`, in the range `low` to `high`."""
-
-    estimate: int
-    low: int
-    high: int
-
-
-def estimate(evidence):
-    """Estimate how many labels are wrong, from how the models contradict them.
-
-    About as many as have a `combined` score above 0.5. The low end are those that the last observation
-    contradicts: by then a model has also learnt wrong labels by heart. The high end are those that held-out
-    models contradict, or without folds those that the observation a quarter of the way contradicts: by then a model
-    knows what samples have in common, but no single sample (Arpit et al. 2017). Both ends are moved outwards by
-    1.645 √n, the 90 % sampling error of a count. docs/detection.md says how often the truth lay within.
-
-    Returns:
-        `Estimate`.
-    """
-    wrong, last = int((combined(evidence) > 0.5).sum()), int(evidence.wrong[-1])
-    if evidence.held_out is None:
-        early = int(evidence.wrong[-(-len(evidence.wrong) // 4) - 1])
-    else:
-        early = int((label_margin(evidence.held_out, evidence.labels) < 0).sum())
-    low, high = min(wrong, last, early), max(wrong, last, early)
-    sampling = (1.645 * np.sqrt([low, high])).astype(int)
-    return Estimate(wrong, max(0, low - int(sampling[0])), min(len(evidence.labels), high + int(sampling[1])))
 
 
 def precision_at(scores, positive, count):

@@ -30,7 +30,7 @@ class ClassProbs(NamedTuple):
         Raises:
             SignalError: a sample is not there; `where` is what is named.
         """
-        if self.probs is None or ids.equals(self.ids):
+        if self.probs is None or self.pooled is None or ids.equals(self.ids):
             return self
         rows = align.rows(ids, self.ids)
         if (rows < 0).any():

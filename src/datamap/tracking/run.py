@@ -238,6 +238,10 @@ class Run:
         """{observation number: rows} of the observations that were committed; of another metric: {step: value}."""
         return {entry.step: int(entry.value) for entry in self._history(metric)}
 
+    def history(self, metric: str) -> dict[int, float]:
+        """{step: value} of a metric; {} where it was never logged."""
+        return {entry.step: entry.value for entry in self._history(metric)}
+
     def _history(self, metric: str) -> list[Any]:
         with translated_errors(f"run {self.run_id}: metric {metric}"):
             return self.client.get_metric_history(self.run_id, metric)

@@ -1,0 +1,27 @@
+"""What a run's own metrics say of learning by heart, and what users are told of it."""
+
+from datamap.labels.memorisation import Memorisation, memorisation
+from datamap.tracking.run import Run
+
+SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observation
+
+
+def of_run(run: Run) -> Memorisation | None:
+    """From training accuracy and accuracy on development data; None where the run lacks one of them."""
+    return memorisation(run.history(SEEN), run.history(UNSEEN))
+
+
+def note(found: Memorisation) -> str:
+    """One line: what is seen, and what to do."""
+    return (
+        f"note: from observation {found.number} on the model learns labels by heart (in the end it knows "
+        f"{found.seen:.0%} of the samples it is trained on, and {found.unseen:.0%} of others), wrong ones too: "
+        f"trust the map of early observations (summarize until={max(1, found.number - 1)}), or train with fewer epochs"
+    )
+
+
+def metrics(found: Memorisation | None) -> dict[str, float]:
+    """{metric: value}; {} where nothing was found."""
+    if found is None:
+        return {}
+    return {"memorisation/from_observation": found.number, "memorisation/gap": found.seen - found.unseen}

@@ -1,0 +1,79 @@
+"""How many labels are wrong, and whether anything can tell."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from datamap.signals.compute import FLOOR, of_label
+
+SUREST = 0.15  # of the predictions of each class: the share that tells how many labels are wrong
+
+
+class Estimate(NamedTuple):
+    """How many labels are wrong: about `estimate`, in the range `low` to `high`; `known` = whether that tells much."""
+
+    estimate: int
+    low: int
+    high: int
+    known: bool
+
+
+def estimate(evidence):
+    """Estimate how many labels are wrong, from how often the surest predictions are contradicted.
+
+    Where a good model is surest it is right, so that the share of given labels that contradict it there is the
+    share of wrong ones (anchor points: Liu and Tao 2016, sec. 4; Patrini et al. 2017): the surest `SUREST` of
+    each class, by the `opinion` of all witnesses. What is wrong only near the classes' border does not show there:
+    the high end goes two thirds of the way to all that the opinion contradicts. A weak model errs even where it
+    is surest: the low end is half of that share. Both are moved outwards by the 90 % sampling error.
+    docs/detection.md says how often the truth lay within.
+
+    Nothing is known where the opinion foretells the given labels no better than their frequencies do (by less than
+    three standard errors), or where even the surest predictions are contradicted half as often as guesses.
+
+    Returns:
+        `Estimate`; where no probabilities of all classes are known, of what the observations predicted wrong.
+    """
+    labels, total = evidence.labels, len(evidence.labels)
+    if evidence.opinion is None:
+        return _of_predictions(evidence)
+    probs = evidence.opinion.probs
+    said = probs.argmax(axis=1)
+    share, count = _contradicted(probs.max(axis=1), said, labels)
+    contradicted = int((said != labels).sum())
+    if not evidence.unseen:  # learnt by heart, at last
+        contradicted = max(contradicted, int(evidence.wrong[-(-len(evidence.wrong) // 4) - 1]))
+    error = 1.645 * np.sqrt(max(share, 1 / count) * (1 - share) / count)
+    about = round(share * total)
+    border = about + 2 / 3 * max(0, contradicted - about) + 1.645 * np.sqrt(contradicted)
+    high = min(total, int(max(border, (share + error) * total)))
+    return Estimate(about, int(max(0, share - error) * total / 2), high, _is_known(probs, labels, share))
+
+
+def _contradicted(sureness, said, labels):
+    """(share of given labels that contradict the surest predictions, of how many), each class weighing its size."""
+    contradicted, count = 0.0, 0
+    for label in np.unique(said):
+        rows = np.flatnonzero(said == label)
+        surest = rows[np.argsort(-sureness[rows], kind="stable")[: int(np.ceil(SUREST * len(rows)))]]
+        contradicted += (labels[surest] != label).mean() * len(rows)
+        count += len(surest)
+    return contradicted / len(labels), count
+
+
+def _is_known(probs, labels, share):
+    frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
+    gain = np.log(of_label(probs, labels).clip(FLOOR)) - np.log(frequencies[labels])
+    by_chance = 1 - (frequencies**2).sum()
+    return bool(gain.mean() > 3 * gain.std() / np.sqrt(len(labels)) and share < by_chance / 2)
+
+
+def _of_predictions(evidence):
+    """From wrong predictions alone: the last observation's are the fewest, those of a quarter of the way the most."""
+    wrong, last = int((evidence.avg_probs < 0.5).sum()), int(evidence.wrong[-1])
+    early = int(evidence.wrong[-(-len(evidence.wrong) // 4) - 1])
+    low, high = min(wrong, last, early), max(wrong, last, early)
+    sampling = (1.645 * np.sqrt([low, high])).astype(int)
+    return Estimate(
+        wrong, max(0, low - int(sampling[0])), min(len(evidence.labels), high + int(sampling[1])), True
+    )

@@ -1,0 +1,47 @@
+"""Whether a model learns its labels by heart: it then knows the wrong ones too, and no longer contradicts them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+GAP = (
+    0.1  # by which training accuracy is ahead of accuracy on unseen samples where labels are learnt by heart
+)
+
+
+class Memorisation(NamedTuple):
+    """Labels are learnt by heart from observation `number` on; at the last one the model is right in `seen` of the
+    samples that it is trained on, and in `unseen` of others.
+    """
+
+    number: int
+    seen: float
+    unseen: float
+
+
+def memorisation(seen, unseen):
+    """Where training accuracy leaves accuracy on unseen samples behind, and stays ahead by `GAP` or more.
+
+    A model first learns what samples have in common, then single samples (Arpit et al. 2017).
+
+    Args:
+        seen: {observation number: accuracy on the samples that the model is trained on, by their given labels}.
+        unseen: {observation number: accuracy on others}; numbers that only one of both has are left out.
+    Returns:
+        `Memorisation`; None where it does not stay ahead, or nothing is known.
+
+    >>> memorisation({1: 0.6, 2: 0.8, 3: 0.95}, {1: 0.6, 2: 0.65, 3: 0.65})
+    Memorisation(number=2, seen=0.95, unseen=0.65)
+    """
+    numbers = sorted(seen.keys() & unseen.keys())
+    behind = [number for number in numbers if seen[number] - unseen[number] < GAP]
+    ahead = [number for number in numbers if not behind or number > behind[-1]]
+    if not ahead:
+        return None
+    last = numbers[-1]
+    return Memorisation(ahead[0], float(seen[last]), float(unseen[last]))
+
+
+def accuracies(numbers, wrong, total):
+    """{observation number: accuracy} of how many of `total` samples each observation predicted wrong."""
+    return dict(zip(numbers, (1 - np.asarray(wrong) / total).tolist(), strict=True))

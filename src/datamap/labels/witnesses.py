@@ -1,0 +1,114 @@
+"""What quick models of the texts alone say of each sample, none of which has seen that sample's label.
+
+They train in seconds, and what they have not seen they cannot know by heart.
+"""
+
+import warnings
+
+import numpy as np
+
+FOLDS = 4
+MOST = (
+    20_000  # rows that a model trains on, and texts that the n-grams are taken from; of more, a random part
+)
+REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
+NEIGHBOURS = 30
+BLOCK = 10_000  # rows whose features are held at a time
+FEW = 8  # classes up to which one model of all of them is fast enough; of more, one model a class
+RARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
+
+
+def unseen(texts_a, texts_b, labels, classes, seed=0):
+    """Distributions over classes of every sample, from models that did not see its label.
+
+    Args:
+        texts_a: list of N str; texts_b: the pairs' second texts, or None.
+        labels: int (N,), the given labels.
+        classes: how many there are.
+        seed: of the folds.
+    Returns:
+        {"linear": logistic regression on n-grams of characters, "neighbours": labels of the nearest texts
+        (SimiFeat, Zhu et al. 2022), or of pairs "overlap": boosted trees on what both texts share};
+        each float64 (N, C), rows sum to 1. {} where fewer than two classes have two samples each.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    if (counts > 1).sum() < 2:
+        return {}
+    from datamap.labels import features
+
+    grams, shared = features.of_texts(texts_a, texts_b, MOST, BLOCK, seed)
+    folds = _folds(labels, seed)
+    found = {"linear": _out_of_fold(_linear(classes), grams, labels, classes, folds, seed)}
+    if texts_b is None:
+        found["neighbours"] = _neighbours(grams, labels, classes, seed)
+    else:
+        found["overlap"] = _out_of_fold(_trees, shared, labels, classes, folds, seed)
+    frequencies = counts / counts.sum()
+    return {name: (1 - RARE) * probs + RARE * frequencies for name, probs in found.items()}
+
+
+def _folds(labels, seed):
+    """[(rows to train on, rows held out)], every class spread evenly."""
+    from sklearn.model_selection import StratifiedKFold
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        count = min(FOLDS, int(np.bincount(labels).max()))
+        return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
+
+
+def _linear(classes):
+    """What makes a new linear model for so many classes and rows."""
+    from sklearn.linear_model import LogisticRegression, SGDClassifier
+
+    def make(rows):
+        if classes <= FEW:
+            return LogisticRegression(max_iter=100, tol=1e-3)
+        return SGDClassifier(
+            "log_loss", alpha=1 / (3 * rows), max_iter=5, tol=None, average=True, random_state=0
+        )
+
+    return make
+
+
+def _trees(rows):
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, min_samples_leaf=30, random_state=0)
+
+
+def _out_of_fold(make, values, labels, classes, folds, seed):
+    """(N, C) probabilities of models that `make` makes, each of the rows that it was not trained on."""
+    random, probs = np.random.default_rng([seed, 1]), np.zeros((len(labels), classes))
+    for train, held_out in folds:
+        if len(train) > MOST:
+            train = np.sort(random.choice(train, MOST, replace=False))
+        if len(np.unique(labels[train])) < 2:  # all others are of the class that was drawn
+            probs[held_out, labels[train[0]]] = 1
+            continue
+        model = make(len(train)).fit(values[train], labels[train])
+        for rows in np.array_split(held_out, -(-len(held_out) // BLOCK)):
+            probs[np.ix_(rows, model.classes_)] = model.predict_proba(values[rows])
+    return probs
+
+
+def _neighbours(grams, labels, classes, seed):
+    """Labels of the `NEIGHBOURS` most similar other texts, each weighing its cosine; (N, C)."""
+    count = len(labels)
+    chosen = np.random.default_rng([seed, 2]).permutation(count)[:REFERENCES]
+    chosen.sort()
+    others, own = grams[chosen].T.tocsr(), np.full(count, -1)
+    own[chosen] = np.arange(len(chosen))
+    votes = np.zeros((count, classes))
+    wanted = min(NEIGHBOURS, len(chosen) - 1)
+    for rows in np.array_split(np.arange(count), -(-count // 500)):
+        near = (grams[rows] @ others).toarray()
+        inside = own[rows] >= 0
+        near[np.flatnonzero(inside), own[rows][inside]] = -1
+        best = np.argpartition(near, -wanted, axis=1)[:, -wanted:]
+        weights = np.take_along_axis(near, best, axis=1)
+        places = np.repeat(np.arange(len(rows)), wanted) * classes + labels[chosen[best]].ravel()
+        found = np.bincount(places, weights.ravel(), minlength=len(rows) * classes)
+        votes[rows] = found.reshape(len(rows), classes)
+    votes += np.bincount(labels, minlength=classes) / count  # as one more, of average similarity
+    return votes / votes.sum(axis=1, keepdims=True)

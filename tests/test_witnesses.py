@@ -1,0 +1,110 @@
+"""Quick models of the texts alone: what they have not seen they cannot know, and what they can tell."""
+
+import numpy as np
+import pytest
+
+from datamap.labels import memorisation, pool, witnesses
+
+WORDS = {0: ["cats purr", "a cat meows", "kittens nap"], 1: ["dogs bark", "a dog howls", "puppies chew"]}
+
+
+def animals(count=60, seed=0):
+    """Texts that tell their class, and labels of which every tenth is wrong."""
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(0, 2, count)
+    texts = [f"{WORDS[y][generator.integers(0, 3)]} {generator.integers(0, 9)}" for y in truth.tolist()]
+    return texts, truth, np.where(np.arange(count) % 10 == 0, 1 - truth, truth)
+
+
+def pairs(count=120, seed=0):
+    """Pairs whose label is whether both texts share their words."""
+    generator = np.random.default_rng(seed)
+    words = [f"{a}{b}{c}" for a in "bdgk" for b in "aeiou" for c in "lmrst"]
+    drawn = [generator.choice(words, 8, replace=False).tolist() for _ in range(count)]
+    truth = generator.integers(0, 2, count)
+    texts_a = [" ".join(d[:4]) for d in drawn]
+    texts_b = [" ".join(d[:3] if same else d[4:]) for d, same in zip(drawn, truth, strict=True)]
+    return texts_a, texts_b, truth
+
+
+def contradicted(probs, labels):
+    return probs.argmax(axis=1) != labels
+
+
+def test_single_texts_wrong_labels_are_contradicted():
+    texts, truth, labels = animals()
+    found = witnesses.unseen(texts, None, labels, 2)
+    assert list(found) == ["linear", "neighbours"]
+    for name, probs in found.items():
+        assert probs.sum(axis=1) == pytest.approx(1), name
+        assert (probs > 0).all()
+        assert (contradicted(probs, labels) == (labels != truth)).mean() > 0.95, name
+
+
+def test_pairs_are_told_by_what_both_texts_share():
+    texts_a, texts_b, truth = pairs()
+    labels = np.where(np.arange(120) % 10 == 0, 1 - truth, truth)
+    found = witnesses.unseen(texts_a, texts_b, labels, 2)
+    assert list(found) == ["linear", "overlap"]
+    for name, probs in found.items():
+        assert (contradicted(probs, labels) == (labels != truth)).mean() > 0.9, name
+
+
+def test_nothing_is_known_by_heart():
+    """Labels that follow from nothing: what a model has seen it may know, what it has not it guesses."""
+    generator = np.random.default_rng(1)
+    texts = ["".join(map(chr, generator.integers(97, 123, 12))) for _ in range(300)]
+    labels = generator.integers(0, 2, 300)
+    for name, probs in witnesses.unseen(texts, None, labels, 2).items():
+        assert (probs.argmax(axis=1) == labels).mean() == pytest.approx(0.5, abs=0.1), name
+
+
+def test_many_classes_rare_classes_and_classes_without_samples():
+    texts = [f"topic {'abcdefghijkl'[n % 12] * 6} {n % 7}" for n in range(240)] + ["alone"]
+    labels = np.array([n % 12 for n in range(240)] + [12])
+    found = witnesses.unseen(texts, None, labels, 14)
+    for name, probs in found.items():
+        assert probs.shape == (241, 14)
+        assert (probs[:240].argmax(axis=1) == labels[:240]).mean() > 0.95, name
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels"),
+    [([], []), (["a"], [0]), (["a", "b", "c"], [0, 0, 1]), (["a", "b", "c"], [0, 1, 2])],
+)
+def test_too_few_samples_are_no_evidence(texts, labels):
+    assert witnesses.unseen(texts, None, np.array(labels, int), 3) == {}
+
+
+@pytest.mark.parametrize("text", ["", "  ", "?"])
+def test_texts_without_any_sign(text):
+    found = witnesses.unseen([text] * 8, None, np.array([0, 1] * 4), 2)
+    assert all(np.isfinite(probs).all() for probs in found.values())
+    assert np.isfinite(witnesses.unseen([text] * 8, [text] * 8, np.array([0, 1] * 4), 2)["overlap"]).all()
+
+
+def test_of_many_samples_a_part_is_trained_on(monkeypatch):
+    for name in ("MOST", "REFERENCES", "BLOCK"):
+        monkeypatch.setattr(witnesses, name, 40)
+    texts, truth, labels = animals(200)
+    for name, probs in witnesses.unseen(texts, None, labels, 2).items():
+        assert (contradicted(probs, labels) == (labels != truth)).mean() > 0.9, name
+
+
+def test_a_pool_weighs_what_foretells_and_tones_down_what_is_too_sure():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 2000)
+    said = np.where(generator.random(2000) < 0.8, labels, 1 - labels)
+    modest, boastful = 0.2 + 0.6 * np.eye(2)[said], 0.001 + 0.998 * np.eye(2)[said]
+    for probs in (modest, boastful):
+        found = pool.pooled({"one": probs}, labels)
+        assert found.probs[np.arange(2000), said].mean() == pytest.approx(0.8, abs=0.02)
+    assert pool.pooled({"one": modest}, labels, {"one": 0.5}).weights["one"] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_memorisation_begins_where_training_accuracy_leaves_the_rest_behind():
+    seen, unseen = {1: 0.6, 2: 0.75, 3: 0.9, 4: 0.97}, {1: 0.6, 2: 0.7, 3: 0.71}
+    assert memorisation.memorisation(seen, unseen) == (3, 0.9, 0.71)
+    assert memorisation.memorisation(seen, {1: 0.6, 2: 0.72, 3: 0.85}) is None
+    assert memorisation.memorisation(seen, {}) is None
+    assert memorisation.memorisation({1: 0.9}, {1: 0.5}) == (1, 0.9, 0.5)
