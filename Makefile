@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser bench faults detect lint docs ui clean
+.PHONY: help demo test browser bench faults detect fuzz lint docs ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -39,6 +39,9 @@ detect: $(VENV)/.installed-test  ## find planted label noise, about two hours: d
 	$(BIN)/python benchmarks/detect.py collect part=0/2 & $(BIN)/python benchmarks/detect.py collect part=1/2; wait
 	$(BIN)/python benchmarks/detect.py score
 	$(BIN)/python benchmarks/loop.py
+
+fuzz: $(VENV)/.installed-test  ## feed every reader with damaged files, about 10 minutes
+	$(BIN)/python -m pytest tests/test_fuzz.py --hypothesis-profile=fuzz --timeout 1200
 
 lint: $(VENV)/.installed-test  ## check the code's style, format and types
 	$(BIN)/python -m ruff check .

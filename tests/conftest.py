@@ -12,6 +12,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("fuzz", max_examples=2000)  # make fuzz
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -461,3 +461,54 @@ def test_relabelling_several_classes_leaves_s_label_out(made_run, command, clien
     assert "s_label is left out" in outcome.out
     assert found.columns.tolist() == ["id", "text_a", "label"]
     assert found.set_index("id").loc[["03", "07"], "label"].tolist() == ["甲", "乙"]
+
+
+DAMAGES = {
+    "cut off": lambda content: content[: 2 * len(content) // 3],
+    "empty": lambda content: b"",
+    "nested too deep": lambda content: b"[" * 100_000,
+    "bytes": lambda content: content[:200] + b"\xff\x00" + content[200:],
+    "one column": lambda content: content.replace(b"\t", b" "),
+}
+
+
+@pytest.mark.parametrize("path", ["labels.json", "summary.tsv", "data/samples.tsv", "diagnosis.tsv"])
+def test_damaged_files_of_a_run_are_named(made_run, command, client, path):
+    assert command("diagnose", f"run_id={made_run}").code == 0
+    file = local(client, made_run, path)
+    content = file.read_bytes()
+    for name, damage in DAMAGES.items():
+        file.write_bytes(damage(content))
+        if file.read_bytes() == content:
+            continue  # labels.json has no columns
+        script = "curate" if path == "diagnosis.tsv" else "plot"
+        outcome = command(script, f"run_id={made_run}", *(["keep=clean"] if script == "curate" else []))
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1), (name, outcome.err)
+        assert path in outcome.err
+
+
+def test_a_diagnosis_goes_through_a_spreadsheet_and_back(command, client, store):
+    """A class called drop, and texts that a spreadsheet would take for formulas."""
+    from datamap import SignalRecorder
+
+    texts = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@x", "'=quoted", 'say "a"\tb\nc']
+    samples = pd.DataFrame(
+        {"id": [f"-a{n}" for n in range(6)], "text_a": texts, "label": ["drop", "keep"] * 3}
+    )
+    with SignalRecorder(samples=samples, class_names=["drop", "keep"]) as recorder:
+        for epoch in (1, 2):
+            recorder.record(samples["id"], [0, 1] * 3, probs=np.full((6, 2), 0.5))
+            recorder.commit(epoch)
+    assert command("diagnose", f"run_id={recorder.run_id}").code == 0
+    diagnosed = table(client, recorder.run_id, "diagnosis.tsv")
+    assert sorted(diagnosed["text_a"]) == sorted(
+        ["'=cmd|' /C calc'!A0", "'+1+1", "-2", "'@x", "''=quoted", texts[-1]]
+    )
+    assert set(diagnosed["id"]) == {f"'-a{n}" for n in range(6)}
+    corrections = Path("edited.csv")
+    diagnosed.to_csv(corrections, index=False, encoding="utf-16")
+    made = curated_run(
+        command("curate", f"run_id={recorder.run_id}", "keep=corrected", f"corrections={corrections}")
+    )
+    curated = pd.read_csv(local(client, made, "curated.tsv"), sep="\t", dtype=str)
+    assert curated[["id", "text_a", "label"]].values.tolist() == samples.astype(str).values.tolist()

@@ -4,6 +4,7 @@ The names are a contract with the users' own scripts and with the files of the o
 add to them, never rename.
 """
 
+import json
 import re
 from typing import NamedTuple
 
@@ -121,6 +122,20 @@ def parse_shard(path: str) -> Shard | None:
     shard = Shard(unit, int(number), int(index), int(count), format, folder=folder or SIGNALS_DIR)
     written = path if folder else f"{SIGNALS_DIR}/{path}"
     return shard if shard.index < shard.count and shard.path == written else None
+
+
+def parse_labels(content: bytes) -> tuple[str, ...]:
+    """Class names by index, of the bytes of a `labels.json`.
+
+    Raises:
+        ValueError, RecursionError: it is damaged.
+    """
+    names = json.loads(content)
+    if isinstance(names, dict) and all(isinstance(name, str) for name in names.values()):
+        found = tuple(names[key] for key in map(str, range(len(names))) if key in names)
+        if len(found) == len(names):
+            return found
+    raise ValueError("not {class index from 0: class name}, with a name for each index")
 
 
 def is_column_name(key: str) -> bool:

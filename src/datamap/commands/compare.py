@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datamap import schema
 from datamap.commands.config import CompareConfig, yaml
 from datamap.commands.inputs import MAP_COLUMNS, summary_of
+from datamap.data import spreadsheet
 from datamap.errors import ConfigError, counted
 from datamap.log import say
 from datamap.maps import groups
@@ -77,12 +78,12 @@ def _log(target, config, members, summaries):
     hard = comparison.always_hard(summaries, config.share)
     texts = members[0].artifacts.find(schema.SAMPLES_FILE)
     for position, (name, column) in enumerate(
-        (tsv.texts_of(texts, hard["id"].tolist()) if texts else {}).items(), start=1
+        (tsv.texts_of(texts, hard["id"].tolist()) if texts is not None else {}).items(), start=1
     ):
         hard.insert(position, name, column)
     target.log_config("compare", yaml(config))
     for frame, name in ((agreement, "agreement"), (hard, "always_hard")):
-        target.log_bytes(b"".join(tsv.lines(frame)), f"comparison/{name}.tsv")
+        target.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), f"comparison/{name}.tsv")
     means = agreement.drop(columns=["run_a", "run_b"]).mean().dropna()
     target.log_metrics({f"pairwise/{name}": float(value) for name, value in means.items()}, 0)
     target.log_metrics({"pairwise/always_hard": len(hard)}, 0)

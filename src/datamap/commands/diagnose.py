@@ -59,7 +59,7 @@ def diagnose_run(run, config, next_step=True):
         scores,
         regions.of(samples, _limits(config.regions, samples)),
         _class_names(run, evidence),
-        tsv.texts_of(content, samples["id"].tolist()) if content and config.texts else {},
+        tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {},
         config.lang,
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)

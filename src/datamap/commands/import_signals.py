@@ -120,11 +120,11 @@ def _log(
     run: Run, config: ImportConfig, source: sources.Source, contents: _Contents, texts: Samples | None
 ) -> None:
     run.log_config("import_signals", yaml(config))
-    place = source.path.resolve()
-    run.log_params({"source": place, "format": source.format})
+    origin = source.path.resolve()
+    run.log_params({"source": origin, "format": source.format})
     names = contents.class_names
     frame = contents.samples.to_pandas()
-    run.log_dataset(frame, place.stem, str(place), contents.digest, "signals")
+    run.log_dataset(frame, origin.stem, str(origin), contents.digest, "signals")
     if texts:
         names = texts.class_names + names[len(texts.class_names) :]
         run.log_dataset(texts.frame(), Path(texts.path).stem, texts.path, texts.digest, "training")

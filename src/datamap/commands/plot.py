@@ -94,6 +94,6 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
         shown = tsv.read_rows(file, explorer.subsample(samples))
     histories = trajectories.read(run.artifacts, observed, shown["id"].tolist())
     content = run.artifacts.find(schema.SAMPLES_FILE)
-    texts = tsv.texts_of(content, shown["id"].tolist()) if content else {}
+    texts = tsv.texts_of(content, shown["id"].tolist()) if content is not None else {}
     unit = next(iter(observed.values()))[0].unit
     return explorer.page(shown, histories, texts, run.class_names(), run.info.run_name, samples, unit, lang)

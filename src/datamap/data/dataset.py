@@ -129,7 +129,7 @@ def _named_table(part: Sequence[dict[str, Any]]) -> Table:
     """One split of a PaddleNLP data set of text pairs."""
     keys = ("query", "title", "label")
     names = list(COLUMNS[:3])
-    return Table(names, 3, range(1, len(part) + 1), lambda place: [record[keys[place]] for record in part])
+    return Table(names, 3, range(1, len(part) + 1), lambda n: [record[keys[n]] for record in part])
 
 
 def _samples(

@@ -71,7 +71,7 @@ def read_tutorial(files: list[Path], note: Note) -> Iterator[Observation]:
             seen.add(key)
         parts.append((table.slice(start), lines[start:]))
     if cut and number == 1:
-        raise SignalError(f"{path}: its last line is cut off, and no observation before it is whole")
+        raise SignalError(f"{path}: its last line is cut off, and no observation before it is complete")
     if cut:
         note(f"{path}: its last line is cut off (a killed run?): left out")
     yield _joined(number, path, parts)._replace(last=True)

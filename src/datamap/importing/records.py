@@ -196,10 +196,7 @@ def _require(right: bool) -> None:
 def _shown(value: object) -> str:
     try:
         return str(value)[:60]
-    except (
-        RecursionError,
-        ValueError,
-    ):  # nested as deep as can be read; a whole number of thousands of digits
+    except (RecursionError, ValueError):  # nested deep, or a number of thousands of digits
         return f"a {type(value).__name__}"
 
 

@@ -4,7 +4,6 @@ Only one observation is held at a time, besides the ids and labels of the first.
 """
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -133,16 +132,8 @@ def class_names(source: Source) -> tuple[str, ...]:
     for path in (folder / schema.LABELS_FILE, folder.parent / schema.LABELS_FILE):
         if source.format == "datamap" and path.is_file():
             with raised_as(SignalError, path, OSError, ValueError, RecursionError):
-                return _names_by_index(json.loads(path.read_bytes()))
+                return schema.parse_labels(path.read_bytes())
     return ()
-
-
-def _names_by_index(names: object) -> tuple[str, ...]:
-    if isinstance(names, dict) and all(isinstance(name, str) for name in names.values()):
-        found = tuple(names[key] for key in map(str, range(len(names))) if key in names)
-        if len(set(found)) == len(names):
-            return found
-    raise ValueError("not {class index from 0: class name}, with a name for each index and no name twice")
 
 
 def _refuse_repeated(found: Observation) -> None:

@@ -21,12 +21,12 @@ def rows(wanted: Iterable, ids: Iterable) -> np.ndarray:
     >>> rows(["b", "x", "a"], ["a", "b"])
     array([ 1, -1,  0])
     """
-    keys, places = _array(wanted), _array(ids)
-    if keys.equals(places):
+    keys, known = _array(wanted), _array(ids)
+    if keys.equals(known):
         return np.arange(len(keys))
-    if keys.type != places.type:
-        keys, places = keys.cast(pa.string()), places.cast(pa.string())
-    found = pc.index_in(keys, value_set=places).fill_null(-1)
+    if keys.type != known.type:
+        keys, known = keys.cast(pa.string()), known.cast(pa.string())
+    found = pc.index_in(keys, value_set=known).fill_null(-1)
     return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 

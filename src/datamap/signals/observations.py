@@ -49,6 +49,7 @@ class Observations:
         for number, table in tables:
             numbers.append(number)
             records.append(_Records.of(table, number))
+            _refuse_other_ids(records[-1], records[0])
         ids = _all_ids([r.ids for r in records]) if allow_missing else records[0].ids
         rows = [_rows(r, ids, allow_missing) for r in records]
         present = (
@@ -123,6 +124,14 @@ def _derived(column: pa.ChunkedArray, labels: np.ndarray, number: int) -> dict[s
     return {name: derive(outputs) for name, derive in DERIVED.items()}
 
 
+def _refuse_other_ids(records: _Records, first: _Records) -> None:
+    if records.ids.type != first.ids.type:
+        raise SignalError(
+            f"observation {records.number}: ids are {records.ids.type}, in the first observation they are "
+            f"{first.ids.type}"
+        )
+
+
 def _all_ids(parts: list[pa.Array]) -> pa.Array:
     return pa.chunked_array(parts).unique()
 
@@ -133,10 +142,6 @@ def _rows(records: _Records, ids: pa.Array, allow_missing: bool) -> np.ndarray |
     if records.ids is not ids and records.ids.equals(ids):
         return None
     refuse_repeated(records.ids, where)
-    if records.ids.type != ids.type:
-        raise SignalError(
-            f"{where}: ids are {records.ids.type}, in the first observation they are {ids.type}"
-        )
     if records.ids.equals(ids):
         return None
     rows = align.rows(ids, records.ids)

@@ -52,7 +52,7 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
 
 
 def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
-    """The summary's rows at these places (ascending) as a DataFrame, holding only one block of it at a time.
+    """The summary's `rows` (ascending, from 0) as a DataFrame, holding only one block of it at a time.
 
     Raises:
         SummaryError: it is not a summary, or damaged.
@@ -126,8 +126,7 @@ def _frame(table: pa.Table) -> pd.DataFrame:
         if name in table.column_names and table[name].null_count:
             raise SummaryError(f"{schema.SUMMARY_FILE} is damaged: a row has no {name}")
     if "id" in table.column_names:
-        place = table.column_names.index("id")
-        table = table.set_column(place, "id", _numbers(table["id"]))
+        table = table.set_column(table.column_names.index("id"), "id", _numbers(table["id"]))
     return table.to_pandas(split_blocks=True, self_destruct=True)
 
 
@@ -141,7 +140,7 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _numbers(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Ids as whole numbers where all are, written as such: "007" stays a string."""
+    """Ids as ints where all are whole numbers, written as such: "007" stays a string."""
     try:
         numbers = ids.cast(pa.int64())
     except pa.ArrowInvalid:

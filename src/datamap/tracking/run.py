@@ -20,7 +20,7 @@ from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import _validate_metric
 
 from datamap import schema
-from datamap.errors import RunLostError, TrackingError, masked
+from datamap.errors import RunLostError, TrackingError, masked, raised_as
 from datamap.tracking.artifacts import Artifacts, folder_of
 from datamap.tracking.failures import translated_errors, uninterrupted
 
@@ -223,7 +223,10 @@ class Run:
     def class_names(self) -> tuple[str, ...]:
         """Class names by index; () where the run has none."""
         content = self.artifacts.find(schema.LABELS_FILE)
-        return tuple(json.loads(content).values()) if content else ()
+        if content is None:
+            return ()
+        with raised_as(TrackingError, f"run {self.run_id}: {schema.LABELS_FILE}", ValueError, RecursionError):
+            return schema.parse_labels(content)
 
     def metrics(self) -> dict[str, float]:
         """{name: latest value} of all metrics."""
