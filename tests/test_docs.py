@@ -1,6 +1,8 @@
-"""The two READMEs say the same, and their tables agree with the code."""
+"""README and docs: both languages say the same, every link leads somewhere, tables agree with the code."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +10,14 @@ from conftest import ROOT
 from datamap import schema
 
 READMES = ("README.md", "README.zh-CN.md")
-PYTHON = r"```python\n.*?```"
+DOCS = ROOT / "docs"
+TRANSLATED = sorted(path.name for path in (DOCS / "zh").glob("*.md"))
+PAGES = [
+    *READMES,
+    "CONTRIBUTING.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in DOCS.rglob("*.md")),
+]
+BLOCK = r"^```(\w+[^\n]*)\n(.*?)^```"
 
 
 def text_of(name):
@@ -16,39 +25,119 @@ def text_of(name):
 
 
 def blocks(name):
-    """Fenced blocks of shell commands, in order: [(info, commands), …]."""
-    return re.findall(r"^```(sh[^\n]*)\n(.*?)^```", text_of(name), re.MULTILINE | re.DOTALL)
+    """Fenced blocks of code, in order: [(info, text), …]."""
+    return re.findall(BLOCK, text_of(name), re.MULTILINE | re.DOTALL)
 
 
-def test_both_readmes_have_the_same_commands_and_pictures():
-    first, second = READMES
-    assert blocks(first) == blocks(second)
-    assert re.findall(PYTHON, text_of(first), re.DOTALL) == re.findall(PYTHON, text_of(second), re.DOTALL)
-    linked = [re.findall(r"\]\((docs/[^)]*)\)", text_of(name)) for name in READMES]
-    assert linked[0] == [path.replace(".zh-CN.md", ".md") for path in linked[1]]
-    for path in {*linked[0], *linked[1]}:
-        assert (ROOT / path).is_file(), path
+def prose(name):
+    """A page without its blocks of code."""
+    return re.sub(BLOCK, "", text_of(name), flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", READMES)
+def links(name):
+    return re.findall(r"\]\(([^)\s]+)\)", prose(name))
+
+
+@pytest.mark.parametrize(
+    "pair", [READMES, *((f"docs/{name}", f"docs/zh/{name}") for name in TRANSLATED)], ids=lambda pair: pair[0]
+)
+def test_both_languages_have_the_same_code_pictures_and_links(pair):
+    english, chinese = pair
+    assert blocks(english) == blocks(chinese)
+    found = []
+    for name in pair:
+        targets = [link for link in links(name) if not link.startswith(("http", "README"))]
+        found.append([(ROOT / name).parent.joinpath(link).resolve() for link in targets])
+    untranslated = [Path(str(path).replace("/docs/zh/", "/docs/")) for path in found[1]]
+    assert sorted(found[0]) == sorted(untranslated)
+    first, second = (re.findall("^#+ ", prose(name), re.M) for name in pair)
+    assert first == second
+
+
+def test_the_readme_is_short():
+    for name in READMES:
+        assert len(text_of(name).splitlines()) <= 150
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(name):
+    for link in links(name):
+        if link.startswith(("http://127.0.0.1", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.is_file(), f"{name}: {link}"
+        if anchor:
+            headings = re.findall("^#+ (.*)", target.read_text(encoding="utf-8"), re.M)
+            assert anchor in [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings], (
+                f"{name}: {link}"
+            )
+
+
+def test_every_page_is_in_the_tables_of_contents():
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} - {"index.md"}
+    assert set(links("docs/index.md")) - {"images/map-dirty.png"} == pages
+    for readme in READMES:
+        assert {
+            link.removeprefix("docs/").removeprefix("zh/")
+            for link in links(readme)
+            if link.startswith("docs/")
+        } >= {page for page in pages if not page.startswith("zh/")}
+
+
+def test_the_site_builds_without_warnings(shell, tmp_path):
+    """`make docs`."""
+    done = shell(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")], cwd=ROOT
+    )
+    assert done.code == 0, done.err
+    assert "WARNING" not in done.err
+    pages = {path.relative_to(DOCS).with_suffix(".html").as_posix() for path in DOCS.rglob("*.md")}
+    assert pages <= {path.relative_to(tmp_path / "site").as_posix() for path in tmp_path.rglob("*.html")}
+    assert not list(tmp_path.rglob("*.py"))
+    assert "cdn" not in (tmp_path / "site" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["docs/summary.md", "docs/zh/summary.md"])
 def test_the_table_of_columns_is_the_contract(name):
-    section = text_of(name).split("### summary.tsv")[1].split("\n#")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [
+    assert re.findall(r"^\| `(\w+)` \|", text_of(name), re.MULTILINE) == [
         *schema.SUMMARY_COLUMNS,
         *schema.FURTHER_COLUMNS,
     ]
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_every_key_that_is_named_exists(name):
+def known_names():
+    """Keys of all commands, and arguments of what notebooks call and of its callbacks."""
+    import inspect
+
+    import datamap
     from datamap.commands.config import STEPS, keys
 
-    known = {key for step in STEPS.values() for key in keys(step)} | {"data", "model", "tracking"}
-    text = re.sub(PYTHON, "", text_of(name), flags=re.DOTALL)
-    named = set(re.findall(r"(?<![\w.&?/-])([a-z][a-z_.]*)=", " ".join(re.findall(r"`([^`]+)`", text))))
-    assert named - {"run_id"} <= known, named - known
+    recorder = datamap.SignalRecorder
+    called = [*(getattr(datamap, name) for name in datamap.__all__), recorder.record, recorder.commit]
+    arguments = {argument for function in called for argument in inspect.signature(function).parameters}
+    groups = {"data", "engine", "model", "regions", "tracking"}
+    foreign = {"axis", "drop_last", "report_to"}
+    return {key for step in STEPS.values() for key in keys(step)} | arguments | groups | foreign
 
 
-def test_the_scripts_of_ci_call_the_readmes_test_command():
-    assert "make test" in (ROOT / ".ci" / "run").read_text()
-    assert ("sh no-run", "make test\n") in blocks("README.md")
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "CONTRIBUTING.md"])
+def test_every_key_that_is_named_exists(name):
+    quoted = " ".join(re.findall(r"`([^`]+)`", prose(name)))
+    named = set(re.findall(r"(?<![\w.&?/-])([a-z][a-z_.]*)=", quoted))
+    assert named <= known_names(), named - known_names()
+
+
+def test_every_command_that_is_named_exists():
+    from datamap.commands.cli import COMMANDS
+
+    for name in PAGES:
+        lines = [*re.findall(r"`([^`\n]+)`", text_of(name)), *text_of(name).splitlines()]
+        named = {found[1] for line in lines if (found := re.match(r"datamap ([a-z]+)\b", line))}
+        assert named <= {*COMMANDS}, name
+
+
+def test_ci_calls_the_command_that_the_readme_names():
+    assert "make test" in text_of(".ci/run")
+    assert ".ci/run" in text_of(".github/workflows/ci.yml")
+    assert "`make test`" in text_of("README.md")

@@ -1,17 +1,19 @@
-"""Every command of the README runs as written, in order, in a copy of the repository."""
+"""Every command of README and docs runs as written, in order, in a copy of the repository."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from test_docs import blocks
+from test_docs import blocks, text_of
 
 
 def free_port():
@@ -39,35 +41,57 @@ def serve(command, project, environment):
         process.wait(30)
 
 
-def borrow_environment(folder):
-    """This process's environment as `.venv`, marked as installed, so that `make demo` leaves it as it is."""
-    folder.mkdir()
-    for part in Path(sys.prefix).iterdir():
-        (folder / part.name).symlink_to(part)
-    for name in (".installed", ".installed-test"):
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).touch()
+def layered_environment(folder):
+    """A new environment that sees this process's packages, so that `make demo` has only Data Map to install."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/*/site-packages")
+    (site / "layer.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    for script in Path(sys.executable).parent.iterdir():
+        if not (folder / "bin" / script.name).exists() and script.name != "datamap":
+            (folder / "bin" / script.name).symlink_to(script)
+
+
+def output(command, folder, environment):
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def pages():
+    """README, then the pages of docs/ in the order of the table of contents."""
+    contents = re.findall(r": ([\w-]+\.md)$", text_of("mkdocs.yml"), re.M)
+    return ["README.md", *(f"docs/{name}" for name in contents)]
 
 
 @pytest.mark.timeout(2400)
-def test_commands_of_the_readme(project):
-    borrow_environment(project / ".venv")
+def test_commands_of_the_readme_and_the_docs(project):
+    layered_environment(project / ".venv")
     environment = {**os.environ, "GIT_PYTHON_REFRESH": "quiet"}
-    activated = ""
-    for info, commands in blocks("README.md"):
-        if info != "sh":
-            continue
-        if commands == "make ui\n":
-            assert "<title>MLflow</title>" in serve(commands, project, environment)
-            continue
-        done = subprocess.run(
-            ["bash", "-e", "-c", activated + commands], cwd=project, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{commands}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        if "source .venv/bin/activate" in commands:
-            activated = "source .venv/bin/activate\n"
+    activated, ran = "", 0
+    for page in pages():
+        for info, commands in blocks(page):
+            if info != "sh":
+                continue
+            if commands == "make ui\n":
+                assert "<title>MLflow</title>" in serve(commands, project, environment)
+                continue
+            begin = time.monotonic()
+            done = output(["bash", "-e", "-c", activated + commands], project, environment)
+            assert done.returncode == 0, f"{page}: {commands}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+            print(f"{time.monotonic() - begin:6.1f} s  {page}: {commands.splitlines()[0]}")
+            ran += len(commands.splitlines())
+            if "source .venv/bin/activate" in commands:
+                activated = "source .venv/bin/activate\n"
+    assert ran >= 30
     check_what_the_demo_made(project)
+    run_the_notebooks_example(project, environment)
+
+
+def run_the_notebooks_example(project, environment):
+    """Its lines run, and the command works in any folder after `make demo`."""
+    ((_, example),) = [block for block in blocks("docs/notebooks.md") if block[0] == "python"]
+    done = output([project / ".venv" / "bin" / "python", "-c", example], project, environment)
+    assert done.returncode == 0, done.stderr
+    done = output([project / ".venv" / "bin" / "datamap", "plot", "--help"], "/", environment)
+    assert (project / "conf" / "plot.yaml").read_text().strip() in done.stdout, done.stderr
 
 
 def check_what_the_demo_made(project):

@@ -39,6 +39,13 @@ LEGEND_SHARE = 0.36  # of the figure's width, at most
 LONGEST = 500  # characters of a line of text
 
 
+class MapFigure(Figure):
+    """A figure that a notebook shows, also where pyplot was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        return png(pixels(self))
+
+
 @contextlib.contextmanager
 def style(texts: Iterable[str]) -> Iterator[None]:
     """Ours, with fonts for these texts, while a figure is drawn."""
@@ -56,7 +63,7 @@ def new_figure(width: float, height: float, dpi: int) -> Figure:
         MapError: it would have too many pixels.
     """
     refuse_too_large(width, height, dpi)
-    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    figure = MapFigure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
