@@ -6,11 +6,29 @@ All of ours that need Paddle import it from here.
 import contextlib
 import logging
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
 
-HELD = {signal.SIGINT, signal.SIGTERM}
+HELD = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Held(MetaPathFinder):
+    """Notes signals instead of acting on them; as a finder of modules, it finds none."""
+
+    def __init__(self) -> None:
+        self.noted: list[int] = []
+
+    def install(self) -> None:
+        """Become the handler of the signals."""
+        for number in HELD:
+            signal.signal(number, lambda number, frame: self.noted.append(number))
+
+    def find_spec(self, fullname, path, target=None):
+        """Become the handler again: the module before may have put its own in our place."""
+        self.install()
 
 
 @contextlib.contextmanager
@@ -24,23 +42,26 @@ def signals_held() -> Iterator[None]:
         yield
         return
     handlers = {number: signal.getsignal(number) for number in HELD}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    held = _Held()
+    held.install()
+    sys.meta_path.insert(0, held)
     try:
         yield
     finally:
+        sys.meta_path.remove(held)
         for number, handler in handlers.items():
-            if handler is not None:  # None: one that was not set from Python
-                signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if held.noted:
+            signal.raise_signal(held.noted[0])
 
 
 with signals_held(), warnings.catch_warnings():
     warnings.simplefilter("ignore")  # paddle: no ccache; setuptools replaces distutils
     import paddle
-    import paddlenlp.transformers as transformers
-    from paddlenlp.utils.log import logger as _paddlenlp_logger
 
     paddle.disable_signal_handler()
+    import paddlenlp.transformers as transformers
+    from paddlenlp.utils.log import logger as _paddlenlp_logger
 
 _paddlenlp_logger.logger.setLevel(logging.ERROR)  # its warnings are of weights, which `folders` checks itself
 logging.getLogger("paddlenlp").setLevel(logging.WARNING)
