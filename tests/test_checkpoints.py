@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from datamap.commands.observed import NewestState
 from datamap.errors import TrainingError
 from datamap.training import checkpoints
 
@@ -38,3 +39,43 @@ def test_none_is_said_so(stored):
         checkpoints.load(stored.get, 2)
     with pytest.raises(TrainingError, match=r"found: none\); was the run made with trainer.checkpoint=none"):
         checkpoints.load({}.get, 2)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "[" * 100_000,
+        "7",
+        '{"number": "3", "step": 1, "sha256": {"weights": "", "moments": ""}}',
+        '{"sha256": 1}',
+    ],
+    ids=["deep", "number", "text", "short"],
+)
+def test_a_state_of_another_form_is_none(stored, state):
+    stored["checkpoint/0/state.json"] = state.encode()
+    assert checkpoints.load(stored.get, 4)[0].number == 3
+
+
+def test_of_waiting_observations_one_state_is_kept_and_one_of_use_is_always_there():
+    """Training is three observations ahead of the sending; at any moment it may be killed."""
+    state, stored, committed, sent = NewestState(0), {}, 0, 0
+    for number in range(1, 20):
+        ahead = min(number + 3, 19)
+        state.checkpoint = checkpoint(ahead)
+        files = dict(state.files(number))
+        sent += bool(files)
+        for path, content in files.items():
+            stored[path] = content
+            if committed >= 4:
+                assert checkpoints.load(stored.get, committed)[0].number <= committed
+        committed = number
+    assert checkpoints.load(stored.get, committed)[0].number == 19
+    assert sent == 5  # not starved, however slow the store
+
+
+def test_a_store_that_keeps_up_gets_every_state():
+    state, stored = NewestState(0), {}
+    for number in range(1, 6):
+        state.checkpoint = checkpoint(number)
+        stored |= dict(state.files(number))
+        assert checkpoints.load(stored.get, number)[0].number == number

@@ -1,5 +1,6 @@
 """What values an option may have: kept beside its type in a dataclass, checked where options come in."""
 
+import math
 from dataclasses import field, fields, is_dataclass
 from typing import Any
 
@@ -46,6 +47,8 @@ def check(options: Any, path: str = "") -> None:
 def _problem(value, low, high, above, choices, word):
     if word and (value == word or type(value) is not int):
         return None if value == word else f"it must be {word!r} or a whole number"
+    if isinstance(value, float) and math.isinf(value):
+        return "it must be finite"
     if choices and value not in choices:
         return f"choose {' or '.join(choices)}"
     if above is not None and not value > above:

@@ -55,12 +55,12 @@ class DataConfig:
 
 @dataclass
 class ScratchConfig:
-    layers: int = number(low=1)
+    layers: int = number(low=1, high=1000)
     hidden_size: int = number(low=1)
     intermediate_size: int = number(low=1)
     heads: int = number(low=1)
     dropout: float = number(low=0, high=1)
-    initializer_range: float = number(above=0)
+    initializer_range: float = number(above=0, high=10)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from datamap import schema
 from datamap.commands.config import DataConfig, TrackingConfig, TrainConfig
@@ -37,7 +37,7 @@ def load(config: TrainConfig) -> Labelled:
     """Load what `data` describes.
 
     Raises:
-        ConfigError: a column is named by something that is neither a name nor a position.
+        ConfigError: there is neither a path nor a loader.
         DataError: see `dataset.load_samples`.
     """
     data = config.data
@@ -56,14 +56,12 @@ def load(config: TrainConfig) -> Labelled:
 
 
 def _loaded(data: DataConfig, tracking: TrackingConfig) -> Labelled:
-    columns = asdict(data.columns)
-    for name, column in columns.items():
-        if isinstance(column, bool) or not isinstance(column, str | int | None):
-            raise ConfigError(
-                f"data.columns.{name}={column}: give a column's name, its position from 0, or null"
-            )
-    options = {"columns": columns, "header": data.header, "skip_bad": data.on_bad_row == "skip"}
+    options: dict[str, Any] = {
+        "columns": asdict(data.columns), "header": data.header, "skip_bad": data.on_bad_row == "skip"
+    }  # fmt: skip
     if data.path is None:
+        if data.loader is None:
+            raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")
         return Labelled(*dataset.load_named(data.loader, **options))
     samples = _load(data.path, tracking, **options)
     if not data.dev_path:

@@ -29,7 +29,7 @@ class ShardWriter:
         samples = len(job.labelled.samples)
         counts = [-(-len(processes.rows(samples, index)) // rows) for index in range(processes.count)]
         self.numbering = {"first": sum(counts[: processes.index]), "count": sum(counts)}
-        self.rows, self.format, self.unit = rows, job.config.signals.format, job.unit
+        self.rows, self.format, self.unit = min(rows, samples), job.config.signals.format, job.unit
 
     def encoded(self, observed: Observed) -> Iterator[tuple[Shard, bytes]]:
         """Yield (shard with its checksum, bytes)."""
@@ -59,6 +59,27 @@ class JoinedProcess:
             self.run.log_bytes(content, shard.path)
 
 
+class NewestState:
+    """Which state of training goes into the run: the newest, when the one before is committed.
+
+    Of the observations that wait to be sent only the newest keeps its state, which is as large as the
+    model three times over.
+    """
+
+    def __init__(self, slot: int) -> None:
+        self.slot, self.written = slot, 0
+        self.checkpoint: Checkpoint | None = None
+
+    def files(self, number: int) -> Iterator[tuple[str, bytes]]:
+        """Yield (artifact path, bytes) of what is sent with observation `number`; nothing where the last
+        state that was sent is of a later observation, as its slot may hold the only one of use so far."""
+        newest = self.checkpoint
+        if newest and self.written < number:
+            self.written = newest.number
+            yield from checkpoints.files(newest, self.slot)
+            self.slot += 1
+
+
 class FirstProcess:
     """Takes observations in the process that owns the run.
 
@@ -67,10 +88,8 @@ class FirstProcess:
 
     def __init__(self, job: Job, outbox: Outbox, live: "Live | None") -> None:
         self.job, self.outbox, self.live = job, outbox, live
-        self.shards, self.slot, self.kept = ShardWriter(job), job.progress.slot, len(job.progress.committed)
-        self._newest: dict[
-            int, Checkpoint
-        ] = {}  # older ones need not wait: one of a large model is a gigabyte
+        self.shards, self.state = ShardWriter(job), NewestState(job.progress.slot)
+        self.kept = len(job.progress.committed)
 
     def __call__(self, observed: Observed) -> None:
         """Hand the observation over to the outbox, and say how training goes."""
@@ -83,7 +102,7 @@ class FirstProcess:
 
     def _delivery(self, observed: Observed, others: list[Shard]) -> Delivery:
         if self.job.config.trainer.checkpoint == "last":
-            self._newest = {observed.number: observed.checkpoint()}
+            self.state.checkpoint = observed.checkpoint()
         files = partial(self._files, observed, others)
         metrics = {**observed.metrics, schema.COMMIT_METRIC: len(self.job.labelled.samples)}
         then = partial(self.live.draw, observed.signals, observed.number) if self.live else None
@@ -96,10 +115,7 @@ class FirstProcess:
             mine.append(shard)
             yield shard.path, content
         yield mine[0].checksums_path, shards.checksums(mine + others)
-        state = self._newest.pop(observed.number, None)
-        if state:
-            yield from checkpoints.files(state, self.slot)
-            self.slot += 1
+        yield from self.state.files(observed.number)
 
     def _say(self, observed: Observed) -> None:
         m, trainer = observed.metrics, self.job.trainer

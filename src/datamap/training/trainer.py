@@ -27,7 +27,9 @@ def use_device(name: str) -> None:
     try:
         paddle.set_device(name)
     except (ValueError, RuntimeError, OSError) as error:
-        raise TrainingError(f"trainer.device={name}: {str(error).strip().splitlines()[0]}") from error
+        raise TrainingError(
+            f"trainer.device={name}: Paddle has no such device here; give cpu, or gpu:0 where it is built for GPUs"
+        ) from error
 
 
 def seed_weights(seed: int, step: int = 0) -> None:

@@ -1,0 +1,60 @@
+"""Ctrl-C and SIGTERM while a real process trains, and while it imports Paddle."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import ROOT, SMALL_MODEL
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_training_that_is_told_to_stop_ends_killed(client, pairs_file, number):
+    arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.epochs=10000"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "src/train.py"), *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if line.startswith("epoch     3"):
+            break
+    process.send_signal(number)
+    rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, rest
+    assert "observations safe: python src/summarize.py run_id=" in rest
+    assert "to go on with the run: python src/train.py resume=true run_id=" in rest
+    assert rest.endswith("interrupted\n") and "Traceback" not in rest
+    (run,) = client.search_runs(["1"])
+    assert run.info.status == "KILLED"
+    assert len(client.get_metric_history(run.info.run_id, "signals.rows")) >= 3
+
+
+# Another thread than the main one may take the signal: the handler must be ours all the time.
+IMPORT = """
+import os, signal, sys, threading, time
+number = int(sys.argv[1])
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+def knock():
+    while "paddle" not in sys.modules:
+        time.sleep(0.001)
+    for _ in range(50):
+        time.sleep(0.02)
+        os.kill(os.getpid(), number)
+threading.Thread(target=knock, daemon=True).start()
+try:
+    import datamap.training.framework
+except KeyboardInterrupt:
+    print("interrupted", "paddlenlp.transformers" in sys.modules)
+print(signal.getsignal(signal.SIGTERM) is signal.default_int_handler)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_importing_paddle_is_not_cut_short_and_takes_no_signals(shell, number):
+    start = time.monotonic()
+    environment = {"PYTHONPATH": str(ROOT / "src")}
+    outcome = shell([sys.executable, "-c", IMPORT, str(int(number))], **environment)
+    assert (outcome.code, outcome.out) == (0, "interrupted True\nTrue\n"), outcome.err
+    assert time.monotonic() - start < 120

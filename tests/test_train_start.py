@@ -1,0 +1,107 @@
+"""What cannot be trained is refused before a run is made, in one line; and what may fail does not end a training."""
+
+import types
+
+import pytest
+
+from conftest import SMALL_MODEL
+from datamap.commands.observed import JoinedProcess
+from datamap.errors import RunLostError
+from datamap.maps.live import LiveMap
+from datamap.tracking.store import Store
+from datamap.training import extra
+from datamap.training.processes import Processes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["data.folds=5000"], "data.folds=5000, but there are only 36 samples: give fewer folds"),
+        (["model.max_length=2000000000"], "model.max_length=2000000000 is out of range"),
+        (["model.scratch.layers=100000000"], "model.scratch.layers=100000000 is out of range"),
+        (["model.scratch.hidden_size=15"], "model.scratch.hidden_size=15 is not a multiple"),
+        (["trainer.lr=1e400"], "trainer.lr=inf is out of range: it must be finite"),
+        (["trainer.warmup=nan"], "trainer.warmup=nan is out of range"),
+        (["data.columns.text_a=1.5"], "data.columns.text_a=1.5: give a column's name"),
+        (["data.dev_path=" + "a" * 5000 + ".tsv"], "File name too long"),
+        (["trainer.device=tpu7"], "trainer.device=tpu7: Paddle has no such device here; give cpu"),
+        (["model.name_or_path=."], "no weights in the folder"),
+        (["model.name_or_path=" + "a" * 5000], "File name too long"),
+        (
+            ["model.max_length=4", "trainer.max_length=900", "model.scratch.heads=2"],
+            "takes 64: trainer.max_length=64",
+        ),
+        (["signals.collect=train", "signals.every=5"], "leave signals.every=epoch"),
+    ],
+    ids=lambda value: value[0][:30] if isinstance(value, list) else "",
+)
+def test_what_cannot_be_trained_makes_no_run(command, client, tmp_path, options, message):
+    file = tmp_path / "long.tsv"
+    file.write_text("".join(f"怎么换手机壳{n}{'长' * 70}\t手机壳{n}\t{n % 2}\n" for n in range(36)))
+    small = () if "name_or_path" in options[0] else SMALL_MODEL
+    outcome = command("train", "data=file", f"data.path={file}", *small, *options)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert message in outcome.err
+    assert not client.search_runs([e.experiment_id for e in client.search_experiments()])
+
+
+def test_shards_without_bound_are_one(command, client, pairs_file):
+    outcome = command(
+        "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, f"signals.shard_rows={10**30}"
+    )
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize("method", ["__init__", "add", "picture", "drawn"])
+def test_a_live_map_that_fails_is_left_out(command, client, pairs_file, monkeypatch, method):
+    def fail(*arguments):
+        raise ValueError("no room\nfor a map")
+
+    monkeypatch.setattr("datamap.maps.live.SHARE", 1000)  # these epochs take milliseconds
+    monkeypatch.setattr(LiveMap, method, fail)
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.count("note: no live map from here on (ValueError: no room)\n") == 1
+    assert "3 observations of 36 samples logged" in outcome.out
+
+
+def test_what_follows_the_main_training_is_said_before(command, store, pairs_file):
+    options = ("trainer.epochs=1", "data.folds=2", "signals.threshold_samples=true")
+    out = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, *options).out
+    note = (
+        "3 further trainings of 1 epoch will follow this one (data.folds=2, signals.threshold_samples=true)\n"
+    )
+    assert note in out.partition("epoch 1 of 1")[0]
+
+
+def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(client):
+    signals = types.SimpleNamespace(shard_rows=10, format="jsonl")
+    tracking = types.SimpleNamespace(retry_seconds=0)
+    second = types.SimpleNamespace(index=1, count=2, gather=lambda value: [value])
+    second.rows = lambda samples, index=None: Processes.rows(second, samples, index)
+    job = types.SimpleNamespace(
+        config=types.SimpleNamespace(signals=signals, tracking=tracking),
+        processes=second, unit="epoch", labelled=types.SimpleNamespace(samples=range(4)),
+    )  # fmt: skip
+    import pyarrow as pa
+
+    observed = types.SimpleNamespace(number=1, signals=pa.table({"id": [2, 3]}))
+    with Store().new_run() as made:
+        made.begin()
+        joined = Store().run(made.run_id)
+        joined.writer = made.writer
+        process = JoinedProcess(joined, job)
+        process(observed)
+        path = "signals/epoch_0001-00001-of-00002.jsonl"
+        before = made.artifacts.read(path)
+        Store().run(made.run_id).begin()  # resume=true in another process
+        observed.signals = pa.table({"id": [7, 7]})
+        with pytest.raises(RunLostError, match="another process has begun to write"):
+            process(observed)
+        assert made.artifacts.read(path) == before
+
+
+def test_a_class_with_fewer_samples_than_folds_is_spread_too():
+    import numpy as np
+
+    assert sorted(extra._spread(np.array([0] * 9 + [1]), 5, 1)) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
