@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 
 from datamap import schema
 from datamap.commands.config import CurateConfig, yaml
@@ -154,7 +153,7 @@ def _check_diagnosis(source, config):
     Raises:
         ConfigError: `diagnose.score` is another than the run's.
     """
-    own = OmegaConf.create(source.artifacts.read("config/diagnose.yaml").decode()).score
+    own = source.config("diagnose").get("score")
     renew = invocation("diagnose", f"run_id={source.run_id}")
     if config.diagnose.score not in (own, DEFAULT_SCORE):
         raise ConfigError(
@@ -252,7 +251,7 @@ def _command(source, config, address, curated, gone):
 
     Dev data is left out where it no longer fits: a class is gone, or the source named its columns otherwise.
     """
-    overrides = [o for o in source.overrides("train") if key_of(o).startswith(CARRIED)]
+    overrides = [o for o in source.overrides("train") if key_of(o).startswith(CARRIED) and "${" not in o]
     data = {"data": "file", "data.path": address}
     if curated.texts_b is None:
         data["data.columns.text_b"] = "null"
@@ -266,11 +265,10 @@ def _command(source, config, address, curated, gone):
 
 def _dev_path(source, gone):
     """The source's development data; None where it has none, or where it does not fit the curated file."""
-    found = source.artifacts.find("config/train.yaml")
-    own = OmegaConf.create(found.decode()).data if found else None
-    if own is None or not own.dev_path:
+    data = source.config("train").get("data")
+    if not isinstance(data, dict) or not data.get("dev_path"):
         return None
-    if gone or {*own.columns.values(), own.header} - {"auto", None}:
-        say(f"note: data.dev_path={own.dev_path} does not fit: a class is gone, or its columns differ")
+    if gone or {*(data.get("columns") or {}).values(), data.get("header")} - {"auto", None}:
+        say(f"note: data.dev_path={data['dev_path']} does not fit: a class is gone, or its columns differ")
         return None
-    return own.dev_path
+    return data["dev_path"]

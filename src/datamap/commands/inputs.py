@@ -132,4 +132,10 @@ def _shards_in(run, folder):
     digests: dict[str, str] = {}
     for path in {shard.checksums_path for shard in found} & set(files):
         digests |= shards.parse_checksums(run.artifacts.read(path), path)
+    # Shards of another split are what a killed process left: the observation was logged again, in other parts.
+    listed = {(shard.checksums_path, shard.count) for shard in found if shard.path in digests}
+    found = [s for s in found if s.checksums_path not in files or (s.checksums_path, s.count) in listed]
+    for shard in found:
+        if shard.checksums_path in files:
+            digests.setdefault(shard.path, shards.UNLISTED)
     return found, digests

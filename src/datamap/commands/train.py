@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from datamap.commands import extra_trainings, labelled
 from datamap.commands.config import TrainConfig, yaml
@@ -95,12 +96,21 @@ def _send_spooled(run: Run, folder: Path) -> None:
 
 def _config_of(run: Run, config: TrainConfig) -> TrainConfig:
     """The config that a run was made with, save where and how it is resumed."""
-    logged = run.artifacts.find("config/train.yaml")
-    if logged is None:
+    logged = run.config("train")
+    if not logged:
         raise TrackingError(f"run {run.run_id} ended before it had logged anything: start a new one")
+    if "${" in str(logged):
+        raise TrackingError(
+            f"run {run.run_id}: config/train.yaml has an interpolation, ${{…}}, which another's config may not have"
+        )
     # Keys that the run's version did not know yet are today's defaults.
-    merged = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.create(logged.decode()))
-    found = cast(TrainConfig, OmegaConf.to_object(merged))
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(config), logged)
+        found = cast(TrainConfig, OmegaConf.to_object(merged))
+    except OmegaConfBaseException as error:
+        raise TrackingError(
+            f"run {run.run_id}: config/train.yaml cannot be used: {str(error).splitlines()[0]}"
+        ) from error
     return replace(found, resume=True, run_id=run.run_id, tracking=config.tracking)
 
 

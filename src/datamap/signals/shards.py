@@ -23,6 +23,8 @@ UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, OverflowEr
 
 Shards = dict[int, list[Shard]]  # observation number → its shards, in order
 
+UNLISTED = "not listed"  # instead of the SHA-256 of a shard that the observation's checksums do not have
+
 
 class Readable(Protocol):
     """Where shards lie: a run's artifacts."""
@@ -136,6 +138,8 @@ def decode(content: bytes, shard: Shard, also: Sequence[str] = ()) -> pa.Table:
         SignalError: the file is damaged, lacks a required key, or holds a bad value.
     """
     name = shard.path
+    if shard.sha256 == UNLISTED:
+        raise SignalError(f"{name} was added or renamed: {shard.checksums_path} does not list it")
     if shard.sha256 and hashlib.sha256(content).hexdigest() != shard.sha256:
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     reader = _from_parquet if shard.format == "parquet" else _from_json_lines

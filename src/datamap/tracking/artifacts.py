@@ -1,6 +1,7 @@
 """A run's artifacts, read in this process or another."""
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,20 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from datamap import schema
+from datamap.errors import TrackingError
+from datamap.program import invocation
 from datamap.tracking.failures import translated_errors
+
+DIGEST_TAG = "mlflow.datamap.sha256."  # and the artifact's path; the UI hides tags of this prefix
+# Artifacts whose SHA-256 is logged with them → the command that makes them anew; None: only a new run does.
+RENEWED_BY = {
+    schema.SUMMARY_FILE: "summarize",
+    schema.SUMMARIZED_FILE: "summarize",
+    schema.DIAGNOSIS_FILE: "diagnose",
+    schema.SAMPLES_FILE: None,
+    schema.LABELS_FILE: None,
+}
 
 
 class Artifacts(NamedTuple):
@@ -28,23 +42,63 @@ class Artifacts(NamedTuple):
         return self.read(path) if path in [file.path for file in found] else None
 
     def read(self, path: str) -> bytes:
-        """Bytes of an artifact."""
+        """Bytes of an artifact.
+
+        Raises:
+            TrackingError: it is not there, or not what was logged (of the artifacts in `RENEWED_BY`).
+        """
         with translated_errors(f"run {self.run_id}: artifact {path}"), self.local(path) as file:
             return file.read_bytes()
 
     @contextlib.contextmanager
     def local(self, path: str) -> Iterator[Path]:
-        """The file of an artifact: where it lies when that is a local folder, else downloaded for a while."""
+        """The file of an artifact: where it lies when that is a local folder, else downloaded for a while.
+
+        Raises:
+            TrackingError: as `read`.
+        """
+        with contextlib.ExitStack() as stack:
+            with translated_errors(f"run {self.run_id}: artifact {path}"):
+                file = self._located(path, stack)
+                if path in RENEWED_BY:
+                    self._check(file, path)
+            yield file
+
+    def _located(self, path, stack):
         if urlparse(self.root).scheme in ("", "file"):
-            yield Path(local_file_uri_to_path(self.root), path)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            # Not the client's method of that name, which leaves its copies.
-            yield Path(
-                mlflow.artifacts.download_artifacts(
-                    run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
-                )
+            return Path(local_file_uri_to_path(self.root), path)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        # Not the client's method of that name, which leaves its copies.
+        return Path(
+            mlflow.artifacts.download_artifacts(
+                run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
             )
+        )
+
+    def _check(self, file, path):
+        """Hold a file against the digest that was logged with it; runs of older versions have none."""
+        tags = MlflowClient(self.tracking_uri).get_run(self.run_id).data.tags
+        logged = tags.get(DIGEST_TAG + path, "").split()
+        if logged and digest_of(file) not in logged:
+            command = RENEWED_BY[path]
+            renew = (
+                f"renew it: {invocation(command, f'run_id={self.run_id}')}"
+                if command
+                else "put it back from a copy, or make the run again"
+            )
+            raise TrackingError(
+                f"run {self.run_id}: {path} is not what was logged (edited or damaged); {renew}. "
+                "What you want to edit, download first"
+            )
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while block := content.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def folder_of(path: str) -> str | None:

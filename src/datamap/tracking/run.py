@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 import mlflow
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import _validate_metric
+from yaml import YAMLError
 
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError, masked, raised_as
-from datamap.tracking.artifacts import Artifacts, folder_of
+from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
 from datamap.tracking.failures import translated_errors, uninterrupted
 
 if TYPE_CHECKING:
@@ -175,13 +177,21 @@ class Run:
             self.log_file(file, path)
 
     def log_file(self, file: Path, path: str) -> None:
-        """Log a file, called as the artifact is, as artifact `path`."""
+        """Log a file, called as the artifact is, as artifact `path`; with its digest where `RENEWED_BY` has it."""
         with translated_errors(f"run {self.run_id}: artifact {path}"):
+            if path not in RENEWED_BY:
+                self.client.log_artifact(self.run_id, str(file), folder_of(path))
+                return
+            tag, digest = DIGEST_TAG + path, digest_of(file)
+            before = self.client.get_run(self.run_id).data.tags.get(tag, "").split()
+            # Until it is replaced, the file of before is good; one that is half written never is.
+            self.client.set_tag(self.run_id, tag, " ".join([digest, *before[:9]]))
             self.client.log_artifact(self.run_id, str(file), folder_of(path))
+            self.client.set_tag(self.run_id, tag, digest)
 
-    def log_config(self, step: str, yaml: str, overrides: Iterable[str] | None = None) -> None:
-        """Log a command's composed config, for people, and the overrides that were given, as data."""
-        self.log_text(masked(yaml), f"config/{step}.yaml")
+    def log_config(self, step: str, text: str, overrides: Iterable[str] | None = None) -> None:
+        """Log a command's composed config (YAML), for people, and the overrides that were given, as data."""
+        self.log_text(masked(text), f"config/{step}.yaml")
         if overrides is not None:
             given = json.dumps([masked(override) for override in overrides], ensure_ascii=False)
             self.log_text(given, f"config/{step}.overrides.json")
@@ -217,16 +227,35 @@ class Run:
 
     def overrides(self, step: str) -> list[str]:
         """The overrides that a command was given; [] where they are not known."""
-        content = self.artifacts.find(f"config/{step}.overrides.json")
-        return json.loads(content) if content else []
+        found = self._data(f"config/{step}.overrides.json", json.loads, [])
+        return [str(override) for override in found]
+
+    def config(self, step: str) -> dict[str, Any]:
+        """A command's config as plain data; {} where the run has none.
+
+        It may be anybody's: nothing in it is resolved, such as `${oc.env:SECRET}`.
+
+        Raises:
+            TrackingError: the artifact is damaged.
+        """
+        return self._data(f"config/{step}.yaml", yaml.safe_load, {})
 
     def class_names(self) -> tuple[str, ...]:
         """Class names by index; () where the run has none."""
-        content = self.artifacts.find(schema.LABELS_FILE)
+        return self._data(schema.LABELS_FILE, schema.parse_labels, ())
+
+    def _data(self, path, parse, missing):
+        """What a small artifact of JSON or YAML holds: of the type of `missing`, which stands for no artifact."""
+        content = self.artifacts.find(path)
         if content is None:
-            return ()
-        with raised_as(TrackingError, f"run {self.run_id}: {schema.LABELS_FILE}", ValueError, RecursionError):
-            return schema.parse_labels(content)
+            return missing
+        with raised_as(
+            TrackingError, f"run {self.run_id}: {path} is damaged", ValueError, RecursionError, YAMLError
+        ):
+            found = parse(content)
+            if not isinstance(found, type(missing)):
+                raise ValueError(f"it holds a {type(found).__name__}")
+            return found
 
     def metrics(self) -> dict[str, float]:
         """{name: latest value} of all metrics."""

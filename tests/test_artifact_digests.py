@@ -1,0 +1,146 @@
+"""What commands read of a run is what was logged: edits and damage are named, with what renews the artifact."""
+
+import json
+import shutil
+
+import pytest
+
+import datamap
+from conftest import local
+from datamap.commands.cli import run
+from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY
+from datamap.tracking.store import Store
+
+
+@pytest.fixture
+def made(client):
+    """(client, id of a run that has all derived artifacts), made without training."""
+    samples = {"id": range(20), "text_a": [f"text {n}" for n in range(20)], "label": [0, 1] * 10}
+    with datamap.SignalRecorder(["no", "yes"], samples) as recorder:
+        for epoch in (1, 2, 3):
+            logits = [[n % 3, epoch * (n % 2)] for n in range(20)]
+            recorder.record(list(range(20)), [0, 1] * 10, logits=logits)
+            recorder.commit(epoch)
+    for command in ("summarize", "diagnose"):
+        assert run(command, [f"run_id={recorder.run_id}"]) == 0
+    return client, recorder.run_id
+
+
+def truncate(path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: len(lines) * 2 // 3]))
+
+
+def edit(path):
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+
+
+USED_BY = {
+    "summary.tsv": ["plot", "diagnose", "curate"],
+    "summary.json": ["plot", "diagnose"],
+    "diagnosis.tsv": ["curate"],
+    "data/samples.tsv": ["plot", "diagnose", "curate"],
+    "labels.json": ["plot", "diagnose"],
+}
+ARGUMENTS = {"curate": ["keep=clean"], "plot": ["explorer=true"]}
+
+
+@pytest.mark.parametrize(("path", "damage"), [*((path, edit) for path in USED_BY), ("summary.tsv", truncate)])
+def test_what_was_edited_or_cut_is_named_with_what_renews_it(made, command, path, damage):
+    client, run_id = made
+    file = local(client, run_id, path)
+    damage(file)
+    damaged = file.read_bytes()
+    for name in USED_BY[path]:
+        outcome = command(name, f"run_id={run_id}", *ARGUMENTS.get(name, []))
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1), (name, outcome.out, outcome.err)
+        assert f"run {run_id}: {path} is not what was logged (edited or damaged)" in outcome.err
+        if RENEWED_BY[path]:
+            assert f"renew it: python src/{RENEWED_BY[path]}.py run_id={run_id}" in outcome.err
+    assert file.read_bytes() == damaged  # nothing is written over it
+    if RENEWED_BY[path]:
+        assert command(RENEWED_BY[path], f"run_id={run_id}").code == 0
+        assert command(USED_BY[path][0], f"run_id={run_id}", *ARGUMENTS.get(USED_BY[path][0], [])).code == 0
+
+
+def test_runs_without_digests_stay_readable(made, command):
+    client, run_id = made
+    for path in RENEWED_BY:
+        client.delete_tag(run_id, DIGEST_TAG + path)
+    assert command("plot", f"run_id={run_id}").code == 0
+    assert command("curate", f"run_id={run_id}", "keep=clean").code == 0
+
+
+def test_a_file_that_is_being_replaced_is_good_before_and_after(made):
+    client, run_id = made
+    run = Store().run(run_id)
+    before = run.artifacts.read("labels.json")
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(type(run.client), "log_artifact", kill)
+        run.log_labels(["other", "names"])
+    assert run.artifacts.read("labels.json") == before
+    run.log_labels(["other", "names"])
+    assert run.class_names() == ("other", "names")
+    local(client, run_id, "labels.json").write_bytes(before)
+    with pytest.raises(Exception, match="is not what was logged"):
+        run.class_names()
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{", "[" * 100_000])
+def test_damaged_configs_and_names_of_older_runs(made, command, content):
+    client, run_id = made
+    client.delete_tag(run_id, f"{DIGEST_TAG}labels.json")
+    local(client, run_id, "labels.json").write_text(content)
+    outcome = command("diagnose", f"run_id={run_id}")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert f"run {run_id}: labels.json is damaged" in outcome.err
+    client.delete_tag(run_id, f"{DIGEST_TAG}diagnosis.tsv")
+    local(client, run_id, "labels.json").write_text("{}")
+    local(client, run_id, "config/diagnose.yaml").write_text(content.replace("{", "{ : ["))
+    outcome = command("curate", f"run_id={run_id}", "keep=clean")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.out
+    assert f"run {run_id}: config/diagnose.yaml is damaged" in outcome.err
+
+
+def test_a_secret_that_anothers_config_asks_for_is_not_resolved(made, command, monkeypatch):
+    client, run_id = made
+    monkeypatch.setenv("SECRET", "hunter2")
+    config = "seed: 1\ndata:\n  name: ${oc.env:SECRET}\n  dev_path: ${oc.env:SECRET}\n  columns: {}\n  header: auto\n"
+    client.log_text(run_id, config, "config/train.yaml")
+    client.log_text(
+        run_id, json.dumps(["model=tiny", "trainer.lr=${oc.env:SECRET}"]), "config/train.overrides.json"
+    )
+    curated = command("curate", f"run_id={run_id}", "keep=clean")
+    assert curated.code == 0, curated.err
+    client.set_terminated(run_id, "KILLED")
+    resumed = command("train", "resume=true", f"run_id={run_id}")
+    assert (resumed.code, resumed.err.count("\n")) == (2, 1)
+    assert "config/train.yaml has an interpolation" in resumed.err
+    assert "hunter2" not in curated.out + curated.err + resumed.out + resumed.err
+
+
+def test_a_shard_that_the_checksums_do_not_list_is_refused_and_one_of_another_split_left_out(made, command):
+    client, run_id = made
+    shard = local(client, run_id, "signals/epoch_0002-00000-of-00001.jsonl")
+    shutil.copy(shard, shard.with_name("epoch_0002-00003-of-00004.jsonl"))
+    assert command("summarize", f"run_id={run_id}").code == 0
+    shard.with_name("epoch_0002.sha256").write_text("0" * 64 + "  another-00000-of-00001.jsonl\n")
+    outcome = command("summarize", f"run_id={run_id}")
+    assert (outcome.code, "was committed but its artifact is gone" in outcome.err) == (2, True), outcome.err
+    names = [shard.name, "epoch_0002-00001-of-00002.jsonl"]
+    shutil.copy(shard, shard.with_name("epoch_0002-00000-of-00002.jsonl"))
+    shutil.copy(shard, shard.with_name(names[1]))
+    shard.with_name("epoch_0002.sha256").write_text("0" * 64 + f"  {names[1]}\n")
+    outcome = command("summarize", f"run_id={run_id}")
+    assert outcome.code == 2
+    assert (
+        "epoch_0002-00000-of-00002.jsonl was added or renamed: signals/epoch_0002.sha256 does not"
+        in outcome.err
+    )
