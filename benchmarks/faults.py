@@ -347,17 +347,22 @@ def main(trials=20, only=None, seed=0):
 
 def write_row(name, row):
     """Put a fault's row into the table, instead of the one of before."""
-    path = ROOT / "docs" / "reliability.md"
-    begin, end = "<!-- table: begin -->\n", "<!-- table: end -->"
-    before, rest = path.read_text(encoding="utf-8").split(begin)
-    table, after = rest.split(end)
-    rows = {line.split("**")[1]: line for line in table.splitlines() if "**" in line} | {name: row}
     head = [
         f"Measured by `make faults`: {machine()}.\n",
         "| fault | tried | survived | observations lost | files that differ | s a trial |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    lines = [*head, *(rows[fault] for fault in faults() if fault in rows)]
+    write_table("table", head, {name: row}, list(faults()))
+
+
+def write_table(table, head, rows, order):
+    """Put rows {bold name: line} into a table of docs/reliability.md, instead of those of the same names."""
+    path = ROOT / "docs" / "reliability.md"
+    begin, end = f"<!-- {table}: begin -->\n", f"<!-- {table}: end -->"
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    old, after = rest.split(end)
+    known = {line.split("**")[1]: line for line in old.splitlines() if "**" in line} | rows
+    lines = [*head, *(known[name] for name in order if name in known)]
     path.write_text(before + begin + "\n".join(lines) + "\n" + end + after, encoding="utf-8")
 
 

@@ -1,9 +1,34 @@
 """What a run's page says of it: Markdown for people who open the run without having made it."""
 
+import html
+import re
+from collections.abc import Mapping, Sequence
+
 from datamap.errors import counted
 
 
-def of_run(samples, metrics):
+def escaped(text: object) -> str:
+    """A text as Markdown that shows it as it is: a run's name, say, which could be anything.
+
+    >>> print(escaped("x](javascript:1) <b>"))
+    x\\]\\(javascript:1\\) &lt;b&gt;
+    """
+    text = html.escape(" ".join(str(text).split()), quote=False)
+    return re.sub(r"([\\`*_{}\[\]()|~])", r"\\\1", text)
+
+
+def code(text: str) -> str:
+    """A text as a Markdown code span, whatever backquotes are in it.
+
+    >>> code("a `b`")
+    '`` a `b` ``'
+    """
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{' '.join(text.split())}{space}{fence}"
+
+
+def of_run(samples: int, metrics: Mapping[str, float]) -> str:
     """Description of a run that has a summary.
 
     Args:
@@ -43,7 +68,7 @@ def of_run(samples, metrics):
     return "\n".join(lines)
 
 
-def of_curated(name, link, rule, counts, command):
+def of_curated(name: str, link: str, rule: str, counts: Mapping[str, int], command: str) -> str:
     """Description of a run that holds a curated training file.
 
     Args:
@@ -54,15 +79,18 @@ def of_curated(name, link, rule, counts, command):
     """
     return "\n".join(
         [
-            f"**{counts['samples']:,} of the {counts['samples_before']:,} samples** of run [{name}]({link}) by "
+            f"**{counts['samples']:,} of the {counts['samples_before']:,} samples** of run "
+            f"[{escaped(name)}]({link}) by "
             f"`keep={rule}`, {counts['relabelled']:,} of them with another label (`curated.tsv`).",
             "",
-            f"Train on them: `{command}`",
+            f"Train on them: {code(command)}",
         ]
     )
 
 
-def of_comparison(runs, agreement, hard, share):
+def of_comparison(
+    runs: Sequence[tuple[str, str]], agreement: Mapping[str, float], hard: int, share: float
+) -> str:
     """Description of a comparison.
 
     Args:
@@ -71,7 +99,7 @@ def of_comparison(runs, agreement, hard, share):
         hard: how many samples every run has among its hardest.
         share: which share is called hardest.
     """
-    members = ", ".join(f"[{name}]({link})" for name, link in runs)
+    members = ", ".join(f"[{escaped(name)}]({link})" for name, link in runs)
     return "\n".join(
         [
             f"**Data maps of {members}.**",
