@@ -102,10 +102,12 @@ def test_demo_data_is_found_from_any_folder():
 
 
 def test_the_regions_of_diagnose_are_those_that_maps_shade():
-    from datamap.maps.regions import LIMITS
+    from datamap.maps.regions import LIMITS, RELATIVE
 
-    found = composed("diagnose", "run_id=x").regions
-    assert (found.variance, found.confidence, found.noisy) == LIMITS
+    for by, limits in (("relative", RELATIVE), ("absolute", LIMITS)):
+        found = composed("diagnose", "run_id=x", f"regions={by}").regions
+        assert (found.by, found.variance, found.confidence, found.noisy) == (by, *limits)
+    assert composed("diagnose", "run_id=x").regions.by == "relative"
 
 
 def test_a_notebooks_map_is_that_of_the_command():

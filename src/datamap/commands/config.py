@@ -158,7 +158,7 @@ class CompareConfig:
 
 @dataclass
 class RegionsConfig:
-    by: str = number(choices=("absolute", "quantile"))
+    by: str = number(choices=("relative", "absolute", "quantile"))
     variance: float = number(low=0)
     confidence: float = number(low=0, high=1)
     noisy: float = number(low=0, high=1)

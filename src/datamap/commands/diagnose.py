@@ -128,6 +128,8 @@ def _limits(options, samples):
     limits = regions.Limits(options.variance, options.confidence, options.noisy)
     if options.by == "absolute":
         return limits
+    if options.by == "relative":
+        return regions.relative(samples, limits)
     if limits.variance > 1:
         raise ConfigError(f"regions.variance={limits.variance}: a quantile is in 0 to 1")
     return regions.limits_at(samples, limits)

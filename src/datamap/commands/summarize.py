@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from datamap import schema
+from datamap.commands import memorised
 from datamap.commands.config import SummarizeConfig, yaml
 from datamap.commands.inputs import Observed, committed_between, log_summarized, say_if_running
 from datamap.errors import counted
@@ -53,6 +54,8 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         from sklearn.metrics import roc_auc_score
 
         metrics["summary/auroc_dirty"] = float(roc_auc_score(dirty, 1 - totals.avg_probs))
+    found = memorised.of_run(run)
+    metrics |= memorised.metrics(found)
     # Not at the last observation used: MLflow calls the value of the largest step the latest.
     run.log_metrics(metrics, max(committed))
     run.describe(descriptions.of_run(len(dirty), run.metrics()))
@@ -61,6 +64,8 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
     )
     if "summary/auroc_dirty" in metrics:
         say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
+    if found:
+        say(memorised.note(found))
 
 
 def _parts(run: Run, config: SummarizeConfig, observed: Observed) -> Iterable[reduction.Part]:

@@ -18,7 +18,7 @@ from typing import cast
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from datamap.commands import extra_trainings, labelled
+from datamap.commands import extra_trainings, labelled, memorised
 from datamap.commands.config import TrainConfig, yaml
 from datamap.commands.job import Job, Progress, prepared
 from datamap.commands.observed import FirstProcess, JoinedProcess, live_map, progress_bar
@@ -38,6 +38,9 @@ START_PATIENCE = 30  # seconds
 def run(config: TrainConfig, overrides: list[str]) -> None:
     """Train, and say what to do next."""
     found = train(config, overrides)
+    heart = memorised.of_run(found)
+    if heart:
+        say(memorised.note(heart))
     say(f"next: {invocation('diagnose' if config.data.folds else 'summarize', f'run_id={found.run_id}')}")
 
 

@@ -126,7 +126,7 @@ def _data(summary, trajectories, texts, class_names, title, full, unit, lang):
                 "x": _ends(x),
                 "y": _ends(y),
             }
-            for region, (x, y) in marks.region_boxes(regions.LIMITS).items()
+            for region, (x, y) in marks.region_boxes(regions.relative(summary)).items()
         ],
         **_looks(summary, full, columns, classes, lang),
     }

@@ -170,7 +170,7 @@ def _fill(figure, panels, parts, summary, options, width):
         xs, ys = _floats(samples[options.x]), _floats(samples[options.y])
         if _has_regions(options):
             panel.grid(False)
-            marks.draw_regions(panel, box, regions.LIMITS)
+            marks.draw_regions(panel, box, regions.relative(summary))
         marks.draw_groups(panel, xs, ys, found, box, size)
         if options.contours:
             marks.draw_contours(panel, xs, ys, box)

@@ -9,10 +9,7 @@ EASY, AMBIGUOUS, HARD, NOISY = range(4)
 
 
 class Limits(NamedTuple):
-    """Where regions meet, the same in all runs, so that their maps can be compared.
-
-    Swayamdipta et al. (2020, sec. 2) name the regions and give no borders: these are ours.
-    """
+    """Where regions meet. Swayamdipta et al. (2020, sec. 2) name the regions and give no borders: these are ours."""
 
     variance: float = 0.04  # label_var from here on: ambiguous (variability 0.2)
     confidence: float = 0.5  # avg_probs below: hard to learn
@@ -20,6 +17,28 @@ class Limits(NamedTuple):
 
 
 LIMITS = Limits()
+RELATIVE = Limits(
+    variance=0.16, confidence=0.5, noisy=0.5
+)  # what `relative` makes of them for two classes: LIMITS
+
+
+def relative(summary, factors=RELATIVE):
+    """`Limits` that mean the same with few and many classes, and with few and many observations.
+
+    What counts as sure depends on how sure a guess is: of C classes the border of easy is the geometric mean of
+    `factors.confidence` and 1/C, 0.5 with two classes and 0.07 with 100, and that of noisy `factors.noisy` times it. A
+    probability whose mean is that border b has a variance of at most b (1 − b): `factors.variance` of that is
+    ambiguous, beyond the median of the easy samples, which vary while they are learnt: much, of few observations.
+
+    Args:
+        summary: DataFrame with the columns label_var, avg_probs and label (without it, there are two classes).
+        factors: `Limits` of numbers in [0, 1].
+    """
+    classes = summary["label"].nunique() if "label" in summary else 2
+    border = float(np.sqrt(factors.confidence / max(2, classes)))
+    learnt = summary["label_var"][summary["avg_probs"] >= border]
+    least = float(learnt.median()) if len(learnt) else 0.0
+    return Limits(factors.variance * border * (1 - border) + least, border, factors.noisy * border)
 
 
 def limits_at(summary, quantiles):

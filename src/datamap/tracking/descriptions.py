@@ -56,6 +56,18 @@ def of_run(samples: int, metrics: Mapping[str, float]) -> str:
             "",
             f"**About {counted(round(m['mislabelled/estimate']), 'label')} wrong** ({low:,} to {high:,}).",
         ]
+    if "memorisation/from_observation" in m:
+        lines += [
+            "",
+            f"**How far to trust the map:** from observation {int(m['memorisation/from_observation'])} on the model "
+            f"learnt labels by heart, wrong ones too (in the end it was right in {m['memorisation/gap']:.0%} more of "
+            "the samples that it was trained on than of others): wrong labels may lie among the easy samples.",
+        ]
+    if m.get("mislabelled/known") == 0:
+        lines += [
+            "",
+            "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.",
+        ]
     lines += [
         "",
         "| open | to |",
