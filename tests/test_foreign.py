@@ -232,7 +232,7 @@ BAD_TUTORIALS = {
     ),
     "an observation too short": (
         text_of([tutorial_records()[0], tutorial_records()[1][:2], tutorial_records()[2]]),
-        ", line 6: observation 2 ends and lacks sample 2, 3",
+        ", line 6: observation 2 ends without sample 2, 3",
     ),
     "an id too many": (
         text_of(tutorial_records()[:2] + [[tutorial_record(9, 0, [0.5, 0.25, 0.25])]]),
@@ -397,7 +397,7 @@ BAD_DYNAMICS = {
     "more classes": (lambda t: t.replace("[", "[1.0, "), "line 1: another number of classes than the first"),
     "one class": (lambda t: t.replace(f", {LOGITS[1][0][1]}, {LOGITS[1][0][2]}", ""), "line 1: numbers for 1"),
     "an id twice": (lambda t: t.replace('d": 10,', f'd": {GUIDS[0]},'), "line 3: id 4734364254410 occurs twice"),
-    "an id less": (lambda t: t.split("\n", 1)[1], "line 2: observation 2 ends and lacks sample 4734364254410"),
+    "an id less": (lambda t: t.split("\n", 1)[1], "line 2: observation 2 ends without sample 4734364254410"),
     "another id": (lambda t: t.replace(str(GUIDS[1]), "5"), "line 2: sample is not in the first obser"),
     "string ids": (lambda t: t.replace(str(GUIDS[0]), '"5"'), "line 2: guid is 263237638210, not a string"),
     "another label": (lambda t: t.replace('"gold": 2', '"gold": 1'), "line 2: another label than in the fi"),
@@ -565,11 +565,11 @@ def test_labels_and_classes_of_our_own_shards(tmp_path):
 def test_what_cannot_be_found(tmp_path):
     assert refusal(tmp_path / "no").startswith(f"{tmp_path / 'no'}: no such file or folder (looked in ")
     assert refusal(tmp_path).startswith(
-        f"{tmp_path}: nothing of format auto; files are told by their names: tut"
+        f"{tmp_path}: no signals (format=auto); files are recognised by their names: tut"
     )
     write_dynamics(tmp_path)
-    assert "nothing of format datamap" in refusal(tmp_path, "datamap")
-    assert "nothing of format cartography" in refusal(write(tmp_path / "x.jsonl", ""), "cartography")
+    assert "no signals (format=datamap)" in refusal(tmp_path, "datamap")
+    assert "no signals (format=cartography)" in refusal(write(tmp_path / "x.jsonl", ""), "cartography")
     write_shards(tmp_path)
     assert (
         refusal(tmp_path)

@@ -4,12 +4,14 @@ What it accepts can be used: texts are written and read back, signals are summar
 `make fuzz` runs these for about ten minutes, `make test` briefly.
 """
 
+import decimal
 import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,6 +48,59 @@ def mutated(draw, contents):
     return content
 
 
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from([2**63, "true", "0", 1e300]),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values, max_size=2),
+    max_leaves=4,
+)
+
+
+@st.composite
+def changed(draw, rows):
+    """Records of which some have another value, a key less, or one more."""
+    rows = [dict(row) for row in rows]
+    for _ in range(draw(st.integers(1, 3))):
+        chosen = draw(st.sampled_from([rows, rows[:1], rows[-1:]]))
+        key = draw(st.sampled_from(list(rows[0])) | st.text(max_size=3))
+        value = draw(VALUES | st.just(...))
+        for row in chosen:
+            row.pop(key, None)
+            row |= {} if value is ... else {key: value}
+    return rows
+
+
+def json_lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+COLUMNS = [
+    pa.array([1, 2, 3], pa.uint64()), pa.array([1, 2**63, 3], pa.uint64()), pa.array([0, 1, None], pa.int8()),
+    pa.array([0.5, 1, None], pa.float16()), pa.array([0.5, float("nan"), 0]), pa.array([1.0, float("inf"), 0]),
+    pa.array([True, False, None]), pa.array(["a", "b", None]), pa.array(["true", "False", "TRUE"], pa.large_string()),
+    pa.array([b"\xff", b"a", b""]), pa.array(["a", "b", "a"]).dictionary_encode(), pa.nulls(3),
+    pa.array([[0.5, 0.5], [1, 0], None]), pa.array([[0.5, 0.5], [1.0], []]),
+    pa.array([[1, 0], [0, 1], [0, 1]], pa.list_(pa.int8(), 2)),
+    pa.array([[0.5, 0.5], [1, 0], [0, None]], pa.large_list(pa.float32())), pa.array([[[1]], [], None]),
+    pa.array([["a"], ["b"], ["c"]]), pa.array([{"a": 1}] * 3), pa.array([0, 2**62, None], pa.timestamp("ns", "UTC")),
+    pa.array([decimal.Decimal("1.5")] * 3), pa.array([0, 1, 10**5], pa.date32()),
+    pa.array([1, 2, 3], pa.duration("ns")),
+]  # fmt: skip
+
+
+@st.composite
+def parquet_of_any_columns(draw, table):
+    """A Parquet file in which some columns are of another type, are gone, or are new."""
+    columns = {name: table[name][:3] for name in table.column_names}
+    for _ in range(draw(st.integers(1, 3))):
+        columns[draw(st.sampled_from(list(columns)) | st.text(max_size=3))] = draw(st.sampled_from(COLUMNS))
+    return shards.encode(pa.table(columns), "parquet")
+
+
 def files(*contents):
     return mutated(list(contents)) | st.binary(max_size=60)
 
@@ -75,6 +130,7 @@ FRAME = pd.DataFrame(
         "s_label": [0, 1, 2, 0, 0, 0],
     }
 )
+ARROW = pa.table({name: FRAME[name].tolist()[:3] for name in FRAME})
 PLAIN = FRAME.assign(text_a=list("abcdef"))
 DATA = {
     ".tsv": [
@@ -95,7 +151,11 @@ DATA = {
 @fuzzed
 @given(st.data(), st.booleans(), st.booleans())
 def test_data(suffix, data, skip, pairs):
-    path = written(data.draw(files(*DATA[suffix])), f"x{suffix}")
+    kinds = {
+        ".jsonl": changed(FRAME.to_dict("records")).map(json_lines),
+        ".parquet": parquet_of_any_columns(ARROW),
+    }
+    path = written(data.draw(files(*DATA[suffix]) | kinds.get(suffix, st.nothing())), f"x{suffix}")
     columns = AUTO if pairs else {**AUTO, "text_b": None}
     try:
         samples = dataset.load_samples(path, columns, skip_bad=skip)
@@ -132,7 +192,11 @@ class Memory(dict):
 def test_shards(format, data):
     valid = [shards.encode(table, format) for table in TABLES]
     first, second = (schema.Shard("epoch", number, 0, 1, format) for number in (1, 2))
-    content = data.draw(files(*valid))
+    kinds = {
+        "jsonl": changed(TABLES[0].to_pylist()).map(json_lines),
+        "parquet": parquet_of_any_columns(TABLES[0]),
+    }
+    content = data.draw(files(*valid) | kinds[format])
     artifacts = Memory({first.path: content, second.path: data.draw(st.sampled_from([content, *valid]))})
     observed = {1: [first], 2: [second]}
     try:
@@ -162,24 +226,40 @@ def test_names_and_checksums_of_shards(data):
         return
 
 
-def tutorial(python):
-    rows = [{**row, "own": 1} for _ in range(2) for row in TABLES[0].to_pylist()]
-    return "".join(f"{row if python else json.dumps(row)}\n" for row in rows).encode()
+def python_lines(rows):
+    return "".join(f"{row}\n" for row in rows).encode("utf-8", "surrogatepass")
 
 
 def dynamics(epoch):
-    rows = [{"guid": n, f"logits_epoch_{epoch}": [0.5, n], "gold": n % 2} for n in range(3)]
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+    return [{"guid": n, f"logits_epoch_{epoch}": [0.5, n], "gold": n % 2} for n in range(3)]
 
 
+ROWS = TABLES[0].to_pylist()
+TUTORIAL = [{**row, "own": 1} for row in ROWS] * 2
 JSONL, PARQUET = (shards.encode(TABLES[0], format) for format in schema.FORMATS)
-IMPORTS = {  # the file that is mutated, and those that lie by it
-    "Python": ("output_data.json", tutorial(True), {}),
-    "JSON": ("output_data.json", tutorial(False), {}),
-    "cartography": ("dynamics_epoch_1.jsonl", dynamics(1), {"dynamics_epoch_0.jsonl": dynamics(0)}),
-    "jsonl": ("epoch_0002-00000-of-00001.jsonl", JSONL, {"epoch_0001-00000-of-00001.jsonl": JSONL}),
-    "parquet": ("epoch_0001-00001-of-00002.parquet", PARQUET, {"epoch_0001-00000-of-00002.parquet": PARQUET}),
-    "labels.json": ("labels.json", b'{"0": "no", "1": "yes"}', {"epoch_0001-00000-of-00001.jsonl": JSONL}),
+IMPORTS = {  # the file that is fuzzed, how, and those that lie by it
+    "Python": ("output_data.json", files(python_lines(TUTORIAL)) | changed(TUTORIAL).map(python_lines), {}),
+    "JSON": ("output_data.json", files(json_lines(TUTORIAL)) | changed(TUTORIAL).map(json_lines), {}),
+    "cartography": (
+        "dynamics_epoch_1.jsonl",
+        files(json_lines(dynamics(1))) | changed(dynamics(1)).map(json_lines),
+        {"dynamics_epoch_0.jsonl": json_lines(dynamics(0))},
+    ),
+    "jsonl": (
+        "epoch_0002-00000-of-00001.jsonl",
+        files(JSONL) | changed(ROWS).map(json_lines),
+        {"epoch_0001-00000-of-00001.jsonl": JSONL},
+    ),
+    "parquet": (
+        "epoch_0002-00000-of-00001.parquet",
+        files(PARQUET) | parquet_of_any_columns(TABLES[0]),
+        {"epoch_0001-00000-of-00001.parquet": PARQUET},
+    ),
+    "labels.json": (
+        "labels.json",
+        files(b'{"0": "no", "1": "yes"}'),
+        {"epoch_0001-00000-of-00001.jsonl": JSONL},
+    ),
 }
 
 
@@ -187,10 +267,10 @@ IMPORTS = {  # the file that is mutated, and those that lie by it
 @fuzzed
 @given(st.data())
 def test_imports(kind, data):
-    name, valid, others = IMPORTS[kind]
+    name, contents, others = IMPORTS[kind]
     for other, content in others.items():
         written(content, f"{kind}/{other}")
-    written(data.draw(files(valid)), f"{kind}/{name}")
+    written(data.draw(contents), f"{kind}/{name}")
     try:
         source = sources.find(Path(FOLDER.name, kind))
         sources.class_names(source)

@@ -58,7 +58,9 @@ def find(path: Path | str, format: str = "auto") -> Source:
     wanted = {name: files for name, files in there.items() if format in ("auto", name)}
     if not wanted:
         names = ", ".join(f"{name} {known.names}" for name, known in FORMATS.items())
-        raise SignalError(f"{path}: nothing of format {format}; files are told by their names: {names}")
+        raise SignalError(
+            f"{path}: no signals (format={format}); files are recognised by their names: {names}"
+        )
     if len(wanted) > 1:
         raise SignalError(f"{path}: files of several formats; choose one: format={' or '.join(wanted)}")
     return Source(path, *next(iter(wanted.items())))
@@ -176,7 +178,7 @@ def _agrees(found: Observation, first: Observation) -> bool:
     _refuse(found, found.table["label"].to_numpy() != labels, "another label than in the first observation")
     lost = align.missing(expected, align.rows(expected, ids)) if len(ids) < len(expected) else []
     if lost and not found.last:
-        lacks = f"observation {found.number} ends and lacks sample {first_few(lost)}"
+        lacks = f"observation {found.number} ends without sample {first_few(lost)}"
         raise SignalError(f"{found.where(len(ids) - 1)}: {lacks}")
     return not lost
 

@@ -88,7 +88,7 @@ def _lists_of_floats(kind: pa.DataType) -> pa.DataType | None:
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     if not lists or not _is_number(kind.value_type) or pa.types.is_boolean(kind.value_type):
         return None
-    return pa.list_(kind.value_type if pa.types.is_floating(kind.value_type) else pa.float64())
+    return pa.list_(kind.value_type if kind.value_type in (pa.float32(), pa.float64()) else pa.float64())
 
 
 def _truth(words: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
@@ -109,6 +109,6 @@ def _refuse_values(table: pa.Table, name: str) -> None:
     refuse((labels < 0) | (labels >= schema.MAX_CLASSES), "label is not a class index")
     refuse(~((probs >= 0) & (probs <= 1)), "label_probs is not in [0, 1]")
     if "probs" in table.column_names:
-        lists = table["probs"].combine_chunks()
-        if not (np.isfinite(pc.list_flatten(lists).cast(pa.float64()).to_numpy(zero_copy_only=False))).all():
+        numbers = pc.list_flatten(table["probs"])
+        if numbers.null_count or not pc.all(pc.is_finite(numbers)).as_py():
             raise SignalError(f"{name}: probs has numbers that are missing or not finite")
