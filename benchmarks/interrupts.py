@@ -200,6 +200,11 @@ def main(trials=20, only=None, seed=0):
     from faults import machine, write_table
 
     rows = {}
+    head = [
+        f"Measured by `python benchmarks/interrupts.py`: {machine()}.\n",
+        "| command | interrupted | second call completes | left RUNNING | half artifacts | tracebacks | s a trial |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(folder)
         for place, command in enumerate(lab.commands()):
@@ -218,12 +223,7 @@ def main(trials=20, only=None, seed=0):
                 f"| **{command}** | {trials} | {completed} | {running} | {half} | {traces} | {seconds:.1f} |"
             )
             print(rows[command], flush=True)
-    head = [
-        f"Measured by `python benchmarks/interrupts.py`: {machine()}.\n",
-        "| command | interrupted | second call completes | left RUNNING | half artifacts | tracebacks | s a trial |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    write_table("interrupts", head, rows, list(lab.commands()))
+            write_table("interrupts", head, rows, list(lab.commands()))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,21 @@ def test_whatever_happens_a_new_run_ends(store, error, expected):
     assert status(run) == expected
 
 
+def test_an_interrupt_that_a_library_turned_into_its_own_error_is_one(store, command, monkeypatch):
+    def wrap(*_):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Error calling __set_name__") from error
+
+    with contextlib.suppress(RuntimeError), Store(create=True).new_run() as run:
+        wrap()
+    assert status(run) == "KILLED"
+    monkeypatch.setattr("datamap.commands.upload.upload", wrap)
+    outcome = command("upload")
+    assert (outcome.code, outcome.err) == (130, "interrupted\n")
+
+
 def test_an_interrupt_while_the_run_is_made_waits_until_it_is_known(store, monkeypatch):
     create_run = MlflowClient.create_run
 

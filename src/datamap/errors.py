@@ -86,6 +86,13 @@ def raised_as(kind: type[DataMapError], what: object, *foreign: type[BaseExcepti
         raise kind(f"{what}: {words}") from error
 
 
+def interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C or SIGTERM is behind an error: a library may have turned it into one of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Hint for a misspelt word: `"; did you mean x?"`, or "" when nothing is close."""
     close = difflib.get_close_matches(word, known, n=1)

@@ -25,7 +25,7 @@ from datamap.commands import failures
 from datamap.commands.help import help_text, overview
 from datamap.commands.overrides import key_of, refuse_with_resume, translate
 from datamap.commands.places import CONF, DEMO
-from datamap.errors import ConfigError, DataMapError, did_you_mean
+from datamap.errors import ConfigError, DataMapError, did_you_mean, interrupted
 from datamap.program import SCRIPTS
 from datamap.ranges import check
 
@@ -91,15 +91,20 @@ def run(command: str, arguments: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no Chinese ends no command
     try:
         _dispatch(command, translate(arguments))
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
+        return _exit_code(command, error)
+    return 0
+
+
+def _exit_code(command: str, error: BaseException) -> int:
+    """What `run` returns after an error; one line on stderr says it."""
+    if interrupted(error):
         print("interrupted", file=sys.stderr)
         return 130
-    except (HydraException, OmegaConfBaseException) as error:
+    if isinstance(error, HydraException | OmegaConfBaseException):
         return _failed(2, failures.one_line(error) + _key_hint(error, command))
-    except Exception as error:
-        reason = failures.explained(error)
-        return _failed(2, reason) if reason else _failed(1, failures.report(error))
-    return 0
+    reason = failures.explained(error)
+    return _failed(2, reason) if reason else _failed(1, failures.report(error))
 
 
 def _dispatch(command: str, overrides: list[str]) -> None:

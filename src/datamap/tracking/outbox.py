@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from datamap.errors import RunLostError, TrackingError, counted, masked
+from datamap.errors import RunLostError, TrackingError, counted, interrupted, masked
 from datamap.program import invocation
 from datamap.tracking import failures
 from datamap.tracking.run import Run, status_after
@@ -81,9 +81,9 @@ class Outbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is KeyboardInterrupt:
+        if interrupted(error):
             self._hurry.set()  # one attempt, then the spool: the user wants to leave
-        status = status_after(kind) if self.owned else ""
+        status = status_after(error) if self.owned else ""
         self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
         left = spooled(self.folder)
         if left:

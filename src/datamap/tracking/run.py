@@ -22,7 +22,7 @@ from mlflow.utils.validation import _validate_metric
 from yaml import YAMLError
 
 from datamap import schema
-from datamap.errors import RunLostError, TrackingError, masked, raised_as
+from datamap.errors import RunLostError, TrackingError, interrupted, masked, raised_as
 from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
 from datamap.tracking.failures import translated_errors, uninterrupted
 
@@ -99,7 +99,7 @@ class Run:
     def _end_with(self, error):
         if not self.ends_elsewhere:
             with uninterrupted():
-                self.end(status_after(type(error) if error else None))
+                self.end(status_after(error))
 
     def begin(self, owned: bool = True) -> None:
         """Mark this process as the one that writes into the run from now on, and as running a run of ours."""
@@ -293,11 +293,11 @@ class Run:
         return Artifacts(self.tracking_uri, self.run_id, self.info.artifact_uri)
 
 
-def status_after(kind: type[BaseException] | None) -> str:
-    """The final status of a run whose work ended with an exception of this type, or with none."""
-    if kind is None:
+def status_after(error: BaseException | None) -> str:
+    """The final status of a run whose work ended with this exception, or with none."""
+    if error is None:
         return "FINISHED"
-    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+    return "KILLED" if interrupted(error) else "FAILED"
 
 
 def metric_name_problem(name: str) -> str | None:
