@@ -84,8 +84,13 @@ def test_what_cannot_be_resumed_says_why(command, client, pairs_file, die_after)
     pairs_file.write_text(text)
     assert command("train", "resume=true", f"run_id={killed}").code == 0
     assert "ended well: nothing is left to resume" in refused(f"run_id={killed}")
+    damaged = killed_run(command, die_after, client, 2, *arguments)
+    for file in Path(client.get_run(damaged).info.artifact_uri, "checkpoint").rglob("*.safetensors"):
+        file.write_bytes(file.read_bytes()[:-1])
+    assert "no complete checkpoint of observation 2" in refused(f"run_id={damaged}")
+    assert client.get_run(damaged).info.status == "FAILED"
     unprotected = killed_run(command, die_after, client, 1, *arguments, "trainer.checkpoint=none")
-    assert "no whole checkpoint of observation 1" in refused(f"run_id={unprotected}")
+    assert "no complete checkpoint of observation 1" in refused(f"run_id={unprotected}")
     empty = client.create_run("1").info.run_id
     assert "ended before it had logged anything" in refused(f"run_id={empty}")
 
@@ -125,3 +130,24 @@ def test_what_was_spooled_is_sent_before_resuming(command, client, pairs_file, d
     assert "2 uploads of" in outcome.out  # observation 2, and the end as FAILED
     assert "resuming after observation 2" in outcome.out
     assert signals(client, killed) == signals(client, whole)
+
+
+def test_a_runs_config_does_not_say_whom_its_reader_trusts(command, client, pairs_file, die_after, tmp_path):
+    from test_folders import hugging_face
+
+    folder = tmp_path / ("0123456789abcdef" * 2) / "artifacts/model"  # a pickle, as if of a run
+    hugging_face(folder, safe_serialization=False)
+    arguments = (
+        "data=file",
+        f"data.path={pairs_file}",
+        "trainer.epochs=2",
+        "plot.live=false",
+        "trainer.max_length=24",
+    )
+    arguments += ("model=folder", f"model.name_or_path={folder}", "model.trust_pickle=true")
+    killed = killed_run(command, die_after, client, 1, *arguments)
+    outcome = command("train", "resume=true", f"run_id={killed}")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert "an artifact of a run" in outcome.err
+    outcome = command("train", "resume=true", f"run_id={killed}", "model.trust_pickle=true")
+    assert (outcome.code, "epoch 2 of 2" in outcome.out) == (0, True), outcome.err

@@ -67,5 +67,5 @@ def refuse_with_resume(config: object, overrides: list[str]) -> None:
     """Raise ConfigError for keys that would not be used, as a resumed run goes on with its own config."""
     if getattr(config, "resume", False):
         for key in map(key_of, overrides):
-            if key not in ("resume", "run_id") and not key.startswith("tracking"):
+            if key not in ("resume", "run_id", "model.trust_pickle") and not key.startswith("tracking"):
                 raise ConfigError(f"{key}: resume=true goes on with the run's own config; leave {key} out")

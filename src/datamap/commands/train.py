@@ -18,6 +18,7 @@ from typing import cast
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from datamap import ranges
 from datamap.commands import extra_trainings, labelled, memorised
 from datamap.commands.config import TrainConfig, yaml
 from datamap.commands.job import Job, Progress, prepared
@@ -98,7 +99,7 @@ def _send_spooled(run: Run, folder: Path) -> None:
 
 
 def _config_of(run: Run, config: TrainConfig) -> TrainConfig:
-    """The config that a run was made with, save where and how it is resumed."""
+    """The config that a run was made with, save how and where it is resumed, and whom the user trusts."""
     logged = run.config("train")
     if not logged:
         raise TrackingError(f"run {run.run_id} ended before it had logged anything: start a new one")
@@ -114,7 +115,9 @@ def _config_of(run: Run, config: TrainConfig) -> TrainConfig:
         raise TrackingError(
             f"run {run.run_id}: config/train.yaml cannot be used: {str(error).splitlines()[0]}"
         ) from error
-    return replace(found, resume=True, run_id=run.run_id, tracking=config.tracking)
+    ranges.check(found)
+    model = replace(found.model, trust_pickle=config.model.trust_pickle)
+    return replace(found, model=model, resume=True, run_id=run.run_id, tracking=config.tracking)
 
 
 def _progress(run: Run) -> Progress:

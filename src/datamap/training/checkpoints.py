@@ -12,7 +12,7 @@ import safetensors.numpy
 from datamap.errors import TrainingError
 
 FOLDER = "checkpoint"  # in the run
-SLOTS = 2  # written in turns: one is whole while the other is being written
+SLOTS = 2  # written in turns: one is complete while the other is being written
 ARRAYS = ("weights", "moments")
 
 
@@ -46,7 +46,7 @@ def files(checkpoint: Checkpoint, slot: int) -> Iterator[tuple[str, bytes]]:
 
 
 def load(read: Callable[[str], bytes | None], upto: int) -> tuple[Checkpoint, int]:
-    """The newest whole checkpoint at or before observation `upto`.
+    """The newest complete checkpoint at or before observation `upto`.
 
     Args:
         read: artifact path → bytes, or None where there is no such artifact.
@@ -66,7 +66,7 @@ def load(read: Callable[[str], bytes | None], upto: int) -> tuple[Checkpoint, in
             return Checkpoint(state["number"], state["step"], weights, moments), slot
     found = [state["number"] for state in states.values() if state]
     raise TrainingError(
-        f"no whole checkpoint of observation {upto} or before it (found: {found or 'none'}); "
+        f"no complete checkpoint of observation {upto} or before it (found: {found or 'none'}); "
         "was the run made with trainer.checkpoint=none?"
     )
 
@@ -86,7 +86,7 @@ def _state(content: bytes | None) -> dict | None:
     try:
         state = json.loads(content or b"null")
         numbers = [state["number"], state["step"]]
-        whole = set(state["sha256"]) == set(ARRAYS) and all(type(n) is int and n >= 0 for n in numbers)
-        return state if whole else None
+        complete = set(state["sha256"]) == set(ARRAYS) and all(type(n) is int and n >= 0 for n in numbers)
+        return state if complete else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
