@@ -188,6 +188,11 @@ def test_no_whole_observation(tmp_path):
     assert refusal(path) == f"{path}: its last line is cut off, and no observation before it is complete"
 
 
+def test_nothing_but_a_line_that_is_cut_off(tmp_path):
+    path = write(tmp_path / "x.json", text_of(tutorial_records())[:30])
+    assert refusal(path) == f"{path}: no records, but one line that is cut off"
+
+
 def edited(observation, row, **values):
     observations = tutorial_records()
     record = observations[observation][row]
@@ -206,6 +211,14 @@ BAD_TUTORIALS = {
     "no probs": (edited(0, 0, probs=None), ", line 1: no key 'probs'"),
     "id of another type": (edited(1, 1, id="one"), ", line 6: id is one, not a whole number"),
     "id too large": (edited(1, 1, id=2**70), ", line 6: id is 1180591620717411303424, not a whole number"),
+    "another planted kind": (
+        edited(1, 1, noisy_label=2),
+        ", line 6: another planted kind (noisy_label) than in",
+    ),
+    "a planted kind that is none": (
+        edited(0, 1, noisy_label=20),
+        ", line 2: noisy_label is not 0, 1 or 2, id 1",
+    ),
     "label too large": (edited(1, 1, label=3), ", line 6: label is not in 0..2, id 1"),
     "label a float": (edited(1, 1, label=1.5), ", line 6: label is 1.5, not a whole number"),
     "several labels": (edited(0, 1, label=[0, 1]), ", line 2: label is [0, 1], a list (several labels?)"),

@@ -243,6 +243,14 @@ def test_json_that_is_nested_too_deep(tmp_path, bad):
     assert [row.line for row in dataset.load_samples(path, AUTO, skip_bad=True).bad_rows] == [2]
 
 
+def test_a_file_of_nothing_but_bad_rows(tmp_path):
+    (tmp_path / "x.jsonl").write_text("{\n[]\n")
+    with pytest.raises(
+        DataError, match="x.jsonl, line 1: not a JSON object: .*; nor can another row be read"
+    ):
+        dataset.load_samples(tmp_path / "x.jsonl", AUTO, skip_bad=True)
+
+
 @pytest.mark.parametrize("bad", ["7", '"text_a is fine"', "[1]", "1" * 5000])
 def test_json_that_is_no_object(tmp_path, bad):
     path = tmp_path / "x.jsonl"

@@ -55,6 +55,8 @@ def read(path: Path, header: bool | None = None, known: Collection[str] = ()) ->
     table = READERS[path.suffix](_content(path), path, header, known)
     if not table.lines:
         raise DataError(f"{path}: no rows")
+    if len(table.problems) == len(table.lines):
+        raise DataError(f"{path}, line {table.lines[0]}: {table.problems[0]}; nor can another row be read")
     return table
 
 

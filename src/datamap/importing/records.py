@@ -51,7 +51,7 @@ def read(
             table = pa.Table.from_pylist(found, kinds)
         yield table, numbers
     if kinds is None:
-        raise SignalError(f"{path}: no records")
+        raise SignalError(f"{path}: no records{', but one line that is cut off' if cut else ''}")
 
 
 def _schema(kinds: Kinds, where: str) -> pa.Schema:

@@ -106,7 +106,7 @@ def observations(source: Source, note: Note = lambda text: None) -> Iterator[tup
         source: `Source`.
         note: called with a line of text about what is left out: the end of a killed run's file.
     Raises:
-        SignalError: a malformed record, or observations of different samples, labels or classes.
+        SignalError: a malformed record, or observations of different samples, labels, planted kinds or classes.
     """
     first: Observation | None = None
     classes: int | None = None
@@ -114,7 +114,7 @@ def observations(source: Source, note: Note = lambda text: None) -> Iterator[tup
         _refuse_repeated(found)
         classes = _classes(found, classes)
         if first is None:
-            first = found._replace(table=found.table.select(["id", "label"]).combine_chunks(), lines=None)
+            first = found._replace(table=_samples(found))
         elif not _agrees(found, first):
             count, total = found.table.num_rows, first.table.num_rows
             note(
@@ -167,15 +167,28 @@ def _refuse(found: Observation, wrong: np.ndarray, problem: str) -> None:
         raise SignalError(f"{found.where(row)}: {problem}, id {found.table['id'][row]}")
 
 
+def _samples(found: Observation) -> pa.Table:
+    """What must be the same in every observation: id, label and planted kind (normal where it is not known)."""
+    table = found.table
+    if "noisy_label" in table.column_names:
+        kinds = table["noisy_label"].to_numpy()
+        _refuse(found, ~np.isin(kinds, list(schema.KINDS)), "noisy_label is not 0, 1 or 2")
+    else:
+        kinds = np.zeros(table.num_rows, np.int64)
+    return pa.table({"id": table["id"], "label": table["label"], "noisy_label": kinds}).combine_chunks()
+
+
 def _agrees(found: Observation, first: Observation) -> bool:
     """Whether an observation has the first one's samples with their labels; False where its file ends too early."""
-    ids, expected = found.table["id"].combine_chunks(), first.table["id"].combine_chunks()
+    samples = _samples(found)
+    ids, expected = samples["id"].combine_chunks(), first.table["id"].combine_chunks()
     if ids.type != expected.type:
         raise SignalError(f"{found.where(0)}: ids are {ids.type}, in the first observation {expected.type}")
     rows = align.rows(ids, expected)
     _refuse(found, rows < 0, "sample is not in the first observation")
-    labels = first.table["label"].take(rows).to_numpy()
-    _refuse(found, found.table["label"].to_numpy() != labels, "another label than in the first observation")
+    for name, words in (("label", "label"), ("noisy_label", "planted kind (noisy_label)")):
+        before = first.table[name].take(rows).to_numpy()
+        _refuse(found, samples[name].to_numpy() != before, f"another {words} than in the first observation")
     lost = align.missing(expected, align.rows(expected, ids)) if len(ids) < len(expected) else []
     if lost and not found.last:
         lacks = f"observation {found.number} ends without sample {first_few(lost)}"
