@@ -80,7 +80,7 @@ def naive(trainer):
     lines = []
     trainer.model.eval()
     for row in range(len(trainer.samples)):
-        ids, segments = trainer.tokens.batch(np.array([row]), trainer.tokenizer.pad_token_id)
+        ids, segments = trainer.tokens.batch(np.array([row]), trainer.classifier.tokenizer.pad_token_id)
         label = int(trainer.samples.labels[row])
         with paddle.no_grad():
             logits = trainer.model(paddle.to_tensor(ids), paddle.to_tensor(segments))

@@ -43,11 +43,12 @@ def first_token_only(model: Any) -> Iterator[None]:
 class _FirstToken(paddle.nn.Layer):
     """A transformer layer in evaluation mode, for the first token only: (samples, 1, width)."""
 
-    def __init__(self, layer):
+    def __init__(self, layer: Any) -> None:
         super().__init__()
         self.layer = layer
 
-    def forward(self, tokens, src_mask=None, **_):
+    def forward(self, tokens: Any, src_mask: Any = None, **_: Any) -> Any:
+        """What the layer makes of the first token, which looks at all."""
         layer, first = self.layer, tokens[:, :1]
         first = layer.norm1(first + layer.self_attn(first, tokens, tokens, src_mask))
         return layer.norm2(first + layer.linear2(layer.activation(layer.linear1(first))))

@@ -26,7 +26,7 @@ class _Held(MetaPathFinder):
         for number in HELD:
             signal.signal(number, lambda number, frame: self.noted.append(number))
 
-    def find_spec(self, fullname, path, target=None):
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         """Become the handler again: the module before may have put its own in our place."""
         self.install()
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from datamap.data.dataset import Samples
 from datamap.errors import TrainingError
+from datamap.log import say
 from datamap.schema import KINDS
 from datamap.signals.compute import log_softmax, of_label, signal_table
 from datamap.training.checkpoints import Checkpoint
@@ -16,6 +17,8 @@ from datamap.training.framework import paddle, transformers
 from datamap.training.options import FitOptions, Observed
 from datamap.training.processes import Processes
 from datamap.training.tokens import Tokens
+
+SLOW = 20_000  # samples that take more than some ten seconds to tokenize
 
 
 def use_device(name: str) -> None:
@@ -199,6 +202,8 @@ class Trainer:
         return logits[rows]
 
     def _encode(self, samples: Samples) -> Tokens:
+        if len(samples) >= SLOW:
+            say(f"tokenizing {len(samples):,} samples")
         return encode(self.classifier, samples, self.options.max_length)
 
     def _logits(self, network, tokens, batch):

@@ -117,7 +117,9 @@ def _program_of(parts):
 class _Unpickler(pickle.Unpickler):
     """Puts arrays together, and calls nothing else: those of NumPy, and PyTorch's of a zip file's parts."""
 
-    def __init__(self, program: bytes, file: Path, trusted: bool, parts: zipfile.ZipFile | None = None):
+    def __init__(
+        self, program: bytes, file: Path, trusted: bool, parts: zipfile.ZipFile | None = None
+    ) -> None:
         super().__init__(io.BytesIO(program), encoding="latin1")
         self.file, self.trusted, self.parts = file, trusted, parts
         self.storages: dict[str, np.ndarray] = {}
