@@ -9,6 +9,8 @@ from conftest import SMALL_MODEL
 from datamap.maps import live
 from datamap.summaries.dynamics import avg_probs, correct_ratio, label_var
 
+TABLE = pa.table({"label": [0, 1], "label_probs": [0.1, 0.9], "correct": [False, True]})
+
 
 def test_a_running_summary_is_the_summary():
     random = np.random.default_rng(0)
@@ -32,7 +34,7 @@ def test_it_draws_only_where_that_is_cheap(monkeypatch):
     monkeypatch.setattr(live.time, "monotonic", lambda: clock[0])
     found = live.LiveMap(2, "run", said.append)
     found.cost = 1.0
-    found.add(pa.table({"label_probs": [0.1, 0.9], "correct": [False, True]}))
+    found.add(TABLE)
     clock[0] = 49
     assert found.picture() is None
     assert found.picture() is None
@@ -49,10 +51,10 @@ def test_it_draws_only_where_that_is_cheap(monkeypatch):
 def test_a_map_that_cannot_be_drawn_ends_nothing(monkeypatch):
     """Not even by an error that nobody thought of; it is said once."""
     said = []
-    monkeypatch.setattr(live, "SHARE", 1000)
+    monkeypatch.setattr(live, "SHARE", 1e9)
     monkeypatch.setattr(live, "_pixels", lambda *_: 1 / 0)
     found = live.LiveMap(2, "run", said.append)
-    found.add(pa.table({"label_probs": [0.1, 0.9], "correct": [False, True]}))
+    found.add(TABLE)
     assert found.picture() is None and found.picture() is None
     assert said == ["note: there are no live maps, as drawing failed: ZeroDivisionError: division by zero"]
 
@@ -60,9 +62,9 @@ def test_a_map_that_cannot_be_drawn_ends_nothing(monkeypatch):
 @pytest.mark.parametrize("title", ["$\\frac{$", "\x00\x1b[31m", "run " * 500, "名" * 300, ""])
 def test_any_name_of_a_run_is_drawn(monkeypatch, title):
     said = []
-    monkeypatch.setattr(live, "SHARE", 1000)
+    monkeypatch.setattr(live, "SHARE", 1e9)
     found = live.LiveMap(2, title, said.append)
-    found.add(pa.table({"label_probs": [0.1, 0.9], "correct": [False, True]}))
+    found.add(TABLE)
     assert found.picture().shape == (540, 720, 3) and not said
 
 
@@ -70,7 +72,7 @@ def test_any_name_of_a_run_is_drawn(monkeypatch, title):
 def test_training_logs_it_by_epoch(command, pairs_file, store, monkeypatch, on):
     from mlflow import MlflowClient
 
-    monkeypatch.setattr(live, "SHARE", 1000)  # these epochs take milliseconds
+    monkeypatch.setattr(live, "SHARE", 1e9)  # these epochs take milliseconds
     outcome = command(
         "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, f"plot.live={str(on).lower()}"
     )  # fmt: skip
@@ -86,7 +88,7 @@ def test_a_resumed_run_goes_on_with_the_whole_map(command, pairs_file, store, mo
     from mlflow import MlflowClient
 
     seen = []
-    monkeypatch.setattr(live, "SHARE", 1000)
+    monkeypatch.setattr(live, "SHARE", 1e9)
     monkeypatch.setattr(
         live.LiveMap, "_draw", lambda self, frame: seen.append(frame) or np.zeros((9, 9, 3), np.uint8)
     )

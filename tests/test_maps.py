@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from datamap.errors import ConfigError, MapError
-from datamap.maps import canvas, figures, fonts, groups, marks, regions
+from datamap.maps import canvas, comparisons, figures, fonts, groups, marks, regions
 from datamap.maps.options import MapOptions
 
 COUNTS = {"common": 60, "rare": 3, "absent": 0, "middle": 20}
@@ -236,7 +236,7 @@ def test_nothing_is_cut_off_at_the_edges(summary, options):
 
 def test_a_comparison_has_the_same_axes_for_all(summary):
     other = summary.assign(label_var=summary["label_var"] / 5)
-    facets = panels(figures.draw_comparison({"a": summary, "b": other}))
+    facets = panels(comparisons.draw_comparison({"a": summary, "b": other}))
     assert [ax.get_title(loc="left") for ax in facets] == ["a", "b"]
     assert facets[0].get_xlim() == facets[1].get_xlim()
 
@@ -244,7 +244,7 @@ def test_a_comparison_has_the_same_axes_for_all(summary):
 def test_movement_goes_from_where_samples_were_to_where_they_are(summary):
     before = pd.concat([summary.assign(label_var=0.05, avg_probs=0.2)] * 4)
     after = before.assign(label_var=0.1, avg_probs=0.7)
-    (ax,) = panels(figures.draw_movement(before, after, "a", "b"))
+    (ax,) = panels(comparisons.draw_movement(before, after, "a", "b"))
     (arrows,) = [c for c in ax.collections if hasattr(c, "U")]
     assert (arrows.N, arrows.X[0], arrows.Y[0]) == (1, pytest.approx(0.05), pytest.approx(0.2))
     assert (arrows.U[0], arrows.V[0]) == (pytest.approx(0.05), pytest.approx(0.5))
@@ -270,10 +270,10 @@ def test_users_texts_are_drawn_as_they_are(summary, options):
 
 
 def test_users_texts_in_a_comparison(summary):
-    compared = figures.draw_comparison(dict.fromkeys(HOSTILE, summary))
+    compared = comparisons.draw_comparison(dict.fromkeys(HOSTILE, summary))
     assert panels(compared)[0].get_title(loc="left") == "$\\frac{$"
     assert (
-        figures.draw_movement(summary, summary, *HOSTILE[:2])
+        comparisons.draw_movement(summary, summary, *HOSTILE[:2])
         .get_suptitle()
         .startswith("from $\\frac{$ to $x_{$")
     )
@@ -313,7 +313,9 @@ def test_a_picture_that_memory_would_not_hold_is_refused_before_it_is_drawn(summ
     ):
         figures.draw_map(summary, width=40, height=40, dpi=1200)
     with pytest.raises(MapError, match="million pixels"):
-        figures.draw_comparison({str(k): summary for k in range(9)}, dpi=1200)
+        comparisons.draw_comparison({str(k): summary for k in range(9)}, dpi=1200)
+    with pytest.raises(MapError, match="million pixels"):
+        comparisons.refuse({str(k): summary for k in range(9)}, MapOptions(dpi=1200))
 
 
 def test_options_of_a_map_are_checked(summary):
@@ -345,5 +347,16 @@ def test_movement_of_few_samples_far_apart():
             "avg_probs": np.tile(np.linspace(0, 1, 15), 15),
         }
     )
-    assert panels(figures.draw_movement(grid.assign(label_var=np.nan), grid, "a", "b"))
-    assert panels(figures.draw_movement(grid, grid[::-1], "a", "b"))
+    assert panels(comparisons.draw_movement(grid.assign(label_var=np.nan), grid, "a", "b"))
+    assert panels(comparisons.draw_movement(grid, grid[::-1], "a", "b"))
+
+
+@pytest.mark.parametrize("axes", [("avg_probs", "avg_probs"), ("correct_ratio", "label_var")], ids=str)
+def test_any_two_columns_are_axes(summary, axes):
+    options = {"x": axes[0], "y": axes[1]}
+    for figure in (
+        figures.draw_map(summary, **options),
+        comparisons.draw_comparison({"a": summary, "b": summary}, **options),
+        comparisons.draw_movement(summary, summary, "a", "b", **options),
+    ):
+        assert panels(figure)[0].get_xlabel().startswith(axes[0])

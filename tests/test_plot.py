@@ -54,25 +54,26 @@ def test_which_observations_a_summary_is_over_is_data(record, command, client):
     assert page_of(client, run_id)["numbers"] == [2, 3]
 
 
-DAMAGED = (None, "", "[" * 100_000, "[1]", '{"observations": ["x"]}', '{"observations": 3}')
-
-
-def test_a_summary_that_does_not_say_what_it_is_over_is_to_be_renewed(record, command, client):
+@pytest.mark.parametrize("content", [None, "", '{"observations": [1], "allow_missing": false}'], ids=str)
+def test_a_summary_that_does_not_say_what_it_is_over_is_to_be_renewed(record, command, client, content):
     run_id = record("run")
     assert command("summarize", f"run_id={run_id}").code == 0
     file = local(client, run_id, "summary.json")
-    for content in DAMAGED:
-        file.unlink() if content is None else file.write_text(content)
-        refused(
-            command("plot", f"run_id={run_id}"),
-            r"summary\.json.* is (damaged|missing); renew both: .*summarize",
-        )
-    file.write_text('{"observations": [1, 9], "allow_missing": false}')
-    refused(
-        command("diagnose", f"run_id={run_id}"), "its summary is over observation 9, which is no longer there"
-    )
+    file.unlink() if content is None else file.write_text(content)
+    message = r"summary\.json.* is (missing|not what was logged).*; renew (it|both): .*summarize"
+    refused(command("plot", f"run_id={run_id}"), message)
     assert command("summarize", f"run_id={run_id}").code == 0
     assert command("plot", f"run_id={run_id}").code == 0
+
+
+def test_a_summary_that_was_edited_is_named(record, command, client):
+    run_id = record("run")
+    assert command("summarize", f"run_id={run_id}").code == 0
+    file = local(client, run_id, "summary.tsv")
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:20]))
+    refused(
+        command("plot", f"run_id={run_id}"), r"summary\.tsv is not what was logged .*renew it: .*summarize"
+    )
 
 
 def test_a_run_that_is_still_running_is_named(record, command, client):
@@ -138,19 +139,31 @@ def test_the_id_is_an_axis_where_it_is_a_number(record, command, client):
 
 
 @pytest.mark.parametrize(
-    "runs", ["5", "null", "{a: b}", "[]", "name = ", "''", "params.x == '", "[latest,latest]"]
+    "runs", ["5", "null", "{a: b}", "[]", "name = ", "''", "params.x == '", "[latest,latest]", "[[a],{b: c}]"]
 )
 def test_runs_that_are_no_runs(record, command, runs):
     record("run")
     refused(command("compare", f"runs={runs}"), "runs")
 
 
+def test_a_comparison_that_cannot_be_drawn_makes_no_run(record, command, client):
+    ids = [record("run", seed=seed) for seed in (1, 2)]
+    runs = f"runs=[{','.join(ids)}]"
+    refused(command("compare", runs, "x=text"), "x 'text' is not a numeric column")
+    refused(
+        command("compare", f"runs=[latest,{ids[1]}]"), "1 run with signals found, and a comparison needs two"
+    )
+    assert len(client.search_runs(["1"])) == 2
+
+
 def test_a_comparison_of_runs_with_odd_names(record, command, client):
-    name = "x](javascript:alert(1)) ![p](http://a.example/b) $\\frac{$"
+    name = "x](javascript:alert(1)) ![p](http://a.example/b)\t$\\frac{$"
     ids = [record(name, seed=seed) for seed in (1, 2)]
     outcome = command("compare", f"runs=[{','.join(ids)}]", "share=0.5")
     assert outcome.code == 0, outcome.err
     (run,) = client.search_runs(["1"], "tags.`datamap.compared` != ''")
+    note = run.data.tags["mlflow.note.content"]
+    assert not re.search(r"(?<!\\)\]\((javascript|http)", note) and not re.search(r"(?<!\\)!\[", note)
     summaries = [
         np.genfromtxt(local(client, i, "summary.tsv"), names=True, delimiter="\t", usecols=["avg_probs"])
         for i in ids

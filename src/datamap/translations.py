@@ -47,6 +47,9 @@ ZH = {
     "{shown} of {total} samples, {filters}": "{total} 个样本中的 {shown} 个，{filters}",
     "{count} observations": "{count} 次观测",
     "1 observation": "1 次观测",
+    "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)": (
+        "{shown} 个样本（共 {total} 个）：稀有分组全部保留，其余随机抽取（种子 0）"
+    ),
     # comparison
     "from {a} to {b}": "从 {a} 到 {b}",
     "mean of the samples of each cell; blue rose, red fell": "每格样本的均值；蓝色上升，红色下降",
@@ -88,7 +91,7 @@ ZH = {
 }
 
 
-def word(text, lang, **values):
+def word(text: str, lang: str, **values: object) -> str:
     """A text of ours in language `lang`, its {fields} filled in; what has no translation stays."""
     translated = ZH.get(text, text) if lang == "zh" else text
     return translated.format(**values) if values else translated

@@ -330,7 +330,7 @@ def odd():
 @pytest.fixture(scope="module")
 def odd_summary(odd):
     extra = np.arange(60.0)
-    extra[[3, 4, 5]] = np.nan, np.inf, -np.inf
+    extra[[3, 4, 5, 6]] = np.nan, np.inf, -np.inf, 1e300
     return summarize(odd).assign(extra=extra, few=np.arange(60) // 20, constructor=1.5)
 
 

@@ -6,18 +6,21 @@ datamap compare "runs=params.data = 'demo'"                      an MLflow searc
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 from datamap import schema
 from datamap.commands.config import CompareConfig, yaml
 from datamap.commands.inputs import MAP_COLUMNS, summary_of
 from datamap.data import spreadsheet
-from datamap.errors import ConfigError, counted
+from datamap.errors import ConfigError, counted, first_few
 from datamap.log import say
-from datamap.maps import groups
+from datamap.maps.options import MapOptions
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
+
+MOST_RUNS = 100
 
 
 def run(config: CompareConfig, overrides: list[str]) -> None:
@@ -32,24 +35,19 @@ def compare(config: CompareConfig, into: Run | None = None) -> Run:
         config: `CompareConfig`.
         into: the run to log into, which its owner ends; None = a new run, which ends here.
     """
+    from datamap.maps import comparisons
+
     store = Store(config.tracking.uri, config.tracking.experiment)
     members = _members(store, config)
-    summaries = {}
-    columns = MAP_COLUMNS | {"id", config.x, config.y}
-    for run in members:
-        name = run.info.run_name
-        frame, _ = summary_of(run, config, columns)
-        summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"] = frame
-    total = max(map(len, summaries.values()))
-    summaries = comparison.aligned(summaries)
-    count = len(next(iter(summaries.values())))
-    if count < total:
-        say(f"note: {count:,} of {total:,} samples are in all runs, and only those are compared")
-    names = list(summaries)
-    name = config.tracking.run_name or f"compare {', '.join(names)}"
+    summaries = _summaries(members, config)
+    options = MapOptions(x=config.x, y=config.y, lang=config.lang, dpi=config.dpi)
+    comparisons.refuse(summaries, options)
+    name = config.tracking.run_name or f"compare {first_few(summaries)}"
     with contextlib.nullcontext(into) if into else store.new_run(name) as target:
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
         _log(target, config, members, summaries)
+        _log_maps(target, options, summaries)
+        say(f"run {target.run_id}  ({target.address})")
     return target
 
 
@@ -57,20 +55,44 @@ def _members(store, config):
     """The runs to compare, by their ids or by a search filter, oldest first.
 
     Raises:
-        ConfigError: fewer than two.
+        ConfigError: fewer than two, or too many.
     """
     if isinstance(config.runs, str):
         runs = store.search(config.runs)
-        if len(runs) < 2:
-            raise ConfigError(
-                f"runs={config.runs}: {counted(len(runs), 'run')} with signals found, and a comparison needs two"
-            )
-        return runs
-    if not isinstance(config.runs, Sequence) or len(set(config.runs)) < 2:
+    elif isinstance(config.runs, Sequence) and len(set(map(str, config.runs))) >= 2:
+        runs = [store.run(str(run_id)) for run_id in config.runs]
+        runs = list({run.run_id: run for run in runs}.values())
+    else:
         raise ConfigError(
             f"runs={config.runs}: give two run ids or more, as in runs='[<id>,<id>]', or a search filter"
         )
-    return [store.run(str(run_id)) for run_id in dict.fromkeys(config.runs)]
+    if len(runs) < 2:
+        raise ConfigError(
+            f"runs={config.runs}: {counted(len(runs), 'run')} with signals found, and a comparison needs two"
+        )
+    if len(runs) > MOST_RUNS:
+        raise ConfigError(
+            f"runs={config.runs}: {len(runs):,} runs with signals found, and a comparison takes at most {MOST_RUNS}; "
+            "choose fewer"
+        )
+    return runs
+
+
+def _summaries(members, config):
+    """{run's name, on one line: its summary}, of the samples that all of them have."""
+    summaries = {}
+    columns = MAP_COLUMNS | {"id", config.x, config.y}
+    for run in members:
+        name = " ".join(run.info.run_name.split())
+        summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"], _ = summary_of(
+            run, config, columns
+        )
+    total = max(map(len, summaries.values()))
+    summaries = comparison.aligned(summaries)
+    count = len(next(iter(summaries.values())))
+    if count < total:
+        say(f"note: {count:,} of {total:,} samples are in all runs, and only those are compared")
+    return summaries
 
 
 def _log(target, config, members, summaries):
@@ -87,7 +109,6 @@ def _log(target, config, members, summaries):
     means = agreement.drop(columns=["run_a", "run_b"]).mean().dropna()
     target.log_metrics({f"pairwise/{name}": float(value) for name, value in means.items()}, 0)
     target.log_metrics({"pairwise/always_hard": len(hard)}, 0)
-    _log_maps(target, config, summaries)
     links = [(run.info.run_name, run.link) for run in members]
     target.describe(descriptions.of_comparison(links, means.to_dict(), len(hard), config.share))
     for name, value in means.items():
@@ -95,22 +116,18 @@ def _log(target, config, members, summaries):
     say(
         f"every run has {counted(len(hard), 'sample')} among its hardest {config.share:.0%}: comparison/always_hard.tsv"
     )
-    say(f"run {target.run_id}  ({target.address})")
 
 
-def _log_maps(target, config, summaries):
-    from datamap.maps import canvas, figures
+def _log_maps(target, options, summaries):
+    from datamap.maps import canvas, comparisons
 
-    for option in ("x", "y"):
-        for frame in summaries.values():
-            groups.numeric_column(frame, getattr(config, option), option)
-    options = {key: getattr(config, key) for key in ("x", "y", "lang", "dpi")}
-    drawn = {"comparison": figures.draw_comparison(summaries, **options)}
+    drawn = {"comparison": partial(comparisons.draw_comparison, summaries, options)}
     first, *others = summaries
-    for other in others:
-        name = "movement" if len(others) == 1 else f"movement-{len(drawn)}"
-        drawn[name] = figures.draw_movement(summaries[first], summaries[other], first, other, **options)
-    for name, figure in drawn.items():
-        array = canvas.pixels(figure)
+    for number, other in enumerate(others, start=1):
+        name = "movement" if len(others) == 1 else f"movement-{number}"
+        pair = summaries[first], summaries[other], first, other
+        drawn[name] = partial(comparisons.draw_movement, *pair, options)
+    for name, draw in drawn.items():
+        array = canvas.pixels(draw())
         target.log_bytes(canvas.png(array), f"{schema.MAPS_DIR}/{name}.png")
         target.log_image(array, f"{schema.MAPS_DIR}/{name}", schema.NEWEST_STEP)

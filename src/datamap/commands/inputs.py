@@ -25,9 +25,9 @@ MAP_COLUMNS = {
 
 
 def summary_of(
-    run: Run, config: PlotConfig | CompareConfig | DiagnoseConfig, columns: set[str]
+    run: Run, config: PlotConfig | CompareConfig | DiagnoseConfig, columns: set[str] | None
 ) -> tuple[pd.DataFrame, int]:
-    """(these columns of the summary, its number of observations), made first when the run has none."""
+    """(these columns of the summary or all, its number of observations), made first when the run has none."""
     if run.has(schema.SUMMARY_FILE):
         say_if_running(run, len(run.committed()))
     else:

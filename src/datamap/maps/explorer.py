@@ -12,6 +12,7 @@ import pandas as pd
 
 from datamap import translations
 from datamap.maps import groups, marks, regions
+from datamap.translations import word
 
 PAGE = Path(__file__).parent / "explorer_page"
 SCRIPTS = (
@@ -71,9 +72,13 @@ def page(
     """
     script = "\n".join((PAGE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     style = (PAGE / "page.css").read_text(encoding="utf-8")
-    data = json.dumps(
-        _data(summary, trajectories, texts, class_names, title, full, unit, lang), ensure_ascii=False
-    )
+    classes = tuple(map(str, class_names))
+    data = {
+        **{"title": title, "note": _note(summary, full, lang), "unit": unit, "classes": classes},
+        "words": translations.ZH if lang == "zh" else {},
+        **_samples(summary, trajectories, texts),
+        **_looks(summary, full, classes, lang),
+    }
     page = Template((PAGE / "page.html").read_text(encoding="utf-8")).substitute(
         lang="zh-CN" if lang == "zh" else "en",
         style=style,
@@ -81,7 +86,7 @@ def page(
         style_hash=_hash(style),
         script_hash=_hash(script),
         # Inside <script> nothing but "<" can end the data or begin a tag.
-        data=data.replace("<", "\\u003c"),
+        data=json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
     )
     return page.encode("utf-8", "replace")
 
@@ -91,64 +96,63 @@ def _hash(text):
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _data(summary, trajectories, texts, class_names, title, full, unit, lang):
+def _note(summary, full, lang):
+    """How many samples the page shows, and of how many."""
+    if full is None or len(full) == len(summary):
+        return word("{total} samples", lang, total=f"{len(summary):,}")
+    some = "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)"
+    return word(some, lang, shown=f"{len(summary):,}", total=f"{len(full):,}")
+
+
+def _samples(summary, trajectories, texts):
+    """What is known of each sample, numbers as base64."""
     probs, predicted = trajectories.label_probs, trajectories.predicted
     scaled = np.where(np.isnan(probs), MISSING, np.round(np.nan_to_num(probs) * (MISSING - 1)))
-    classes = tuple(str(name) for name in class_names)
-    columns = [c for c in summary.columns if c != "id" and pd.api.types.is_numeric_dtype(summary[c])]
-    note = f"{len(summary):,} samples" if lang == "en" else f"{len(summary):,} 个样本"
-    if full is not None and len(full) > len(summary):
-        note += (
-            f" of {len(full):,}: all of rare groups, the others drawn at random (seed 0)"
-            if lang == "en"
-            else f"（共 {len(full):,} 个）：稀有分组全部保留，其余随机抽取（种子 0）"
-        )
     return {
-        "title": title,
-        "note": note,
-        "words": translations.ZH if lang == "zh" else {},
         "count": len(summary),
-        "unit": unit,
         "numbers": list(trajectories.numbers),
-        "classes": classes,
         "ids": summary["id"].astype(str).tolist(),  # as text: JavaScript would round those above 2^53
         "texts": {name: list(values) for name, values in texts.items()},
-        "columns": {name: _packed(summary[name], "<f4") for name in columns},
+        "columns": {name: _packed(summary[name], "<f4") for name in _numeric(summary)},
         "probs": _packed(scaled, "<u2"),
         "correct": _packed(trajectories.correct, "u1"),
         "predicted": None
         if predicted is None
         else _packed(np.where(predicted < 0, MISSING, predicted), "<u2"),
-        "regions": [
-            {
-                "name": translations.word(regions.NAMES[region], lang),
-                "color": marks.REGION_COLORS[region],
-                "x": _ends(x),
-                "y": _ends(y),
-            }
-            for region, (x, y) in marks.region_boxes(regions.relative(summary)).items()
-        ],
-        **_looks(summary, full, columns, classes, lang),
     }
 
 
-def _looks(summary, full, columns, classes, lang):
-    """How each column colours and scales the map: the rules and limits that the static maps have."""
+def _numeric(summary):
+    return [c for c in summary.columns if c != "id" and pd.api.types.is_numeric_dtype(summary[c])]
+
+
+def _looks(summary, full, classes, lang):
+    """How each column colours and scales the map, and its regions: as on the static maps."""
+    columns = _numeric(summary)
     known = {name: full if full is not None and name in full else summary for name in columns}
     rules = {name: groups.rules_of(known[name], name, classes, lang) for name in columns}
     limits = {name: marks.axis_limits(known[name], name)[name] for name in columns}
     # The predictions are coloured as the labels are, with a group for those of no label's class.
     rules["pred_label"] = [
         *(rule._replace(ranges={"pred_label": rule.ranges["label"]}) for rule in rules["label"]),
-        groups.Rule(
-            translations.word("other", lang), groups.CATEGORIES[-1], "", {"pred_label": (0, groups.INFINITY)}
-        ),
+        groups.Rule(word("other", lang), groups.CATEGORIES[-1], "", {"pred_label": (0, groups.INFINITY)}),
     ]
     limits["pred_label"] = limits["label"]
-    last = groups.NO_VALUE._replace(name=translations.word(groups.NO_VALUE.name, lang))
+    last = groups.NO_VALUE._replace(name=word(groups.NO_VALUE.name, lang))
     return {
         "groupings": {name: [_as_data(rule) for rule in (*found, last)] for name, found in rules.items()},
         "limits": limits,
+        "regions": [
+            {
+                "name": word(regions.NAMES[region], lang),
+                "color": marks.REGION_COLORS[region],
+                "x": _ends(x),
+                "y": _ends(y),
+            }
+            for region, (x, y) in marks.region_boxes(
+                regions.relative(summary if full is None else full)
+            ).items()
+        ],
     }
 
 
@@ -163,4 +167,5 @@ def _ends(ends):
 
 
 def _packed(values, dtype):
-    return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
+    with np.errstate(over="ignore"):  # too large for single precision: infinite
+        return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()

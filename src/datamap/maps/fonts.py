@@ -3,6 +3,7 @@
 import functools
 import unicodedata
 import warnings
+from collections.abc import Iterable
 
 from matplotlib import font_manager
 
@@ -19,7 +20,7 @@ HINT = (
 
 
 @functools.cache
-def chinese():
+def chinese() -> str | None:
     """Name of an installed font with Chinese characters, or None."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     found = next((name for name in CHINESE if name in installed), None)
@@ -33,7 +34,7 @@ def chinese():
     return next((name for name in CHINESE if name in installed), None)
 
 
-def families(texts):
+def families(texts: Iterable[str]) -> list[str]:
     """`font.family` for these texts; warns when they need a font that is not there.
 
     Latin letters stay in matplotlib's own font, so that a map looks the same with and without.

@@ -64,6 +64,7 @@ class LiveMap:
 
     def add(self, table: pa.Table) -> None:
         """Take in an observation: the arrow table of its signals."""
+        self.labels = np.asarray(table["label"])
         self.summary.add(np.asarray(table["label_probs"], np.float64), np.asarray(table["correct"], bool))
 
     def picture(self) -> np.ndarray | None:
@@ -77,7 +78,7 @@ class LiveMap:
                 )
             self.said = True
             return None
-        return self._draw(self.summary.frame())
+        return self._draw(self.summary.frame().assign(label=self.labels))
 
     def drawn(self, seconds: float) -> None:
         """Say what drawing and logging the last picture took."""
