@@ -27,7 +27,7 @@ def evidence_of(probs, labels, held_out=None, **more):
         forgetting_times=dynamics.forgetting_times(correct),
         margin_mean=(np.log(p + 1e-300) - np.log(others + 1e-300)).mean(axis=0),
         pooled=geometric / geometric.sum(axis=1, keepdims=True),
-        first=probs[0],
+        early=probs[0],
         held_out=held_out,
         **more,
     )
@@ -107,7 +107,7 @@ def test_a_witness_at_chance_has_no_vote():
 
 
 def test_what_is_learnt_by_heart_has_no_vote():
-    """The run's late observations know all labels; only the first one speaks, and no louder than it is."""
+    """The run's late observations know all labels; only early ones speak, and half as loud."""
     generator = np.random.default_rng(0)
     truth = generator.integers(0, 2, 600)
     labels = np.where(generator.random(600) < 0.1, 1 - truth, truth)
@@ -116,7 +116,7 @@ def test_what_is_learnt_by_heart_has_no_vote():
     known = evidence_of([np.full((600, 2), 0.5), heart, heart, heart], labels, witness)
     assert known.opinion.weights["folds"] == pytest.approx(1, abs=0.2)
     assert roc_auc_score(labels != truth, mislabel.combined(known)) > 0.8
-    assert evidence_of([heart], labels, witness).opinion.weights["run"] <= 1
+    assert evidence_of([heart], labels, witness).opinion.weights["run"] <= 0.5
 
 
 def test_a_run_without_other_witnesses_is_its_own():
@@ -128,7 +128,7 @@ def test_a_run_without_other_witnesses_is_its_own():
 
 
 def test_combined_without_probabilities_is_confidence():
-    known = random_evidence()._replace(pooled=None, first=None, held_out=None, margin_mean=None)
+    known = random_evidence()._replace(pooled=None, early=None, held_out=None, margin_mean=None)
     known = mislabel.with_opinion(known)
     assert known.opinion is None
     assert mislabel.combined(known) == pytest.approx(1 - known.avg_probs)

@@ -7,7 +7,7 @@ from datamap import schema
 from datamap.commands import memorised
 from datamap.commands.inputs import extra_signals_of, observed_as_summarized
 from datamap.labels import mislabel, witnesses
-from datamap.labels.memorisation import Memorisation, accuracies, memorisation
+from datamap.labels.memorisation import Memorisation, accuracies, informative, memorisation
 from datamap.signals import class_probs, shards
 from datamap.signals.observations import Observations
 from datamap.summaries import tsv
@@ -23,12 +23,16 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     Returns:
         (`mislabel.Evidence` with its opinion, where the model begins to learn labels by heart).
     """
-    whole, allow_missing = observed_as_summarized(run)
+    observed, allow_missing = observed_as_summarized(run)
     ids, labels = pa.array(samples["id"]), samples["label"].to_numpy()
-    inside = class_probs.read(run.artifacts, whole, allow_missing).ordered(ids, schema.SIGNALS_DIR)
+    inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)
     folds = extra_signals_of(run, schema.HOLDOUT_DIR)
     held_out = class_probs.read(run.artifacts, folds).ordered(ids, schema.HOLDOUT_DIR) if folds else None
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
+    # Folds are judged by the same labels; without them there may be development data.
+    seen, unseen = accuracies(observed, inside.wrong, len(ids)), run.history(memorised.UNSEEN)
+    if held_out:
+        unseen = accuracies(folds, held_out.wrong, len(ids))
     evidence = mislabel.Evidence(
         labels=labels,
         wrong=inside.wrong,
@@ -37,19 +41,20 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         forgetting_times=samples["forgetting_times"].to_numpy(),
         margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
         pooled=inside.pooled,
-        first=None if allow_missing else _first(run, whole, ids),
+        early=None if allow_missing else _early(run, observed, informative(seen, unseen), ids),
         held_out=held_out and held_out.probs,
         texts=_texts(run, samples, inside.pooled),
         threshold_margins=_margins(run, threshold) if threshold else None,
     )
-    return mislabel.with_opinion(evidence), _memorised(run, whole, inside, folds, held_out)
+    return mislabel.with_opinion(evidence), memorisation(seen, unseen)
 
 
-def _first(run, whole, ids):
-    """Distributions of the first observation."""
-    number = min(whole)
-    found = class_probs.read(run.artifacts, {number: whole[number]})
-    return found.ordered(ids, schema.SIGNALS_DIR).probs
+def _early(run, observed, numbers, ids):
+    """Pooled distributions of the observations of these numbers; None without any."""
+    if not numbers:
+        return None
+    found = class_probs.read(run.artifacts, {number: observed[number] for number in numbers})
+    return found.ordered(ids, schema.SIGNALS_DIR).pooled
 
 
 def _texts(run, samples, pooled):
@@ -67,11 +72,3 @@ def _margins(run, whole):
     """Mean margins of the threshold samples."""
     tables = ((number, shards.read(run.artifacts, parts)) for number, parts in whole.items())
     return Observations.from_tables(tables).further["margin"].mean(axis=0)
-
-
-def _memorised(run, whole, inside, folds, held_out):
-    """By the folds, which are judged by the same labels; without them by development data."""
-    if held_out is None:
-        return memorised.of_run(run)
-    total = len(inside.ids)
-    return memorisation(accuracies(whole, inside.wrong, total), accuracies(folds, held_out.wrong, total))

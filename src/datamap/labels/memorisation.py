@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-GAP = (
-    0.1  # by which training accuracy is ahead of accuracy on unseen samples where labels are learnt by heart
-)
+# How far accuracy on the samples of training is ahead of that on unseen ones.
+SLIGHT = 0.05  # from here on, what a model says of its own samples is no evidence
+GAP = 0.1  # from here on, it learns labels by heart
 
 
 class Memorisation(NamedTuple):
@@ -19,8 +19,8 @@ class Memorisation(NamedTuple):
     unseen: float
 
 
-def memorisation(seen, unseen):
-    """Where training accuracy leaves accuracy on unseen samples behind, and stays ahead by `GAP` or more.
+def memorisation(seen, unseen, gap=GAP):
+    """Where training accuracy leaves accuracy on unseen samples behind, and stays ahead by `gap` or more.
 
     A model first learns what samples have in common, then single samples (Arpit et al. 2017).
 
@@ -34,12 +34,27 @@ def memorisation(seen, unseen):
     Memorisation(number=2, seen=0.95, unseen=0.65)
     """
     numbers = sorted(seen.keys() & unseen.keys())
-    behind = [number for number in numbers if seen[number] - unseen[number] < GAP]
+    behind = [number for number in numbers if seen[number] - unseen[number] < gap]
     ahead = [number for number in numbers if not behind or number > behind[-1]]
     if not ahead:
         return None
     last = numbers[-1]
     return Memorisation(ahead[0], float(seen[last]), float(unseen[last]))
+
+
+def informative(seen, unseen):
+    """Numbers of the observations in which the model says more of a sample than that it has seen its label.
+
+    Those before training accuracy leads by `SLIGHT`; where nothing tells, only the first one, made when each label
+    was seen once. Arguments as of `memorisation`.
+
+    >>> informative({1: 0.6, 2: 0.7, 3: 0.8}, {1: 0.6, 2: 0.68, 3: 0.7}), informative({1: 0.6, 2: 0.7}, {})
+    ([1, 2], [1])
+    """
+    if not seen.keys() & unseen.keys():
+        return [min(seen)]
+    begins = memorisation(seen, unseen, SLIGHT)
+    return [number for number in sorted(seen) if begins is None or number < begins.number]
 
 
 def accuracies(numbers, wrong, total):

@@ -16,10 +16,11 @@ class Evidence(NamedTuple):
 
     `labels` are the given labels, int64 (N,). `avg_probs`, `margin_mean`, `correct_times` and
     `forgetting_times` are columns of the summary, (N,). `pooled` is the geometric mean over observations of the
-    predicted distribution, float (N, C), `first` that of the first observation. Of models that never saw the sample
-    are `held_out`, the mean over the folds' observations, and `texts`, {witness: (N, C)}, what `witnesses.unseen`
-    gives. `wrong` is how many samples were predicted wrong at each observation, int (T,). `threshold_margins`
-    are the mean margins of threshold samples, (M,). `opinion` is what `opinion` makes of all that. None = not known.
+    predicted distribution, float (N, C), `early` that of the ones that are `memorisation.informative`. Of models
+    that never saw the sample are `held_out`, the mean over the folds' observations, and `texts`, {witness: (N, C)},
+    what `witnesses.unseen` gives. `wrong` is how many samples were predicted wrong at each observation, int (T,).
+    `threshold_margins` are the mean margins of threshold samples, (M,). `opinion` is what `with_opinion` makes of all
+    that. None = not known.
     """
 
     labels: np.ndarray
@@ -29,7 +30,7 @@ class Evidence(NamedTuple):
     forgetting_times: np.ndarray
     margin_mean: np.ndarray | None = None
     pooled: np.ndarray | None = None
-    first: np.ndarray | None = None
+    early: np.ndarray | None = None
     held_out: np.ndarray | None = None
     texts: dict | None = None
     threshold_margins: np.ndarray | None = None
@@ -46,8 +47,8 @@ def with_opinion(evidence):
     """The evidence with its `opinion`, the `Pool` of what is known of each sample's class; None without any.
 
     The witnesses that never saw the sample are weighed by how well they foretell the given labels (`pool.pooled`).
-    The run itself has seen them all, and its late observations know them by heart: only its first one counts, made
-    when each label was seen once, and no more than it says. A run without other witnesses is its own: its
+    The run itself has seen them all, and its late observations know them by heart: only early ones count, and no more
+    than half of what they say. A run without other witnesses is its own: its
     geometric mean, in which one sure "no" counts much, as in AUM.
     """
     unseen = evidence.unseen
@@ -56,9 +57,9 @@ def with_opinion(evidence):
         return evidence._replace(
             opinion=None if alone is None else Pool(np.asarray(alone, np.float64), {RUN: 1.0})
         )
-    if evidence.first is not None:
-        unseen[RUN] = evidence.first
-    return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: 1.0}))
+    if evidence.early is not None:
+        unseen[RUN] = evidence.early
+    return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: 0.5}))
 
 
 def judges(evidence):
