@@ -37,6 +37,7 @@ TITLE_SIZE = 11
 LINE = 1.25 * TITLE_SIZE / 72  # inches
 LEGEND_SHARE = 0.36  # of the figure's width, at most
 LONGEST = 500  # characters of a line of text
+MEASURE_DPI = 288  # at few dpi, hinting makes a text wider
 
 
 class MapFigure(Figure):
@@ -99,7 +100,8 @@ def text_width(text: str, size: float) -> float:
     """Inches that a line of text is wide at font size `size`; infinite for one that is too long to be measured."""
     if len(text) > LONGEST:
         return float("inf")
-    return RendererAgg(1, 1, 72).get_text_width_height_descent(text, FontProperties(size=size), False)[0] / 72
+    renderer = RendererAgg(1, 1, MEASURE_DPI)
+    return renderer.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / MEASURE_DPI
 
 
 def set_title(figure: Figure, lines: Sequence[str]) -> float:
