@@ -275,6 +275,24 @@ def test_select_makes_a_table_to_download(opened, mode, tmp_path):
     assert rows(opened) == 42
 
 
+def test_what_is_not_selected_is_grey_and_below(opened):
+    at = """(id) => {
+      const gl = document.getElementById('points').getContext('webgl2'), pixel = new Uint8Array(4);
+      const [x, y] = toScreen(...[xs, ys].map((c) => c[DATA.ids.indexOf(id)])), ratio = devicePixelRatio;
+      const [left, bottom] = [Math.round(x * ratio), Math.round(gl.canvas.height - y * ratio)];
+      gl.readPixels(left, bottom, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+      return Array.from(pixel.subarray(0, 3));
+    }"""
+    red, green, blue = opened.evaluate(at, "30")
+    assert max(red, green, blue) - min(red, green, blue) > 40
+    opened.evaluate("selected[DATA.ids.indexOf('7')] = 1; chosen = 1; update()")
+    red, green, blue = opened.evaluate(at, "30")
+    assert red == green == blue
+    assert opened.evaluate("DATA.ids[order.at(-1)]") == "7"
+    assert opened.locator("th", has_text="label_var").get_attribute("title").startswith("population variance")
+    assert len(opened.locator("td.number").first.inner_text()) <= 8
+
+
 def test_copy_puts_the_table_on_the_clipboard(opened):
     opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened.get_by_role("button", name="copy TSV").click()
@@ -352,6 +370,9 @@ def odd_page(page, odd, odd_summary, tmp_path):
 def test_ids_are_copied_as_they_are(odd_page):
     lines = odd_page.evaluate("dataMap.tsv()").splitlines()
     assert sorted(int(line.split("\t")[0]) for line in lines[1:]) == sorted(ODD)
+    assert set(table_of(odd_page)["constructor"]) == {
+        1.5
+    }  # a column that is called like what every object has
     odd_page.locator("th").first.click()
     assert odd_page.locator("tbody td").first.inner_text() == "0"
     odd_page.locator("th").first.click()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamap import translations
+from datamap import schema, translations
 from datamap.maps import groups, marks, regions
 from datamap.translations import word
 
@@ -26,6 +26,7 @@ SCRIPTS = (
 )  # one script, in this order
 MOST = 100_000  # samples that a page holds; beyond, a seeded subsample
 MISSING = 65_535
+MEANINGS = schema.SUMMARY_COLUMNS | schema.FURTHER_COLUMNS  # shown where the pointer rests on a column's name
 
 
 def subsample(summary: pd.DataFrame, most: int = MOST, seed: int = 0) -> np.ndarray:
@@ -76,6 +77,7 @@ def page(
     data = {
         **{"title": title, "note": _note(summary, full, lang), "unit": unit, "classes": classes},
         "words": translations.ZH if lang == "zh" else {},
+        "meanings": {name: text for name, text in MEANINGS.items() if name in summary},
         **_samples(summary, trajectories, texts),
         **_looks(summary, full, classes, lang),
     }

@@ -74,4 +74,7 @@ function predictedAt(i, t) {
   return NaN;
 }
 
+// A column may be called like what every object has, such as `constructor`.
+const isText = (name) => Object.hasOwn(DATA.texts, name);
+const meaning = (name) => (Object.hasOwn(DATA.meanings, name) ? DATA.meanings[name] : "");
 const className = (k) => DATA.classes[k] ?? String(k);

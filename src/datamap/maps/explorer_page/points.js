@@ -36,7 +36,11 @@ function start() {
   buffers = { position: gl.createBuffer(), color: gl.createBuffer(), order: gl.createBuffer() };
 }
 
-/** Positions, colours and drawing order of the visible samples: rare groups last, so on top. */
+// While some samples are selected, the others are light grey: many of them add up to that, not to a colour.
+const FAINT = 200;
+const isFaint = (i) => chosen && !selected[i];
+
+/** Positions, colours and drawing order of the visible samples: rare groups last, so on top; then the selected ones. */
 function upload(c) {
   xs = c[state.x];
   ys = c[state.y];
@@ -50,14 +54,15 @@ function upload(c) {
   for (const k of rank) { next[k] = sum; sum += counts[k]; }
   order = new Uint32Array(shown);
   for (let i = 0; i < N; i++) if (visible[i]) order[next[group[i]]++] = i;
+  if (chosen) order = Uint32Array.from([...order.filter((i) => !selected[i]), ...order.filter((i) => selected[i])]);
   if (!gl) return;
   const position = new Float32Array(2 * N), color = new Uint8Array(4 * N);
   const rgb = groups.colors.map((hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
   for (let i = 0; i < N; i++) {
     position[2 * i] = xs[i];
     position[2 * i + 1] = ys[i];
-    color.set(rgb[group[i]] ?? [0, 0, 0], 4 * i);
-    color[4 * i + 3] = chosen && !selected[i] ? 40 : 215;
+    color.set(isFaint(i) ? [FAINT, FAINT, FAINT] : rgb[group[i]], 4 * i);
+    color[4 * i + 3] = isFaint(i) ? 90 : 215;
   }
   const fill = (name, width, kind, values, normal) => {
     gl.bindBuffer(gl.ARRAY_BUFFER, buffers[name]);
@@ -113,8 +118,8 @@ function draw() {
     const size = pointSize();
     for (const i of order) {
       const [px, py] = toScreen(xs[i], ys[i]);
-      flat.globalAlpha = chosen && !selected[i] ? 0.15 : 0.85;
-      flat.fillStyle = groups.colors[group[i]];
+      flat.globalAlpha = isFaint(i) ? 0.35 : 0.85;
+      flat.fillStyle = isFaint(i) ? `rgb(${FAINT}, ${FAINT}, ${FAINT})` : groups.colors[group[i]];
       flat.fillRect(px - size / 2, py - size / 2, size, size);
     }
     flat.clearRect(0, 0, MARGIN.left, box.height);

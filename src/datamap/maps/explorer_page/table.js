@@ -48,7 +48,7 @@ function addFilter(column = state.x) {
 
 function chooser(parent, options, value) {
   const list = add(parent, "select");
-  for (const name of options) add(list, "option", name).value = name;
+  for (const name of options) Object.assign(add(list, "option", name), { value: name, title: meaning(name) });
   list.value = value;
   return list;
 }
@@ -72,7 +72,7 @@ function rowsOf(c) {
 
 function cell(c, name, i) {
   if (name === "id") return DATA.ids[i];
-  if (name in DATA.texts) return DATA.texts[name][i];
+  if (isText(name)) return DATA.texts[name][i];
   if (name === "label") return className(c.label[i]);
   if (name === "pred_label") return Number.isFinite(c.pred_label[i]) ? className(c.pred_label[i]) : "";
   return Number.isFinite(c[name][i]) ? Number(c[name][i].toPrecision(6)) : "";
@@ -91,6 +91,7 @@ function drawTable(c) {
   const top = add(head, "tr");
   for (const name of tableColumns()) {
     const th = add(top, "th", name + (name === state.sort ? (state.down ? " ▼" : " ▲") : ""));
+    th.title = meaning(name);
     th.addEventListener("click", () => {
       state.down = name === state.sort && !state.down;
       state.sort = name;
@@ -102,7 +103,8 @@ function drawTable(c) {
     const row = add(body, "tr");
     for (const name of tableColumns()) {
       const value = cell(c, name, i);
-      add(row, "td", String(value), name in DATA.texts ? "text" : typeof value === "number" ? "number" : "");
+      const isNumber = typeof value === "number";
+      add(row, "td", isNumber ? short(value) : value, isText(name) ? "text" : isNumber ? "number" : "");
     }
     row.addEventListener("mouseenter", () => { hovered = i; drawFront(); });
     row.addEventListener("mouseleave", () => { hovered = -1; drawFront(); });
