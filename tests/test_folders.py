@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from datamap.commands import config
 from datamap.data import dataset
@@ -56,6 +58,17 @@ def hugging_face(folder, kind="Bert", head="Model", **saved):
     model.save_pretrained(folder, **saved)
     Path(folder, "vocab.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
     return model
+
+
+@pytest.fixture(scope="module")
+def weight_files(tmp_path_factory):
+    """{name: bytes} of a small model in each format, and the folder to work in."""
+    folder = tmp_path_factory.mktemp("weights")
+    hugging_face(folder)
+    hugging_face(folder, safe_serialization=False)
+    paddle.save({"a": paddle.ones([3, 4]), "b": paddle.zeros([2])}, str(folder / "model_state.pdparams"))
+    names = ("model.safetensors", "pytorch_model.bin", "model_state.pdparams")
+    return {name: (folder / name).read_bytes() for name in names} | {"folder": folder}
 
 
 def differences(model, classifier, kind="Bert"):
@@ -310,6 +323,25 @@ def test_what_does_not_fit_is_named(folder, damage, message):
     with pytest.raises(ModelError, match=message) as refused:
         load(folder)
     assert "\n" not in str(refused.value) and str(folder) in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "model_state.pdparams"])
+@given(seed=st.integers(0, 10**9))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_weights_are_read_or_refused(weight_files, name, seed):
+    """Bytes changed, cut out or doubled at random."""
+    content, random = bytearray(weight_files[name]), np.random.default_rng(seed)
+    for _ in range(random.integers(1, 4)):
+        start, length = random.integers(len(content)), random.integers(1, 30)
+        cut = content[start : start + length]
+        content[start : start + length] = [cut * 2, b"", random.bytes(len(cut))][random.integers(3)]
+    file = weight_files["folder"] / name
+    file.write_bytes(content)
+    try:
+        found = weights.read([file])
+    except ModelError:
+        return
+    assert all(isinstance(array, np.ndarray) for array in found.values())
 
 
 def test_neither_a_file_nor_an_address_is_a_folder(folder):

@@ -23,13 +23,14 @@ def done_in(run: Run) -> Done:
     return {folder: set(run.committed(metric)) for folder, metric in schema.EXTRA_METRICS.items()}
 
 
-def announce(job: Job) -> None:
+def announce(job: Job, done: Done) -> None:
     """Say how many trainings follow the main one, where any do."""
+    left = [extra for extra in job.extra if extra.index not in done[extra.folder]]
     folds, epochs = job.config.data.folds, counted(job.config.trainer.epochs, "epoch")
-    if job.extra:
+    if left:
         keys = [f"data.folds={folds}"] * bool(folds)
         keys += ["signals.threshold_samples=true"] * job.config.signals.threshold_samples
-        more = counted(len(job.extra), "further training")
+        more = counted(len(left), "further training")
         say(f"{more} of {epochs} will follow this one ({', '.join(keys)})")
 
 

@@ -165,7 +165,7 @@ def _train(job: Job, run: Run, log_start: Callable[[], None] = lambda: None) -> 
     done = extra_trainings.done_in(run) if job.extra else {}
     job.processes.gather((run.run_id, run.writer, done))
     say(f"run {run.run_id}  ({run.address})")
-    extra_trainings.announce(job)
+    extra_trainings.announce(job, done)
     outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, checkpoints.FOLDER)
     on_observation = FirstProcess(job, outbox, live_map(run, job))
     with _told_when_it_ends_early(on_observation, run), outbox:
