@@ -360,3 +360,17 @@ def test_any_two_columns_are_axes(summary, axes):
         comparisons.draw_movement(summary, summary, "a", "b", **options),
     ):
         assert panels(figure)[0].get_xlabel().startswith(axes[0])
+
+
+def test_regions_are_the_same_alone_and_beside_another_run(summary):
+    """Their borders depend on the number of classes."""
+    summary["label"] = np.arange(83) % 12
+
+    def shaded(figure):
+        boxes = [c.get_paths()[0].get_extents() for c in panels(figure)[0].collections if c.get_zorder() == 0]
+        return np.array([box.extents for box in boxes])
+
+    alone = shaded(figures.draw_map(summary))
+    assert len(alone) == 4
+    assert np.allclose(shaded(comparisons.draw_comparison({"a": summary, "b": summary})), alone)
+    assert not np.allclose(shaded(figures.draw_map(summary.assign(label=np.arange(83) % 2))), alone)

@@ -1,7 +1,7 @@
 // ---------------------------------------------------------------- points
 
 const back = $("back").getContext("2d");
-const front = $("front").getContext("2d");
+const front = $("front").getContext("2d", { willReadFrequently: true }); // by the CPU: Chromium showed it late
 const gl = $("points").getContext("webgl2", { antialias: true, premultipliedAlpha: false, preserveDrawingBuffer: true });
 const flat = gl ? null : $("points").getContext("2d"); // a browser without WebGL: slower, the same picture
 const MARGIN = { left: 56, right: 10, top: 34, bottom: 40 };
