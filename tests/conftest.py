@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("fuzz", max_examples=8000)  # make fuzz
+settings.register_profile("fuzz", max_examples=2000)  # make fuzz
 
 ROOT = Path(__file__).resolve().parents[1]
 

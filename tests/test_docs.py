@@ -141,3 +141,18 @@ def test_ci_calls_the_command_that_the_readme_names():
     assert "make test" in text_of(".ci/run")
     assert ".ci/run" in text_of(".github/workflows/ci.yml")
     assert "`make test`" in text_of("README.md")
+
+
+def test_the_design_names_the_artifacts_the_keys_of_a_record_and_the_packages():
+    text = text_of("docs/design.md")
+    paths = [value for name, value in vars(schema).items() if name.endswith(("_FILE", "_DIR", "_METRIC"))]
+    assert [path for path in paths if path not in text] == []
+    record = text.split("### A signal record")[1].split("\n#")[0]
+    assert re.findall(r"^\| `(\w+)` \|", record, re.MULTILINE) == [*schema.SIGNAL_COLUMNS]
+    packages = {path.parent.name for path in (ROOT / "src" / "datamap").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `datamap\.(\w+)` \|", text, re.MULTILINE)) == packages
+
+
+def test_places_that_contributing_names_exist():
+    for path in re.findall(r"`([\w/]+\.(?:py|md|yaml)|[\w/]+/)`", text_of("CONTRIBUTING.md")):
+        assert path == "site/" or any((ROOT / folder / path).exists() for folder in ("", "src/datamap")), path

@@ -5,16 +5,18 @@ Import Lightning first: the callback is made for the one of the two that is ther
 
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from datamap.callbacks.trainer import refuse_many_processes
 from datamap.errors import SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
 
-try:
-    if "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules:
-        raise ImportError("the user works with the other one")
-    from lightning.pytorch import Callback
-except ImportError:
+if TYPE_CHECKING or "pytorch_lightning" not in sys.modules or "lightning.pytorch" in sys.modules:
+    try:
+        from lightning.pytorch import Callback
+    except ImportError:
+        from pytorch_lightning import Callback  # type: ignore[assignment]
+else:  # the user works with this one
     from pytorch_lightning import Callback
 
 
@@ -25,16 +27,36 @@ class DataMapCallback(Callback):
     their logits or probabilities. A training that raises ends the run as FAILED.
     """
 
-    def __init__(self, ids="ids", labels="labels", logits="logits", probs="probs", **recorder):
+    def __init__(
+        self,
+        ids: str = "ids",
+        labels: str = "labels",
+        logits: str = "logits",
+        probs: str = "probs",
+        **recorder: Any,
+    ) -> None:
         """Names of what the step returns; all else goes to `datamap.SignalRecorder`: class_names, samples, …"""
         self._names = {"ids": ids, "labels": labels, "logits": logits, "probs": probs}
-        self._options, self.recorder = recorder, None
+        self._options = recorder
+        self.recorder: SignalRecorder | None = None
 
-    def on_train_start(self, trainer, pl_module):
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin a run.
+
+        Raises:
+            ConfigError: several processes train together.
+        """
         refuse_many_processes(trainer.world_size)
         self.recorder = SignalRecorder(**self._options)
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Record a batch.
+
+        Raises:
+            SignalError: the step did not return what it must.
+        """
         found = outputs if isinstance(outputs, Mapping) else {}
         given = {key: found[name] for key, name in self._names.items() if name in found}
         if not {"ids", "labels"} <= set(given) or ("logits" in given) == ("probs" in given):
@@ -43,14 +65,20 @@ class DataMapCallback(Callback):
                 f"training_step returned {first_few(found, 10) or type(outputs).__name__}; let it return "
                 f"{{'loss': …, {n['ids']!r}: …, {n['labels']!r}: …, {n['logits']!r}: …}} (or {n['probs']!r})"
             )
+        assert self.recorder
         self.recorder.record(**given)
 
-    def on_train_epoch_end(self, trainer, pl_module):
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Commit the epoch."""
+        assert self.recorder
         self.recorder.commit(trainer.current_epoch + 1)
 
-    def on_train_end(self, trainer, pl_module):
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Wait until all is logged, and end the run."""
+        assert self.recorder
         self.recorder.close()
 
-    def on_exception(self, trainer, pl_module, exception):
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """End the run as FAILED, or as KILLED when it was interrupted."""
         if self.recorder:
             self.recorder.__exit__(type(exception), exception, None)

@@ -2,7 +2,7 @@
 
 import paddle
 from paddle.io import DataLoader
-from paddlenlp.trainer import TrainerCallback
+from paddlenlp.trainer import TrainerCallback, TrainingArguments
 
 from datamap.callbacks.trainer import EpochRecording
 
@@ -14,12 +14,13 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     once in `with DataMapCallback() as callback: …`.
     """
 
-    no_grad = staticmethod(paddle.no_grad)
+    def no_grad(self) -> paddle.no_grad:
+        return paddle.no_grad()
 
-    def modules(self, model):
+    def modules(self, model: paddle.nn.Layer) -> list[paddle.nn.Layer]:
         return model.sublayers(include_self=True)
 
-    def batches(self, loader, args):
+    def batches(self, loader: DataLoader, args: TrainingArguments) -> DataLoader:
         return DataLoader(
             loader.dataset, batch_size=args.per_device_eval_batch_size, collate_fn=loader.collate_fn
         )

@@ -1,37 +1,68 @@
 """What Hugging Face's Trainer and PaddleNLP's have in common: an evaluation pass over what they train on."""
 
+import abc
 import contextlib
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
 
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
 
 
-class EpochRecording:
+class EpochRecording(abc.ABC):
     """Half of a `TrainerCallback`: after each epoch it records all training samples, in evaluation mode.
 
-    A subclass knows its framework, and has `modules(model)`, the model and all its parts;
-    `batches(loader, args)`, those of a training loader's dataset in its order, ready for the model; and
-    `no_grad()`, a context.
-
-    As a context it ends the run as FAILED at once when what is inside raises.
+    A subclass knows its framework. As a context it ends the run as FAILED at once when what is inside raises.
     """
 
-    def __init__(self, ids=None, **recorder):
+    def __init__(self, ids: Sequence | None = None, **recorder: Any) -> None:
         """`ids`: of the training samples, in the dataset's order; by default its column `id`, else row numbers.
 
         All else goes to `datamap.SignalRecorder`: class_names, samples, run_id, …
         """
-        self._ids, self._options, self.recorder = ids, recorder, None
+        self._ids, self._options = ids, recorder
+        self.recorder: SignalRecorder | None = None
 
-    def on_train_begin(self, args, state, control, **kwargs):
+    @abc.abstractmethod
+    def no_grad(self) -> contextlib.AbstractContextManager:
+        """A context in which the framework computes no gradients."""
+
+    @abc.abstractmethod
+    def modules(self, model: Any) -> Iterable[Any]:
+        """The model and all its parts, the model first."""
+
+    @abc.abstractmethod
+    def batches(self, loader: Any, args: Any) -> Iterable[Any]:
+        """Batches of a training loader's dataset in its order, ready for the model."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Begin a run.
+
+        Raises:
+            ConfigError: several processes train together.
+        """
         refuse_many_processes(args.world_size)
         self.__exit__(RuntimeError, None, None)  # of an earlier training, which never came to its end
         self.recorder = SignalRecorder(**self._options)
 
-    def on_epoch_end(self, args, state, control, model=None, train_dataloader=None, **kwargs):
+    def on_epoch_end(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        model: Any = None,
+        train_dataloader: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record all training samples, and commit the epoch.
+
+        Raises:
+            ConfigError, SignalError: the dataset, a batch or an output cannot be recorded.
+        """
+        assert self.recorder
         ids, start = sample_ids(train_dataloader.dataset, self._ids), 0
         with self.no_grad(), evaluation_mode(self.modules(model)):
             for batch in self.batches(train_dataloader, args):
@@ -40,18 +71,26 @@ class EpochRecording:
                 start += len(labels)
         self.recorder.commit(math.ceil(round(state.epoch, 6)))
 
-    def on_train_end(self, args, state, control, **kwargs):
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Wait until all is logged, and end the run.
+
+        Raises:
+            TrackingError: the store did not take all.
+        """
+        assert self.recorder
         self.recorder.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "EpochRecording":
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.recorder:
             self.recorder.__exit__(kind, error, trace)
 
 
-def refuse_many_processes(count):
+def refuse_many_processes(count: int) -> None:
     """Raise ConfigError where several processes train together: each has only its part of the samples."""
     if count > 1:
         raise ConfigError(
@@ -60,7 +99,7 @@ def refuse_many_processes(count):
         )
 
 
-def sample_ids(dataset, given=None):
+def sample_ids(dataset: Any, given: Sequence | None = None) -> Sequence:
     """The ids of a dataset's samples, in its order: those given, else its column or key `id`, else row numbers.
 
     Raises:
@@ -87,7 +126,7 @@ def _own_ids(dataset):
 
 
 @contextlib.contextmanager
-def evaluation_mode(modules):
+def evaluation_mode(modules: Iterable[Any]) -> Iterator[None]:
     """Put a model (the first of `modules`, which are all its parts) into evaluation mode, and each part back."""
     modules = list(modules)
     modes = [module.training for module in modules]
@@ -99,7 +138,7 @@ def evaluation_mode(modules):
             module.training = mode
 
 
-def labels_and_logits(model, batch):
+def labels_and_logits(model: Any, batch: Any) -> tuple[Any, Any]:
     """(labels, logits) of a batch, as tensors; the model gets the labels only where it cannot do without.
 
     Raises:

@@ -1,8 +1,11 @@
 """Hugging Face Transformers: `Trainer(…, callbacks=[DataMapCallback()])`."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch.utils.data import DataLoader
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 
 from datamap.callbacks.trainer import EpochRecording
 
@@ -15,12 +18,13 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     the process, with the next training, or at once in `with DataMapCallback() as callback: …`.
     """
 
-    no_grad = staticmethod(torch.no_grad)
+    def no_grad(self) -> torch.no_grad:
+        return torch.no_grad()
 
-    def modules(self, model):
+    def modules(self, model: torch.nn.Module) -> Iterator[torch.nn.Module]:
         return model.modules()
 
-    def batches(self, loader, args):
+    def batches(self, loader: DataLoader, args: TrainingArguments) -> Iterator[dict[str, Any]]:
         batches = DataLoader(
             loader.dataset,
             batch_size=args.eval_batch_size,
