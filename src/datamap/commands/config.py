@@ -127,7 +127,7 @@ class SummarizeConfig:
     run_id: str = MISSING
     allow_missing: bool = MISSING
     burn_in: int = number(low=0)
-    until: int | None = number(low=1)
+    until: Any = number(low=1, word="auto")
     el2n_observations: int = number(low=1)
     extra: dict[str, list[str]] | None = MISSING
     engine: EngineConfig = field(default_factory=EngineConfig)

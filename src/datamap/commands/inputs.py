@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from datamap import schema
+from datamap.commands import memorised
 from datamap.commands.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig
 from datamap.errors import SummaryError, TrackingError, counted, first_few
 from datamap.log import say
@@ -56,7 +57,8 @@ def committed_between(run: Run, config: SummarizeConfig) -> tuple[Observed, dict
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
-    return shards.between(signals_of(run, committed), config.burn_in, config.until), committed
+    until = memorised.trusted_until(run) if config.until == "auto" else config.until
+    return shards.between(signals_of(run, committed), config.burn_in, until), committed
 
 
 def log_summarized(run: Run, observed: Observed, allow_missing: bool) -> None:

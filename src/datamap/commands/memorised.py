@@ -11,12 +11,18 @@ def of_run(run: Run) -> Memorisation | None:
     return memorisation(run.history(SEEN), run.history(UNSEEN))
 
 
+def trusted_until(run: Run) -> int | None:
+    """Number of the last observation before the model begins to learn labels by heart; None = of all of them."""
+    found = of_run(run)
+    return max(1, found.number - 1) if found else None
+
+
 def note(found: Memorisation) -> str:
     """One line: what is seen, and what to do."""
     return (
         f"note: from observation {found.number} on the model learns labels by heart (in the end it knows "
         f"{found.seen:.0%} of the samples it is trained on, and {found.unseen:.0%} of others), wrong ones too: "
-        f"trust the map of early observations (summarize until={max(1, found.number - 1)}), or train with fewer epochs"
+        f"trust the map of early observations (summarize until=auto), or train with fewer epochs"
     )
 
 
