@@ -1,5 +1,6 @@
 """plot, summarize and compare on runs that a recorder made: which observations, whose names, what is refused."""
 
+import hashlib
 import json
 import re
 
@@ -8,6 +9,7 @@ import pytest
 
 from conftest import artifacts, local
 from datamap import SignalRecorder
+from datamap.tracking.run import Run
 from reference import auroc, average_precision, spearman
 
 CLASSES = ("normal", "$x_{$", "_c", "<b>", "other", "f", "g", "h")
@@ -46,6 +48,7 @@ def test_which_observations_a_summary_is_over_is_data(record, command, client):
     assert json.loads(local(client, run_id, "summary.json").read_text()) == {
         "observations": [2, 3],
         "allow_missing": False,
+        "sha256": hashlib.sha256(local(client, run_id, "summary.tsv").read_bytes()).hexdigest(),
     }
     local(client, run_id, "config/summarize.yaml").write_text("until: ${oc.env:HOME}\nburn_in: [")
     outcome = command("plot", f"run_id={run_id}")
@@ -62,6 +65,24 @@ def test_a_summary_that_does_not_say_what_it_is_over_is_to_be_renewed(record, co
     file.unlink() if content is None else file.write_text(content)
     message = r"summary\.json.* is (missing|not what was logged).*; renew (it|both): .*summarize"
     refused(command("plot", f"run_id={run_id}"), message)
+    assert command("summarize", f"run_id={run_id}").code == 0
+    assert command("plot", f"run_id={run_id}").code == 0
+
+
+def test_a_summary_that_was_interrupted_while_it_was_renewed_is_not_mixed_up(record, command, monkeypatch):
+    run_id = record("run")
+    assert command("summarize", f"run_id={run_id}").code == 0
+    log_file = Run.log_file
+
+    def stop(self, file, path):
+        if path == "summary.tsv":
+            raise KeyboardInterrupt
+        log_file(self, file, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "log_file", stop)
+        assert command("summarize", f"run_id={run_id}", "until=2").code == 130
+    refused(command("plot", f"run_id={run_id}"), "not of the same summary .*; renew both: .*summarize")
     assert command("summarize", f"run_id={run_id}").code == 0
     assert command("plot", f"run_id={run_id}").code == 0
 

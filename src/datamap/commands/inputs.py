@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from datamap.program import invocation
 from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.summaries import tsv
+from datamap.tracking.artifacts import digest_of
 from datamap.tracking.run import Run
 
 Observed = dict[int, list[Shard]]  # observation's number → its shards
@@ -29,16 +31,23 @@ def summary_of(
     run: Run, config: PlotConfig | CompareConfig | DiagnoseConfig, columns: set[str] | None
 ) -> tuple[pd.DataFrame, int]:
     """(these columns of the summary or all, its number of observations), made first when the run has none."""
+    now = len(run.committed())
     if run.has(schema.SUMMARY_FILE):
-        say_if_running(run, len(run.committed()))
+        say_if_running(run, now)
     else:
         say(f"run {run.run_id} has no {schema.SUMMARY_FILE} yet: summarizing it first")
         from datamap.commands.summarize import summarize_run
 
         summarize_run(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
+    summarized = _summarized(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
+        if digest_of(file) != summarized["sha256"]:
+            raise SummaryError(
+                f"run {run.run_id}: {schema.SUMMARY_FILE} and {schema.SUMMARIZED_FILE} are not of the same summary "
+                f"(was one interrupted?); renew both: {_renew(run)}"
+            )
         found = tsv.read(file, columns)
-    count, now = len(_summarized(run)["observations"]), len(run.committed())
+    count = len(summarized["observations"])
     if count < now:
         say(f"note: the summary covers {count} of {now} observations; renew it: {_renew(run)}")
     return found, count
@@ -61,10 +70,11 @@ def committed_between(run: Run, config: SummarizeConfig) -> tuple[Observed, dict
     return shards.between(signals_of(run, committed), config.burn_in, until), committed
 
 
-def log_summarized(run: Run, observed: Observed, allow_missing: bool) -> None:
-    """Log which observations the summary is over, for the commands that read them again."""
-    content = {"observations": list(observed), "allow_missing": allow_missing}
+def log_summary(run: Run, file: Path, observed: Observed, allow_missing: bool) -> None:
+    """Log a summary.tsv, and which observations it is over, for the commands that read them again."""
+    content = {"observations": list(observed), "allow_missing": allow_missing, "sha256": digest_of(file)}
     run.log_text(json.dumps(content) + "\n", schema.SUMMARIZED_FILE)
+    run.log_file(file, schema.SUMMARY_FILE)
 
 
 def observed_as_summarized(run: Run) -> tuple[Observed, bool]:
@@ -87,10 +97,8 @@ def _summarized(run: Run) -> dict[str, Any]:
     content = run.artifacts.find(schema.SUMMARIZED_FILE)
     try:
         found = json.loads(content or "")
-        known = {
-            "observations": [int(n) for n in found["observations"]],
-            "allow_missing": found["allow_missing"],
-        }
+        known = {key: found[key] for key in ("allow_missing", "sha256")}
+        known["observations"] = [int(number) for number in found["observations"]]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise SummaryError(
             f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which says what {schema.SUMMARY_FILE} is over, is "

@@ -11,7 +11,7 @@ from pathlib import Path
 from datamap import schema
 from datamap.commands import memorised
 from datamap.commands.config import SummarizeConfig, yaml
-from datamap.commands.inputs import Observed, committed_between, log_summarized, say_if_running
+from datamap.commands.inputs import Observed, committed_between, log_summary, say_if_running
 from datamap.errors import counted
 from datamap.log import say
 from datamap.program import invocation
@@ -45,8 +45,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         file = Path(folder, schema.SUMMARY_FILE)
         totals = reduction.write(_parts(run, config, observed), file, committed)
         run.log_config("summarize", yaml(config))
-        log_summarized(run, observed, config.allow_missing)
-        run.log_file(file, schema.SUMMARY_FILE)
+        log_summary(run, file, observed, config.allow_missing)
     headlines = {"observations": len(observed), **totals.headlines}
     metrics = {f"summary/{name}": float(value) for name, value in headlines.items()}
     dirty = totals.s_label == schema.DIRTY
