@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser bench faults detect fuzz lint docs ui clean
+.PHONY: help demo test browser postgres bench faults detect fuzz lint docs ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -19,7 +19,7 @@ demo: $(VENV)/.installed  ## install what is needed, then train, summarize and p
 	$(BIN)/python src/plot.py run_id=latest dirty_label=true
 	@echo "look at it in the MLflow UI: make ui"
 
-test: $(VENV)/.installed-test lint browser  ## install what is needed, then run all tests
+test: $(VENV)/.installed-test lint browser postgres  ## install what is needed, then run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 CJK = /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
@@ -27,6 +27,11 @@ browser:  # what the tests of the UI need: a Chromium and a Chinese font
 	@{ command -v chromium && test -e $(CJK); } >/dev/null || \
 	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y chromium fonts-noto-cjk >/dev/null; } || \
 	  { echo "install Chromium and the font Noto Sans CJK by hand: this is no Debian"; exit 2; }
+
+postgres:  # what the tests of the store on PostgreSQL need
+	@{ command -v pg_ctl || ls /usr/lib/postgresql/*/bin/pg_ctl; } >/dev/null 2>&1 || \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y postgresql >/dev/null; } || \
+	  { echo "install PostgreSQL by hand: this is no Debian"; exit 2; }
 
 bench: $(VENV)/.installed-test  ## measure speed and memory side by side, about 25 minutes: docs/benchmarks.md
 	$(BIN)/python benchmarks/all.py

@@ -6,11 +6,13 @@
 """
 
 import contextlib
+import hashlib
+import json
+import multiprocessing
 import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,27 +22,28 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
-CHILDREN = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
 SAMPLES, OBSERVATIONS = 2_000, 6
-MADE = "room"  # name of the folder in which everything is made; copies are moved to their own
+# Children that have imported all: a moment then lies in a command's work, and a trial takes a second, not ten.
+FORK = multiprocessing.get_context("fork")
 
 
 class Lab:
     """A store with two diagnosed runs of signals, a folder of signals, and a spool; copied for each trial."""
 
     def __init__(self, folder):
+        import datamap.commands.compare
+        import datamap.commands.curate
+        import datamap.commands.import_signals
+        import datamap.commands.plot
+        import datamap.commands.upload  # noqa: F401
+        import datamap.maps.explorer  # noqa: F401
+        import datamap.recording.recorder  # noqa: F401
+
         self.folder, self._count, self._seconds = Path(folder), 0, {}
-        self.made = self.folder / MADE
+        self.made = self.folder / "room"
         self.made.mkdir()
-        with _chdir(self.made):
-            self.runs = [_record(number) for number in (1, 2)]
-            self.spooled = _spool()
-        for run_id in self.runs:
-            self.check(["summarize", f"run_id={run_id}"], self.made)
-            self.check(["diagnose", f"run_id={run_id}"], self.made)
-        shutil.copytree(
-            next(self.made.glob(f"mlruns/*/{self.runs[0]}/artifacts/signals")), self.made / "foreign"
-        )
+        assert self._child(self.made, _make).wait() == 0, (self.made / "log").read_text()
+        self.runs, self.spooled = json.loads((self.made / "made.json").read_text())
 
     def commands(self):
         """{command: its arguments}."""
@@ -51,7 +54,7 @@ class Lab:
             "diagnose": [f"run_id={first}"],
             "curate": [f"run_id={first}", "keep=clean"],
             "compare": [f"runs=[{first},{second}]"],
-            "import_signals": ["path=foreign"],
+            "import": ["path=foreign"],
             "upload": [],
         }
 
@@ -70,36 +73,68 @@ class Lab:
             note.write_text(note.read_text().replace(str(self.made), str(room)))
         return room
 
-    def start(self, room, command, *arguments):
+    def start(self, room, command):
         """The command in a process of its own, its output in room/log."""
-        with (room / "log").open("a") as log:
-            return subprocess.Popen(
-                [sys.executable, str(ROOT / "src" / f"{command}.py"), *arguments],
-                cwd=room, stdout=log, stderr=log, start_new_session=True, env=CHILDREN,
-            )  # fmt: skip
+        return self._child(room, _call, command, self.commands()[command])
 
-    def check(self, call, room):
-        code = self.start(room, *call).wait(300)
-        assert code == 0, (room / "log").read_text()
+    def _child(self, room, *work):
+        return Child(room, *work)
 
     def seconds(self, command):
         """How long an undisturbed call takes."""
         if command not in self._seconds:
             room, start = self.room(), time.monotonic()
-            self.check([command, *self.commands()[command]], room)
+            assert self.start(room, command).wait() == 0, (room / "log").read_text()
             self._seconds[command] = time.monotonic() - start
             shutil.rmtree(room)
         return self._seconds[command]
 
 
-@contextlib.contextmanager
-def _chdir(folder):
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
+class Child:
+    """A forked process that works in a folder, its output in the file `log` there."""
+
+    def __init__(self, room, work, *arguments):
+        self.process = FORK.Process(target=_in_room, args=(room, work, *arguments))
+        self.process.start()
+
+    def wait(self, seconds=300):
+        """The exit code; None where it goes on for longer."""
+        self.process.join(seconds)
+        return self.process.exitcode
+
+    def interrupt(self, number):
+        os.kill(self.process.pid, number)
+
+
+def _in_room(room, work, *arguments):
+    os.setsid()
+    os.chdir(room)
+    for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING")]:
+        del os.environ[name]
+    log = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    code = work(*arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+def _call(command, arguments):
+    from datamap.commands import cli
+
+    sys.argv = ["datamap", command, *arguments]
+    return cli.run(command, arguments)
+
+
+def _make():
+    runs = [_record(number) for number in (1, 2)]
+    Path("made.json").write_text(json.dumps([runs, _spool()]))
+    for run_id in runs:
+        for command in ("summarize", "diagnose"):
+            assert _call(command, [f"run_id={run_id}"]) == 0
+    shutil.copytree(next(Path.cwd().glob(f"mlruns/*/{runs[0]}/artifacts/signals")), "foreign")
 
 
 def _record(seed):
@@ -143,56 +178,51 @@ def _spool():
 def trial(lab, command, generator):
     """(completed, runs left RUNNING, half artifacts, tracebacks) of a call that is interrupted, and of a second one."""
     room = lab.room()
-    low = generator.choice([0.05, 0.6])  # half of the moments lie where the work is done, not the imports
-    moment = generator.uniform(low, 1) * lab.seconds(command)
-    process = lab.start(room, command, *lab.commands()[command])
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(moment)
-    if process.poll() is None:
-        process.send_signal(generator.choice([signal.SIGINT, signal.SIGTERM]))
-    code = process.wait(60)
-    running, half = left(room, lab if command == "upload" else None)
-    traces = (room / "log").read_text().count("Traceback")
-    again = lab.start(room, command, *lab.commands()[command]).wait(300)
+    moment = generator.uniform(0, 1) * lab.seconds(command)
+    child = lab.start(room, command)
+    if child.wait(moment) is None:
+        child.interrupt(generator.choice([signal.SIGINT, signal.SIGTERM]))
+    code = child.wait()
+    running, half = left(room, lab.spooled if command == "upload" else None)
     log = (room / "log").read_text()
+    assert code in (0, 130), (code, log)
+    again = lab.start(room, command).wait()
     if command == "upload":
-        again = 0 if again == 0 or "nothing is spooled" in log else again
-        again = again or not _uploaded(room, lab.spooled)
+        again = (again and "nothing is spooled" not in (room / "log").read_text()) or not _uploaded(
+            room, lab.spooled
+        )
     still, broken = left(room)
-    assert code in (0, 130, -signal.SIGINT, -signal.SIGTERM), (code, log)
     shutil.rmtree(room)
-    return not again and not still and not broken, running, half, traces
+    return not again and not still and not broken, running, half, log.count("Traceback")
 
 
 def left(room, uploading=None):
-    """(runs that are RUNNING, artifacts that are not what was logged) in a room's store."""
-    from mlflow import MlflowClient
+    """(runs that are RUNNING, artifacts that are not what was logged) in a room's store.
 
-    from datamap.errors import TrackingError
-    from datamap.tracking.artifacts import RENEWED_BY, Artifacts
+    The run whose uploads wait is as it was before.
+    """
+    from datamap.tracking.artifacts import DIGEST_TAG
 
-    client = MlflowClient(f"sqlite:///{room}/mlflow.db")
-    running, half = 0, 0
-    for run in client.search_runs([e.experiment_id for e in client.search_experiments()]):
-        uploads = uploading and run.info.run_id == uploading.spooled
-        running += run.info.status == "RUNNING" and not uploads
-        artifacts = Artifacts(client.tracking_uri, run.info.run_id, run.info.artifact_uri)
-        for path in RENEWED_BY:
-            try:
-                artifacts.find(path)
-            except TrackingError:
-                half += 1
-        config = Path(run.info.artifact_uri, "config")
-        half += sum(not path.stat().st_size for path in config.glob("*"))
+    running = half = 0
+    with contextlib.closing(sqlite3.connect(room / "mlflow.db")) as store:
+        for run_id, status, folder in store.execute(
+            "SELECT run_uuid, status, artifact_uri FROM runs"
+        ).fetchall():
+            running += status == "RUNNING" and run_id != uploading
+            query = "SELECT key, value FROM tags WHERE run_uuid = ? AND key LIKE ?"
+            for key, digests in store.execute(query, (run_id, f"{DIGEST_TAG}%")).fetchall():
+                file = Path(folder, key.removeprefix(DIGEST_TAG))
+                half += file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() not in digests.split()
+            half += sum(not path.stat().st_size for path in Path(folder).rglob("*"))
     return running, half
 
 
 def _uploaded(room, run_id):
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{room}/mlflow.db")
-    steps = {metric.step for metric in client.get_metric_history(run_id, "signals.rows")}
-    return client.get_run(run_id).info.status == "FINISHED" and steps == set(range(1, OBSERVATIONS + 1))
+    with contextlib.closing(sqlite3.connect(room / "mlflow.db")) as store:
+        query = "SELECT DISTINCT step FROM metrics WHERE run_uuid = ? AND key = 'signals.rows'"
+        steps = {step for (step,) in store.execute(query, (run_id,))}
+        (status,) = store.execute("SELECT status FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+    return status == "FINISHED" and steps == set(range(1, OBSERVATIONS + 1))
 
 
 def main(trials=20, only=None, seed=0):

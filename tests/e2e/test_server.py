@@ -1,13 +1,14 @@
 """The whole chain against a real `mlflow server` on loopback, each command in its own process."""
 
 import json
+import shutil
 import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SMALL_MODEL, mlflow_server
+from conftest import ROOT, SMALL_MODEL, mlflow_server, server_of
 
 
 @pytest.fixture
@@ -47,3 +48,25 @@ def test_three_steps_against_a_server(server, pairs_file, shell):
     step("train", "data=file", "data.path=runs:/latest/curated.tsv", *SMALL_MODEL)
     assert not Path("mlruns").exists()
     assert not Path("mlflow.db").exists()
+
+
+def test_a_server_with_a_certificate_of_a_private_authority(empty_store, tmp_path, shell):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = shell([
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
+        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate),
+    ])  # fmt: skip
+    assert made.code == 0, made.err
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    options = ("--uvicorn-opts", f"--ssl-keyfile {key} --ssl-certfile {certificate}")
+    script = [sys.executable, str(ROOT / "src/summarize.py"), "run_id=nowhere"]
+    with server_of(tmp_path, "sqlite:///mlflow.db", *options, certificate=certificate) as address:
+        for trust, answer in {
+            (): f"MLflow server {address} does not answer (SSLError)",
+            ("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate)): f"run 'nowhere' is not in {address}",
+            ("MLFLOW_TRACKING_INSECURE_TLS", "true"): f"run 'nowhere' is not in {address}",
+        }.items():
+            done = shell(script, MLFLOW_TRACKING_URI=address, **dict([trust] if trust else []))
+            lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
+            assert (done.code, len(lines)) == (2, 1), done.err
+            assert answer in lines[0]
