@@ -186,6 +186,8 @@ def trial(lab, command, generator):
     running, half = left(room, lab.spooled if command == "upload" else None)
     log = (room / "log").read_text()
     assert code in (0, 130), (code, log)
+    if "Traceback" in log:
+        print(log[log.index("Traceback") - 200 :], file=sys.stderr)
     again = lab.start(room, command).wait()
     if command == "upload":
         again = (again and "nothing is spooled" not in (room / "log").read_text()) or not _uploaded(

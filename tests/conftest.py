@@ -160,7 +160,7 @@ def server_of(folder, store, *options, certificate=None):
 
 def wait_for(address, process, log, certificate=None):
     trusted = ssl.create_default_context(cafile=certificate)
-    for _ in range(240):
+    for _ in range(480):
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5, context=trusted):
             return

@@ -132,7 +132,7 @@ class SignalRecorder(compute.ObservationCollector):
     def _send(self, number, table):
         self._check_classes(number, table)
         if self._samples is not None:
-            table = self._with_samples(number, table)
+            table = self._with_samples(number, table, self._samples)
         if self._reference:
             self._reference.check(number, table)
 
@@ -151,19 +151,19 @@ class SignalRecorder(compute.ObservationCollector):
                 f"observation {number}: the model has {classes} classes, class_names= {len(self._class_names)}"
             )
 
-    def _with_samples(self, number, table):
+    def _with_samples(self, number, table, samples):
         """The table with the planted kinds that samples= has, where none were recorded.
 
         Raises:
             SignalError: an id that samples= does not have, or another label than there.
         """
-        rows = align.rows(table["id"], self._samples["id"].astype(str))
+        rows = align.rows(table["id"], samples["id"].astype(str))
         if (rows < 0).any():
             strangers = first_few(align.missing(table["id"], rows))
             raise SignalError(
                 f"observation {number}: samples= has no id {strangers}; record the ids that samples= has"
             )
-        known = self._samples.iloc[rows]
+        known = samples.iloc[rows]
         if "label" in known:
             wrong = table["label"].to_numpy() != arguments.label_indices(known, self._class_names)
             if wrong.any():
@@ -213,7 +213,9 @@ class SignalRecorder(compute.ObservationCollector):
         self.__exit__(getattr(sys, "last_type", None) or RuntimeError, None, None)
 
 
-def _open(stack, run_id, run_name, tags) -> tuple[Run, bool]:
+def _open(
+    stack: contextlib.ExitStack, run_id: str | None, run_name: str | None, tags: Mapping[str, str] | None
+) -> tuple[Run, bool]:
     """(the run to write into, whether it is ours); one of ours ends with the stack."""
     theirs = run_id or active_run_id()
     if not theirs:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 import mlflow
+import mlflow.data.pandas_dataset
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -205,10 +206,11 @@ class Run:
     def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
         """Log labelled texts as a dataset input of the run: name, digest, schema and size."""
         of_run = source.startswith(RUNS_SCHEME)  # MLflow knows no kind of source for its own artifacts
+        known: Any = None if of_run else source
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about integer columns and sources of two readings
-            dataset = mlflow.data.from_pandas(
-                frame, source=None if of_run else source, targets="label", name=name, digest=digest
+            dataset = mlflow.data.pandas_dataset.from_pandas(
+                frame, source=known, targets="label", name=name, digest=digest
             )
             entity = dataset._to_mlflow_entity()
         if of_run:
