@@ -114,11 +114,11 @@ def test_a_secret_that_anothers_config_asks_for_is_not_resolved(made, command, m
     monkeypatch.setenv("SECRET", "hunter2")
     config = "seed: 1\ndata:\n  name: ${oc.env:SECRET}\n  dev_path: ${oc.env:SECRET}\n  columns: {}\n  header: auto\n"
     client.log_text(run_id, config, "config/train.yaml")
-    client.log_text(
-        run_id, json.dumps(["model=tiny", "trainer.lr=${oc.env:SECRET}"]), "config/train.overrides.json"
-    )
+    given = ["model=tiny", "trainer.lr=${oc.env:SECRET}", "model.trust_pickle=true"]
+    client.log_text(run_id, json.dumps(given), "config/train.overrides.json")
     curated = command("curate", f"run_id={run_id}", "keep=clean")
     assert curated.code == 0, curated.err
+    assert "model=tiny" in curated.out and "trust_pickle" not in curated.out
     client.set_terminated(run_id, "KILLED")
     resumed = command("train", "resume=true", f"run_id={run_id}")
     assert (resumed.code, resumed.err.count("\n")) == (2, 1)

@@ -33,6 +33,7 @@ BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
 # Keys that a training on the curated file takes over; what it trains on is another file.
 CARRIED = ("model", "seed", "trainer", "signals", "log_text", "plot.live")
+NOT_CARRIED = "model.trust_pickle"  # whom its reader trusts is not for a run to say
 HALF = 0.5  # of a class, at least, stays where only the estimate says how many samples go
 DEFAULT_SCORE = "combined"  # as in conf/diagnose.yaml
 FROM_TAG = "datamap.curated_from"
@@ -251,7 +252,10 @@ def _command(source, config, address, curated, gone):
 
     Dev data is left out where it no longer fits: a class is gone, or the source named its columns otherwise.
     """
-    overrides = [o for o in source.overrides("train") if key_of(o).startswith(CARRIED) and "${" not in o]
+    overrides = [
+        o for o in source.overrides("train")
+        if key_of(o).startswith(CARRIED) and "${" not in o and key_of(o) != NOT_CARRIED
+    ]  # fmt: skip
     data = {"data": "file", "data.path": address}
     if curated.texts_b is None:
         data["data.columns.text_b"] = "null"
