@@ -3,12 +3,14 @@
     python benchmarks/detect.py collect [data=demo,reviews,…] [seeds=1,2,3] [levels=0.05,0.1] [noise=uniform] [folds=3]
     python benchmarks/detect.py score   [the same]
 
-The data sets and the three kinds of noise are in benchmarks/noisy.py. Each combination is trained once on all
+The data sets and the three kinds of noise are in benchmarks/noisy.py; a pretrained encoder for them is the folder that
+the environment variable ENCODER names (docs/models.md). Each combination is trained once on all
 samples and once a fold, as `datamap train data.folds=3` does (folds=0: without; train=false: only what `diagnose`
 trains on the texts), and leaves one file of probabilities in `folder`. Scores were chosen on seeds above 100; the
 tables in docs/detection.md are of seeds 1 to 3.
 """
 
+import os
 import sys
 import time
 import warnings
@@ -33,6 +35,7 @@ from datamap.summaries import dynamics  # noqa: E402
 from datamap.training import extra  # noqa: E402
 
 NOISE = ("uniform", "class", "boundary")
+ENCODER = os.environ.get("ENCODER")  # folder of a pretrained encoder, instead of model=tiny
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 
@@ -40,13 +43,14 @@ LEVELS = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 def text_probs(seed, train, observed):
-    """Probabilities (epochs, observed samples, classes) of the demo's tiny model with its own settings."""
+    """Probabilities (epochs, observed samples, classes) of `model=tiny`, or of the encoder in the folder ENCODER."""
     from datamap.commands import config
     from datamap.training import modeling, options, trainer
 
+    epochs, lr = (3, 5e-5) if ENCODER else (8, 1e-3)
     scratch = config.ScratchConfig(2, 128, 256, 4, 0.0, 0.03)
-    named = config.ModelConfig("tiny", None, 64, 1e-3, 8, 32, scratch)
-    fit_options = options.FitOptions(seed, 8, 32, 128, 64, 1e-3, 0.1, 0.01, None)
+    named = config.ModelConfig("benchmark", ENCODER, 64, lr, epochs, 32, scratch)
+    fit_options = options.FitOptions(seed, epochs, 32, 128, 64, lr, 0.1, 0.01, None)
     trainer.seed_weights(seed)
     classifier = modeling.build(named, train.texts_a + (train.texts_b or []), len(train.class_names))
     tables = []
