@@ -18,7 +18,7 @@ def recorded(store):
     made = []
     for seed in (1, 2):
         rng = np.random.default_rng(seed)
-        labels = np.arange(40) % 2
+        labels = np.arange(40) // 2 % 2  # which the numbers in the texts do not give away
         truth = np.where(np.arange(40) % 8 == 0, 1 - labels, labels)
         samples = {"id": range(40), "text_a": [f"text {i}" for i in range(40)], "label": labels}
         with datamap.SignalRecorder(["no", "yes"], samples, run_name=f"seed {seed}") as recorder:
