@@ -275,21 +275,16 @@ def _ask_server(uri):
 
 
 def _ask_database(uri, create):
-    """Connect as MLflow does, once, and look at what every database has; a new SQLite file must be writable."""
+    """Connect as MLflow does, but once, and read; where a SQLite file may be made, this makes it."""
     import sqlalchemy
     from mlflow.store.db.utils import create_sqlalchemy_engine
 
-    new_file = create and uri.startswith("sqlite")
     with translated_errors(f"tracking store {uri} cannot be used"):
-        if new_file:
+        if create and uri.startswith("sqlite"):
             Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         engine = create_sqlalchemy_engine(uri)
         try:
             with engine.connect() as connection:
                 sqlalchemy.inspect(connection).get_table_names()
-                if new_file:
-                    connection.execute(
-                        sqlalchemy.text("PRAGMA user_version = 0")
-                    )  # writes, and changes nothing
         finally:
             engine.dispose()
