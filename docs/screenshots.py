@@ -56,6 +56,7 @@ def take(page, experiment, run, compared):
     shot("overview")
     page.goto(f"{address}/model-metrics")
     page.get_by_text("maps/dirty_map").wait_for()
+    page.wait_for_function("document.querySelectorAll(\"img[src*='maps']\").length >= 4")
     shot("run-page")
     page.goto(f"{address}/artifacts")
     page.get_by_text("signals", exact=True).click()
