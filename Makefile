@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser postgres bench faults detect fuzz lint docs ui clean
+.PHONY: help demo test browser postgres bench faults detect fuzz coverage lint docs ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -48,10 +48,13 @@ detect: $(VENV)/.installed-test  ## find planted label noise, about two hours: d
 fuzz: $(VENV)/.installed-test  ## feed every reader with damaged files, about 10 minutes
 	$(BIN)/python -m pytest tests/test_fuzz.py --hypothesis-profile=fuzz --timeout 1200
 
+coverage: $(VENV)/.installed-test  ## run the tests outside tests/e2e, and list what they do not reach
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e --cov=datamap --cov-report=term-missing:skip-covered
+
 lint: $(VENV)/.installed-test  ## check the code's style, format and types
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	-$(BIN)/python -m mypy
+	$(BIN)/python -m mypy
 
 docs: $(VENV)/.installed-test  ## build the documentation's pages in site/
 	$(BIN)/python -m mkdocs build --strict

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("fuzz", max_examples=2000)  # make fuzz
+settings.register_profile("tests", deadline=None)  # the machine may be busy
+settings.register_profile("fuzz", settings.get_profile("tests"), max_examples=2000)  # make fuzz
+settings.load_profile("tests")
 
 ROOT = Path(__file__).resolve().parents[1]
 

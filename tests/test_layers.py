@@ -1,6 +1,7 @@
 """Who may import whom (docs/design.md), held against the source."""
 
 import ast
+import importlib.util
 import os
 import subprocess
 import sys
@@ -82,6 +83,21 @@ def test_imports_go_one_way(module):
     ours, others = imports(PACKAGE / f"{module}.py")
     assert ours <= ALLOWED[package] | {package}
     assert not {other for other in others & set(ONLY_IN) if not {module, package} & ONLY_IN[other]}
+
+
+def test_every_public_function_is_typed():
+    spec = importlib.util.spec_from_file_location("house", ROOT / "benchmarks" / "house.py")
+    house = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(house)
+    untyped, count = [], 0
+    for module in MODULES:
+        tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+        for node, public, method in house.functions(tree):
+            count += public
+            if public and not house.is_typed(node, method):
+                untyped.append(f"{module}.py:{node.lineno} {node.name}")
+    assert count > 300
+    assert not untyped
 
 
 @pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "src").glob("*.py")))

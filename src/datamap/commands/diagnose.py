@@ -46,7 +46,7 @@ def diagnose(config: DiagnoseConfig) -> Run:
     return run
 
 
-def diagnose_run(run, config, next_step=True):
+def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> None:
     """The same for a run that was looked up; `next_step` tells what to do with the diagnosis."""
     samples, _ = summary_of(run, config, COLUMNS)
     evidence, memorised = evidence_of(run, samples, config.score)

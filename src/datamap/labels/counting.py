@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datamap.labels.mislabel import Evidence
 from datamap.signals.compute import FLOOR, of_label
 
 SUREST = 0.15  # of the predictions of each class: the share that tells how many labels are wrong
@@ -18,7 +19,7 @@ class Estimate(NamedTuple):
     known: bool
 
 
-def estimate(evidence):
+def estimate(evidence: Evidence) -> Estimate:
     """Estimate how many labels are wrong, from how often the surest predictions are contradicted.
 
     Where a good model is surest it is right, so that the share of given labels that contradict it there is the

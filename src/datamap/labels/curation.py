@@ -24,12 +24,12 @@ class Choice(NamedTuple):
 # order, and `place`, a sample's row in diagnosis.tsv; `count` is how many samples to drop, relabel or keep.
 
 
-def clean(samples, count):
+def clean(samples: pd.DataFrame, count: int) -> Choice:
     """Drop the first `count` of the diagnosis (pruning: Northcutt et al. 2021, sec. 3.2)."""
     return _choice(samples, samples["place"] >= count, -samples["place"])
 
 
-def relabelled(samples, count):
+def relabelled(samples: pd.DataFrame, count: int) -> Choice:
     """Give the first `count` of the diagnosis the label that the models propose."""
     suspects = (samples["place"] < count) & (samples["proposed"] != "")
     labels = np.where(suspects, samples["proposed"], samples["label"])
@@ -39,12 +39,12 @@ def relabelled(samples, count):
     return _choice(samples, np.ones(len(samples), bool), order)._replace(labels=labels)
 
 
-def ambiguous(samples, count):
+def ambiguous(samples: pd.DataFrame, count: int) -> Choice:
     """Keep the `count` of largest label_var (Swayamdipta et al. 2020, sec. 3)."""
     return _choice(samples, _largest(samples["label_var"], count), -samples["label_var"])
 
 
-def both_ends(samples, count):
+def both_ends(samples: pd.DataFrame, count: int) -> Choice:
     """Keep `count`: half the most ambiguous, half the easiest, without which small models do not learn.
 
     Swayamdipta et al. (2020, sec. 4) mix easy samples into ambiguous ones for that reason.
@@ -57,7 +57,7 @@ def both_ends(samples, count):
     return _choice(samples, varied | easy, order)
 
 
-def forgettable(samples, count):
+def forgettable(samples: pd.DataFrame, count: int) -> Choice:
     """Keep those that were forgotten at least once, or never learnt: as if forgotten for ever (Toneva et al. 2019)."""
     times = samples["forgetting_times"].where(samples["correct_times"] > 0, np.inf)
     return _choice(samples, times > 0, -times)
@@ -131,7 +131,7 @@ def drop_word(class_names: Iterable[str]) -> str:
     return word
 
 
-def balanced(choice):
+def balanced(choice: Choice) -> Choice:
     """Of each class as many kept samples as of the rarest one: those of lowest `order`, ties as they stand."""
     counts = pd.Series(choice.labels[choice.kept]).value_counts()
     places = pd.DataFrame({"label": choice.labels, "order": np.where(choice.kept, choice.order, np.inf)})
@@ -139,7 +139,9 @@ def balanced(choice):
     return choice._replace(kept=choice.kept & (rank <= counts.min()))
 
 
-def with_every_class(choice, labels, order, share):
+def with_every_class(
+    choice: Choice, labels: np.ndarray, order: np.ndarray, share: float
+) -> tuple[Choice, list[str]]:
     """(the choice with `share` of each class's samples left as they were, at least; names of classes that had fewer).
 
     Args:
@@ -160,7 +162,7 @@ def with_every_class(choice, labels, order, share):
     return choice._replace(kept=kept, labels=new), spared
 
 
-def without_lone(choice):
+def without_lone(choice: Choice) -> tuple[Choice, list[str]]:
     """(the choice without the samples that would be the only one of their class, names of those classes).
 
     Such a class can be neither learnt nor compared.

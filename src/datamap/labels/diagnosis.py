@@ -1,14 +1,20 @@
 """diagnosis.tsv: one row a sample, likeliest wrong first, in words that a person can check."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
+from datamap.labels.mislabel import Evidence
 from datamap.translations import word
 
 REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.of` numbers them
 
 
-def table(summary, evidence, scores, regions, names, texts, lang="en"):
+def table(
+    summary: pd.DataFrame, evidence: Evidence, scores: np.ndarray, regions: np.ndarray,
+    names: Sequence[str] | np.ndarray, texts: Mapping[str, Sequence[str]], lang: str = "en",
+) -> pd.DataFrame:  # fmt: skip
     """The diagnosis as a DataFrame, sorted by falling score; ties stay in the summary's order.
 
     Args:

@@ -1,11 +1,15 @@
 """Texts and text pairs as numbers: n-grams of characters, and how much two texts share."""
 
+from typing import Any
+
 import numpy as np
 
 LENGTHS = (1, 2, 3)  # of the n-grams whose overlap is counted
 
 
-def of_texts(texts_a, texts_b, most, block, seed):
+def of_texts(
+    texts_a: list[str], texts_b: list[str] | None, most: int, block: int, seed: int
+) -> tuple[Any, np.ndarray | None]:
     """What simple models tell classes by.
 
     Args:

@@ -1,5 +1,6 @@
 """Whether a model learns its labels by heart: it then knows the wrong ones too, and no longer contradicts them."""
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,9 @@ class Memorisation(NamedTuple):
     unseen: float
 
 
-def memorisation(seen, unseen, gap=GAP):
+def memorisation(
+    seen: Mapping[int, float], unseen: Mapping[int, float], gap: float = GAP
+) -> Memorisation | None:
     """Where training accuracy leaves accuracy on unseen samples behind, and stays ahead by `gap` or more.
 
     A model first learns what samples have in common, then single samples (Arpit et al. 2017).
@@ -42,7 +45,7 @@ def memorisation(seen, unseen, gap=GAP):
     return Memorisation(ahead[0], float(seen[last]), float(unseen[last]))
 
 
-def informative(seen, unseen):
+def informative(seen: Mapping[int, float], unseen: Mapping[int, float]) -> list[int]:
     """Numbers of the observations in which the model says more of a sample than that it has seen its label.
 
     Those before training accuracy leads by `SLIGHT`; where nothing tells, only the first one, made when each label
@@ -57,6 +60,6 @@ def informative(seen, unseen):
     return [number for number in sorted(seen) if begins is None or number < begins.number]
 
 
-def accuracies(numbers, wrong, total):
+def accuracies(numbers: Iterable[int], wrong: np.ndarray, total: int) -> dict[int, float]:
     """{observation number: accuracy} of how many of `total` samples each observation predicted wrong."""
     return dict(zip(numbers, (1 - np.asarray(wrong) / total).tolist(), strict=True))

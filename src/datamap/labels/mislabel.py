@@ -37,13 +37,13 @@ class Evidence(NamedTuple):
     opinion: Pool | None = None
 
     @property
-    def unseen(self):
+    def unseen(self) -> dict[str, np.ndarray]:
         """{witness: (N, C)} of the models that never saw the sample's label."""
         folds = {} if self.held_out is None else {"folds": self.held_out}
         return {**(self.texts or {}), **folds}
 
 
-def with_opinion(evidence):
+def with_opinion(evidence: Evidence) -> Evidence:
     """The evidence with its `opinion`, the `Pool` of what is known of each sample's class; None without any.
 
     The witnesses that never saw the sample are weighed by how well they foretell the given labels (`pool.pooled`).
@@ -62,15 +62,16 @@ def with_opinion(evidence):
     return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: 0.5}))
 
 
-def judges(evidence):
+def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
     """{witness: (share of the samples in which it is right, none of which it has seen; its weight)}."""
+    weights = evidence.opinion.weights if evidence.opinion else {}
     return {
-        name: (float((probs.argmax(axis=1) == evidence.labels).mean()), evidence.opinion.weights[name])
+        name: (float((probs.argmax(axis=1) == evidence.labels).mean()), weights[name])
         for name, probs in evidence.unseen.items()
     }
 
 
-def combined(evidence):
+def combined(evidence: Evidence) -> np.ndarray:
     """1 - probability of the given label in the `opinion` of all witnesses, each weighed by what it foretells.
 
     Ours; chosen by benchmarks/detect.py. Where no probabilities of all classes are known it is `confidence`.
@@ -80,12 +81,12 @@ def combined(evidence):
     return 1 - of_label(evidence.opinion.probs, evidence.labels)
 
 
-def confidence(evidence):
+def confidence(evidence: Evidence) -> np.ndarray:
     """1 − avg_probs: low confidence (Swayamdipta et al. 2020, sec. 5)."""
     return 1 - evidence.avg_probs
 
 
-def aum(evidence):
+def aum(evidence: Evidence) -> np.ndarray:
     """Area under the margin (Pleiss et al. 2020, eq. 1), turned into 1 / (1 + exp(AUM − threshold)).
 
     The threshold is the 99th percentile of the threshold samples' (sec. 3); 0 where there are none. The paper
@@ -102,7 +103,7 @@ def aum(evidence):
     return 1 / (1 + np.exp(np.clip(evidence.margin_mean - threshold, -500, 500)))
 
 
-def forgetting(evidence):
+def forgetting(evidence: Evidence) -> np.ndarray:
     """1 where never learnt, which counts as forgotten for ever (Toneva et al. 2019, sec. 3); below it the more
     often forgotten: forgetting events over one more than the most that there can be.
     """
@@ -110,7 +111,7 @@ def forgetting(evidence):
     return np.where(evidence.correct_times == 0, 1.0, evidence.forgetting_times / (most + 1))
 
 
-def confident_learning(evidence):
+def confident_learning(evidence: Evidence) -> np.ndarray:
     """1 − cleanlab's label quality (self-confidence; Northcutt et al. 2021) in what models said of unseen samples.
 
     Not class-adjusted: that takes off what weak models are usually sure of, which hides wrong labels in rare classes.
@@ -126,17 +127,17 @@ def confident_learning(evidence):
     return _self_confidence(evidence.held_out, evidence)
 
 
-def linear(evidence):
+def linear(evidence: Evidence) -> np.ndarray:
     """The same of a held-out linear model on n-grams of characters."""
     return _self_confidence(_of_texts(evidence, "linear"), evidence)
 
 
-def neighbours(evidence):
+def neighbours(evidence: Evidence) -> np.ndarray:
     """The same of the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); single texts only."""
     return _self_confidence(_of_texts(evidence, "neighbours"), evidence)
 
 
-def overlap(evidence):
+def overlap(evidence: Evidence) -> np.ndarray:
     """The same of held-out boosted trees on what both texts of a pair share; pairs only."""
     return _self_confidence(_of_texts(evidence, "overlap"), evidence)
 
@@ -170,6 +171,6 @@ SCORES = {
 }
 
 
-def precision_at(scores, positive, count):
+def precision_at(scores: np.ndarray, positive: np.ndarray, count: int) -> float:
     """Share of positive samples among the `count` of highest score; ties by their order."""
     return float(positive[np.argsort(-scores, kind="stable")[:count]].mean())

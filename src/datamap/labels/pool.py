@@ -1,5 +1,6 @@
 """Several distributions of each sample, made into one: witnesses weigh as much as they foretell."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ class Pool(NamedTuple):
     weights: dict
 
 
-def pooled(witnesses, labels, most=None):
+def pooled(
+    witnesses: Mapping[str, np.ndarray], labels: np.ndarray, most: Mapping[str, float] | None = None
+) -> Pool:
     """The logarithmic opinion pool of distributions (Genest and Zidek 1986, sec. 3).
 
     p(class) ∝ exp(b_class + Σ w_k ln p_k(class)). The weights w_k ≥ 0 and the terms b are those under which the given

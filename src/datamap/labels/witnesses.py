@@ -18,7 +18,9 @@ FEW = 8  # classes up to which one model of all of them is fast enough; of more,
 RARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
 
 
-def unseen(texts_a, texts_b, labels, classes, seed=0):
+def unseen(
+    texts_a: list[str], texts_b: list[str] | None, labels: np.ndarray, classes: int, seed: int = 0
+) -> dict[str, np.ndarray]:
     """Distributions over classes of every sample, from models that did not see its label.
 
     Args:

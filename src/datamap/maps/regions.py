@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 NAMES = ("easy to learn", "ambiguous", "hard to learn", "noisy?")
 EASY, AMBIGUOUS, HARD, NOISY = range(4)
@@ -22,7 +23,7 @@ RELATIVE = Limits(
 )  # what `relative` makes of them for two classes: LIMITS
 
 
-def relative(summary, factors=RELATIVE):
+def relative(summary: pd.DataFrame, factors: Limits = RELATIVE) -> Limits:
     """`Limits` that mean the same with few and many classes, and with few and many observations.
 
     What counts as sure depends on how sure a guess is: of C classes the border of easy is the geometric mean of
@@ -41,7 +42,7 @@ def relative(summary, factors=RELATIVE):
     return Limits(factors.variance * border * (1 - border) + least, border, factors.noisy * border)
 
 
-def limits_at(summary, quantiles):
+def limits_at(summary: pd.DataFrame, quantiles: Limits) -> Limits:
     """`Limits` of one run: the values that lie at these quantiles of its label_var and avg_probs.
 
     Args:
@@ -55,7 +56,7 @@ def limits_at(summary, quantiles):
     )
 
 
-def of(summary, limits=LIMITS):
+def of(summary: pd.DataFrame, limits: Limits = LIMITS) -> np.ndarray:
     """Region of each sample: int array (samples,) of places in `NAMES`.
 
     >>> import pandas as pd

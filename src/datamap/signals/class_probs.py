@@ -24,7 +24,7 @@ class ClassProbs(NamedTuple):
     pooled: np.ndarray | None
     wrong: np.ndarray
 
-    def ordered(self, ids, where):
+    def ordered(self, ids: pa.Array, where: str) -> "ClassProbs":
         """The same with samples in the order of `ids`, an arrow array.
 
         Raises:
@@ -38,7 +38,7 @@ class ClassProbs(NamedTuple):
         return self._replace(ids=ids, probs=self.probs[rows], pooled=self.pooled[rows])
 
 
-def read(artifacts, whole, allow_missing=False):
+def read(artifacts: shards.Readable, whole: shards.Shards, allow_missing: bool = False) -> ClassProbs:
     """The `ClassProbs` of all samples; memory is that of the result and one group of shards.
 
     Args:

@@ -1,6 +1,7 @@
 """From a model's outputs to the signals of samples: one observation at a time, vectorised."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ class Outputs(NamedTuple):
     log_probs: np.ndarray
 
 
-def as_array(values):
+def as_array(values: Any) -> np.ndarray:
     """NumPy array of a list, an array, or a PyTorch or Paddle tensor: with a gradient, on any device.
 
     Neither framework is imported. Half-precision floats become float32, which holds each of them
@@ -58,7 +59,7 @@ def _is_tensor(value):
     return bool(packages & {"torch", "paddle"}) and hasattr(value, "detach")
 
 
-def log_softmax(logits):
+def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Log-probabilities of classes, in float64 and at least −3.4e38: no finite logit gives an infinite loss.
 
     Args:
@@ -75,12 +76,12 @@ def log_softmax(logits):
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def of_label(values, labels):
+def of_label(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The value of each sample's label: `values[i, labels[i]]`, array (samples,)."""
     return np.take_along_axis(values, labels[:, None], axis=1)[:, 0]
 
 
-def log_of(probs):
+def log_of(probs: Any) -> np.ndarray:
     """Natural logarithm of probabilities in float64; what is below `FLOOR` counts as that.
 
     >>> log_of([0.0, 1e-20, 1.0]).round(2).tolist()
@@ -89,7 +90,7 @@ def log_of(probs):
     return np.log(np.maximum(np.asarray(probs, np.float64), FLOOR))
 
 
-def margin(outputs):
+def margin(outputs: Outputs) -> np.ndarray:
     """Log-probability of the given label minus the largest other one, in nats.
 
     Equal to the margin of the logits; its mean over observations is AUM, the area under the
@@ -100,12 +101,12 @@ def margin(outputs):
     return of_label(outputs.log_probs, outputs.labels) - others.max(axis=1)
 
 
-def entropy(outputs):
+def entropy(outputs: Outputs) -> np.ndarray:
     """Entropy of the predicted distribution, −Σ p ln p, in nats; 0 to ln C."""
     return -np.einsum("sc,sc->s", outputs.probs, outputs.log_probs)
 
 
-def error_norm(outputs):
+def error_norm(outputs: Outputs) -> np.ndarray:
     """Length of the error vector, ‖probs − onehot(label)‖₂ (EL2N's term, Paul et al. 2021, sec. 2.2)."""
     errors = np.array(outputs.probs, np.float64)
     errors[np.arange(len(errors)), outputs.labels] -= 1
@@ -129,7 +130,14 @@ SIGNALS = {
 }
 
 
-def signal_table(ids, labels, logits=None, probs=None, noisy_labels=None, where="signals"):
+def signal_table(
+    ids: Any,
+    labels: Any,
+    logits: Any = None,
+    probs: Any = None,
+    noisy_labels: Any = None,
+    where: str = "signals",
+) -> pa.Table:
     """Signals of a batch, one row a sample (columns: `schema.SIGNAL_COLUMNS`).
 
     Lists, arrays and tensors (`as_array`); ids and labels may also be (samples, 1).
@@ -182,20 +190,22 @@ class ObservationCollector:
     1 2
     """
 
-    def __init__(self, write):
+    def __init__(self, write: Callable[[int, pa.Table], None]) -> None:
         """`write(number, table)` receives each committed observation."""
         self._write = write
-        self._batches = []
+        self._batches: list[pa.Table] = []
         self._last = 0
 
-    def record(self, ids, labels, logits=None, probs=None, noisy_labels=None):
+    def record(
+        self, ids: Any, labels: Any, logits: Any = None, probs: Any = None, noisy_labels: Any = None
+    ) -> None:
         """Add a batch of samples to the observation under way (arguments: `signal_table`)."""
         if not (as_array(ids).size or as_array(labels).size):
             return
         where = f"observation after {self._last}" if self._last else "first observation"
         self._batches.append(signal_table(ids, labels, logits, probs, noisy_labels, where))
 
-    def commit(self, number):
+    def commit(self, number: int) -> pa.Table:
         """End the observation, hand it on as observation `number`, and return its table.
 
         Raises:
@@ -221,7 +231,7 @@ class ObservationCollector:
         return table
 
 
-def with_planted(table, kinds):
+def with_planted(table: pa.Table, kinds: np.ndarray) -> pa.Table:
     """A table of signals with these planted kinds, int (rows,), unless it has some of its own."""
     known = "noisy_label" in table.column_names
     if (known and pc.max(table["noisy_label"]).as_py()) or not np.any(kinds):
@@ -232,7 +242,7 @@ def with_planted(table, kinds):
     return table.append_column("noisy_label", column)
 
 
-def refuse_repeated(ids, where, hint=""):
+def refuse_repeated(ids: pa.ChunkedArray, where: str, hint: str = "") -> None:
     """Raise SignalError when an id of an arrow column occurs twice."""
     if pa.types.is_integer(ids.type):
         ordered = np.sort(ids.to_numpy())  # a fifth of the memory of a hash table
