@@ -164,9 +164,9 @@ class Server:
             self.process = subprocess.Popen(
                 command, cwd=self.room, stdout=log, stderr=log, start_new_session=True
             )
-        assert wait_for(self.answers, 120), (self.room / "server.log").read_text()
+        assert wait_for(self.is_up, 120), (self.room / "server.log").read_text()
 
-    def answers(self):
+    def is_up(self):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
             return True
         return False
@@ -190,7 +190,7 @@ def kill_server(lab, generator, patience=120):
             time.sleep(generator.uniform(0, 3))
             server.start()
         code = process.wait(300)
-        late = not server.answers()
+        late = not server.is_up()
         if late:
             server.start()
         if code == 2:

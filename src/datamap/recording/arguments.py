@@ -9,7 +9,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError, first_few
-from datamap.tracking.run import metric_name_problem
+from datamap.tracking.failures import metric_name_problem
 
 SAMPLE_COLUMNS = ("id", "text_a", "text_b", "label", "s_label")
 LARGEST_NUMBER = 2**53  # of an observation: what the browser, too, holds exactly

@@ -1,4 +1,4 @@
-"""What MLflow and its stores raise → `TrackingError`, and what is tried again."""
+"""What MLflow and its stores raise or refuse → `TrackingError`, what is tried again, and how a run ends."""
 
 import contextlib
 import signal
@@ -9,9 +9,10 @@ from typing import TypeVar
 import requests
 import tenacity
 from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import _validate_metric
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from datamap.errors import RunLostError, TrackingError
+from datamap.errors import RunLostError, TrackingError, interrupted
 
 LONGEST_PAUSE = 15  # seconds between two attempts
 # What a store refuses again, however often it is asked: by MLflow's error code, by the database's or Python's
@@ -101,3 +102,19 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
     if held:
         raise KeyboardInterrupt
+
+
+def status_after(error: BaseException | None) -> str:
+    """The final status of a run whose work ended with this exception, or with none."""
+    if error is None:
+        return "FINISHED"
+    return "KILLED" if interrupted(error) else "FAILED"
+
+
+def metric_name_problem(name: str) -> str | None:
+    """Why MLflow would refuse a metric of this name; None where it takes it."""
+    try:
+        _validate_metric(name, 0.0, 0, 0)
+    except MlflowException as error:
+        return " ".join(error.message.split())
+    return None

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 from datamap.errors import RunLostError, TrackingError, counted, interrupted, masked
 from datamap.program import invocation
 from datamap.tracking import failures
-from datamap.tracking.run import Run, status_after
+from datamap.tracking.failures import status_after
+from datamap.tracking.run import Run
 
 WAITING = 2  # deliveries that may wait before training does
 NOTE = "delivery.json"

@@ -19,13 +19,12 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.time import get_current_time_millis
-from mlflow.utils.validation import _validate_metric
 from yaml import YAMLError
 
 from datamap import schema
-from datamap.errors import RunLostError, TrackingError, interrupted, masked, raised_as
+from datamap.errors import RunLostError, TrackingError, masked, raised_as
 from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
-from datamap.tracking.failures import translated_errors, uninterrupted
+from datamap.tracking.failures import status_after, translated_errors, uninterrupted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -293,22 +292,6 @@ class Run:
     def artifacts(self) -> Artifacts:
         """What reads this run's artifacts, in this process or another."""
         return Artifacts(self.tracking_uri, self.run_id, self.info.artifact_uri)
-
-
-def status_after(error: BaseException | None) -> str:
-    """The final status of a run whose work ended with this exception, or with none."""
-    if error is None:
-        return "FINISHED"
-    return "KILLED" if interrupted(error) else "FAILED"
-
-
-def metric_name_problem(name: str) -> str | None:
-    """Why MLflow would refuse a metric of this name; None where it takes it."""
-    try:
-        _validate_metric(name, 0.0, 0, 0)
-    except MlflowException as error:
-        return " ".join(error.message.split())
-    return None
 
 
 def _digest(text):
