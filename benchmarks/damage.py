@@ -58,7 +58,7 @@ def _trial(damage, format):
     def trial(lab, generator):
         from faults import only_run
 
-        if format not in lab.__dict__:  # one run a format: damage is put right after each trial
+        if format not in lab.__dict__:  # one run per format: damage is put right after each trial
             room = lab.room()
             assert lab.start(room, *lab.training(3, f"signals.format={format}")).wait(300) == 0
             client, run = only_run(room)

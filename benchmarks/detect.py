@@ -212,7 +212,7 @@ def measured(jobs, folder):
 
 
 def print_tables(frame):
-    """Markdown: a table a measure with a line a data set (mean of its rows) and a line a combination."""
+    """Markdown: one table per measure, with one line per data set (mean of its rows) and one per combination."""
     for measure in MEASURES:
         print(
             f"\n**{measure[0].upper()}{measure[1:]}**, means of the seeds; the best single peer in bold; last, how"

@@ -106,7 +106,7 @@ class Shard(NamedTuple):
 
     @property
     def checksums_path(self) -> str:
-        """Artifact path of its checksum: one file an observation, `signals/epoch_0001.sha256`.
+        """Artifact path of its checksum: one file per observation, `signals/epoch_0001.sha256`.
 
         Outside `signals/` an observation's shards are not made together, and each has a file of its own.
         """

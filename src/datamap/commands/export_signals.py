@@ -1,4 +1,4 @@
-"""Write a run's signals as Dataset Cartography's training dynamics: dynamics_epoch_0.jsonl, one file an observation.
+"""Write a run's signals as Dataset Cartography's training dynamics: dynamics_epoch_0.jsonl, one file per observation.
 
 For logits they have ln(probs): their softmax is the recorded probs. Observations are counted from 0.
 

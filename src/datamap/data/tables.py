@@ -20,7 +20,7 @@ class Table:
     """Rows of a file, in order.
 
     `names` are those of its columns, None where it has no header; `lines` says where each row begins, counted
-    from 1. `column(position)` gives a value a row: text, or what JSON and Parquet hold. Rows that could not be
+    from 1. `column(position)` gives one value per row: text, or what JSON and Parquet hold. Rows that could not be
     read are in `problems`, {row: why}, and have no values.
     """
 

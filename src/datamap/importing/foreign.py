@@ -186,7 +186,7 @@ def dynamics(table: pa.Table, epoch: int) -> pa.Table:
     """Records of `dynamics_epoch_<epoch>.jsonl`, as an arrow table, of an observation's signals.
 
     For logits they have ln(probs), whose softmax is probs again: a model's own logits, which are not
-    recorded, differ from them by a constant a sample.
+    recorded, differ from them by a constant per sample.
 
     Args:
         table: arrow table with `id`, `label` and `probs`.

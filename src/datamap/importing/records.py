@@ -1,4 +1,4 @@
-"""Files of one record a line, JSON or Python's dictionaries → arrow tables, some megabytes at a time."""
+"""Files of one record per line, JSON or Python's dictionaries → arrow tables, some megabytes at a time."""
 
 import ast
 import codecs
@@ -201,7 +201,7 @@ def _shown(value: object) -> str:
 
 
 def _expected(value: object, kind: pa.DataType) -> str:
-    """What should stand there; lists too deep are of tasks that have more than one row a sample."""
+    """What should stand there; lists too deep are of tasks that have more than one row per sample."""
     one_row = "; signals have one label and one list of classes a sample"
     if pa.types.is_list(kind):
         nested = isinstance(value, list | tuple) and any(isinstance(v, list | tuple) for v in value)

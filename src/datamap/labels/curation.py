@@ -1,4 +1,4 @@
-"""From a diagnosis to a better training set: a pure function a rule."""
+"""From a diagnosis to a better training set: one pure function per rule."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""diagnosis.tsv: one row a sample, likeliest wrong first, in words that a person can check."""
+"""diagnosis.tsv: one row per sample, likeliest wrong first, in words that a person can check."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Which labels are wrong? A score in [0, 1] for each sample, one pure function a score."""
+"""Which labels are wrong? A score in [0, 1] for each sample, one pure function per score."""
 
 from typing import NamedTuple
 

@@ -14,7 +14,7 @@ MOST = (
 REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
 NEIGHBOURS = 30
 BLOCK = 10_000  # rows whose features are held at a time
-FEW = 8  # classes up to which one model of all of them is fast enough; of more, one model a class
+FEW = 8  # classes up to which one model of all of them is fast enough; of more, one model per class
 RARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
 
 

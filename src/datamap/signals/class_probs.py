@@ -44,7 +44,7 @@ def read(artifacts: shards.Readable, whole: shards.Shards, allow_missing: bool =
     Args:
         artifacts: `.read(path)` gives the bytes of an artifact.
         whole: {observation number: [Shard, …]}, ascending.
-        allow_missing: where a sample may lack in some observations; its mean is over those that it has.
+        allow_missing: where a sample may be missing from some observations; its mean covers the others.
     Raises:
         SignalError: a shard is damaged, or not all have the same classes.
     """

@@ -138,7 +138,7 @@ def signal_table(
     noisy_labels: Any = None,
     where: str = "signals",
 ) -> pa.Table:
-    """Signals of a batch, one row a sample (columns: `schema.SIGNAL_COLUMNS`).
+    """Signals of a batch, one row per sample (columns: `schema.SIGNAL_COLUMNS`).
 
     Lists, arrays and tensors (`as_array`); ids and labels may also be (samples, 1).
 
@@ -265,7 +265,7 @@ def _refuse_other_tasks(ids, labels, scores, where):
     if scores.ndim == 3:
         raise SignalError(
             f"{where}: scores {scores.shape}: sequence labelling (a label a token) is not supported: "
-            "record one row a sample"
+            "record one row per sample"
         )
     if labels.ndim == 2:
         raise SignalError(
@@ -274,7 +274,7 @@ def _refuse_other_tasks(ids, labels, scores, where):
         )
     if scores.shape in (ids.shape, (len(ids), 1)):
         raise SignalError(
-            f"{where}: one score a sample {scores.shape}: give both classes, such as "
+            f"{where}: one score per sample {scores.shape}: give both classes, such as "
             "probs=np.stack([1 - p, p], axis=1) with p = 1 / (1 + np.exp(-logit))"
         )
 

@@ -40,7 +40,7 @@ class Observations:
         Args:
             tables: iterable of (number, arrow table), ascending; each is let go before the next is
                 asked for, so that only one table is held at a time.
-            allow_missing: whether a sample may lack in some observations.
+            allow_missing: whether a sample may be missing from some observations.
         Raises:
             SignalError: a sample is missing from an observation (unless `allow_missing`), an id
                 occurs twice in one, or a sample changes its label.

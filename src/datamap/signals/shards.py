@@ -217,7 +217,7 @@ def groups(observed: Shards, allow_missing: bool = False) -> Iterator[Shards]:
     """Yield what must be read at once to have all observations of some samples.
 
     The same shard of every observation holds the same samples. Where observations have different
-    numbers of shards, or samples may lack in some (`allow_missing`), all are one group.
+    numbers of shards, or samples may be missing from some (`allow_missing`), all are one group.
     """
     counts = {len(parts) for parts in observed.values()}
     if allow_missing or len(counts) > 1:
