@@ -57,7 +57,7 @@ MISTAKES = {
     ("train", "foo"): ["foo"],
     ("train", "data.columns.text_a=1.5"): ["data.columns.text_a=1.5: give a column's name"],
     ("train", "model.max_length=2000000000"): ["model.max_length=2000000000 is out of range"],
-    ("train", "data=file", f"data.path={'a' * 5000}.tsv"): ["File name too long; use a shorter path"],
+    ("train", "data=file", f"data.path={'a' * 5000}.tsv"): ["cannot be read (File name too long)"],
     ("summarize",): ["run_id is missing: give run_id=<id>, or run_id=latest"],
     ("plot",): ["run_id is missing"],
     ("plot", "run_id=latest"): ["there is no MLflow store at sqlite:///"],
