@@ -175,7 +175,7 @@ def of_score(name):
     """What gives the score of that name, None where the evidence lacks what it needs."""
     needs = {
         "confident_learning": "held_out",
-        **{n: f"texts_{n}" for n in ("linear", "neighbours", "overlap")},
+        **{n: f"texts_{n}" for n in ("linear", "bigrams", "neighbours", "overlap")},
     }
     key = needs.get(name, "inside" if name != "combined" else None)
     return lambda f: mislabel.SCORES[name](evidence(f)) if key is None or key in f else None

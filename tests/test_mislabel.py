@@ -43,7 +43,7 @@ def random_evidence(samples=60, classes=3, seed=0, held_out=True, **more):
 
 
 # What a run needs besides its own observations.
-NEEDS_FOLDS, NEEDS_TEXTS = ("confident_learning",), ("linear", "neighbours", "overlap")
+NEEDS_FOLDS, NEEDS_TEXTS = ("confident_learning",), ("linear", "bigrams", "neighbours", "overlap")
 
 
 @given(st.integers(1, 40), st.integers(2, 5), st.integers(0, 10**6), st.booleans())

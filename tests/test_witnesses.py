@@ -34,7 +34,7 @@ def contradicted(probs, labels):
 def test_single_texts_wrong_labels_are_contradicted():
     texts, truth, labels = animals()
     found = witnesses.unseen(texts, None, labels, 2)
-    assert list(found) == ["linear", "neighbours"]
+    assert list(found) == ["linear", "bigrams", "neighbours"]
     for name, probs in found.items():
         assert probs.sum(axis=1) == pytest.approx(1), name
         assert (probs > 0).all()
@@ -45,7 +45,7 @@ def test_pairs_are_told_by_what_both_texts_share():
     texts_a, texts_b, truth = pairs()
     labels = np.where(np.arange(120) % 10 == 0, 1 - truth, truth)
     found = witnesses.unseen(texts_a, texts_b, labels, 2)
-    assert list(found) == ["linear", "overlap"]
+    assert list(found) == ["linear", "bigrams", "overlap"]
     for name, probs in found.items():
         assert (contradicted(probs, labels) == (labels != truth)).mean() > 0.9, name
 

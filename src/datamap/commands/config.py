@@ -169,7 +169,8 @@ class DiagnoseConfig:
     run_id: str = MISSING
     score: str = number(
         choices=(
-            "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "neighbours", "overlap"
+            "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "neighbours",
+            "overlap",
         )
     )  # fmt: skip
     texts: bool = MISSING

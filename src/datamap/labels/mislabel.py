@@ -132,6 +132,11 @@ def linear(evidence: Evidence) -> np.ndarray:
     return _self_confidence(_of_texts(evidence, "linear"), evidence)
 
 
+def bigrams(evidence: Evidence) -> np.ndarray:
+    """The same of one on 1- and 2-grams, less smooth."""
+    return _self_confidence(_of_texts(evidence, "bigrams"), evidence)
+
+
 def neighbours(evidence: Evidence) -> np.ndarray:
     """The same of the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); single texts only."""
     return _self_confidence(_of_texts(evidence, "neighbours"), evidence)
@@ -166,6 +171,7 @@ SCORES = {
     "forgetting": forgetting,
     "confident_learning": confident_learning,
     "linear": linear,
+    "bigrams": bigrams,
     "neighbours": neighbours,
     "overlap": overlap,
 }

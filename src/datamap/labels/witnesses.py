@@ -29,8 +29,9 @@ def unseen(
         classes: how many there are.
         seed: of the folds.
     Returns:
-        {"linear": logistic regression on n-grams of characters, "neighbours": labels of the nearest texts
-        (SimiFeat, Zhu et al. 2022), or of pairs "overlap": boosted trees on what both texts share};
+        {"linear": logistic regression on 1- to 4-grams of characters, "bigrams": the same, less smooth, on 1- and
+        2-grams, "neighbours": labels of the nearest texts (SimiFeat, Zhu et al. 2022), or of pairs "overlap":
+        boosted trees on what both texts share};
         each float64 (N, C), rows sum to 1. {} where fewer than two classes have two samples each.
     """
     counts = np.bincount(labels, minlength=classes)
@@ -38,9 +39,12 @@ def unseen(
         return {}
     from datamap.labels import features
 
-    grams, shared = features.of_texts(texts_a, texts_b, MOST, BLOCK, seed)
+    grams, bigrams, shared = features.of_texts(texts_a, texts_b, MOST, BLOCK, seed)
     folds = _folds(labels, seed)
-    found = {"linear": _out_of_fold(_linear(classes), grams, labels, classes, folds, seed)}
+    found = {
+        "linear": _out_of_fold(_linear(classes, 1, 3), grams, labels, classes, folds, seed),
+        "bigrams": _out_of_fold(_linear(classes, 10, 10), bigrams, labels, classes, folds, seed),
+    }
     if texts_b is None:
         found["neighbours"] = _neighbours(grams, labels, classes, seed)
     else:
@@ -59,16 +63,15 @@ def _folds(labels, seed):
         return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
 
 
-def _linear(classes):
-    """What makes a new linear model for so many classes and rows."""
+def _linear(classes, inverse, inverse_of_many):
+    """What makes a new linear model for so many rows; `inverse…`: of its regularisation (scikit-learn's C)."""
     from sklearn.linear_model import LogisticRegression, SGDClassifier
 
     def make(rows):
         if classes <= FEW:
-            return LogisticRegression(max_iter=100, tol=1e-3)
-        return SGDClassifier(
-            "log_loss", alpha=1 / (3 * rows), max_iter=5, tol=None, average=True, random_state=0
-        )
+            return LogisticRegression(C=inverse, max_iter=100, tol=1e-3)
+        alpha = 1 / (inverse_of_many * rows)
+        return SGDClassifier("log_loss", alpha=alpha, max_iter=5, tol=None, average=True, random_state=0)
 
     return make
 
