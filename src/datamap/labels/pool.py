@@ -7,6 +7,7 @@ import numpy as np
 
 from datamap.signals.compute import log_of, log_softmax, of_label
 
+LARGEST = 10.0  # weight of a witness that is never contradicted, which would have an infinite one
 SHRINKAGE = 1e-3  # of the classes' terms, so that a class of a few samples keeps near its frequency
 
 
@@ -29,7 +30,7 @@ def pooled(
     Args:
         witnesses: {name: (N, C) distributions}, at least one.
         labels: int (N,) given labels.
-        most: {name: largest weight}; without one, a weight has no bound.
+        most: {name: largest weight}, `LARGEST` for the others.
     Returns:
         `Pool`.
     """
@@ -51,7 +52,7 @@ def pooled(
         slopes[count:] += 2 * SHRINKAGE * terms
         return SHRINKAGE * (terms**2).sum() - of_label(pooled, labels).mean(), slopes
 
-    bounds: list[tuple] = [(0, (most or {}).get(name)) for name in witnesses]
+    bounds: list[tuple] = [(0, (most or {}).get(name, LARGEST)) for name in witnesses]
     # Nothing can be learnt of a class that no label names.
     bounds += [(None, None) if given else (0, 0) for given in np.bincount(labels, minlength=classes)]
     start = np.append(np.full(count, 1 / count), np.zeros(classes))
