@@ -87,8 +87,8 @@ def test_from_a_file_of_signals_to_map_and_diagnosis_with_neither_paddle_nor_a_c
     assert done.code == 0, done.err
     run_id = done.out.split()[1]
     assert done.out.splitlines()[-1] == f"next: datamap summarize run_id={run_id}"
-    for command in ("summarize", "plot", "diagnose"):
-        done = datamap(command, "run_id=latest")
+    for command in (["summarize"], ["plot"], ["diagnose", "score=confidence"]):
+        done = datamap(*command, "run_id=latest")
         assert done.code == 0, done.err
     client = MlflowClient("sqlite:///mlflow.db")
     made = {file.path for folder in ("", "maps") for file in client.list_artifacts(run_id, folder)}
