@@ -179,7 +179,7 @@ def linear_probs(samples):
     from scipy.sparse import hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_predict
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     if isinstance(samples, Numbers):
         features = samples.values
@@ -191,4 +191,6 @@ def linear_probs(samples):
             second = vectorizer.transform(samples.texts_b)
             features = hstack([abs(features - second), features.multiply(second)]).tocsr()
     model = LogisticRegression(C=10, max_iter=300)
-    return cross_val_predict(model, features, samples.labels, cv=5, method="predict_proba")
+    # Shuffled: where rows stand by right class, folds in order would gather the flipped ones of a class in one.
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    return cross_val_predict(model, features, samples.labels, cv=folds, method="predict_proba")
