@@ -4,6 +4,7 @@ import contextlib
 import os
 import runpy
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -18,6 +19,9 @@ from hypothesis import settings
 settings.register_profile("tests", deadline=None)  # the machine may be busy
 settings.register_profile("fuzz", settings.get_profile("tests"), max_examples=2000)  # make fuzz
 settings.load_profile("tests")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every process that a test starts too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -17,11 +17,14 @@ def test_a_training_that_is_told_to_stop_ends_killed(client, pairs_file, number)
         [sys.executable, str(ROOT / "src/train.py"), *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    for line in process.stdout:
-        if line.startswith("epoch     3"):
-            break
-    process.send_signal(number)
-    rest = process.communicate(timeout=60)[0]
+    try:
+        for line in process.stdout:
+            if line.startswith("epoch     3"):
+                break
+        process.send_signal(number)
+        rest = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
     assert process.returncode == 130, rest
     assert "observations safe: python src/summarize.py run_id=" in rest
     assert "to go on with the run: python src/train.py resume=true run_id=" in rest
