@@ -406,9 +406,10 @@ def test_a_diagnosis_by_another_score_or_older_than_the_summary(small_run, comma
     assert command("diagnose", f"run_id={small_run}", "score=aum").code == 0
     options = (f"run_id={small_run}", "keep=clean", "share=0.2")
     assert "note" not in command("curate", *options).out
-    outcome = command("curate", *options, "diagnose.score=forgetting")
-    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
-    assert f"renew it: python src/diagnose.py run_id={small_run} score=forgetting" in outcome.err
+    for other in ("forgetting", "combined"):  # combined too, though it is the default
+        outcome = command("curate", *options, f"diagnose.score={other}")
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+        assert f"renew it: python src/diagnose.py run_id={small_run} score={other}" in outcome.err
     assert command("summarize", f"run_id={small_run}", "burn_in=1").code == 0
     assert "note: the summary is newer than the diagnosis" in command("curate", *options).out
 

@@ -35,17 +35,22 @@ BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
 CARRIED = ("model", "seed", "trainer", "signals", "log_text", "plot.live")
 NOT_CARRIED = "model.trust_pickle"  # whom its reader trusts is not for a run to say
 HALF = 0.5  # of a class, at least, stays where only the estimate says how many samples go
-DEFAULT_SCORE = "combined"  # as in conf/diagnose.yaml
 FROM_TAG = "datamap.curated_from"
 
 
 def run(config: CurateConfig, overrides: list[str]) -> None:
     """Make a training file from a run."""
-    curate(config)
+    asked = "diagnose.score" in map(key_of, overrides)
+    curate(config, config.diagnose.score if asked else None)
 
 
-def curate(config: CurateConfig) -> Run:
-    """Log `curated.tsv` into a new run below the run that it is made from; returns the new run."""
+def curate(config: CurateConfig, score: str | None = None) -> Run:
+    """Log `curated.tsv` into a new run below the run that it is made from; returns the new run.
+
+    Args:
+        config: `CurateConfig`.
+        score: which the run's diagnosis must have been made with; None = any.
+    """
     _check(config)
     where = (config.tracking.uri, config.tracking.experiment)
     config = replace(config, corrections=resolved(config.corrections, *where))
@@ -57,7 +62,7 @@ def curate(config: CurateConfig) -> Run:
             f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them: "
             "train without log_text=false, import with texts=, record with samples="
         )
-    samples = _samples(source, config)
+    samples = _samples(source, config, score)
     choice = _sparing(samples, _choice(source, samples, config), config)
     if config.balance:
         choice = curation.balanced(choice)
@@ -127,7 +132,7 @@ def _without_lone(samples, choice):
     return choice, gone
 
 
-def _samples(source, config):
+def _samples(source, config, score):
     """Summary and diagnosis of the run's samples as one DataFrame, in the summary's order."""
     columns, _ = summary_of(source, config.diagnose, COLUMNS)
     content = source.artifacts.find(schema.DIAGNOSIS_FILE)
@@ -136,7 +141,7 @@ def _samples(source, config):
         diagnose_run(source, replace(config.diagnose, tracking=config.tracking), next_step=False)
         content = source.artifacts.find(schema.DIAGNOSIS_FILE)
     else:
-        _check_diagnosis(source, config)
+        _check_diagnosis(source, score)
     found = spreadsheet.read_diagnosis(content)
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()
@@ -148,18 +153,17 @@ def _samples(source, config):
     return columns.assign(place=rows, **{name: found[name].to_numpy()[rows] for name in found})
 
 
-def _check_diagnosis(source, config):
+def _check_diagnosis(source, score):
     """Refuse a score that the run's diagnosis was not made with; say so where its summary is newer than it is.
 
     Raises:
-        ConfigError: `diagnose.score` is another than the run's.
+        ConfigError: the `score` asked for is another than the run's.
     """
     own = source.config("diagnose").get("score")
     renew = invocation("diagnose", f"run_id={source.run_id}")
-    if config.diagnose.score not in (own, DEFAULT_SCORE):
+    if score not in (own, None):
         raise ConfigError(
-            f"diagnose.score={config.diagnose.score}: the run has a diagnosis by score={own}; "
-            f"renew it: {renew} score={config.diagnose.score}"
+            f"diagnose.score={score}: the run has a diagnosis by score={own}; renew it: {renew} score={score}"
         )
     if source.time_of("summary/observations") > source.time_of("mislabelled/estimate"):
         say(f"note: the summary is newer than the diagnosis; renew it: {renew} score={own}")
