@@ -1,6 +1,6 @@
 """Does a curated training set make a better model? The README's loop, with several seeds.
 
-    python benchmarks/loop.py [seeds=1,2,3] [folds=3] [path=<text_a, text_b, label, without a header>]
+    python benchmarks/loop.py [seeds=1,2,3] [folds=null] [path=<text_a, text_b, label, without a header>]
 
 On the demo data, or on 4,000 rows of a file with 10 % of the labels flipped. For each seed: train, diagnose, curate by
 each rule, train again with the same seed; beside that, drop as many samples at random, and exactly the planted ones.
@@ -107,7 +107,7 @@ def split(path, folder):
     ]
 
 
-def main(seeds="1,2,3", folds="3", path=""):
+def main(seeds="1,2,3", folds="null", path=""):
     """Print a Markdown table."""
     seeds = seeds.split(",")
     with tempfile.TemporaryDirectory() as folder:
