@@ -4,6 +4,7 @@ import errno
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import mlflow
@@ -140,3 +141,18 @@ def test_help_into_a_full_device_is_one_line():
 def test_ctrl_c_exits_130(command, monkeypatch):
     monkeypatch.setattr("datamap.commands.plot.plot", raising(KeyboardInterrupt()))
     assert command("plot", "run_id=x").code == 130
+
+
+def test_an_interrupt_that_meets_the_garbage_collector_is_not_lost(command, monkeypatch):
+    class Collected:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def plot(_):
+        Collected()  # and is gone at once; Python prints what is raised there, and goes on
+        for _ in range(500):
+            time.sleep(0.01)
+
+    monkeypatch.setattr("datamap.commands.plot.plot", plot)
+    outcome = command("plot", "run_id=x")
+    assert (outcome.code, outcome.err) == (130, "interrupted\n")

@@ -1,5 +1,6 @@
 """Command line → config → command; a user's mistake → one line and exit code 2."""
 
+import _thread
 import contextlib
 import gc
 import importlib
@@ -9,6 +10,8 @@ import re
 import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +93,30 @@ def run(command: str, arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no Chinese ends no command
     try:
-        _dispatch(command, translate(arguments))
+        with _no_interrupt_lost():
+            _dispatch(command, translate(arguments))
     except (Exception, KeyboardInterrupt) as error:
         return _exit_code(command, error)
     return 0
+
+
+@contextlib.contextmanager
+def _no_interrupt_lost() -> Iterator[None]:
+    """Interrupt again when an interrupt met a callback of the garbage collector, which Python only prints."""
+    usual = sys.unraisablehook
+
+    def again(problem: "sys.UnraisableHookArgs") -> None:
+        if issubclass(problem.exc_type, KeyboardInterrupt):
+            # Later and from outside: raised here, it would be lost in the same way.
+            threading.Timer(0.01, _thread.interrupt_main, [signal.SIGTERM]).start()
+        else:
+            usual(problem)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
 
 
 def _exit_code(command: str, error: BaseException) -> int:
