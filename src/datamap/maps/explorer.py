@@ -1,16 +1,13 @@
 """The explorer: a data map as one HTML file that needs no network and no server."""
 
 import base64
-import hashlib
-import json
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from datamap import schema, translations
+from datamap import pages, schema, translations
 from datamap.maps import groups, marks, regions
 from datamap.translations import word
 
@@ -71,8 +68,6 @@ def page(
         unit: of an observation's number, "epoch" or "step".
         lang: of the words that are ours, "en" or "zh".
     """
-    script = "\n".join((PAGE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
-    style = (PAGE / "page.css").read_text(encoding="utf-8")
     classes = tuple(map(str, class_names))
     data = {
         **{"title": title, "note": _note(summary, full, lang), "unit": unit, "classes": classes},
@@ -81,21 +76,7 @@ def page(
         **_samples(summary, trajectories, texts),
         **_looks(summary, full, classes, lang),
     }
-    page = Template((PAGE / "page.html").read_text(encoding="utf-8")).substitute(
-        lang="zh-CN" if lang == "zh" else "en",
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        # Inside <script> nothing but "<" can end the data or begin a tag.
-        data=json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
-    )
-    return page.encode("utf-8", "replace")
-
-
-def _hash(text):
-    """Of an inline script, for the policy that lets the page run no other."""
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return pages.assemble(PAGE, [PAGE / f"{name}.js" for name in SCRIPTS], data, lang)
 
 
 def _note(summary, full, lang):
