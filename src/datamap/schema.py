@@ -66,6 +66,8 @@ MAPS_DIR = "maps"
 NEWEST_STEP = 0
 EXPLORER_FILE = "maps/explorer.html"
 DIAGNOSIS_FILE = "diagnosis.tsv"
+REVIEW_DIR = "review"
+DECISIONS_FILE = "review/decisions.jsonl"  # sessions behind a server: review/decisions-<session>.jsonl
 CURATED_FILE = "curated.tsv"
 SAMPLES_FILE = "data/samples.tsv"
 COMMIT_METRIC = "signals.rows"  # at step = the observation's number

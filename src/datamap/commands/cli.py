@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 gc.set_threshold(200_000, 20, 100)
 
 COMMANDS = [
-    "train", "summarize", "plot", "main", "compare", "diagnose", "curate", "import", "export", "upload"
+    "train", "summarize", "plot", "main", "compare", "diagnose", "review", "curate", "import", "export", "upload"
 ]  # fmt: skip
 
 # No output folders and no log files of Hydra's own: all that a command makes is in its MLflow run.

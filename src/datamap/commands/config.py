@@ -181,6 +181,18 @@ class DiagnoseConfig:
 
 
 @dataclass
+class ReviewConfig:
+    run_id: str = MISSING
+    host: str = MISSING
+    port: int = number(low=0, high=65535)
+    open: bool = MISSING
+    reviewer: str | None = MISSING
+    lang: str = number(choices=("en", "zh"))
+    diagnose: DiagnoseConfig = field(default_factory=DiagnoseConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
 class CurateConfig:
     run_id: str = MISSING
     keep: str = number(choices=("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable"))
@@ -231,6 +243,7 @@ STEPS = {
     "compare": CompareConfig,
     "main": MainConfig,
     "diagnose": DiagnoseConfig,
+    "review": ReviewConfig,
     "curate": CurateConfig,
     "upload": UploadConfig,
     "import_signals": ImportConfig,

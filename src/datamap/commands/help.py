@@ -20,6 +20,7 @@ GROUPS = {
     "compare": ("tracking",),
     "main": ("data", "model", "tracking"),
     "diagnose": ("regions", "tracking"),
+    "review": ("tracking",),
     "curate": ("tracking",),
     "upload": (),
     "import_signals": ("tracking",),

@@ -21,7 +21,7 @@ def rows(wanted: Iterable, ids: Iterable) -> np.ndarray:
     >>> rows(["b", "x", "a"], ["a", "b"])
     array([ 1, -1,  0])
     """
-    keys, known = _array(wanted), _array(ids)
+    keys, known = array(wanted), array(ids)
     if keys.equals(known):
         return np.arange(len(keys))
     if keys.type != known.type:
@@ -32,10 +32,11 @@ def rows(wanted: Iterable, ids: Iterable) -> np.ndarray:
 
 def missing(wanted: Iterable, found: np.ndarray) -> list:
     """The `wanted` ids that `rows` did not find."""
-    return _array(wanted).filter(pa.array(found < 0)).to_pylist()
+    return array(wanted).filter(pa.array(found < 0)).to_pylist()
 
 
-def _array(ids: Iterable) -> pa.Array:
+def array(ids: Iterable) -> pa.Array:
+    """Ids as one arrow array: of ints where all are, else of texts."""
     if isinstance(ids, pa.ChunkedArray):
         return ids.combine_chunks()
     if isinstance(ids, pa.Array):

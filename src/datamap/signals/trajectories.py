@@ -33,7 +33,7 @@ def read(artifacts: Readable, observed: Shards, ids: Iterable) -> Trajectories:
     Raises:
         SignalError: a shard is damaged.
     """
-    wanted = list(ids)
+    wanted = align.array(ids)
     shape = (len(observed), len(wanted))
     label_probs, correct = np.full(shape, np.nan, np.float32), np.zeros(shape, bool)
     predicted = np.full(shape, -1, np.int32)

@@ -154,12 +154,30 @@ def texts_of(content: bytes, ids: Iterable) -> dict[str, list[str]]:
     Raises:
         SummaryError: it is damaged.
     """
+    return {name: column.to_pylist() for name, column in text_columns(content, ids).items()}
+
+
+def text_columns(content: bytes, ids: Iterable) -> dict[str, pa.ChunkedArray]:
+    """The same as arrow columns."""
     with _explained(schema.SAMPLES_FILE):
-        names = header(content)
-        if "id" not in names:
-            raise ValueError(f"it has no column id (columns: {first_few(names, 20)})")
-        wanted: list[str] = [name for name in ("id", "text_a", "text_b") if name in names]
-        table = pyarrow.csv.read_csv(_opened(content), **_options(dict.fromkeys(wanted, pa.string()), wanted))
-        found = align.rows(ids, table["id"])
-        rows = pa.array(found, mask=found < 0)
-        return {name: table[name].take(rows).fill_null("").to_pylist() for name in wanted[1:]}
+        known = header(content)
+    wanted = [name for name in ("id", "text_a", "text_b") if name in known or name == "id"]
+    table = text_table(content, schema.SAMPLES_FILE, wanted)
+    found = align.rows(ids, table["id"])
+    rows = pa.array(found, mask=found < 0)
+    return {name: table[name].take(rows).fill_null("") for name in wanted[1:]}
+
+
+def text_table(content: bytes, name: str, columns: Collection[str]) -> pa.Table:
+    """These columns of a TSV file of ours, as texts, in an arrow table.
+
+    Raises:
+        SummaryError: it is damaged, or lacks one; `name` is what it is called.
+    """
+    with _explained(name):
+        known = header(content)
+        for column in columns:
+            if column not in known:
+                raise ValueError(f"it has no column {column} (columns: {first_few(known, 20)})")
+        types = dict.fromkeys(columns, pa.string())
+        return pyarrow.csv.read_csv(_opened(content), **_options(types, list(columns)))

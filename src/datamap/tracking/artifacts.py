@@ -35,6 +35,12 @@ class Artifacts(NamedTuple):
     run_id: str
     root: str
 
+    @property
+    def folder(self) -> Path | None:
+        """The local folder that they lie in; None where they are behind a server or in a bucket."""
+        local = urlparse(self.root).scheme in ("", "file")
+        return Path(local_file_uri_to_path(self.root)) if local else None
+
     def find(self, path: str) -> bytes | None:
         """Bytes of an artifact, or None when the run has none by that path."""
         with translated_errors(f"run {self.run_id}: artifacts"):
@@ -65,8 +71,8 @@ class Artifacts(NamedTuple):
             yield file
 
     def _located(self, path, stack):
-        if urlparse(self.root).scheme in ("", "file"):
-            return Path(local_file_uri_to_path(self.root), path)
+        if self.folder:
+            return self.folder / path
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         # Not the client's method of that name, which leaves its copies.
         return Path(

@@ -56,6 +56,11 @@ def of_run(samples: int, metrics: Mapping[str, float]) -> str:
             "",
             f"**About {counted(round(m['mislabelled/estimate']), 'label')} wrong** ({low:,} to {high:,}).",
         ]
+    if "review/reviewed" in m:
+        lines += [
+            "",
+            f"**{counted(int(m['review/reviewed']), 'sample')} reviewed**, {int(m['review/wrong']):,} of them wrong.",
+        ]
     if "memorisation/from_observation" in m:
         lines += [
             "",

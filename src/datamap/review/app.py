@@ -1,0 +1,94 @@
+"""The server's addresses: each answers with JSON what `Review` says, and every error is one line."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from datamap.errors import DataMapError
+from datamap.review import document, queries
+from datamap.review.decisions import LONGEST_NAME
+from datamap.review.guard import Guard, refusal
+from datamap.review.queries import RequestError
+from datamap.review.review import Review
+
+
+def application(review: Review, token: str, loopback: bool = True) -> Guard:
+    """The ASGI application of a review, guarded.
+
+    Args:
+        review: the run under review.
+        token: what a request must know.
+        loopback: whether it may be called by addresses of this machine only.
+    """
+
+    def answering(answer: Callable[[Request], Any]) -> Callable[[Request], Response]:
+        def endpoint(request: Request) -> Response:
+            content = json.dumps(answer(request), ensure_ascii=False, allow_nan=False)
+            return Response(content, media_type="application/json")
+
+        return endpoint
+
+    def who(request: Request) -> str:
+        return _reviewer(request, review.about.reviewer)
+
+    def page(request: Request) -> Response:
+        content, policy = document.document(review.about.lang)
+        return Response(content, media_type="text/html", headers={"Content-Security-Policy": policy})
+
+    def queue(request: Request) -> Any:
+        return review.queue(queries.parsed(_json(request), len(review.samples.names)), who(request))
+
+    def decide(request: Request) -> Any:
+        body = queries.dictionary(_json(request), "the request", ("row", "action", "label"))
+        row = queries.integer(body.get("row"), "row", len(review.samples) - 1)
+        return review.decide(row, body.get("action", ""), body.get("label"), who(request))
+
+    routes = [
+        Route("/", page),
+        Route("/api/run", answering(lambda request: review.described())),
+        Route("/api/map", lambda request: Response(review.map(), media_type="application/octet-stream")),
+        Route("/api/queue", answering(queue), methods=["POST"]),
+        Route("/api/sample/{row:int}", answering(lambda r: review.sample(r.path_params["row"], who(r)))),
+        Route("/api/neighbours/{row:int}", answering(lambda r: review.near(r.path_params["row"], who(r)))),
+        Route("/api/decisions", answering(decide), methods=["POST"]),
+        Route("/api/progress", answering(lambda request: review.progress(who(request)))),
+    ]
+    handlers: dict[Any, Callable[[Request, Exception], Response]] = {
+        RequestError: lambda request, error: refusal(400, str(error)),
+        DataMapError: lambda request, error: refusal(409, str(error)),
+        HTTPException: _no_such_address,
+        Exception: lambda request, error: refusal(500, "a bug in Data Map; the terminal has its traceback"),
+    }
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), token, loopback)
+
+
+def _json(request: Request) -> Any:
+    """The request's body, which the guard has read, as data."""
+    try:
+        return json.loads(request.scope["body"])
+    except (ValueError, RecursionError) as error:
+        raise RequestError("the request is no JSON") from error
+
+
+def _reviewer(request: Request, default: str) -> str:
+    """The reviewer's name, percent-encoded in a header."""
+    try:
+        name = " ".join(unquote(request.headers.get("x-reviewer", ""), errors="strict").split())
+    except UnicodeDecodeError as error:
+        raise RequestError("X-Reviewer is no percent-encoded UTF-8") from error
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise RequestError(f"X-Reviewer is no name of at most {LONGEST_NAME} printable characters")
+    return name or default
+
+
+def _no_such_address(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    reasons = {404: "there is no such address here", 405: "this address takes another method"}
+    return refusal(error.status_code, reasons.get(error.status_code, error.detail))

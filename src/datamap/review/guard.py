@@ -1,0 +1,103 @@
+"""Who may talk to the server: the holder of its token, from its page, by its address; and how large a request may be.
+
+The token keeps other users of the machine out; the Host keeps out pages whose name was rebound to this machine (DNS
+rebinding); the Origin keeps out requests that other pages make the browser send.
+"""
+
+import ipaddress
+import json
+import secrets
+import socket
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST = 1 << 20  # bytes of a request
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+
+class Guard:
+    """Refuses what may not pass, and puts `HEADERS` on every answer."""
+
+    def __init__(self, app: ASGIApp, token: str, loopback: bool) -> None:
+        self.app, self.token, self.loopback = app, token.encode(), loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it with one line."""
+        if scope["type"] != "http":
+            return
+
+        async def sealed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Content-Security-Policy", NO_PAGE)
+            await send(message)
+
+        refused = self._refusal(scope)
+        if refused is None:
+            scope["body"] = body = await _body(receive)
+            refused = None if body is not None else (413, "the request is too large")
+        if refused:
+            await refusal(*refused)(scope, receive, sealed)
+        else:
+            await self.app(scope, receive, sealed)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """(status, why) of a request that may not pass."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not _is_ours(host, self.loopback):
+            return 403, "this server is not called by that name (Host)"
+        if headers.get("origin", f"http://{host}") != f"http://{host}":
+            return 403, "another page may not call this server (Origin)"
+        if scope["path"] == "/":
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            given = query.get("token", [""])[-1]
+        else:
+            given = headers.get("x-token", "")
+        if not secrets.compare_digest(given.encode(), self.token):
+            return 403, "wrong or missing token: open the address that datamap review printed"
+        return None
+
+
+def refusal(status: int, reason: str) -> Response:
+    """An answer that says in one line why a request is refused."""
+    content = json.dumps({"error": " ".join(reason.split())}, ensure_ascii=False)
+    return Response(content, status, media_type="application/json")
+
+
+def _is_ours(host: str, loopback: bool) -> bool:
+    """Whether a Host cannot be a name that somebody else gave this machine: a number, localhost, its own name."""
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    name = name.strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return not loopback and name in (socket.gethostname().lower(), socket.getfqdn().lower())
+    return address.is_loopback or not loopback
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """All of a request's body; None where it is larger than `LARGEST`."""
+    content, more = b"", True
+    while more:
+        message = await receive()
+        content += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(content) > LARGEST:
+            return None
+    return content

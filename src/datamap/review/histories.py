@@ -1,0 +1,61 @@
+"""What the model said of each sample at every observation, read in the background: all of a run, as arrays."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from datamap.signals import trajectories
+from datamap.signals.shards import Readable, Shards
+from datamap.signals.trajectories import Trajectories
+
+MOST_CELLS = (
+    200_000_000  # 9 bytes each: 1.8 GB; of longer histories every second observation is left out, and so on
+)
+
+
+class Histories:
+    """The histories of N samples; `found` is None until `load` is through."""
+
+    def __init__(self) -> None:
+        self.found: Trajectories | None = None
+
+    def load(self, artifacts: Readable, observed: Shards, ids: pa.Array) -> None:
+        """Read them all.
+
+        Raises:
+            SignalError: a shard is damaged.
+        """
+        self.found = trajectories.read(artifacts, thinned(observed, len(ids)), ids)
+
+    def of(self, row: int) -> dict[str, Any] | None:
+        """A sample's history as the page has it; None while it is not read."""
+        if self.found is None:
+            return None
+        numbers, probs, correct, predicted = self.found
+        there = ~np.isnan(probs[:, row])
+        return {
+            "numbers": list(numbers),
+            "label_probs": _or_null(probs[:, row].astype(float).round(4), there),
+            "correct": _or_null(correct[:, row], there),
+            "predicted": [None] * len(numbers) if predicted is None else _or_null(predicted[:, row], there),
+        }
+
+
+def thinned(observed: Shards, samples: int) -> Shards:
+    """The observations, or so many of them, evenly, that the histories of all samples fit into memory.
+
+    >>> list(thinned({n: [] for n in range(1, 9)}, MOST_CELLS // 3))
+    [2, 5, 8]
+    """
+    most = max(1, MOST_CELLS // max(samples, 1))
+    numbers = list(observed)
+    if len(numbers) > most:
+        numbers = [numbers[i] for i in np.linspace(len(numbers) - 1, 0, most + 1)[:-1].round().astype(int)][
+            ::-1
+        ]
+    return {number: observed[number] for number in numbers}
+
+
+def _or_null(values, there):
+    return [value if known else None for value, known in zip(values.tolist(), there.tolist(), strict=True)]

@@ -1,0 +1,107 @@
+"""All decisions on a run's samples, by sample and reviewer; whose count, and how far reviewers agree."""
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from datamap.review.decisions import Decision, counting, is_conflict
+from datamap.signals import align
+
+
+class Agreement(NamedTuple):
+    """Two reviewers, how many samples both are sure of, and Cohen's kappa (1960) there; None where it is undefined."""
+
+    reviewers: tuple[str, str]
+    both: int
+    kappa: float | None
+
+
+class Journal:
+    """The decisions on N samples. `version` grows with each one that is taken in."""
+
+    def __init__(self, ids: pa.Array) -> None:
+        self.ids = ids
+        self.version = 0
+        self.unknown = 0  # decisions on samples that the run does not have
+        self.all: dict[int, list[Decision]] = {}  # row → all, in the order in which they were taken in
+        self.of: dict[int, dict[str, Decision]] = {}  # row → {reviewer: what counts}
+        self.conflicts: set[int] = set()
+
+    def add(self, decisions: Iterable[Decision]) -> None:
+        """Take decisions in; of one reviewer and sample the newest counts, and after an undo none."""
+        decisions = list(decisions)
+        rows = align.rows([one.id for one in decisions], self.ids) if decisions else ()
+        for row, one in zip(map(int, rows), decisions, strict=True):
+            if row < 0:
+                self.unknown += 1
+                continue
+            self.all.setdefault(row, []).append(one)
+            self._count(row)
+            self.version += 1
+
+    def _count(self, row):
+        of = counting(self.all[row])
+        if of:
+            self.of[row] = of
+        else:
+            self.of.pop(row, None)
+        self.conflicts.discard(row)
+        if is_conflict(of):
+            self.conflicts.add(row)
+
+    def decision(self, row: int, who: str) -> Decision | None:
+        """What counts of a reviewer, else the newest of anybody; None where nobody decided."""
+        of = self.of.get(row, {})
+        return of.get(who) or max(of.values(), key=lambda one: one.when, default=None)
+
+    def decided(self, count: int) -> np.ndarray:
+        """Bool array of `count` rows: whether anybody decided."""
+        return _mask(self.of, count)
+
+    def in_conflict(self, count: int) -> np.ndarray:
+        """Bool array of `count` rows: whether reviewers disagree."""
+        return _mask(self.conflicts, count)
+
+    def verdicts(self) -> dict[int, bool]:
+        """{row: whether its label is wrong} of the samples that somebody is sure of; of a conflict the newest word."""
+        found = {}
+        for row, of in self.of.items():
+            sure = [one for one in of.values() if one.is_sure]
+            if sure:
+                found[row] = max(sure, key=lambda one: one.when).is_wrong
+        return found
+
+    def agreement(self) -> Agreement | None:
+        """Of the two reviewers who are both sure of most samples; None without any such sample."""
+        pairs: Counter = Counter()
+        for of in self.of.values():
+            pairs.update(combinations(sorted(who for who, one in of.items() if one.is_sure), 2))
+        if not pairs:
+            return None
+        pair, both = pairs.most_common(1)[0]
+        return Agreement(pair, both, self._kappa(pair))
+
+    def _kappa(self, pair):
+        from sklearn.metrics import cohen_kappa_score
+
+        said = [
+            tuple(of[who].new_label or "" for who in pair)  # a class may have any name but an empty one
+            for of in self.of.values()
+            if all(who in of and of[who].is_sure for who in pair)
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # undefined where both give all samples one label
+            kappa = float(cohen_kappa_score(*zip(*said, strict=True)))
+        return kappa if math.isfinite(kappa) else None
+
+
+def _mask(rows: Iterable[int], count: int) -> np.ndarray:
+    mask = np.zeros(count, bool)
+    mask[list(rows)] = True
+    return mask

@@ -1,0 +1,173 @@
+"""Which samples a page asks for, and in which order: a filter as JSON → rows."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap.errors import DataMapError, first_few
+from datamap.labels.diagnosis import REGIONS
+from datamap.review.journal import Journal
+from datamap.review.samples import Samples
+
+ORDERS = ("score", "uncertain", "id")
+DECIDED = ("no", "yes", "conflict")
+MOST_ROWS = 500  # of one answer
+MOST_CORNERS = 10_000
+
+
+class RequestError(DataMapError):
+    """A request that cannot be answered; the message says why."""
+
+
+class Query(NamedTuple):
+    """A checked request for a queue: `limit` rows from `offset` on of those that pass `filter`."""
+
+    filter: dict[str, Any]
+    order: str
+    offset: int
+    limit: int
+
+
+def parsed(body: object, classes: int) -> Query:
+    """The query of a request's JSON.
+
+    Raises:
+        RequestError: a key is unknown, or a value of the wrong type or out of range.
+    """
+    body = dictionary(body, "the request", ("filter", "order", "offset", "limit"))
+    given = dictionary(body.get("filter") or {}, "filter", tuple(CHECKS))
+    filter = {key: CHECKS[key](value, classes) for key, value in given.items() if value is not None}
+    order = choice(body.get("order", ORDERS[0]), "order", ORDERS)
+    return Query(
+        filter,
+        order,
+        integer(body.get("offset", 0), "offset", 1 << 53),
+        integer(body.get("limit", 50), "limit", MOST_ROWS),
+    )
+
+
+def dictionary(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """`value`, which must be a JSON object with some of these keys."""
+    if not isinstance(value, dict):
+        raise RequestError(f"{what} is no JSON object")
+    unknown = [key for key in value if key not in keys]
+    if unknown:
+        raise RequestError(f"{what} has an unknown key {first_few(unknown)} (known: {first_few(keys, 20)})")
+    return value
+
+
+def integer(value: object, what: str, most: int) -> int:
+    """`value`, which must be a whole number from 0 to `most`."""
+    if type(value) is not int or not 0 <= value <= most:
+        raise RequestError(f"{what} is no whole number from 0 to {most}: {str(value)[:50]}")
+    return value
+
+
+def choice(value: object, what: str, allowed: tuple[str, ...]) -> str:
+    """`value`, which must be one of these words."""
+    if not isinstance(value, str) or value not in allowed:
+        raise RequestError(f"{what}={str(value)[:50]}: choose {', '.join(allowed)}")
+    return value
+
+
+def _several(what: str, allowed: tuple[str, ...] | None = None) -> Callable[[object, int], list[int]]:
+    """What checks a list of classes, by index, or of `allowed` words, which become indices."""
+
+    def check(value: object, classes: int) -> list[int]:
+        if not isinstance(value, list):
+            raise RequestError(f"filter.{what} is no list")
+        if allowed:
+            return [allowed.index(choice(one, f"filter.{what}", allowed)) for one in value]
+        return [integer(one, f"filter.{what}", classes - 1) for one in value]
+
+    return check
+
+
+def _numbers(value: object, what: str, count: int) -> np.ndarray:
+    found = isinstance(value, list) and len(value) == count and all(type(n) in (int, float) for n in value)
+    array = np.array(value, np.float64) if found else np.full(count, np.nan)
+    if not np.isfinite(array).all():
+        raise RequestError(f"{what} is not {count} numbers")
+    return array
+
+
+def _polygon(value: object, classes: int) -> np.ndarray:
+    if not isinstance(value, list) or not 3 <= len(value) <= MOST_CORNERS:
+        raise RequestError(f"filter.polygon is no list of 3 to {MOST_CORNERS:,} points")
+    return np.array([_numbers(point, "a point of filter.polygon", 2) for point in value])
+
+
+def _text(value: object, classes: int) -> str:
+    if not isinstance(value, str) or len(value) > 1000:
+        raise RequestError("filter.text is no text of at most 1,000 characters")
+    return value
+
+
+CHECKS: dict[str, Callable[[object, int], Any]] = {
+    "region": _several("region", REGIONS),
+    "label": _several("label"),
+    "proposed": _several("proposed"),
+    "score": lambda value, classes: _numbers(value, "filter.score", 2),
+    "text": _text,
+    "polygon": _polygon,
+    "decided": lambda value, classes: choice(value, "filter.decided", DECIDED),
+}
+
+
+def mask(samples: Samples, scores: np.ndarray, journal: Journal, filter: Mapping[str, Any]) -> np.ndarray:
+    """Bool array (N,): the samples that pass a query's filter; those that are decided by anybody count as decided."""
+    passed = np.ones(len(samples), bool)
+    for key, values in (
+        ("region", samples.regions),
+        ("label", samples.labels),
+        ("proposed", samples.proposed),
+    ):
+        if key in filter:
+            passed &= np.isin(values, filter[key])
+    if "score" in filter:
+        low, high = filter["score"]
+        passed &= (scores >= low) & (scores <= high)
+    if filter.get("text"):
+        passed &= _containing(samples, filter["text"])
+    if "polygon" in filter:
+        passed &= inside(samples.x, samples.y, filter["polygon"])
+    if "decided" in filter:
+        which = filter["decided"]
+        passed &= _decided(journal, which, len(samples))
+    return passed
+
+
+def _decided(journal: Journal, which: str, count: int) -> np.ndarray:
+    if which == "conflict":
+        return journal.in_conflict(count)
+    decided = journal.decided(count)
+    return decided if which == "yes" else ~decided
+
+
+def _containing(samples: Samples, text: str) -> np.ndarray:
+    """Which samples have a text in their texts or their id, whatever its case."""
+    found = np.zeros(len(samples), bool)
+    for column in (*samples.texts.values(), samples.ids.cast(pa.string())):
+        found |= pc.match_substring(column, text, ignore_case=True).to_numpy(zero_copy_only=False)
+    return found
+
+
+def inside(x: np.ndarray, y: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Which points lie in a polygon: a ray from such a point crosses its edges an odd number of times (even-odd rule).
+
+    >>> inside(np.array([0.5, 2]), np.array([0.5, 0.5]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]])).tolist()
+    [True, False]
+    """
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
+    px, py, odd = x[near], y[near], np.zeros(len(near), bool)
+    for (ax, ay), (bx, by) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        if ay != by:
+            crosses = (py < ay) != (py < by)
+            odd ^= crosses & (px < ax + (py - ay) * (bx - ax) / (by - ay))
+    found = np.zeros(len(x), bool)
+    found[near] = odd
+    return found

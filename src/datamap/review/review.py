@@ -1,0 +1,197 @@
+"""A review of one run: what the page is told of its samples, and what becomes of a reviewer's decisions."""
+
+import threading
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from datamap.labels.diagnosis import REGIONS
+from datamap.review import queries, teaching
+from datamap.review.decisions import ACTIONS, Decision
+from datamap.review.histories import Histories
+from datamap.review.journal import Journal
+from datamap.review.neighbours import Neighbours
+from datamap.review.queries import Query, RequestError
+from datamap.review.samples import NONE, Samples
+from datamap.review.storage import Storage
+
+CUT = 300  # characters of a text in a list
+MISSING = 65_535
+SHOWN_CONFLICTS = 1000
+
+
+class About(NamedTuple):
+    """What the page says of the run: `estimate` has count, low, high and known of `diagnose`, or is None."""
+
+    run_id: str
+    run_name: str
+    score: str
+    unit: str
+    lang: str
+    reviewer: str
+    run_address: str | None
+    estimate: dict[str, Any] | None
+    words: dict[str, str]
+
+
+class Review:
+    """The samples of a run under review; may be called from several threads."""
+
+    def __init__(self, about: About, samples: Samples, storage: Storage) -> None:
+        self.about, self.samples, self.storage = about, samples, storage
+        self.histories, self.neighbours = Histories(), Neighbours()
+        self.journal = Journal(samples.ids)
+        self.ranking = teaching.Ranking(samples.scores)
+        self.teacher = teaching.Teacher(samples.scores, about.estimate)
+        self._lock = threading.RLock()
+        self._taught: tuple[int, teaching.Lesson] | None = None
+        self.refresh()
+
+    # ------------------------------------------------------------------ what is asked
+
+    def described(self) -> dict[str, Any]:
+        """What the page needs to know of the run once."""
+        about = self.about._asdict()
+        columns = self.samples.texts
+        return about | {
+            "classes": list(self.samples.names),
+            "samples": len(self.samples),
+            "pairs": "text_b" in columns,
+            "texts": bool(columns),
+            "regions": list(REGIONS),
+        }
+
+    def map(self) -> bytes:
+        """All samples' places, scores, regions and labels, little endian, one array after the other."""
+        samples = self.samples
+        parts: list[tuple[np.ndarray, str]] = [
+            (samples.x, "<f4"), (samples.y, "<f4"), (self.ranking.scores, "<f4"), (samples.regions, "u1"),
+            (_indices(samples.labels), "<u2"), (_indices(samples.proposed), "<u2"),
+        ]  # fmt: skip
+        arrays = [np.ascontiguousarray(values, dtype).tobytes() for values, dtype in parts]
+        return b"".join([b"DMAP", np.uint32(len(samples)).astype("<u4").tobytes(), *arrays])
+
+    def queue(self, query: Query, who: str) -> dict[str, Any]:
+        """The samples that a filter leaves, a part of them in the order asked for."""
+        passed = queries.mask(self.samples, self.ranking.scores, self.journal, query.filter)
+        order = self.ranking.order(query.order)
+        rows = order[passed[order]]
+        shown = rows[query.offset : query.offset + query.limit]
+        return {"total": len(rows), "rows": [self._listed(int(row), who) for row in shown]}
+
+    def sample(self, row: int, who: str) -> dict[str, Any]:
+        """All that is known of a sample."""
+        self._check(row)
+        samples = self.samples
+        return self._listed(row, who, cut=None) | {
+            "why": samples.why[row].as_py() or "",
+            "history": self.histories.of(row),
+            "x": float(samples.x[row]),
+            "y": float(samples.y[row]),
+            "decisions": [self._told(row, one) for one in self.journal.all.get(row, [])],
+            "conflict": row in self.journal.conflicts,
+        }
+
+    def near(self, row: int, who: str) -> dict[str, Any]:
+        """The samples of most similar texts."""
+        self._check(row)
+        found = self.neighbours.of(row)
+        if found is None:
+            return {"rows": [], "ready": False}
+        keys = ("row", "id", "text_a", "text_b", "label", "decision")
+        listed = [(self._listed(other, who), similarity) for other, similarity in found]
+        rows = [{key: one[key] for key in keys} | {"similarity": similarity} for one, similarity in listed]
+        return {"rows": rows, "ready": True}
+
+    def progress(self, who: str) -> dict[str, Any]:
+        """How far the review is, and what it taught."""
+        with self._lock:
+            self.refresh()
+            return self.lesson()._asdict() | {
+                "mine": sum(who in of for of in self.journal.of.values()),
+                "samples": len(self.samples),
+                "recalibrated": self.ranking.recalibrated,
+                "conflicts": sorted(self.journal.conflicts)[:SHOWN_CONFLICTS],
+                "kappa": self._agreement(),
+            }
+
+    # ------------------------------------------------------------------ what is decided
+
+    def decide(self, row: int, action: str, label: int | None, who: str) -> dict[str, Any]:
+        """Keep a decision, and say what counts now and how far the review is.
+
+        Raises:
+            RequestError: there is no such sample, class or action, or nothing to undo.
+            TrackingError: the store does not take it; then it is not decided.
+        """
+        self._check(row)
+        queries.choice(action, "action", ACTIONS)
+        names, old = self.samples.names, int(self.samples.labels[row])
+        new = old if action == "keep" else None
+        if action == "label":
+            new = queries.integer(label, "label", len(names) - 1)
+        with self._lock:
+            if action == "undo" and who not in self.journal.of.get(row, {}):
+                raise RequestError("there is no decision of yours to undo")
+            when = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+            one = Decision(
+                str(self.samples.ids[row].as_py()), "keep" if new == old else action, names[old],
+                None if new is None else names[new], who, when, round(float(self.ranking.scores[row]), 4),
+            )  # fmt: skip
+            self.storage.append(one)
+            progress = self.progress(who)
+            mine = self.journal.of.get(row, {}).get(who)
+            return {"decision": mine and self._told(row, mine), "progress": progress}
+
+    def refresh(self) -> None:
+        """Take in what was decided since, here or by another server."""
+        with self._lock:
+            self.journal.add(self.storage.new())
+
+    def lesson(self) -> teaching.Lesson:
+        """What the decisions so far teach."""
+        with self._lock:
+            if self._taught is None or self._taught[0] != self.journal.version:
+                lesson = self.teacher.lesson(
+                    self.ranking, self.journal.of, self.journal.verdicts(), self.about.lang
+                )
+                self._taught = self.journal.version, lesson
+            return self._taught[1]
+
+    # ------------------------------------------------------------------ in the page's words
+
+    def _check(self, row: int) -> None:
+        if not 0 <= row < len(self.samples):
+            raise RequestError(f"there is no sample {row} (rows: 0 to {len(self.samples) - 1})")
+
+    def _listed(self, row, who, cut=CUT):
+        samples = self.samples
+        proposed = int(samples.proposed[row])
+        decision = self.journal.decision(row, who)
+        return {
+            "row": row,
+            "id": str(samples.ids[row].as_py()),
+            "label": int(samples.labels[row]),
+            "proposed": None if proposed == NONE else proposed,
+            "score": round(float(self.ranking.scores[row]), 4),
+            "region": int(samples.regions[row]),
+            **{name: self._text(name, row, cut) for name in ("text_a", "text_b")},
+            "decision": decision and self._told(row, decision),
+        }
+
+    def _text(self, name, row, cut):
+        column = self.samples.texts.get(name)
+        return "" if column is None else column[row].as_py()[:cut]
+
+    def _told(self, row: int, one: Decision) -> dict[str, Any]:
+        return {"row": row, **one._asdict()}
+
+    def _agreement(self) -> dict[str, Any] | None:
+        found = self.journal.agreement()
+        return found and found._asdict()
+
+
+def _indices(values):
+    """Class indices as the map's bytes have them: `MISSING` for none."""
+    return np.where((values < 0) | (values > MISSING), MISSING, values)

@@ -1,0 +1,104 @@
+"""A run's samples in columns, as the review filters and ranks them; texts are decoded for the rows shown only."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap import schema
+from datamap.data import spreadsheet
+from datamap.errors import DataError, counted, raised_as
+from datamap.labels.diagnosis import REGIONS
+from datamap.signals import align
+
+NONE = -1  # no proposal
+
+
+class Samples(NamedTuple):
+    """N samples in the summary's order.
+
+    `ids` is an arrow array; `names` the class names by index. `labels` (given) and `proposed` (`NONE` without one) are
+    int32 class indices, `regions` uint8 indices of `diagnosis.REGIONS`; `scores` in [0, 1], `x` (label_var) and `y`
+    (avg_probs) are float32. `texts`, {column: arrow column}, may be empty; `why` is an arrow column.
+    """
+
+    ids: pa.Array
+    names: tuple[str, ...]
+    labels: np.ndarray
+    proposed: np.ndarray
+    regions: np.ndarray
+    scores: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    texts: dict[str, pa.ChunkedArray]
+    why: pa.ChunkedArray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def of_run(
+    summary: pd.DataFrame, diagnosis: pa.Table, texts: Mapping[str, pa.ChunkedArray], names: Sequence[str]
+) -> Samples:
+    """Join what a run says of its samples.
+
+    Args:
+        summary: DataFrame with the columns id, label, label_var and avg_probs.
+        diagnosis: arrow table of diagnosis.tsv: id, score, label, proposed, region, why.
+        texts: {column: texts in the summary's order}.
+        names: class names by index; a class without one is called by its index.
+    Raises:
+        DataError: the diagnosis lacks a sample, or is damaged.
+    """
+    ids = pa.array(summary["id"])
+    rows = align.rows(ids, _plain(diagnosis["id"]))
+    if (rows < 0).any():
+        raise DataError(
+            f"{schema.DIAGNOSIS_FILE} lacks {counted(int((rows < 0).sum()), 'sample')} of the run"
+        )
+    table = diagnosis.take(pa.array(rows))
+    labels = summary["label"].to_numpy(np.int32)
+    proposed = _plain(table["proposed"])
+    known = _all_names(names, labels, proposed)
+    return Samples(
+        ids,
+        known,
+        labels,
+        _indices(proposed, known),
+        _indices(table["region"], REGIONS).clip(0).astype(np.uint8),
+        np.nan_to_num(_scores(table["score"])).clip(0, 1),
+        summary["label_var"].to_numpy(np.float32),
+        summary["avg_probs"].to_numpy(np.float32),
+        dict(texts),
+        _plain(table["why"]),
+    )
+
+
+def _plain(column):
+    """A column without the apostrophes that guard a spreadsheet."""
+    if not pc.any(pc.starts_with(column, "'")).as_py():
+        return column
+    return pa.chunked_array([pa.array(map(spreadsheet.unguarded, column.to_pylist()), pa.string())])
+
+
+def _all_names(names, labels, proposed):
+    """The class names, and indices for the classes without one."""
+    known = set(names)
+    others = [int(text) for text in proposed.unique().to_pylist() if text not in known and text.isdecimal()]
+    count = max(
+        [len(names), int(labels.max(initial=0)) + 1, *(n + 1 for n in others if n < schema.MAX_CLASSES)]
+    )
+    return (*names, *map(str, range(len(names), count)))
+
+
+def _scores(column):
+    with raised_as(DataError, f"{schema.DIAGNOSIS_FILE}: score", pa.ArrowException):
+        return pc.cast(column, pa.float32()).to_numpy()
+
+
+def _indices(column, names):
+    found = pc.index_in(column, value_set=pa.array(names, pa.string())).fill_null(NONE)
+    return found.to_numpy().astype(np.int32)

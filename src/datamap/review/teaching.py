@@ -1,0 +1,171 @@
+"""What decisions teach: how good the score is so far, how many wrong labels remain, and where it pays to stop."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from datamap.translations import word
+
+FEW = 20  # decisions, below which they tell little
+AHEAD = 50  # samples that the advice is about
+WORTH = 0.1  # probability of a wrong label from which on a sample is worth a look
+PAYS = 0.05  # share of wrong labels among the next samples, below which it pays to stop
+CHANCE = 0.9  # that the truth lies in a range
+EDGE = 5e-5  # scores have four digits
+BINS = np.linspace(-10, 10, 401)  # of log-odds
+SLOPE = 0.5  # standard deviation of the calibration's slope, around 1, before any decision
+OFFSET = 2.0  # of its offset
+
+
+class Lesson(NamedTuple):
+    """What the page says of the decisions so far; `precision` and `remaining` are None where nothing is known."""
+
+    reviewed: int
+    wrong: int
+    suggested: int
+    precision: dict[str, float] | None
+    remaining: dict[str, float] | None
+    advice: str
+
+
+class Ranking:
+    """The scores that samples are ranked by: those of the diagnosis, or recalibrated ones."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        self.recalibrated = False
+        self._orders: dict[str, np.ndarray] = {}
+        self.scores = scores
+
+    def order(self, name: str) -> np.ndarray:
+        """All rows, likeliest wrong first (score), most doubtful first (uncertain), or as in the summary (id)."""
+        if name not in self._orders:
+            keys = {"score": -self.scores, "uncertain": np.abs(self.scores - 0.5), "id": None}[name]
+            self._orders[name] = (
+                np.arange(len(self.scores)) if keys is None else np.argsort(keys, kind="stable")
+            )
+        return self._orders[name]
+
+    def recalibrate(self, scores: np.ndarray) -> None:
+        """Rank by these scores from now on."""
+        self.scores, self.recalibrated, self._orders = scores, True, {}
+
+
+class Teacher:
+    """Learns from decisions what a score of N samples means.
+
+    P(wrong) = sigmoid(a + b logit(score)), the line of Platt (1999). Before any decision b is about 1, and a is such
+    that as many labels are wrong as `diagnose` estimates, where that is known.
+    """
+
+    def __init__(self, scores: np.ndarray, estimate: Mapping[str, Any] | None) -> None:
+        clipped = scores.astype(np.float64).clip(EDGE, 1 - EDGE)
+        self.odds = np.log(clipped / (1 - clipped)).astype(np.float32)
+        self.counts = np.histogram(self.odds, BINS)[0]
+        known = estimate is not None and estimate["known"]
+        self.prior = self._offset(max(1.0, float(estimate["count"]))) if estimate and known else 0.0
+
+    def lesson(
+        self, ranking: Ranking, reviewed: Collection[int], verdicts: Mapping[int, bool], lang: str
+    ) -> Lesson:
+        """What is known now.
+
+        Args:
+            ranking: in which order samples are looked at.
+            reviewed: rows that anybody decided.
+            verdicts: {row: whether its label is wrong} of those that somebody is sure of.
+            lang: of the advice.
+        """
+        rows = np.fromiter(verdicts, np.int64, len(verdicts))
+        wrong = np.fromiter(verdicts.values(), bool, len(verdicts))
+        enough = len(wrong) >= FEW
+        line, spread = (
+            self._fit(self.odds[rows].astype(float), wrong) if enough else ((self.prior, 1.0), None)
+        )
+        left = self.counts - np.histogram(self.odds[list(reviewed)], BINS)[0]
+        probs = _sigmoid(line[0] + line[1] * MIDDLES)
+        first = ranking.order("score")[: len(reviewed) + AHEAD]
+        ahead = first[~np.isin(first, list(reviewed))][:AHEAD]
+        expected = float(_sigmoid(line[0] + line[1] * self.odds[ahead].astype(float)).sum())
+        return Lesson(
+            len(reviewed),
+            int(wrong.sum()),
+            len(reviewed) + int(left[probs >= WORTH].sum()),
+            precision(int(wrong.sum()), len(wrong)),
+            _remaining(line, spread, left) if enough else None,
+            _advice(len(wrong), expected, len(ahead), lang),
+        )
+
+    def _offset(self, count):
+        """a at which `count` labels are wrong and b = 1."""
+        from scipy.optimize import brentq
+
+        total = self.counts.sum()
+        return float(
+            brentq(lambda a: (self.counts * _sigmoid(a + MIDDLES)).sum() - min(count, 0.9 * total), -30, 30)
+        )
+
+    def _fit(self, odds, wrong):
+        """((a, b), their covariance): the likeliest ones, and Laplace's approximation around them."""
+        from scipy.optimize import minimize
+
+        start, weights = np.array([self.prior, 1.0]), np.array([OFFSET, SLOPE]) ** -2.0
+        signs = np.where(wrong, 1.0, -1.0)
+
+        def loss(line):
+            return (
+                np.logaddexp(0, -signs * (line[0] + line[1] * odds)).sum() + weights @ (line - start) ** 2 / 2
+            )
+
+        line = minimize(loss, start, method="BFGS").x
+        probs = _sigmoid(line[0] + line[1] * odds)
+        inputs = np.stack([np.ones(len(odds)), odds])
+        curvature = (inputs * (probs * (1 - probs))) @ inputs.T + np.diag(weights)
+        return line, np.linalg.inv(curvature)
+
+
+MIDDLES = (BINS[:-1] + BINS[1:]) / 2
+
+
+def precision(wrong: int, sure: int) -> dict[str, float] | None:
+    """Share of wrong labels among those decided, with Wilson's interval (1927); None where none is decided.
+
+    >>> {name: round(value, 3) for name, value in precision(8, 10).items()}
+    {'value': 0.8, 'low': 0.541, 'high': 0.931}
+    """
+    if not sure:
+        return None
+    from scipy.stats import binomtest
+
+    interval = binomtest(wrong, sure).proportion_ci(CHANCE, method="wilson")
+    return {"value": wrong / sure, "low": float(interval.low), "high": float(interval.high)}
+
+
+def _remaining(line, spread, left):
+    """How many wrong labels nobody has looked at, with a range."""
+    random = np.random.default_rng(0)
+    lines = random.multivariate_normal(line, spread, 400)
+    probs = _sigmoid(lines[:, :1] + lines[:, 1:] * MIDDLES)
+    counts = random.binomial(left, probs).sum(axis=1)
+    low, high = np.quantile(counts, [(1 - CHANCE) / 2, (1 + CHANCE) / 2])
+    about = float((left * _sigmoid(line[0] + line[1] * MIDDLES)).sum())
+    return {"estimate": round(about), "low": round(float(low)), "high": round(float(high))}
+
+
+def _advice(sure, expected, ahead, lang):
+    if not ahead:
+        return word("Every sample is reviewed.", lang)
+    if sure < FEW:
+        return word("Review {n} more samples to learn how far the score can be trusted.", lang, n=FEW - sure)
+    text = (
+        "Go on: of the next {n} samples about {count} have a wrong label."
+        if expected >= PAYS * ahead
+        else "It pays to stop: of the next {n} samples only about {count} have a wrong label."
+    )
+    return word(text, lang, n=ahead, count=round(expected))
+
+
+def _sigmoid(values):
+    from scipy.special import expit
+
+    return expit(values)
