@@ -42,8 +42,12 @@ def application(review: Review, token: str, loopback: bool = True) -> Guard:
         content, policy = document.document(review.about.lang)
         return Response(content, media_type="text/html", headers={"Content-Security-Policy": policy})
 
-    def queue(request: Request) -> Any:
-        return review.queue(queries.parsed(_json(request), len(review.samples.names)), who(request))
+    def order(request: Request) -> Response:
+        query = queries.parsed(_json(request), len(review.samples.names))
+        return Response(review.order(query, who(request)), media_type="application/octet-stream")
+
+    def listed(request: Request) -> Any:
+        return review.listed(queries.rows(_json(request), len(review.samples)), who(request))
 
     def decide(request: Request) -> Any:
         body = queries.dictionary(_json(request), "the request", ("row", "action", "label"))
@@ -54,7 +58,9 @@ def application(review: Review, token: str, loopback: bool = True) -> Guard:
         Route("/", page),
         Route("/api/run", answering(lambda request: review.described())),
         Route("/api/map", lambda request: Response(review.map(), media_type="application/octet-stream")),
-        Route("/api/queue", answering(queue), methods=["POST"]),
+        Route("/api/order", order, methods=["POST"]),
+        Route("/api/samples", answering(listed), methods=["POST"]),
+        Route("/api/find", answering(lambda request: review.find(request.query_params.get("id", "")))),
         Route("/api/sample/{row:int}", answering(lambda r: review.sample(r.path_params["row"], who(r)))),
         Route("/api/neighbours/{row:int}", answering(lambda r: review.near(r.path_params["row"], who(r)))),
         Route("/api/decisions", answering(decide), methods=["POST"]),
@@ -62,6 +68,7 @@ def application(review: Review, token: str, loopback: bool = True) -> Guard:
     ]
     handlers: dict[Any, Callable[[Request, Exception], Response]] = {
         RequestError: lambda request, error: refusal(400, str(error)),
+        queries.UnknownSampleError: lambda request, error: refusal(404, str(error)),
         DataMapError: lambda request, error: refusal(409, str(error)),
         HTTPException: _no_such_address,
         Exception: lambda request, error: refusal(500, "a bug in Data Map; the terminal has its traceback"),

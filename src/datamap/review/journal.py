@@ -60,9 +60,9 @@ class Journal:
         of = self.of.get(row, {})
         return of.get(who) or max(of.values(), key=lambda one: one.when, default=None)
 
-    def decided(self, count: int) -> np.ndarray:
-        """Bool array of `count` rows: whether anybody decided."""
-        return _mask(self.of, count)
+    def decided(self, count: int, who: str | None = None) -> np.ndarray:
+        """Bool array of `count` rows: whether `who` decided, by default anybody."""
+        return _mask(self.of if who is None else [row for row, of in self.of.items() if who in of], count)
 
     def in_conflict(self, count: int) -> np.ndarray:
         """Bool array of `count` rows: whether reviewers disagree."""

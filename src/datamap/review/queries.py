@@ -13,8 +13,8 @@ from datamap.review.journal import Journal
 from datamap.review.samples import Samples
 
 ORDERS = ("score", "uncertain", "id")
-DECIDED = ("no", "yes", "conflict")
-MOST_ROWS = 500  # of one answer
+DECIDED = ("no", "nobody", "yes", "conflict")  # no: not by the one who asks
+MOST_ROWS = 200  # of one answer
 MOST_CORNERS = 10_000
 
 
@@ -22,13 +22,15 @@ class RequestError(DataMapError):
     """A request that cannot be answered; the message says why."""
 
 
+class UnknownSampleError(RequestError):
+    """A sample is asked for that the run does not have."""
+
+
 class Query(NamedTuple):
-    """A checked request for a queue: `limit` rows from `offset` on of those that pass `filter`."""
+    """A checked request for a queue: the rows that pass `filter`, in an order of `ORDERS`."""
 
     filter: dict[str, Any]
     order: str
-    offset: int
-    limit: int
 
 
 def parsed(body: object, classes: int) -> Query:
@@ -37,16 +39,22 @@ def parsed(body: object, classes: int) -> Query:
     Raises:
         RequestError: a key is unknown, or a value of the wrong type or out of range.
     """
-    body = dictionary(body, "the request", ("filter", "order", "offset", "limit"))
+    body = dictionary(body, "the request", ("filter", "order"))
     given = dictionary(body.get("filter") or {}, "filter", tuple(CHECKS))
     filter = {key: CHECKS[key](value, classes) for key, value in given.items() if value is not None}
-    order = choice(body.get("order", ORDERS[0]), "order", ORDERS)
-    return Query(
-        filter,
-        order,
-        integer(body.get("offset", 0), "offset", 1 << 53),
-        integer(body.get("limit", 50), "limit", MOST_ROWS),
-    )
+    return Query(filter, choice(body.get("order", ORDERS[0]), "order", ORDERS))
+
+
+def rows(body: object, samples: int) -> list[int]:
+    """The rows of a request's JSON.
+
+    Raises:
+        RequestError: they are no list of at most `MOST_ROWS` rows.
+    """
+    found = dictionary(body, "the request", ("rows",)).get("rows")
+    if not isinstance(found, list) or len(found) > MOST_ROWS:
+        raise RequestError(f"rows is no list of at most {MOST_ROWS} rows")
+    return [integer(row, "a row", samples - 1) for row in found]
 
 
 def dictionary(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -117,8 +125,10 @@ CHECKS: dict[str, Callable[[object, int], Any]] = {
 }
 
 
-def mask(samples: Samples, scores: np.ndarray, journal: Journal, filter: Mapping[str, Any]) -> np.ndarray:
-    """Bool array (N,): the samples that pass a query's filter; those that are decided by anybody count as decided."""
+def mask(
+    samples: Samples, scores: np.ndarray, journal: Journal, filter: Mapping[str, Any], who: str
+) -> np.ndarray:
+    """Bool array (N,): the samples that pass the filter of a query by the reviewer `who`."""
     passed = np.ones(len(samples), bool)
     for key, values in (
         ("region", samples.regions),
@@ -135,15 +145,14 @@ def mask(samples: Samples, scores: np.ndarray, journal: Journal, filter: Mapping
     if "polygon" in filter:
         passed &= inside(samples.x, samples.y, filter["polygon"])
     if "decided" in filter:
-        which = filter["decided"]
-        passed &= _decided(journal, which, len(samples))
+        passed &= _decided(journal, filter["decided"], who, len(samples))
     return passed
 
 
-def _decided(journal: Journal, which: str, count: int) -> np.ndarray:
+def _decided(journal: Journal, which: str, who: str, count: int) -> np.ndarray:
     if which == "conflict":
         return journal.in_conflict(count)
-    decided = journal.decided(count)
+    decided = journal.decided(count, who if which == "no" else None)
     return decided if which == "yes" else ~decided
 
 

@@ -12,9 +12,10 @@ from datamap.review.decisions import ACTIONS, Decision
 from datamap.review.histories import Histories
 from datamap.review.journal import Journal
 from datamap.review.neighbours import Neighbours
-from datamap.review.queries import Query, RequestError
+from datamap.review.queries import Query, RequestError, UnknownSampleError
 from datamap.review.samples import NONE, Samples
 from datamap.review.storage import Storage
+from datamap.signals import align
 
 CUT = 300  # characters of a text in a list
 MISSING = 65_535
@@ -72,13 +73,30 @@ class Review:
         arrays = [np.ascontiguousarray(values, dtype).tobytes() for values, dtype in parts]
         return b"".join([b"DMAP", np.uint32(len(samples)).astype("<u4").tobytes(), *arrays])
 
-    def queue(self, query: Query, who: str) -> dict[str, Any]:
-        """The samples that a filter leaves, a part of them in the order asked for."""
-        passed = queries.mask(self.samples, self.ranking.scores, self.journal, query.filter)
-        order = self.ranking.order(query.order)
-        rows = order[passed[order]]
-        shown = rows[query.offset : query.offset + query.limit]
-        return {"total": len(rows), "rows": [self._listed(int(row), who) for row in shown]}
+    def order(self, query: Query, who: str) -> bytes:
+        """Rows of the samples that pass a filter, in the order asked for: little-endian uint32.
+
+        The page keeps them, so that no decision and no other ranking moves the samples while somebody reviews them.
+        """
+        with self._lock:
+            passed = queries.mask(self.samples, self.ranking.scores, self.journal, query.filter, who)
+            order = self.ranking.order(query.order)
+        return order[passed[order]].astype("<u4").tobytes()
+
+    def listed(self, rows: list[int], who: str) -> dict[str, Any]:
+        """What a list shows of samples."""
+        return {"rows": [self._listed(row, who) for row in rows]}
+
+    def find(self, id: str) -> dict[str, int]:
+        """The row of a sample by its id.
+
+        Raises:
+            UnknownSampleError: there is none.
+        """
+        row = int(align.rows([id], self.samples.ids)[0])
+        if row < 0:
+            raise UnknownSampleError(f"no sample has the id {id[:100]}")
+        return {"row": row}
 
     def sample(self, row: int, who: str) -> dict[str, Any]:
         """All that is known of a sample."""
