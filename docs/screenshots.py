@@ -94,7 +94,7 @@ def take_explorer(page, shot):
     page.mouse.move(box["x"] + x, box["y"] + y)
     shot("explorer")
     frame.get_by_role("button", name="box").click()
-    stage = frame.locator("#front").bounding_box()
+    stage = frame.locator("#stage").bounding_box()
     left, bottom = stage["x"] + 58, stage["y"] + stage["height"] - 42
     page.mouse.move(left, bottom)
     page.mouse.down()

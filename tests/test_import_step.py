@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from conftest import SMALL_MODEL, local
+from explored import texts_of
 from reference import reduce_records
 from test_foreign import (
     GOLDS,
@@ -144,7 +145,7 @@ def test_texts(command, client, tutorial, pairs_file):
     datasets = {i.tags[0].value: i.dataset.name for i in client.get_run(run_id).inputs.dataset_inputs}
     assert datasets == {"signals": "output_data", "training": "pairs"}
     assert command("plot", f"run_id={run_id}").code == 0
-    assert "手机壳多少钱0" in local(client, run_id, "maps/explorer.html").read_text(encoding="utf-8")
+    assert "手机壳多少钱0" in texts_of(local(client, run_id, "maps/explorer.html"))["text_b"]
 
 
 def test_single_texts_in_another_order_and_more_than_needed(command, client, tmp_path):

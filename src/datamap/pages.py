@@ -3,10 +3,16 @@
 import base64
 import hashlib
 import json
+import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 from typing import Any
+
+import numpy as np
+
+IMPORT = re.compile(r'^import \{[^}]*\} from "([^"]+)";\n', re.MULTILINE)
 
 
 def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: str = "en") -> bytes:
@@ -14,12 +20,11 @@ def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: 
 
     Args:
         folder: of page.html, a `string.Template`, and page.css.
-        scripts: files that become one script, in this order: each sees what those before it declared.
+        scripts: JavaScript modules; what they import comes with them (`bundled`).
         data: for the page, as JSON.
         lang: of the page, "en" or "zh".
     """
-    script = "\n".join(file.read_text(encoding="utf-8") for file in scripts)
-    style = (folder / "page.css").read_text(encoding="utf-8")
+    script, style = bundled(scripts), (folder / "page.css").read_text(encoding="utf-8")
     page = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         lang="zh-CN" if lang == "zh" else "en",
         style=style,
@@ -30,6 +35,45 @@ def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: 
         data=json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
     )
     return page.encode("utf-8", "replace")
+
+
+def bundled(scripts: Iterable[Path]) -> str:
+    """JavaScript modules and what they import as one script, each module once and after those that it imports.
+
+    A module says `import { a, b } from "./file.js";` and `export` before what others use. All share one scope: no two
+    may declare the same name at their top level, or the browser refuses the page.
+    """
+    done: dict[Path, str] = {}
+    seen: set[Path] = set()
+
+    def visit(path: Path) -> None:
+        if path in seen:
+            return
+        seen.add(path)
+        text = path.read_text(encoding="utf-8")
+        for name in IMPORT.findall(text):
+            visit((path.parent / name).resolve())
+        done[path] = re.sub("^export ", "", IMPORT.sub("", text), flags=re.MULTILINE)
+
+    for script in scripts:
+        visit(script.resolve())
+    return '"use strict";\n' + "\n".join(done.values())
+
+
+def packed(values: np.ndarray, dtype: str) -> str:
+    """A column for `unpack` of unpack.js: the values' bytes in planes, which deflate better, deflated, as base64."""
+    with np.errstate(over="ignore"):  # too large for single precision: infinite
+        column = np.ascontiguousarray(values, dtype).reshape(-1)
+    return _deflated(column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes())
+
+
+def packed_json(value: Any) -> str:
+    """Something for `unpackJson` of unpack.js."""
+    return _deflated(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _deflated(content):
+    return base64.b64encode(zlib.compress(content, 4)).decode()
 
 
 def _hash(text):

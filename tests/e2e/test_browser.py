@@ -200,17 +200,14 @@ def drag(page, *points):
     page.mouse.up()
 
 
-def test_points_are_drawn_by_webgl(opened):
-    assert opened.evaluate("dataMap.webgl")
-    colours = opened.evaluate("""() => {
-      const gl = document.getElementById('points').getContext('webgl2'), c = gl.canvas;
-      const pixels = new Uint8Array(4 * c.width * c.height);
-      gl.readPixels(0, 0, c.width, c.height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-      let drawn = 0;
-      for (let i = 3; i < pixels.length; i += 4) drawn += pixels[i] > 100;
-      return drawn;
-    }""")
-    assert colours > 200
+def test_points_are_drawn_in_their_colours(opened):
+    for id, group in zip(
+        opened.evaluate("dataMap.samples.ids"), opened.evaluate("dataMap.groups()"), strict=True
+    ):
+        color = opened.evaluate(f"dataMap.colorOf({id})")
+        rule = next(rule for rule in groups.CORRECTNESS if rule.name == group)
+        wanted = [int(rule.color[k : k + 2], 16) for k in (1, 3, 5)]
+        assert max(abs(a - b) for a, b in zip(color, wanted, strict=True)) < 70, (id, group, color)
 
 
 def test_hover_shows_texts_labels_and_history(opened):
@@ -221,7 +218,7 @@ def test_hover_shows_texts_labels_and_history(opened):
     assert tip.locator(".text").all_inner_texts() == [words["text_a"], words["text_b"]]
     assert f"label {words['label']} · predicted {words['pred_label']}" in tip.inner_text()
     assert tip.locator(".facts").inner_text().startswith("id 20 · ")
-    assert tip.locator("svg.trajectory circle").count() == 3
+    assert tip.locator("svg.history circle").count() == 3
     opened.mouse.move(5, 5)
     tip.wait_for(state="hidden")
 
@@ -276,20 +273,17 @@ def test_select_makes_a_table_to_download(opened, mode, tmp_path):
 
 
 def test_what_is_not_selected_is_grey_and_below(opened):
-    at = """(id) => {
-      const gl = document.getElementById('points').getContext('webgl2'), pixel = new Uint8Array(4);
-      const [x, y] = toScreen(...[xs, ys].map((c) => c[DATA.ids.indexOf(id)])), ratio = devicePixelRatio;
-      const [left, bottom] = [Math.round(x * ratio), Math.round(gl.canvas.height - y * ratio)];
-      gl.readPixels(left, bottom, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
-      return Array.from(pixel.subarray(0, 3));
-    }"""
-    red, green, blue = opened.evaluate(at, "30")
+    red, green, blue = opened.evaluate("dataMap.colorOf(30)")
     assert max(red, green, blue) - min(red, green, blue) > 40
-    opened.evaluate("selected[DATA.ids.indexOf('7')] = 1; chosen = 1; update()")
-    red, green, blue = opened.evaluate(at, "30")
-    assert red == green == blue
-    assert opened.evaluate("DATA.ids[order.at(-1)]") == "7"
-    assert opened.locator("th", has_text="label_var").get_attribute("title").startswith("population variance")
+    opened.evaluate("dataMap.select([dataMap.samples.ids.indexOf('7')])")
+    red, green, blue = opened.evaluate("dataMap.colorOf(30)")
+    assert max(red, green, blue) - min(red, green, blue) < 12
+    assert opened.evaluate("dataMap.samples.ids[dataMap.scatter.inView.at(-1)]") == "7"
+    assert (
+        opened.locator("th button", has_text="forgetting_times")
+        .get_attribute("title")
+        .startswith("forgetting events")
+    )
     assert len(opened.locator("td.number").first.inner_text()) <= 8
 
 
@@ -373,9 +367,9 @@ def test_ids_are_copied_as_they_are(odd_page):
     assert set(table_of(odd_page)["constructor"]) == {
         1.5
     }  # a column that is called like what every object has
-    odd_page.locator("th").first.click()
+    odd_page.locator("th button").first.click()
     assert odd_page.locator("tbody td").first.inner_text() == "0"
-    odd_page.locator("th").first.click()
+    odd_page.locator("th button").first.click()
     assert odd_page.locator("tbody td").first.inner_text() == str(2**53 + 3)
 
 
@@ -404,8 +398,8 @@ def test_replayed_columns_are_those_of_a_shorter_training(odd_page, odd):
 
 def test_what_has_no_number_comes_last(odd_page):
     up, down = odd_page.evaluate("""() => [false, true].map((down) => {
-      Object.assign(state, { sort: "extra", down });
-      return rowsOf(columnsAt(T)).map((i) => final.extra[i]);
+      const { samples } = dataMap, rows = [...samples.ids.keys()];
+      return rows.sort(comparison(samples, samples.columns, "extra", down)).map((i) => samples.columns.extra[i]);
     })""")
     assert np.isnan(up[-1]) and np.isnan(down[-1])
     assert up[:-1] == sorted(up[:-1]) and down[:-1] == sorted(down[:-1], reverse=True)

@@ -1,6 +1,6 @@
 """The explorer: a data map as one HTML file that needs no network and no server."""
 
-import base64
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,17 @@ from datamap.maps import groups, marks, regions
 from datamap.translations import word
 
 PAGE = Path(__file__).parent / "explorer_page"
-SCRIPTS = (
-    "data",
-    "groups",
-    "points",
-    "background",
-    "pointer",
-    "table",
-    "controls",
-)  # one script, in this order
 MOST = 100_000  # samples that a page holds; beyond, a seeded subsample
 MISSING = 65_535
-MEANINGS = schema.SUMMARY_COLUMNS | schema.FURTHER_COLUMNS  # shown where the pointer rests on a column's name
+# What the page says of the columns that somebody chose.
+MEANINGS = {
+    **schema.SUMMARY_COLUMNS,
+    **schema.FURTHER_COLUMNS,
+    "variability": "standard deviation of the given label's probability (square root of label_var)",
+    "pred_label": "class that the model predicts",
+    "score": "how likely the label is wrong, by datamap diagnose; 1 = most likely",
+    "proposed": "class that the diagnosis proposes instead of the given label",
+}
 
 
 def subsample(summary: pd.DataFrame, most: int = MOST, seed: int = 0) -> np.ndarray:
@@ -49,12 +48,14 @@ def subsample(summary: pd.DataFrame, most: int = MOST, seed: int = 0) -> np.ndar
 def page(
     summary: pd.DataFrame,
     trajectories: Any,
-    texts: dict[str, list[str]],
+    texts: Mapping[str, Sequence[str]],
     class_names: tuple = (),
     title: str = "",
     full: pd.DataFrame | None = None,
     unit: str = "epoch",
     lang: str = "en",
+    diagnosis: pd.DataFrame | None = None,
+    next_step: tuple[str, str] | None = None,
 ) -> bytes:
     """The explorer of some samples as the bytes of an HTML file.
 
@@ -63,20 +64,28 @@ def page(
         trajectories: `trajectories.Trajectories` of the same samples, in order.
         texts: {column name: texts of the samples}, may be empty.
         class_names: of the values of `label`, by index.
-        full: where these are some samples of a run, the summary of all; colours and scales are those of its map.
         title: the page's heading.
+        full: where these are some samples of a run, the summary of all; colours and scales are those of its map.
         unit: of an observation's number, "epoch" or "step".
         lang: of the words that are ours, "en" or "zh".
+        diagnosis: of the same samples, in order: DataFrame with score (0 to 1), proposed (class index, −1 = none) and
+            why; None where the run has none.
+        next_step: (what it is good for, the command) of what to do next.
     """
     classes = tuple(map(str, class_names))
+    if diagnosis is not None:
+        summary = summary.assign(score=diagnosis["score"].to_numpy(float))
+        texts = {**texts, "why": diagnosis["why"].tolist()}
+    meanings = {name: word(text, lang) for name, text in MEANINGS.items()}
     data = {
         **{"title": title, "note": _note(summary, full, lang), "unit": unit, "classes": classes},
+        "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},
         "words": translations.ZH if lang == "zh" else {},
-        "meanings": {name: text for name, text in MEANINGS.items() if name in summary},
-        **_samples(summary, trajectories, texts),
+        "meanings": meanings,
+        **_samples(summary, trajectories, texts, diagnosis),
         **_looks(summary, full, classes, lang),
     }
-    return pages.assemble(PAGE, [PAGE / f"{name}.js" for name in SCRIPTS], data, lang)
+    return pages.assemble(PAGE, [PAGE / "start.js"], data, lang)
 
 
 def _note(summary, full, lang):
@@ -87,22 +96,28 @@ def _note(summary, full, lang):
     return word(some, lang, shown=f"{len(summary):,}", total=f"{len(full):,}")
 
 
-def _samples(summary, trajectories, texts):
-    """What is known of each sample, numbers as base64."""
-    probs, predicted = trajectories.label_probs, trajectories.predicted
+def _samples(summary, trajectories, texts, diagnosis):
+    """What is known of each sample, packed."""
+    probs = trajectories.label_probs
     scaled = np.where(np.isnan(probs), MISSING, np.round(np.nan_to_num(probs) * (MISSING - 1)))
     return {
         "count": len(summary),
         "numbers": list(trajectories.numbers),
-        "ids": summary["id"].astype(str).tolist(),  # as text: JavaScript would round those above 2^53
-        "texts": {name: list(values) for name, values in texts.items()},
-        "columns": {name: _packed(summary[name], "<f4") for name in _numeric(summary)},
-        "probs": _packed(scaled, "<u2"),
-        "correct": _packed(trajectories.correct, "u1"),
-        "predicted": None
-        if predicted is None
-        else _packed(np.where(predicted < 0, MISSING, predicted), "<u2"),
+        # As text: JavaScript would round those above 2^53.
+        "ids": pages.packed_json(summary["id"].astype(str).tolist()),
+        "texts": {name: pages.packed_json(list(values)) for name, values in texts.items()},
+        "textRows": None,
+        "columns": {name: pages.packed(summary[name], "<f4") for name in _numeric(summary)},
+        "probs": pages.packed(scaled, "<u2"),
+        "correct": pages.packed(trajectories.correct, "u1"),
+        "predicted": _classes(trajectories.predicted),
+        "proposed": None if diagnosis is None else _classes(diagnosis["proposed"].to_numpy()),
     }
+
+
+def _classes(indices):
+    """Class indices, packed; below 0: none."""
+    return None if indices is None else pages.packed(np.where(indices < 0, MISSING, indices), "<u2")
 
 
 def _numeric(summary):
@@ -111,16 +126,18 @@ def _numeric(summary):
 
 def _looks(summary, full, classes, lang):
     """How each column colours and scales the map, and its regions: as on the static maps."""
+    summary, full = _with_variability(summary), None if full is None else _with_variability(full)
     columns = _numeric(summary)
     known = {name: full if full is not None and name in full else summary for name in columns}
     rules = {name: groups.rules_of(known[name], name, classes, lang) for name in columns}
     limits = {name: marks.axis_limits(known[name], name)[name] for name in columns}
-    # The predictions are coloured as the labels are, with a group for those of no label's class.
-    rules["pred_label"] = [
-        *(rule._replace(ranges={"pred_label": rule.ranges["label"]}) for rule in rules["label"]),
-        groups.Rule(word("other", lang), groups.CATEGORIES[-1], "", {"pred_label": (0, groups.INFINITY)}),
-    ]
-    limits["pred_label"] = limits["label"]
+    # Predicted and proposed classes are coloured as the labels are, with a group for those of no label's class.
+    for other in ("pred_label", "proposed"):
+        rules[other] = [
+            *(rule._replace(ranges={other: rule.ranges["label"]}) for rule in rules["label"]),
+            groups.Rule(word("other", lang), groups.CATEGORIES[-1], "", {other: (0, groups.INFINITY)}),
+        ]
+        limits[other] = limits["label"]
     last = groups.NO_VALUE._replace(name=word(groups.NO_VALUE.name, lang))
     return {
         "groupings": {name: [_as_data(rule) for rule in (*found, last)] for name, found in rules.items()},
@@ -139,6 +156,11 @@ def _looks(summary, full, classes, lang):
     }
 
 
+def _with_variability(summary):
+    """With the paper's axis: the page takes the root itself, at every observation."""
+    return summary.assign(variability=np.sqrt(summary["label_var"].to_numpy(float)))
+
+
 def _as_data(rule):
     ranges = {column: _ends(ends) for column, ends in rule.ranges.items()}
     return {"name": rule.name, "color": rule.color, "ranges": ranges}
@@ -147,8 +169,3 @@ def _as_data(rule):
 def _ends(ends):
     """A range for the page: in single precision, null where it is open."""
     return [float(np.float32(end)) if np.isfinite(end) else None for end in ends]
-
-
-def _packed(values, dtype):
-    with np.errstate(over="ignore"):  # too large for single precision: infinite
-        return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()

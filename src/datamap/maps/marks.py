@@ -230,4 +230,4 @@ def axis_limits(summary: pd.DataFrame, *columns: str) -> dict[str, tuple[float, 
 
 
 LARGEST = float(np.finfo(np.float32).max)  # what is larger has no colour either (`groups`)
-UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio")
+UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio", "score")

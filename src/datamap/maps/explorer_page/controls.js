@@ -1,92 +1,78 @@
-// ---------------------------------------------------------------- controls
+// Legend, choices and filters.
 
-function control(name, options, changed) {
-  const label = add($("choices"), "label", tr(name));
-  const list = chooser($("choices"), options, state[name]);
+import { $, add, shape } from "../page_scripts/dom.js";
+
+/** A list of columns to choose one from. */
+export function chooser(samples, parent, options, value) {
+  const list = add(parent, "select");
+  for (const name of options) Object.assign(add(list, "option", name), { value: name, title: samples.meaning(name) });
+  list.value = value;
+  return list;
+}
+
+/** A labelled list for `x`, `y` or `color`. */
+export function addChoice(samples, name, options, value, changed) {
+  const label = add($("choices"), "label", samples.tr(name));
+  const list = chooser(samples, $("choices"), options, value);
   list.id = `choose-${name}`;
   label.htmlFor = list.id;
-  list.addEventListener("change", () => { state[name] = list.value; changed(); update(); });
+  list.addEventListener("change", () => changed(list.value));
 }
 
-function setEpoch(t) {
-  state.t = t;
-  $("epoch").value = t;
-  $("epoch-name").textContent = `${DATA.unit} ${DATA.numbers[t - 1]} / ${DATA.numbers.at(-1)}`;
-  update();
-}
-
-let timer = null;
-
-function play() {
-  if (timer) {
-    clearInterval(timer);
-    timer = null;
-  } else {
-    if (state.t === T) setEpoch(1);
-    timer = setInterval(() => (state.t < T ? setEpoch(state.t + 1) : play()), 700);
-  }
-  $("play").textContent = timer ? "⏸" : "▶";
-}
-
-function resize() {
-  const area = $("stage").getBoundingClientRect();
-  box = { width: area.width, height: area.height };
-  for (const id of ["back", "points", "front"]) {
-    $(id).width = Math.round(area.width * devicePixelRatio);
-    $(id).height = Math.round(area.height * devicePixelRatio);
-  }
-  if (groups) draw();
-}
-
-function begin() {
-  $("title").textContent = DATA.title;
-  $("note").textContent = DATA.note;
-  const axis = () => { state.view = fullView(); };
-  const all = Object.keys(columnsAt(T));
-  control("x", all, axis);
-  control("y", all, axis);
-  const first = ["correct_ratio", "forgetting_times", "learnt_times", "label", "pred_label", "s_label"].filter((name) => all.includes(name));
-  control("color", [...first, ...all.filter((name) => !first.includes(name))], () => state.hidden.clear());
-  for (const mode of ["lasso", "box", "pan"]) {
-    const button = add($("tools"), "button", tr(mode));
+/** The legend reads as the axis does: the last group first. `toggle(group)` hides and shows one. */
+export function drawLegend(rules, counts, hidden, toggle) {
+  const legend = $("legend");
+  legend.replaceChildren();
+  for (let k = rules.length - 1; k >= 0; k--) {
+    if (!counts[k] && !hidden.has(k)) continue;
+    const button = add(legend, "button");
     button.type = "button";
-    button.setAttribute("aria-pressed", mode === state.mode);
+    button.setAttribute("aria-pressed", hidden.has(k));
+    const dot = shape("svg", { width: 12, height: 12 });
+    dot.append(shape("circle", { cx: 6, cy: 6, r: 5, fill: rules[k].color }));
+    button.append(dot);
+    add(button, "span", `${rules[k].name} (${counts[k].toLocaleString("en")})`);
+    button.addEventListener("click", () => toggle(k));
+  }
+}
+
+/** Add a range to `filters`: a column, its lowest and its highest value. */
+export function addFilter(samples, filters, options, column, changed) {
+  const filter = { column, low: -Infinity, high: Infinity };
+  filters.push(filter);
+  const row = add($("filters"), "div", "", "filter");
+  const list = chooser(samples, row, options, column);
+  list.setAttribute("aria-label", samples.tr("filter by range"));
+  list.addEventListener("change", () => { filter.column = list.value; changed(); });
+  for (const [key, open, hint] of [["low", -Infinity, "min"], ["high", Infinity, "max"]]) {
+    const input = add(row, "input");
+    Object.assign(input, { placeholder: hint, inputMode: "decimal" });
+    input.setAttribute("aria-label", hint);
+    input.addEventListener("input", () => {
+      const value = input.value.trim() === "" ? open : Number(input.value);
+      input.classList.toggle("wrong", Number.isNaN(value));
+      if (!Number.isNaN(value)) { filter[key] = value; changed(); }
+    });
+  }
+  const remove = add(row, "button", "×");
+  remove.type = "button";
+  remove.setAttribute("aria-label", samples.tr("remove"));
+  remove.addEventListener("click", () => {
+    filters.splice(filters.indexOf(filter), 1);
+    row.remove();
+    changed();
+  });
+}
+
+/** Buttons of the map's modes; `choose(mode)` is called. */
+export function addModes(samples, chosen, choose) {
+  for (const mode of ["lasso", "box", "pan"]) {
+    const button = add($("tools"), "button", samples.tr(mode));
+    button.type = "button";
+    button.setAttribute("aria-pressed", mode === chosen);
     button.addEventListener("click", () => {
-      state.mode = mode;
-      $("front").classList.toggle("pan", mode === "pan");
+      choose(mode);
       for (const other of $("tools").children) other.setAttribute("aria-pressed", other === button);
     });
   }
-  $("search").placeholder = texts.length ? tr("search texts and ids") : tr("search ids");
-  $("search").addEventListener("input", () => { state.query = $("search").value; update(); });
-  $("add-filter").textContent = `+ ${tr("filter by range")}`;
-  $("add-filter").addEventListener("click", () => addFilter());
-  $("copy").textContent = tr("copy TSV");
-  $("download").textContent = tr("download TSV");
-  $("clear").textContent = tr("clear selection");
-  $("play").textContent = "▶";
-  $("play").setAttribute("aria-label", tr("replay"));
-  $("play").addEventListener("click", play);
-  $("epoch").max = T;
-  $("epoch").addEventListener("input", () => setEpoch(Number($("epoch").value)));
-  start();
-  resize();
-  state.view = fullView();
-  setEpoch(T);
-  new ResizeObserver(resize).observe($("stage"));
 }
-
-begin();
-
-// For scripts and tests: where a sample is on the page, and what is shown.
-window.dataMap = {
-  webgl: Boolean(gl),
-  positionOf(id) {
-    const area = $("front").getBoundingClientRect(), i = DATA.ids.indexOf(String(id)), [x, y] = toScreen(xs[i], ys[i]);
-    return [area.left + x, area.top + y];
-  },
-  shown: () => Array.from(order, (i) => DATA.ids[i]),
-  selected: () => Array.from(order).filter((i) => selected[i]).map((i) => DATA.ids[i]),
-  groups: () => Array.from(group, (k) => groups.names[k]),
-  tsv,
-};

@@ -1,54 +1,41 @@
-// ---------------------------------------------------------------- groups: which colour a sample has
+// Which colour a sample has, and whether it is shown.
 
-/** The rules of a column as the static maps have them: a sample is in the group of the first rule that it fits. */
-function grouping(name, c) {
-  const rules = DATA.groupings[name];
-  const tests = rules.map(({ ranges }) =>
-    Object.entries(ranges).map(([column, [low, high]]) => [c[column], low ?? -Infinity, high ?? Infinity]));
-  const fits = (i) => (test) => test.every(([values, low, high]) => values[i] >= low && values[i] < high);
-  return {
-    names: rules.map((rule) => rule.name),
-    colors: rules.map((rule) => rule.color),
-    of: (i) => tests.findIndex(fits(i)),
-  };
+/** Index of the first rule that each sample fits, as the static maps have it: Uint8Array. The last rule fits all. */
+export function groupsOf(rules, columns, count) {
+  const group = new Uint8Array(count).fill(rules.length - 1);
+  for (let k = rules.length - 2; k >= 0; k--) { // an earlier rule overwrites a later one
+    const tests = Object.entries(rules[k].ranges).map(([column, [low, high]]) => ({
+      values: columns[column], low: low ?? -Infinity, high: high ?? Infinity,
+    }));
+    if (tests.length === 1) {
+      const [{ values, low, high }] = tests;
+      for (let i = 0; i < count; i++) if (values[i] >= low && values[i] < high) group[i] = k;
+    } else {
+      for (let i = 0; i < count; i++) if (tests.every(({ values, low, high }) => values[i] >= low && values[i] < high)) group[i] = k;
+    }
+  }
+  return group;
 }
 
-const short = (v) => (Number.isInteger(v) ? String(v) : String(Number(v.toPrecision(4))));
-
-// ---------------------------------------------------------------- what the user chose
-
-const state = {
-  x: "label_var", y: "avg_probs", color: "correct_ratio", t: T, mode: "lasso",
-  query: "", filters: [], hidden: new Set(), view: null, sort: "avg_probs", down: false,
-};
-let groups; // {names, colors, of}
-let group = new Uint8Array(N);
-let visible = new Uint8Array(N);
-let selected = new Uint8Array(N);
-let chosen = 0; // how many are selected
-let hovered = -1;
-
-/** Work everything out again after a choice. */
-function update() {
-  const c = columnsAt(state.t);
-  groups = grouping(state.color, c);
-  const query = state.query.trim().toLowerCase();
-  for (let i = 0; i < N; i++) {
-    group[i] = groups.of(i);
-    visible[i] = state.hidden.has(group[i]) ? 0 : 1;
-    if (visible[i] && query && !matches(i, query)) visible[i] = 0;
+/** 1 for each sample that the legend, the search and the ranges let through: Uint8Array. */
+export function visibleOf(samples, columns, group, { hidden, query, filters }) {
+  const visible = new Uint8Array(samples.count), wanted = query.trim().toLowerCase();
+  for (let i = 0; i < visible.length; i++) visible[i] = hidden.has(group[i]) ? 0 : 1;
+  for (const { column, low, high } of filters) {
+    const values = columns[column];
+    for (let i = 0; i < visible.length; i++) if (!(values[i] >= low && values[i] <= high)) visible[i] = 0;
   }
-  for (const { column, low, high } of state.filters) {
-    const values = c[column];
-    for (let i = 0; i < N; i++) if (!(values[i] >= low && values[i] <= high)) visible[i] = 0;
-  }
-  upload(c);
-  drawLegend();
-  drawTable(c);
-  draw();
+  if (wanted) for (let i = 0; i < visible.length; i++) if (visible[i] && !matches(samples, i, wanted)) visible[i] = 0;
+  return visible;
 }
 
-function matches(i, query) {
-  if (DATA.ids[i].toLowerCase().includes(query)) return true;
-  return texts.some(([, values]) => values[i].toLowerCase().includes(query));
+function matches({ ids, textNames, textOf }, i, wanted) {
+  return ids[i].toLowerCase().includes(wanted) || textNames.some((name) => textOf(name, i).toLowerCase().includes(wanted));
+}
+
+/** How many visible samples each group has: array by group. */
+export function countsOf(group, visible, groups) {
+  const counts = new Array(groups).fill(0);
+  for (let i = 0; i < group.length; i++) counts[group[i]] += visible[i];
+  return counts;
 }

@@ -1,161 +1,89 @@
-// ---------------------------------------------------------------- legend, filters, table
+// The samples as a table, and as TSV.
 
-function drawLegend() {
-  const legend = $("legend");
-  legend.replaceChildren();
-  for (let k = groups.names.length - 1; k >= 0; k--) {
-    if (!groups.counts[k] && !state.hidden.has(k)) continue;
-    const button = add(legend, "button");
-    button.type = "button";
-    button.setAttribute("aria-pressed", state.hidden.has(k));
-    const dot = shape("svg", { width: 12, height: 12 });
-    dot.append(shape("circle", { cx: 6, cy: 6, r: 5, fill: groups.colors[k] }));
-    button.append(dot);
-    add(button, "span", `${groups.names[k]} (${groups.counts[k].toLocaleString("en")})`);
-    button.addEventListener("click", () => {
-      state.hidden.has(k) ? state.hidden.delete(k) : state.hidden.add(k);
-      update();
-    });
-  }
-}
+import { $, add } from "../page_scripts/dom.js";
+import { short } from "../page_scripts/numbers.js";
 
-function addFilter(column = state.x) {
-  const filter = { column, low: -Infinity, high: Infinity };
-  state.filters.push(filter);
-  const row = add($("filters"), "div", "", "filter");
-  const list = chooser(row, Object.keys(columnsAt(T)), column);
-  list.addEventListener("change", () => { filter.column = list.value; update(); });
-  for (const [key, open, hint] of [["low", -Infinity, "min"], ["high", Infinity, "max"]]) {
-    const input = add(row, "input");
-    input.placeholder = hint;
-    input.inputMode = "decimal";
-    input.setAttribute("aria-label", hint);
-    input.addEventListener("input", () => {
-      const value = input.value.trim() === "" ? open : Number(input.value);
-      input.classList.toggle("wrong", Number.isNaN(value));
-      if (!Number.isNaN(value)) { filter[key] = value; update(); }
-    });
-  }
-  const remove = add(row, "button", "×");
-  remove.type = "button";
-  remove.setAttribute("aria-label", tr("remove"));
-  remove.addEventListener("click", () => {
-    state.filters.splice(state.filters.indexOf(filter), 1);
-    row.remove();
-    update();
-  });
-}
-
-function chooser(parent, options, value) {
-  const list = add(parent, "select");
-  for (const name of options) Object.assign(add(list, "option", name), { value: name, title: meaning(name) });
-  list.value = value;
-  return list;
-}
-
-const SHOWN_ROWS = 200;
+export const SHOWN_ROWS = 200;
 const COLLATOR = new Intl.Collator("en", { numeric: true });
-const TABLE = ["avg_probs", "label_var", "correct_ratio", "forgetting_times", "learnt_times"];
+const NUMBERS = ["avg_probs", "variability", "correct_ratio", "forgetting_times", "learnt_times"];
 
-/** Rows of the table: the selected samples, or all that are visible while none is; sorted. */
-function rowsOf(c) {
-  const rows = Array.from(order).filter((i) => !chosen || selected[i]);
-  const values = state.sort === "id" ? null : c[state.sort], way = state.down ? -1 : 1;
-  rows.sort((a, b) => {
-    if (!values) return way * COLLATOR.compare(cell(c, state.sort, a), cell(c, state.sort, b)) || a - b;
+/** What a cell says: a text, or a number for those of numeric columns. */
+export function cell(samples, columns, name, i) {
+  if (name === "id") return samples.ids[i];
+  if (samples.isText(name)) return samples.textOf(name, i);
+  if (samples.isClass(name)) return samples.className(columns[name][i]);
+  return Number.isFinite(columns[name][i]) ? Number(columns[name][i].toPrecision(6)) : "";
+}
+
+/** Compares two rows by a column, up or down; what has no number comes last, equal ones stay in order. */
+export function comparison(samples, columns, name, down) {
+  const way = down ? -1 : 1;
+  if (name === "id" || samples.isText(name) || samples.isClass(name)) {
+    return (a, b) => way * COLLATOR.compare(cell(samples, columns, name, a), cell(samples, columns, name, b)) || a - b;
+  }
+  const values = columns[name];
+  return (a, b) => {
     const va = values[a], vb = values[b];
-    if (Number.isNaN(va) || Number.isNaN(vb)) return Number.isNaN(va) - Number.isNaN(vb) || a - b; // last, up and down
-    return way * (va - vb || 0) || a - b;
-  });
-  return rows;
+    if (Number.isNaN(va) || Number.isNaN(vb)) return Number.isNaN(va) - Number.isNaN(vb) || a - b;
+    return way * (va < vb ? -1 : va > vb ? 1 : 0) || a - b;
+  };
 }
 
-function cell(c, name, i) {
-  if (name === "id") return DATA.ids[i];
-  if (isText(name)) return DATA.texts[name][i];
-  if (name === "label") return className(c.label[i]);
-  if (name === "pred_label") return Number.isFinite(c.pred_label[i]) ? className(c.pred_label[i]) : "";
-  return Number.isFinite(c[name][i]) ? Number(c[name][i].toPrecision(6)) : "";
-}
-
-const tableColumns = () => ["id", ...texts.map(([name]) => name), "label", ...(predicted ? ["pred_label"] : []), ...TABLE];
-
-function drawTable(c) {
-  const rows = rowsOf(c), body = document.querySelector("tbody"), head = document.querySelector("thead");
-  const shown = rows.slice(0, SHOWN_ROWS);
-  const what = chosen ? tr("selected") : tr("shown");
-  $("count").textContent = `${rows.length.toLocaleString("en")} ${what}` +
-    (rows.length > SHOWN_ROWS ? ` (${tr("the first")} ${SHOWN_ROWS} ${tr("listed")})` : "");
-  $("clear").hidden = !chosen;
-  head.replaceChildren();
-  const top = add(head, "tr");
-  for (const name of tableColumns()) {
-    const th = add(top, "th", name + (name === state.sort ? (state.down ? " ▼" : " ▲") : ""));
-    th.title = meaning(name);
-    th.addEventListener("click", () => {
-      state.down = name === state.sort && !state.down;
-      state.sort = name;
-      drawTable(columnsAt(state.t));
-    });
-  }
-  body.replaceChildren();
-  for (const i of shown) {
-    const row = add(body, "tr");
-    for (const name of tableColumns()) {
-      const value = cell(c, name, i);
-      const isNumber = typeof value === "number";
-      add(row, "td", isNumber ? short(value) : value, isText(name) ? "text" : isNumber ? "number" : "");
+/** The first `most` rows in order, without sorting the others. */
+export function firstRows(rows, most, compare) {
+  let kept = [], last = -1;
+  for (const row of rows) {
+    if (last >= 0 && compare(row, last) >= 0) continue;
+    kept.push(row);
+    if (kept.length >= 4 * most) {
+      kept = kept.sort(compare).slice(0, most);
+      last = kept[most - 1];
     }
-    row.addEventListener("mouseenter", () => { hovered = i; drawFront(); });
-    row.addEventListener("mouseleave", () => { hovered = -1; drawFront(); });
   }
+  return kept.sort(compare).slice(0, most);
 }
 
-/** The rows of the table, all of them and with every column, as TSV that spreadsheets and pandas read. */
-function tsv() {
-  const c = columnsAt(state.t);
-  const columns = ["id", ...texts.map(([name]) => name), "label", ...(predicted ? ["pred_label"] : []),
-    ...names.filter((name) => name !== "label")];
+/** Names of the columns that people read first, of those that the page has. */
+function firstColumns({ textNames }, columns) {
+  const texts = textNames.filter((name) => name !== "why");
+  const why = textNames.filter((name) => name === "why");
+  return ["id", ...texts, ...["label", "proposed", "pred_label", "score"].filter((name) => name in columns), ...why];
+}
+
+/**
+ * Draw the table. `table` has: rows, columns, sort, down, selected (whether rows are a selection); `sortBy(name)` and
+ * `hover(row)`, −1 for none, are called.
+ */
+export function drawTable(samples, { rows, columns, sort, down, selected, sortBy, hover }) {
+  const { tr } = samples, head = document.querySelector("thead"), body = document.querySelector("tbody");
+  const names = [...firstColumns(samples, columns), ...NUMBERS];
+  $("count").textContent = `${rows.length.toLocaleString("en")} ${tr(selected ? "selected" : "shown")}` +
+    (rows.length > SHOWN_ROWS ? ` (${tr("the first")} ${SHOWN_ROWS} ${tr("listed")})` : "");
+  head.replaceChildren();
+  body.replaceChildren();
+  const top = add(head, "tr");
+  for (const name of names) {
+    const button = add(add(top, "th"), "button", name + (name === sort ? (down ? " ▼" : " ▲") : ""));
+    button.title = samples.meaning(name);
+    button.addEventListener("click", () => sortBy(name));
+  }
+  for (const i of firstRows(rows, SHOWN_ROWS, comparison(samples, columns, sort, down))) {
+    const row = add(body, "tr");
+    for (const name of names) {
+      const value = cell(samples, columns, name, i), isNumber = typeof value === "number";
+      add(row, "td", isNumber ? short(value) : value, samples.isText(name) ? "text" : isNumber ? "number" : "");
+    }
+    row.addEventListener("mouseenter", () => hover(i));
+  }
+  body.onmouseleave = () => hover(-1);
+}
+
+/** Rows as TSV that spreadsheets and pandas read, with every column, in the table's order. */
+export function tsv(samples, { rows, columns, sort, down }) {
+  const first = firstColumns(samples, columns);
+  const names = [...first, ...Object.keys(columns).filter((name) => !first.includes(name))];
   const quoted = (value) => (/[\t\n\r"]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
-  const lines = rowsOf(c).map((i) => columns.map((name) => quoted(cell(c, name, i))).join("\t"));
-  return [columns.join("\t"), ...lines].join("\n") + "\n";
+  const ordered = Array.from(rows).sort(comparison(samples, columns, sort, down));
+  const lines = ordered.map((i) => names.map((name) => quoted(cell(samples, columns, name, i))).join("\t"));
+  return [names.join("\t"), ...lines].join("\n") + "\n";
 }
-
-function say(text) {
-  $("said").textContent = text;
-}
-
-$("copy").addEventListener("click", () => {
-  const area = $("plain");
-  area.value = tsv();
-  area.hidden = false;
-  area.select();
-  const done = document.execCommand("copy"); // the one way that MLflow's frame lets through
-  area.hidden = done;
-  say(tr(done ? "copied" : "press Ctrl-C to copy"));
-});
-
-$("download").addEventListener("click", () => {
-  if (window.origin === "null" && window.parent !== window) {
-    const area = $("plain");
-    area.value = tsv();
-    area.hidden = false;
-    area.select();
-    say(tr("MLflow's viewer forbids downloads: copy this text, or download explorer.html and open it"));
-    return;
-  }
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([tsv()], { type: "text/tab-separated-values" }));
-  link.download = "samples.tsv";
-  link.click();
-  URL.revokeObjectURL(link.href);
-  say("samples.tsv");
-});
-
-$("clear").addEventListener("click", () => {
-  selected = new Uint8Array(N);
-  chosen = 0;
-  $("plain").hidden = true;
-  say("");
-  update();
-});

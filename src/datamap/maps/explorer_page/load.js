@@ -1,0 +1,46 @@
+// What the page knows of its samples, from the data inside it.
+
+import { $ } from "../page_scripts/dom.js";
+import { unpack, unpackJson } from "../page_scripts/unpack.js";
+
+export const MISSING = 65535;
+
+/**
+ * The samples: numbers as typed arrays, probabilities and predictions in arrays of observations × samples.
+ *
+ * A sample's texts are `textOf(name, row)`, "" where the page has none of it. Everything else is as `explorer.py` says it.
+ */
+export async function load() {
+  const data = JSON.parse($("data").textContent);
+  const named = async (packed, open) => Object.fromEntries(
+    await Promise.all(Object.entries(packed).map(async ([name, value]) => [name, await open(value)])));
+  const [ids, texts, columns, probs, correct, predicted, proposed, textRows] = await Promise.all([
+    unpackJson(data.ids), named(data.texts, unpackJson), named(data.columns, (text) => unpack(text, Float32Array)),
+    unpack(data.probs, Uint16Array), unpack(data.correct, Uint8Array), data.predicted && unpack(data.predicted, Uint16Array),
+    data.proposed && unpack(data.proposed, Uint16Array), data.textRows && unpack(data.textRows, Uint32Array),
+  ]);
+  if (proposed) columns.proposed = withoutMissing(proposed);
+  return {
+    ...data, ids, columns, probs, correct, predicted, textNames: Object.keys(texts),
+    textOf: reader(texts, textRows, data.count),
+    // A column may be called like what every object has, such as `constructor`.
+    isText: (name) => Object.hasOwn(texts, name),
+    isClass: (name) => ["label", "pred_label", "proposed"].includes(name),
+    meaning: (name) => (Object.hasOwn(data.meanings, name) ? data.meanings[name] : ""),
+    className: (k) => (Number.isFinite(k) ? data.classes[k] ?? String(k) : ""),
+    tr: (text) => data.words[text] ?? text,
+  };
+}
+
+function withoutMissing(classes) {
+  const found = Float32Array.from(classes);
+  for (let i = 0; i < found.length; i++) if (found[i] === MISSING) found[i] = NaN;
+  return found;
+}
+
+function reader(texts, rows, count) {
+  if (!rows) return (name, i) => texts[name][i];
+  const at = new Int32Array(count).fill(-1);
+  rows.forEach((row, k) => { at[row] = k; });
+  return (name, i) => (at[i] < 0 ? "" : texts[name][at[i]]);
+}

@@ -1,0 +1,171 @@
+// The explorer. Data flow one way: data → columns at an epoch → groups and what is visible → map, legend, table.
+
+import { $ } from "../page_scripts/dom.js";
+import { createScatter } from "../page_scripts/scatter.js";
+import { addChoice, addFilter, addModes, drawLegend } from "./controls.js";
+import { countsOf, groupsOf, visibleOf } from "./groups.js";
+import { load } from "./load.js";
+import { createReplay } from "./replay.js";
+import { copy, download, say } from "./share.js";
+import { drawTable, tsv } from "./table.js";
+import { fillTip, placeTip } from "./tip.js";
+
+const FIRST = ["correct_ratio", "score", "forgetting_times", "learnt_times", "label", "pred_label", "proposed", "s_label"];
+
+function begin(samples) {
+  const { tr } = samples, last = samples.numbers.length, columnsAt = createReplay(samples), all = Object.keys(columnsAt(last));
+  const state = {
+    x: "label_var", y: "avg_probs", color: "correct_ratio", t: last, query: "", filters: [], hidden: new Set(),
+    sort: all.includes("score") ? "score" : "avg_probs", down: all.includes("score"), selected: null, hovered: -1,
+  };
+  let group, visible;
+  const scatter = createScatter($("stage"), { onHover: hover, onSelect: select });
+
+  function update() {
+    const columns = columnsAt(state.t), rules = samples.groupings[state.color];
+    group = groupsOf(rules, columns, samples.count);
+    visible = visibleOf(samples, columns, group, state);
+    const counts = countsOf(group, visible, rules.length);
+    scatter.set({
+      x: columns[state.x], y: columns[state.y], group, colors: rules.map((rule) => rule.color), visible, selected: state.selected,
+      labels: { x: state.x, y: state.y }, regions: regionsOf(samples, state),
+    });
+    drawLegend(rules, counts, state.hidden, (k) => {
+      state.hidden.has(k) ? state.hidden.delete(k) : state.hidden.add(k);
+      update();
+    });
+    $("meanings").textContent = [...new Set([state.x, state.y, state.color])].filter(samples.meaning)
+      .map((name) => `${name}: ${samples.meaning(name)}`).join("\n");
+    list();
+  }
+
+  const shown = () => {
+    const rows = new Uint32Array(samples.count), { selected } = state;
+    let count = 0;
+    for (let i = 0; i < samples.count; i++) if (visible[i] && (!selected || selected[i])) rows[count++] = i;
+    return rows.subarray(0, count);
+  };
+  const table = () => ({ rows: shown(), columns: columnsAt(state.t), sort: state.sort, down: state.down });
+
+  function list() {
+    hover(-1);
+    $("clear").hidden = !state.selected;
+    drawTable(samples, {
+      ...table(), selected: Boolean(state.selected), hover: (row) => scatter.highlight(row < 0 ? [] : [row]),
+      sortBy(name) {
+        state.down = name === state.sort ? !state.down : name === "score";
+        state.sort = name;
+        list();
+      },
+    });
+  }
+
+  function hover(row, px = 0, py = 0) {
+    if (row !== state.hovered) {
+      state.hovered = row;
+      fillTip(samples, columnsAt(state.t), row, state.t, [state.x, state.y]);
+    }
+    scatter.highlight(row < 0 ? [] : [row]);
+    if (row >= 0) placeTip(px, py);
+  }
+
+  function select(rows) {
+    state.selected = rows.length ? new Uint8Array(samples.count) : null;
+    for (const row of rows) state.selected[row] = 1;
+    update();
+  }
+
+  function showAll() {
+    scatter.set({ limits: { x: samples.limits[state.x], y: samples.limits[state.y] } });
+  }
+
+  function setEpoch(t) {
+    state.t = t;
+    $("epoch").value = t;
+    $("epoch-name").textContent = `${samples.unit} ${samples.numbers[t - 1]} / ${samples.numbers.at(-1)}`;
+    update();
+  }
+
+  let timer = null;
+  function play() {
+    if (timer) {
+      clearInterval(timer);
+      timer = null;
+    } else {
+      if (state.t === last) setEpoch(1);
+      timer = setInterval(() => (state.t < last ? setEpoch(state.t + 1) : play()), 700);
+    }
+    $("play").textContent = timer ? "⏸" : "▶";
+  }
+
+  function fill() {
+    $("title").textContent = samples.title;
+    $("note").textContent = samples.note;
+    for (const axis of ["x", "y"]) addChoice(samples, axis, all, state[axis], (name) => { state[axis] = name; update(); showAll(); });
+    const first = FIRST.filter((name) => all.includes(name));
+    addChoice(samples, "color", [...first, ...all.filter((name) => !first.includes(name))], state.color,
+      (name) => { state.color = name; state.hidden.clear(); update(); });
+    addModes(samples, scatter.mode, scatter.setMode);
+    $("search").placeholder = tr(samples.textNames.length ? "search texts and ids" : "search ids");
+    $("search").setAttribute("aria-label", $("search").placeholder);
+    $("add-filter").textContent = `+ ${tr("filter by range")}`;
+    for (const [id, text] of [["copy", "copy TSV"], ["download", "download TSV"], ["clear", "clear selection"]]) $(id).textContent = tr(text);
+    $("play").textContent = "▶";
+    $("play").setAttribute("aria-label", tr("replay"));
+    $("epoch").setAttribute("aria-label", samples.unit);
+    $("epoch").max = last;
+    fillNext();
+  }
+
+  function fillNext() {
+    if (!samples.next) return;
+    $("next").hidden = false;
+    $("next-says").textContent = samples.next.says;
+    $("next-command").textContent = samples.next.command;
+    $("next-copy").textContent = tr("copy");
+    $("next-copy").addEventListener("click", () => copy(samples, samples.next.command));
+  }
+
+  function listen() {
+    $("search").addEventListener("input", () => { state.query = $("search").value; update(); });
+    $("add-filter").addEventListener("click", () => addFilter(samples, state.filters, all, all.includes("score") ? "score" : state.x, update));
+    $("copy").addEventListener("click", () => copy(samples, tsv(samples, table())));
+    $("download").addEventListener("click", () => download(samples, tsv(samples, table())));
+    $("clear").addEventListener("click", () => {
+      $("plain").hidden = true;
+      say("");
+      select([]);
+    });
+    $("play").addEventListener("click", play);
+    $("epoch").addEventListener("input", () => setEpoch(Number($("epoch").value)));
+  }
+
+  fill();
+  listen();
+  setEpoch(last);
+  showAll();
+
+  // For scripts and tests: where a sample is on the page, and what is shown.
+  const rowOf = (id) => samples.ids.indexOf(String(id));
+  window.dataMap = {
+    scatter, samples, select,
+    positionOf(id) {
+      const area = $("stage").getBoundingClientRect(), [x, y] = scatter.positionOf(rowOf(id));
+      return [area.left + x, area.top + y];
+    },
+    colorOf: (id) => scatter.colorAt(...scatter.positionOf(rowOf(id))),
+    shown: () => Array.from(visible.keys()).filter((i) => visible[i]).map((i) => samples.ids[i]),
+    selected: () => (state.selected ? Array.from(shown(), (i) => samples.ids[i]) : []),
+    groups: () => Array.from(group, (k) => samples.groupings[state.color][k].name),
+    tsv: () => tsv(samples, table()),
+  };
+}
+
+/** The regions lie on the map's usual axes; variability is the root of label_var. */
+function regionsOf(samples, { x, y }) {
+  if (y !== "avg_probs" || (x !== "label_var" && x !== "variability")) return [];
+  const root = (end) => (end === null ? null : Math.sqrt(end));
+  return x === "label_var" ? samples.regions : samples.regions.map((region) => ({ ...region, x: region.x.map(root) }));
+}
+
+load().then(begin);

@@ -1,0 +1,45 @@
+// What a sample is, beside the pointer.
+
+import { $, add } from "../page_scripts/dom.js";
+import { drawHistory } from "../page_scripts/history.js";
+import { short } from "../page_scripts/numbers.js";
+import { MISSING } from "./load.js";
+
+/** Fill the tip with sample `i` after `t` observations; −1 hides it. */
+export function fillTip(samples, columns, i, t, axes) {
+  const tip = $("tip"), { tr } = samples;
+  tip.hidden = i < 0;
+  tip.replaceChildren();
+  if (i < 0) return;
+  for (const name of samples.textNames) if (name !== "why") add(tip, "p", samples.textOf(name, i), "text");
+  const guess = columns.pred_label ? columns.pred_label[i] : NaN;
+  const wrong = Number.isFinite(guess) && guess !== columns.label[i];
+  const said = Number.isFinite(guess) ? ` · ${tr("predicted")} ${samples.className(guess)}` : "";
+  add(tip, "p", `${tr("label")} ${samples.className(columns.label[i])}${said}`, wrong ? "wrong" : "");
+  if (columns.score) fillDiagnosis(samples, columns, i, tip);
+  const facts = [...new Set(["avg_probs", "variability", "correct_ratio", "forgetting_times", ...axes])];
+  add(tip, "p", `id ${samples.ids[i]} · ${facts.map((name) => `${name} ${short(columns[name][i])}`).join(" · ")}`, "facts");
+  const unit = `${samples.unit} ${samples.numbers[0]}–${samples.numbers.at(-1)}`;
+  tip.append(drawHistory(historyOf(samples, i, t), `${tr("probability of the given label")}, ${unit}`));
+}
+
+function fillDiagnosis(samples, columns, i, tip) {
+  const proposed = samples.className(columns.proposed[i]), score = `${samples.tr("score")} ${short(columns.score[i])}`;
+  add(tip, "p", proposed ? `${score} · ${samples.tr("proposed")} ${proposed}` : score);
+  if (samples.isText("why")) add(tip, "p", samples.textOf("why", i), "facts");
+}
+
+/** A sample's history for `drawHistory`; what the slider has not reached is faint. */
+export function historyOf({ probs, correct, count, numbers }, i, t) {
+  return numbers.map((_, s) => ({
+    probability: probs[s * count + i] === MISSING ? null : probs[s * count + i] / 65534,
+    correct: correct[s * count + i] === 1, faint: s >= t,
+  }));
+}
+
+/** Put the tip beside the pointer, inside the stage. */
+export function placeTip(px, py) {
+  const tip = $("tip"), { width, height } = $("stage").getBoundingClientRect();
+  tip.style.left = `${px + 16 + tip.offsetWidth > width ? Math.max(0, px - tip.offsetWidth - 12) : px + 16}px`;
+  tip.style.top = `${Math.max(0, Math.min(py + 12, height - tip.offsetHeight))}px`;
+}

@@ -1,0 +1,19 @@
+// Elements made and filled. Texts are only ever set as textContent, never as markup.
+
+export const $ = (id) => document.getElementById(id);
+
+/** Add an element of kind `tag` with a text and a class to `parent`; returns it. */
+export function add(parent, tag, text = "", className = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (className) made.className = className;
+  parent.append(made);
+  return made;
+}
+
+/** Make an SVG element with attributes. */
+export function shape(tag, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}

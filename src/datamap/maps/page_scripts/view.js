@@ -1,0 +1,56 @@
+// Which part of the map is shown, and where on the screen: pure arithmetic, no element.
+
+export const MARGIN = { left: 56, right: 10, top: 34, bottom: 40 }; // pixels around the plotted rectangle
+
+/**
+ * A view: `low` and `span` of the map along both axes, drawn into a box of `width` × `height` pixels.
+ * `limits` are those of the complete map: {x: [low, high], y: [low, high]}.
+ */
+export function createView(limits) {
+  const view = {
+    limits, x: 0, y: 0, width: 1, height: 1, box: { width: 1, height: 1 },
+    plot: () => ({
+      left: MARGIN.left, top: MARGIN.top, right: view.box.width - MARGIN.right, bottom: view.box.height - MARGIN.bottom,
+    }),
+    scale() { // pixels per unit
+      const { left, right, top, bottom } = view.plot();
+      return { x: (right - left) / view.width, y: (bottom - top) / view.height };
+    },
+    toScreen(x, y) {
+      const { left, bottom } = view.plot(), scale = view.scale();
+      return [left + (x - view.x) * scale.x, bottom - (y - view.y) * scale.y];
+    },
+    toMap(px, py) {
+      const { left, bottom } = view.plot(), scale = view.scale();
+      return [view.x + (px - left) / scale.x, view.y + (bottom - py) / scale.y];
+    },
+    showAll() {
+      const [[left, right], [bottom, top]] = [view.limits.x, view.limits.y];
+      Object.assign(view, { x: left, y: bottom, width: right - left, height: top - bottom });
+    },
+    /** Make what lies at the pixel (px, py) `factor` times smaller, and leave it there. */
+    zoom(px, py, factor) {
+      const [[left, right], [bottom, top]] = [view.limits.x, view.limits.y];
+      const widest = 4 * (right - left), tightest = 1e-5 * (right - left);
+      const kept = Math.min(widest / view.width, Math.max(tightest / view.width, factor));
+      const [x, y] = view.toMap(px, py);
+      Object.assign(view, {
+        x: x - (x - view.x) * kept, y: y - (y - view.y) * kept, width: view.width * kept, height: view.height * kept,
+      });
+    },
+    /** Shift by pixels: what was at (0, 0) comes to (dx, dy). */
+    pan(dx, dy) {
+      const scale = view.scale();
+      view.x -= dx / scale.x;
+      view.y += dy / scale.y;
+    },
+    /** Bring a position of the map into the middle, unless it is seen already. */
+    reach(x, y) {
+      const inX = x >= view.x && x <= view.x + view.width, inY = y >= view.y && y <= view.y + view.height;
+      if (!inX) view.x = x - view.width / 2;
+      if (!inY) view.y = y - view.height / 2;
+    },
+  };
+  view.showAll();
+  return view;
+}

@@ -1,0 +1,32 @@
+"""What is in an explorer's file, for tests."""
+
+import base64
+import json
+import re
+import zlib
+
+import numpy as np
+
+
+def data_of(page):
+    """The data of the page, a str."""
+    return json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1)
+    )
+
+
+def unpacked(text, dtype):
+    """What `pages.packed` packed."""
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+    return np.ascontiguousarray(planes.reshape(np.dtype(dtype).itemsize, -1).T).view(dtype).reshape(-1)
+
+
+def unpacked_json(text):
+    """What `pages.packed_json` packed."""
+    return json.loads(zlib.decompress(base64.b64decode(text)))
+
+
+def texts_of(path):
+    """{column: texts} in an explorer's file."""
+    page = data_of(path.read_text(encoding="utf-8"))
+    return {name: unpacked_json(packed) for name, packed in page["texts"].items()}
