@@ -18,7 +18,7 @@ from datamap.commands import config
 from datamap.data import dataset
 from datamap.errors import ModelError
 from datamap.training import modeling, weights
-from datamap.training.classifier import encode
+from datamap.training.encoding import encode
 from datamap.training.framework import paddle
 from datamap.training.framework import transformers as paddlenlp
 

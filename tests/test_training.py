@@ -9,7 +9,8 @@ from datamap.commands import config
 from datamap.data import dataset
 from datamap.errors import ModelError, TrainingError
 from datamap.training import checkpoints, modeling, trainer
-from datamap.training.classifier import Classifier, encode, first_token_only
+from datamap.training.classifier import Classifier, first_token_only
+from datamap.training.encoding import encode
 from datamap.training.options import FitOptions
 
 SCRATCH = config.ScratchConfig(

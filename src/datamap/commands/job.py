@@ -1,6 +1,6 @@
 """From a config to a training that can begin: all that can be checked is checked, and no run is made yet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,9 +48,13 @@ class Job:
 
 
 def prepared(
-    config: TrainConfig, processes: Processes, labelled: Labelled, progress: Progress | None = None
+    config: TrainConfig,
+    processes: Processes,
+    labelled: Labelled,
+    progress: Progress | None = None,
+    bar: Callable[[Iterable], Iterable] = iter,
 ) -> Job:
-    """Load the model, tokenize the texts, and take over the checkpoint where there is one.
+    """Load the model, tokenize the texts (`bar` shows how far), and take over the checkpoint where there is one.
 
     Raises:
         DataMapError: something does not fit; nothing has been logged.
@@ -66,7 +70,7 @@ def prepared(
     if config.model.name_or_path:
         say(f"loading the model {config.model.name_or_path}")
     classifier = modeling.build(config.model, labelled.texts, len(labelled.samples.class_names))
-    main = trainer.Trainer(classifier, labelled.samples, options, processes, dev=labelled.dev)
+    main = trainer.Trainer(classifier, labelled.samples, options, processes, dev=labelled.dev, bar=bar)
     if progress.checkpoint:
         main.restore(progress.checkpoint)
     return Job(config, processes, labelled, main, extra_trainings, progress)

@@ -172,8 +172,11 @@ def live_map(run: Run, job: Job) -> Live | None:
     return Live(run, job) if job.config.plot.live and job.processes.count == 1 else None
 
 
-def progress_bar(batches: Iterable) -> Iterable:
-    """A progress bar over an epoch's batches, where a terminal is there to show it."""
+def progress_bar(iterable: Iterable, unit: str = "step") -> Iterable:
+    """A progress bar over an epoch's batches, or other units, where a terminal is there to show it."""
     from tqdm import tqdm
 
-    return tqdm(batches, leave=False, disable=None, unit="step")
+    return tqdm(iterable, leave=False, disable=None, unit=unit)
+
+
+tokenizing_bar = partial(progress_bar, unit=" texts tokenized")

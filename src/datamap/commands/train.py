@@ -22,7 +22,7 @@ from datamap import ranges
 from datamap.commands import extra_trainings, labelled, memorised
 from datamap.commands.config import TrainConfig, yaml
 from datamap.commands.job import Job, Progress, prepared
-from datamap.commands.observed import FirstProcess, JoinedProcess, live_map, progress_bar
+from datamap.commands.observed import FirstProcess, JoinedProcess, live_map, progress_bar, tokenizing_bar
 from datamap.errors import ConfigError, TrackingError, TrainingError, counted
 from datamap.log import say
 from datamap.program import invocation
@@ -57,7 +57,7 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
     if config.resume:
         return _resume(config, processes)
     config = replace(config, data=labelled.resolved_data(config))
-    job = prepared(config, processes, labelled.load(config))
+    job = prepared(config, processes, labelled.load(config), bar=tokenizing_bar)
     if not processes.first:
         return _join(job)
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
@@ -84,7 +84,7 @@ def _resume(config: TrainConfig, processes: Processes) -> Run:
             f"run {found.run_id}: {data.samples.path} is no longer what the run was trained on "
             f"(digest {data.samples.digest})"
         )
-    job = prepared(config, processes, data, _progress(found))
+    job = prepared(config, processes, data, _progress(found), tokenizing_bar)
     if not processes.first:
         return _join(job)
     with found.until_end():

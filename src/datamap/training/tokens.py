@@ -1,5 +1,7 @@
 """Encoded texts as flat arrays, and batches cut from them without a loop over samples."""
 
+from array import array
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ POOL_BATCHES = 50  # batches that are sorted by length together: long enough to 
 class Tokens(NamedTuple):
     """Token ids and segment ids of all samples, one sample after the other.
 
-    `ids` and `segments` are int64 (tokens,); `lengths` and `starts` int64 (samples,).
+    `ids` (int32) and `segments` (int8) are (tokens,); `lengths` and `starts` int64 (samples,).
     """
 
     ids: np.ndarray
@@ -19,15 +21,15 @@ class Tokens(NamedTuple):
     starts: np.ndarray
 
     @classmethod
-    def of(cls, encoded: list[tuple[list[int], list[int]]]) -> "Tokens":
-        """From [(token ids, segment ids) of each sample, …]."""
-        lengths = np.array([len(ids) for ids, _ in encoded], np.int64)
-        return cls(
-            np.concatenate([np.asarray(ids, np.int64) for ids, _ in encoded]),
-            np.concatenate([np.asarray(segments, np.int64) for _, segments in encoded]),
-            lengths,
-            np.cumsum(lengths) - lengths,
-        )
+    def of(cls, encoded: Iterable[tuple[list[int], list[int]]]) -> "Tokens":
+        """From (token ids, segment ids) of each sample."""
+        ids, segments, lengths = array("i"), array("b"), array("q")
+        for of_ids, of_segments in encoded:
+            ids.fromlist(of_ids)
+            segments.fromlist(of_segments)
+            lengths.append(len(of_ids))
+        counts = np.array(lengths, np.int64)
+        return cls(np.array(ids, np.int32), np.array(segments, np.int8), counts, np.cumsum(counts) - counts)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -37,7 +39,8 @@ class Tokens(NamedTuple):
         columns = np.arange(self.lengths[rows].max())
         inside = columns < self.lengths[rows, None]
         sources = np.where(inside, self.starts[rows, None] + columns, 0)
-        return np.where(inside, self.ids[sources], pad), np.where(inside, self.segments[sources], 0)
+        ids, segments = np.where(inside, self.ids[sources], pad), np.where(inside, self.segments[sources], 0)
+        return ids.astype(np.int64), segments.astype(np.int64)
 
     def shuffled_batches(self, size: int, seed: list[int]) -> list[np.ndarray]:
         """All rows once, in random batches of samples of similar length (list of int arrays)."""

@@ -2,23 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from datamap.data.dataset import Samples
 from datamap.errors import TrainingError
-from datamap.log import say
 from datamap.schema import KINDS
 from datamap.signals.compute import log_softmax, of_label, signal_table
 from datamap.training.checkpoints import Checkpoint
-from datamap.training.classifier import Classifier, encode, first_token_only
+from datamap.training.classifier import Classifier, first_token_only
+from datamap.training.encoding import encode
 from datamap.training.framework import paddle, transformers
 from datamap.training.options import FitOptions, Observed
 from datamap.training.processes import Processes
 from datamap.training.tokens import Tokens
-
-SLOW = 20_000  # samples that take more than some ten seconds to tokenize
 
 
 def use_device(name: str) -> None:
@@ -56,6 +55,7 @@ class Trainer:
             the samples; None = this process alone.
         dev: samples to measure on, or None.
         observed: samples to observe instead of those that are trained on, in evaluation mode.
+        bar: wraps the iterable of the samples while they are tokenized, such as tqdm.
     """
 
     def __init__(
@@ -67,14 +67,16 @@ class Trainer:
         *,
         dev: Samples | None = None,
         observed: Samples | None = None,
+        bar: Callable[[Iterable], Iterable] = iter,
     ) -> None:
         self.classifier, self.model = classifier, classifier.model
         self.samples, self.options, self.processes = samples, options, processes or Processes()
-        self.tokens = self._encode(samples)
+        tokenized = partial(encode, classifier, max_length=options.max_length, bar=bar)
+        self.tokens = tokenized(samples)
         self.observed = samples if observed is None else observed
-        self.observed_tokens = self.tokens if observed is None else self._encode(observed)
+        self.observed_tokens = self.tokens if observed is None else tokenized(observed)
         self.rows = np.array(self.processes.rows(len(self.observed)))  # that this process observes
-        self.dev, self.dev_tokens = dev, self._encode(dev) if dev else None
+        self.dev, self.dev_tokens = dev, tokenized(dev) if dev else None
         # Averages gradients over the processes.
         self.network = paddle.DataParallel(self.model) if self.processes.count > 1 else self.model
         self.steps_per_epoch = -(-len(samples) // options.batch_size)
@@ -200,11 +202,6 @@ class Trainer:
         logits = np.empty((len(tokens), parts[0].shape[1]), np.float32)
         logits[np.concatenate(batches)] = np.concatenate(parts)
         return logits[rows]
-
-    def _encode(self, samples: Samples) -> Tokens:
-        if len(samples) >= SLOW:
-            say(f"tokenizing {len(samples):,} samples")
-        return encode(self.classifier, samples, self.options.max_length)
 
     def _logits(self, network, tokens, batch):
         ids, segments = tokens.batch(batch, self.classifier.tokenizer.pad_token_id)
