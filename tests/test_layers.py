@@ -29,7 +29,7 @@ ALLOWED = {
     "labels": {"errors", "schema", "signals", "translations"},
     "data": {"errors", "schema"},
     "importing": {"errors", "schema", "signals"},
-    "review": {"data", "errors", "labels", "schema", "signals", "translations"},
+    "review": {"data", "errors", "labels", "pages", "schema", "signals", "translations"},
     "training": {"data", "errors", "log", "schema", "signals"},
     "tracking": {"errors", "program", "schema"},
     "recording": {"errors", "log", "program", "schema", "signals", "summaries", "tracking"},

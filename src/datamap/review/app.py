@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from datamap.errors import DataMapError
-from datamap.review import document, queries
+from datamap.review import page as pages
+from datamap.review import queries
 from datamap.review.decisions import LONGEST_NAME
 from datamap.review.guard import Guard, refusal
 from datamap.review.queries import RequestError
@@ -39,8 +40,8 @@ def application(review: Review, token: str, loopback: bool = True) -> Guard:
         return _reviewer(request, review.about.reviewer)
 
     def page(request: Request) -> Response:
-        content, policy = document.document(review.about.lang)
-        return Response(content, media_type="text/html", headers={"Content-Security-Policy": policy})
+        content = pages.page(review.about.lang)
+        return Response(content, media_type="text/html", headers={"Content-Security-Policy": pages.FRAMED})
 
     def order(request: Request) -> Response:
         query = queries.parsed(_json(request), len(review.samples.names))

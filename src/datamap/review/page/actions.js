@@ -1,0 +1,59 @@
+// The buttons below the sample: what each key does here and now.
+
+import { $, add } from "../../maps/page_scripts/dom.js";
+import { choicesOf, MOST_CHOICES } from "./choices.js";
+import { tr } from "./words.js";
+
+/** Fill a button with its key, what it does, and the class that it is about. */
+function fillButton(button, key, text, name = null) {
+  button.replaceChildren();
+  add(button, "kbd", key);
+  if (text) add(button, "span", text);
+  if (name !== null) {
+    const words = add(button, "bdi", name, "class-name");
+    words.title = name;
+  }
+}
+
+/** Say on the buttons what they would do to this sample; `decided` is the reviewer's decision on it, or null. */
+export function drawActions(run, sample, decided, act) {
+  const { classes } = run;
+  fillButton($("keep"), "K", tr("Keep the given label"), classes[sample.label]);
+  const proposes = sample.proposed !== null;
+  fillButton($("accept"), "↵", tr(proposes ? "Take the proposed label" : "No other label is proposed"), proposes ? classes[sample.proposed] : "–");
+  $("accept").disabled = !proposes;
+  $("keep").ariaPressed = String(decided?.action === "keep");
+  $("accept").ariaPressed = String(proposes && decided?.action === "label" && decided.new_label === classes[sample.proposed]);
+  for (const name of ["drop", "unsure"]) $(name).ariaPressed = String(decided?.action === name);
+  drawChoices(classes, sample, decided, act);
+}
+
+function drawChoices(classes, sample, decided, act) {
+  const box = $("choices");
+  box.replaceChildren();
+  choicesOf(sample, classes.length).forEach((k, place) => {
+    const button = add(box, "button", "", k === sample.label ? "given" : k === sample.proposed ? "proposed" : "");
+    button.type = "button";
+    fillButton(button, String(place + 1), "", classes[k]);
+    button.ariaPressed = String(decided?.action === "label" && decided.new_label === classes[k]);
+    button.addEventListener("click", () => act("choice", place));
+  });
+  if (classes.length <= MOST_CHOICES) return; // all of them are buttons
+  const search = add(box, "button");
+  search.type = "button";
+  search.id = "search-classes";
+  fillButton(search, "/", tr("another of {n} classes", { n: classes.length }));
+  search.addEventListener("click", () => act("classes"));
+}
+
+/** What never changes on the buttons, and their clicks. */
+export function beginActions(act) {
+  const fixed = { drop: ["D", "Drop"], unsure: ["U", "Unsure"], undo: ["Z", "Undo"], back: ["←", "Back"], skip: ["→", "Skip"], jump: ["G", "Jump to id"] };
+  for (const [name, [key, text]] of Object.entries(fixed)) {
+    fillButton($(name), key, tr(text));
+    $(name).title = tr(text);
+    $(name).ariaLabel = `${tr(text)} (${key})`;
+  }
+  for (const name of [...Object.keys(fixed), "keep", "accept"]) $(name).addEventListener("click", () => act(name));
+  $("show-help").addEventListener("click", () => act("help"));
+}

@@ -1,0 +1,101 @@
+// The sample in the middle: texts, why it is suspected, its history, its neighbours, what others decided.
+
+import { $, add } from "../../maps/page_scripts/dom.js";
+import { decisions, said, SIGNS } from "./decisions.js";
+import { difference } from "./diff.js";
+import { historyFigure } from "./history.js";
+import { reviewer } from "./reviewer.js";
+import { count, tr } from "./words.js";
+
+export const REGIONS = ["easy to learn", "ambiguous", "hard to learn", "noisy?"];
+
+/** Draw a sample. `sample` may be what the list knows, until all is here. `open(row)` shows another one. */
+export function drawCard(run, sample, { index, total, open, near }) {
+  const card = $("card");
+  const scrolled = card.dataset.row === String(sample.row) ? card.scrollTop : 0;
+  card.dataset.row = sample.row;
+  card.replaceChildren();
+  drawHead(card, run, sample, index, total);
+  drawTexts(card, run, sample);
+  if (sample.why) add(card, "p", sample.why, "why").dir = "auto";
+  if (sample.history) {
+    drawDecisions(card, run, sample);
+    const evidence = add(card, "section", "", "evidence");
+    add(evidence, "h3", tr("How it was learnt"));
+    evidence.append(historyFigure(run, sample));
+  }
+  const section = add(card, "section", "", "neighbours");
+  if (near) drawNeighbours(section, run, sample, near, open);
+  card.scrollTop = scrolled;
+}
+
+function drawHead(card, run, sample, index, total) {
+  const head = add(card, "header");
+  add(head, "h2", `id ${sample.id}`).id = "card-name";
+  if (index >= 0) add(head, "span", tr("{at} of {total}", { at: count(index + 1), total: count(total) }), "muted");
+  else add(head, "span", tr("outside of this list"), "muted");
+  add(head, "span", "", "gap");
+  add(head, "span", tr(REGIONS[sample.region]), `chip region-${run.regions[sample.region]}`);
+  const score = add(head, "span", `${tr("score")} `, "muted");
+  add(score, "strong", sample.score.toFixed(2));
+  const decision = decisions.of(sample.row, sample.decision, run.classes);
+  if (decision?.mine) add(head, "bdi", `${SIGNS[decision.action]} ${said(decision)}`, `mark ${decision.action}`);
+}
+
+function drawTexts(card, run, sample) {
+  const texts = add(card, "div", "", run.pairs ? "texts pair" : "texts");
+  if (!run.texts) {
+    add(texts, "p", tr("This run holds no texts; find the sample by its id."), "muted");
+    return;
+  }
+  const both = run.pairs ? difference(sample.text_a, sample.text_b) : [[{ text: sample.text_a, same: true }]];
+  both.forEach((parts, k) => {
+    const box = add(texts, "div", "", "text");
+    if (run.pairs) add(box, "h3", k ? "B" : "A");
+    const words = add(box, "p");
+    words.dir = "auto";
+    for (const { text, same } of parts) same ? words.append(text) : add(words, "mark", text);
+  });
+}
+
+function drawDecisions(card, run, sample) {
+  const others = sample.decisions.filter(({ who, action }) => who !== reviewer.name && action !== "undo");
+  if (!others.length) return;
+  const list = add(card, "ul", "", "decided");
+  if (sample.conflict) add(list, "li", tr("Reviewers disagree"), "conflict");
+  for (const decision of others) {
+    const item = add(list, "li");
+    add(item, "bdi", decision.who, "name");
+    add(item, "bdi", `${SIGNS[decision.action]} ${said(decision)}`, `mark ${decision.action}`);
+    add(item, "time", when(decision.when), "muted").dateTime = decision.when;
+  }
+}
+
+function when(text) {
+  const date = new Date(text);
+  return Number.isNaN(date.getTime()) ? text : date.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+}
+
+function drawNeighbours(section, run, sample, { rows }, open) {
+  section.replaceChildren();
+  if (!rows.length) return;
+  add(section, "h3", tr("Similar samples"));
+  const list = add(section, "ul");
+  for (const near of rows) {
+    const button = add(add(list, "li"), "button");
+    button.type = "button";
+    button.addEventListener("click", () => open(near.row));
+    const kind = near.label === sample.label ? "given" : near.label === sample.proposed ? "proposed" : "";
+    add(button, "bdi", run.classes[near.label], `chip ${kind}`);
+    const words = add(button, "span", "", "near-text");
+    add(words, "bdi", near.text_a);
+    if (run.pairs) add(words, "bdi", near.text_b);
+    add(button, "span", near.similarity.toFixed(2), "muted");
+  }
+}
+
+/** Draw the neighbours of the sample that is shown, when they come later than it. */
+export function fillNeighbours(run, sample, near, open) {
+  const section = document.querySelector("#card .neighbours");
+  if (section) drawNeighbours(section, run, sample, near, open);
+}

@@ -1,0 +1,100 @@
+// What opens over the page: the choice among many classes, the jump to an id, the keys.
+
+import { $, add } from "../../maps/page_scripts/dom.js";
+import { classesLike } from "./choices.js";
+import { count, tr } from "./words.js";
+
+const MOST_LISTED = 100;
+
+/** Open the search among classes; `take(index)` gets the chosen one. */
+export function createClassDialog(classes, take) {
+  const dialog = $("classes"), typed = $("class-typed"), list = $("class-list");
+  let found = [], at = 0;
+
+  function draw() {
+    found = classesLike(typed.value, classes).slice(0, MOST_LISTED);
+    at = Math.max(0, Math.min(at, found.length - 1));
+    list.replaceChildren();
+    found.forEach((k, place) => {
+      const option = add(list, "div", "", "option");
+      add(option, "bdi", classes[k]);
+      Object.assign(option, { id: `class-${k}`, role: "option", ariaSelected: String(place === at) });
+      option.addEventListener("click", () => choose(k));
+    });
+    if (!found.length) add(list, "div", tr("no class is called so"), "muted").role = "option";
+    typed.setAttribute("aria-activedescendant", found.length ? `class-${found[at]}` : "");
+    list.children[at]?.scrollIntoView({ block: "nearest" });
+  }
+
+  function choose(k) {
+    dialog.close();
+    take(k);
+  }
+
+  typed.addEventListener("input", () => { at = 0; draw(); });
+  typed.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) { at += step; draw(); } else if (event.key === "Enter" && !event.isComposing && found.length) choose(found[at]);
+    else return;
+    event.preventDefault();
+  });
+  return {
+    open() {
+      typed.value = "";
+      at = 0;
+      dialog.showModal();
+      draw();
+      typed.focus();
+    },
+  };
+}
+
+/** Open the jump to an id; `go(id)` throws where there is no such sample. */
+export function createJumpDialog(go) {
+  const dialog = $("jumper"), said = $("jump-said");
+  $("jump-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      await go($("jump-id").value.trim());
+      dialog.close();
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  });
+  return {
+    open() {
+      said.textContent = "";
+      dialog.showModal();
+      $("jump-id").select();
+    },
+  };
+}
+
+const HELP = [
+  ["K", "keep the given label"], ["Enter P", "take the proposed label"], ["1 – 9", "choose a class by its number"], ["/ L", "search among all classes"],
+  ["D", "drop the sample"], ["U", "unsure: somebody else should look"], ["Z", "undo the last decision"], ["→ J", "skip"], ["←", "back"],
+  ["G", "jump to a sample by its id"], ["S", "search texts and ids"], ["?", "this list"],
+];
+
+/** Fill the list of keys and open it with `open()`. */
+export function createHelp() {
+  for (const [keys, meaning] of HELP) {
+    const term = add($("help-keys"), "dt");
+    for (const key of keys === "1 – 9" ? [keys] : keys.split(" ")) add(term, "kbd", key);
+    add($("help-keys"), "dd", tr(meaning));
+  }
+  $("close-help").addEventListener("click", () => $("help").close());
+  return { open: () => $("help").showModal() };
+}
+
+/** What is said where decisions wait: how many, and why. */
+export function drawTrouble(state, waiting, runId) {
+  const box = $("trouble"), kept = { n: count(waiting) };
+  box.hidden = state === "idle";
+  if (box.hidden) return;
+  const what = state === "forbidden"
+    ? tr("The server was started anew and has another address: open the one that it printed.")
+    : tr("The server does not answer. If it ended, start it again: {command}", { command: `datamap review run_id=${runId}` });
+  const text = waiting ? `${what} ${tr(waiting === 1 ? "1 decision is kept in this browser and will be sent." : "{n} decisions are kept in this browser and will be sent.", kept)}` : what;
+  if (box.textContent !== text) box.textContent = text;
+}

@@ -1,0 +1,91 @@
+// Which samples the queue holds: what the reviewer chose above the list, and what is enclosed on the map.
+
+import { $, add } from "../../maps/page_scripts/dom.js";
+import { REGIONS } from "./card.js";
+import { NOTHING, queue } from "./queue.js";
+import { tr } from "./words.js";
+
+const PAUSE = 250; // milliseconds after the last typed letter
+const DECIDED = { no: "not yet by me", nobody: "by nobody yet", yes: "reviewed", conflict: "reviewers disagree", "": "all" };
+const ORDERS = { score: "likeliest wrong first", uncertain: "most uncertain first", id: "in the order of the data" };
+
+/** Draw the filters; `changed()` is called when the queue is to be loaded anew. */
+export function createFilters(run, changed) {
+  const box = $("filters");
+  let timer = 0;
+
+  function apply(changes) {
+    Object.assign(queue.filter, changes);
+    say();
+    changed();
+  }
+
+  function later(changes) {
+    clearTimeout(timer);
+    timer = setTimeout(() => apply(changes), PAUSE);
+  }
+
+  function chooser(name, options, value, take) {
+    const label = add(box, "label");
+    add(label, "span", tr(name));
+    const list = add(label, "select");
+    for (const [key, text] of options) add(list, "option", text).value = key;
+    list.value = value;
+    list.addEventListener("change", () => take(list.value));
+    return list;
+  }
+
+  const any = ["", tr("any")], classes = [any, ...run.classes.map((text, k) => [String(k), text])];
+  const several = (key) => (value) => apply({ [key]: value === "" ? null : [key === "region" ? value : Number(value)] });
+  const lists = {
+    decided: chooser("show", Object.entries(DECIDED).map(([key, text]) => [key, tr(text)]), "no", (value) => apply({ decided: value || null })),
+    order: chooser("order", Object.entries(ORDERS).map(([key, text]) => [key, tr(text)]), queue.order, (value) => { queue.order = value; apply({}); }),
+    region: chooser("region", [any, ...run.regions.map((key, k) => [key, tr(REGIONS[k])])], "", several("region")),
+    label: chooser("given label", classes, "", several("label")),
+    proposed: chooser("proposed label", classes, "", several("proposed")),
+  };
+  const [low, high] = scoreRange(box, (range) => later({ score: range }));
+
+  $("search").addEventListener("input", () => later({ text: $("search").value.trim() || null }));
+  $("show-filters").addEventListener("click", () => {
+    box.hidden = !box.hidden;
+    $("show-filters").setAttribute("aria-expanded", String(!box.hidden));
+  });
+  const clear = add(box, "button", tr("clear filters"));
+  clear.type = "button";
+  clear.addEventListener("click", () => set({ ...NOTHING, decided: "no" }));
+
+  /** Show a filter that was chosen elsewhere, and load the queue. */
+  function set(filter) {
+    for (const [name, list] of Object.entries(lists)) if (name !== "order") list.value = filter[name]?.[0] ?? "";
+    lists.decided.value = filter.decided ?? "";
+    $("search").value = filter.text ?? "";
+    [low.value, high.value] = filter.score ?? ["", ""];
+    apply(filter);
+  }
+
+  function say() {
+    const active = Object.entries(queue.filter).filter(([key, value]) => value !== null && !(key === "decided" && value === "no"));
+    $("show-filters").textContent = active.length ? `${tr("Filters")} · ${active.length}` : tr("Filters");
+  }
+  say();
+  return { set, apply };
+}
+
+function scoreRange(box, take) {
+  const label = add(box, "div", "", "range");
+  add(label, "span", tr("score"));
+  const ends = ["from", "to"].map((hint) => {
+    const input = add(label, "input");
+    Object.assign(input, { type: "number", min: 0, max: 1, step: 0.05, placeholder: tr(hint) });
+    input.setAttribute("aria-label", `${tr("score")} ${tr(hint)}`);
+    return input;
+  });
+  for (const input of ends) {
+    input.addEventListener("input", () => {
+      const [from, to] = ends.map((end) => end.value);
+      take(from === "" && to === "" ? null : [from === "" ? 0 : Number(from), to === "" ? 1 : Number(to)]);
+    });
+  }
+  return ends;
+}

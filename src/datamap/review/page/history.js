@@ -1,0 +1,16 @@
+// The learning history of the sample that is shown.
+
+import { drawHistory } from "../../maps/page_scripts/history.js";
+import { tr } from "./words.js";
+
+/** An SVG of the given label's probability over the observations. */
+export function historyFigure(run, { history }) {
+  const { numbers, label_probs: probs, correct, predicted } = history;
+  const points = probs.map((probability, k) => ({
+    probability, correct: Boolean(correct[k]), faint: false,
+    title: `${tr(run.unit)} ${numbers[k]}: ${probability === null ? "–" : probability.toFixed(2)}` +
+      (predicted?.[k] === null || predicted?.[k] === undefined ? "" : `, ${tr("predicted")} ${run.classes[predicted[k]]}`),
+  }));
+  const caption = tr("probability of the given label by {unit}; full: right, ring: wrong", { unit: tr(run.unit) });
+  return drawHistory(points, caption, { width: 640, height: 84, ends: [numbers[0], numbers.at(-1)] });
+}

@@ -1,0 +1,31 @@
+// Keys → actions: pure.
+
+const REVIEW_KEYS = {
+  k: "keep", p: "accept", Enter: "accept", d: "drop", u: "unsure", z: "undo", j: "skip", ArrowRight: "skip", ArrowLeft: "back",
+  g: "jump", l: "classes", "/": "classes", "?": "help", s: "search",
+};
+const REPEATING = new Set(["skip", "back"]); // what a key that is held down may do again
+
+/** The letter of a key on any layout, and while an input method is on. */
+function letterOf({ key, code }) {
+  if (/^[a-z]$/i.test(key)) return key.toLowerCase();
+  if (key.length === 1 && key.charCodeAt(0) < 128) return key;
+  const [, letter] = /^(?:Key|Digit)([A-Z0-9])$/.exec(code ?? "") ?? [];
+  return letter ? letter.toLowerCase() : key;
+}
+
+/** {name, index} of what a keydown event asks for, or null: `index` counts the choices 1 to 9 from 0. */
+export function actionOf(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return null;
+  const key = letterOf(event);
+  const name = /^[1-9]$/.test(key) ? "choice" : Object.hasOwn(REVIEW_KEYS, key) ? REVIEW_KEYS[key] : null;
+  if (!name || (event.repeat && !REPEATING.has(name))) return null;
+  return { name, index: name === "choice" ? Number(key) - 1 : -1 };
+}
+
+/** Whether the focused element wants this key for itself: a field every key, a button Enter. */
+export function isTaken(event) {
+  const at = event.target;
+  if (at.closest?.("dialog[open], textarea, select, input:not([type=checkbox])")) return true;
+  return event.key === "Enter" && Boolean(at.closest?.("button, a, summary, [role=option]"));
+}

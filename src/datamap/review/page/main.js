@@ -1,0 +1,312 @@
+// The review page. Data flow one way: queue (rows in order) → the sample at `here.index` → card, buttons, map.
+// A key becomes a decision at once: noted, put into the outbox, and the next sample is shown without waiting for the server.
+
+import { $ } from "../../maps/page_scripts/dom.js";
+import { beginActions, drawActions } from "./actions.js";
+import { drawCard, fillNeighbours } from "./card.js";
+import { choicesOf } from "./choices.js";
+import { decisions, said, SIGNS } from "./decisions.js";
+import { createClassDialog, createHelp, createJumpDialog, drawTrouble } from "./dialogs.js";
+import { createFilters } from "./filters.js";
+import { actionOf, isTaken } from "./keys.js";
+import { createList } from "./list.js";
+import { createMap } from "./map.js";
+import { Outbox } from "./outbox.js";
+import { drawProgress } from "./progress.js";
+import { NOTHING, queue } from "./queue.js";
+import { reviewer } from "./reviewer.js";
+import { neighbours, prefetch, samples } from "./samples.js";
+import { ask, askJson } from "./server.js";
+import { count, tr, translatePage } from "./words.js";
+
+const AHEAD = 4; // samples fetched before they are shown
+const READING = 2000; // milliseconds between questions whether the server has read all
+const LOOK = 5000; // milliseconds between looks at what others decided
+
+const here = { index: -1, row: -1, sample: null }; // index −1: a sample outside of the queue
+let run, list, map, filters, outbox, dialogs, seen = "", wasAway = false, waiting = 0;
+
+const failed = (error) => {
+  if (error.status && error.status !== 403) return tell(error.message);
+  outbox.again(error);
+  return trouble();
+};
+const tell = (text) => { $("said").textContent = text; };
+
+/** Say whether the server is away; once it is back, show again what could not be fetched. */
+function trouble() {
+  drawTrouble(outbox.state, outbox.waiting.length, run.run_id);
+  const isBack = wasAway && outbox.state === "idle";
+  wasAway = outbox.state !== "idle";
+  return isBack ? refresh() : undefined;
+}
+
+// ---------------------------------------------------------------- showing a sample
+
+async function open(index, { focus = true } = {}) {
+  if (index < 0 || index >= queue.length) return showEnd();
+  here.index = index;
+  return show(queue.rows[index], focus);
+}
+
+async function show(row, focus = true) {
+  const isNew = row !== here.row;
+  Object.assign(here, { row, sample: samples.at(row) ?? (isNew ? queue.briefs.get(row) : here.sample) ?? null });
+  list.follow();
+  map?.ring(row);
+  here.sample ? draw() : $("card").replaceChildren();
+  if (focus) $("card").focus({ preventScroll: true });
+  prefetchAround();
+  try {
+    const sample = await samples.get(row);
+    if (here.row !== row) return;
+    const news = here.sample !== sample;
+    here.sample = sample;
+    if (news) draw();
+    if (isNew) announce();
+    const near = await neighbours.get(row);
+    if (here.row !== row) return;
+    fillNeighbours(run, sample, near, openRow);
+    if (!sample.history || !near.ready) wait(row);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+/** Ask again for what the server is still reading after its start: histories, similar texts. */
+function wait(row) {
+  clearTimeout(waiting);
+  waiting = setTimeout(async () => {
+    if (here.row !== row) return;
+    const [sample, near] = await Promise.all([askJson(`sample/${row}`), askJson(`neighbours/${row}`)]).catch(() => [here.sample, {}]);
+    const news = (sample.history && !here.sample.history) || near.ready;
+    if (news) for (const cache of [samples, neighbours]) cache.clear();
+    if (here.row === row) news ? show(row, false) : wait(row);
+  }, READING);
+}
+
+const openRow = (row) => {
+  const index = queue.indexOf(row);
+  if (index >= 0) return open(index);
+  here.index = -1;
+  return show(row);
+};
+
+function draw() {
+  const { sample } = here;
+  drawCard(run, sample, { index: here.index, total: queue.length, open: openRow, near: neighbours.at(sample.row) });
+  drawActions(run, sample, mine(sample), act);
+}
+
+const mine = (sample) => {
+  const decision = decisions.of(sample.row, sample.decision, run.classes);
+  return decision?.mine ? decision : null;
+};
+
+function announce() {
+  const { sample, index } = here, { classes } = run;
+  const place = index >= 0 ? tr("{at} of {total}", { at: index + 1, total: queue.length }) : "";
+  const proposed = sample.proposed === null ? "" : `, ${tr("proposed")} ${classes[sample.proposed]}`;
+  $("announced").textContent = `id ${sample.id}, ${place}: ${tr("given")} ${classes[sample.label]}${proposed}. ${sample.text_a} ${sample.text_b}`;
+}
+
+function showEnd() {
+  if (queue.length && here.row >= 0) return tell(tr("This is the end of the list."));
+  Object.assign(here, { index: -1, row: -1, sample: null });
+  $("card").replaceChildren();
+  const text = document.createElement("p");
+  text.className = "empty";
+  text.textContent = tr("No sample fits. Change the filters, or show all samples.");
+  $("card").append(text);
+  map?.ring(-1);
+  return list.draw();
+}
+
+function prefetchAround() {
+  const at = here.index;
+  if (at >= 0) prefetch([...queue.rows.subarray(at + 1, at + 1 + AHEAD)]);
+}
+
+// ---------------------------------------------------------------- deciding
+
+function decide(action, label = null) {
+  const { sample } = here;
+  if (!sample) return tell(tr("No sample is shown yet: the key did nothing."));
+  const kept = action === "label" && label === sample.label;
+  const item = { row: sample.row, action: kept ? "keep" : action, ...(action === "label" && !kept ? { label } : {}) };
+  decisions.note(item.row, item.action, item.label);
+  decisions.steps.push({ row: item.row, index: here.index });
+  tellDecision(sample, item.action, item.label);
+  outbox.add({ ...item, who: reviewer.name });
+  return next();
+}
+
+function tellDecision(sample, action, label) {
+  const decision = { action, new_label: run.classes[label] };
+  tell(`id ${sample.id}: ${SIGNS[action]} ${said(decision)}`);
+}
+
+/** The next sample that this reviewer has not decided. */
+function next() {
+  if (here.index < 0) return draw();
+  let index = here.index + 1;
+  while (index < queue.length && decidedByMe(queue.rows[index])) index++;
+  if (index < queue.length) return open(index);
+  draw();
+  list.draw();
+  return tell(tr("This is the end of the list."));
+}
+
+const decidedByMe = (row) => Boolean(decisions.of(row, queue.briefs.get(row)?.decision, run.classes)?.mine);
+
+function undo() {
+  const step = decisions.steps.pop() ?? (here.sample && mine(here.sample) ? { row: here.row, index: here.index } : null);
+  if (!step) return tell(tr("There is nothing to undo."));
+  decisions.note(step.row, "undo");
+  outbox.add({ row: step.row, action: "undo", who: reviewer.name });
+  tell(tr("undone"));
+  return queue.rows[step.index] === step.row ? open(step.index) : openRow(step.row);
+}
+
+function choose(place) {
+  const choices = here.sample ? choicesOf(here.sample, run.classes.length) : [];
+  if (place < choices.length) return decide("label", choices[place]);
+  return tell(tr("There is no class {n} here.", { n: place + 1 }));
+}
+
+function accept() {
+  if (here.sample && here.sample.proposed === null) return tell(tr("No other label is proposed for this sample: choose a class."));
+  return decide("label", here.sample?.proposed);
+}
+
+const ACTIONS = {
+  keep: () => decide("keep"), accept, drop: () => decide("drop"), unsure: () => decide("unsure"), undo, choice: choose,
+  skip: () => open(here.index + 1), back: () => (here.index > 0 ? open(here.index - 1) : tell(tr("This is the first one."))),
+  classes: () => dialogs.classes.open(), jump: () => dialogs.jump.open(), help: () => dialogs.help.open(), search: () => $("search").focus(),
+};
+
+function act(name, index) {
+  return ACTIONS[name](index);
+}
+
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target === $("search")) return $("card").focus();
+  const asked = isTaken(event) ? null : actionOf(event);
+  if (!asked) return undefined;
+  event.preventDefault();
+  return act(asked.name, asked.index);
+});
+
+// ---------------------------------------------------------------- the queue and the progress
+
+async function loadQueue() {
+  try {
+    if (!(await queue.load())) return;
+    list.say();
+    map?.drawQueue();
+    $("list").scrollTop = 0;
+    await queue.fetch(0, 30);
+    await open(0, { focus: false });
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function drawNews(progress) {
+  const text = JSON.stringify(progress);
+  if (text === seen) return false;
+  seen = text;
+  drawProgress(progress, () => filters.set({ ...NOTHING, decided: "conflict" }));
+  return true;
+}
+
+/** Look at what others decided meanwhile, and whether the server is still there. */
+async function look() {
+  if (document.hidden || outbox.waiting.length) return;
+  try {
+    const news = drawNews(await askJson("progress"));
+    outbox.state = "idle";
+    trouble();
+    if (news) await refresh();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function refresh() {
+  queue.forget();
+  samples.clear();
+  neighbours.clear();
+  list.draw();
+  if (here.row >= 0) await show(here.row, false);
+}
+
+// ---------------------------------------------------------------- beginning
+
+async function send(item) {
+  const { row, action, label, who } = item;
+  return (await ask("decisions", label === undefined ? { row, action } : { row, action, label }, who)).json();
+}
+
+function createOutbox() {
+  outbox = new Outbox(`datamap.review.${run.run_id}`, send, {
+    taken: ({ row }, { progress }) => {
+      samples.forget(row); // the server knows more of it now
+      drawNews(progress);
+    },
+    refused: ({ row }, error) => {
+      decisions.revert(row);
+      tell(error.message);
+      if (here.sample) draw();
+      list.draw();
+    },
+    changed: trouble,
+  });
+  for (const { row, action, label, who } of outbox.waiting) if (who === reviewer.name) decisions.note(row, action, label);
+}
+
+function beginHeader() {
+  const link = $("run");
+  link.textContent = run.run_name || run.run_id;
+  document.title = `${link.textContent} · ${tr("Review")}`;
+  if (/^https?:/.test(run.run_address ?? "")) Object.assign(link, { href: run.run_address, target: "_blank", rel: "noreferrer" });
+  $("reviewer").value = reviewer.name;
+  $("reviewer").addEventListener("change", () => {
+    reviewer.rename($("reviewer").value.trim() || run.reviewer);
+    $("reviewer").value = reviewer.name;
+    decisions.clear();
+    loadQueue();
+  });
+}
+
+async function jumpTo(id) {
+  openRow((await askJson(`find?id=${encodeURIComponent(id)}`)).row);
+}
+
+async function begin() {
+  translatePage();
+  reviewer.begin("");
+  run = await askJson("run");
+  reviewer.begin(run.reviewer);
+  createOutbox();
+  beginHeader();
+  beginActions(act);
+  list = createList(run, { open, current: () => here.index, failed });
+  filters = createFilters(run, loadQueue);
+  dialogs = { classes: createClassDialog(run.classes, (k) => decide("label", k)), jump: createJumpDialog(jumpTo), help: createHelp() };
+  await loadQueue();
+  outbox.flush();
+  look();
+  setInterval(look, LOOK);
+  map = await createMap({ open: openRow, enclose: (polygon) => polygon !== queue.filter.polygon && filters.apply({ polygon }) });
+  map.drawQueue();
+  map.ring(here.row);
+}
+
+begin().catch((error) => {
+  $("trouble").hidden = false;
+  $("trouble").textContent = error.status === 403 ? tr("This address is not the server's: open the one that it printed.") : error.message;
+});
+
+// For scripts and tests: what is shown.
+window.datamapReview = { here, queue, decisions, get outbox() { return outbox; }, get map() { return map; } };

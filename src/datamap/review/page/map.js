@@ -1,0 +1,104 @@
+// The queue on the data map: what it holds is coloured by score, the sample that is shown has a ring.
+
+import { $, add } from "../../maps/page_scripts/dom.js";
+import { createScatter } from "../../maps/page_scripts/scatter.js";
+import { queue } from "./queue.js";
+import { askBytes } from "./server.js";
+import { tr } from "./words.js";
+
+const SCORES = [0.25, 0.5, 0.75]; // where the colours change
+const COLORS = ["#8fa3bf", "#c9a54b", "#d9742b", "#a50026"];
+const MOST_CORNERS = 500; // of a lasso
+const REST = 400; // milliseconds after the last turn of the wheel
+
+/** What /api/map sends, as arrays. */
+export function parseMap(buffer) {
+  const n = new DataView(buffer).getUint32(4, true);
+  let at = 8;
+  const take = (Type) => {
+    const part = new Type(buffer.slice(at, at + n * Type.BYTES_PER_ELEMENT));
+    at += n * Type.BYTES_PER_ELEMENT;
+    return part;
+  };
+  return { x: take(Float32Array), y: take(Float32Array), score: take(Float32Array), region: take(Uint8Array), label: take(Uint16Array), proposed: take(Uint16Array) };
+}
+
+function limitsOf(values) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  const space = 0.025 * (high - low) || 0.01;
+  return [low - space, high + space];
+}
+
+/** Draw the map. `open(row)` shows a sample; `enclose(polygon)` filters the queue, null = no longer. */
+export async function createMap({ open, enclose }) {
+  const { x, y, score } = parseMap(await askBytes("map"));
+  const group = Uint8Array.from(score, (value) => SCORES.filter((border) => value >= border).length);
+  let hovered = -1, timer = 0, ringed = -1, drawn = null, isLasso = false;
+  const scatter = createScatter($("map"), {
+    onHover: (row) => { hovered = row; },
+    onSelect: (rows, polygon) => {
+      isLasso = true;
+      enclose(thinned(polygon));
+    },
+    onView: () => { // what is in view is reviewed, unless something is drawn around
+      clearTimeout(timer);
+      timer = setTimeout(() => isLasso || enclose(isZoomed(scatter.view) ? cornersOf(scatter.view) : null), REST);
+    },
+  });
+  scatter.set({ x, y, group, colors: COLORS, limits: { x: limitsOf(x), y: limitsOf(y) }, labels: { x: "label_var", y: "avg_probs" }, regions: [], visible: null, selected: null });
+  $("map").addEventListener("click", () => hovered >= 0 && open(hovered));
+  drawTools(scatter, enclose);
+
+  return {
+    /** Points outside of the queue are faint. */
+    drawQueue() {
+      if (drawn === queue.rows) return;
+      drawn = queue.rows;
+      isLasso &&= queue.filter.polygon !== null;
+      if (queue.length === x.length) return scatter.set({ selected: null });
+      const selected = new Uint8Array(x.length);
+      for (const row of queue.rows) selected[row] = 1;
+      scatter.set({ selected });
+    },
+    ring(row) {
+      if (row === ringed) return;
+      ringed = row;
+      scatter.highlight(row < 0 ? [] : [row]);
+    },
+    scatter,
+  };
+}
+
+const cornersOf = ({ x, y, width, height }) => [[x, y], [x + width, y], [x + width, y + height], [x, y + height]];
+
+const thinned = (polygon) => polygon.filter((_, k) => k % Math.ceil(polygon.length / MOST_CORNERS) === 0);
+
+/** Whether a part of the map is out of view. */
+function isZoomed({ x, y, width, height, limits }) {
+  const slack = 1e-6;
+  return x > limits.x[0] + slack || y > limits.y[0] + slack || x + width < limits.x[1] - slack || y + height < limits.y[1] - slack;
+}
+
+function drawTools(scatter, enclose) {
+  const tools = $("map-tools");
+  for (const mode of ["lasso", "box", "pan"]) {
+    const button = add(tools, "button", tr(mode));
+    button.type = "button";
+    button.ariaPressed = String(mode === scatter.mode);
+    button.addEventListener("click", () => {
+      scatter.setMode(mode);
+      for (const other of tools.querySelectorAll("[aria-pressed]")) other.ariaPressed = String(other === button);
+    });
+  }
+  const all = add(tools, "button", tr("all"));
+  all.type = "button";
+  all.addEventListener("click", () => {
+    scatter.showAll();
+    enclose(null);
+  });
+  $("map-note").textContent = tr("Colour: score. Draw around points to review them; the wheel zooms.");
+}

@@ -1,0 +1,50 @@
+// How far the review is, and what it says of the labels that nobody looked at.
+
+import { $, add } from "../../maps/page_scripts/dom.js";
+import { count, percent, tr } from "./words.js";
+
+/** Draw what /api/progress says. `showConflicts()` filters the queue. */
+export function drawProgress(progress, showConflicts) {
+  const goal = Math.max(1, progress.suggested || progress.samples);
+  const share = Math.min(1, progress.reviewed / goal);
+  $("bar").ariaValueNow = String(Math.round(100 * share));
+  $("bar-done").style.width = `${100 * share}%`;
+  $("tally").textContent = tr("{reviewed} of {goal} reviewed, {wrong} wrong", {
+    reviewed: count(progress.reviewed), goal: count(goal), wrong: count(progress.wrong),
+  });
+  drawFacts($("facts"), progress);
+  $("advice").textContent = progress.advice ?? "";
+  drawConflicts($("conflicts"), progress.conflicts, showConflicts);
+}
+
+function drawFacts(list, { precision, remaining, kappa, mine, reviewed, recalibrated }) {
+  list.replaceChildren();
+  const rangeOf = (low, high) => tr("({low} to {high})", { low, high });
+  const fact = (name, value, note = "") => {
+    add(list, "dt", tr(name));
+    const said = add(list, "dd", value);
+    if (note) said.append(" ");
+    if (note) add(said, "span", note, "muted range-of");
+  };
+  if (mine !== reviewed) fact("by me", count(mine));
+  if (precision) fact("wrong among reviewed", percent(precision.value), rangeOf(percent(precision.low), percent(precision.high)));
+  if (remaining) {
+    const [low, high, estimate] = [remaining.low, remaining.high, remaining.estimate].map((n) => count(Math.round(n)));
+    fact("still wrong, about", estimate, rangeOf(low, high));
+  }
+  if (kappa) {
+    fact("agreement, kappa", kappa.kappa === null ? "–" : kappa.kappa.toFixed(2),
+      `${tr("{a} and {b}, {both} samples", { a: kappa.reviewers[0], b: kappa.reviewers[1], both: count(kappa.both) })}`);
+  }
+  if (recalibrated) fact("ranking", tr("by your decisions"));
+  if (!list.childElementCount) fact("reviewed", count(reviewed));
+}
+
+function drawConflicts(box, conflicts, show) {
+  box.replaceChildren();
+  if (!conflicts.length) return;
+  const n = conflicts.length;
+  const button = add(box, "button", tr(n === 1 ? "reviewers disagree on 1 sample: show it" : "reviewers disagree on {n} samples: show them", { n: count(n) }));
+  button.type = "button";
+  button.addEventListener("click", show);
+}

@@ -1,0 +1,52 @@
+// The samples to review, in order: a snapshot of their rows; what they hold comes when it is needed.
+
+import { askBytes, askJson } from "./server.js";
+
+const MOST = 200; // rows per request
+
+export const NOTHING = { region: null, label: null, proposed: null, score: null, text: null, polygon: null, decided: null };
+
+export const queue = {
+  rows: new Uint32Array(0),
+  filter: { ...NOTHING, decided: "no" },
+  order: "score",
+  briefs: new Map(), // row → what the list shows of it
+  fresh: new Set(), // rows whose briefs are as the server has them
+  asked: new Set(),
+  version: 0, // of the newest snapshot asked for: an older one that comes later is dropped
+
+  /** Take a new snapshot; false where another one was asked for in the meantime. */
+  async load() {
+    const version = ++this.version;
+    const bytes = await askBytes("order", { filter: this.filter, order: this.order });
+    if (version !== this.version) return false;
+    this.rows = new Uint32Array(bytes);
+    return true;
+  },
+
+  get length() { return this.rows.length; },
+  indexOf(row) { return this.rows.indexOf(row); },
+  briefAt(index) { return this.briefs.get(this.rows[index]); },
+
+  /** Fetch what is not known of the samples from first to last (exclusive); true where that brought something. */
+  async fetch(first, last) {
+    const missing = [...this.rows.subarray(Math.max(0, first), last)].filter((row) => !this.fresh.has(row) && !this.asked.has(row));
+    if (!missing.length) return false;
+    missing.forEach((row) => this.asked.add(row));
+    try {
+      for (let k = 0; k < missing.length; k += MOST) {
+        const { rows } = await askJson("samples", { rows: missing.slice(k, k + MOST) });
+        for (const brief of rows) {
+          this.briefs.set(brief.row, brief);
+          this.fresh.add(brief.row);
+        }
+      }
+    } finally {
+      missing.forEach((row) => this.asked.delete(row));
+    }
+    return true;
+  },
+
+  /** Somebody decided something: ask again when samples are in sight. */
+  forget() { this.fresh.clear(); },
+};

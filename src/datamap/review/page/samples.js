@@ -1,0 +1,37 @@
+// All that is known of single samples, fetched before it is needed.
+
+import { askJson } from "./server.js";
+
+const KEPT = 60; // samples in memory
+
+/** A cache of /api/<path>/<row>: the newest `KEPT` answers. */
+function createCache(path) {
+  const promises = new Map(), values = new Map();
+  return {
+    /** The answer, where it is here. */
+    at: (row) => values.get(row),
+    /** A promise of the answer. */
+    get(row) {
+      if (!promises.has(row)) {
+        const promise = askJson(`${path}/${row}`).then((value) => {
+          if (promises.get(row) === promise) values.set(row, value);
+          return value;
+        });
+        promise.catch(() => promises.get(row) === promise && promises.delete(row)); // the next one asks again
+        promises.set(row, promise);
+        for (const [old] of promises) if (promises.size > KEPT) { promises.delete(old); values.delete(old); }
+      }
+      return promises.get(row);
+    },
+    forget(row) { promises.delete(row); values.delete(row); },
+    clear() { promises.clear(); values.clear(); },
+  };
+}
+
+export const samples = createCache("sample");
+export const neighbours = createCache("neighbours");
+
+/** Ask for samples that may be shown next. */
+export function prefetch(rows) {
+  for (const row of rows) for (const cache of [samples, neighbours]) cache.get(row).catch(() => {}); // it is asked again when shown
+}
