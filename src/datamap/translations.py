@@ -165,6 +165,7 @@ ZH = {
     "Colour: score. Draw around points to review them; the wheel zooms.": (
         "颜色表示分数。圈选点即可只审核这些样本；滚轮缩放。"
     ),
+    "map of the samples": "样本的数据地图",
     "Another class": "其他类别",
     "classes": "类别",
     "search classes": "搜索类别",

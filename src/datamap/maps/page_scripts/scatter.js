@@ -22,8 +22,9 @@ const FAINT = { color: rgb("#c8c8c8"), alpha: 0.35 }; // what is not selected, w
  *
  * `onHover(row, px, py)`: the point under the pointer, −1 where there is none, and the pointer's place in the element.
  * `onSelect(rows, polygon)`: Uint32Array of the points enclosed by a box or lasso, and its corners on the map.
+ * `onView()`: `view` shows another part of the map now.
  */
-export function createScatter(element, { onHover = () => {}, onSelect = () => {} } = {}) {
+export function createScatter(element, { onHover = () => {}, onSelect = () => {}, onView = () => {} } = {}) {
   const picture = canvas(element), front = canvas(element);
   const data = {
     x: new Float32Array(0), y: new Float32Array(0), group: new Uint8Array(0), colors: [], visible: null, selected: null,
@@ -63,6 +64,11 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
   function drawLater() {
     cancelAnimationFrame(state.waiting);
     state.waiting = requestAnimationFrame(draw);
+  }
+
+  function moved() {
+    drawLater();
+    onView();
   }
 
   function drawFront() {
@@ -106,9 +112,9 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     mode: () => state.mode,
     hover: (px, py) => onHover(nearest(px, py), px, py),
     leave: () => onHover(-1, 0, 0),
-    pan: (dx, dy) => { view.pan(dx, dy); drawLater(); },
-    zoom: (px, py, factor) => { view.zoom(px, py, factor); drawLater(); },
-    showAll: () => { view.showAll(); drawLater(); },
+    pan: (dx, dy) => { view.pan(dx, dy); moved(); },
+    zoom: (px, py, factor) => { view.zoom(px, py, factor); moved(); },
+    showAll: () => { view.showAll(); moved(); },
     trace: (path) => { state.path = path; drawFront(); },
     enclose: select,
   });

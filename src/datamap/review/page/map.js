@@ -50,6 +50,7 @@ export async function createMap({ open, enclose }) {
     },
   });
   scatter.set({ x, y, group, colors: COLORS, limits: { x: limitsOf(x), y: limitsOf(y) }, labels: { x: "label_var", y: "avg_probs" }, regions: [], visible: null, selected: null });
+  Object.assign($("map").lastElementChild, { role: "img", ariaLabel: tr("map of the samples") });
   $("map").addEventListener("click", () => hovered >= 0 && open(hovered));
   drawTools(scatter, enclose);
 

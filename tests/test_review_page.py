@@ -1,0 +1,182 @@
+"""The review page's arithmetic in a real Chromium: differences, keys, long lists, decisions on their way. The page: e2e."""
+
+import contextlib
+
+import pytest
+
+import chromium
+from datamap import pages
+from datamap.review import page as review_page
+
+PURE = ("diff", "keys", "sight", "choices", "outbox")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert chromium.PATH, "these tests need a Chromium; make test installs one"
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
+        yield started
+        started.close()
+
+
+@contextlib.contextmanager
+def opened(browser):
+    """A page with the modules that need no other page."""
+    with contextlib.closing(browser.new_context()) as context:
+        found = context.new_page()
+        found.route(
+            "http://localhost/", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html")
+        )
+        found.goto("http://localhost/")
+        found.add_script_tag(content=pages.bundled(review_page.PAGE / f"{name}.js" for name in PURE))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def scripts(browser):
+    with opened(browser) as page:
+        yield page
+
+
+@pytest.fixture
+def fresh(browser):
+    with opened(browser) as page:
+        yield page
+
+
+def marked(scripts, a, b):
+    """Both texts, what differs in [brackets]."""
+    both = scripts.evaluate("([a, b]) => difference(a, b)", [a, b])
+    assert ["".join(run["text"] for run in runs) for runs in both] == [a, b]
+    return ["".join(run["text"] if run["same"] else f"[{run['text']}]" for run in runs) for runs in both]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("怎么换手机壳", "怎么买手机壳", ["怎么[换]手机壳", "怎么[买]手机壳"]),
+        ("北京天气怎么样", "今天北京天气好吗", ["北京天气[怎么样]", "[今天]北京天气[好吗]"]),
+        ("the cat sat down", "the dog sat down", ["the [cat] sat down", "the [dog] sat down"]),
+        ("the big cat sat", "the old dog sat", ["the [big cat] sat", "the [old dog] sat"]),
+        ("iPhone13 多少钱", "iPhone14 多少钱", ["[iPhone13] 多少钱", "[iPhone14] 多少钱"]),
+        ("same", "same", ["same", "same"]),
+        ("", "all new", ["", "all new"]),
+        ("nothing in common", "完全不同的两句话", ["nothing in common", "完全不同的两句话"]),
+        ("ok 👍🏽 now", "ok 👍🏿 now", ["ok [👍🏽] now", "ok [👍🏿] now"]),
+        ("سلام دنیا", "سلام جهان", ["سلام [دنیا]", "سلام [جهان]"]),
+    ],
+)  # fmt: skip
+def test_what_two_texts_differ_in_is_marked(scripts, a, b, expected):
+    assert marked(scripts, a, b) == expected
+
+
+def test_long_texts_are_compared_in_no_time(scripts):
+    a, b = (
+        "".join(chr(0x4E00 + n % 5000) for n in range(60_000)),
+        "".join(chr(0x4E00 + n % 4999) for n in range(60_000)),
+    )
+    took = scripts.evaluate(
+        "([a, b]) => { const t = performance.now(); difference(a, b); return performance.now() - t; }", [a, b]
+    )
+    assert took < 500
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"key": "k", "code": "KeyK"}, {"name": "keep", "index": -1}),
+        ({"key": "K", "code": "KeyK"}, {"name": "keep", "index": -1}),
+        ({"key": "Process", "code": "KeyK"}, {"name": "keep", "index": -1}),  # a Chinese input method is on
+        ({"key": "л", "code": "KeyK"}, {"name": "keep", "index": -1}),
+        ({"key": "Enter", "code": "Enter"}, {"name": "accept", "index": -1}),
+        ({"key": "3", "code": "Digit3"}, {"name": "choice", "index": 2}),
+        ({"key": "/", "code": "Slash"}, {"name": "classes", "index": -1}),
+        ({"key": "?", "code": "Slash"}, {"name": "help", "index": -1}),
+        ({"key": "k", "code": "KeyK", "ctrlKey": True}, None),
+        ({"key": "k", "code": "KeyK", "repeat": True}, None),  # held down: one decision
+        ({"key": "ArrowRight", "code": "ArrowRight", "repeat": True}, {"name": "skip", "index": -1}),
+        ({"key": "0", "code": "Digit0"}, None),
+        ({"key": "toString", "code": ""}, None),
+        ({"key": "F5", "code": "F5"}, None),
+    ],
+)  # fmt: skip
+def test_a_key_is_one_action(scripts, event, expected):
+    assert scripts.evaluate("(event) => actionOf(event)", event) == expected
+
+
+@pytest.mark.parametrize("total", [1, 10, 1_000, 258_000, 1_000_000, 20_000_000])
+def test_every_row_of_a_list_can_be_scrolled_to(scripts, total):
+    found = scripts.evaluate(
+        """(total) => [0, 1, total >> 1, total - 2, total - 1].filter((k) => k >= 0 && k < total).map((index) => {
+          const scroll = scrolledTo(index, 0, 600, total, 58), { first, last, top } = inSight(scroll, 600, total, 58);
+          const y = top + (index - first) * 58 - scroll;
+          return { index, first, last, y, scroll };
+        })""",
+        total,
+    )
+    for row in found:
+        assert row["first"] <= row["index"] < row["last"] <= total
+        assert -1 <= row["y"] <= 600 - 58 + 1 or total * 58 < 600
+        assert row["scroll"] <= 15_000_000
+
+
+def test_of_many_classes_the_keys_are_those_that_a_model_said(scripts):
+    sample = {"label": 3, "proposed": 7, "history": {"predicted": [7, 9, 12, None, 12, 3]}}
+    assert scripts.evaluate("(s) => choicesOf(s, 150)", sample) == [12, 9]
+    assert scripts.evaluate("(s) => choicesOf(s, 4)", sample) == [0, 1, 2, 3]
+    assert scripts.evaluate("() => choicesOf({label: 0, proposed: null, history: null}, 10)") == []
+
+
+def test_classes_are_found_by_a_part_of_their_name(scripts):
+    names = ["set alarm", "Alarm off", "play", "查询天气"]
+    assert scripts.evaluate("(c) => classesLike('alarm', c)", names) == [1, 0]
+    assert scripts.evaluate("(c) => classesLike('天气', c)", names) == [3]
+    assert scripts.evaluate("(c) => classesLike(' ', c)", names) == [0, 1, 2, 3]
+
+
+OUTBOX = """() => {
+  window.log = []; window.away = true;
+  const send = async ({ n }) => {
+    await new Promise((done) => setTimeout(done, n % 2 ? 15 : 1));
+    if (away) throw new TypeError("nobody answers");
+    if (n === 3) throw new Refusal(400, "no such class");
+    if (!log.includes(n)) log.push(n);
+    return n;
+  };
+  window.taken = []; window.refused = [];
+  const told = { taken: ({ n }) => taken.push(n), refused: ({ n }) => refused.push(n), changed() {} };
+  window.box = new Outbox("test", send, told);
+}"""
+
+
+def test_decisions_are_sent_in_the_order_of_their_keys(fresh):
+    fresh.evaluate(OUTBOX)
+    fresh.evaluate("() => { for (let n = 0; n < 6; n++) box.add({ n }); }")
+    fresh.wait_for_function("box.state === 'lost'")
+    assert fresh.evaluate("[log.length, box.waiting.length]") == [0, 6]
+    fresh.evaluate("away = false")
+    fresh.wait_for_function("!box.waiting.length")
+    assert fresh.evaluate("[taken, refused, box.state]") == [[0, 1, 2, 4, 5], [3], "idle"]
+
+
+def test_decisions_outlive_their_tab(fresh):
+    fresh.evaluate(OUTBOX)
+    fresh.evaluate("() => { box.add({ n: 1 }); box.add({ n: 2 }); }")
+    fresh.wait_for_function("box.state === 'lost'")
+    fresh.reload()
+    fresh.add_script_tag(content=pages.bundled(review_page.PAGE / f"{name}.js" for name in PURE))
+    fresh.evaluate(OUTBOX)
+    fresh.evaluate("() => { away = false; box.flush(); }")
+    fresh.wait_for_function("!box.waiting.length")
+    assert fresh.evaluate("taken") == [1, 2]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_is_one_file_that_runs_no_other_script(lang):
+    content = review_page.page(lang).decode()
+    assert content.count("<script") == 2 and "unsafe" not in content
+    assert " src=" not in content and "http://" not in content.replace("http://www.w3.org/2000/svg", "")
+    assert ("保留给定标签" in content) == (lang == "zh")
