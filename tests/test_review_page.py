@@ -1,4 +1,4 @@
-"""The review page's arithmetic in a real Chromium: differences, keys, long lists, decisions on their way. The page: e2e."""
+"""The arithmetic of the review page in a real Chromium: differences, keys, long lists, decisions on their way."""
 
 import contextlib
 
