@@ -281,7 +281,7 @@ def test_corrections_by_hand_from_a_file_and_from_a_run(noisy_run, client, comma
         ((), "keep is missing: choose clean, relabelled, corrected"),
         (("keep=forgettable", "share=0.1"), "share: keep=forgettable does not use it (only clean, relabelled, "),
         (("keep=clean", "share=0.1", "threshold=0.5"), "share and threshold: give one of them"),
-        (("keep=corrected",), "keep=corrected needs corrections=<an edited diagnosis.tsv>"),
+        (("keep=corrected",), "has no decisions of a review (review/decisions.jsonl); make some: "),
         (("keep=corrected", "corrections=nowhere.tsv"), "corrections=nowhere.tsv: no such file"),
         (("keep=clean", "share=1", "drop_classes=true"), "the rule leaves no sample; a classifier needs two classes"),
         (("keep=corrected", "corrections=runs:/latest/x.tsv"), "runs:/latest/x.tsv: no run of"),

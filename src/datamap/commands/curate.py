@@ -2,7 +2,8 @@
 
 datamap curate run_id=latest keep=clean                   drop as many as diagnose estimates to be wrong
 datamap curate run_id=latest keep=relabelled share=0.05   relabel the likeliest 5 %
-datamap curate run_id=latest keep=corrected corrections=diagnosis.tsv
+datamap curate run_id=latest keep=corrected               apply what reviewers decided (datamap review)
+datamap curate run_id=latest keep=corrected corrections=diagnosis.tsv   apply an edited diagnosis.tsv
 """
 
 import tempfile
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from datamap import schema
+from datamap.commands import corrections
 from datamap.commands.config import CurateConfig, yaml
 from datamap.commands.diagnose import diagnose_run
 from datamap.commands.inputs import summary_of
@@ -26,7 +28,7 @@ from datamap.signals import align
 from datamap.summaries import tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import PARENT_TAG, Run
-from datamap.tracking.store import Store, opened, resolved
+from datamap.tracking.store import Store, resolved
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 BY_SCORE = ("clean", "relabelled")
@@ -36,6 +38,7 @@ CARRIED = ("model", "seed", "trainer", "signals", "log_text", "plot.live")
 NOT_CARRIED = "model.trust_pickle"  # whom its reader trusts is not for a run to say
 HALF = 0.5  # of a class, at least, stays where only the estimate says how many samples go
 FROM_TAG = "datamap.curated_from"
+REVIEWED_TAG = "datamap.reviewed_by"
 
 
 def run(config: CurateConfig, overrides: list[str]) -> None:
@@ -63,7 +66,13 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
             "train without log_text=false, import with texts=, record with samples="
         )
     samples = _samples(source, config, score)
-    choice = _sparing(samples, _choice(source, samples, config), config)
+    lineage: dict[str, object] = {}
+    if config.keep == "corrected":
+        labels, lineage = corrections.of_run(source, samples, config)
+        choice = curation.corrected(samples, labels)
+    else:
+        rule = curation.RULES[config.keep]
+        choice = _sparing(samples, rule(samples, _count(source, samples, config)), config)
     if config.balance:
         choice = curation.balanced(choice)
     choice, gone = _without_lone(samples, choice)
@@ -81,7 +90,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
             f"{schema.CURATED_FILE}: {counts['samples']:,} of {counts['samples_before']:,} samples, "
             f"{counts['relabelled']:,} relabelled, digest {curated.digest}"
         )
-        return _log(store, source, config, file, curated, counts, gone)
+        return _log(store, source, config, file, curated, counts, gone, lineage)
 
 
 def _check(config):
@@ -91,13 +100,11 @@ def _check(config):
             raise ConfigError(f"{key}: keep={config.keep} does not use it (only {', '.join(rules)})")
     if config.share is not None and config.threshold is not None:
         raise ConfigError("share and threshold: give one of them")
-    if config.keep == "corrected" and not config.corrections:
-        raise ConfigError("keep=corrected needs corrections=<an edited diagnosis.tsv>")
 
 
 def _sparing(samples, choice, config):
     """The choice without the loss of a class, and by estimate alone of no more than half of one; says so."""
-    if config.drop_classes or config.keep == "corrected":
+    if config.drop_classes:
         return choice
     by_score = config.keep in BY_SCORE
     order = -samples["place"].to_numpy(float) if by_score else choice.order
@@ -169,21 +176,6 @@ def _check_diagnosis(source, score):
         say(f"note: the summary is newer than the diagnosis; renew it: {renew} score={own}")
 
 
-def _choice(source, samples, config):
-    if config.keep == "corrected":
-        with opened(config.corrections, config.tracking.uri) as file:
-            if not file.is_file():
-                raise ConfigError(f"corrections={config.corrections}: no such file (looked in {Path.cwd()})")
-            content = file.read_bytes()
-        # A model can know more classes than are named or given.
-        names = dict.fromkeys([*source.class_names(), *samples["label"], *samples["proposed"]])
-        names.pop("", None)
-        edited = spreadsheet.read(content, config.corrections, ("id", "label"))
-        labels = curation.corrections(edited, config.corrections, samples["id"], list(names))
-        return curation.corrected(samples, labels)
-    return curation.RULES[config.keep](samples, _count(source, samples, config))
-
-
 def _count(source, samples, config):
     """How many samples the rule drops, relabels or keeps."""
     if config.threshold is not None:
@@ -227,18 +219,20 @@ def _counts(samples, choice):
     }
 
 
-def _log(store, source, config, file, curated, counts, gone):
+def _log(store, source, config, file, curated, counts, gone, lineage):
     """A new run below the source, with the file and what it is made from and by which rule; returns it."""
     name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
     rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
     with store.new_run(name, config.tracking.tags) as run:
         address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
         command = _command(source, config, address, curated, gone)
-        run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id})
+        reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
+        run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
         run.log_params(
             {
                 "source_run": source.run_id,
                 **{key: value for key, value in rule.items() if value is not None and value is not False},
+                **lineage,
             }
         )
         run.log_config("curate", yaml(config))

@@ -89,3 +89,34 @@ def of_files(contents: Iterable[tuple[str, bytes]]) -> tuple[list[Decision], int
         found += decisions
         torn += bad
     return found, torn
+
+
+class Outcome(NamedTuple):
+    """What all decisions come to.
+
+    `labels` is {id: class name, or None where the sample shall go} of the samples that somebody is sure of and nobody
+    sees otherwise; `unsure` and `conflicts` are the ids of the others, `reviewers` everybody whose word counts, and
+    `samples` is of how many samples there is a word.
+    """
+
+    labels: dict[str, str | None]
+    unsure: list[str]
+    conflicts: list[str]
+    reviewers: list[str]
+    samples: int
+
+
+def outcome(decisions: Iterable[Decision]) -> Outcome:
+    """What decisions of all reviewers, in any order, come to."""
+    by_id: dict[str, list[Decision]] = {}
+    for one in decisions:
+        by_id.setdefault(one.id, []).append(one)
+    of_ids = {key: of for key, some in by_id.items() if (of := counting(some))}
+    sure = {key: [one.new_label for one in of.values() if one.is_sure] for key, of in of_ids.items()}
+    return Outcome(
+        {key: said[0] for key, said in sure.items() if len(set(said)) == 1},
+        [key for key, said in sure.items() if not said],
+        [key for key, said in sure.items() if len(set(said)) > 1],
+        sorted({who for of in of_ids.values() for who in of}),
+        len(of_ids),
+    )

@@ -27,6 +27,7 @@ class Journal:
 
     def __init__(self, ids: pa.Array) -> None:
         self.ids = ids
+        self.rows: dict[str, int] = {}  # of the ids that were looked up; among a million that takes a moment
         self.version = 0
         self.unknown = 0  # decisions on samples that the run does not have
         self.all: dict[int, list[Decision]] = {}  # row → all, in the order in which they were taken in
@@ -36,14 +37,19 @@ class Journal:
     def add(self, decisions: Iterable[Decision]) -> None:
         """Take decisions in; of one reviewer and sample the newest counts, and after an undo none."""
         decisions = list(decisions)
-        rows = align.rows([one.id for one in decisions], self.ids) if decisions else ()
-        for row, one in zip(map(int, rows), decisions, strict=True):
+        self._find([one.id for one in decisions if one.id not in self.rows])
+        for one in decisions:
+            row = self.rows[one.id]
             if row < 0:
                 self.unknown += 1
                 continue
             self.all.setdefault(row, []).append(one)
             self._count(row)
             self.version += 1
+
+    def _find(self, ids):
+        if ids:
+            self.rows |= dict(zip(ids, align.rows(ids, self.ids).tolist(), strict=True))
 
     def _count(self, row):
         of = counting(self.all[row])

@@ -19,7 +19,7 @@ class Neighbours:
     """An index of N samples' texts; `of` gives None until `build` is through."""
 
     def __init__(self) -> None:
-        self._texts: list[pa.ChunkedArray] = []
+        self._texts: list[pa.ChunkedArray] | None = None
         self._index: Any = None  # sparse (n-grams, N): each sample a column of length 1
         self._weights: Any = None  # of the n-grams: their inverse document frequency, 0 where too common
 
@@ -40,9 +40,9 @@ class Neighbours:
         self._weights = weights
 
     def of(self, row: int) -> list[tuple[int, float]] | None:
-        """[(row, cosine)] of the most similar others, falling; None while there is no index."""
+        """[(row, cosine)] of the most similar others, falling; [] without texts, None while there is no index."""
         if self._index is None:
-            return None
+            return None if self._texts is None or self._texts else []
         similar = (self._strongest([row], self._weights) @ self._index).tocsr()
         others = similar.indices != row
         rows, values = similar.indices[others], similar.data[others]
@@ -57,7 +57,7 @@ class Neighbours:
             analyzer="char_wb", ngram_range=LENGTHS, n_features=FEATURES, alternate_sign=False, norm=None,
             dtype=np.float32,
         )  # fmt: skip
-        taken = [column.take(pa.array(rows)).to_pylist() for column in self._texts]
+        taken = [column.take(pa.array(rows)).to_pylist() for column in self._texts or []]
         found = hashing.transform(
             ["\n".join(text[:LONGEST] for text in of) for of in zip(*taken, strict=True)]
         )

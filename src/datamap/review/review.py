@@ -158,6 +158,7 @@ class Review:
                 None if new is None else names[new], who, when, round(float(self.ranking.scores[row]), 4),
             )  # fmt: skip
             self.storage.append(one)
+            self.journal.rows[one.id] = row
             progress = self.progress(who)
             mine = self.journal.of.get(row, {}).get(who)
             return {"decision": mine and self._told(row, mine), "progress": progress}

@@ -1,5 +1,6 @@
 """Where decisions are kept: in the run, at once, appended and never rewritten."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -59,17 +60,24 @@ class Appended:
         """Decisions that were written since the last call, by this server or another."""
         found: list[Decision] = []
         for path in sorted(self.folder.glob("decisions*.jsonl")):
-            start = self.read.get(path, 0)
-            if path.stat().st_size > start:
-                with path.open("rb") as file:
-                    file.seek(start)
-                    content = file.read()
-                content = content[: content.rfind(b"\n") + 1]  # another server may be writing a line
-                self.read[path] = start + len(content)
-                decisions, bad = parse(content)
-                found += decisions
-                self.torn += bad
+            with raised_as(TrackingError, path):
+                content = self._unread(path)
+            decisions, bad = parse(content)
+            found += decisions
+            self.torn += bad
         return found
+
+    def _unread(self, path: Path) -> bytes:
+        """The whole lines of a file that were not taken in yet; another server may be writing the next one."""
+        start = self.read.get(path, 0)
+        if path.stat().st_size <= start:
+            return b""
+        with path.open("rb") as file:
+            file.seek(start)
+            content = file.read()
+        content = content[: content.rfind(b"\n") + 1]
+        self.read[path] = start + len(content)
+        return content
 
 
 class Logged:
@@ -98,15 +106,20 @@ class Logged:
         """Decisions that were made since the last call; those of other sessions some seconds later."""
         found, self.unread = self.unread, []
         if time.monotonic() >= self.next:
-            for path in filter(is_of_decisions, self.run.files(schema.REVIEW_DIR)):
-                if path != self.path:
-                    content = self.reader.read(path)
-                    decisions, bad = parse(content[self.read.get(path, 0) :])
-                    self.read[path] = len(content)
-                    found += decisions
-                    self.torn += bad
             self.next = time.monotonic() + EVERY
+            with contextlib.suppress(TrackingError):  # what the reviewer decides counts all the same
+                for path in filter(is_of_decisions, self.run.files(schema.REVIEW_DIR)):
+                    if path != self.path:
+                        found += self._others(path)
         return found
+
+    def _others(self, path: str) -> list[Decision]:
+        """What another session decided since."""
+        content = self.reader.read(path)
+        decisions, bad = parse(content[self.read.get(path, 0) :])
+        self.read[path] = len(content)
+        self.torn += bad
+        return decisions
 
 
 class Reader(Protocol):

@@ -1,0 +1,111 @@
+"""Runs under review that the tests make by hand, and how they talk to the server of `datamap review`."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+
+from conftest import ROOT
+from datamap import schema
+from datamap.signals import compute, shards
+from datamap.summaries import tsv
+
+WRONG = 7  # every seventh label is wrong
+
+
+def made_run(samples=40, classes=3, texts=True, uri=None, word=None):
+    """Id of a run of two observations: a model that contradicts every seventh label; `word` begins each text."""
+    from datamap.tracking.store import Store
+
+    truth = np.arange(samples) % classes
+    given = np.where(np.arange(samples) % WRONG == 3, (truth + 1) % classes, truth)
+    probs = np.full((samples, classes), 0.2 / classes)
+    probs[np.arange(samples), truth] += 0.8
+    ids = [f"s{n}" for n in range(samples)]
+    table = compute.signal_table(ids, given, probs=probs)
+    with Store(uri, create=True).new_run("hand-made") as run:
+        for number in (1, 2):
+            for shard, content in shards.encoded(table, "epoch", number, 100):
+                run.log_bytes(content, shard.path)
+            run.log_metrics({schema.COMMIT_METRIC: samples}, number)
+        run.log_labels([f"class {k}" for k in range(classes)])
+        if texts:
+            said = [f"{word or ''}question {chr(0x4E00 + 31 * k)} number {n}" for n, k in enumerate(truth)]
+            frame = pd.DataFrame({"id": ids, "text_a": said, "label": given})
+            run.log_bytes(b"".join(tsv.lines(frame)), schema.SAMPLES_FILE)
+    return run.run_id
+
+
+class Server:
+    """A `datamap review` in a process of its own."""
+
+    def __init__(self, process):
+        self.process, self.lines = process, []
+        for line in process.stdout:
+            self.lines.append(line)
+            found = re.search(r"(http://[^/]+)/\?token=(\S+)", line)
+            if found:
+                break
+        assert found, "".join(self.lines)
+        self.base, self.token = found.groups()
+
+    def __call__(self, path, body=None, who="", **headers):
+        """(status, answer) of a request; a body is posted, as JSON unless it is bytes."""
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"X-Token": self.token, "X-Reviewer": quote(who)} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        request = urllib.request.Request(self.base + path, content, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                status, content = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, content = error.code, error.read()
+        return status, json.loads(content) if content[:1] in b"{[" else content
+
+    def decide(self, row, action, label=None, who=""):
+        """The answer to a decision that must be taken."""
+        status, answer = self("/api/decisions", {"row": row, "action": action, "label": label}, who)
+        assert status == 200, answer
+        return answer
+
+    def end(self, number=signal.SIGINT):
+        """End it; what it printed after its address."""
+        self.process.send_signal(number)
+        rest = self.process.stdout.read()
+        self.process.wait(60)
+        return rest
+
+
+@contextlib.contextmanager
+def serving(run_id, *options, **environment):
+    """A `Server` of a run's review, which ends with the block."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "src/review.py"), f"run_id={run_id}", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
+    try:
+        yield Server(process)
+    finally:
+        process.kill()
+        process.wait(60)
+        process.stdout.close()
+
+
+def until(condition, seconds=30):
+    """What a condition gives once it gives something."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return found
