@@ -32,7 +32,7 @@ def expected_summary(client, run, count):
     found = [shard for shard in map(schema.parse_shard, paths) if shard and shard.number <= count]
     whole, _ = shards.complete_observations(found, dict.fromkeys(range(1, count + 1)))
     parts = list(reduction.in_process(artifacts, shards.groups(whole), reduction.Options()))
-    return parts[0].header + b"".join(part.text for part in parts)
+    return parts[0].header + b"".join(text for part in parts for text in part.lines)
 
 
 def truncated(content, other, generator):

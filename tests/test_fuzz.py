@@ -203,12 +203,12 @@ def test_shards(format, data):
         part = reduction.reduce(
             artifacts, observed, reduction.Options(allow_missing=data.draw(st.booleans()))
         )
-        summary = tsv.read(part.header + part.text)
+        summary = tsv.read(b"".join([part.header, *part.lines]))
         class_probs.read(artifacts, observed, True)
         trajectories.read(artifacts, observed, summary["id"].tolist())
     except DataMapError:
         return
-    assert len(summary) == len(part.ids)
+    assert len(summary) == len(part.keys)
 
 
 @fuzzed
@@ -282,7 +282,7 @@ def test_imports(kind, data):
         for path, content in shards.files(table, unit, number, 2):
             artifacts[path] = content
         observed[number] = [s for s in map(schema.parse_shard, artifacts) if s and s.number == number]
-    assert len(reduction.reduce(artifacts, observed, reduction.Options()).ids) == found[0][2].num_rows
+    assert len(reduction.reduce(artifacts, observed, reduction.Options()).keys) == found[0][2].num_rows
 
 
 # ---------------------------------------------------------------------- files of a run
@@ -300,7 +300,7 @@ DIAGNOSIS = pd.DataFrame(
 
 
 @fuzzed
-@given(files(PART.header + PART.text))
+@given(files(b"".join([PART.header, *PART.lines])))
 def test_summary(content):
     try:
         summary = tsv.read(content)

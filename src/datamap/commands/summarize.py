@@ -48,18 +48,15 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         log_summary(run, file, observed, config.allow_missing)
     headlines = {"observations": len(observed), **totals.headlines}
     metrics = {f"summary/{name}": float(value) for name, value in headlines.items()}
-    dirty = totals.s_label == schema.DIRTY
-    if 0 < dirty.sum() < len(dirty):
-        from sklearn.metrics import roc_auc_score
-
-        metrics["summary/auroc_dirty"] = float(roc_auc_score(dirty, 1 - totals.avg_probs))
+    if totals.auroc_dirty is not None:
+        metrics["summary/auroc_dirty"] = totals.auroc_dirty
     found = memorised.of_run(run)
     metrics |= memorised.metrics(found)
     # Not at the last observation used: MLflow calls the value of the largest step the latest.
     run.log_metrics(metrics, max(committed))
-    run.describe(descriptions.of_run(len(dirty), run.metrics()))
+    run.describe(descriptions.of_run(totals.samples, run.metrics()))
     say(
-        f"{schema.SUMMARY_FILE}: {counted(len(dirty), 'sample')} over {counted(len(observed), 'observation')}"
+        f"{schema.SUMMARY_FILE}: {counted(totals.samples, 'sample')} over {counted(len(observed), 'observation')}"
     )
     if "summary/auroc_dirty" in metrics:
         say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")

@@ -1,7 +1,8 @@
 """The records of several observations, lined up by sample as arrays."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -49,24 +50,43 @@ class Observations:
         for number, table in tables:
             numbers.append(number)
             records.append(_Records.of(table, number))
+            del table  # or it would be held while the next one is read
             _refuse_other_ids(records[-1], records[0])
+            records[-1].share(records[0])
         ids = _all_ids([r.ids for r in records]) if allow_missing else records[0].ids
+        refuse_repeated(ids, f"observation {numbers[0]}")
         rows = [_rows(r, ids, allow_missing) for r in records]
         present = (
             None if all(row is None for row in rows) else np.stack([_is_present(row, ids) for row in rows])
         )
         keys = [key for key in records[0].columns if all(key in r.columns for r in records)]
-        stacked = {key: _stack(records, rows, key) for key in keys}
+        labels, kinds = (_constant(records, rows, present, ids, key) for key in ("label", "noisy_label"))
+        stacked = {key: _stack(records, rows, key) for key in keys if key not in ("label", "noisy_label")}
         return cls(
             numbers=tuple(numbers),
             ids=ids,
-            labels=_constant(stacked.pop("label"), present, ids, "label"),
-            noisy_labels=_constant(stacked.pop("noisy_label"), present, ids, "noisy_label"),
+            labels=labels,
+            noisy_labels=kinds,
             correct=stacked.pop("correct"),
             label_probs=stacked.pop("label_probs"),
             further=stacked,
             present=present,
         )
+
+    def slices(self, most: int) -> Iterator["Observations"]:
+        """Views of at most `most` samples each, about as many in each; all at once where some are missing."""
+        count = 1 if self.present is not None else -(-len(self.ids) // most)
+        bounds = np.linspace(0, len(self.ids), count + 1).astype(int)
+        for low, high in pairwise(bounds):
+            yield replace(
+                self,
+                ids=self.ids[low:high],
+                labels=self.labels[low:high],
+                noisy_labels=self.noisy_labels[low:high],
+                correct=self.correct[:, low:high],
+                label_probs=self.label_probs[:, low:high],
+                further={key: values[:, low:high] for key, values in self.further.items()},
+            )
 
     def take(self, samples: np.ndarray, rows: np.ndarray) -> "Observations":
         """Some samples, each with its own `rows` (int array (T', samples)) of observations."""
@@ -85,7 +105,7 @@ class Observations:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Records:
     """One observation as arrays: `columns` are (samples,) each, probabilities already reduced."""
 
@@ -103,6 +123,14 @@ class _Records:
             derived = _derived(table["probs"], columns["label"], number)
             columns |= {name: values for name, values in derived.items() if name not in columns}
         return cls(number, table["id"].combine_chunks(), columns)
+
+    def share(self, first: "_Records") -> None:
+        """Hold what is as in the first observation only once: ids and labels, as a rule."""
+        if self.ids.equals(first.ids):
+            self.ids = first.ids
+        for key in ("label", "noisy_label"):
+            if np.array_equal(self.columns[key], first.columns[key]):
+                self.columns[key] = first.columns[key]
 
 
 DTYPES: dict[str, type] = {"label": np.int64, "noisy_label": np.int64, "correct": bool}
@@ -138,12 +166,10 @@ def _all_ids(parts: list[pa.Array]) -> pa.Array:
 
 def _rows(records: _Records, ids: pa.Array, allow_missing: bool) -> np.ndarray | None:
     """Row of each id in the records, −1 where it has none; None when they are the same, in order."""
-    where = f"observation {records.number}"
-    if records.ids is not ids and records.ids.equals(ids):
-        return None
-    refuse_repeated(records.ids, where)
     if records.ids.equals(ids):
         return None
+    where = f"observation {records.number}"
+    refuse_repeated(records.ids, where)
     rows = align.rows(ids, records.ids)
     if not allow_missing:
         _refuse_missing(align.missing(ids, rows), where, "lacks sample")
@@ -175,8 +201,18 @@ def _stack(records: list[_Records], rows: list[np.ndarray | None], key: str) -> 
     return np.stack(columns)
 
 
-def _constant(values: np.ndarray, present: np.ndarray | None, ids: pa.Array, key: str) -> np.ndarray:
+def _constant(
+    records: list[_Records],
+    rows: list[np.ndarray | None],
+    present: np.ndarray | None,
+    ids: pa.Array,
+    key: str,
+) -> np.ndarray:
     """The one value that each sample has in all its observations."""
+    shared = records[0].columns[key]
+    if present is None and all(r.columns[key] is shared for r in records):
+        return shared
+    values = _stack(records, rows, key)
     if present is None:
         first, changed = values[0], (values != values[0]).any(axis=0)
     else:

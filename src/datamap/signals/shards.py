@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +21,8 @@ from datamap.errors import SignalError, first_few, raised_as
 from datamap.schema import Shard
 from datamap.signals import contract
 
+# Arrow reads one file with up to four cores: more files at once would only take memory.
+READING = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 4))
 UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, OverflowError, MemoryError)
 
 Shards = dict[int, list[Shard]]  # observation number → its shards, in order
@@ -143,7 +147,7 @@ def decode(content: bytes, shard: Shard, also: Sequence[str] = ()) -> pa.Table:
     if shard.sha256 and hashlib.sha256(content).hexdigest() != shard.sha256:
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     reader = _from_parquet if shard.format == "parquet" else _from_json_lines
-    with raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
+    with READING, raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
         table = reader(content, also)
     return contract.typed(table, name)
 

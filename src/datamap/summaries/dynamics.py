@@ -189,6 +189,9 @@ def _refuse_unknown(extra, further):
                 )
 
 
+SUMMED = ["avg_probs", "label_var", "correct_times", "forgetting_times"]  # columns that `sums` needs
+
+
 def sums(summary: pd.DataFrame) -> dict[str, float]:
     """What `headlines` are made from, added up over the rows of a summary."""
     return {

@@ -1,4 +1,7 @@
-"""Signals → summary, one shard of samples after the other, in this process or on a Dask cluster."""
+"""Signals → summary, one shard of samples after the other, in this process or on a Dask cluster.
+
+Memory holds a few shards, however many there are: what must be known of all samples waits in `spilled.Spilled`.
+"""
 
 import os
 from collections import Counter, defaultdict, deque
@@ -8,17 +11,19 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from datamap.errors import ConfigError, SignalError
+from datamap import schema
+from datamap.errors import ConfigError, SignalError, first_few
 from datamap.schema import Shard
 from datamap.signals import shards
-from datamap.signals.compute import refuse_repeated
 from datamap.signals.observations import Observations
 from datamap.summaries import dynamics, tsv
+from datamap.summaries.spilled import Spilled
 
 THREADS = min(4, os.cpu_count() or 1)  # each holds one shard of samples in memory
-
+ROWS = 16_384  # samples that are turned into lines at once
 
 Group = dict[int, list[Shard]]  # observation number → its shards
 
@@ -34,9 +39,10 @@ class Part(NamedTuple):
     """Summary of some samples, as text for the file and as what later checks and metrics need."""
 
     header: bytes
-    text: bytes  # lines of summary.tsv
-    ids: pa.Array
-    s_label: np.ndarray
+    lines: list[bytes]  # of summary.tsv, some thousands in each
+    ids: str  # their type
+    keys: np.ndarray  # uint64 (samples,): of equal ids equal, of others hardly ever
+    dirty: np.ndarray  # bool (samples,)
     avg_probs: np.ndarray
     rows: dict[int, int]  # observation number → records that it was made from
     sums: dict[str, float]  # over the samples, of what `dynamics.headlines` says
@@ -67,12 +73,33 @@ def reduce(artifacts: Reads, group: Group, options: Options) -> Part:
             table = shards.read(artifacts, parts)
             rows[number] = table.num_rows
             yield number, table
+            del table
+            pa.default_memory_pool().release_unused()
 
     observed = Observations.from_tables(tables(), options.allow_missing)
-    frame = dynamics.summarize(observed, options.extra, options.el2n_observations)
-    header, text = tsv.lines(frame)
-    kinds, means = frame["s_label"].to_numpy(), frame["avg_probs"].to_numpy()
-    return Part(header, text, observed.ids, kinds, means, rows, dynamics.sums(frame))
+    lines, shown = [], []
+    for some in observed.slices(ROWS):
+        frame = dynamics.summarize(some, options.extra, options.el2n_observations)
+        header, text = tsv.lines(frame)
+        lines.append(text)
+        shown.append(frame[["s_label", *dynamics.SUMMED]])
+    frame = pd.concat(shown)
+    return Part(
+        header,
+        lines,
+        str(observed.ids.type),
+        _keys(observed.ids),
+        frame["s_label"].to_numpy() == schema.DIRTY,
+        frame["avg_probs"].to_numpy(),
+        rows,
+        dynamics.sums(frame),
+    )
+
+
+def _keys(ids: pa.Array) -> np.ndarray:
+    if pa.types.is_integer(ids.type):
+        return ids.to_numpy().view(np.uint64)
+    return pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
 
 
 def in_process(artifacts: Reads, groups: Iterable[Group], options: Options) -> Iterator[Part]:
@@ -117,15 +144,15 @@ def _in_order(submit, groups, ahead):
 
 
 class Totals(NamedTuple):
-    """What is known when all is reduced; the arrays are (samples,)."""
+    """What is known when all is reduced."""
 
-    s_label: np.ndarray
-    avg_probs: np.ndarray
+    samples: int
     headlines: dict[str, float]  # name → number, of all samples: `dynamics.headlines`
+    auroc_dirty: float | None  # of 1 - avg_probs, dirty samples against the rest; None without either
 
 
 def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) -> Totals:
-    """Write Parts as one summary; only one part's text is held at a time.
+    """Write Parts as one summary; only one part is held at a time.
 
     Args:
         parts: iterable of `Part`.
@@ -138,22 +165,49 @@ def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) ->
     """
     rows: Counter[int] = Counter()
     sums: defaultdict[str, float] = defaultdict(float)
-    ids: list[pa.Array] = []
-    s_label, avg_probs = [], []
-    with Path(path).open("wb") as file:
-        for part in parts:
-            file.write(part.text if ids else part.header + part.text)
-            rows.update(part.rows)
-            for name, value in part.sums.items():
-                sums[name] += value
-            ids.append(part.ids)
-            s_label.append(part.s_label)
-            avg_probs.append(part.avg_probs)
-    if len(ids) > 1:
-        refuse_repeated(pa.chunked_array(ids), "all shards")
-    for number, count in rows.items():
-        if count != committed[number]:
-            raise SignalError(
-                f"observation {number} is damaged: {count:,} records were read, {committed[number]:,} were committed"
-            )
-    return Totals(np.concatenate(s_label), np.concatenate(avg_probs), dynamics.headlines(sums))
+    types: set[str] = set()
+    with Spilled(np.uint64) as keys, Spilled(np.float64) as dirty, Spilled(np.float64) as rest:
+        with Path(path).open("wb") as file:
+            for part in parts:
+                file.writelines(part.lines if types else [part.header, *part.lines])
+                rows.update(part.rows)
+                for name, value in part.sums.items():
+                    sums[name] += value
+                types.add(part.ids)
+                keys.append(part.keys)
+                dirty.append(part.avg_probs[part.dirty])
+                rest.append(part.avg_probs[~part.dirty])
+        _refuse_repeated(keys, types, path)
+        for number, count in rows.items():
+            if count != committed[number]:
+                raise SignalError(
+                    f"observation {number} is damaged: {count:,} records were read, "
+                    f"{committed[number]:,} were committed"
+                )
+        return Totals(len(keys), dynamics.headlines(sums), _auroc(dirty, rest))
+
+
+def _refuse_repeated(keys: Spilled, types: set[str], path: str | Path) -> None:
+    if len(types) > 1:
+        raise SignalError(f"the shards do not fit together: ids are {first_few(sorted(types))}")
+    repeated = keys.repeated()[:100_000]
+    if len(repeated):  # of two ids the keys may be the same by chance
+        ids = tsv.read_rows(path, keys.rows_of(repeated))["id"]
+        twice = ids[ids.duplicated()].unique().tolist()
+        if twice:
+            raise SignalError(f"all shards: id repeated: {first_few(twice)}")
+
+
+def _auroc(dirty: Spilled, rest: Spilled) -> float | None:
+    """How often a dirty sample has the higher 1 - avg_probs than one of the rest; a tie is half (Mann-Whitney).
+
+    scikit-learn's function takes as long to import as all of `summarize` for a small run, and wants all in memory.
+    """
+    if not (len(dirty) and len(rest)):
+        return None
+    scores = np.sort(np.concatenate([1 - values for values in dirty.blocks()]))
+    wins = 0
+    for values in rest.blocks():
+        for side in ("left", "right"):
+            wins += int((len(scores) - np.searchsorted(scores, 1 - values, side)).sum())
+    return wins / 2 / (len(dirty) * len(rest))

@@ -1,0 +1,58 @@
+"""Numbers of all samples, kept on disk: memory holds a block of them, however many there are."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+BLOCK = 1 << 20  # numbers read at once
+MOST = 1 << 23  # numbers sorted at once
+
+
+class Spilled(contextlib.AbstractContextManager):
+    """An array that grows, in a file without a name.
+
+    >>> with Spilled(np.int64) as numbers:
+    ...     numbers.append(np.array([7, 8]))
+    ...     numbers.append(np.array([9, 7]))
+    ...     repeated = numbers.repeated()
+    ...     print(len(numbers), repeated, numbers.rows_of(repeated))
+    4 [7] [0 3]
+    """
+
+    def __init__(self, dtype: type[np.number]) -> None:
+        self.dtype, self._count = np.dtype(dtype), 0
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by __exit__
+
+    def __exit__(self, *error: Any) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, values: np.ndarray) -> None:
+        """Add numbers at the end."""
+        self._file.write(np.ascontiguousarray(values, self.dtype).data)
+        self._count += len(values)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield all numbers, `BLOCK` at a time."""
+        self._file.seek(0)
+        while content := self._file.read(BLOCK * self.dtype.itemsize):
+            yield np.frombuffer(content, self.dtype)
+
+    def repeated(self, most: int = MOST) -> np.ndarray:
+        """The numbers that occur more than once; about `most` are sorted at once, by the rest of a division."""
+        rounds = max(1, -(-self._count // most))
+        found = []
+        for rest in range(rounds):
+            some = np.sort(np.concatenate([b[b % rounds == rest] for b in self.blocks()] or [[]]))
+            found.append(np.unique(some[1:][some[1:] == some[:-1]]))
+        return np.concatenate(found)
+
+    def rows_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Where these numbers stand, ascending from 0."""
+        found = [np.flatnonzero(np.isin(block, numbers)) for block in self.blocks()]
+        return np.concatenate([rows + index * BLOCK for index, rows in enumerate(found)])
