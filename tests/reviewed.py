@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -73,6 +74,13 @@ class Server:
             status, content = error.code, error.read()
         return status, json.loads(content) if content[:1] in b"{[" else content
 
+    def queue(self, filter=None, who="", order="score", limit=50):
+        """(how many samples pass, the first of them)."""
+        status, content = self("/api/order", {"filter": filter, "order": order}, who)
+        assert status == 200, content
+        rows = np.frombuffer(content, "<u4").tolist()
+        return len(rows), self("/api/samples", {"rows": rows[:limit]}, who)[1]["rows"]
+
     def decide(self, row, action, label=None, who=""):
         """The answer to a decision that must be taken."""
         status, answer = self("/api/decisions", {"row": row, "action": action, "label": label}, who)
@@ -92,7 +100,8 @@ def serving(run_id, *options, **environment):
     """A `Server` of a run's review, which ends with the block."""
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "src/review.py"), f"run_id={run_id}", *options],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "XDG_STATE_HOME": str(Path.cwd()), **environment},
     )  # fmt: skip
     try:
         yield Server(process)

@@ -31,7 +31,7 @@ def test_the_whole_loop_on_the_command_line(client, command):
             True,
         )
         assert run["classes"] == ["class 0", "class 1", "class 2"]
-        rows = server("/api/queue", {"limit": 6})[1]["rows"]
+        rows = server.queue(limit=6)[1]
         assert {row["row"] % 7 for row in rows} == {3}
         for row in rows[:3]:
             server.decide(row["row"], "label", row["proposed"])
@@ -64,7 +64,9 @@ def test_nothing_is_lost_when_the_server_is_killed_between_two_keys(client):
         server.process.wait()
     file = local(client, run_id, "review/decisions.jsonl")
     file.write_bytes(file.read_bytes() + b'{"id": "s10", "action": "la')
+    address = server.base, server.token
     with serving(run_id) as server:
+        assert (server.base, server.token) == address  # an open page goes on
         assert any("1 of 40 samples are reviewed already" in line for line in server.lines)
         assert server("/api/sample/3")[1]["decisions"] == [first]
         server.decide(4, "keep")
@@ -77,6 +79,7 @@ def test_nothing_is_lost_when_the_server_is_killed_between_two_keys(client):
 def test_two_reviewers_at_once_see_each_other(client, command):
     run_id = made_run(classes=2)
     with serving(run_id) as one, serving(run_id) as other:
+        assert one.token != other.token
         for row in range(10):
             one.decide(row, "keep", who="安")
             other.decide(
@@ -85,9 +88,9 @@ def test_two_reviewers_at_once_see_each_other(client, command):
         progress = one("/api/progress", who="安")[1]
         assert (progress["reviewed"], progress["mine"], progress["conflicts"]) == (10, 10, [0, 2, 4, 6, 8])
         assert progress["kappa"]["both"] == 10
-        conflicting = one("/api/queue", {"filter": {"decided": "conflict"}}, who="安")[1]
-        assert conflicting["total"] == 5
-        assert all(row["decision"]["who"] == "安" for row in conflicting["rows"])
+        count, conflicting = one.queue({"decided": "conflict"}, who="安")
+        assert count == 5
+        assert all(row["decision"]["who"] == "安" for row in conflicting)
         assert "reviewers disagree about 5 samples: s0, s2" in one.end(signal.SIGTERM)
     assert len(lines(client, run_id)) == 20
     outcome = command("curate", f"run_id={run_id}", "keep=corrected")
@@ -133,7 +136,7 @@ def test_a_run_without_texts_is_reviewed_by_ids(client):
     with serving(run_id) as server:
         assert any("has no texts" in line for line in server.lines)
         assert server("/api/run")[1]["texts"] is False
-        assert server("/api/queue", {"filter": {"text": "s13"}})[1]["rows"][0]["id"] == "s13"
+        assert server.queue({"text": "s13"})[1][0]["id"] == "s13"
         assert until(lambda: server("/api/neighbours/1")[1]["ready"])
         server.decide(3, "drop")
 

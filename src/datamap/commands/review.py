@@ -26,7 +26,6 @@ from datamap.summaries import tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
-from datamap.translations import ZH
 
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
 OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why")
@@ -84,7 +83,6 @@ def _about(run: Run, config: ReviewConfig) -> About:
         reviewer=config.reviewer or _user(),
         run_address=run.address if served else None,
         estimate=_estimate(known) if None not in known.values() else None,
-        words=ZH if config.lang == "zh" else {},
     )
 
 

@@ -46,7 +46,7 @@ def thinned(observed: Shards, samples: int) -> Shards:
     """The observations, or so many of them, evenly, that the histories of all samples fit into memory.
 
     >>> list(thinned({n: [] for n in range(1, 9)}, MOST_CELLS // 3))
-    [2, 5, 8]
+    [3, 6, 8]
     """
     most = max(1, MOST_CELLS // max(samples, 1))
     numbers = list(observed)

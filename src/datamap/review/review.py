@@ -33,7 +33,6 @@ class About(NamedTuple):
     reviewer: str
     run_address: str | None
     estimate: dict[str, Any] | None
-    words: dict[str, str]
 
 
 class Review:
@@ -140,7 +139,7 @@ class Review:
         """Keep a decision, and say what counts now and how far the review is.
 
         Raises:
-            RequestError: there is no such sample, class or action, or nothing to undo.
+            RequestError: there is no such sample, class or action.
             TrackingError: the store does not take it; then it is not decided.
         """
         self._check(row)
@@ -150,8 +149,6 @@ class Review:
         if action == "label":
             new = queries.integer(label, "label", len(names) - 1)
         with self._lock:
-            if action == "undo" and who not in self.journal.of.get(row, {}):
-                raise RequestError("there is no decision of yours to undo")
             when = datetime.now(timezone.utc).isoformat(timespec="microseconds")
             one = Decision(
                 str(self.samples.ids[row].as_py()), "keep" if new == old else action, names[old],

@@ -1,0 +1,49 @@
+"""Port and token of a run's review, kept for the next start: an open page goes on when its server comes back."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import NamedTuple
+
+TOKEN = re.compile(r"[\w-]{43}")
+
+
+class Address(NamedTuple):
+    """Where a review is served, and what a request must know."""
+
+    port: int
+    token: str
+
+
+def new(port: int) -> Address:
+    """An address with a token of 256 random bits."""
+    return Address(port, secrets.token_urlsafe(32))
+
+
+def kept(run_id: str) -> Address | None:
+    """The address of a run's last review by this user; None where none is known."""
+    try:
+        found = json.loads(_file(run_id).read_bytes())
+        address = Address(int(found["port"]), found["token"])
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError):  # RuntimeError: no home
+        return None
+    return address if TOKEN.fullmatch(address.token) and 0 < address.port < 65536 else None
+
+
+def keep(run_id: str, address: Address) -> None:
+    """Keep it in a file that only this user may read, where there is a place for such files."""
+    with contextlib.suppress(OSError, RuntimeError):
+        file = _file(run_id)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        written = file.with_suffix(f".{os.getpid()}")
+        with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:  # noqa: PTH123
+            json.dump(address._asdict(), stream)
+        written.replace(file)
+
+
+def _file(run_id: str) -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state, "datamap", "review", f"{Path(run_id).name}.json")
