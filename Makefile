@@ -60,8 +60,9 @@ lint: $(VENV)/.installed-test  ## check the code's style, format and types
 docs: $(VENV)/.installed-test  ## build the documentation's pages in site/
 	$(BIN)/python -m mkdocs build --strict
 
-ui: $(VENV)/.installed  ## open the MLflow UI on the demo's store, http://127.0.0.1:5000
-	$(BIN)/mlflow ui --port $(PORT)
+ui: export MLFLOW_PORT = $(PORT)
+ui: $(VENV)/.installed  ## serve the runs of this folder in MLflow's UI, on 127.0.0.1 at PORT (5000)
+	@$(BIN)/python -m datamap.tracking.addresses & $(BIN)/mlflow ui --uvicorn-opts "--log-level warning"
 
 clean:  ## remove the environment (the runs in mlflow.db and mlruns/ stay)
 	rm -rf $(VENV)

@@ -70,6 +70,7 @@ def test_diagnosis_of_a_run(noisy_run, client, command):
     outcome = command("diagnose", f"run_id={noisy_run}")
     assert outcome.code == 0, outcome.err
     assert "36 samples, likeliest wrong first" in outcome.out
+    assert f"review them: python src/review.py run_id={noisy_run}" in outcome.out
     assert f"next: python src/curate.py run_id={noisy_run} keep=clean" in outcome.out
     found = table(client, noisy_run, "diagnosis.tsv")
     assert found.columns.tolist() == ["id", "score", "label", "proposed", "text_a", "text_b", "region", "why"]
@@ -364,7 +365,11 @@ def made_run(store):
 def test_several_classes(made_run, command, client):
     outcome = command("diagnose", f"run_id={made_run}")
     assert outcome.code == 0, outcome.err
-    assert "about 0 labels are wrong (0 to 8)" in outcome.out
+    assert (
+        "likeliest 0 wrong labels (0.0%), between 0 and 8: review from the top of the list, until 20 in a row are right"
+        in outcome.out
+    )
+    assert "note: a diagnosis of 2 observations says little of how samples were learnt" in outcome.out
     found = table(client, made_run, "diagnosis.tsv")
     assert set(found["id"][:4]) == {"03", "07", "013", "017"}
     row = found.set_index("id").loc["03"]

@@ -22,7 +22,7 @@ ALLOWED = {
     "program": set(),
     "ranges": {"errors"},
     "schema": set(),
-    "translations": set(),
+    "translations": {"errors"},
     "signals": {"errors", "schema"},
     "summaries": {"errors", "schema", "signals"},
     "maps": {"errors", "pages", "ranges", "schema", "translations"},
@@ -31,7 +31,7 @@ ALLOWED = {
     "importing": {"errors", "schema", "signals"},
     "review": {"data", "errors", "labels", "pages", "schema", "signals", "translations"},
     "training": {"data", "errors", "log", "schema", "signals"},
-    "tracking": {"errors", "program", "schema"},
+    "tracking": {"errors", "log", "program", "schema", "translations"},
     "recording": {"errors", "log", "program", "schema", "signals", "summaries", "tracking"},
     "callbacks": {"errors", "recording"},
     "commands": {

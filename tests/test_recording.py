@@ -59,7 +59,8 @@ def test_three_lines_make_a_run_that_the_other_steps_work_on(store, command, cap
     run_id = recorder.run_id
     out = capsys.readouterr().out
     assert re.fullmatch(
-        rf"run {run_id}  \(.*mine\): 3 observations of 8 samples\nnext: .*run_id={run_id}\n", out
+        rf"run {run_id}  \(http://127.0.0.1:5000/#/.*\): 3 observations of 8 samples\nnext: .*run_id={run_id}\n",
+        out,
     )
     run = MlflowClient().get_run(run_id)
     assert (run.info.status, run.info.run_name, run.data.tags["team"]) == ("FINISHED", "mine", "a")

@@ -1,5 +1,7 @@
 """The words on maps and in the explorer, in English and Chinese."""
 
+from datamap.errors import counted
+
 LANGUAGES = ("en", "zh")
 
 ZH = {
@@ -45,8 +47,7 @@ ZH = {
     # titles
     "{total} samples": "{total} 个样本",
     "{shown} of {total} samples, {filters}": "{total} 个样本中的 {shown} 个，{filters}",
-    "{count} observations": "{count} 次观测",
-    "1 observation": "1 次观测",
+    "{total} observations": "{total} 次观测",
     "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)": (
         "{shown} 个样本（共 {total} 个）：稀有分组全部保留，其余随机抽取（种子 0）"
     ),
@@ -62,6 +63,45 @@ ZH = {
     "; its characters say {name} ({p})": "；从用字看是 {name}（{p}）",
     "; similar texts say {name} ({p})": "；相似的文本是 {name}（{p}）",
     "; what both texts share says {name} ({p})": "；从两段文本的共同之处看是 {name}（{p}）",
+    # a run's description
+    "**{samples} over {observations}.** Mean confidence {mean}; {never} of the samples were never predicted right; "
+    "{events} forgetting events per sample.": (
+        "**{samples}，{observations}。**平均置信度 {mean}；{never} 的样本从未预测正确；平均每个样本遗忘 {events} 次。"
+    ),
+    "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
+    "for more epochs, or wait until the run has ended, and summarize again.": (
+        "**观测太少：**只有 {observations}，地图几乎只反映模型最初的猜测。请多训练几轮，或等运行结束后重新汇总。"
+    ),
+    "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left of "
+    "the map).": "**先看**从未预测正确的 {count} 个样本：错误标签多聚集在这里（地图左下角）。",
+    "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0.": (
+        "在 {file} 中点“+ 按范围筛选”，选 `correct_ratio`，从 0 到 0。"
+    ),
+    "In {file} they come first when you sort by `correct_ratio`.": (
+        "在 {file} 中按 `correct_ratio` 排序，它们排在最前。"
+    ),
+    "Planted dirty samples against the rest: AUROC of 1 - avg_probs **{auroc}**.": (
+        "植入的脏样本与其余样本相比：1 - avg_probs 的 AUROC 为 **{auroc}**。"
+    ),
+    "**Likeliest {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} in a row "
+    "are right.": (
+        "**最可能有 {about} 个标签是错的**，在 {low} 到 {high} 之间。请从头查看 {file}，直到连续 {row} 个都正确。"
+    ),
+    "**{samples} reviewed**, {wrong} of them wrong.": "**已审查 {samples}**，其中 {wrong} 个标错。",
+    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "the end it was right in {gap} more of the samples that it was trained on than of others): wrong labels may lie "
+    "among the easy samples.": (
+        "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（最终它在训练样本上的"
+        "正确率比在其他样本上高 {gap}）：易学样本里也可能有错误标签。"
+    ),
+    "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.": (
+        "**无法得知有多少标签是错的：**没有什么能足够准确地预测未见过的标签。"
+    ),
+    "| open | to |": "| 打开 | 用来 |",
+    "read the samples, likeliest wrong first": "查看样本，最可能标错的在最前",
+    "hover, search, filter and select samples, replay the epochs": "悬停、搜索、筛选、选择样本，回放各轮",
+    "sort all samples by any number": "按任一数值给全部样本排序",
+    "see the map, and how it formed": "看地图，以及它是怎样形成的",
     # explorer
     "x": "横轴",
     "y": "纵轴",
@@ -200,6 +240,15 @@ ZH = {
     "1 decision is kept in this browser and will be sent.": "1 个判断已保存在浏览器中，稍后会自动发送。",
     "{n} decisions are kept in this browser and will be sent.": "{n} 个判断已保存在浏览器中，稍后会自动发送。",
 }
+
+
+def amount(number: int, thing: str, lang: str) -> str:
+    """`"1 sample"`, `"2,000 samples"`, or the same in Chinese.
+
+    >>> amount(2000, "sample", "zh")
+    '2,000 个样本'
+    """
+    return counted(number, thing) if lang == "en" else word(f"{{total}} {thing}s", lang, total=f"{number:,}")
 
 
 def word(text: str, lang: str, **values: object) -> str:

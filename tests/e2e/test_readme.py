@@ -23,22 +23,27 @@ def free_port():
 
 
 def serve(command, project, environment):
-    """Run a command that does not end by itself until its page answers; then stop it."""
+    """Run a command that does not end by itself until it has said where the runs are; then stop it.
+
+    Returns the server's page, and where the runs are.
+    """
     port = free_port()
-    process = subprocess.Popen(
-        command, shell=True, cwd=project, env={**environment, "PORT": str(port)}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        for _ in range(240):
-            try:
-                return urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read().decode()
-            except OSError:
+    with (project / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            command, shell=True, cwd=project, env={**environment, "PORT": str(port)}, start_new_session=True,
+            stdout=log, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            for _ in range(600):
+                said = re.search("^the runs: (.*)$", Path(log.name).read_text(), re.M)
+                if said:
+                    page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30).read().decode()
+                    return page, said[1].replace(str(port), "PORT")
                 time.sleep(0.25)
-        raise AssertionError(f"{command} did not answer")
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+            raise AssertionError(f"{command} did not answer")
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(30)
 
 
 def layered_environment(folder):
@@ -71,7 +76,9 @@ def test_commands_of_the_readme_and_the_docs(project):
             if info != "sh":
                 continue
             if commands == "make ui\n":
-                assert "<title>MLflow</title>" in serve(commands, project, environment)
+                page, runs = serve(commands, project, environment)
+                assert "<title>MLflow</title>" in page
+                assert runs == "http://127.0.0.1:PORT/#/experiments/1/runs?workflowType=machine_learning"
                 continue
             begin = time.monotonic()
             done = output(["bash", "-e", "-c", activated + commands], project, environment)

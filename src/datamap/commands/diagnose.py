@@ -9,19 +9,20 @@ import numpy as np
 
 from datamap import schema
 from datamap.commands.config import DiagnoseConfig, yaml
+from datamap.commands.described import describe
 from datamap.commands.evidence import of_run as evidence_of
 from datamap.commands.inputs import summary_of
 from datamap.commands.memorised import metrics as memorisation_metrics
 from datamap.commands.memorised import note
 from datamap.data import spreadsheet
-from datamap.errors import ConfigError
+from datamap.errors import ConfigError, counted
 from datamap.labels import diagnosis, mislabel
 from datamap.labels.counting import estimate
 from datamap.log import say
 from datamap.maps import regions
 from datamap.program import invocation
 from datamap.summaries import tsv
-from datamap.tracking import descriptions
+from datamap.tracking.descriptions import ENOUGH, FEWEST
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -69,11 +70,12 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
     run.log_metrics(
         {**metrics, **_of_witnesses(evidence), **memorisation_metrics(memorised)}, max(run.committed())
     )
-    run.describe(descriptions.of_run(len(samples), run.metrics()))
+    describe(run, len(samples), config.lang)
     _warn(evidence, about, memorised)
     _say(run, frame, evidence, about, measured)
     if next_step and content:
         told = [] if about.known else ["share=0.05"]
+        say(f"review them: {invocation('review', f'run_id={run.run_id}')}")
         say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=clean', *told)}")
 
 
@@ -97,6 +99,12 @@ def _warn(evidence, about, memorised):
     """Say so where the model learns by heart, or nothing tells wrong labels."""
     if memorised:
         say(note(memorised))
+    observations = len(evidence.wrong)
+    if observations < FEWEST:
+        say(
+            f"note: a diagnosis of {counted(observations, 'observation')} says little of how samples were learnt: "
+            "train for more epochs, or wait until the run has ended"
+        )
     total = len(evidence.labels)
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
     enough = common + LEARNT * (1 - common)
@@ -150,11 +158,14 @@ def _measured(s_label, scores):
 
 
 def _say(run, frame, evidence, about, measured):
-    say(
-        f"{schema.DIAGNOSIS_FILE}: {len(frame):,} samples, likeliest wrong first, logged into run {run.run_id}"
-    )
-    unknown = "" if about.known else ", if that can be known"
-    say(f"  about {about.estimate:,} labels are wrong ({about.low:,} to {about.high:,}){unknown}")
+    where = run.opened_at(schema.DIAGNOSIS_FILE)
+    say(f"{schema.DIAGNOSIS_FILE}: {len(frame):,} samples, likeliest wrong first: {where}")
+    if about.known:
+        share = about.estimate / len(frame)
+        say(
+            f"  likeliest {counted(about.estimate, 'wrong label')} ({share:.1%}), between {about.low:,} and "
+            f"{about.high:,}: review from the top of the list, until {ENOUGH} in a row are right"
+        )
     judges = mislabel.judges(evidence).items()
     if judges:
         said = ", ".join(

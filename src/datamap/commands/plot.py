@@ -14,6 +14,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.commands.config import PlotConfig, yaml
+from datamap.commands.described import describe
 from datamap.commands.inputs import MAP_COLUMNS, observed_as_summarized, summary_of
 from datamap.errors import MapError
 from datamap.log import say
@@ -48,6 +49,7 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
     _log_map(run, figure, name, config)
     if config.explorer:
         _log_explorer(run, samples, config)
+    describe(run, len(samples), config.lang)
     return run, name
 
 
@@ -74,14 +76,12 @@ def _log_map(run, figure, name, config):
     for step in (schema.NEWEST_STEP, max(run.committed())):
         run.log_image(array, path, step)
     run.log_config("plot", yaml(config))
-    say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}  ({run.address})")
+    say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}: {run.address}")
 
 
 def _log_explorer(run, samples, config):
     run.log_bytes(explorer_page(run, samples, config.lang), schema.EXPLORER_FILE)
-    say(
-        f"{schema.EXPLORER_FILE}: hover, filter, select and replay; open it in the UI's Artifacts, or in any browser"
-    )
+    say(f"{schema.EXPLORER_FILE}: hover, filter, select and replay: {run.opened_at(schema.EXPLORER_FILE)}")
 
 
 def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.commands.config import ReviewConfig
+from datamap.commands.described import describe
 from datamap.commands.diagnose import diagnose_run
 from datamap.commands.inputs import observed_as_summarized, summary_of
 from datamap.errors import DataMapError, counted, first_few
@@ -23,7 +24,6 @@ from datamap.review.review import About, Review
 from datamap.review.server import serve
 from datamap.review.storage import Appended, Logged, Storage
 from datamap.summaries import tsv
-from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -146,7 +146,7 @@ def _end(run: Run, review: Review) -> None:
     known |= {"precision": lesson.precision["value"]} if lesson.precision else {}
     known |= {"remaining": lesson.remaining["estimate"]} if lesson.remaining else {}
     run.log_metrics({f"review/{name}": float(value) for name, value in known.items()}, max(run.committed()))
-    run.describe(descriptions.of_run(len(review.samples), run.metrics()))
+    describe(run, len(review.samples))
     if review.journal.conflicts:
         say(f"note: reviewers disagree about {_named(review)}")
     say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=corrected')}")

@@ -11,13 +11,13 @@ from pathlib import Path
 from datamap import schema
 from datamap.commands import memorised
 from datamap.commands.config import SummarizeConfig, yaml
+from datamap.commands.described import describe
 from datamap.commands.inputs import Observed, committed_between, log_summary, say_if_running
 from datamap.errors import counted
 from datamap.log import say
 from datamap.program import invocation
 from datamap.signals import shards
 from datamap.summaries import reduction
-from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -54,7 +54,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
     metrics |= memorised.metrics(found)
     # Not at the last observation used: MLflow calls the value of the largest step the latest.
     run.log_metrics(metrics, max(committed))
-    run.describe(descriptions.of_run(totals.samples, run.metrics()))
+    describe(run, totals.samples)
     say(
         f"{schema.SUMMARY_FILE}: {counted(totals.samples, 'sample')} over {counted(len(observed), 'observation')}"
     )

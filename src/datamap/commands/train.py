@@ -42,6 +42,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     heart = memorised.of_run(found)
     if heart:
         say(memorised.note(heart))
+    say(f"look at it: {found.opened_at()}")
     say(f"next: {invocation('diagnose' if config.data.folds else 'summarize', f'run_id={found.run_id}')}")
 
 

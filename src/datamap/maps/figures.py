@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from datamap.errors import MapError, counted
 from datamap.maps import canvas, groups, marks, panels, plans
 from datamap.maps.options import MapOptions, chosen
-from datamap.translations import word
+from datamap.translations import amount, word
 
 MARGINALS = ("avg_probs", "label_var", "correct_ratio")  # confidence, variability, correctness
 MOST_FACETS = 12
@@ -131,10 +131,9 @@ def _heading(title, plan, shown, total, observations, lang):
             "{shown} of {total} samples, {filters}", lang, shown=f"{shown:,}", total=f"{total:,}", filters=filters
         )  # fmt: skip
     else:
-        what = counted(total, "sample") if lang == "en" else word("{total} samples", lang, total=f"{total:,}")
+        what = amount(total, "sample", lang)
     if observations:
-        times = "1 observation" if observations == 1 else "{count} observations"
-        what += f"{', ' if lang == 'en' else '，'}{word(times, lang, count=observations)}"
+        what += f"{', ' if lang == 'en' else '，'}{amount(observations, 'observation', lang)}"
     return [title, what] if title else [what]
 
 

@@ -2,9 +2,24 @@
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from datamap.errors import counted
+from datamap.schema import DIAGNOSIS_FILE, EXPLORER_FILE, SUMMARY_FILE
+from datamap.translations import amount, word
+
+# Artifacts that a run's page links, and what they are opened for.
+FILES = {
+    DIAGNOSIS_FILE: "read the samples, likeliest wrong first",
+    EXPLORER_FILE: "hover, search, filter and select samples, replay the epochs",
+    SUMMARY_FILE: "sort all samples by any number",
+}
+FEWEST = 3  # observations, below which nothing can have been forgotten and learnt again
+TOO_FEW = (
+    "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
+    "for more epochs, or wait until the run has ended, and summarize again."
+)
+ENOUGH = 20  # labels in a row that are right, after which a reader of the diagnosis may stop
 
 
 def escaped(text: object) -> str:
@@ -28,61 +43,87 @@ def code(text: str) -> str:
     return f"{fence}{space}{' '.join(text.split())}{space}{fence}"
 
 
-def of_run(samples: int, metrics: Mapping[str, float]) -> str:
+def of_run(
+    samples: int,
+    metrics: Mapping[str, float],
+    link: Callable[[str], str],
+    artifacts: Collection[str],
+    lang: str = "en",
+) -> str:
     """Description of a run that has a summary.
 
     Args:
         samples: how many there are.
         metrics: {name: value} as `summarize` and perhaps `diagnose` log them.
+        link: gives the address of an artifact.
+        artifacts: paths of those that the run has.
+        lang: "en" or "zh".
     """
     m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
-    diagnosed = "mislabelled/estimate" in m
-    lines = [
-        f"**{counted(samples, 'sample')} over {counted(int(m['observations']), 'observation')}.** "
-        f"Mean confidence {m['mean_confidence']:.2f}; {m['never_learnt']:.1%} of the samples were never predicted "
-        f"right; {m['forgetting_events']:.2f} forgetting events a sample.",
-        "",
-        f"**Look first at** the {round(m['never_learnt'] * samples):,} samples that were never predicted right: "
-        "wrong labels gather there (bottom left of the map).",
-    ]
+    open_ = {path: f"[{path}]({link(path)})" for path in FILES if path in artifacts}
+    texts = [*_of_summary(samples, m, open_, lang), *_of_diagnosis(m, open_, lang)]
+    rows = [f"| {open_[path]} | {word(use, lang)} |" for path, use in FILES.items() if path in open_]
+    seen = f"| Model metrics → `maps` | {word('see the map, and how it formed', lang)} |"
+    table = [word("| open | to |", lang), "|---|---|", *rows, seen]
+    return "\n".join([*(line for text in texts for line in (text, "")), *table])
+
+
+def _of_summary(samples, m, open_, lang):
+    """Paragraphs: how much there is, and what to look at first."""
+    observations, never = int(m["observations"]), round(m["never_learnt"] * samples)
+    yield word(
+        "**{samples} over {observations}.** Mean confidence {mean}; {never} of the samples were never predicted right; "
+        "{events} forgetting events per sample.",
+        lang, samples=amount(samples, "sample", lang), observations=amount(observations, "observation", lang),
+        mean=f"{m['mean_confidence']:.2f}", never=f"{m['never_learnt']:.1%}", events=f"{m['forgetting_events']:.2f}",
+    )  # fmt: skip
+    if observations < FEWEST:
+        yield word(TOO_FEW, lang, observations=amount(observations, "observation", lang))
+    first = word(
+        "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left "
+        "of the map).",
+        lang, count=f"{never:,}",
+    )  # fmt: skip
+    if EXPLORER_FILE in open_:
+        how = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0."
+    else:
+        how = "In {file} they come first when you sort by `correct_ratio`."
+    file = open_.get(EXPLORER_FILE) or open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
+    yield f"{first} {word(how, lang, file=file)}"
     if "auroc_dirty" in m:
-        lines += [
-            "",
-            f"Planted dirty samples against the rest: AUROC of 1 - avg_probs **{m['auroc_dirty']:.3f}**.",
-        ]
-    if diagnosed:
-        low, high = (round(m[f"mislabelled/{end}"]) for end in ("low", "high"))
-        lines += [
-            "",
-            f"**About {counted(round(m['mislabelled/estimate']), 'label')} wrong** ({low:,} to {high:,}).",
-        ]
+        text = "Planted dirty samples against the rest: AUROC of 1 - avg_probs **{auroc}**."
+        yield word(text, lang, auroc=f"{m['auroc_dirty']:.3f}")
+
+
+def _of_diagnosis(m, open_, lang):
+    """Paragraphs: how many labels are wrong, and how far that can be trusted."""
+    if m.get("mislabelled/known"):
+        about, low, high = (f"{round(m[f'mislabelled/{name}']):,}" for name in ("estimate", "low", "high"))
+        yield word(
+            "**Likeliest {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} "
+            "in a row are right.",
+            lang, about=about, low=low, high=high, file=open_.get(DIAGNOSIS_FILE, f"`{DIAGNOSIS_FILE}`"), row=ENOUGH,
+        )  # fmt: skip
     if "review/reviewed" in m:
-        lines += [
-            "",
-            f"**{counted(int(m['review/reviewed']), 'sample')} reviewed**, {int(m['review/wrong']):,} of them wrong.",
-        ]
+        reviewed = amount(int(m["review/reviewed"]), "sample", lang)
+        yield word(
+            "**{samples} reviewed**, {wrong} of them wrong.",
+            lang,
+            samples=reviewed,
+            wrong=f"{int(m['review/wrong']):,}",
+        )
     if "memorisation/from_observation" in m:
-        lines += [
-            "",
-            f"**How far to trust the map:** from observation {int(m['memorisation/from_observation'])} on the model "
-            f"learnt labels by heart, wrong ones too (in the end it was right in {m['memorisation/gap']:.0%} more of "
-            "the samples that it was trained on than of others): wrong labels may lie among the easy samples.",
-        ]
+        yield word(
+            "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones "
+            "too (in the end it was right in {gap} more of the samples that it was trained on than of others): wrong "
+            "labels may lie among the easy samples.",
+            lang, number=int(m["memorisation/from_observation"]), gap=f"{m['memorisation/gap']:.0%}",
+        )  # fmt: skip
     if m.get("mislabelled/known") == 0:
-        lines += [
-            "",
+        yield word(
             "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.",
-        ]
-    lines += [
-        "",
-        "| open | to |",
-        "|---|---|",
-        *(["| Artifacts → `diagnosis.tsv` | read the samples, likeliest wrong first |"] if diagnosed else []),
-        "| Artifacts → `maps/explorer.html` | hover, search, filter and select samples, replay the epochs |",
-        "| Model metrics → `maps` | see the map, and how it formed |",
-        "| Artifacts → `summary.tsv` | sort all samples by any number |",
-    ]
-    return "\n".join(lines)
+            lang,
+        )
 
 
 def of_curated(name: str, link: str, rule: str, counts: Mapping[str, int], command: str) -> str:

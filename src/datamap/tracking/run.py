@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 import mlflow
 import mlflow.data.pandas_dataset
@@ -23,6 +22,7 @@ from yaml import YAMLError
 
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError, masked, raised_as
+from datamap.tracking import addresses
 from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
 from datamap.tracking.failures import status_after, translated_errors, uninterrupted
 
@@ -73,15 +73,23 @@ class Run:
 
     @property
     def address(self) -> str:
-        """Where a person finds the run: a link when there is a server, else its name and store."""
-        if urlparse(self.tracking_uri).scheme in ("http", "https"):
-            return f"{self.tracking_uri}/{self.link}"
-        return f"{self.tracking_uri}, run {self.info.run_name}"
+        """Address of the run's page for a browser."""
+        return addresses.address(self.tracking_uri, self.link)
 
     @property
     def link(self) -> str:
         """Address of the run within the UI, for descriptions of other runs."""
-        return f"#/experiments/{self.info.experiment_id}/runs/{self.run_id}"
+        return self.link_to()
+
+    def link_to(self, artifact: str = "") -> str:
+        """Address of an artifact within the UI, or of the run itself."""
+        return addresses.of_run(self.info.experiment_id, self.run_id, artifact)
+
+    def opened_at(self, artifact: str = "") -> str:
+        """Where a person opens the run or an artifact of it, and what serves it where no server does yet."""
+        server = addresses.serving(self.tracking_uri)
+        address = addresses.address(self.tracking_uri, self.link_to(artifact))
+        return f"{address}  (served by: {server})" if server else address
 
     # ------------------------------------------------------------------ its life
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import getpass
-import hashlib
 import logging
 import os
 import tempfile
@@ -15,13 +14,13 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's 7 take four minutes, without a word
 
 import mlflow
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from datamap import schema
 from datamap.errors import TrackingError
 from datamap.program import invocation
+from datamap.tracking import addresses
 from datamap.tracking.failures import translated_errors, uninterrupted
 from datamap.tracking.run import NAME_TAG, NOTE_TAG, PARENT_TAG, RUNS_SCHEME, Run
 
@@ -61,6 +60,13 @@ class Store:
     def experiment_name(self) -> str:
         """Its name: the config's, else the environment's, else `datamap`."""
         return self._experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+
+    @property
+    def address(self) -> str:
+        """Address of the experiment's runs for a browser; of all experiments where there is none by that name yet."""
+        experiment = self.experiment()
+        page = addresses.of_runs(experiment.experiment_id) if experiment else "#/experiments"
+        return addresses.address(self.uri, page)
 
     # ------------------------------------------------------------------ a new run
 
@@ -228,10 +234,23 @@ def active_run_id() -> str | None:
     return run.info.run_id if run else None
 
 
+@contextlib.contextmanager
 def _alone(uri):
-    """Held while a store may have to be made: two first trainings at once would make MLflow's tables twice."""
-    name = hashlib.sha256(f"{_user()} {uri}".encode()).hexdigest()[:16]
-    return FileLock(Path(tempfile.gettempdir(), f"datamap-{name}.lock"))
+    """Held while a store may have to be made: two first trainings at once would make MLflow's tables twice.
+
+    A folder is locked, so that no lock file stays behind: that of SQLite's file, else that of temporary files. Where
+    folders cannot be locked (Windows, some network file systems), nothing is.
+    """
+    sqlite = urlparse(uri).scheme == "sqlite"
+    folder = Path(uri.removeprefix("sqlite:///")).parent if sqlite else Path(tempfile.gettempdir())
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _user():

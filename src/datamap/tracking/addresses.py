@@ -1,0 +1,74 @@
+"""Addresses of pages in MLflow's UI; run as a module (`make ui`), it prints that of the experiment's runs."""
+
+import contextlib
+import os
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlparse
+
+from datamap.errors import TrackingError
+from datamap.log import say
+
+# Without it a browser that never saw MLflow opens the view for LLM traces, which has no way to the runs (MLflow 3.17).
+TRAINING_VIEW = "?workflowType=machine_learning"
+
+PATIENCE = 120  # seconds that a server may take to start
+
+
+def is_server(tracking_uri: str) -> bool:
+    """Whether a tracking store is a server, which has a UI of its own."""
+    return urlparse(tracking_uri).scheme in ("http", "https")
+
+
+def of_run(experiment_id: str, run_id: str, artifact: str = "") -> str:
+    """Address, within the UI, of a run or of one of its artifacts."""
+    return f"#/experiments/{experiment_id}/runs/{run_id}{f'/artifacts/{artifact}' if artifact else ''}"
+
+
+def of_runs(experiment_id: str) -> str:
+    """Address, within the UI, of an experiment's runs."""
+    return f"#/experiments/{experiment_id}/runs"
+
+
+def address(tracking_uri: str, page: str) -> str:
+    """Address of a page for a browser: at the store's own server, else where `mlflow ui` will serve it."""
+    if is_server(tracking_uri):
+        return f"{tracking_uri.rstrip('/')}/{page}{TRAINING_VIEW}"
+    return f"{_here()}/{page}{TRAINING_VIEW}"
+
+
+def _here():
+    """Where `mlflow ui` serves on this machine."""
+    return f"http://127.0.0.1:{os.environ.get('MLFLOW_PORT', 5000)}"
+
+
+def serving(tracking_uri: str) -> str:
+    """The command that serves a store here; "" where a server does already.
+
+    >>> serving("https://mlflow.example")
+    ''
+    """
+    if is_server(tracking_uri):
+        return ""
+    if tracking_uri not in ("sqlite:///mlflow.db", f"sqlite:///{Path.cwd()}/mlflow.db"):
+        return f"mlflow ui --backend-store-uri {tracking_uri}"
+    return "make ui" if Path("src/datamap").is_dir() else "mlflow ui"
+
+
+def main() -> None:
+    """Say where the experiment's runs are, as soon as the server that was started beside this answers."""
+    from datamap.tracking.store import Store
+
+    for _ in range(PATIENCE):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{_here()}/health", timeout=1):
+            break
+        time.sleep(1)
+    try:
+        say(f"\nthe runs: {Store().address}\n")
+    except TrackingError as error:
+        say(f"note: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Where a person finds a run: addresses of MLflow's UI, and what serves it."""
+
+import threading
+
+import pytest
+
+from conftest import ROOT
+from datamap import SignalRecorder
+from datamap.tracking import addresses, descriptions
+from datamap.tracking.store import _alone
+
+
+def test_a_servers_runs_are_there_and_local_ones_where_mlflow_ui_will_serve_them(monkeypatch, tmp_path):
+    run = addresses.of_run("3", "abc", "maps/explorer.html")
+    assert addresses.address("https://mlflow.example/", run) == (
+        "https://mlflow.example/#/experiments/3/runs/abc/artifacts/maps/explorer.html?workflowType=machine_learning"
+    )
+    assert addresses.serving("https://mlflow.example") == ""
+    assert addresses.address("sqlite:///mlflow.db", run).startswith(
+        "http://127.0.0.1:5000/#/experiments/3/runs/abc/"
+    )
+    monkeypatch.setenv("MLFLOW_PORT", "5001")
+    assert addresses.address("sqlite:///mlflow.db", run).startswith("http://127.0.0.1:5001/#/")
+    assert addresses.serving("sqlite:///mlflow.db") == "mlflow ui"
+    assert (
+        addresses.serving("sqlite:////other/mlflow.db")
+        == "mlflow ui --backend-store-uri sqlite:////other/mlflow.db"
+    )
+    monkeypatch.chdir(ROOT)
+    assert addresses.serving(f"sqlite:///{ROOT}/mlflow.db") == "make ui"
+
+
+def test_commands_print_links_into_the_run(command, store):
+    with SignalRecorder(["no", "yes"]) as recorder:
+        recorder.record(range(8), [0, 1] * 4, probs=[[0.9, 0.1], [0.2, 0.8]] * 4)
+        recorder.commit(1)
+    run = recorder.run_id
+
+    def page(artifact):
+        view = "?workflowType=machine_learning"
+        return f"http://127.0.0.1:5000/#/experiments/1/runs/{run}/artifacts/{artifact}{view}"
+
+    plotted = command("plot", f"run_id={run}").out
+    assert f"maps/explorer.html: hover, filter, select and replay: {page('maps/explorer.html')}" in plotted
+    diagnosed = command("diagnose", f"run_id={run}").out
+    assert f"likeliest wrong first: {page('diagnosis.tsv')}  (served by: mlflow ui)" in diagnosed
+    assert "note: a diagnosis of 1 observation says little" in diagnosed
+
+
+def test_first_trainings_wait_for_each_other_and_leave_no_lock_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for uri in (f"sqlite:///{tmp_path}/mlflow.db", "postgresql://db/mlflow"):
+        entered = threading.Event()
+
+        def second(uri=uri, entered=entered):
+            with _alone(uri):
+                entered.set()
+
+        with _alone(uri):
+            other = threading.Thread(target=second)
+            other.start()
+            assert not entered.wait(0.3)
+        other.join(10)
+        assert entered.is_set()
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]  # of `clean_world`
+
+
+METRICS = {
+    "summary/observations": 8, "summary/mean_confidence": 0.76, "summary/never_learnt": 83 / 1500,
+    "summary/forgetting_events": 0.09, "summary/auroc_dirty": 0.97, "mislabelled/known": 1,
+    "mislabelled/estimate": 86, "mislabelled/low": 24, "mislabelled/high": 167,
+}  # fmt: skip
+
+
+def described(artifacts, lang="en", **changed):
+    metrics = {**METRICS, **{f"summary/{key}": value for key, value in changed.items()}}
+    return descriptions.of_run(1500, metrics, lambda path: f"#/{path}", artifacts, lang)
+
+
+def test_a_description_links_what_is_there_and_says_what_selects_the_first_samples():
+    text = described({"summary.tsv", "diagnosis.tsv"})
+    assert "| [diagnosis.tsv](#/diagnosis.tsv) |" in text and "explorer" not in text
+    assert "the 83 samples that were never predicted right" in text
+    assert "In [summary.tsv](#/summary.tsv) they come first when you sort by `correct_ratio`." in text
+    assert (
+        "**Likeliest 86 labels are wrong**, between 24 and 167. Read [diagnosis.tsv](#/diagnosis.tsv) from"
+        in text
+    )
+    text = described({"summary.tsv", "maps/explorer.html"})
+    assert (
+        "In [maps/explorer.html](#/maps/explorer.html): *+ filter by range*, `correct_ratio`, from 0 to 0."
+        in text
+    )
+
+
+@pytest.mark.parametrize("observations", [1, 2, 3])
+def test_few_observations_are_called_so(observations):
+    assert ("**Too few observations:**" in described(set(), observations=observations)) == (observations < 3)
+
+
+def test_a_chinese_description_is_chinese():
+    text = described({"summary.tsv", "maps/explorer.html", "diagnosis.tsv"}, "zh", observations=2)
+    left = text.replace("diagnosis.tsv", "").replace("summary.tsv", "").replace("maps/explorer.html", "")
+    assert "1,500 个样本，2 次观测" in text
+    for word in ("samples", "observations", "Look first", "open", "wrong"):
+        assert word not in left
