@@ -365,10 +365,7 @@ def made_run(store):
 def test_several_classes(made_run, command, client):
     outcome = command("diagnose", f"run_id={made_run}")
     assert outcome.code == 0, outcome.err
-    assert (
-        "likeliest 0 wrong labels (0.0%), between 0 and 8: review from the top of the list, until 20 in a row are right"
-        in outcome.out
-    )
+    assert "how many labels are wrong cannot be known" in outcome.out
     assert "note: a diagnosis of 2 observations says little of how samples were learnt" in outcome.out
     found = table(client, made_run, "diagnosis.tsv")
     assert set(found["id"][:4]) == {"03", "07", "013", "017"}
@@ -476,6 +473,32 @@ def test_learning_by_heart_is_named(made_run, command, client):
     assert "learnt labels by heart" in run.data.tags["mlflow.note.content"]
     outcome = command("summarize", f"run_id={made_run}", "until=auto")
     assert "20 samples over 1 observation" in outcome.out
+
+
+def test_learning_by_heart_is_named_without_any_unseen_samples(command, client, store):
+    from datamap import SignalRecorder
+
+    generator = np.random.default_rng(0)
+    truth = np.arange(400) % 2
+    texts = ["".join(generator.choice(list("甲乙丙丁戊" if t else "子丑寅卯辰"), 6)) for t in truth]
+    given = np.where(np.arange(400) < 60, 1 - truth, truth)
+    with SignalRecorder(class_names=["0", "1"], samples={"id": range(400), "text_a": texts}) as recorder:
+        for number, said in ((1, truth), (2, given), (3, given)):
+            recorder.record(range(400), given, probs=np.eye(2)[said] * 0.8 + 0.1)
+            recorder.commit(number)
+    run = recorder.run_id
+    for step in ("summarize", "diagnose"):
+        outcome = command(step, f"run_id={run}")
+        assert outcome.code == 0, outcome.err
+    assert (
+        "note: from observation 2 on the model learns labels by heart (in the end it repeats 100% of the"
+        in outcome.out
+    )
+    found = client.get_run(run).data
+    assert found.metrics["memorisation/from_observation"] == 2
+    assert found.metrics["memorisation/repeated"] == 1
+    assert "repeated 100% of the labels that are likeliest wrong" in found.tags["mlflow.note.content"]
+    assert "400 samples over 1 observation" in command("summarize", f"run_id={run}", "until=auto").out
 
 
 def test_relabelling_several_classes_leaves_s_label_out(made_run, command, client):

@@ -104,7 +104,16 @@ def test_a_pool_weighs_what_foretells_and_tones_down_what_is_too_sure():
 
 def test_memorisation_begins_where_training_accuracy_leaves_the_rest_behind():
     seen, unseen = {1: 0.6, 2: 0.75, 3: 0.9, 4: 0.97}, {1: 0.6, 2: 0.7, 3: 0.71}
-    assert memorisation.memorisation(seen, unseen) == (3, 0.9, 0.71)
+    assert memorisation.memorisation(seen, unseen) == (3, 0.9, 0.71, 0)
     assert memorisation.memorisation(seen, {1: 0.6, 2: 0.72, 3: 0.85}) is None
     assert memorisation.memorisation(seen, {}) is None
-    assert memorisation.memorisation({1: 0.9}, {1: 0.5}) == (1, 0.9, 0.5)
+    assert memorisation.memorisation({1: 0.9}, {1: 0.5}) == (1, 0.9, 0.5, 0)
+
+
+def test_memorisation_begins_where_likely_wrong_labels_are_no_longer_contradicted():
+    correct = np.zeros((4, 20), bool)
+    correct[1, :15] = correct[2, :5] = correct[3, :13] = True
+    assert memorisation.of_doubted((1, 2, 3, 4), correct) == (4, 0.65, 0.0, 20)
+    correct[3, 11:] = False
+    assert memorisation.of_doubted((1, 2, 3, 4), correct) is None
+    assert memorisation.of_doubted((1,), np.ones((1, 9), bool)) is None

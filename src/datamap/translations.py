@@ -94,6 +94,12 @@ ZH = {
         "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（最终它在训练样本上的"
         "正确率比在其他样本上高 {gap}）：易学样本里也可能有错误标签。"
     ),
+    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
+    "the easy samples.": (
+        "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（从文本看最可能标错的标签，"
+        "最终它照样预测了其中的 {repeated}）：易学样本里也可能有错误标签。"
+    ),
     "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.": (
         "**无法得知有多少标签是错的：**没有什么能足够准确地预测未见过的标签。"
     ),

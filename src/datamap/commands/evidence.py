@@ -6,9 +6,10 @@ import pyarrow as pa
 from datamap import schema
 from datamap.commands import memorised
 from datamap.commands.inputs import extra_signals_of, observed_as_summarized
-from datamap.labels import mislabel, witnesses
-from datamap.labels.memorisation import Memorisation, accuracies, informative, memorisation
-from datamap.signals import class_probs, shards
+from datamap.labels import counting, mislabel, witnesses
+from datamap.labels.memorisation import Memorisation, accuracies, informative, memorisation, of_doubted
+from datamap.labels.pool import pooled
+from datamap.signals import class_probs, shards, trajectories
 from datamap.signals.observations import Observations
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
@@ -46,7 +47,8 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         texts=_texts(run, samples, inside.pooled),
         threshold_margins=_margins(run, threshold) if threshold else None,
     )
-    return mislabel.with_opinion(evidence), memorisation(seen, unseen)
+    evidence = mislabel.with_opinion(evidence)
+    return evidence, memorisation(seen, unseen) if unseen else _of_doubted(run, observed, evidence, ids)
 
 
 def _early(run, observed, numbers, ids):
@@ -55,6 +57,15 @@ def _early(run, observed, numbers, ids):
         return None
     found = class_probs.read(run.artifacts, {number: observed[number] for number in numbers})
     return found.ordered(ids, schema.SIGNALS_DIR).pooled
+
+
+def _of_doubted(run, observed, evidence, ids):
+    """Whether the run learns by heart what its texts say is wrong; None without texts."""
+    if not evidence.texts:
+        return None
+    rows = counting.doubted(pooled(evidence.texts, evidence.labels).probs, evidence.labels)
+    found = trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist())
+    return of_doubted(found.numbers, found.correct)
 
 
 def _texts(run, samples, pooled):

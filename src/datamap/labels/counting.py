@@ -8,6 +8,11 @@ from datamap.labels.mislabel import Evidence
 from datamap.signals.compute import FLOOR, of_label
 
 SUREST = 0.15  # of the predictions of each class: the share that tells how many labels are wrong
+# Wrong labels contradict sure and less sure predictions alike, errors of a weak model the less sure ones.
+LEVELS = (0.05, 0.4)  # such shares that are compared
+GROWTH = (
+    0.06  # of the contradicted share, from the one to the other, beyond sampling error: not only wrong labels
+)
 
 
 class Estimate(NamedTuple):
@@ -30,7 +35,8 @@ def estimate(evidence: Evidence) -> Estimate:
     docs/detection.md says how often the truth lay within.
 
     Nothing is known where the opinion foretells the given labels no better than their frequencies do (by less than
-    three standard errors), or where even the surest predictions are contradicted half as often as guesses.
+    three standard errors), where even the surest predictions are contradicted half as often as guesses, or where the
+    share of contradictions grows by more than `GROWTH` as predictions get less sure: what grows is not noise alone.
 
     Returns:
         `Estimate`; where no probabilities of all classes are known, of what the observations predicted wrong.
@@ -40,33 +46,53 @@ def estimate(evidence: Evidence) -> Estimate:
         return _of_predictions(evidence)
     probs = evidence.opinion.probs
     said = probs.argmax(axis=1)
-    share, count = _contradicted(probs.max(axis=1), said, labels)
+    share, count = _contradicted(probs, labels)
     contradicted = int((said != labels).sum())
     if not evidence.unseen:  # learnt by heart, at last
         contradicted = max(contradicted, int(evidence.wrong[-(-len(evidence.wrong) // 4) - 1]))
-    error = 1.645 * np.sqrt(max(share, 1 / count) * (1 - share) / count)
+    error = _sampling(share, count)
     about = round(share * total)
     border = about + 2 / 3 * max(0, contradicted - about) + 1.645 * np.sqrt(contradicted)
     high = min(total, int(max(border, (share + error) * total)))
     return Estimate(about, int(max(0, share - error) * total / 2), high, _is_known(probs, labels, share))
 
 
-def _contradicted(sureness, said, labels):
-    """(share of given labels that contradict the surest predictions, of how many), each class weighing its size."""
-    contradicted, count = 0.0, 0
+def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Rows whose given label contradicts one of the surest predictions `probs`, (N, C): likely wrong ones."""
+    surest = np.concatenate(list(_surest(probs, SUREST).values()))
+    return np.sort(surest[labels[surest] != probs[surest].argmax(axis=1)])
+
+
+def _surest(probs, part):
+    """{class: rows of that part of the predictions of it that is surest}."""
+    said, sureness, found = probs.argmax(axis=1), probs.max(axis=1), {}
     for label in np.unique(said):
         rows = np.flatnonzero(said == label)
-        surest = rows[np.argsort(-sureness[rows], kind="stable")[: int(np.ceil(SUREST * len(rows)))]]
-        contradicted += (labels[surest] != label).mean() * len(rows)
-        count += len(surest)
-    return contradicted / len(labels), count
+        found[label] = rows[np.argsort(-sureness[rows], kind="stable")[: int(np.ceil(part * len(rows)))]]
+    return found
+
+
+def _contradicted(probs, labels, part=SUREST):
+    """(share of given labels that contradict the surest predictions, of how many), each class weighing its size."""
+    surest, sizes = _surest(probs, part), np.bincount(probs.argmax(axis=1))
+    contradicted = sum((labels[rows] != label).mean() * sizes[label] for label, rows in surest.items())
+    return contradicted / len(labels), sum(map(len, surest.values()))
 
 
 def _is_known(probs, labels, share):
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
     gain = np.log(of_label(probs, labels).clip(FLOOR)) - np.log(frequencies[labels])
     by_chance = 1 - (frequencies**2).sum()
-    return bool(gain.mean() > 3 * gain.std() / np.sqrt(len(labels)) and share < by_chance / 2)
+    (surest, count), (less_sure, _) = (_contradicted(probs, labels, part) for part in LEVELS)
+    growth = less_sure - surest - _sampling(surest, count)
+    return bool(
+        gain.mean() > 3 * gain.std() / np.sqrt(len(labels)) and share < by_chance / 2 and growth <= GROWTH
+    )
+
+
+def _sampling(share, count):
+    """90 % sampling error of a share of so many."""
+    return 1.645 * np.sqrt(max(share, 1 / count) * (1 - share) / count)
 
 
 def _of_predictions(evidence):

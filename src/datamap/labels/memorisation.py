@@ -8,16 +8,21 @@ import numpy as np
 # How far accuracy on the samples of training is ahead of that on unseen ones.
 SLIGHT = 0.05  # from here on, what a model says of its own samples is no evidence
 GAP = 0.1  # from here on, it learns labels by heart
+# Where there are no unseen samples: labels that are likely wrong, and what share of them a model still contradicts.
+FEWEST = 10  # such labels; fewer tell nothing
+CONTRADICTED = 0.4  # below this share it has learnt them by heart
 
 
 class Memorisation(NamedTuple):
     """Labels are learnt by heart from observation `number` on; at the last one the model is right in `seen` of the
-    samples that it is trained on, and in `unseen` of others.
+    samples that it is trained on, and in `unseen` of others. Or, where `doubted` is not 0, it repeats a share of `seen`
+    of so many labels that are likely wrong.
     """
 
     number: int
     seen: float
     unseen: float
+    doubted: int = 0
 
 
 def memorisation(
@@ -43,6 +48,26 @@ def memorisation(
         return None
     last = numbers[-1]
     return Memorisation(ahead[0], float(seen[last]), float(unseen[last]))
+
+
+def of_doubted(numbers: Iterable[int], correct: np.ndarray) -> Memorisation | None:
+    """Where a model begins to repeat labels that are likely wrong, and does not stop.
+
+    A model that generalises contradicts a wrong label until it knows that label by heart (Liu et al. 2020, fig. 1).
+
+    Args:
+        numbers: of the T observations.
+        correct: bool (T, M): whether the model predicts each of these M labels, which models that never saw
+            them are surest to be wrong (`counting.doubted`).
+    Returns:
+        `Memorisation`; None where it goes on contradicting them, or they are fewer than `FEWEST`.
+    """
+    count = correct.shape[1]
+    if count < FEWEST:
+        return None
+    repeated = dict(zip(numbers, correct.mean(axis=1).tolist(), strict=True))
+    found = memorisation(repeated, dict.fromkeys(repeated, 0.0), 1 - CONTRADICTED)
+    return found and found._replace(doubted=count)
 
 
 def informative(seen: Mapping[int, float], unseen: Mapping[int, float]) -> list[int]:

@@ -8,6 +8,7 @@ import numpy as np
 from datamap.signals.compute import log_of, log_softmax, of_label
 
 LARGEST = 10.0  # weight of a witness that is never contradicted, which would have an infinite one
+PRIOR = 10.0  # samples' worth of pull towards the witnesses' plain mean, so that a few hundred samples do not overfit
 SHRINKAGE = 1e-3  # of the classes' terms, so that a class of a few samples keeps near its frequency
 
 
@@ -25,7 +26,7 @@ def pooled(
 
     p(class) ∝ exp(b_class + Σ w_k ln p_k(class)). The weights w_k ≥ 0 and the terms b are those under which the given
     labels are likeliest. No witness has seen the label that it is weighed by, so that what knows nothing gets no
-    weight, and what is too sure is toned down.
+    weight, and what is too sure is toned down. Few samples tell little of the weights, which then keep near 1 / K each.
 
     Args:
         witnesses: {name: (N, C) distributions}, at least one.
@@ -50,7 +51,10 @@ def pooled(
         slopes = np.append((logs * errors).sum(axis=(1, 2)), errors.sum(axis=0)) / samples
         terms = values[count:]
         slopes[count:] += 2 * SHRINKAGE * terms
-        return SHRINKAGE * (terms**2).sum() - of_label(pooled, labels).mean(), slopes
+        from_mean = values[:count] - 1 / count
+        slopes[:count] += 2 * PRIOR / samples * from_mean
+        penalty = SHRINKAGE * (terms**2).sum() + PRIOR / samples * (from_mean**2).sum()
+        return penalty - of_label(pooled, labels).mean(), slopes
 
     bounds: list[tuple] = [(0, (most or {}).get(name, LARGEST)) for name in witnesses]
     # Nothing can be learnt of a class that no label names.

@@ -14,7 +14,7 @@ MOST = (
 REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
 NEIGHBOURS = 30
 BLOCK = 10_000  # rows whose features are held at a time
-FEW = 8  # classes up to which one model of all of them is fast enough; of more, one model per class
+FAST = 160_000  # rows times classes up to which one model of all classes is fast enough; of more, one model per class
 RARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
 
 
@@ -68,7 +68,7 @@ def _linear(classes, inverse, inverse_of_many):
     from sklearn.linear_model import LogisticRegression, SGDClassifier
 
     def make(rows):
-        if classes <= FEW:
+        if rows * classes <= FAST:
             return LogisticRegression(C=inverse, max_iter=100, tol=1e-3)
         alpha = 1 / (inverse_of_many * rows)
         return SGDClassifier("log_loss", alpha=alpha, max_iter=5, tol=None, average=True, random_state=0)

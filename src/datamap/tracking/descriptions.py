@@ -19,6 +19,16 @@ TOO_FEW = (
     "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
     "for more epochs, or wait until the run has ended, and summarize again."
 )
+BY_HEART = (
+    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "the end it was right in {gap} more of the samples that it was trained on than of others): wrong labels may lie "
+    "among the easy samples."
+)
+BY_HEART_BY_TEXTS = (
+    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
+    "the easy samples."
+)
 ENOUGH = 20  # labels in a row that are right, after which a reader of the diagnosis may stop
 
 
@@ -113,12 +123,11 @@ def _of_diagnosis(m, open_, lang):
             wrong=f"{int(m['review/wrong']):,}",
         )
     if "memorisation/from_observation" in m:
-        yield word(
-            "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones "
-            "too (in the end it was right in {gap} more of the samples that it was trained on than of others): wrong "
-            "labels may lie among the easy samples.",
-            lang, number=int(m["memorisation/from_observation"]), gap=f"{m['memorisation/gap']:.0%}",
-        )  # fmt: skip
+        heart = {"number": int(m["memorisation/from_observation"])}
+        if "memorisation/gap" in m:
+            yield word(BY_HEART, lang, **heart, gap=f"{m['memorisation/gap']:.0%}")
+        else:
+            yield word(BY_HEART_BY_TEXTS, lang, **heart, repeated=f"{m['memorisation/repeated']:.0%}")
     if m.get("mislabelled/known") == 0:
         yield word(
             "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.",
