@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import IdentityTransform
 
 from datamap.maps import regions
 from datamap.maps.groups import Group
@@ -18,6 +21,7 @@ Box = tuple[tuple[float, float], tuple[float, float]]  # ((left, right), (bottom
 MOST_POINTS = 50_000  # of more samples, points would hide each other: a large group is drawn as its density
 FEW = 2_000  # samples of a group whose points are drawn always, on top of all densities
 CELLS = 100  # cells of a density per inch
+PIECE = 1 << 15  # samples counted at once
 CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
 
 
@@ -75,20 +79,41 @@ def _draw_densities(ax, xs, ys, groups, limits):
     box = ax.get_position()
     width, height = ax.figure.get_size_inches()
     cells = (max(50, int(box.width * width * CELLS)), max(50, int(box.height * height * CELLS)))
-    color: np.ndarray = np.ones((cells[1], cells[0], 3))
-    cover: np.ndarray = np.zeros((cells[1], cells[0], 1))
+    color: np.ndarray = np.ones((cells[1], cells[0], 3), np.float32)
+    cover: np.ndarray = np.zeros((cells[1], cells[0], 1), np.float32)
     for group in groups:
-        counts = count_cells(xs[group.mask], ys[group.mask], limits, cells)[..., None]
+        counts = count_cells(xs[group.mask], ys[group.mask], limits, cells)[..., None].astype(np.float32)
         # By logarithm, and never faint: a cell with one sample is seen beside one with a thousand.
         alpha = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(max(1, counts.max())), 0)
         both = alpha + cover * (1 - alpha)
-        mixed = np.array(to_rgb(group.color)) * alpha + color * cover * (1 - alpha)
+        mixed = np.array(to_rgb(group.color), np.float32) * alpha + color * cover * (1 - alpha)
         color = np.divide(mixed, both, out=color, where=both > 0)
         cover = both
     image = np.round(np.concatenate([color, cover], axis=2) * 255).astype(np.uint8)
-    ax.imshow(
-        image, extent=(*limits[0], *limits[1]), origin="lower", aspect="auto", interpolation="nearest", zorder=3
-    )  # fmt: skip
+    picture = _Cells(ax, interpolation="nearest", origin="lower", extent=(*limits[0], *limits[1]), zorder=3)
+    picture.set_data(image)
+    ax.add_image(picture)
+
+
+class _Cells(AxesImage):
+    """A picture of few large cells. matplotlib would hold it in single precision at the size of the figure."""
+
+    def make_image(self, renderer: Any, magnification: float = 1.0, unsampled: bool = False) -> Any:
+        """The cell under the middle of each pixel, as matplotlib finds it too."""
+        if unsampled:
+            return super().make_image(renderer, magnification, unsampled)
+        box = self.axes.bbox
+        cells = np.asarray(self._A)
+        x, columns = _pixels(box.x0, box.x1, cells.shape[1])
+        y, rows = _pixels(box.y0, box.y1, cells.shape[0])
+        return cells[rows][:, columns], x, y, IdentityTransform()
+
+
+def _pixels(start: float, end: float, cells: int) -> tuple[int, np.ndarray]:
+    """(first pixel, the cell that lies under each one) of cells side by side from `start` to `end`."""
+    first, last = round(start), round(end)
+    share = (np.arange(first, last) + 0.5 - start) / (end - start)
+    return first, np.clip((share * cells).astype(int), 0, cells - 1)
 
 
 def count_cells(xs: np.ndarray, ys: np.ndarray, limits: Box, cells: tuple[int, int]) -> np.ndarray:
@@ -99,9 +124,9 @@ def count_cells(xs: np.ndarray, ys: np.ndarray, limits: Box, cells: tuple[int, i
     (left, right), (bottom, top) = limits
     columns, rows = cells
     counts = np.zeros(rows * columns, np.int64)
-    for start in range(0, len(xs), 1 << 17):
-        x = (xs[start : start + (1 << 17)] - left) * (columns / (right - left))
-        y = (ys[start : start + (1 << 17)] - bottom) * (rows / (top - bottom))
+    for start in range(0, len(xs), PIECE):
+        x = (xs[start : start + PIECE] - left) * (columns / (right - left))
+        y = (ys[start : start + PIECE] - bottom) * (rows / (top - bottom))
         with np.errstate(invalid="ignore"):
             inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
         cell = y[inside].astype(np.int64) * columns + x[inside].astype(np.int64)

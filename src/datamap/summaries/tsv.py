@@ -16,7 +16,8 @@ from datamap.signals import align
 
 Source = Path | str | bytes
 
-BLOCK = 1 << 24  # bytes; a cell must fit into one
+BLOCK = 1 << 20  # bytes, of which arrow holds some dozens; a row must fit into one
+TEXTS_BLOCK = 1 << 24  # the same, of texts
 
 
 def lines(frame: pd.DataFrame) -> tuple[bytes, bytes]:
@@ -110,10 +111,12 @@ def _types(known: Iterable[str]) -> dict[str, pa.DataType]:
     return {name: pa.int64() if name in INTS else pa.float64() for name in known} | {"id": pa.string()}
 
 
-def _options(types: dict[str, pa.DataType], wanted: list[str] | None = None) -> dict[str, Any]:
+def _options(
+    types: dict[str, pa.DataType], wanted: list[str] | None = None, block: int = BLOCK
+) -> dict[str, Any]:
     """How arrow reads a TSV of ours: columns of these types, those `wanted` or all."""
     return {
-        "read_options": pyarrow.csv.ReadOptions(block_size=BLOCK),
+        "read_options": pyarrow.csv.ReadOptions(block_size=block),
         "parse_options": pyarrow.csv.ParseOptions(delimiter="\t", newlines_in_values=True),
         "convert_options": pyarrow.csv.ConvertOptions(
             null_values=[""], strings_can_be_null=False, column_types=types, include_columns=wanted
