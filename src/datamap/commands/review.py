@@ -5,6 +5,7 @@ datamap review run_id=latest open=true     opens the page in your browser
 """
 
 import getpass
+import sys
 import threading
 from dataclasses import replace
 from urllib.parse import urlparse
@@ -29,6 +30,9 @@ from datamap.tracking.store import Store
 
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
 OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why")
+SWITCH = (
+    0.001  # seconds after which background work lets an answer go first; Python's default is five times that
+)
 ESTIMATE = ("estimate", "low", "high", "known")
 
 
@@ -43,6 +47,7 @@ def review(config: ReviewConfig) -> Run:
     found = store.run(config.run_id)
     store.nest_project_run(found, "review")
     review = review_of(found, config)
+    sys.setswitchinterval(SWITCH)
     threading.Thread(target=_read_the_rest, args=(found, review), daemon=True).start()
     serve(review, config.host, config.port, config.open, lambda address: _say_address(review, address))
     _end(found, review)
@@ -112,6 +117,8 @@ def _storage(run: Run) -> Storage:
 
 def _read_the_rest(run: Run, review: Review) -> None:
     """What the page can do without at first: histories, and which texts are alike."""
+    import sklearn.metrics  # noqa: F401  what the first decision would wait for
+
     try:
         observed, _ = observed_as_summarized(run)
         review.histories.load(run.artifacts, observed, review.samples.ids)

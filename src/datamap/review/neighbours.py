@@ -83,9 +83,9 @@ class Neighbours:
 
         found = self._grams(rows)
         found.data *= weights[found.indices]
-        for start, end in zip(found.indptr[:-1], found.indptr[1:], strict=True):
-            if end - start > KEPT:
-                values = found.data[start:end]
-                values[np.argpartition(values, end - start - KEPT)[: end - start - KEPT]] = 0
+        of_row = np.repeat(np.arange(len(rows)), np.diff(found.indptr))
+        strongest_first = np.lexsort((-found.data, of_row))
+        rank = np.arange(found.nnz) - found.indptr[of_row]
+        found.data[strongest_first[rank >= KEPT]] = 0
         found.eliminate_zeros()
         return normalize(found)

@@ -159,8 +159,9 @@ def _decided(journal: Journal, which: str, who: str, count: int) -> np.ndarray:
 def _containing(samples: Samples, text: str) -> np.ndarray:
     """Which samples have a text in their texts or their id, whatever its case."""
     found = np.zeros(len(samples), bool)
+    has_case = text.upper() != text.lower()  # ignoring it takes ten times as long
     for column in (*samples.texts.values(), samples.ids.cast(pa.string())):
-        found |= pc.match_substring(column, text, ignore_case=True).to_numpy(zero_copy_only=False)
+        found |= pc.match_substring(column, text, ignore_case=has_case).to_numpy(zero_copy_only=False)
     return found
 
 

@@ -15,7 +15,6 @@ from datamap.review.neighbours import Neighbours
 from datamap.review.queries import Query, RequestError, UnknownSampleError
 from datamap.review.samples import NONE, Samples
 from datamap.review.storage import Storage
-from datamap.signals import align
 
 CUT = 300  # characters of a text in a list
 MISSING = 65_535
@@ -92,7 +91,7 @@ class Review:
         Raises:
             UnknownSampleError: there is none.
         """
-        row = int(align.rows([id], self.samples.ids)[0])
+        row = self.samples.row_of(id)
         if row < 0:
             raise UnknownSampleError(f"no sample has the id {id[:100]}")
         return {"row": row}

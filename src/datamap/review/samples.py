@@ -1,5 +1,6 @@
 """A run's samples in columns, as the review filters and ranks them; texts are decoded for the rows shown only."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -35,6 +36,13 @@ class Samples(NamedTuple):
     y: np.ndarray
     texts: dict[str, pa.ChunkedArray]
     why: pa.ChunkedArray
+
+    def row_of(self, id: str) -> int:
+        """Where the sample of an id stands, written as text; −1 where there is none."""
+        known = self.ids.type
+        if pa.types.is_integer(known) and not re.fullmatch("0|-?[1-9][0-9]{0,17}", id):
+            return NONE
+        return pc.index(self.ids, pa.scalar(id).cast(known)).as_py()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -13,7 +13,7 @@ WORTH = 0.1  # probability of a wrong label from which on a sample is worth a lo
 PAYS = 0.05  # share of wrong labels among the next samples, below which it pays to stop
 CHANCE = 0.9  # that the truth lies in a range
 EDGE = 5e-5  # scores have four digits
-BINS = np.linspace(-10, 10, 401)  # of log-odds
+BINS = np.linspace(-10, 10, 101)  # of log-odds
 SLOPE = 0.5  # standard deviation of the calibration's slope, around 1, before any decision
 OFFSET = 2.0  # of its offset
 
@@ -144,7 +144,7 @@ def precision(wrong: int, sure: int) -> dict[str, float] | None:
 def _remaining(line, spread, left):
     """How many wrong labels nobody has looked at, with a range."""
     random = np.random.default_rng(0)
-    lines = random.multivariate_normal(line, spread, 400)
+    lines = random.multivariate_normal(line, spread, 200)
     probs = _sigmoid(lines[:, :1] + lines[:, 1:] * MIDDLES)
     counts = random.binomial(left, probs).sum(axis=1)
     low, high = np.quantile(counts, [(1 - CHANCE) / 2, (1 + CHANCE) / 2])

@@ -1,0 +1,294 @@
+"""How fast `datamap review` answers, and whether a ranking that learns from decisions finds more wrong labels.
+
+    python benchmarks/review.py speed [sizes=1500,100000,1000000] [observations=8]
+    python benchmarks/review.py found [data=demo,lcqmc] [seeds=1,2,3] [ways=static,logistic,retrained,both]
+
+`speed` serves a run of generated pairs (Parquet, 8 observations) from a process of its own, and asks it over HTTP as
+the page does; times are of the requests, medians and worst of 100 samples and decisions. `found` simulates a reviewer
+who is always right and looks at 50 samples at a time: of flipped labels (demo 10 %, LCQMC 5 %; benchmarks/noisy.py,
+texts only) how many are found among the first 100, 200, … reviewed, by the ranking of `diagnose` as it is; recalibrated
+by a logistic regression of the decisions on what each witness says; by witnesses trained again with corrected labels
+(ActiveAED, Weber and Plank 2023); or by both.
+"""
+
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(1, str(ROOT / "src"))  # after benchmarks/, which has a summarize.py too
+
+BATCH = 50
+REVIEWED = {"demo": 300, "lcqmc": 400}
+LEVELS = {"demo": 0.1, "lcqmc": 0.05}
+
+
+# ---------------------------------------------------------------- speed
+
+
+def texts(generator, samples):
+    """Arrow array of sentences of eight words; some words are common, most are rare."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    words = np.array(
+        ["".join(map(chr, 0x4E00 + pair)) for pair in generator.integers(0, 3000, (20_000, 2))], object
+    )
+    drawn = generator.zipf(1.3, (8, samples)).clip(max=len(words)) - 1
+    return pc.binary_join_element_wise(*(pa.array(words[row]) for row in drawn), "")
+
+
+def make(samples, observations):
+    """A run of generated pairs in the store of this folder, summarized and diagnosed; returns its id."""
+    import pandas as pd
+
+    from datamap import schema
+    from datamap.commands.cli import composed
+    from datamap.commands.summarize import summarize_run
+    from datamap.summaries import tsv
+    from datamap.tracking.store import Store
+    from summarize import make as make_signals
+
+    generator = np.random.default_rng(0)
+    folder = Path("generated")
+    make_signals(folder, samples, observations, "parquet")
+    with Store(create=True).new_run(f"{samples:,} samples") as run:
+        for file in sorted((folder / "signals").iterdir()):
+            run.log_file(file, f"signals/{file.name}")
+        for number in range(1, observations + 1):
+            run.log_metrics({schema.COMMIT_METRIC: samples}, number)
+        run.log_labels(["no", "yes"])
+        labels = np.random.default_rng(0).integers(0, 2, samples)  # as those of the signals
+        pairs = {
+            "text_a": texts(generator, samples).to_pandas(),
+            "text_b": texts(generator, samples).to_pandas(),
+        }
+        frame = pd.DataFrame({"id": np.arange(samples), **pairs, "label": labels})
+        run.log_bytes(b"".join(tsv.lines(frame)), schema.SAMPLES_FILE)
+        summarize_run(run, composed("summarize", run_id=run.run_id))
+        scores = np.sort(generator.beta(0.5, 6, samples))[::-1].round(4)
+        order = generator.permutation(samples)
+        names = np.array(["no", "yes"], object)
+        frame = frame.iloc[order].assign(
+            score=scores, label=names[labels[order]], proposed=np.where(scores > 0.5, names[1 - labels[order]], ""),
+            region="easy", why="right in 5 of 8 observations",
+        )  # fmt: skip
+        run.log_bytes(b"".join(tsv.lines(frame)), schema.DIAGNOSIS_FILE)
+        known = {"estimate": samples // 20, "low": samples // 40, "high": samples // 10, "known": 1}
+        run.log_metrics({f"mislabelled/{name}": value for name, value in known.items()}, observations)
+    return run.run_id
+
+
+class Page:
+    """Asks a server as the page does."""
+
+    def __init__(self, line):
+        self.base, self.token = re.search(r"(http://\S+)/\?token=(\S+)", line).groups()
+
+    def __call__(self, path, body=None):
+        """(answer, seconds)."""
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, content, {"X-Token": self.token})
+        start = time.perf_counter()
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            found = answer.read()
+        return found, time.perf_counter() - start
+
+
+def first_queue(page):
+    """(rows in order, seconds from the page's request to the first list)."""
+    total = 0.0
+    for path, body in (("/api/run", None), ("/api/map", None), ("/api/order", {"filter": {"decided": "no"}})):
+        found, seconds = page(path, body)
+        total += seconds
+    rows = np.frombuffer(found, "<u4").tolist()
+    return rows, total + page("/api/samples", {"rows": rows[:50]})[1] + page("/api/progress")[1]
+
+
+def waited(page, path, key):
+    """Seconds until an answer has what is made in the background."""
+    start = time.perf_counter()
+    while not json.loads(page(path)[0])[key]:
+        time.sleep(0.2)
+    return time.perf_counter() - start
+
+
+def asked(page, rows):
+    """{what: seconds of each request}."""
+    found = {
+        "next sample": [page(f"/api/sample/{row}")[1] for row in rows[:100]],
+        "decision": [
+            page("/api/decisions", {"row": row, "action": "drop" if row % 3 else "keep"})[1]
+            for row in rows[:100]
+        ],
+        "order by text": [
+            page("/api/order", {"filter": {"text": text}})[1] for text in ("公司", "abc", "一")
+        ],
+    }
+    ring = np.linspace(0, 6.2, 100)
+    lasso = np.stack([0.1 + 0.08 * np.cos(ring), 0.5 + 0.3 * np.sin(ring)], axis=1).tolist()
+    found["order by lasso"] = [page("/api/order", {"filter": {"polygon": lasso}})[1] for _ in range(3)]
+    return found
+
+
+def serve(run_id):
+    """{what: seconds or bytes} of a server on a run."""
+    start = time.perf_counter()
+    imported = subprocess.run([sys.executable, "-c", "import mlflow, time"], check=True)
+    assert imported.returncode == 0
+    found = {"importing MLflow": [time.perf_counter() - start]}
+    start = time.perf_counter()
+    command = [sys.executable, str(ROOT / "src/review.py"), f"run_id={run_id}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    line = next(line for line in process.stdout if "token=" in line)
+    found["start"] = [time.perf_counter() - start]
+    page = Page(line)
+    try:
+        rows, seconds = first_queue(page)
+        found["first queue"] = [seconds]
+        found |= {f"{name}, at once": values for name, values in asked(page, rows).items()}
+        found["histories read"] = [waited(page, f"/api/sample/{rows[0]}", "history")]
+        found["neighbours ready"] = [
+            time.perf_counter() - start,
+            waited(page, f"/api/neighbours/{rows[0]}", "ready"),
+        ]
+        found["neighbours ready"] = [sum(found["neighbours ready"])]
+        found |= asked(page, rows[100:])
+        found["neighbours"] = [page(f"/api/neighbours/{row}")[1] for row in rows[:50]]
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        found["peak memory"] = [int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) * 1024]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        process.wait()
+    return found
+
+
+def shown(name, values):
+    """A cell: median, and the worst of several."""
+    if name == "peak memory":
+        return f"{values[0] / 2**20:,.0f} MB"
+    unit, factor = ("s", 1) if max(values) > 2 or len(values) == 1 else ("ms", 1000)
+    numbers = [statistics.median(values) * factor, max(values) * factor]
+    return (
+        " / ".join(f"{number:,.{1 if unit == 's' else 0}f}" for number in numbers[: len(values)]) + f" {unit}"
+    )
+
+
+def speed(sizes="1500,100000,1000000", observations="8"):
+    """Markdown: one column a size."""
+    found = {}
+    for size in map(int, sizes.split(",")):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            found[size] = serve(make(size, int(observations)))
+            os.chdir("/")
+    print("| median / worst | " + " | ".join(f"{size:,} samples" for size in found) + " |")
+    print("|---|" + "---:|" * len(found))
+    for name in next(iter(found.values())):
+        print(f"| {name} | " + " | ".join(shown(name, of[name]) for of in found.values()) + " |")
+
+
+# ---------------------------------------------------------------- found
+
+
+def evidence_of(labels, witnesses):
+    """What `diagnose` knows of texts alone."""
+    from datamap.labels import mislabel
+
+    nothing = np.zeros(len(labels))
+    known = mislabel.Evidence(labels, np.zeros(1, int), nothing, nothing, nothing, texts=witnesses)
+    return mislabel.with_opinion(known)
+
+
+def log_odds(scores):
+    clipped = scores.clip(5e-5, 1 - 5e-5)
+    return np.log(clipped / (1 - clipped))
+
+
+def contradictions(evidence, given):
+    """How far each witness is from the given label: log-odds of its best other class, (samples, witnesses), scaled."""
+    rows, found = np.arange(len(given)), []
+    for probs in evidence.unseen.values():
+        others = probs.copy()
+        others[rows, given] = 0
+        found.append(np.log(others.max(axis=1).clip(1e-6)) - np.log(probs[rows, given].clip(1e-6)))
+    values = np.stack(found, axis=1)
+    return (values - values.mean(axis=0)) / values.std(axis=0)
+
+
+def learnt(odds, inputs, decided, wrong):
+    """P(wrong) of all samples by a logistic regression that trusts the score until decisions say otherwise."""
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    values = np.hstack([np.ones((len(odds), 1)), odds[:, None], inputs])
+    before = np.append([0.0, 1.0], np.zeros(inputs.shape[1]))
+    weights = np.append([2.0, 0.5], np.full(inputs.shape[1], 0.3)) ** -2.0
+    seen, signs = values[decided], np.where(wrong[decided], 1.0, -1.0)
+
+    def loss(line):
+        margins = signs * (seen @ line)
+        slope = weights * (line - before) - seen.T @ (signs * expit(-margins))
+        return np.logaddexp(0, -margins).sum() + weights @ (line - before) ** 2 / 2, slope
+
+    return expit(values @ minimize(loss, before, jac=True, method="L-BFGS-B").x)
+
+
+def simulated(samples, given, way, budget, first):
+    """How many wrong labels are found among the first 100, 200, … reviewed."""
+    from datamap.labels import mislabel, witnesses
+
+    wrong, rows = given != samples.labels, np.arange(len(given))
+    evidence = evidence_of(given, first)
+    ranking, decided, found = mislabel.combined(evidence), np.zeros(len(given), bool), []
+    odds = log_odds(ranking)
+    for _ in range(budget // BATCH):
+        chosen = np.argsort(-np.where(decided, -1, ranking), kind="stable")[:BATCH]
+        decided[chosen] = True
+        found += wrong[chosen].tolist()
+        if way in ("retrained", "both"):
+            labels = np.where(decided, samples.labels, given)
+            evidence = evidence_of(
+                labels, witnesses.unseen(samples.texts_a, samples.texts_b, labels, len(samples.class_names))
+            )
+            ranking = 1 - evidence.opinion.probs[rows, given]
+            odds = log_odds(ranking)
+        if way in ("logistic", "both"):
+            ranking = learnt(odds, contradictions(evidence, given), decided, wrong)
+    return np.cumsum(found)[99::100].tolist()
+
+
+def found(data="demo,lcqmc", seeds="1,2,3", ways="static,logistic,retrained,both"):
+    """Markdown: wrong labels found, by data set, seed and way."""
+    import noisy
+
+    from datamap.labels import witnesses
+
+    warnings.filterwarnings("ignore", module="sklearn")
+    print("| data, seed | wrong | way | found among the first 100, 200, … |")
+    print("|---|---:|---|---|")
+    for name in data.split(","):
+        for seed in map(int, seeds.split(",")):
+            samples = getattr(noisy, name)(seed)
+            given = noisy.flips("uniform", LEVELS[name], samples, seed)
+            first = witnesses.unseen(samples.texts_a, samples.texts_b, given, len(samples.class_names))
+            for way in ways.split(","):
+                counts = simulated(samples, given, way, REVIEWED[name], first)
+                total = (given != samples.labels).sum()
+                print(f"| {name}, {seed} | {total} | {way} | {', '.join(map(str, counts))} |", flush=True)
+
+
+if __name__ == "__main__":
+    {"speed": speed, "found": found}[sys.argv[1]](**dict(argument.split("=", 1) for argument in sys.argv[2:]))
