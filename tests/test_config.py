@@ -71,6 +71,13 @@ def test_every_key_that_is_introduced_has_a_comment(path):
 
 RANGES = [
     ("train", "trainer.epochs=0", "trainer.epochs=0 is out of range: it must be 1 or more"),
+    ("train", "trainer.threads=0", "trainer.threads=0 is out of range: it must be 1 or more"),
+    (
+        "train",
+        "trainer.threads=all",
+        "trainer.threads: Value 'all' of type 'str' could not be converted to Integer",
+    ),
+    ("train", "trainer.jobs=5000", "trainer.jobs=5000 is out of range: it must be 1024 or less"),
     ("train", "trainer.lr=0", "trainer.lr=0.0 is out of range: it must be above 0"),
     ("train", "data.flip_ratio=1.5", "data.flip_ratio=1.5 is out of range: it must be 1 or less"),
     ("train", "data.on_bad_row=drop", "data.on_bad_row=drop is out of range: choose error or skip"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import threadpoolctl
 
 from conftest import SMALL_MODEL
 from datamap.commands.observed import FirstProcess
@@ -63,6 +64,36 @@ def test_a_resumed_run_equals_an_undisturbed_one(command, client, pairs_file, di
     history = client.get_metric_history(killed, "train/loss")
     assert [m.step for m in history] == [m.step for m in client.get_metric_history(whole, "train/loss")]
     assert "checkpoint" not in [file.path for file in client.list_artifacts(killed)]
+
+
+def threads_of(monkeypatch):
+    """Filled with the threads that Paddle has at each observation."""
+    seen, take = [], FirstProcess.__call__
+
+    def looking(self, observed):
+        pools = threadpoolctl.threadpool_info()
+        seen.append({p["num_threads"] for p in pools if p["prefix"] == "libiomp"})
+        take(self, observed)
+
+    monkeypatch.setattr(FirstProcess, "__call__", looking)
+    return seen
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of today", "of a version without threads"])
+def test_a_run_goes_on_with_its_own_number_of_threads(
+    command, client, pairs_file, die_after, monkeypatch, known
+):
+    arguments = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL)
+    killed = killed_run(command, die_after, client, 1, *arguments, "trainer.threads=3")
+    assert client.get_run(killed).data.params["threads"] == "3"
+    logged = Path(client.get_run(killed).info.artifact_uri, "config/train.yaml")
+    assert "  threads: 3\n" in logged.read_text()
+    if not known:
+        logged.write_text(logged.read_text().replace("  threads: 3\n", ""))
+    seen = threads_of(monkeypatch)
+    outcome = command("train", "resume=true", f"run_id={killed}")
+    assert outcome.code == 0, outcome.err
+    assert seen == [{3 if known else 1}] * 2
 
 
 def test_what_cannot_be_resumed_says_why(command, client, pairs_file, die_after):

@@ -73,6 +73,7 @@ class ModelConfig:
     batch_size: int = number(low=1)
     scratch: ScratchConfig | None = None
     trust_pickle: bool = False
+    threads: int | None = number(low=1, high=1024, default=None)
 
 
 @dataclass
@@ -84,6 +85,8 @@ class TrainerConfig:
     warmup: float = number(low=0, high=1)
     weight_decay: float = number(low=0)
     device: str | None = MISSING
+    threads: int | None = number(low=1, high=1024)
+    jobs: int | None = number(low=1, high=1024)
     checkpoint: str = number(choices=("last", "none"))
 
 

@@ -1,14 +1,14 @@
 """From a config to a training that can begin: all that can be checked is checked, and no run is made yet."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from datamap import schema
 from datamap.commands.config import TrainConfig
 from datamap.commands.labelled import Labelled
 from datamap.log import say
-from datamap.training import extra
+from datamap.training import extra, shares
 from datamap.training.checkpoints import Checkpoint
 from datamap.training.extra import ExtraTraining
 from datamap.training.options import FitOptions
@@ -32,13 +32,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """A training that can begin."""
+    """A training that can begin. `jobs` are trained at a time: this one, and as many of `extra` as that leaves."""
 
     config: TrainConfig
     processes: Processes
     labelled: Labelled
     trainer: "Trainer"
     extra: list[ExtraTraining]
+    jobs: int
     progress: Progress
 
     @property
@@ -62,8 +63,11 @@ def prepared(
     progress = progress or Progress()
     extra_trainings = _extra_trainings(config, labelled)
     options = fit_options(config)
+    share = _shares(config, processes, len(labelled.samples), 1 + len(extra_trainings))
+    config = replace(config, trainer=replace(config.trainer, threads=share.threads))
     from datamap.training import modeling, trainer  # imports paddle: what is cheaper comes first
 
+    shares.use(share.threads)
     if config.trainer.device:
         trainer.use_device(config.trainer.device)
     trainer.seed_weights(config.seed)
@@ -73,7 +77,14 @@ def prepared(
     main = trainer.Trainer(classifier, labelled.samples, options, processes, dev=labelled.dev, bar=bar)
     if progress.checkpoint:
         main.restore(progress.checkpoint)
-    return Job(config, processes, labelled, main, extra_trainings, progress)
+    return Job(config, processes, labelled, main, extra_trainings, share.jobs, progress)
+
+
+def _shares(config: TrainConfig, processes: Processes, samples: int, trainings: int) -> shares.Shares:
+    available = max(1, shares.cores() // processes.count)
+    # Those that train together train the folds together.
+    jobs = config.trainer.jobs if processes.count == 1 else 1
+    return shares.shared(config.trainer.threads, jobs, trainings, samples * config.trainer.epochs, available)
 
 
 def _extra_trainings(config: TrainConfig, labelled: Labelled) -> list[ExtraTraining]:

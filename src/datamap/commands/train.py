@@ -118,6 +118,8 @@ def _config_of(run: Run, config: TrainConfig) -> TrainConfig:
         ) from error
     ranges.check(found)
     model = replace(found.model, trust_pickle=config.model.trust_pickle)
+    if "threads" not in (logged.get("trainer") or {}):  # of a version that trained on one
+        found = replace(found, trainer=replace(found.trainer, threads=1))
     return replace(found, model=model, resume=True, run_id=run.run_id, tracking=config.tracking)
 
 
@@ -152,6 +154,7 @@ def _params(config: TrainConfig) -> dict[str, object]:
         **({"sample": data.sample} if data.sample else {}),
         **({"flip_ratio": data.flip_ratio} if data.flip_ratio else {}),
         **({"folds": data.folds} if data.folds else {}),
+        **({"threads": trainer.threads} if trainer.threads != 1 else {}),
         **({"every": config.signals.every} if config.signals.every != "epoch" else {}),
         **({"collect": config.signals.collect} if config.signals.collect != "eval" else {}),
     }

@@ -1,0 +1,35 @@
+"""How many threads and processes a training takes."""
+
+import os
+import sys
+
+import pytest
+
+from conftest import ROOT
+from datamap.training import shares
+
+
+@pytest.mark.parametrize(
+    ("threads", "jobs", "trainings", "work", "available", "expected"),
+    [
+        (None, None, 1, 10**6, 4, (1, 4)),  # nothing to run beside it: all cores
+        (None, None, 6, 10**6, 4, (4, 1)),
+        (None, None, 3, 10**6, 8, (3, 2)),
+        (None, None, 6, 100, 4, (1, 4)),  # little to do: one after the other
+        (1, None, 6, 100, 4, (1, 1)),
+        (1, 3, 6, 100, 2, (3, 1)),  # what is asked for is done
+        (8, None, 6, 10**6, 2, (1, 8)),
+        (None, 3, 2, 10**6, 8, (2, 4)),  # no more than there are
+        (None, 16, 20, 10**6, 4, (16, 1)),
+    ],
+)
+def test_shares(threads, jobs, trainings, work, available, expected):
+    assert shares.shared(threads, jobs, trainings, work, available) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity to set")
+def test_cores_are_those_that_the_process_may_use(shell):
+    code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); from datamap.training import shares; "
+    outcome = shell([sys.executable, "-c", f"{code}print(shares.cores())"], PYTHONPATH=str(ROOT / "src"))
+    assert outcome.out == "1\n", outcome.err
+    assert 1 <= shares.cores() <= os.cpu_count()
