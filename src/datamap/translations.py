@@ -63,6 +63,15 @@ ZH = {
     "; its characters say {name} ({p})": "；从用字看是 {name}（{p}）",
     "; similar texts say {name} ({p})": "；相似的文本是 {name}（{p}）",
     "; what both texts share says {name} ({p})": "；从两段文本的共同之处看是 {name}（{p}）",
+    # review: what decisions teach
+    "Every sample is reviewed.": "所有样本都已审核。",
+    "Review {n} more samples to learn how far the score can be trusted.": "再审核 {n} 个样本，即可了解分数的可信程度。",
+    "Go on: of the next {n} samples about {count} have a wrong label.": (
+        "请继续：接下来的 {n} 个样本中约有 {count} 个标签有误。"
+    ),
+    "It pays to stop: of the next {n} samples only about {count} have a wrong label.": (
+        "可以停止：接下来的 {n} 个样本中只有约 {count} 个标签有误。"
+    ),
     # a run's description
     "**{samples} over {observations}.** Mean confidence {mean}; {never} of the samples were never predicted right; "
     "{events} forgetting events per sample.": (
