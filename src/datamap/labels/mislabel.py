@@ -10,7 +10,11 @@ from datamap.signals.compute import of_label
 
 RUN = "run"  # the run's own model, as a witness
 # The opinion foretells given labels, wrong ones among them: it is less sure of the right ones than it could be.
-SHARPNESS = 1.5
+SHARPNESS = 2
+MOST, MOST_WITHOUT_TEXTS = (
+    0.5,
+    1.0,
+)  # weight of the run, which has seen the labels, beside models that have not
 
 
 class Evidence(NamedTuple):
@@ -50,8 +54,8 @@ def with_opinion(evidence: Evidence) -> Evidence:
 
     The witnesses that never saw the sample are weighed by how well they foretell the given labels (`pool.pooled`).
     The run itself has seen them all, and its late observations know them by heart: only early ones count, and no more
-    than half of what they say. A run without other witnesses is its own: its
-    geometric mean, in which one sure "no" counts much, as in AUM.
+    than half of what they say, or all of it where nothing but folds stands beside them. A run without other witnesses
+    is its own: its geometric mean, in which one sure "no" counts much, as in AUM.
     """
     unseen = evidence.unseen
     if not unseen:
@@ -61,7 +65,9 @@ def with_opinion(evidence: Evidence) -> Evidence:
         )
     if evidence.early is not None:
         unseen[RUN] = evidence.early
-    return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: 0.5}))
+    return evidence._replace(
+        opinion=pooled(unseen, evidence.labels, {RUN: MOST if evidence.texts else MOST_WITHOUT_TEXTS})
+    )
 
 
 def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
