@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from datamap import schema
-from datamap.maps import explorer
+from datamap.maps import explorer, explorer_data
 from datamap.signals import compute, shards, trajectories
 from datamap.signals.trajectories import Trajectories
 from datamap.summaries import tsv
@@ -56,12 +56,71 @@ def test_numbers_come_back_from_the_page():
     data = data_of(explorer.page(full, found, {"text_a": ["甲", "乙"]}, ("a", "b", "c")).decode())
 
     scaled = unpacked(data["probs"], "<u2")
-    assert scaled[1] == explorer.MISSING
+    assert scaled[1] == data["levels"] + 1
     assert np.allclose(scaled[[0, 2, 3]] / 65534, [0.25, 1, 0], atol=1e-5)
-    assert unpacked(data["predicted"], "<u2").tolist() == [1, explorer.MISSING, 2, 0]
+    assert unpacked(data["predicted"], "<u2").tolist() == [1, explorer_data.MISSING, 2, 0]
     assert unpacked(data["columns"]["avg_probs"], "<f4").tolist() == [0.625, 0]
     assert (data["numbers"], data["classes"]) == ([3, 5], ["a", "b", "c"])
     assert unpacked_json(data["texts"]["text_a"]) == ["甲", "乙"]
+
+
+def large(count, observations):
+    """Summary, histories and texts of random numbers, which deflate least."""
+    random = np.random.default_rng(0)
+    found = Trajectories(
+        tuple(range(1, observations + 1)),
+        random.random((observations, count), np.float32),
+        random.random((observations, count)) > 0.5,
+        None,
+    )
+    texts = {"text_a": [f"{n} {value:.9f}" for n, value in enumerate(random.random(count))]}
+    return frame(count, avg_probs=random.random(count), label_var=random.random(count)), found, texts
+
+
+def test_a_page_holds_what_mlflows_viewer_opens():
+    summary, found, texts = large(3000, 12)
+    bytes_of = {}
+    for room in (1 << 20, 120_000, 60_000):
+        data = explorer_data.packed_samples(summary, found, texts, None, room)
+        bytes_of[room] = explorer_data._size(data)
+        assert bytes_of[room] <= room
+        assert data["numbers"][0] == 1 and data["numbers"][-1] == 12
+        kept = len(data["numbers"])
+        shape = unpacked(data["probs"], "<u2").reshape(kept, 3000)
+        assert np.allclose(shape[-1] / data["levels"], found.label_probs[-1], atol=1e-4)
+        if room == 1 << 20:
+            assert kept == 12 and data["textRows"] is None
+    assert 2 <= kept < 12
+    # The texts of those with the lowest avg_probs.
+    rows = unpacked(data["textRows"], "<u4")
+    assert 0 < len(rows) == data["textCount"] < 3000
+    assert set(rows) == set(np.argsort(summary["avg_probs"])[: len(rows)])
+    assert unpacked_json(data["texts"]["text_a"]) == [texts["text_a"][row] for row in rows]
+    note = explorer._note(summary, None, data, 12, "en").split("; ")
+    assert note[:2] == ["3,000 samples", f"replay: {kept} of 12 observations"]
+    assert note[2] == f"texts: the {len(rows):,} likeliest wrong by avg_probs"
+
+
+def test_numbers_of_a_large_run_have_four_digits(monkeypatch):
+    summary, found, _ = large(500, 3)
+    big = np.r_[np.nan, np.inf, -np.inf, 1e300, np.full(496, 123456.0)]
+    summary = summary.assign(big=big, count=np.arange(500) + 2**20)
+    monkeypatch.setattr(explorer_data, "EXACT", 100)
+    data = explorer_data.packed_samples(summary, found, {}, None)
+    assert data["levels"] == 254
+    assert np.allclose(
+        unpacked(data["probs"], "u1") / 254, found.label_probs.reshape(-1), atol=0.5 / 254 + 1e-6
+    )
+    columns = {name: unpacked(packed, "<f4") for name, packed in data["columns"].items()}
+    assert np.allclose(columns["avg_probs"], summary["avg_probs"], rtol=2e-4)
+    assert np.array_equal(columns["count"], summary["count"])
+    assert np.isnan(columns["big"][0]) and list(columns["big"][1:4]) == [np.inf, -np.inf, np.inf]
+    assert unpacked(data["ids"]["numbers"], "<i4").tolist() == summary["id"].tolist()
+
+
+def test_more_columns_leave_room_for_fewer_samples():
+    assert explorer_data.most_samples(schema.SUMMARY_COLUMNS | schema.FURTHER_COLUMNS) == 1_000_000
+    assert 200_000 < explorer_data.most_samples(range(60)) < 400_000
 
 
 HOSTILE = [

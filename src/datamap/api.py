@@ -92,12 +92,12 @@ def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> E
         height: of the frame, in pixels.
         lang: of the words on the page, "en" or "zh".
     Returns:
-        ExplorerPage, which Jupyter shows; 100,000 samples at most, of more a part.
+        ExplorerPage, which Jupyter shows; 1,000,000 samples at most, of more a part.
     Raises:
         TrackingError: there is no such store or run, or the run has no signals.
         SignalError, SummaryError, DataError: what the run holds is damaged.
     """
-    from datamap.commands.plot import explorer_page
+    from datamap.commands.explore import explorer_page
 
     run = _run(run_id)
     return ExplorerPage(explorer_page(run, _summary(run), lang), height)

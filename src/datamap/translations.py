@@ -51,6 +51,8 @@ ZH = {
     "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)": (
         "{shown} 个样本（共 {total} 个）：稀有分组全部保留，其余随机抽取（种子 0）"
     ),
+    "replay: {kept} of {total} observations": "回放：{total} 次观测中的 {kept} 次",
+    "texts: the {count} likeliest wrong by {which}": "文本：按 {which} 最可能错误的 {count} 个",
     # comparison
     "from {a} to {b}": "从 {a} 到 {b}",
     "mean of the samples of each cell; blue rose, red fell": "每格样本的均值；蓝色上升，红色下降",
@@ -143,6 +145,45 @@ ZH = {
     "download TSV": "下载 TSV",
     "clear selection": "清除选择",
     "replay": "回放",
+    "copy": "复制",
+    "Review the labels, likeliest wrong first:": "审阅标签，从最可能错误的开始：",
+    "Find the labels that are likely wrong:": "找出可能错误的标签：",
+    # what columns mean
+    "the given label": "给定标签",
+    "planted kind: 0 normal, 1 hard, 2 dirty": "植入的类型：0 正常，1 困难，2 脏样本",
+    "observations in which the prediction was right": "预测正确的观测次数",
+    "share of the observations in which the prediction was right": "预测正确的观测所占比例",
+    "mean probability of the given label (confidence): low = hard, or a wrong label": (
+        "给定标签概率的均值（置信度）：低 = 困难，或标签错误"
+    ),
+    "variance of the given label's probability over the observations: high = the model wavered": (
+        "给定标签概率在各次观测间的方差：高 = 模型摇摆不定"
+    ),
+    "standard deviation of the given label's probability: the square root of label_var": (
+        "给定标签概率的标准差（变异性），即 label_var 的平方根"
+    ),
+    "highest probability of the given label": "给定标签的最高概率",
+    "lowest probability of the given label": "给定标签的最低概率",
+    "mean of p (1 - p), p the given label's probability: high = never sure of either": (
+        "p (1 - p) 的均值，p 为给定标签的概率：高 = 始终拿不准"
+    ),
+    "distance of the predicted probabilities from the label, mean of the first observations: high = hard": (
+        "预测概率与给定标签的距离，取最初几次观测的均值：高 = 困难"
+    ),
+    "mean loss: high = hard": "损失的均值：高 = 困难",
+    "mean lead of the label's log-probability over the best other one (AUM): below 0 = another won": (
+        "给定标签的对数概率比其余最高者高出多少，取均值：低于 0 = 其他标签胜出（AUM）"
+    ),
+    "mean entropy of the prediction: high = undecided between the classes": "预测的熵的均值：高 = 在各类别间犹豫",
+    "class that the model predicts": "模型预测的类别",
+    "how likely the label is wrong (datamap diagnose): 1 = most likely": (
+        "标签出错的可能性（datamap diagnose）：1 = 最可能"
+    ),
+    "label that the diagnosis proposes instead of the given one": "诊断建议改成的标签",
+    "forgetting events: right, then wrong at the next observation": "遗忘事件：先预测正确，下一次观测预测错误",
+    "learning events: wrong, then right at the next observation": "学会事件：先预测错误，下一次观测预测正确",
+    "0-based observation of the first forgetting event; 0 = never": "第一次遗忘事件的观测序号（从 0 起）；0 = 从未",
+    "0-based observation of the first learning event; 0 = never": "第一次学会事件的观测序号（从 0 起）；0 = 从未",
     # review page
     "Review": "审核",
     "Reviewer": "审核人",

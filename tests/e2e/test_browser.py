@@ -202,7 +202,7 @@ def drag(page, *points):
 
 def test_points_are_drawn_in_their_colours(opened):
     for id, group in zip(
-        opened.evaluate("dataMap.samples.ids"), opened.evaluate("dataMap.groups()"), strict=True
+        opened.evaluate("dataMap.shown()"), opened.evaluate("dataMap.groups()"), strict=True
     ):
         color = opened.evaluate(f"dataMap.colorOf({id})")
         rule = next(rule for rule in groups.CORRECTNESS if rule.name == group)
@@ -275,10 +275,10 @@ def test_select_makes_a_table_to_download(opened, mode, tmp_path):
 def test_what_is_not_selected_is_grey_and_below(opened):
     red, green, blue = opened.evaluate("dataMap.colorOf(30)")
     assert max(red, green, blue) - min(red, green, blue) > 40
-    opened.evaluate("dataMap.select([dataMap.samples.ids.indexOf('7')])")
+    opened.evaluate("dataMap.select([dataMap.samples.rowOf('7')])")
     red, green, blue = opened.evaluate("dataMap.colorOf(30)")
     assert max(red, green, blue) - min(red, green, blue) < 12
-    assert opened.evaluate("dataMap.samples.ids[dataMap.scatter.inView.at(-1)]") == "7"
+    assert opened.evaluate("dataMap.samples.idOf(dataMap.scatter.inView.at(-1))") == "7"
     assert (
         opened.locator("th button", has_text="forgetting_times")
         .get_attribute("title")
@@ -398,7 +398,7 @@ def test_replayed_columns_are_those_of_a_shorter_training(odd_page, odd):
 
 def test_what_has_no_number_comes_last(odd_page):
     up, down = odd_page.evaluate("""() => [false, true].map((down) => {
-      const { samples } = dataMap, rows = [...samples.ids.keys()];
+      const { samples } = dataMap, rows = [...Array(samples.count).keys()];
       return rows.sort(comparison(samples, samples.columns, "extra", down)).map((i) => samples.columns.extra[i]);
     })""")
     assert np.isnan(up[-1]) and np.isnan(down[-1])

@@ -11,6 +11,7 @@ from datamap import schema
 from datamap.commands.config import DiagnoseConfig, yaml
 from datamap.commands.described import describe
 from datamap.commands.evidence import of_run as evidence_of
+from datamap.commands.explore import renew_explorer
 from datamap.commands.inputs import summary_of
 from datamap.commands.memorised import metrics as memorisation_metrics
 from datamap.commands.memorised import note
@@ -70,6 +71,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
     run.log_metrics(
         {**metrics, **_of_witnesses(evidence), **memorisation_metrics(memorised)}, max(run.committed())
     )
+    renew_explorer(run, config.lang)
     describe(run, len(samples), config.lang)
     _warn(evidence, about, memorised)
     _say(run, frame, evidence, about, measured)

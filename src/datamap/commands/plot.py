@@ -10,17 +10,15 @@ datamap plot run_id=latest dirty_label=true                       by planted kin
 import re
 import warnings
 
-import pandas as pd
-
 from datamap import schema
 from datamap.commands.config import PlotConfig, yaml
 from datamap.commands.described import describe
-from datamap.commands.inputs import MAP_COLUMNS, observed_as_summarized, summary_of
+from datamap.commands.explore import log_explorer
+from datamap.commands.inputs import MAP_COLUMNS, summary_of
 from datamap.errors import MapError
 from datamap.log import say
 from datamap.maps import plans
 from datamap.maps.options import refuse_too_large
-from datamap.summaries import tsv
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -48,7 +46,7 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
         say(f"note: {message}")
     _log_map(run, figure, name, config)
     if config.explorer:
-        _log_explorer(run, samples, config)
+        log_explorer(run, samples, config.lang)
     describe(run, len(samples), config.lang)
     return run, name
 
@@ -77,23 +75,3 @@ def _log_map(run, figure, name, config):
         run.log_image(array, path, step)
     run.log_config("plot", yaml(config))
     say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}: {run.address}")
-
-
-def _log_explorer(run, samples, config):
-    run.log_bytes(explorer_page(run, samples, config.lang), schema.EXPLORER_FILE)
-    say(f"{schema.EXPLORER_FILE}: hover, filter, select and replay: {run.opened_at(schema.EXPLORER_FILE)}")
-
-
-def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
-    """The explorer of a run as an HTML page; `samples`: its summary, with the columns of the map at least."""
-    from datamap.maps import explorer
-    from datamap.signals import trajectories
-
-    observed, _ = observed_as_summarized(run)
-    with run.artifacts.local(schema.SUMMARY_FILE) as file:
-        shown = tsv.read_rows(file, explorer.subsample(samples))
-    histories = trajectories.read(run.artifacts, observed, shown["id"].tolist())
-    content = run.artifacts.find(schema.SAMPLES_FILE)
-    texts = tsv.texts_of(content, shown["id"].tolist()) if content is not None else {}
-    unit = next(iter(observed.values()))[0].unit
-    return explorer.page(shown, histories, texts, run.class_names(), run.info.run_name, samples, unit, lang)

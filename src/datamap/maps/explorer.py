@@ -7,22 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamap import pages, schema, translations
+from datamap import pages, translations
 from datamap.maps import groups, marks, regions
+from datamap.maps.explorer_data import MOST, numeric, packed_samples
+from datamap.maps.meanings import MEANINGS
 from datamap.translations import word
 
 PAGE = Path(__file__).parent / "explorer_page"
-MOST = 100_000  # samples that a page holds; beyond, a seeded subsample
-MISSING = 65_535
-# What the page says of the columns that somebody chose.
-MEANINGS = {
-    **schema.SUMMARY_COLUMNS,
-    **schema.FURTHER_COLUMNS,
-    "variability": "standard deviation of the given label's probability (square root of label_var)",
-    "pred_label": "class that the model predicts",
-    "score": "how likely the label is wrong, by datamap diagnose; 1 = most likely",
-    "proposed": "class that the diagnosis proposes instead of the given label",
-}
 
 
 def subsample(summary: pd.DataFrame, most: int = MOST, seed: int = 0) -> np.ndarray:
@@ -76,58 +67,44 @@ def page(
     if diagnosis is not None:
         summary = summary.assign(score=diagnosis["score"].to_numpy(float))
         texts = {**texts, "why": diagnosis["why"].tolist()}
+    samples = packed_samples(summary, trajectories, texts, diagnosis)
     meanings = {name: word(text, lang) for name, text in MEANINGS.items()}
     data = {
-        **{"title": title, "note": _note(summary, full, lang), "unit": unit, "classes": classes},
+        **{
+            "title": title,
+            "note": _note(summary, full, samples, len(trajectories.numbers), lang),
+            "unit": unit,
+        },
+        **{"classes": classes, **samples},
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},
         "words": translations.ZH if lang == "zh" else {},
         "meanings": meanings,
-        **_samples(summary, trajectories, texts, diagnosis),
         **_looks(summary, full, classes, lang),
     }
     return pages.assemble(PAGE, [PAGE / "start.js"], data, lang)
 
 
-def _note(summary, full, lang):
-    """How many samples the page shows, and of how many."""
-    if full is None or len(full) == len(summary):
-        return word("{total} samples", lang, total=f"{len(summary):,}")
+def _note(summary, full, samples, observations, lang):
+    """How many samples the page shows, and of how many; what does not fit into it."""
+    total, shown = len(summary if full is None else full), len(summary)
     some = "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)"
-    return word(some, lang, shown=f"{len(summary):,}", total=f"{len(full):,}")
-
-
-def _samples(summary, trajectories, texts, diagnosis):
-    """What is known of each sample, packed."""
-    probs = trajectories.label_probs
-    scaled = np.where(np.isnan(probs), MISSING, np.round(np.nan_to_num(probs) * (MISSING - 1)))
-    return {
-        "count": len(summary),
-        "numbers": list(trajectories.numbers),
-        # As text: JavaScript would round those above 2^53.
-        "ids": pages.packed_json(summary["id"].astype(str).tolist()),
-        "texts": {name: pages.packed_json(list(values)) for name, values in texts.items()},
-        "textRows": None,
-        "columns": {name: pages.packed(summary[name], "<f4") for name in _numeric(summary)},
-        "probs": pages.packed(scaled, "<u2"),
-        "correct": pages.packed(trajectories.correct, "u1"),
-        "predicted": _classes(trajectories.predicted),
-        "proposed": None if diagnosis is None else _classes(diagnosis["proposed"].to_numpy()),
-    }
-
-
-def _classes(indices):
-    """Class indices, packed; below 0: none."""
-    return None if indices is None else pages.packed(np.where(indices < 0, MISSING, indices), "<u2")
-
-
-def _numeric(summary):
-    return [c for c in summary.columns if c != "id" and pd.api.types.is_numeric_dtype(summary[c])]
+    parts = [
+        word("{total} samples" if shown == total else some, lang, shown=f"{shown:,}", total=f"{total:,}")
+    ]
+    kept = len(samples["numbers"])
+    if kept < observations:
+        parts.append(word("replay: {kept} of {total} observations", lang, kept=kept, total=observations))
+    if samples["textRows"] is not None:
+        which = "score" if "score" in summary else "avg_probs"
+        text = "texts: the {count} likeliest wrong by {which}"
+        parts.append(word(text, lang, count=f"{samples['textCount']:,}", which=which))
+    return "; ".join(parts)
 
 
 def _looks(summary, full, classes, lang):
     """How each column colours and scales the map, and its regions: as on the static maps."""
     summary, full = _with_variability(summary), None if full is None else _with_variability(full)
-    columns = _numeric(summary)
+    columns = numeric(summary)
     known = {name: full if full is not None and name in full else summary for name in columns}
     rules = {name: groups.rules_of(known[name], name, classes, lang) for name in columns}
     limits = {name: marks.axis_limits(known[name], name)[name] for name in columns}

@@ -271,6 +271,11 @@ class Run:
         with translated_errors(f"run {self.run_id}"):
             return self.client.get_run(self.run_id).data.metrics
 
+    def tags(self) -> dict[str, str]:
+        """{name: value} of all tags."""
+        with translated_errors(f"run {self.run_id}"):
+            return self.client.get_run(self.run_id).data.tags
+
     def time_of(self, metric: str) -> int:
         """When a metric was last logged, in milliseconds since 1970; 0 = never."""
         return max((entry.timestamp for entry in self._history(metric)), default=0)
@@ -291,6 +296,12 @@ class Run:
         """Artifact paths of all that lies in a folder, committed or not."""
         with translated_errors(f"run {self.run_id}: artifacts"):
             return [file.path for file in self.client.list_artifacts(self.run_id, folder)]
+
+    def size_of(self, path: str) -> int | None:
+        """Bytes of an artifact; None where the run has none at `path`, or its store does not say."""
+        with translated_errors(f"run {self.run_id}: artifacts"):
+            listed = self.client.list_artifacts(self.run_id, folder_of(path))
+        return next((file.file_size for file in listed if file.path == path), None)
 
     def has(self, path: str) -> bool:
         """Whether the run has an artifact at `path`."""

@@ -29,8 +29,8 @@ export function visibleOf(samples, columns, group, { hidden, query, filters }) {
   return visible;
 }
 
-function matches({ ids, textNames, textOf }, i, wanted) {
-  return ids[i].toLowerCase().includes(wanted) || textNames.some((name) => textOf(name, i).toLowerCase().includes(wanted));
+function matches({ idOf, textNames, textOf }, i, wanted) {
+  return idOf(i).toLowerCase().includes(wanted) || textNames.some((name) => textOf(name, i).toLowerCase().includes(wanted));
 }
 
 /** How many visible samples each group has: array by group. */

@@ -3,7 +3,7 @@
 import { $ } from "../page_scripts/dom.js";
 import { unpack, unpackJson } from "../page_scripts/unpack.js";
 
-export const MISSING = 65535;
+const MISSING = 65535; // a class
 
 /**
  * The samples: numbers as typed arrays, probabilities and predictions in arrays of observations × samples.
@@ -15,13 +15,13 @@ export async function load() {
   const named = async (packed, open) => Object.fromEntries(
     await Promise.all(Object.entries(packed).map(async ([name, value]) => [name, await open(value)])));
   const [ids, texts, columns, probs, correct, predicted, proposed, textRows] = await Promise.all([
-    unpackJson(data.ids), named(data.texts, unpackJson), named(data.columns, (text) => unpack(text, Float32Array)),
-    unpack(data.probs, Uint16Array), unpack(data.correct, Uint8Array), data.predicted && unpack(data.predicted, Uint16Array),
+    unpackIds(data.ids), named(data.texts, unpackJson), named(data.columns, (text) => unpack(text, Float32Array)),
+    unpack(data.probs, data.levels > 255 ? Uint16Array : Uint8Array), unpack(data.correct, Uint8Array), data.predicted && unpack(data.predicted, Uint16Array),
     data.proposed && unpack(data.proposed, Uint16Array), data.textRows && unpack(data.textRows, Uint32Array),
   ]);
   if (proposed) columns.proposed = withoutMissing(proposed);
   return {
-    ...data, ids, columns, probs, correct, predicted, textNames: Object.keys(texts),
+    ...data, ...ids, columns, probs, correct, predicted: predicted && withoutMissing(predicted), textNames: Object.keys(texts),
     textOf: reader(texts, textRows, data.count),
     // A column may be called like what every object has, such as `constructor`.
     isText: (name) => Object.hasOwn(texts, name),
@@ -32,8 +32,14 @@ export async function load() {
   };
 }
 
+/** {idOf: row → id as text, rowOf: id → row}. */
+async function unpackIds({ numbers, texts }) {
+  const ids = numbers ? await unpack(numbers, Int32Array) : await unpackJson(texts);
+  return { idOf: (i) => String(ids[i]), rowOf: (id) => ids.indexOf(numbers ? Number(id) : String(id)) };
+}
+
 function withoutMissing(classes) {
-  const found = Float32Array.from(classes);
+  const found = new Float32Array(classes);
   for (let i = 0; i < found.length; i++) if (found[i] === MISSING) found[i] = NaN;
   return found;
 }

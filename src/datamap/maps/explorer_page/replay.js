@@ -1,7 +1,5 @@
 // The summary after some observations, worked out as datamap.summaries.dynamics does.
 
-import { MISSING } from "./load.js";
-
 const REPLAYED = ["correct_times", "correct_ratio", "avg_probs", "label_var", "max_label_probs", "min_label_probs",
   "forgetting_times", "learnt_times", "first_forget", "first_learn"];
 
@@ -18,14 +16,15 @@ export function createReplay(samples) {
   };
 }
 
-export function replayed({ count, probs, correct }, t) {
+/** The columns `REPLAYED` over the first t observations. */
+export function replayed({ count, probs, levels, correct }, t) {
   const r = Object.fromEntries(REPLAYED.map((name) => [name, new Float32Array(count)]));
   for (let i = 0; i < count; i++) {
     let n = 0, mean = 0, m2 = 0, right = 0, before = -1, high = 0, low = 1;
     for (let s = 0; s < t; s++) {
       const at = s * count + i;
-      if (probs[at] === MISSING) continue;
-      const p = probs[at] / 65534;
+      if (probs[at] > levels) continue; // missing
+      const p = probs[at] / levels;
       n += 1;
       const d = p - mean;
       mean += d / n;
@@ -52,7 +51,7 @@ export function replayed({ count, probs, correct }, t) {
 function lastPredicted({ count, predicted }, t) {
   const found = new Float32Array(count).fill(NaN);
   for (let s = 0; s < t; s++) {
-    for (let i = 0; i < count; i++) if (predicted[s * count + i] !== MISSING) found[i] = predicted[s * count + i];
+    for (let i = 0; i < count; i++) if (predicted[s * count + i] >= 0) found[i] = predicted[s * count + i];
   }
   return found;
 }

@@ -146,16 +146,15 @@ function begin(samples) {
   showAll();
 
   // For scripts and tests: where a sample is on the page, and what is shown.
-  const rowOf = (id) => samples.ids.indexOf(String(id));
   window.dataMap = {
     scatter, samples, select,
     positionOf(id) {
-      const area = $("stage").getBoundingClientRect(), [x, y] = scatter.positionOf(rowOf(id));
+      const area = $("stage").getBoundingClientRect(), [x, y] = scatter.positionOf(samples.rowOf(id));
       return [area.left + x, area.top + y];
     },
-    colorOf: (id) => scatter.colorAt(...scatter.positionOf(rowOf(id))),
-    shown: () => Array.from(visible.keys()).filter((i) => visible[i]).map((i) => samples.ids[i]),
-    selected: () => (state.selected ? Array.from(shown(), (i) => samples.ids[i]) : []),
+    colorOf: (id) => scatter.colorAt(...scatter.positionOf(samples.rowOf(id))),
+    shown: () => Array.from(visible.keys()).filter((i) => visible[i]).map(samples.idOf),
+    selected: () => (state.selected ? Array.from(shown(), samples.idOf) : []),
     groups: () => Array.from(group, (k) => samples.groupings[state.color][k].name),
     tsv: () => tsv(samples, table()),
   };

@@ -9,7 +9,7 @@ const NUMBERS = ["avg_probs", "variability", "correct_ratio", "forgetting_times"
 
 /** What a cell says: a text, or a number for those of numeric columns. */
 export function cell(samples, columns, name, i) {
-  if (name === "id") return samples.ids[i];
+  if (name === "id") return samples.idOf(i);
   if (samples.isText(name)) return samples.textOf(name, i);
   if (samples.isClass(name)) return samples.className(columns[name][i]);
   return Number.isFinite(columns[name][i]) ? Number(columns[name][i].toPrecision(6)) : "";

@@ -3,7 +3,6 @@
 import { $, add } from "../page_scripts/dom.js";
 import { drawHistory } from "../page_scripts/history.js";
 import { short } from "../page_scripts/numbers.js";
-import { MISSING } from "./load.js";
 
 /** Fill the tip with sample `i` after `t` observations; −1 hides it. */
 export function fillTip(samples, columns, i, t, axes) {
@@ -18,7 +17,7 @@ export function fillTip(samples, columns, i, t, axes) {
   add(tip, "p", `${tr("label")} ${samples.className(columns.label[i])}${said}`, wrong ? "wrong" : "");
   if (columns.score) fillDiagnosis(samples, columns, i, tip);
   const facts = [...new Set(["avg_probs", "variability", "correct_ratio", "forgetting_times", ...axes])];
-  add(tip, "p", `id ${samples.ids[i]} · ${facts.map((name) => `${name} ${short(columns[name][i])}`).join(" · ")}`, "facts");
+  add(tip, "p", `id ${samples.idOf(i)} · ${facts.map((name) => `${name} ${short(columns[name][i])}`).join(" · ")}`, "facts");
   const unit = `${samples.unit} ${samples.numbers[0]}–${samples.numbers.at(-1)}`;
   tip.append(drawHistory(historyOf(samples, i, t), `${tr("probability of the given label")}, ${unit}`));
 }
@@ -30,9 +29,9 @@ function fillDiagnosis(samples, columns, i, tip) {
 }
 
 /** A sample's history for `drawHistory`; what the slider has not reached is faint. */
-export function historyOf({ probs, correct, count, numbers }, i, t) {
+export function historyOf({ probs, levels, correct, count, numbers }, i, t) {
   return numbers.map((_, s) => ({
-    probability: probs[s * count + i] === MISSING ? null : probs[s * count + i] / 65534,
+    probability: probs[s * count + i] > levels ? null : probs[s * count + i] / levels,
     correct: correct[s * count + i] === 1, faint: s >= t,
   }));
 }

@@ -15,7 +15,7 @@ import { HIDDEN, paint, pointsInView, pointSize } from "./raster.js";
 import { corners, inBox, inPolygon } from "./shapes.js";
 import { createView } from "./view.js";
 
-const FAINT = { color: rgb("#c8c8c8"), alpha: 0.35 }; // what is not selected, while something is
+const FAINT = { color: rgb("#c8c8c8"), alpha: 0.45 }; // what is not selected, while something is
 
 /**
  * Make a map in `element`.

@@ -1,0 +1,23 @@
+"""What the explorer says of the columns that a person chose: in words that need no other page."""
+
+from datamap import schema
+
+MEANINGS = {
+    **schema.SUMMARY_COLUMNS,
+    **schema.FURTHER_COLUMNS,
+    "label": "the given label",
+    "correct_ratio": "share of the observations in which the prediction was right",
+    "avg_probs": "mean probability of the given label (confidence): low = hard, or a wrong label",
+    "label_var": "variance of the given label's probability over the observations: high = the model wavered",
+    "variability": "standard deviation of the given label's probability: the square root of label_var",
+    "max_label_probs": "highest probability of the given label",
+    "min_label_probs": "lowest probability of the given label",
+    "aleatoric": "mean of p (1 - p), p the given label's probability: high = never sure of either",
+    "el2n": "distance of the predicted probabilities from the label, mean of the first observations: high = hard",
+    "loss_mean": "mean loss: high = hard",
+    "margin_mean": "mean lead of the label's log-probability over the best other one (AUM): below 0 = another won",
+    "entropy_mean": "mean entropy of the prediction: high = undecided between the classes",
+    "pred_label": "class that the model predicts",
+    "score": "how likely the label is wrong (datamap diagnose): 1 = most likely",
+    "proposed": "label that the diagnosis proposes instead of the given one",
+}
