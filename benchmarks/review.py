@@ -1,6 +1,7 @@
 """How fast `datamap review` answers, and whether a ranking that learns from decisions finds more wrong labels.
 
     python benchmarks/review.py speed [sizes=1500,100000,1000000] [observations=8]
+    python benchmarks/review.py remaining [data=demo,lcqmc] [seeds=1,2,3] [reviewed=50,100,200,300]
     python benchmarks/review.py found [data=demo,lcqmc] [seeds=1,2,3] [ways=static,logistic,retrained,both]
 
 `speed` serves a run of generated pairs (Parquet, 8 observations) from a process of its own, and asks it over HTTP as
@@ -8,7 +9,7 @@ the page does; times are of the requests, medians and worst of 100 samples and d
 who is always right and looks at 50 samples at a time: of flipped labels (demo 10 %, LCQMC 5 %; benchmarks/noisy.py,
 texts only) how many are found among the first 100, 200, … reviewed, by the ranking of `diagnose` as it is; recalibrated
 by a logistic regression of the decisions on what each witness says; by witnesses trained again with corrected labels
-(ActiveAED, Weber and Plank 2023); or by both.
+(ActiveAED, Weber and Plank 2023); or by both. `remaining` compares what a review says to remain with what does.
 """
 
 import json
@@ -23,6 +24,7 @@ import time
 import urllib.request
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -247,7 +249,16 @@ def learnt(odds, inputs, decided, wrong):
 
 
 def simulated(samples, given, way, budget, first):
-    """How many wrong labels are found among the first 100, 200, … reviewed."""
+    """How many wrong labels are found among the first 100, 200, … reviewed; the texts' features are made once."""
+    from datamap.labels import features, witnesses
+
+    made = features.of_texts(samples.texts_a, samples.texts_b, witnesses.MOST, witnesses.BLOCK, 0)
+    with mock.patch.object(features, "of_texts", return_value=made):
+        return reviewed_in_turn(samples, given, way, budget, first)
+
+
+def reviewed_in_turn(samples, given, way, budget, first):
+    """The same, with whatever makes the features."""
     from datamap.labels import mislabel, witnesses
 
     wrong, rows = given != samples.labels, np.arange(len(given))
@@ -270,20 +281,53 @@ def simulated(samples, given, way, budget, first):
     return np.cumsum(found)[99::100].tolist()
 
 
-def found(data="demo,lcqmc", seeds="1,2,3", ways="static,logistic,retrained,both"):
-    """Markdown: wrong labels found, by data set, seed and way."""
+def remaining(data="demo,lcqmc", seeds="1,2,3", reviewed="50,100,200,300"):
+    """Markdown: what is said to remain after so many samples were reviewed, and what does."""
+    from datamap.labels import mislabel
+    from datamap.labels.counting import estimate
+    from datamap.review import teaching
+
+    counts = list(map(int, reviewed.split(",")))
+    print("| left, estimate (range) | " + " | ".join(f"after {count}" for count in counts) + " |")
+    print("|---|" + "---|" * len(counts))
+    hits = []
+    for name in data.split(","):
+        for seed in map(int, seeds.split(",")):
+            samples, given, first = flipped(name, seed)
+            evidence, wrong = evidence_of(given, first), given != samples.labels
+            scores = mislabel.combined(evidence).round(4).astype(np.float32)
+            about = estimate(evidence)
+            teacher = teaching.Teacher(scores, {"count": about.estimate, "known": about.known})
+            ranking, cells = teaching.Ranking(scores), []
+            for count in counts:
+                rows = ranking.order("score")[:count].tolist()
+                lesson = teacher.lesson(ranking, rows, {row: bool(wrong[row]) for row in rows}, "en")
+                said, left = lesson.remaining, int(wrong.sum()) - lesson.wrong
+                hits.append(said["low"] <= left <= said["high"])
+                cells.append(f"{left}, {said['estimate']} ({said['low']} to {said['high']})")
+            print(f"| {name}, {seed} | " + " | ".join(cells) + " |", flush=True)
+    print(f"\nThe truth lay in the range {sum(hits)} of {len(hits)} times.")
+
+
+def flipped(name, seed):
+    """(samples, their labels with some flipped, what models of the texts say of them)."""
     import noisy
 
     from datamap.labels import witnesses
 
     warnings.filterwarnings("ignore", module="sklearn")
+    samples = getattr(noisy, name)(seed)
+    given = noisy.flips("uniform", LEVELS[name], samples, seed)
+    return samples, given, witnesses.unseen(samples.texts_a, samples.texts_b, given, len(samples.class_names))
+
+
+def found(data="demo,lcqmc", seeds="1,2,3", ways="static,logistic,retrained,both"):
+    """Markdown: wrong labels found, by data set, seed and way."""
     print("| data, seed | wrong | way | found among the first 100, 200, … |")
     print("|---|---:|---|---|")
     for name in data.split(","):
         for seed in map(int, seeds.split(",")):
-            samples = getattr(noisy, name)(seed)
-            given = noisy.flips("uniform", LEVELS[name], samples, seed)
-            first = witnesses.unseen(samples.texts_a, samples.texts_b, given, len(samples.class_names))
+            samples, given, first = flipped(name, seed)
             for way in ways.split(","):
                 counts = simulated(samples, given, way, REVIEWED[name], first)
                 total = (given != samples.labels).sum()
@@ -291,4 +335,5 @@ def found(data="demo,lcqmc", seeds="1,2,3", ways="static,logistic,retrained,both
 
 
 if __name__ == "__main__":
-    {"speed": speed, "found": found}[sys.argv[1]](**dict(argument.split("=", 1) for argument in sys.argv[2:]))
+    commands = {"speed": speed, "found": found, "remaining": remaining}
+    commands[sys.argv[1]](**dict(argument.split("=", 1) for argument in sys.argv[2:]))

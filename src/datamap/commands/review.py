@@ -5,6 +5,8 @@ datamap review run_id=latest open=true     opens the page in your browser
 """
 
 import getpass
+import importlib
+import re
 import sys
 import threading
 from dataclasses import replace
@@ -31,7 +33,7 @@ from datamap.tracking.store import Store
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
 OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why")
 SWITCH = (
-    0.001  # seconds after which background work lets an answer go first; Python's default is five times that
+    0.001  # seconds after which work in the background lets an answer go first; Python's default is 0.005
 )
 ESTIMATE = ("estimate", "low", "high", "known")
 
@@ -86,7 +88,7 @@ def _about(run: Run, config: ReviewConfig) -> About:
         unit=_unit(run),
         lang=config.lang,
         reviewer=config.reviewer or _user(),
-        run_address=run.address if served else None,
+        run_address=re.sub(r"//[^/@]*@", "//", run.address) if served else None,  # without a password
         estimate=_estimate(known) if None not in known.values() else None,
     )
 
@@ -117,7 +119,12 @@ def _storage(run: Run) -> Storage:
 
 def _read_the_rest(run: Run, review: Review) -> None:
     """What the page can do without at first: histories, and which texts are alike."""
-    import sklearn.metrics  # noqa: F401  what the first decision would wait for
+    for needed in (
+        "scipy.optimize",
+        "scipy.stats",
+        "sklearn.metrics",
+    ):  # else the first decision would wait for them
+        importlib.import_module(needed)
 
     try:
         observed, _ = observed_as_summarized(run)
