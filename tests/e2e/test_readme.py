@@ -46,6 +46,25 @@ def serve(command, project, environment):
             process.wait(30)
 
 
+def review(command, project, environment):
+    """Run `datamap review`, decide about a sample as the page does, and end it with Ctrl-C."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"], cwd=project, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = next(line for line in process.stdout if "token=" in line)
+        base, token = re.search(r"(http://\S+)/\?token=(\S+)", line).groups()
+        decision = urllib.request.Request(
+            f"{base}/api/decisions", b'{"row": 0, "action": "drop"}', {"X-Token": token}
+        )
+        assert urllib.request.urlopen(decision, timeout=60).status == 200
+        process.send_signal(signal.SIGINT)
+        assert "keep=corrected" in process.stdout.read()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+
+
 def layered_environment(folder):
     """A new environment that sees this process's packages, so that `make demo` has only Data Map to install."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
@@ -79,6 +98,10 @@ def test_commands_of_the_readme_and_the_docs(project):
                 page, runs = serve(commands, project, environment)
                 assert "<title>MLflow</title>" in page
                 assert runs == "http://127.0.0.1:PORT/#/experiments/1/runs?workflowType=machine_learning"
+                continue
+            if commands.startswith("datamap review "):
+                shown = {**environment, "PATH": f"{project}/.venv/bin:{environment['PATH']}"}
+                review(commands, project, {**shown, "XDG_STATE_HOME": str(project)})
                 continue
             begin = time.monotonic()
             done = output(["bash", "-e", "-c", activated + commands], project, environment)
