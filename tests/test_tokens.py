@@ -20,6 +20,13 @@ def test_batches_hold_every_row_once_and_are_of_similar_length(tokens):
     assert [b.tolist() for b in batches] != [b.tolist() for b in others]
 
 
+def test_rows_are_taken_as_they_are(tokens):
+    rows = np.array([7, 3, 999, 0, 7])
+    taken = tokens.take(rows)
+    for mine, theirs in zip(taken.batch(np.arange(5), 9), tokens.batch(rows, 9), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
 def test_evaluation_goes_from_short_to_long(tokens):
     batches = tokens.sorted_batches(np.arange(1000), 64)
     assert sorted(np.concatenate(batches)) == list(range(1000))

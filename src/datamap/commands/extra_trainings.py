@@ -1,21 +1,31 @@
 """The extra trainings of a job: folds and threshold samples, from the beginning to their signals in the run."""
 
+import queue
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
+from types import TracebackType
 
 import pyarrow as pa
 
 from datamap import schema
-from datamap.commands.job import Job
+from datamap.commands.children import Child
+from datamap.commands.config import TrainConfig
+from datamap.commands.job import Job, fit_options
 from datamap.errors import counted
 from datamap.log import say
 from datamap.signals import shards
 from datamap.tracking.outbox import Delivery
 from datamap.tracking.run import Run
+from datamap.training import shares
 from datamap.training.extra import ExtraTraining
+from datamap.training.processes import Processes
+from datamap.training.tokens import Tokens
 
 Done = dict[str, set[int]]  # {folder: indices of the extra trainings that the run has already}
+Tables = list[tuple[int, pa.Table]]  # [(observation's number, signals of all observed samples)]
 
 
 def done_in(run: Run) -> Done:
@@ -23,56 +33,136 @@ def done_in(run: Run) -> Done:
     return {folder: set(run.committed(metric)) for folder, metric in schema.EXTRA_METRICS.items()}
 
 
-def announce(job: Job, done: Done) -> None:
-    """Say how many trainings follow the main one, where any do."""
-    left = [extra for extra in job.extra if extra.index not in done[extra.folder]]
-    folds, epochs = job.config.data.folds, counted(job.config.trainer.epochs, "epoch")
-    if left:
-        keys = [f"data.folds={folds}"] * bool(folds)
-        keys += ["signals.threshold_samples=true"] * job.config.signals.threshold_samples
-        more = counted(len(left), "further training")
-        say(f"{more} of {epochs} will follow this one ({', '.join(keys)})")
+class ExtraTrainings:
+    """Those that the run does not have yet: beside the main training and after it.
 
-
-def train(
-    job: Job,
-    done: Done,
-    bar: Callable[[Iterable], Iterable] = iter,
-    send: Callable[[Delivery], None] | None = None,
-) -> None:
-    """Train each that is not done from the beginning, and send the signals of the samples it observes.
+    A context in which `job.jobs` - 1 processes take one after the other; `finish` takes what is left in
+    this process. However they are spread, each gives the same signals.
 
     Args:
-        job: the run's training.
         done: what `done_in` gives.
-        bar: wraps the iterable of an epoch's batches.
         send: takes a delivery for each training; None in processes that do not own the run.
     """
-    for extra in job.extra:
-        if extra.index not in done[extra.folder]:
+
+    def __init__(self, job: Job, done: Done, send: Callable[[Delivery], None] | None = None) -> None:
+        self.job, self.send = job, send
+        self.left = deque(extra for extra in job.extra if extra.index not in done[extra.folder])
+        self.children: list[Child] = []
+        self.failures: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()  # one a child
+
+    def announce(self) -> None:
+        """Say how many trainings there are besides the main one, where there are any."""
+        config, left = self.job.config, len(self.left)
+        if not left:
+            return
+        keys = [f"data.folds={config.data.folds}"] * bool(config.data.folds)
+        keys += ["signals.threshold_samples=true"] * config.signals.threshold_samples
+        when = (
+            f"run beside this one, {self.job.jobs} at a time" if self.job.jobs > 1 else "will follow this one"
+        )
+        epochs = counted(config.trainer.epochs, "epoch")
+        say(f"{counted(left, 'further training')} of {epochs} {when} ({', '.join(keys)})")
+
+    def __enter__(self) -> "ExtraTrainings":
+        try:
+            for _ in range(min(self.job.jobs - 1, len(self.left))):
+                self.children.append(Child(_train_alone, self.job.config))
+                threading.Thread(target=self._feed, args=self.children[-1:], daemon=True).start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def finish(self, bar: Callable[[Iterable], Iterable] = iter) -> None:
+        """Train what is left, and wait for the processes; `bar` wraps the iterable of an epoch's batches.
+
+        Raises:
+            DataMapError: one of them failed, here or in a process.
+        """
+        job = self.job
+        while extra := self._next():
             start = time.perf_counter()
-            tables = _train(extra, job, bar)
-            if send:
-                send(_delivery(extra, tables, job.config.signals.format))
-                right = tables[-1][1]["correct"].to_numpy(zero_copy_only=False).mean()
-                say(f"{_name(extra)}  {right:.3f}  {time.perf_counter() - start:.1f} s")
+            self._done(extra, _train(extra, job.config, job.processes, self._tokens(extra), bar), start)
+        for _ in self.children:
+            failure = self.failures.get()
+            if failure:
+                raise failure
+
+    def _next(self) -> ExtraTraining | None:
+        try:
+            return self.left.popleft()
+        except IndexError:
+            return None
+
+    def _feed(self, child: Child) -> None:
+        """Called in a thread: has a child train one after the other."""
+        failure = None
+        try:
+            while extra := self._next():
+                start = time.perf_counter()
+                self._done(extra, child.call(extra, self._tokens(extra)), start)
+        except BaseException as error:
+            failure = error
+            self.left.clear()
+        self.failures.put(failure)
+
+    def _tokens(self, extra: ExtraTraining) -> tuple[Tokens, Tokens] | None:
+        """Those of the main training, where the vocabulary is the same: a model's from scratch is its texts'."""
+        if self.job.config.model.name_or_path or extra.folder == schema.THRESHOLD_DIR:
+            tokens = self.job.trainer.tokens
+            return tokens.take(extra.rows), tokens.take(extra.observed_rows)
+        return None
+
+    def _done(self, extra: ExtraTraining, tables: Tables, start: float) -> None:
+        if self.send:
+            self.send(_delivery(extra, tables, self.job.config.signals.format))
+            right = tables[-1][1]["correct"].to_numpy(zero_copy_only=False).mean()
+            say(f"{_name(extra)}  {right:.3f}  {time.perf_counter() - start:.1f} s")
+
+    def _end(self) -> None:
+        self.left.clear()
+        for child in self.children:
+            child.end()
 
 
-def _train(extra: ExtraTraining, job: Job, bar: Callable) -> list[tuple[int, pa.Table]]:
-    """[(observation's number, signals of all observed samples)] of an extra training."""
+def _train(
+    extra: ExtraTraining,
+    config: TrainConfig,
+    processes: Processes,
+    tokens: tuple[Tokens, Tokens] | None,
+    bar: Callable[[Iterable], Iterable] = iter,
+) -> Tables:
     from datamap.training import modeling, trainer
 
-    trainer.seed_weights(job.config.seed)
+    trainer.seed_weights(config.seed)
     texts = extra.train.texts_a + (extra.train.texts_b or [])
-    classifier = modeling.build(job.config.model, texts, len(extra.train.class_names))
-    options = job.trainer.options._replace(collect="eval", every_steps=None)
+    classifier = modeling.build(config.model, texts, len(extra.train.class_names))
+    options = fit_options(config)._replace(collect="eval", every_steps=None)
     tables: dict[int, pa.Table] = {}
-    training = trainer.Trainer(classifier, extra.train, options, job.processes, observed=extra.observed)
+    training = trainer.Trainer(
+        classifier, extra.train, options, processes, observed=extra.observed, tokens=tokens
+    )
     training.fit(lambda observed: tables.update({observed.number: observed.signals}), bar)
-    return [(number, shards.concat(job.processes.gather(table))) for number, table in tables.items()]
+    return [(number, shards.concat(processes.gather(table))) for number, table in tables.items()]
 
 
-def _delivery(extra: ExtraTraining, tables: list[tuple[int, pa.Table]], format: str) -> Delivery:
+def _train_alone(config: TrainConfig, extra: ExtraTraining, tokens: tuple[Tokens, Tokens] | None) -> Tables:
+    """Train in a process of its own."""
+    from datamap.training import trainer
+
+    assert config.trainer.threads
+    shares.use(config.trainer.threads)
+    if config.trainer.device:
+        trainer.use_device(config.trainer.device)
+    return _train(extra, config, Processes(), tokens)
+
+
+def _delivery(extra: ExtraTraining, tables: Tables, format: str) -> Delivery:
     metrics: dict[str, float] = {schema.EXTRA_METRICS[extra.folder]: len(extra.observed)}
     return Delivery(extra.index, partial(_files, extra, tables, format), metrics)
 

@@ -77,7 +77,8 @@ def prepared(
     main = trainer.Trainer(classifier, labelled.samples, options, processes, dev=labelled.dev, bar=bar)
     if progress.checkpoint:
         main.restore(progress.checkpoint)
-    return Job(config, processes, labelled, main, extra_trainings, share.jobs, progress)
+    jobs = share.jobs if config.trainer.jobs or trainer.on_cpu() else 1  # cores do not tell what a GPU holds
+    return Job(config, processes, labelled, main, extra_trainings, jobs, progress)
 
 
 def _shares(config: TrainConfig, processes: Processes, samples: int, trainings: int) -> shares.Shares:

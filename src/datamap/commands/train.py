@@ -169,13 +169,14 @@ def _train(job: Job, run: Run, log_start: Callable[[], None] = lambda: None) -> 
     done = extra_trainings.done_in(run) if job.extra else {}
     job.processes.gather((run.run_id, run.writer, done))
     say(f"run {run.run_id}  ({run.address})")
-    extra_trainings.announce(job, done)
     outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, checkpoints.FOLDER)
+    extra = extra_trainings.ExtraTrainings(job, done, outbox.put)
+    extra.announce()
     on_observation = FirstProcess(job, outbox, live_map(run, job))
-    with _told_when_it_ends_early(on_observation, run), outbox:
+    with _told_when_it_ends_early(on_observation, run), outbox, extra:
         retrying(log_start, patience)
         job.trainer.fit(on_observation, progress_bar)
-        extra_trainings.train(job, done, progress_bar, outbox.put)
+        extra.finish(progress_bar)
     say(f"{counted(on_observation.kept, 'observation')} of {len(job.labelled.samples):,} samples logged")
     return run
 
@@ -188,7 +189,7 @@ def _join(job: Job) -> Run:
     run = retrying(lambda: Store(tracking.uri).run(run_id), tracking.retry_seconds)
     run.writer = writer
     job.trainer.fit(JoinedProcess(run, job))
-    extra_trainings.train(job, done)
+    extra_trainings.ExtraTrainings(job, done).finish()
     return run
 
 

@@ -12,7 +12,8 @@ from datamap.errors import DataError
 class ExtraTraining:
     """A training besides the run's main one: what it trains on, and which samples it observes.
 
-    Its observations are shard `index` of `count` below `folder`.
+    Its observations are shard `index` of `count` below `folder`; `rows` and `observed_rows` are its samples'
+    rows among the run's (int arrays).
     """
 
     folder: str
@@ -20,6 +21,8 @@ class ExtraTraining:
     count: int
     train: Samples
     observed: Samples
+    rows: np.ndarray
+    observed_rows: np.ndarray
 
 
 def folds(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTraining]:
@@ -34,9 +37,7 @@ def folds(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTra
         raise DataError(f"data.folds={count}, but there are only {len(samples)} samples: give fewer folds")
     fold = _spread(samples.labels, count, seed)
     return [
-        ExtraTraining(
-            folder, k, count, samples.take(np.flatnonzero(fold != k)), samples.take(np.flatnonzero(fold == k))
-        )
+        _of_rows(folder, k, count, samples, np.flatnonzero(fold != k), np.flatnonzero(fold == k))
         for k in range(count)
     ]
 
@@ -54,7 +55,13 @@ def threshold(samples: Samples, seed: int, folder: str) -> ExtraTraining:
         labels=np.where(rows, classes, samples.labels),
         class_names=(*samples.class_names, "(threshold)"),
     )
-    return ExtraTraining(folder, 0, 1, marked, marked.take(np.flatnonzero(rows)))
+    return _of_rows(folder, 0, 1, marked, np.arange(len(marked)), np.flatnonzero(rows))
+
+
+def _of_rows(
+    folder: str, index: int, count: int, samples: Samples, rows: np.ndarray, observed: np.ndarray
+) -> ExtraTraining:
+    return ExtraTraining(folder, index, count, samples.take(rows), samples.take(observed), rows, observed)
 
 
 def _spread(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

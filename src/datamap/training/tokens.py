@@ -34,6 +34,13 @@ class Tokens(NamedTuple):
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def take(self, rows: np.ndarray) -> "Tokens":
+        """`Tokens` of some rows, in that order."""
+        lengths = self.lengths[rows]
+        starts = np.cumsum(lengths) - lengths
+        sources = np.repeat(self.starts[rows] - starts, lengths) + np.arange(lengths.sum())
+        return Tokens(self.ids[sources], self.segments[sources], lengths, starts)
+
     def batch(self, rows: np.ndarray, pad: int) -> tuple[np.ndarray, np.ndarray]:
         """(ids, segments) of some rows, int64 (rows, their longest), filled up with `pad` and 0."""
         columns = np.arange(self.lengths[rows].max())

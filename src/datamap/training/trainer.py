@@ -34,6 +34,11 @@ def use_device(name: str) -> None:
         ) from error
 
 
+def on_cpu() -> bool:
+    """Whether Paddle computes on the CPU."""
+    return paddle.device.get_device() == "cpu"
+
+
 def seed_weights(seed: int, step: int = 0) -> None:
     """Seed paddle for the weights, or for a step: same seed, same signals, byte for byte on CPU.
 
@@ -55,6 +60,7 @@ class Trainer:
             the samples; None = this process alone.
         dev: samples to measure on, or None.
         observed: samples to observe instead of those that are trained on, in evaluation mode.
+        tokens: (of `samples`, of `observed`) where they are known already.
         bar: wraps the iterable of the samples while they are tokenized, such as tqdm.
     """
 
@@ -67,14 +73,17 @@ class Trainer:
         *,
         dev: Samples | None = None,
         observed: Samples | None = None,
+        tokens: tuple[Tokens, Tokens] | None = None,
         bar: Callable[[Iterable], Iterable] = iter,
     ) -> None:
         self.classifier, self.model = classifier, classifier.model
         self.samples, self.options, self.processes = samples, options, processes or Processes()
         tokenized = partial(encode, classifier, max_length=options.max_length, bar=bar)
-        self.tokens = tokenized(samples)
         self.observed = samples if observed is None else observed
-        self.observed_tokens = self.tokens if observed is None else tokenized(observed)
+        self.tokens = tokens[0] if tokens else tokenized(samples)
+        self.observed_tokens = (
+            tokens[1] if tokens else self.tokens if observed is None else tokenized(observed)
+        )
         self.rows = np.array(self.processes.rows(len(self.observed)))  # that this process observes
         self.dev, self.dev_tokens = dev, tokenized(dev) if dev else None
         # Averages gradients over the processes.
@@ -252,7 +261,7 @@ def _measures(logits, labels):
 
 def _gains_from_bfloat16():
     """Whether the device computes in bfloat16 by itself: GPUs since Ampere."""
-    return paddle.device.get_device() != "cpu" and paddle.amp.is_bfloat16_supported()
+    return not on_cpu() and paddle.amp.is_bfloat16_supported()
 
 
 def _adamw(model, schedule, weight_decay):

@@ -1,0 +1,142 @@
+"""Folds in processes beside the main training: the same bytes, and nothing is left behind whatever ends them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, SMALL_MODEL, artifacts, local
+from datamap.commands.children import Child
+from datamap.errors import TrainingError
+
+FOLDS = ("data.folds=3", "signals.threshold_samples=true")
+
+
+def below(pid):
+    """Ids of the processes that a process started, but multiprocessing's resource tracker."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text().split())
+    return [child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def gone(pids, seconds=30):
+    end = time.monotonic() + seconds
+    while any(map(running, pids)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return not any(map(running, pids))
+
+
+def running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_side_by_side_they_give_the_same_bytes(command, pairs_file, store, client):
+    options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, *FOLDS)
+    one = command("train", *options, "trainer.jobs=1")
+    two = command("train", *options, "trainer.jobs=3")
+    assert (one.code, two.code) == (0, 0), one.err + two.err
+    assert "4 further trainings of 3 epochs run beside this one, 3 at a time" in two.out
+    assert not below(os.getpid())
+    runs = [re.match(r"run (\w+)", outcome.out).group(1) for outcome in (one, two)]
+    for folder in ("signals", "holdout", "threshold"):
+        paths = artifacts(client, runs[0], folder)
+        assert paths and paths == artifacts(client, runs[1], folder)
+        for path in paths:
+            assert local(client, runs[0], path).read_bytes() == local(client, runs[1], path).read_bytes(), (
+                path
+            )
+    params = [client.get_run(run).data.params for run in runs]
+    assert params[0] == params[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda n: n.name)
+def test_whatever_ends_the_training_its_processes_end_too(client, pairs_file, number, tmp_path):
+    arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, *FOLDS, "trainer.epochs=100000"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "src/train.py"), *arguments, "trainer.jobs=3"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    try:
+        for line in process.stdout:
+            if line.startswith("epoch      3"):
+                break
+        children = below(process.pid)
+        assert len(children) == 2
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does: to all of them
+        else:
+            process.send_signal(number)
+        rest = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+    assert gone(children)
+    if number != signal.SIGKILL:
+        assert process.returncode == 130 and rest.endswith("interrupted\n"), rest
+        assert "Traceback" not in rest
+        assert not list(tmp_path.glob("datamap-*"))
+
+
+def test_a_child_that_is_killed_is_one_line_and_resuming_trains_the_rest(
+    command, pairs_file, store, client, monkeypatch
+):
+    def killed(self, *arguments):
+        self.process.kill()
+        return call(self, *arguments)
+
+    call = Child.call
+    monkeypatch.setattr(Child, "call", killed)
+    options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.folds=2", "trainer.jobs=2")
+    outcome = command("train", *options)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert "was ended from outside" in outcome.err and "trainer.jobs=1" in outcome.err
+    run = re.match(r"run (\w+)", outcome.out).group(1)
+    assert len(artifacts(client, run, "signals")) == 2 * 3
+    monkeypatch.setattr(Child, "call", call)
+    outcome = command("train", "resume=true", f"run_id={run}")
+    assert outcome.code == 0, outcome.err
+    assert len(artifacts(client, run, "holdout")) == 2 * 2 * 3
+    assert client.get_run(run).info.status == "FINISHED"
+
+
+def fails(first, kind):
+    if kind == "end":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise {"ours": TrainingError("the loss became nan"), "bug": ZeroDivisionError("a bug"), "odd": Odd(1, 2)}[
+        kind
+    ]
+
+
+class Odd(Exception):  # noqa: N818
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "message"),
+    [
+        ("ours", TrainingError, "the loss became nan"),
+        ("bug", ZeroDivisionError, "a bug"),
+        ("odd", RuntimeError, "Odd: 1 and 2"),
+        ("end", TrainingError, "trainer.jobs=1 trains one after the other"),
+    ],
+)
+def test_what_a_child_raises_is_raised_here(kind, error, message):
+    child = Child(fails, None)
+    try:
+        with pytest.raises(error, match=message) as found:
+            child.call(kind)
+    finally:
+        child.end()
+    trace = str(found.value.__cause__)
+    assert ("in fails" in trace) == (kind in ("bug", "odd"))
+    assert not running(child.process.pid)
