@@ -25,7 +25,10 @@ WRONG = 7  # every seventh label is wrong
 
 
 def made_run(samples=40, classes=3, texts=True, uri=None, word=None):
-    """Id of a run of two observations: a model that contradicts every seventh label; `word` begins each text."""
+    """Id of a run of two observations: a model that contradicts every seventh label.
+
+    `word` begins each text; `texts` may be {column: texts} instead.
+    """
     from datamap.tracking.store import Store
 
     truth = np.arange(samples) % classes
@@ -42,7 +45,8 @@ def made_run(samples=40, classes=3, texts=True, uri=None, word=None):
         run.log_labels([f"class {k}" for k in range(classes)])
         if texts:
             said = [f"{word or ''}question {chr(0x4E00 + 31 * k)} number {n}" for n, k in enumerate(truth)]
-            frame = pd.DataFrame({"id": ids, "text_a": said, "label": given})
+            columns = {"text_a": said} if texts is True else texts
+            frame = pd.DataFrame({"id": ids, **columns, "label": given})
             run.log_bytes(b"".join(tsv.lines(frame)), schema.SAMPLES_FILE)
     return run.run_id
 

@@ -87,18 +87,18 @@ def test_long_texts_are_compared_in_no_time(scripts):
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        ({"key": "k", "code": "KeyK"}, {"name": "keep", "index": -1}),
-        ({"key": "K", "code": "KeyK"}, {"name": "keep", "index": -1}),
-        ({"key": "Process", "code": "KeyK"}, {"name": "keep", "index": -1}),  # a Chinese input method is on
-        ({"key": "л", "code": "KeyK"}, {"name": "keep", "index": -1}),
-        ({"key": "Enter", "code": "Enter"}, {"name": "accept", "index": -1}),
-        ({"key": "3", "code": "Digit3"}, {"name": "choice", "index": 2}),
-        ({"key": "/", "code": "Slash"}, {"name": "classes", "index": -1}),
-        ({"key": "?", "code": "Slash"}, {"name": "help", "index": -1}),
+        ({"key": "k", "code": "KeyK"}, {"name": "keep", "key": "k"}),
+        ({"key": "K", "code": "KeyK"}, {"name": "keep", "key": "k"}),
+        ({"key": "Process", "code": "KeyK"}, {"name": "keep", "key": "k"}),  # a Chinese input method is on
+        ({"key": "л", "code": "KeyK"}, {"name": "keep", "key": "k"}),
+        ({"key": "Enter", "code": "Enter"}, {"name": "accept", "key": "Enter"}),
+        ({"key": "3", "code": "Digit3"}, {"name": "choice", "key": "3"}),
+        ({"key": "/", "code": "Slash"}, {"name": "classes", "key": "/"}),
+        ({"key": "?", "code": "Slash"}, {"name": "help", "key": "?"}),
         ({"key": "k", "code": "KeyK", "ctrlKey": True}, None),
         ({"key": "k", "code": "KeyK", "repeat": True}, None),  # held down: one decision
-        ({"key": "ArrowRight", "code": "ArrowRight", "repeat": True}, {"name": "skip", "index": -1}),
-        ({"key": "0", "code": "Digit0"}, None),
+        ({"key": "ArrowRight", "code": "ArrowRight", "repeat": True}, {"name": "skip", "key": "ArrowRight"}),
+        ({"key": "F1", "code": "F1"}, None),
         ({"key": "toString", "code": ""}, None),
         ({"key": "F5", "code": "F5"}, None),
     ],
@@ -123,11 +123,14 @@ def test_every_row_of_a_list_can_be_scrolled_to(scripts, total):
         assert row["scroll"] <= 15_000_000
 
 
-def test_of_many_classes_the_keys_are_those_that_a_model_said(scripts):
+def test_which_classes_the_digits_stand_for(scripts):
     sample = {"label": 3, "proposed": 7, "history": {"predicted": [7, 9, 12, None, 12, 3]}}
-    assert scripts.evaluate("(s) => choicesOf(s, 150)", sample) == [12, 9]
-    assert scripts.evaluate("(s) => choicesOf(s, 4)", sample) == [0, 1, 2, 3]
-    assert scripts.evaluate("() => choicesOf({label: 0, proposed: null, history: null}, 10)") == []
+    keys = "([sample, classes]) => choicesOf(sample, classes).map(({ key, label }) => [key, label])"
+    many = [f"class {n}" for n in range(150)]
+    assert scripts.evaluate(keys, [sample, many]) == [["1", 12], ["2", 9]]
+    assert scripts.evaluate(keys, [sample, many[:4]]) == [["1", 0], ["2", 1], ["3", 2], ["4", 3]]
+    assert scripts.evaluate(keys, [sample | {"history": None}, many]) == []
+    assert scripts.evaluate(keys, [sample, ["0", "1"]]) == [["0", 0], ["1", 1]]  # the key is the name
 
 
 def test_classes_are_found_by_a_part_of_their_name(scripts):

@@ -1,7 +1,7 @@
 // The buttons below the sample: what each key does here and now.
 
 import { $, add } from "../../maps/page_scripts/dom.js";
-import { choicesOf, MOST_CHOICES } from "./choices.js";
+import { choicesOf } from "./choices.js";
 import { tr } from "./words.js";
 
 /** Fill a button with its key, what it does, and the class that it is about. */
@@ -31,14 +31,15 @@ export function drawActions(run, sample, decided, act) {
 function drawChoices(classes, sample, decided, act) {
   const box = $("choices");
   box.replaceChildren();
-  choicesOf(sample, classes.length).forEach((k, place) => {
+  const choices = choicesOf(sample, classes);
+  for (const { key, label: k } of choices) {
     const button = add(box, "button", "", k === sample.label ? "given" : k === sample.proposed ? "proposed" : "");
     button.type = "button";
-    fillButton(button, String(place + 1), "", classes[k]);
+    fillButton(button, key, "", classes[k]);
     button.ariaPressed = String(decided?.action === "label" && decided.new_label === classes[k]);
-    button.addEventListener("click", () => act("choice", place));
-  });
-  if (classes.length <= MOST_CHOICES) return; // all of them are buttons
+    button.addEventListener("click", () => act("choice", key));
+  }
+  if (choices.length === classes.length) return; // all of them are buttons
   const search = add(box, "button");
   search.type = "button";
   search.id = "search-classes";

@@ -1,13 +1,19 @@
 // Which classes the keys 1 to 9 stand for: pure.
 
-export const MOST_CHOICES = 9;
+const MOST_CHOICES = 9;
 
 /**
- * Class indices, at most nine. Of up to nine classes all, each always under its own key; of more those that a model said of
+ * [{key, label}] of the classes that have a digit as their key; `label` is a class index. Classes that are called by digits
+ * have their name as key. Else, of up to nine classes, all have a key, always the same; of more those that a model said of
  * this sample, most often first, without the given and the proposed one, which have keys of their own.
  */
-export function choicesOf(sample, classCount) {
-  if (classCount <= MOST_CHOICES) return Array.from({ length: classCount }, (_, k) => k);
+export function choicesOf(sample, classes) {
+  if (classes.every((name) => /^[0-9]$/.test(name))) return classes.map((key, label) => ({ key, label }));
+  const found = classes.length <= MOST_CHOICES ? classes.map((_, k) => k) : saidOf(sample);
+  return found.map((label, place) => ({ key: String(place + 1), label }));
+}
+
+function saidOf(sample) {
   const times = new Map();
   for (const k of sample.history?.predicted ?? []) {
     if (k !== null && k !== sample.label && k !== sample.proposed) times.set(k, (times.get(k) ?? 0) + 1);

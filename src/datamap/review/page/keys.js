@@ -14,13 +14,13 @@ function letterOf({ key, code }) {
   return letter ? letter.toLowerCase() : key;
 }
 
-/** {name, index} of what a keydown event asks for, or null: `index` counts the choices 1 to 9 from 0. */
+/** {name, key} of what a keydown event asks for, or null. */
 export function actionOf(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
   const key = letterOf(event);
-  const name = /^[1-9]$/.test(key) ? "choice" : Object.hasOwn(REVIEW_KEYS, key) ? REVIEW_KEYS[key] : null;
+  const name = /^[0-9]$/.test(key) ? "choice" : Object.hasOwn(REVIEW_KEYS, key) ? REVIEW_KEYS[key] : null;
   if (!name || (event.repeat && !REPEATING.has(name))) return null;
-  return { name, index: name === "choice" ? Number(key) - 1 : -1 };
+  return { name, key };
 }
 
 /** Whether the focused element wants this key for itself: a field every key, a button Enter. */

@@ -21,6 +21,7 @@ import { count, tr, translatePage } from "./words.js";
 
 const AHEAD = 4; // samples fetched before they are shown
 const READING = 2000; // milliseconds between questions whether the server has read all
+const MOST_SAID = 500; // characters of a text that are read out
 const LOOK = 5000; // milliseconds between looks at what others decided
 
 const here = { index: -1, row: -1, sample: null }; // index −1: a sample outside of the queue
@@ -107,7 +108,7 @@ function announce() {
   const { sample, index } = here, { classes } = run;
   const place = index >= 0 ? tr("{at} of {total}", { at: index + 1, total: queue.length }) : "";
   const proposed = sample.proposed === null ? "" : `, ${tr("proposed")} ${classes[sample.proposed]}`;
-  $("announced").textContent = `id ${sample.id}, ${place}: ${tr("given")} ${classes[sample.label]}${proposed}. ${sample.text_a} ${sample.text_b}`;
+  $("announced").textContent = `id ${sample.id}, ${place}: ${tr("given")} ${classes[sample.label]}${proposed}. ${[sample.text_a, sample.text_b].map((text) => text.slice(0, MOST_SAID)).join(" ")}`;
 }
 
 function showEnd() {
@@ -168,10 +169,9 @@ function undo() {
   return queue.rows[step.index] === step.row ? open(step.index) : openRow(step.row);
 }
 
-function choose(place) {
-  const choices = here.sample ? choicesOf(here.sample, run.classes.length) : [];
-  if (place < choices.length) return decide("label", choices[place]);
-  return tell(tr("There is no class {n} here.", { n: place + 1 }));
+function choose(key) {
+  const choice = here.sample && choicesOf(here.sample, run.classes).find((one) => one.key === key);
+  return choice ? decide("label", choice.label) : tell(tr("The key {key} stands for no class here.", { key }));
 }
 
 function accept() {
@@ -185,8 +185,8 @@ const ACTIONS = {
   classes: () => dialogs.classes.open(), jump: () => dialogs.jump.open(), help: () => dialogs.help.open(), search: () => $("search").focus(),
 };
 
-function act(name, index) {
-  return ACTIONS[name](index);
+function act(name, key) {
+  return ACTIONS[name](key);
 }
 
 addEventListener("keydown", (event) => {
@@ -194,7 +194,7 @@ addEventListener("keydown", (event) => {
   const asked = isTaken(event) ? null : actionOf(event);
   if (!asked) return undefined;
   event.preventDefault();
-  return act(asked.name, asked.index);
+  return act(asked.name, asked.key);
 });
 
 // ---------------------------------------------------------------- the queue and the progress
@@ -216,7 +216,10 @@ function drawNews(progress) {
   const text = JSON.stringify(progress);
   if (text === seen) return false;
   seen = text;
-  drawProgress(progress, () => filters.set({ ...NOTHING, decided: "conflict" }));
+  drawProgress(progress, () => {
+    filters.set({ ...NOTHING, decided: "conflict" });
+    $("card").focus();
+  });
   return true;
 }
 
