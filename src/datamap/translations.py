@@ -66,6 +66,125 @@ ZH = {
     "; similar texts say {name} ({p})": "；相似的文本是 {name}（{p}）",
     "; what both texts share says {name} ({p})": "；从两段文本的共同之处看是 {name}（{p}）",
     # review: what decisions teach
+    "Every sample is reviewed.": "所有样本都已审核。",
+    "Review {n} more samples to learn how far the score can be trusted.": "再审核 {n} 个样本，即可了解分数的可信程度。",
+    "Go on: of the next {n} samples about {count} have a wrong label.": (
+        "请继续：接下来的 {n} 个样本中约有 {count} 个标签有误。"
+    ),
+    "It pays to stop: of the next {n} samples only about {count} have a wrong label.": (
+        "可以停止：接下来的 {n} 个样本中只有约 {count} 个标签有误。"
+    ),
+    # a run's description
+    "**{samples} over {observations}.** Mean confidence {mean}; {never} of the samples were never predicted right; "
+    "{events} forgetting events per sample.": (
+        "**{samples}，{observations}。**平均置信度 {mean}；{never} 的样本从未预测正确；平均每个样本遗忘 {events} 次。"
+    ),
+    "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
+    "for more epochs, or wait until the run has ended, and summarize again.": (
+        "**观测太少：**只有 {observations}，地图几乎只反映模型最初的猜测。请多训练几轮，或等运行结束后重新汇总。"
+    ),
+    "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left of "
+    "the map).": "**先看**从未预测正确的 {count} 个样本：错误标签多聚集在这里（地图左下角）。",
+    "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0.": (
+        "在 {file} 中点“+ 按范围筛选”，选 `correct_ratio`，从 0 到 0。"
+    ),
+    "In {file} they come first when you sort by `correct_ratio`.": (
+        "在 {file} 中按 `correct_ratio` 排序，它们排在最前。"
+    ),
+    "Planted dirty samples against the rest: AUROC of 1 - avg_probs **{auroc}**.": (
+        "植入的脏样本与其余样本相比：1 - avg_probs 的 AUROC 为 **{auroc}**。"
+    ),
+    "**Likeliest {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} in a row "
+    "are right.": (
+        "**最可能有 {about} 个标签是错的**，在 {low} 到 {high} 之间。请从头查看 {file}，直到连续 {row} 个都正确。"
+    ),
+    "**{samples} reviewed**, {wrong} of them wrong.": "**已审查 {samples}**，其中 {wrong} 个标错。",
+    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "the end it was right in {gap} more of the samples that it was trained on than of others): wrong labels may lie "
+    "among the easy samples.": (
+        "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（最终它在训练样本上的"
+        "正确率比在其他样本上高 {gap}）：易学样本里也可能有错误标签。"
+    ),
+    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
+    "the easy samples.": (
+        "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（从文本看最可能标错的标签，"
+        "最终它照样预测了其中的 {repeated}）：易学样本里也可能有错误标签。"
+    ),
+    "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.": (
+        "**无法得知有多少标签是错的：**没有什么能足够准确地预测未见过的标签。"
+    ),
+    "| open | to |": "| 打开 | 用来 |",
+    "read the samples, likeliest wrong first": "查看样本，最可能标错的在最前",
+    "hover, search, filter and select samples, replay the epochs": "悬停、搜索、筛选、选择样本，回放各轮",
+    "sort all samples by any number": "按任一数值给全部样本排序",
+    "see the map, and how it formed": "看地图，以及它是怎样形成的",
+    # explorer
+    "x": "横轴",
+    "y": "纵轴",
+    "color": "颜色",
+    "lasso": "套索",
+    "box": "框选",
+    "pan": "平移",
+    "predicted": "预测",
+    "probability of the given label": "给定标签的概率",
+    "selected": "个已选",
+    "shown": "个显示",
+    "the first": "列出前",
+    "listed": "个",
+    "remove": "移除",
+    "copied": "已复制",
+    "press Ctrl-C to copy": "请按 Ctrl-C 复制",
+    "MLflow's viewer forbids downloads: copy this text, or download explorer.html and open it": (
+        "MLflow 的查看器禁止下载：请复制此文本，或下载 explorer.html 后打开"
+    ),
+    "search texts and ids": "搜索文本和 id",
+    "search ids": "搜索 id",
+    "filter by range": "按范围筛选",
+    "copy TSV": "复制 TSV",
+    "download TSV": "下载 TSV",
+    "clear selection": "清除选择",
+    "replay": "回放",
+    "copy": "复制",
+    "Review the labels, likeliest wrong first:": "审阅标签，从最可能错误的开始：",
+    "Find the labels that are likely wrong:": "找出可能错误的标签：",
+    # what columns mean
+    "the given label": "给定标签",
+    "planted kind: 0 normal, 1 hard, 2 dirty": "植入的类型：0 正常，1 困难，2 脏样本",
+    "observations in which the prediction was right": "预测正确的观测次数",
+    "share of the observations in which the prediction was right": "预测正确的观测所占比例",
+    "mean probability of the given label (confidence): low = hard, or a wrong label": (
+        "给定标签概率的均值（置信度）：低 = 困难，或标签错误"
+    ),
+    "variance of the given label's probability over the observations: high = the model wavered": (
+        "给定标签概率在各次观测间的方差：高 = 模型摇摆不定"
+    ),
+    "standard deviation of the given label's probability: the square root of label_var": (
+        "给定标签概率的标准差（变异性），即 label_var 的平方根"
+    ),
+    "highest probability of the given label": "给定标签的最高概率",
+    "lowest probability of the given label": "给定标签的最低概率",
+    "mean of p (1 - p), p the given label's probability: high = never sure of either": (
+        "p (1 - p) 的均值，p 为给定标签的概率：高 = 始终拿不准"
+    ),
+    "distance of the predicted probabilities from the label, mean of the first observations: high = hard": (
+        "预测概率与给定标签的距离，取最初几次观测的均值：高 = 困难"
+    ),
+    "mean loss: high = hard": "损失的均值：高 = 困难",
+    "mean lead of the label's log-probability over the best other one (AUM): below 0 = another won": (
+        "给定标签的对数概率比其余最高者高出多少，取均值：低于 0 = 其他标签胜出（AUM）"
+    ),
+    "mean entropy of the prediction: high = undecided between the classes": "预测的熵的均值：高 = 在各类别间犹豫",
+    "class that the model predicts": "模型预测的类别",
+    "how likely the label is wrong (datamap diagnose): 1 = most likely": (
+        "标签出错的可能性（datamap diagnose）：1 = 最可能"
+    ),
+    "label that the diagnosis proposes instead of the given one": "诊断建议改成的标签",
+    "forgetting events: right, then wrong at the next observation": "遗忘事件：先预测正确，下一次观测预测错误",
+    "learning events: wrong, then right at the next observation": "学会事件：先预测错误，下一次观测预测正确",
+    "0-based observation of the first forgetting event; 0 = never": "第一次遗忘事件的观测序号（从 0 起）；0 = 从未",
+    "0-based observation of the first learning event; 0 = never": "第一次学会事件的观测序号（从 0 起）；0 = 从未",
+    # review page
     "Review": "审核",
     "Reviewer": "审核人",
     "Filters": "筛选",
