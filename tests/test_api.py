@@ -51,7 +51,8 @@ def test_the_summary_of_a_run_made_first_where_it_has_none(recorded, client):
 
 def test_the_diagnosis_of_a_run_joins_its_summary(recorded, client):
     frame = datamap.diagnosis(recorded[0])
-    assert list(frame.columns) == ["id", "score", "label", "proposed", "text_a", "region", "why"]
+    columns = ["text_a", "label", "proposed", "why", "score", "region", "variability", "id"]
+    assert list(frame.columns) == columns
     assert set(frame["id"][:5]) == {0, 8, 16, 24, 32}
     assert (frame["label"][:5] != frame["proposed"][:5]).all()
     assert frame["score"].is_monotonic_decreasing

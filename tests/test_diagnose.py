@@ -73,12 +73,14 @@ def test_diagnosis_of_a_run(noisy_run, client, command):
     assert f"review them: python src/review.py run_id={noisy_run}" in outcome.out
     assert f"next: python src/curate.py run_id={noisy_run} keep=clean" in outcome.out
     found = table(client, noisy_run, "diagnosis.tsv")
-    assert found.columns.tolist() == ["id", "score", "label", "proposed", "text_a", "text_b", "region", "why"]
+    columns = ["text_a", "text_b", "label", "proposed", "why", "score", "region", "variability", "id"]
+    assert found.columns.tolist() == columns
     assert sorted(map(int, found["id"])) == list(range(36))
     assert (found["score"].diff().dropna() <= 0).all()
     assert set(found["region"]) <= {"easy", "ambiguous", "hard", "noisy"}
     summary = table(client, noisy_run, "summary.tsv").set_index("id").loc[found["id"]]
     assert found["label"].tolist() == summary["label"].tolist()
+    assert found["variability"].to_numpy() ** 2 == pytest.approx(summary["label_var"], abs=1e-3)
     # Of two classes the other one is proposed where the given one is the less likely.
     assert ((found["proposed"] != "") == (found["score"] > 0.5)).all()
     assert (found["proposed"] != found["label"]).all()
@@ -114,7 +116,7 @@ def test_a_run_without_folds_texts_or_planted_noise(small_run, client, command):
     assert outcome.code == 0, outcome.err
     assert "planted" not in outcome.out
     found = table(client, small_run, "diagnosis.tsv")
-    assert found.columns.tolist() == ["id", "score", "label", "proposed", "region", "why"]
+    assert found.columns.tolist() == ["id", "label", "proposed", "why", "score", "region", "variability"]
     assert "mislabelled/auroc" not in client.get_run(small_run).data.metrics
     outcome = command("diagnose", f"run_id={small_run}", "score=confident_learning")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err

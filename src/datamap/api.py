@@ -67,8 +67,8 @@ def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
     Args:
         run_id: the run's id, or "latest" for the newest run with signals.
     Returns:
-        DataFrame (samples, columns) of diagnosis.tsv: id, score (0 to 1; docs/detection.md defines the scores), label
-        (the given one), proposed, text_a and text_b where the run has texts, region, why.
+        DataFrame (samples, columns) of diagnosis.tsv: text_a and text_b where the run has texts, label (the given one),
+        proposed, why, score (0 to 1; docs/detection.md defines the scores), region, variability, id.
     Raises:
         TrackingError: there is no such store or run, or the run has no signals.
         SignalError, SummaryError, DataError: what the run holds is damaged.

@@ -61,9 +61,10 @@ SIGNALS_DIR = "signals"
 HOLDOUT_DIR = "holdout"  # of models that never saw the samples: shard k of n is fold k of n
 THRESHOLD_DIR = "threshold"  # of samples that were trained as a class of their own
 MAPS_DIR = "maps"
-# Step of the newest picture of an image series, beside its own: MLflow's slider starts at 0 (seen with 3.17), and the
-# card is empty where nothing is logged there.
+# MLflow's slider of an image series begins at step 0 (seen with 3.17), and the card is empty where nothing is logged
+# there. So a map has its one newest picture at 0; how it formed is a series of its own, by observation, from 0 on too.
 NEWEST_STEP = 0
+FORMING_MAP = "maps/while_training"
 EXPLORER_FILE = "maps/explorer.html"
 DIAGNOSIS_FILE = "diagnosis.tsv"
 REVIEW_DIR = "review"

@@ -16,7 +16,7 @@ import pytest
 import chromium
 from conftest import PAIRS, ROOT, SMALL_MODEL, mlflow_server
 from datamap import schema
-from datamap.maps import explorer, groups
+from datamap.maps import cards, explorer, groups
 from datamap.signals.observations import Observations
 from datamap.signals.trajectories import Trajectories
 from datamap.summaries.dynamics import summarize
@@ -87,13 +87,20 @@ def page(browser):
         assert not errors
 
 
-def test_the_runs_page_shows_the_map_with_a_slider(page, site):
+def test_the_runs_page_shows_the_map_in_a_card(page, site):
     page.goto(f"{site.address}/{site.run}/model-metrics")
     page.get_by_text("maps/data_map").first.wait_for()
     image = page.locator("img[src*='maps']").first
     image.wait_for()
     assert image.evaluate("picture => picture.complete && picture.naturalWidth") > 100
-    assert page.get_by_role("slider").count() >= 1
+    # The card shows the upper part of a picture, where the map is.
+    shown = image.evaluate("""picture => {
+        let card = picture;
+        while (getComputedStyle(card).overflowY !== 'auto') card = card.parentElement;
+        const [inner, outer] = [picture.getBoundingClientRect(), card.getBoundingClientRect()];
+        return (Math.min(inner.bottom, outer.bottom) - Math.max(inner.top, outer.top)) / inner.height;
+    }""")
+    assert shown > cards.MAP - 0.04
 
 
 def test_the_runs_page_says_what_it_holds(page, site):

@@ -133,6 +133,9 @@ class Live:
 
     def __init__(self, run: Run, job: Job) -> None:
         self.map: LiveMap | None = None
+        self.begun = bool(
+            job.progress.committed
+        )  # the series that shows how the map formed has its first picture
         self._guarded(lambda: self._begin(run, job))
 
     def draw(self, table: pa.Table, number: int, run: Run) -> None:
@@ -150,7 +153,7 @@ class Live:
             )
 
     def _begin(self, run: Run, job: Job) -> None:
-        self.map = LiveMap(len(job.labelled.samples), run.info.run_name, say)
+        self.map = LiveMap(len(job.labelled.samples), say)
         if job.progress.checkpoint:
             for number, parts in sorted(signals_of(run).items()):
                 if number <= job.progress.checkpoint.number:
@@ -162,8 +165,10 @@ class Live:
         self.map.add(table)
         picture = self.map.picture()
         if picture is not None:
-            for step in (schema.NEWEST_STEP, number):
-                run.log_image(picture, f"{schema.MAPS_DIR}/data_map", step)
+            run.log_image(picture, f"{schema.MAPS_DIR}/data_map", schema.NEWEST_STEP)
+            for step in (number,) if self.begun else (schema.NEWEST_STEP, number):
+                run.log_image(picture, schema.FORMING_MAP, step)
+            self.begun = True
             self.map.drawn(time.thread_time() - start)
 
 

@@ -30,7 +30,7 @@ def run(config: PlotConfig, overrides: list[str]) -> None:
 
 def plot(config: PlotConfig) -> tuple[Run, str]:
     """Draw a data map of a run and log it as file and as image series; returns (run, name)."""
-    from datamap.maps import figures
+    from datamap.maps import cards, figures
 
     name = _name(config)
     store = Store(config.tracking.uri, config.tracking.experiment)
@@ -42,9 +42,10 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
         figure = figures.draw_map(
             samples, config, class_names=run.class_names(), title=run.info.run_name, observations=count
         )
+    card = cards.draw_card(samples, config, class_names=run.class_names(), observations=count)
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         say(f"note: {message}")
-    _log_map(run, figure, name, config)
+    _log_map(run, figure, card, name, config)
     if config.explorer:
         log_explorer(run, samples, config.lang)
     describe(run, len(samples), config.lang)
@@ -62,7 +63,7 @@ def _name(config):
     return name
 
 
-def _log_map(run, figure, name, config):
+def _log_map(run, figure, card, name, config):
     from datamap.maps import canvas
 
     array = canvas.pixels(figure)
@@ -71,7 +72,6 @@ def _log_map(run, figure, name, config):
     if config.svg:
         run.log_text(canvas.svg(figure), f"{path}.svg")
     # The key puts it into a section `maps`, the first on the run's page.
-    for step in (schema.NEWEST_STEP, max(run.committed())):
-        run.log_image(array, path, step)
+    run.log_image(canvas.pixels(card), path, schema.NEWEST_STEP)
     run.log_config("plot", yaml(config))
     say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}: {run.address}")

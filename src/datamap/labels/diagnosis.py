@@ -26,21 +26,24 @@ def table(
         texts: {column name: list of str}, may be empty.
         lang: of the column `why`.
     Returns:
-        columns id, score (4 digits), label (given), proposed (another label, of largest probability all in all; ""
-        where the given one has that, or no probabilities are known), the texts', region, why.
+        columns: the texts', label (given), proposed (another label, of largest probability all in all; "" where the
+        given one has that, or no probabilities are known), why, score (4 digits), region, variability (the root of
+        label_var, 4 digits), id. The viewer of MLflow shows the first four or five on a laptop. Without texts, id
+        is the first.
     """
     names = np.array(names, object)
     opinion = evidence.opinion
     proposed = evidence.labels if opinion is None else opinion.probs.argmax(axis=1)
     frame = pd.DataFrame(
         {
-            "id": summary["id"],
-            "score": np.round(scores, 4),
+            **(texts or {"id": summary["id"]}),
             "label": names[evidence.labels],
             "proposed": np.where(proposed == evidence.labels, "", names[proposed]),
-            **texts,
-            "region": np.array(REGIONS, object)[regions],
             "why": _why(evidence, proposed, names, lang),
+            "score": np.round(scores, 4),
+            "region": np.array(REGIONS, object)[regions],
+            "variability": np.round(np.sqrt(summary["label_var"]), 4),
+            "id": summary["id"],
         }
     )
     return frame.iloc[np.argsort(-scores, kind="stable")].reset_index(drop=True)

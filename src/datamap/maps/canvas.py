@@ -17,12 +17,11 @@ from datamap.maps import fonts
 from datamap.maps.options import refuse_too_large
 
 STYLE: Any = {
-    "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#555555",
     "axes.titlelocation": "left",
-    "axes.titlesize": 10,
+    "axes.titlesize": "medium",
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#e6e6e6",
@@ -48,10 +47,15 @@ class MapFigure(Figure):
 
 
 @contextlib.contextmanager
-def style(texts: Iterable[str]) -> Iterator[None]:
-    """Ours, with fonts for these texts, while a figure is drawn."""
-    with matplotlib.rc_context(STYLE | {"font.family": fonts.families(texts)}):
+def style(texts: Iterable[str], size: float = 10) -> Iterator[None]:
+    """Ours, with fonts for these texts, of this size in points, while a figure is drawn."""
+    with matplotlib.rc_context(STYLE | {"font.family": fonts.families(texts), "font.size": size}):
         yield
+
+
+def font_size() -> float:
+    """Points of a text, within `style`."""
+    return float(matplotlib.rcParams["font.size"])
 
 
 def new_figure(width: float, height: float, dpi: int) -> Figure:
@@ -128,6 +132,24 @@ def add_legend(figure: Figure, handles: list, names: list[str], title: str, belo
     left = figure.get_figwidth() - taken
     figure.set_layout_engine("constrained", rect=(0, 0, left / figure.get_figwidth(), 1))
     return left
+
+
+def add_legend_below(
+    figure: Figure, handles: list, names: list[str], title: list[str], left: float, right: float, top: float
+) -> None:
+    """A legend below the Axes, from `left` to `right` and down from `top` (shares of the figure).
+
+    Long names and lines of the title are shortened.
+    """
+    size, width = font_size(), figure.get_figwidth()
+    room = (right - left) * width - 0.3
+    heading = "\n".join(fitted(line, width - 0.2, size) for line in title)
+    legend = figure.legend(
+        handles, [fitted(name, room, size) for name in names], title=heading,
+        loc="upper left", bbox_to_anchor=(left, top), alignment="left", handlelength=1, handletextpad=0.4,
+        labelspacing=0.3, borderaxespad=0.4, title_fontsize=size,
+    )  # fmt: skip
+    legend.set_in_layout(False)
 
 
 def pixels(figure: Figure) -> np.ndarray:

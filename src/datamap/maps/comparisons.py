@@ -89,7 +89,7 @@ def draw_movement(
             np.stack([panels.floats(f[options.x]), panels.floats(f[options.y])], 1) for f in (before, after)
         )
         marks.draw_movement(ax, start, end, panels.box(limits, options))
-        panels.label_edges(figure, [ax], 1, options, figure.get_figwidth())
+        panels.label_edges([ax], 1, options, *figure.get_size_inches())
         names = [canvas.fitted(name, 3.0, canvas.TITLE_SIZE) for name in (name_before, name_after)]
         what = word("mean of the samples of each cell; blue rose, red fell", options.lang)
         canvas.set_title(figure, [word("from {a} to {b}", options.lang, a=names[0], b=names[1]), what])

@@ -43,8 +43,8 @@ def draw_map(
     shown = _shown(summary, plan, options)
     # Colours and axes are those of all samples: a filter moves neither.
     found = groups.split(shown, groups.rules_of(summary, plan.color, class_names, options.lang), options.lang)
-    maps = _facets(shown, found, options, class_names)
-    heading = _heading(title, plan, len(shown), len(summary), observations, options.lang)
+    maps = facets(shown, found, options, class_names)
+    heading = heading_lines(title, plan, len(shown), len(summary), observations, options.lang)
     texts = [
         *heading,
         *(group.name for group in found),
@@ -85,17 +85,24 @@ def _fill_histograms(histograms, summary, shown, found, lang):
         ax.set_ylabel(word("samples", lang) if ax is histograms[0] else "", fontsize=9)
 
 
+def shape(count: int) -> tuple[int, int]:
+    """(rows, columns) of a grid of so many maps."""
+    columns = int(np.ceil(np.sqrt(count)))
+    return -(-count // columns), columns
+
+
 def _layout(figure, count, marginals):
     """(Axes of the maps, Axes of the histograms)."""
-    columns = int(np.ceil(np.sqrt(count)))
-    rows = -(-count // columns)
+    rows, columns = shape(count)
     if not marginals:
         return canvas.grid(figure, rows, columns), []
     upper, lower = figure.subfigures(2, 1, height_ratios=(5, 2))
     return canvas.grid(upper, rows, columns), list(lower.subplots(1, 3, sharey=True))
 
 
-def _facets(shown, found, options, class_names):
+def facets(
+    shown: pd.DataFrame, found: list[groups.Group], options: MapOptions, class_names: tuple
+) -> list[tuple[str, pd.DataFrame, list[groups.Group]]]:
     """[(name, samples, their groups), …]: one part per value of the column, or one of all samples without a name.
 
     Raises:
@@ -123,7 +130,9 @@ def _facets(shown, found, options, class_names):
     ]
 
 
-def _heading(title, plan, shown, total, observations, lang):
+def heading_lines(
+    title: str, plan: plans.Plan, shown: int, total: int, observations: int | None, lang: str
+) -> list[str]:
     """What is drawn, after the title: [title, counts], or [counts]."""
     if plan.filters:
         filters = ", ".join(map(str, plan.filters))

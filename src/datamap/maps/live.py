@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from datamap.maps.options import MapOptions
+
 SHARE = 0.02  # of training's time that drawing may take
 
 
@@ -45,14 +47,13 @@ class LiveMap:
     in drawing is said once, and there are no more maps: training goes on.
     """
 
-    def __init__(self, samples: int, title: str, say: Callable[[str], object]) -> None:
+    def __init__(self, samples: int, say: Callable[[str], object]) -> None:
         """
         Args:
             samples: how many the map will show.
-            title: of the map.
             say: tells the user a line.
         """
-        self.title, self.say, self.said, self.broken = title, say, False, False
+        self.say, self.said, self.broken = say, False, False
         self.summary = RunningSummary()
         values = np.linspace(0, 1, samples)
         self.cost = 0.0
@@ -88,14 +89,14 @@ class LiveMap:
         if self.broken:
             return None
         try:
-            return _pixels(frame, self.title, max(1, self.summary.count))
+            return _pixels(frame, max(1, self.summary.count))
         except Exception as error:  # a decoration may never end a training
             self.broken = True
             self.say(f"note: there are no live maps, as drawing failed: {type(error).__name__}: {error}")
             return None
 
 
-def _pixels(frame, title, observations):
-    from datamap.maps import canvas, figures
+def _pixels(frame, observations):
+    from datamap.maps import canvas, cards
 
-    return canvas.pixels(figures.draw_map(frame, title=title, observations=observations, dpi=100))
+    return canvas.pixels(cards.draw_card(frame, MapOptions(), observations=observations))

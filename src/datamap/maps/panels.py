@@ -39,6 +39,8 @@ def fill(
     summary: pd.DataFrame,
     options: MapOptions,
     width: float,
+    height: float | None = None,
+    scale: float = 1,
 ) -> None:
     """Draw a map per part, all on the same scales.
 
@@ -49,10 +51,12 @@ def fill(
         summary: all samples, whose ranges are the scales.
         options: x, y, regions, contours and lang count.
         width: inches of all panels.
+        height: inches of all panels; None = the figure's.
+        scale: of the marks' area.
     """
     limits = marks.axis_limits(summary, options.x, options.y)
     bounds = box(limits, options)
-    size = marks.point_size(max(len(samples) for _, samples, _ in parts)) / _columns(panels) ** 0.5
+    size = marks.point_size(max(len(samples) for _, samples, _ in parts)) / _columns(panels) ** 0.5 * scale
     for panel, (name, samples, found) in zip(panels, parts, strict=False):
         xs, ys = floats(samples[options.x]), floats(samples[options.y])
         if _has_regions(options):
@@ -61,8 +65,8 @@ def fill(
         marks.draw_groups(panel, xs, ys, found, bounds, size)
         if options.contours:
             marks.draw_contours(panel, xs, ys, bounds)
-        panel.set_title(canvas.fitted(name, width / _columns(panels) - 0.2, 10))
-    label_edges(figure, panels, len(parts), options, width)
+        panel.set_title(canvas.fitted(name, width / _columns(panels) - 0.2, canvas.font_size()))
+    label_edges(panels, len(parts), options, width, height or figure.get_figheight())
 
 
 def _has_regions(options):
@@ -95,29 +99,38 @@ def add_legend(
     below: float = 0,
     counts: bool = False,
 ) -> float:
-    """Groups that have samples, best first, as the map reads; then the regions. Returns the inches left to the maps."""
+    """Put the legend of groups and regions right of the maps; returns the inches left to them."""
+    entries = group_entries(found, counts) + region_entries(options)
+    return canvas.add_legend(figure, [h for h, _ in entries], [name for _, name in entries], title, below)
+
+
+def group_entries(found: list[Group], counts: bool) -> list[tuple[Artist, str]]:
+    """[(what stands for it, its name)] of the groups that have samples, best first, as the map reads."""
     shown = [group for group in reversed(found) if group.mask.any()]
-    names = [f"{group.name} ({int(group.mask.sum()):,})" if counts else group.name for group in shown]
-    handles: list[Artist] = [marks.handle(group) for group in shown]
-    if _has_regions(options):
-        names += [word(name, options.lang) for name in regions.NAMES]
-        handles += [marks.region_handle(region) for region in range(len(regions.NAMES))]
-    return canvas.add_legend(figure, handles, names, title, below)
+    return [
+        (marks.handle(group), f"{group.name} ({int(group.mask.sum()):,})" if counts else group.name)
+        for group in shown
+    ]
 
 
-def label_edges(figure: Figure, panels: list[Axes], count: int, options: MapOptions, width: float) -> None:
+def region_entries(options: MapOptions) -> list[tuple[Artist, str]]:
+    """The same of the regions; [] on a map without."""
+    names = regions.NAMES if _has_regions(options) else ()
+    return [(marks.region_handle(number), word(name, options.lang)) for number, name in enumerate(names)]
+
+
+def label_edges(panels: list[Axes], count: int, options: MapOptions, width: float, height: float) -> None:
     """Name the axes once per column and once per row; hide the panels after the first `count`.
 
     Args:
-        figure: the panels' figure.
         panels: Axes of one grid, row by row.
         count: how many of them hold a map.
         options: of the maps.
-        width: inches of all panels.
+        width, height: inches of all panels.
     """
     rows, columns = _shape(panels)
     name_x = _axis_name(options.x, count, width / columns - 0.3, options.lang)
-    name_y = _axis_name(options.y, count, figure.get_figheight() / rows - 0.8, options.lang)
+    name_y = _axis_name(options.y, count, height / rows - 0.8, options.lang)
     for number, panel in enumerate(panels):
         if number >= count:
             panel.set_visible(False)
@@ -132,6 +145,6 @@ def label_edges(figure: Figure, panels: list[Axes], count: int, options: MapOpti
 def _axis_name(column, count, room, lang):
     """The column, and what it means where one map has the room for it."""
     explained = word(AXIS_NAMES[column], lang) if count == 1 and column in AXIS_NAMES else column
-    if canvas.text_width(canvas.plain(explained), 10) <= room:
+    if canvas.text_width(canvas.plain(explained), canvas.font_size()) <= room:
         return canvas.plain(explained)
-    return canvas.fitted(column, room, 10)
+    return canvas.fitted(column, room, canvas.font_size())
