@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.labels.mislabel import Evidence
+from datamap.labels.pool import pooled
 from datamap.signals.compute import FLOOR, of_label
 
 SUREST = 0.15  # of the predictions of each class: the share that tells how many labels are wrong
@@ -29,12 +30,12 @@ def estimate(evidence: Evidence) -> Estimate:
 
     Where a good model is surest it is right, so that the share of given labels that contradict it there is the
     share of wrong ones (anchor points: Liu and Tao 2016, sec. 4; Patrini et al. 2017): the surest `SUREST` of
-    each class, by the `opinion` of all witnesses. What is wrong only near the classes' border does not show there:
-    the high end goes two thirds of the way to all that the opinion contradicts. A weak model errs even where it
+    each class, by all witnesses that never saw the label. What is wrong only near the classes' border does not
+    show there: the high end goes two thirds of the way to all that they contradict. A weak model errs even where it
     is surest: the low end is half of that share. Both are moved outwards by the 90 % sampling error.
     docs/detection.md says how often the truth lay within.
 
-    Nothing is known where the opinion foretells the given labels no better than their frequencies do (by less than
+    Nothing is known where they foretell the given labels no better than their frequencies do (by less than
     three standard errors), where even the surest predictions are contradicted half as often as guesses, or where the
     share of contradictions grows by more than `GROWTH` as predictions get less sure: what grows is not noise alone.
 
@@ -44,7 +45,8 @@ def estimate(evidence: Evidence) -> Estimate:
     labels, total = evidence.labels, len(evidence.labels)
     if evidence.opinion is None:
         return _of_predictions(evidence)
-    probs = evidence.opinion.probs
+    # The run has seen the labels: it contradicts fewer of them than are wrong.
+    probs = (pooled(evidence.unseen, labels) if evidence.unseen else evidence.opinion).probs
     said = probs.argmax(axis=1)
     share, count = _contradicted(probs, labels)
     contradicted = int((said != labels).sum())
