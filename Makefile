@@ -12,11 +12,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
 
 demo: $(VENV)/.installed  ## install what is needed, then train, summarize and plot on the demo data
-	$(BIN)/python src/train.py
-	$(BIN)/python src/summarize.py run_id=latest
-	$(BIN)/python src/plot.py run_id=latest
-	$(BIN)/python src/plot.py run_id=latest use_f_times=0
-	$(BIN)/python src/plot.py run_id=latest dirty_label=true
+	$(BIN)/python src/main.py maps='[{use_f_times: 0}, {dirty_label: true}]'
 	@echo "look at it in the MLflow UI: make ui"
 
 test: $(VENV)/.installed-test lint browser postgres  ## install what is needed, then run all tests

@@ -247,7 +247,7 @@ def test_flipped_labels_give_an_auroc(pairs_file, client, command):
         f"data.path={pairs_file}",
         *SMALL_MODEL,
         "data.flip_ratio=0.2",
-        "plot.dirty_label=true",
+        "maps=[{dirty_label: true}]",
     )
     assert outcome.code == 0, outcome.err
     assert "dirty samples against the rest: AUROC" in outcome.out
@@ -257,7 +257,21 @@ def test_flipped_labels_give_an_auroc(pairs_file, client, command):
         auroc(1 - summary["avg_probs"], summary["s_label"] == 2)
     )
     assert "train/accuracy_dirty" in run.data.metrics
-    assert "maps/dirty_map.png" in artifacts(client, run.info.run_id)
+    assert {"maps/data_map.png", "maps/dirty_map.png"} <= set(artifacts(client, run.info.run_id))
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        ("[{dirty_lable: true}]", "dirty_lable"),
+        ("[{dpi: 1}]", "maps[0].dpi=1 is out of range"),
+        ("[{dpi: x}]", "dpi"),
+    ],
+)
+def test_a_mistake_in_a_further_map_costs_no_training(pairs_file, client, command, maps, message):
+    outcome = command("main", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, f"maps={maps}")
+    assert (outcome.code, outcome.err.count("\n"), outcome.out) == (2, 1, ""), outcome.err
+    assert message in outcome.err
 
 
 def test_bad_rows_are_logged_when_left_out(pairs_file, client, command):

@@ -237,6 +237,7 @@ class LastMapConfig(PlotConfig, LiveConfig):
 class MainConfig(TrainConfig):
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     plot: LastMapConfig = field(default_factory=LastMapConfig)
+    maps: list[dict[str, Any]] = MISSING
 
 
 STEPS = {
