@@ -1,41 +1,84 @@
-"""Wall time of summarize and plot against a bare process that imports MLflow and reads the run.
+"""Whole commands as a user types them: wall time, CPU time and peak memory of `summarize` and `plot`, then and now.
 
-    python benchmarks/startup.py run_id=<id> [rounds=7]      in the folder of the store
+    python benchmarks/startup.py [rounds=5] [sizes=1500x3,240000x5] [format=jsonl] [steps=summarize,plot,again]
 
-Interleaved, medians. Goal (issue 2): each at most 1.5 times the bare process.
+Beside them the floor: a process that imports MLflow, composes Hydra's config and reads the run (`bare`). "Then" is
+commit 774311c, in a worktree of its own. Interleaved; medians, of memory the maximum. `plot` draws a run's first map
+and makes its explorer; `again` is the same call once more, and `600 dpi` is `again` with that. Goals (issue 14):
+`summarize` and `plot` of 240,000 × 5 within 2.5 s and 300 MB each, `summarize` of 10,000,000 × 10 within 1 GB.
 """
 
+import contextlib
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
-SRC = Path(__file__).resolve().parents[1] / "src"
+import runs
+
+THEN = "774311c"
+BARE = """
+import mlflow, hydra
+with hydra.initialize_config_dir({conf!r}, version_base="1.3"):
+    hydra.compose("summarize", ["run_id=x"])
+mlflow.MlflowClient().get_run({run_id!r})
+"""
+ARGUMENTS = {"summarize": [], "plot": [], "again": [], "600 dpi": ["dpi=600"]}
 
 
-def seconds(command):
-    """Wall time of a command that must end well."""
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *command], check=True, capture_output=True)
-    return time.perf_counter() - start
+@contextlib.contextmanager
+def worktree(folder):
+    """The source of `THEN`."""
+    git = ["git", "-C", str(runs.ROOT), "worktree"]
+    subprocess.run([*git, "add", "--detach", folder, THEN], check=True, capture_output=True)
+    yield Path(folder)
+    subprocess.run([*git, "remove", "--force", folder], check=True)
 
 
-def main(run_id, rounds=7):
-    """Print a table: step, median seconds, ratio to the bare process."""
-    commands = {
-        "bare": ["-c", f"import mlflow; mlflow.get_run('{run_id}')"],
-        "summarize": [str(SRC / "summarize.py"), f"run_id={run_id}"],
-        "plot": [str(SRC / "plot.py"), f"run_id={run_id}"],
-    }
-    times = {name: [] for name in commands}
-    for _ in range(int(rounds) + 1):  # the first round warms the file cache and is not counted
-        for name, command in commands.items():
-            times[name].append(seconds(command))
-    medians = {name: statistics.median(found[1:]) for name, found in times.items()}
-    print("| process | seconds | × bare |\n|---|---:|---:|")
-    for name, median in medians.items():
-        print(f"| {name} | {median:.2f} | {median / medians['bare']:.2f} |")
+def commands(run_id, steps, then):
+    """{(process, version): command}"""
+    bare = BARE.format(conf=str(runs.ROOT / "conf"), run_id=run_id)
+    found = {("bare", ""): [sys.executable, "-c", bare]}
+    for step in steps:
+        for version, root in (("then", then), ("now", runs.ROOT)):
+            script = root / "src" / ("summarize.py" if step == "summarize" else "plot.py")
+            found[step, version] = [sys.executable, str(script), f"run_id={run_id}", *ARGUMENTS[step]]
+    return found
+
+
+def measured(samples, observations, format, steps, rounds, then):
+    """{(process, version): [(wall seconds, CPU seconds, MB), …]}"""
+    with tempfile.TemporaryDirectory() as folder:
+        run_id = runs.make(folder, samples, observations, format)
+        (explorer,) = Path(folder).glob("mlruns/1/*/artifacts")
+        found = {}
+        for _ in range(rounds):
+            for process, command in commands(run_id, steps, then).items():
+                if process[0] == "plot":
+                    (explorer / "maps" / "explorer.html").unlink(missing_ok=True)
+                found.setdefault(process, []).append(runs.cost(command, folder))
+        return found
+
+
+def main(rounds=5, sizes="1500x3,240000x5", format="jsonl", steps="summarize,plot,again,600 dpi"):
+    """Print a Markdown table."""
+    print("| samples × observations | process | version | seconds | CPU s | CPU, × bare | peak MB |")
+    print("|---|---|---|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder, worktree(f"{folder}/then") as then:
+        for size in sizes.split(","):
+            samples, observations = map(int, size.split("x"))
+            found = measured(samples, observations, format, steps.split(","), int(rounds), then)
+            medians = {
+                process: [statistics.median(f[i] for f in values) for i in (0, 1)]
+                for process, values in found.items()
+            }
+            for (process, version), (seconds, cpu) in medians.items():
+                print(
+                    f"| {samples:,} × {observations} | {process} | {version} | {seconds:.2f} | {cpu:.2f} | "
+                    f"{cpu / medians['bare', ''][1]:.2f} | {max(f[2] for f in found[process, version]):,.0f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
