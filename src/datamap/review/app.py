@@ -28,53 +28,68 @@ def application(review: Review, token: str, loopback: bool = True) -> Guard:
         token: what a request must know.
         loopback: whether it may be called by addresses of this machine only.
     """
+    return Guard(Starlette(routes=_Answers(review).routes(), exception_handlers=HANDLERS), token, loopback)
 
-    def answering(answer: Callable[[Request], Any]) -> Callable[[Request], Response]:
-        def endpoint(request: Request) -> Response:
-            content = json.dumps(answer(request), ensure_ascii=False, allow_nan=False)
-            return Response(content, media_type="application/json")
 
-        return endpoint
+class _Answers:
+    """One method per address: a request → what `Review` says."""
 
-    def who(request: Request) -> str:
-        return _reviewer(request, review.about.reviewer)
+    def __init__(self, review: Review) -> None:
+        self.review = review
 
-    def page(request: Request) -> Response:
-        content = pages.page(review.about.lang)
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.page),
+            Route("/api/run", _as_json(lambda request: self.review.described())),
+            Route("/api/map", lambda request: _as_bytes(self.review.map())),
+            Route("/api/order", self.order, methods=["POST"]),
+            Route("/api/samples", _as_json(self.samples), methods=["POST"]),
+            Route(
+                "/api/find", _as_json(lambda request: self.review.find(request.query_params.get("id", "")))
+            ),
+            Route(
+                "/api/sample/{row:int}",
+                _as_json(lambda r: self.review.sample(r.path_params["row"], self.who(r))),
+            ),
+            Route(
+                "/api/neighbours/{row:int}",
+                _as_json(lambda r: self.review.near(r.path_params["row"], self.who(r))),
+            ),
+            Route("/api/decisions", _as_json(self.decide), methods=["POST"]),
+            Route("/api/progress", _as_json(lambda request: self.review.progress(self.who(request)))),
+        ]
+
+    def page(self, request: Request) -> Response:
+        content = pages.page(self.review.about.lang)
         return Response(content, media_type="text/html", headers={"Content-Security-Policy": pages.FRAMED})
 
-    def order(request: Request) -> Response:
-        query = queries.parsed(_json(request), len(review.samples.names))
-        return Response(review.order(query, who(request)), media_type="application/octet-stream")
+    def order(self, request: Request) -> Response:
+        query = queries.parsed(_json(request), len(self.review.samples.names))
+        return _as_bytes(self.review.order(query, self.who(request)))
 
-    def listed(request: Request) -> Any:
-        return review.listed(queries.rows(_json(request), len(review.samples)), who(request))
+    def samples(self, request: Request) -> Any:
+        rows = queries.rows(_json(request), len(self.review.samples))
+        return self.review.listed(rows, self.who(request))
 
-    def decide(request: Request) -> Any:
+    def decide(self, request: Request) -> Any:
         body = queries.dictionary(_json(request), "the request", ("row", "action", "label"))
-        row = queries.integer(body.get("row"), "row", len(review.samples) - 1)
-        return review.decide(row, body.get("action", ""), body.get("label"), who(request))
+        row = queries.integer(body.get("row"), "row", len(self.review.samples) - 1)
+        return self.review.decide(row, body.get("action", ""), body.get("label"), self.who(request))
 
-    routes = [
-        Route("/", page),
-        Route("/api/run", answering(lambda request: review.described())),
-        Route("/api/map", lambda request: Response(review.map(), media_type="application/octet-stream")),
-        Route("/api/order", order, methods=["POST"]),
-        Route("/api/samples", answering(listed), methods=["POST"]),
-        Route("/api/find", answering(lambda request: review.find(request.query_params.get("id", "")))),
-        Route("/api/sample/{row:int}", answering(lambda r: review.sample(r.path_params["row"], who(r)))),
-        Route("/api/neighbours/{row:int}", answering(lambda r: review.near(r.path_params["row"], who(r)))),
-        Route("/api/decisions", answering(decide), methods=["POST"]),
-        Route("/api/progress", answering(lambda request: review.progress(who(request)))),
-    ]
-    handlers: dict[Any, Callable[[Request, Exception], Response]] = {
-        RequestError: lambda request, error: refusal(400, str(error)),
-        queries.UnknownSampleError: lambda request, error: refusal(404, str(error)),
-        DataMapError: lambda request, error: refusal(409, str(error)),
-        HTTPException: _no_such_address,
-        Exception: lambda request, error: refusal(500, "a bug in Data Map; the terminal has its traceback"),
-    }
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), token, loopback)
+    def who(self, request: Request) -> str:
+        return _reviewer(request, self.review.about.reviewer)
+
+
+def _as_json(answer: Callable[[Request], Any]) -> Callable[[Request], Response]:
+    def endpoint(request: Request) -> Response:
+        content = json.dumps(answer(request), ensure_ascii=False, allow_nan=False)
+        return Response(content, media_type="application/json")
+
+    return endpoint
+
+
+def _as_bytes(content: bytes) -> Response:
+    return Response(content, media_type="application/octet-stream")
 
 
 def _json(request: Request) -> Any:
@@ -100,3 +115,12 @@ def _no_such_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     reasons = {404: "there is no such address here", 405: "this address takes another method"}
     return refusal(error.status_code, reasons.get(error.status_code, error.detail))
+
+
+HANDLERS: dict[Any, Callable[[Request, Exception], Response]] = {
+    RequestError: lambda request, error: refusal(400, str(error)),
+    queries.UnknownSampleError: lambda request, error: refusal(404, str(error)),
+    DataMapError: lambda request, error: refusal(409, str(error)),
+    HTTPException: _no_such_address,
+    Exception: lambda request, error: refusal(500, "a bug in Data Map; the terminal has its traceback"),
+}
