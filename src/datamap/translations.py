@@ -235,7 +235,6 @@ ZH = {
     "Undo": "撤销",
     "Back": "上一个",
     "Skip": "跳过",
-    "Jump to id": "按 id 跳转",
     "kept": "已保留",
     "dropped": "已删除",
     "unsure": "不确定",

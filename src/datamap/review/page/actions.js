@@ -35,7 +35,7 @@ function drawChoices(classes, sample, decided, act) {
   for (const { key, label: k } of choices) {
     const button = add(box, "button", "", k === sample.label ? "given" : k === sample.proposed ? "proposed" : "");
     button.type = "button";
-    fillButton(button, key, "", classes[k]);
+    fillButton(button, key, "", classes[k] === key ? null : classes[k]);
     button.ariaPressed = String(decided?.action === "label" && decided.new_label === classes[k]);
     button.addEventListener("click", () => act("choice", key));
   }
@@ -49,7 +49,7 @@ function drawChoices(classes, sample, decided, act) {
 
 /** What never changes on the buttons, and their clicks. */
 export function beginActions(act) {
-  const fixed = { drop: ["D", "Drop"], unsure: ["U", "Unsure"], undo: ["Z", "Undo"], back: ["←", "Back"], skip: ["→", "Skip"], jump: ["G", "Jump to id"] };
+  const fixed = { drop: ["D", "Drop"], unsure: ["U", "Unsure"], undo: ["Z", "Undo"], back: ["←", "Back"], skip: ["→", "Skip"], jump: ["G", "Jump"] };
   for (const [name, [key, text]] of Object.entries(fixed)) {
     fillButton($(name), key, tr(text));
     $(name).title = tr(text);

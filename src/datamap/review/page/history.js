@@ -1,7 +1,10 @@
 // The learning history of the sample that is shown.
 
+import { $ } from "../../maps/page_scripts/dom.js";
 import { drawHistory } from "../../maps/page_scripts/history.js";
 import { tr } from "./words.js";
+
+const PADDING = 44; // pixels at both sides of the sample
 
 /** An SVG of the given label's probability over the observations. */
 export function historyFigure(run, { history }) {
@@ -12,5 +15,5 @@ export function historyFigure(run, { history }) {
       (predicted?.[k] === null || predicted?.[k] === undefined ? "" : `, ${tr("predicted")} ${run.classes[predicted[k]]}`),
   }));
   const caption = tr("probability of the given label by {unit}; full: right, ring: wrong", { unit: tr(run.unit) });
-  return drawHistory(points, caption, { width: 640, height: 84, ends: [numbers[0], numbers.at(-1)] });
+  return drawHistory(points, caption, { width: Math.min(640, $("card").clientWidth - PADDING), height: 84, ends: [numbers[0], numbers.at(-1)] });
 }
