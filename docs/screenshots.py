@@ -13,6 +13,7 @@ The runs, and what is drawn of them (the first two lines for each seed):
     python src/compare.py "runs=attributes.run_name LIKE 'seed-%'"
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import chromium  # noqa: E402
 
 IMAGES = Path(__file__).parent / "images"
+SOURCE = Path(__file__).resolve().parents[1] / "src"
 PORT = 5056
 SERVER = f"http://127.0.0.1:{PORT}"
 
@@ -104,6 +106,25 @@ def take_explorer(page, shot):
     shot("explorer-selection")
 
 
+def take_review(browser, folder, run):
+    """The review page in both languages, with a few decisions; they stay in the run."""
+    for lang, name in (("en", "review"), ("zh", "review-zh")):
+        command = [sys.executable, SOURCE / "review.py", f"run_id={run}", "reviewer=anna", f"lang={lang}"]
+        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+        try:
+            line = next(line for line in server.stdout if "token=" in line)
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(re.search(r"http\S+", line)[0])
+            page.locator("#card .neighbours button").first.wait_for(timeout=60_000)
+            for key in ("Enter", "k", "Enter", "Enter", "d", "Enter", "u", "Enter"):
+                page.keyboard.press(key)
+                page.wait_for_timeout(500)
+            page.wait_for_timeout(2500)
+            page.screenshot(path=IMAGES / f"{name}.png")
+        finally:
+            server.terminate()
+
+
 def main(folder):
     """Serve the store in `folder`, take the screenshots and copy the maps of run seed-1."""
     IMAGES.mkdir(exist_ok=True)
@@ -128,6 +149,7 @@ def main(folder):
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.add_init_script(chromium.SETTINGS)
             take(page, experiment, run.run_id, compared.run_id)
+            take_review(browser, folder, run.run_id)
             browser.close()
     finally:
         server.terminate()

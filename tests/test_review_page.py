@@ -62,6 +62,7 @@ def marked(scripts, a, b):
         ("the cat sat down", "the dog sat down", ["the [cat] sat down", "the [dog] sat down"]),
         ("the big cat sat", "the old dog sat", ["the [big cat] sat", "the [old dog] sat"]),
         ("iPhone13 多少钱", "iPhone14 多少钱", ["[iPhone13] 多少钱", "[iPhone14] 多少钱"]),
+        ("求助，计算机二级考些什么", "注册会计师好考吗", ["求助，计算机二级考些什么", "注册会计师好考吗"]),
         ("same", "same", ["same", "same"]),
         ("", "all new", ["", "all new"]),
         ("nothing in common", "完全不同的两句话", ["nothing in common", "完全不同的两句话"]),

@@ -77,6 +77,7 @@ class Review:
         The page keeps them, so that no decision and no other ranking moves the samples while somebody reviews them.
         """
         with self._lock:
+            self.refresh()
             passed = queries.mask(self.samples, self.ranking.scores, self.journal, query.filter, who)
             order = self.ranking.order(query.order)
         return order[passed[order]].astype("<u4").tobytes()

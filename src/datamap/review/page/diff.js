@@ -5,12 +5,13 @@ const UNSPACED = "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=
 const JOINED = "(?:\\p{M}|[\\u{1f3fb}-\\u{1f3ff}]|\\u200d.)*";
 const TOKEN = new RegExp(`(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}])+|\\s+|.${JOINED}`, "gsu");
 const MOST_CELLS = 1_000_000; // of the table below; longer texts are compared at both ends only
+const FAR = 3; // differing tokens on both sides that make a common character between them meaningless
 const LEAST_SHARED = 0.2; // below, everything would be marked
 
 export const tokensOf = (text) => text.match(TOKEN) ?? [];
 
-/** Which tokens of a and b belong to a longest common subsequence: [bool of a's, bool of b's]. */
-function common(a, b) {
+/** Pairs [index in a, index in b] of a longest common subsequence. */
+function matches(a, b) {
   const wide = b.length + 1, length = new Uint16Array((a.length + 1) * wide);
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {
@@ -18,11 +19,23 @@ function common(a, b) {
       length[at] = a[i] === b[j] ? length[at + wide + 1] + 1 : Math.max(length[at + wide], length[at + 1]);
     }
   }
-  const [ofA, ofB] = [new Array(a.length).fill(false), new Array(b.length).fill(false)];
+  const pairs = [];
   for (let i = 0, j = 0; i < a.length && j < b.length;) {
-    if (a[i] === b[j]) ofA[i++] = ofB[j++] = true;
+    if (a[i] === b[j]) pairs.push([i++, j++]);
     else length[(i + 1) * wide + j] >= length[i * wide + j + 1] ? i++ : j++;
   }
+  return pairs;
+}
+
+/** Which tokens of a and b are common: [bool of a's, bool of b's]. A lone character among differences is chance. */
+function common(a, b) {
+  const [ofA, ofB] = [new Array(a.length).fill(false), new Array(b.length).fill(false)];
+  const pairs = matches(a, b), ends = [[-1, -1], ...pairs, [a.length, b.length]];
+  pairs.forEach(([i, j], k) => {
+    const gap = ([i0, j0], [i1, j1]) => i1 - i0 - 1 + (j1 - j0 - 1);
+    const isChance = a[i].length === 1 && Math.min(gap(ends[k], [i, j]), gap([i, j], ends[k + 2])) >= FAR;
+    ofA[i] = ofB[j] = !isChance;
+  });
   return [ofA, ofB];
 }
 

@@ -3,6 +3,7 @@
 import { askJson } from "./server.js";
 
 const KEPT = 60; // samples in memory
+const SOON = 2; // samples whose neighbours are fetched before they are shown
 
 /** A cache of /api/<path>/<row>: the newest `KEPT` answers. */
 function createCache(path) {
@@ -31,7 +32,8 @@ function createCache(path) {
 export const samples = createCache("sample");
 export const neighbours = createCache("neighbours");
 
-/** Ask for samples that may be shown next. */
+/** Ask for samples that may be shown next, the nearest first; what fails is asked again when it is shown. */
 export function prefetch(rows) {
-  for (const row of rows) for (const cache of [samples, neighbours]) cache.get(row).catch(() => {}); // it is asked again when shown
+  for (const row of rows) samples.get(row).catch(() => {});
+  for (const row of rows.slice(0, SOON)) neighbours.get(row).catch(() => {});
 }
