@@ -6,7 +6,7 @@
 
 `speed` serves a run of generated pairs (Parquet, 8 observations) from a process of its own, and asks it over HTTP as
 the page does; times are of the requests, medians and worst of 100 samples and decisions. `found` simulates a reviewer
-who is always right and looks at 50 samples at a time: of flipped labels (demo 10 %, LCQMC 5 %; benchmarks/noisy.py,
+who is always right and looks at 100 samples at a time: of flipped labels (demo 10 %, LCQMC 5 %; benchmarks/noisy.py,
 texts only) how many are found among the first 100, 200, … reviewed, by the ranking of `diagnose` as it is; recalibrated
 by a logistic regression of the decisions on what each witness says; by witnesses trained again with corrected labels
 (ActiveAED, Weber and Plank 2023); or by both. `remaining` compares what a review says to remain with what does.
@@ -31,8 +31,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(1, str(ROOT / "src"))  # after benchmarks/, which has a summarize.py too
 
-BATCH = 50
-REVIEWED = {"demo": 300, "lcqmc": 400}
+BATCH = 100
+REVIEWED = {"demo": 200, "lcqmc": 300}
 LEVELS = {"demo": 0.1, "lcqmc": 0.05}
 
 
@@ -269,6 +269,8 @@ def reviewed_in_turn(samples, given, way, budget, first):
         chosen = np.argsort(-np.where(decided, -1, ranking), kind="stable")[:BATCH]
         decided[chosen] = True
         found += wrong[chosen].tolist()
+        if len(found) == budget:
+            break
         if way in ("retrained", "both"):
             labels = np.where(decided, samples.labels, given)
             evidence = evidence_of(

@@ -260,7 +260,7 @@ def test_decisions_and_undo(review, client):
             {"value": 0.5, "low": 0.121, "high": 0.879}, abs=1e-3
         ),
         "remaining": None, "advice": "", "mine": 1, "samples": 30,
-        "recalibrated": False, "conflicts": [], "kappa": None,
+        "conflicts": [], "kappa": None,
     }  # fmt: skip
     assert order(client, {"decided": "no"}) == list(range(1, 30))
     assert order(client, {"decided": "nobody"}) == list(range(2, 30))

@@ -253,8 +253,6 @@ ZH = {
     "by me": "由我审核",
     "agreement, kappa": "一致性 kappa",
     "{a} and {b}, {both} samples": "{a} 与 {b}，{both} 个样本",
-    "ranking": "排序依据",
-    "by your decisions": "已按审核结果更新",
     "reviewers disagree on 1 sample: show it": "1 个样本有分歧：点击查看",
     "reviewers disagree on {n} samples: show them": "{n} 个样本有分歧：点击查看",
     "Colour: score. Draw around points to review them; the wheel zooms.": (

@@ -128,7 +128,6 @@ class Review:
             return self.lesson()._asdict() | {
                 "mine": sum(who in of for of in self.journal.of.values()),
                 "samples": len(self.samples),
-                "recalibrated": self.ranking.recalibrated,
                 "conflicts": sorted(self.journal.conflicts)[:SHOWN_CONFLICTS],
                 "kappa": self._agreement(),
             }

@@ -30,10 +30,9 @@ class Lesson(NamedTuple):
 
 
 class Ranking:
-    """The scores that samples are ranked by: those of the diagnosis, or recalibrated ones."""
+    """The scores that samples are ranked by; no decision changes them (docs/review.md says why)."""
 
     def __init__(self, scores: np.ndarray) -> None:
-        self.recalibrated = False
         self._orders: dict[str, np.ndarray] = {}
         self.scores = scores
 
@@ -45,10 +44,6 @@ class Ranking:
                 np.arange(len(self.scores)) if keys is None else np.argsort(keys, kind="stable")
             )
         return self._orders[name]
-
-    def recalibrate(self, scores: np.ndarray) -> None:
-        """Rank by these scores from now on."""
-        self.scores, self.recalibrated, self._orders = scores, True, {}
 
 
 class Teacher:

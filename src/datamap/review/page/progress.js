@@ -17,7 +17,7 @@ export function drawProgress(progress, showConflicts) {
   drawConflicts($("conflicts"), progress.conflicts, showConflicts);
 }
 
-function drawFacts(list, { precision, remaining, kappa, mine, reviewed, recalibrated }) {
+function drawFacts(list, { precision, remaining, kappa, mine, reviewed }) {
   list.replaceChildren();
   const rangeOf = (low, high) => tr("({low} to {high})", { low, high });
   const fact = (name, value, note = "") => {
@@ -36,7 +36,6 @@ function drawFacts(list, { precision, remaining, kappa, mine, reviewed, recalibr
     fact("agreement, kappa", kappa.kappa === null ? "–" : kappa.kappa.toFixed(2),
       `${tr("{a} and {b}, {both} samples", { a: kappa.reviewers[0], b: kappa.reviewers[1], both: count(kappa.both) })}`);
   }
-  if (recalibrated) fact("ranking", tr("by your decisions"));
   if (!list.childElementCount) fact("reviewed", count(reviewed));
 }
 
