@@ -50,6 +50,13 @@ def test_agreement_of_a_run_with_itself_and_with_its_opposite():
     assert found["jaccard_hardest"].tolist() == [1, 0, 0]
 
 
+def test_a_run_that_learnt_little_is_known():
+    labels = [0, 0, 0, 1, 1, 1]
+    for right, little in ((0.5, True), (0.54, True), (0.56, False), (1, False)):
+        frame = pd.DataFrame({"label": labels, "correct_ratio": [right] * 6})
+        assert comparison.learnt_little(frame) == little
+
+
 def test_always_hard_is_hard_in_every_run():
     runs = {"a": frame([0.1, 0.2, 0.3, 0.9]), "b": frame([0.8, 0.1, 0.2, 0.9])}
     hard = comparison.always_hard(runs, 0.5)
@@ -121,11 +128,10 @@ def test_mistakes(command, store, small_run, runs):
 
 
 def test_multirun_makes_a_parent_with_children_maps_and_comparison(command, client, pairs_file):
-    outcome = command(
-        "train", "-m", "seed=1,2", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "tracking.run_name=sweep"
-    )  # fmt: skip
+    outcome = command("train", "-m", "seed=1,2", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
     assert outcome.code == 0, outcome.err
-    parent = client.search_runs(["1"], "run_name = 'sweep'")[0]
+    assert "note: seed=1, seed=2 learnt too little to tell which samples are hard" in outcome.out
+    parent = client.search_runs(["1"], "run_name = 'seed=1,2'")[0]
     children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert sorted(run.info.run_name for run in children) == ["seed=1", "seed=2"]
     for run in children:

@@ -1,5 +1,8 @@
 """What is printed: no passwords, no terminal escapes, on any standard output; and what enters Markdown."""
 
+import contextlib
+import os
+import pty
 import subprocess
 import sys
 
@@ -59,3 +62,43 @@ def test_names_are_shown_in_markdown_as_they_are(text):
         r"[x\]\(javascript:alert\(1\)\) !\[p\]\(http://p\) &lt;img src=x&gt; \`c\` \| \*\*b\*\*](#/a)" in text
     )
     assert "`` datamap x='`y`' ``" in text or "curated" not in text
+
+
+def test_a_comparison_says_which_runs_learnt_too_little():
+    runs, agreement = [("a", "#/a"), ("b", "#/b")], {"rank_correlation": 1.0}
+    assert "it was not the run" in descriptions.of_comparison(runs, agreement, 3, 0.1)
+    text = descriptions.of_comparison(runs, agreement, 3, 0.1, ["b_1"])
+    assert (
+        r"but b\_1 learnt too little to tell which samples are hard." in text
+        and "it was not the run" not in text
+    )
+
+
+TERMINAL = """
+from datamap.commands import cli
+from datamap.commands.observed import observing_bar
+cli.run("summarize", ["run_id=none"])
+print(list(observing_bar(range(3))))
+"""
+
+
+def read_all(terminal):
+    """Yield what a terminal shows until the last process has left it."""
+    with contextlib.suppress(OSError):  # EIO: there is nobody
+        while True:
+            yield os.read(terminal, 4096)
+
+
+def test_a_terminal_without_a_size_shows_that_something_goes_on(tmp_path):
+    """As of `docker run -t` or `script`: a start at once, and bars."""
+    ours, theirs = pty.openpty()  # 0 columns wide
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINAL], stderr=theirs, stdin=theirs, stdout=subprocess.PIPE, cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(ROOT / "src")}, check=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b"".join(read_all(ours)).decode()
+    assert shown.startswith("starting …\r") and "error: " in shown
+    assert "0/3 [" in shown and "batches observed" in shown
+    assert done.stdout.decode().strip() == "[0, 1, 2]"

@@ -133,11 +133,19 @@ def _exit_code(command: str, error: BaseException) -> int:
     return _failed(2, reason) if reason else _failed(1, failures.report(error))
 
 
+def _say_starting() -> None:
+    """Show at once that something goes on: imports take seconds. The first line that follows takes its place."""
+    if sys.stderr.isatty():
+        print("starting …", end="\r", file=sys.stderr, flush=True)
+
+
 def _dispatch(command: str, overrides: list[str]) -> None:
     flags = [argument for argument in overrides if argument.startswith("-")]
     if {"--help", "-h"} & set(flags):
         _show(help_text(command))
-    elif flags:
+        return
+    _say_starting()
+    if flags:
         _run_by_hydra(command, overrides, flags)
     else:
         _run_once(command, overrides)
@@ -193,7 +201,9 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
         if {"-m", "--multirun"} & set(flags) and command == "train":
             from datamap.commands import multirun
 
-            many = stack.enter_context(multirun.Multirun())
+            many = stack.enter_context(
+                multirun.Multirun(", ".join(o for o in overrides if key_of(o) in swept))
+            )
         # Hydra reads the process's arguments, and its parser does not take a flag between overrides.
         sys.argv = [sys.argv[0], *flags, *QUIET, f"hydra.sweep.dir={folder}", *overrides]
         hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()

@@ -18,8 +18,10 @@ from datamap.tracking.store import Store
 class Multirun(contextlib.ExitStack):
     """What a multirun is made of: `job` for each of its configs, then `compare`; a context that ends the parent."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        """`name`: of the parent run, where `tracking.run_name` gives none."""
         super().__init__()
+        self.name = name
         self.parent: Run | None = None
         self.children: list[str] = []
         self.tracking: TrackingConfig | None = None
@@ -30,7 +32,9 @@ class Multirun(contextlib.ExitStack):
         if self.parent is None:
             self.tracking = config.tracking
             store = Store(config.tracking.uri, config.tracking.experiment, create=True)
-            self.parent = self.enter_context(store.new_run(config.tracking.run_name, config.tracking.tags))
+            self.parent = self.enter_context(
+                store.new_run(config.tracking.run_name or self.name, config.tracking.tags)
+            )
             os.environ.pop("MLFLOW_RUN_ID", None)  # that was the parent
             say(f"parent run {self.parent.run_id}  ({self.parent.address})")
         tags = {**(config.tracking.tags or {}), PARENT_TAG: self.parent.run_id}

@@ -1,5 +1,6 @@
 """What becomes of an observation: shards and metrics into the run, a line onto the terminal, the map so far."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -90,6 +91,7 @@ class FirstProcess:
         self.job, self.outbox, self.live = job, outbox, live
         self.shards, self.state = ShardWriter(job), NewestState(job.progress.slot)
         self.kept = len(job.progress.committed)
+        self.said = job.progress.checkpoint.number if job.progress.checkpoint else 0
 
     def __call__(self, observed: Observed) -> None:
         """Hand the observation over to the outbox, and say how training goes."""
@@ -122,10 +124,23 @@ class FirstProcess:
         last = trainer.options.epochs * (1 if self.job.unit == "epoch" else trainer.steps_per_epoch)
         dev = f"  dev accuracy {m['validation/accuracy']:.3f}" if "validation/accuracy" in m else ""
         seconds = m["time/train_seconds"] + m["time/observe_seconds"]
+        left = seconds * (last - observed.number) / (observed.number - self.said)
+        self.said = observed.number
         say(
             f"{self.job.unit} {observed.number:{len(str(last))}} of {last}  loss {m['train/loss']:.4f}  "
-            f"accuracy {m['train/accuracy']:.3f}{dev}  {seconds:.1f} s"
+            f"accuracy {m['train/accuracy']:.3f}{dev}  {seconds:.1f} s{f', {duration(left)} left' if left else ''}"
         )
+
+
+def duration(seconds: float) -> str:
+    """About how long, for people.
+
+    >>> duration(42.3), duration(400), duration(9000)
+    ('42 s', '7 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 class Live:
@@ -133,9 +148,7 @@ class Live:
 
     def __init__(self, run: Run, job: Job) -> None:
         self.map: LiveMap | None = None
-        self.begun = bool(
-            job.progress.committed
-        )  # the series that shows how the map formed has its first picture
+        self.begun = bool(job.progress.committed)  # `schema.FORMING_MAP` has its first picture
         self._guarded(lambda: self._begin(run, job))
 
     def draw(self, table: pa.Table, number: int, run: Run) -> None:
@@ -178,10 +191,15 @@ def live_map(run: Run, job: Job) -> Live | None:
 
 
 def progress_bar(iterable: Iterable, unit: str = "step") -> Iterable:
-    """A progress bar over an epoch's batches, or other units, where a terminal is there to show it."""
+    """A progress bar over an epoch's batches, or other units, where a terminal is there to show it.
+
+    A terminal that does not say how large it is counts as 80 columns by 24 lines.
+    """
     from tqdm import tqdm
 
-    return tqdm(iterable, leave=False, disable=None, unit=unit)
+    size = shutil.get_terminal_size()
+    return tqdm(iterable, leave=False, disable=None, unit=unit, ncols=size.columns - 1, nrows=size.lines)
 
 
 tokenizing_bar = partial(progress_bar, unit=" texts tokenized")
+observing_bar = partial(progress_bar, unit=" batches observed")

@@ -22,7 +22,14 @@ from datamap import ranges
 from datamap.commands import extra_trainings, labelled, memorised
 from datamap.commands.config import TrainConfig, yaml
 from datamap.commands.job import Job, Progress, prepared
-from datamap.commands.observed import FirstProcess, JoinedProcess, live_map, progress_bar, tokenizing_bar
+from datamap.commands.observed import (
+    FirstProcess,
+    JoinedProcess,
+    live_map,
+    observing_bar,
+    progress_bar,
+    tokenizing_bar,
+)
 from datamap.errors import ConfigError, TrackingError, TrainingError, counted
 from datamap.log import say
 from datamap.program import invocation
@@ -175,7 +182,7 @@ def _train(job: Job, run: Run, log_start: Callable[[], None] = lambda: None) -> 
     on_observation = FirstProcess(job, outbox, live_map(run, job))
     with _told_when_it_ends_early(on_observation, run), outbox, extra:
         retrying(log_start, patience)
-        job.trainer.fit(on_observation, progress_bar)
+        job.trainer.fit(on_observation, progress_bar, observing_bar)
         extra.finish(progress_bar)
     say(f"{counted(on_observation.kept, 'observation')} of {len(job.labelled.samples):,} samples logged")
     return run

@@ -65,7 +65,7 @@ def fill(
         marks.draw_groups(panel, xs, ys, found, bounds, size)
         if options.contours:
             marks.draw_contours(panel, xs, ys, bounds)
-        panel.set_title(canvas.fitted(name, width / _columns(panels) - 0.2, canvas.font_size()))
+        panel.set_title(canvas.fitted(name, width / _columns(panels) - 0.3, canvas.font_size()))
     label_edges(panels, len(parts), options, width, height or figure.get_figheight())
 
 

@@ -86,6 +86,15 @@ def agreement(summaries: Summaries, share: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+LEARNT = 0.1  # of what the commonest class leaves open, below which a model is no judge
+
+
+def learnt_little(summary: pd.DataFrame) -> bool:
+    """Whether a model was right hardly more often, over all observations, than by naming the commonest class."""
+    common = summary["label"].value_counts(normalize=True).max()
+    return bool(summary["correct_ratio"].mean() < common + LEARNT * (1 - common))
+
+
 def always_hard(summaries: Summaries, share: float) -> pd.DataFrame:
     """The samples that every run has among its hardest `share`, hardest first.
 

@@ -156,7 +156,11 @@ def of_curated(name: str, link: str, rule: str, counts: Mapping[str, int], comma
 
 
 def of_comparison(
-    runs: Sequence[tuple[str, str]], agreement: Mapping[str, float], hard: int, share: float
+    runs: Sequence[tuple[str, str]],
+    agreement: Mapping[str, float],
+    hard: int,
+    share: float,
+    weak: Sequence[str] = (),
 ) -> str:
     """Description of a comparison.
 
@@ -165,14 +169,20 @@ def of_comparison(
         agreement: {name: mean over all pairs of runs}.
         hard: how many samples every run has among its hardest.
         share: which share is called hardest.
+        weak: names of members that learnt too little to tell.
     """
+    why = (
+        f"but {', '.join(map(escaped, weak))} learnt too little to tell which samples are hard."
+        if weak
+        else "whatever made them hard, it was not the run."
+    )
     members = ", ".join(f"[{escaped(name)}]({link})" for name, link in runs)
     return "\n".join(
         [
             f"**Data maps of {members}.**",
             "",
             f"Every run has **{counted(hard, 'sample')}** among its hardest {share:.0%} "
-            "(`comparison/always_hard.tsv`): whatever made them hard, it was not the run.",
+            f"(`comparison/always_hard.tsv`): {why}",
             "",
             "| agreement, mean over pairs of runs | |",
             "|---|---:|",

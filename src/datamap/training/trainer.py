@@ -103,12 +103,14 @@ class Trainer:
         self,
         on_observation: Callable[[Observed], None],
         bar: Callable[[Iterable], Iterable] = iter,
+        observing: Callable[[Iterable], Iterable] = iter,
     ) -> None:
         """Train to the end, observing as often as `options.every_steps` says.
 
         Args:
             on_observation: called after each observation.
             bar: wraps the iterable of an epoch's batches, such as tqdm.
+            observing: wraps the iterable of an observation's batches.
         Raises:
             TrainingError: the loss or the outputs are no longer finite.
         """
@@ -119,7 +121,7 @@ class Trainer:
                 self.train(batch)
                 number = self.options.observation_at(self.step, self.steps_per_epoch)
                 if number:
-                    on_observation(self.observe(number))
+                    on_observation(self.observe(number, observing))
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch: int arrays of rows."""
@@ -154,17 +156,20 @@ class Trainer:
                 self.collected = np.zeros((len(self.samples), logits.shape[1]), np.float32)
             self.collected[part] = logits.numpy()[: len(part)]
 
-    def observe(self, number: int) -> Observed:
+    def observe(self, number: int, bar: Callable[[Iterable], Iterable] = iter) -> Observed:
         """Observation `number`: the signals of all samples, and the measures on them and on dev.
 
+        Args:
+            number: of the observation.
+            bar: wraps the iterable of its batches.
         Raises:
             TrainingError: the model's outputs are not finite.
         """
         trained = time.perf_counter()
-        signals = self._signals(number)
+        signals = self._signals(number, bar)
         metrics = self._means(signals)
         if self.dev and self.dev_tokens and self.processes.first:
-            metrics |= _measures(self.evaluate(self.dev_tokens), self.dev.labels)
+            metrics |= _measures(self.evaluate(self.dev_tokens, bar=bar), self.dev.labels)
         now = time.perf_counter()
         metrics |= {"time/train_seconds": trained - self.since, "time/observe_seconds": now - trained}
         self.since = now
@@ -200,13 +205,15 @@ class Trainer:
             self.schedule.step()
         self.optimizer.set_state_dict({**state, "LR_Scheduler": self.schedule.state_dict()})
 
-    def evaluate(self, tokens: Tokens, rows: np.ndarray | None = None) -> np.ndarray:
+    def evaluate(
+        self, tokens: Tokens, rows: np.ndarray | None = None, bar: Callable[[Iterable], Iterable] = iter
+    ) -> np.ndarray:
         """Logits of some samples (all by default) in evaluation mode, float32 array (samples, classes)."""
         rows = np.arange(len(tokens)) if rows is None else rows
         batches = tokens.sorted_batches(rows, self.options.eval_batch_size)
         self.model.eval()
         with paddle.no_grad(), first_token_only(self.model):
-            parts = [self._logits(self.model, tokens, batch).numpy() for batch in batches]
+            parts = [self._logits(self.model, tokens, batch).numpy() for batch in bar(batches)]
         self.model.train()
         logits = np.empty((len(tokens), parts[0].shape[1]), np.float32)
         logits[np.concatenate(batches)] = np.concatenate(parts)
@@ -218,13 +225,13 @@ class Trainer:
             logits = network(paddle.to_tensor(ids), paddle.to_tensor(segments))
         return logits.astype("float32")
 
-    def _signals(self, number: int) -> pa.Table:
+    def _signals(self, number: int, bar: Callable[[Iterable], Iterable]) -> pa.Table:
         """The signals of the samples that this process observes."""
         if self.collected is not None:
             logits = self.processes.sum(self.collected)[self.rows]
             self.collected = None
         else:
-            logits = self.evaluate(self.observed_tokens, self.rows)
+            logits = self.evaluate(self.observed_tokens, self.rows, bar)
         if not np.isfinite(logits).all():
             raise TrainingError(
                 f"the model's outputs are not finite at observation {number}; "
