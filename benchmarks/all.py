@@ -30,6 +30,7 @@ def main():
         "collect": output("benchmarks/collect.py"),
         "summarize": output("benchmarks/summarize.py"),
         "plot": output("benchmarks/plot.py"),
+        "explorer": output("benchmarks/explorer.py"),
     }
     text = path.read_text(encoding="utf-8")
     for name, table in tables.items():

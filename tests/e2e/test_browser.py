@@ -328,6 +328,99 @@ def test_hostile_texts_do_nothing(opened):
     assert opened.evaluate("window.hacked") is None
 
 
+COMMAND = "datamap review run_id=0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def diagnosed(page, odd, odd_summary, tmp_path):
+    """An explorer of a run that has a diagnosis: odd rows are scored, and some have another class proposed."""
+    history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)
+    scores = np.arange(60) % 7 / 7
+    proposed = np.where(scores > 0.5, (odd.labels + 1) % 9, -1)
+    diagnosis = pd.DataFrame({"score": scores, "proposed": proposed, "why": [f"why {n}" for n in range(60)]})
+    step = "Review the labels, likeliest wrong first:", COMMAND
+    content = explorer.page(odd_summary, history, {}, NAMES, diagnosis=diagnosis, next_step=step)
+    (tmp_path / "diagnosed.html").write_bytes(content)
+    page.goto(f"file://{tmp_path}/diagnosed.html")
+    page.wait_for_function("window.dataMap")
+    return page, scores, proposed
+
+
+def test_the_diagnosis_sorts_colours_and_filters(diagnosed):
+    page, scores, proposed = diagnosed
+    table = table_of(page)
+    assert table["score"].is_monotonic_decreasing  # likeliest wrong first
+    ordered = table.loc[ODD]
+    assert np.allclose(ordered["score"], scores, atol=1e-6)
+    named = np.where(proposed < 0, "", np.array(NAMES, object)[proposed])
+    assert (ordered["proposed"].fillna("").to_numpy() == named).all()
+    assert ordered["why"].tolist() == [f"why {n}" for n in range(60)]
+    page.locator("#choose-color").select_option("score")
+    assert len(set(page.evaluate("dataMap.groups()"))) == 6
+    assert "score: how likely the label is wrong" in page.locator("#meanings").inner_text()
+    page.locator("#choose-color").select_option("proposed")
+    assert page.evaluate("dataMap.groups()").count("no value") == (proposed < 0).sum()
+    page.locator("#add-filter").click()
+    assert page.locator(".filter select").input_value() == "score"
+    page.locator(".filter input").first.fill("0.5")
+    assert len(shown(page)) == (scores >= 0.5).sum()
+    page.locator("#search").fill("why 13")
+    assert shown(page) == ["11"]
+
+
+def test_the_page_says_how_to_start_the_review(diagnosed):
+    page, *_ = diagnosed
+    assert page.locator("#next-says").inner_text() == "Review the labels, likeliest wrong first:"
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#next-copy").click()
+    page.get_by_text("copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == COMMAND
+
+
+def test_a_row_under_the_pointer_has_a_ring_on_the_map_while_it_is_there(diagnosed):
+    page, *_ = diagnosed
+    rings = """() => { const front = document.querySelectorAll('#stage canvas')[1], c = front.getContext('2d');
+      return c.getImageData(0, 0, front.width, front.height).data.some((v) => v > 0); }"""
+    assert not page.evaluate(rings)
+    page.locator("tbody tr").nth(2).hover()
+    assert page.evaluate(rings)
+    page.locator("thead button", has_text="avg_probs").hover()
+    assert not page.evaluate(rings)
+    page.locator("tbody tr").nth(2).hover()
+    page.locator("#search").fill("why 1")  # the table is made anew under the pointer
+    page.mouse.move(2, 2)
+    assert not page.evaluate(rings)
+
+
+def test_many_samples_are_densities_and_few_are_points(page, tmp_path):
+    """120,000 samples: numbers have four digits, and only the texts of some are there."""
+    random, count = np.random.default_rng(5), 120_000
+    probs = random.beta(4, 1, (2, count))
+    labels = random.integers(0, 2, count)
+    correct = probs > 0.5
+    observed = Observations((1, 2), pa.array(range(count)), labels, labels * 0, correct, probs, {})
+    history = Trajectories((1, 2), probs.astype(np.float32), correct, None)
+    texts = {"text_a": [f"{n} {value:.12f}" for n, value in enumerate(random.random(count))]}
+    summary = summarize(observed)
+    content = explorer.page(summary, history, texts)
+    (tmp_path / "many.html").write_bytes(content)
+    page.goto(f"file://{tmp_path}/many.html")
+    page.wait_for_function("window.dataMap")
+    assert len(page.evaluate("dataMap.scatter.inView")) == count
+    assert rows(page) == 200
+    lowest = int(summary["avg_probs"].idxmin())
+    assert page.locator("tbody td").first.inner_text() == str(lowest)
+    assert page.locator("tbody td.text").first.inner_text() == texts["text_a"][lowest]
+    x, y = page.evaluate(f"dataMap.positionOf({lowest})")
+    page.mouse.move(x, y)
+    for _ in range(5):  # a wheel tells whole pixels
+        page.mouse.wheel(0, -400)
+    page.wait_for_function("dataMap.scatter.inView.length < 5000")
+    assert lowest in page.evaluate("[...dataMap.scatter.inView]")
+    page.mouse.dblclick(x, y)
+    page.wait_for_function(f"dataMap.scatter.inView.length === {count}")
+
+
 ODD = [2**53 + 1, 2**53 + 3, *range(58)]  # JavaScript would round the first two to the same number
 
 

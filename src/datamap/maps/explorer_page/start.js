@@ -21,14 +21,14 @@ function begin(samples) {
   let group, visible;
   const scatter = createScatter($("stage"), { onHover: hover, onSelect: select });
 
-  function update() {
+  function update(limits = null) {
     const columns = columnsAt(state.t), rules = samples.groupings[state.color];
     group = groupsOf(rules, columns, samples.count);
     visible = visibleOf(samples, columns, group, state);
     const counts = countsOf(group, visible, rules.length);
     scatter.set({
       x: columns[state.x], y: columns[state.y], group, colors: rules.map((rule) => rule.color), visible, selected: state.selected,
-      labels: { x: state.x, y: state.y }, regions: regionsOf(samples, state),
+      labels: { x: state.x, y: state.y }, regions: regionsOf(samples, state), ...(limits && { limits }),
     });
     drawLegend(rules, counts, state.hidden, (k) => {
       state.hidden.has(k) ? state.hidden.delete(k) : state.hidden.add(k);
@@ -75,15 +75,13 @@ function begin(samples) {
     update();
   }
 
-  function showAll() {
-    scatter.set({ limits: { x: samples.limits[state.x], y: samples.limits[state.y] } });
-  }
+  const fullLimits = () => ({ x: samples.limits[state.x], y: samples.limits[state.y] });
 
-  function setEpoch(t) {
+  function setEpoch(t, limits = null) {
     state.t = t;
     $("epoch").value = t;
     $("epoch-name").textContent = `${samples.unit} ${samples.numbers[t - 1]} / ${samples.numbers.at(-1)}`;
-    update();
+    update(limits);
   }
 
   let timer = null;
@@ -101,7 +99,7 @@ function begin(samples) {
   function fill() {
     $("title").textContent = samples.title;
     $("note").textContent = samples.note;
-    for (const axis of ["x", "y"]) addChoice(samples, axis, all, state[axis], (name) => { state[axis] = name; update(); showAll(); });
+    for (const axis of ["x", "y"]) addChoice(samples, axis, all, state[axis], (name) => { state[axis] = name; update(fullLimits()); });
     const first = FIRST.filter((name) => all.includes(name));
     addChoice(samples, "color", [...first, ...all.filter((name) => !first.includes(name))], state.color,
       (name) => { state.color = name; state.hidden.clear(); update(); });
@@ -142,8 +140,7 @@ function begin(samples) {
 
   fill();
   listen();
-  setEpoch(last);
-  showAll();
+  setEpoch(last, fullLimits());
 
   // For scripts and tests: where a sample is on the page, and what is shown.
   window.dataMap = {

@@ -1,31 +1,24 @@
-// What lies behind the points: regions, grid, axes and their names.
+// What lies around the points: axes and their names, grid, regions and their names.
 
-import { short, ticks } from "./numbers.js";
+import { rgb, ticks } from "./numbers.js";
 
-/**
- * Draw on a 2D context, in CSS pixels.
- * `labels` {x, y}: names of the axes. `regions` [{name, color, x: [low, high], y: [low, high]}], null = open.
- */
-export function drawAxes(context, view, labels, regions) {
+/** Draw on a 2D context, in CSS pixels, over the points; `labels` {x, y}: names of the axes. */
+export function drawAxes(context, view, labels) {
   const { left, top, right, bottom } = view.plot();
-  context.clearRect(0, 0, view.box.width, view.box.height);
-  context.fillStyle = "#fff";
-  context.fillRect(left, top, right - left, bottom - top);
-  drawRegions(context, view, regions);
-  context.strokeStyle = regions.length ? "#00000012" : "#e6e6e6";
+  context.strokeStyle = "#00000014";
   context.fillStyle = "#333";
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
   for (const value of ticks(view.x, view.width)) {
     const [px] = view.toScreen(value, 0);
     line(context, px, top, px, bottom);
-    context.fillText(short(value), px, bottom + 15);
+    context.fillText(String(value), px, bottom + 15);
   }
   context.textAlign = "right";
   for (const value of ticks(view.y, view.height)) {
     const [, py] = view.toScreen(0, value);
     line(context, left, py, right, py);
-    context.fillText(short(value), left - 6, py + 4);
+    context.fillText(String(value), left - 6, py + 4);
   }
   context.strokeStyle = "#555";
   line(context, left, top, left, bottom);
@@ -52,13 +45,19 @@ function drawNames(context, view, labels) {
   context.restore();
 }
 
-function drawRegions(context, view, regions) {
-  for (const { color, x, y } of regions) {
+/**
+ * What is seen of regions, in pixels from the top left of the plotted rectangle: [{color: [r, g, b], left, …}].
+ * `regions` [{name, color, x: [low, high], y: [low, high]}], null = open.
+ */
+export function regionsInView(view, regions) {
+  const plot = view.plot();
+  return regions.flatMap(({ color, x, y }) => {
     const part = shownPart(view, x, y);
-    if (!part) continue;
-    context.fillStyle = color;
-    context.fillRect(part.left, part.top, part.right - part.left, part.bottom - part.top);
-  }
+    return part ? [{
+      color: rgb(color), left: part.left - plot.left, right: part.right - plot.left, top: part.top - plot.top,
+      bottom: part.bottom - plot.top,
+    }] : [];
+  });
 }
 
 /** Write the regions' names, over the points. */

@@ -28,6 +28,19 @@ export function pointsInView({ x, y, layer }, count, view, scratch) {
   return { rows, starts };
 }
 
+/** Paint white, and regions (`regionsInView` of axes.js); `ratio` pixels of the picture per pixel of the page. */
+export function paintBackground({ data, width, height }, regions, ratio) {
+  const pixels = new Uint32Array(data.buffer), packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  pixels.fill(0xffffffff);
+  for (const region of regions) {
+    const [left, right, top, bottom] = [region.left, region.right, region.top, region.bottom].map((v) => Math.round(v * ratio));
+    const color = packed(region.color);
+    for (let row = Math.max(0, top); row < Math.min(height, bottom); row++) {
+      pixels.fill(color, row * width + Math.max(0, left), row * width + Math.min(width, right));
+    }
+  }
+}
+
 /** Diameter of a point in CSS pixels: smaller the more there are. */
 export const pointSize = (count) => Math.min(9, Math.max(3, 9 * (500 / Math.max(count, 1)) ** 0.25));
 

@@ -8,10 +8,10 @@
 //
 // `element` is positioned and has a size. Rows are indices of the arrays.
 
-import { drawAxes, drawRegionNames } from "./axes.js";
+import { drawAxes, drawRegionNames, regionsInView } from "./axes.js";
 import { rgb } from "./numbers.js";
 import { followPointer } from "./pointer.js";
-import { HIDDEN, paint, pointsInView, pointSize } from "./raster.js";
+import { HIDDEN, paint, paintBackground, pointsInView, pointSize } from "./raster.js";
 import { corners, inBox, inPolygon } from "./shapes.js";
 import { createView } from "./view.js";
 
@@ -32,7 +32,7 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
   };
   const view = createView(data.limits);
   const state = { mode: "lasso", rings: [], path: [], inView: { rows: new Uint32Array(0), starts: [0] }, waiting: 0 };
-  let layers = [], layer = new Uint8Array(0), scratch = new Uint32Array(0);
+  let layers = [], layer = new Uint8Array(0), scratch = new Uint32Array(0), image = null;
 
   function set(changes) {
     Object.assign(data, changes);
@@ -46,15 +46,17 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
   function draw() {
     cancelAnimationFrame(state.waiting);
     const ratio = devicePixelRatio, { left, top, right, bottom } = view.plot();
-    picture.setTransform(ratio, 0, 0, ratio, 0, 0);
-    drawAxes(picture, view, data.labels, data.regions);
     state.inView = pointsInView({ x: data.x, y: data.y, layer }, layers.length, view, scratch);
+    picture.setTransform(ratio, 0, 0, ratio, 0, 0);
+    picture.clearRect(0, 0, view.box.width, view.box.height);
     const [width, height] = [right - left, bottom - top].map((length) => Math.round(length * ratio));
     if (width > 0 && height > 0) {
-      const image = picture.getImageData(Math.round(left * ratio), Math.round(top * ratio), width, height);
+      if (image?.width !== width || image.height !== height) image = new ImageData(width, height);
+      paintBackground(image, regionsInView(view, data.regions), ratio);
       paint(image, data, layers, state.inView, view, pointSize(shownCount()) * ratio);
       picture.putImageData(image, Math.round(left * ratio), Math.round(top * ratio));
     }
+    drawAxes(picture, view, data.labels);
     drawRegionNames(picture, view, data.regions);
     drawFront();
   }
@@ -122,7 +124,7 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
   resize();
 
   return {
-    set, draw, view,
+    set, draw, view, data,
     get mode() { return state.mode; },
     setMode(mode) {
       state.mode = mode;

@@ -2,6 +2,7 @@
 
 /** Bytes of base64. */
 function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text); // browsers of 2025 and later: ten times as fast
   const raw = atob(text), bytes = new Uint8Array(raw.length);
   for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
   return bytes;
@@ -17,9 +18,9 @@ export async function inflate(text) {
 export async function unpack(text, Type) {
   const planes = await inflate(text), width = Type.BYTES_PER_ELEMENT, count = planes.length / width;
   if (width === 1) return new Type(planes.buffer);
-  const bytes = new Uint8Array(planes.length);
-  for (let k = 0; k < width; k++) for (let i = 0; i < count; i++) bytes[width * i + k] = planes[k * count + i];
-  return new Type(bytes.buffer);
+  const values = new (width === 2 ? Uint16Array : Uint32Array)(count);
+  for (let k = 0; k < width; k++) for (let i = 0, at = k * count; i < count; i++, at++) values[i] |= planes[at] << (8 * k);
+  return new Type(values.buffer);
 }
 
 /** What was packed as JSON. */

@@ -1,0 +1,7 @@
+async function measured(points) {
+  const { x, y, group } = generated(points), begin = performance.now();
+  const scatter = createScatter(document.getElementById("stage"));
+  scatter.set({ x, y, group, colors: COLORS, limits: LIMITS });
+  const made = performance.now() - begin;
+  return { made, ...(await pannedBy(scatter)) };
+}
