@@ -4,6 +4,7 @@ What it accepts can be used: texts are written and read back, signals are summar
 `make fuzz` runs these for about ten minutes, `make test` briefly.
 """
 
+import contextlib
 import decimal
 import json
 import tempfile
@@ -184,6 +185,9 @@ class Memory(dict):
 
     def read(self, path):
         return self[path]
+
+    def local(self, path):
+        return contextlib.nullcontext(self.read(path))
 
 
 @pytest.mark.parametrize("format", schema.FORMATS)

@@ -1,5 +1,7 @@
 """What must be known of all samples when only some are in memory."""
 
+import contextlib
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -20,8 +22,8 @@ def small_blocks(monkeypatch):
 class Memory(dict):
     """Artifacts in memory."""
 
-    def read(self, path):
-        return self[path]
+    def local(self, path):
+        return contextlib.nullcontext(self[path])
 
 
 def written(tmp_path, tables, rows=10):

@@ -103,7 +103,7 @@ class _Cells(AxesImage):
         if unsampled:
             return super().make_image(renderer, magnification, unsampled)
         box = self.axes.bbox
-        cells = np.asarray(self._A)
+        cells = np.asarray(self.get_array())
         x, columns = _pixels(box.x0, box.x1, cells.shape[1])
         y, rows = _pixels(box.y0, box.y1, cells.shape[0])
         return cells[rows][:, columns], x, y, IdentityTransform()

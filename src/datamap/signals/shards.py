@@ -1,14 +1,16 @@
 """Files of signals: an observation split into shards, written, read and checked."""
 
 import hashlib
+import io
 import json
 import os
 import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +37,9 @@ class Readable(Protocol):
 
     def read(self, path: str) -> bytes:
         """Bytes of an artifact."""
+
+    def local(self, path: str) -> AbstractContextManager[Path | bytes]:
+        """A file of the same content for a while, or the bytes where they are in memory."""
 
 
 def encoded(
@@ -129,11 +134,11 @@ def _json_cells(column: pa.ChunkedArray) -> pa.StringArray:
     return text
 
 
-def decode(content: bytes, shard: Shard, also: Sequence[str] = ()) -> pa.Table:
+def decode(source: bytes | Path, shard: Shard, also: Sequence[str] = ()) -> pa.Table:
     """Read what the summary needs of a shard: `schema.USED_SIGNALS` and further numeric keys.
 
     Args:
-        content: bytes of the file.
+        source: the file, or its bytes.
         shard: where it has a checksum, the bytes must agree with it.
         also: keys of the contract to read besides.
     Returns:
@@ -144,28 +149,45 @@ def decode(content: bytes, shard: Shard, also: Sequence[str] = ()) -> pa.Table:
     name = shard.path
     if shard.sha256 == UNLISTED:
         raise SignalError(f"{name} was added or renamed: {shard.checksums_path} does not list it")
-    if shard.sha256 and hashlib.sha256(content).hexdigest() != shard.sha256:
+    if shard.sha256 and _digest(source) != shard.sha256:
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     reader = _from_parquet if shard.format == "parquet" else _from_json_lines
     with READING, raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
-        table = reader(content, also)
+        table = reader(source, also)
     return contract.typed(table, name)
 
 
-def _from_parquet(content: bytes, also: Sequence[str]) -> pa.Table:
-    file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
+def _digest(source: bytes | Path) -> str:
+    digest = hashlib.sha256()
+    with _opened(source) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _opened(source: bytes | Path) -> IO[bytes]:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _for_arrow(source: bytes | Path) -> Any:
+    return pa.BufferReader(source) if isinstance(source, bytes) else str(source)
+
+
+def _from_parquet(source: bytes | Path, also: Sequence[str]) -> pa.Table:
+    file = pyarrow.parquet.ParquetFile(_for_arrow(source))
     wanted = [f.name for f in file.schema_arrow if f.name in also or contract.is_used(f.name, f.type)]
     return file.read(columns=wanted)
 
 
-def _from_json_lines(content: bytes, also: Sequence[str]) -> pa.Table:
-    first = json.loads(content[: content.find(b"\n") + 1 or None] or "null")
+def _from_json_lines(source: bytes | Path, also: Sequence[str]) -> pa.Table:
+    with _opened(source) as file:
+        first = json.loads(file.readline() or "null")
     if not isinstance(first, dict):
         raise ValueError("its first line is not a JSON object")
     types = {key: _json_type(key, value) for key, value in first.items()}
     wanted = [item for item in types.items() if item[0] in also or contract.is_used(*item)]
     return pyarrow.json.read_json(
-        pa.BufferReader(content),
+        _for_arrow(source),
         read_options=pyarrow.json.ReadOptions(block_size=1 << 22),
         parse_options=pyarrow.json.ParseOptions(
             explicit_schema=pa.schema(wanted), unexpected_field_behavior="ignore"
@@ -197,9 +219,14 @@ def concat(tables: Iterable[pa.Table]) -> pa.Table:
 def read(artifacts: Readable, parts: Iterable[Shard]) -> pa.Table:
     """The table of one observation: its shards read, checked and put together (arguments: `decode`, `concat`)."""
     parts = list(parts)
-    table = concat(decode(artifacts.read(part.path), part) for part in parts)
+    table = concat(_read(artifacts, part) for part in parts)
     contract.refuse_missing(table, f"{parts[0].path} and the other shards of observation {parts[0].number}")
     return table
+
+
+def _read(artifacts: Readable, part: Shard) -> pa.Table:
+    with artifacts.local(part.path) as source:
+        return decode(source, part)
 
 
 def between(observed: Shards, burn_in: int = 0, until: int | None = None) -> Shards:

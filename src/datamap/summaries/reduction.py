@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,9 @@ from datamap.errors import ConfigError, SignalError, first_few
 from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.signals.observations import Observations
+from datamap.signals.shards import Readable
 from datamap.summaries import dynamics, tsv
-from datamap.summaries.spilled import Spilled
+from datamap.summaries.spilled import Lines, Spilled
 
 THREADS = min(4, os.cpu_count() or 1)  # each holds one shard of samples in memory
 ROWS = 16_384  # samples that are turned into lines at once
@@ -28,18 +29,11 @@ ROWS = 16_384  # samples that are turned into lines at once
 Group = dict[int, list[Shard]]  # observation number → its shards
 
 
-class Reads(Protocol):
-    """What gives the bytes of an artifact; goes to another process by pickle."""
-
-    def read(self, path: str) -> bytes:
-        """Bytes of the artifact at `path`."""
-
-
 class Part(NamedTuple):
     """Summary of some samples, as text for the file and as what later checks and metrics need."""
 
     header: bytes
-    lines: list[bytes]  # of summary.tsv, some thousands in each
+    lines: Lines | list[bytes]  # of summary.tsv, some thousands in each
     ids: str  # their type
     keys: np.ndarray  # uint64 (samples,): of equal ids equal, of others hardly ever
     dirty: np.ndarray  # bool (samples,)
@@ -56,13 +50,16 @@ class Options(NamedTuple):
     el2n_observations: int = 10
 
 
-def reduce(artifacts: Reads, group: Group, options: Options) -> Part:
+def reduce(
+    artifacts: Readable, group: Group, options: Options, lines: Lines | list[bytes] | None = None
+) -> Part:
     """Reduce one group of `shards.groups` to a `Part`.
 
     Args:
-        artifacts: `.read(path)` gives the bytes of an artifact.
+        artifacts: where the shards lie.
         group: {observation number: [Shard, …]}, ascending.
         options: `Options`.
+        lines: what takes the Part's lines; by default a list, which goes to another process by pickle.
     Raises:
         SignalError: a shard is damaged, or does not fit to the others.
     """
@@ -77,7 +74,7 @@ def reduce(artifacts: Reads, group: Group, options: Options) -> Part:
             pa.default_memory_pool().release_unused()
 
     observed = Observations.from_tables(tables(), options.allow_missing)
-    lines, shown = [], []
+    lines, shown = [] if lines is None else lines, []
     for some in observed.slices(ROWS):
         frame = dynamics.summarize(some, options.extra, options.el2n_observations)
         header, text = tsv.lines(frame)
@@ -102,14 +99,18 @@ def _keys(ids: pa.Array) -> np.ndarray:
     return pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
 
 
-def in_process(artifacts: Reads, groups: Iterable[Group], options: Options) -> Iterator[Part]:
+def in_process(artifacts: Readable, groups: Iterable[Group], options: Options) -> Iterator[Part]:
     """Yield the Parts of the groups, in order, from threads of this process."""
     with ThreadPoolExecutor(THREADS) as pool:
-        yield from _in_order(lambda group: pool.submit(reduce, artifacts, group, options), groups, THREADS)
+
+        def submit(group):
+            return pool.submit(reduce, artifacts, group, options, Lines())
+
+        yield from _in_order(submit, groups, THREADS)
 
 
 def on_dask(
-    artifacts: Reads, groups: Iterable[Group], options: Options, address: str | None
+    artifacts: Readable, groups: Iterable[Group], options: Options, address: str | None
 ) -> Iterator[Part]:
     """The same on the Dask cluster whose scheduler is at `address`; None = one of this machine's cores.
 
@@ -169,7 +170,8 @@ def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) ->
     with Spilled(np.uint64) as keys, Spilled(np.float64) as dirty, Spilled(np.float64) as rest:
         with Path(path).open("wb") as file:
             for part in parts:
-                file.writelines(part.lines if types else [part.header, *part.lines])
+                file.write(b"" if types else part.header)
+                file.writelines(part.lines)
                 rows.update(part.rows)
                 for name, value in part.sums.items():
                     sums[name] += value

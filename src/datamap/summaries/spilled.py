@@ -1,4 +1,4 @@
-"""Numbers of all samples, kept on disk: memory holds a block of them, however many there are."""
+"""Numbers and lines of all samples, kept on disk: memory holds a block of them, however many there are."""
 
 import contextlib
 import tempfile
@@ -9,6 +9,26 @@ import numpy as np
 
 BLOCK = 1 << 20  # numbers read at once
 MOST = 1 << 23  # numbers sorted at once
+
+
+class Lines:
+    """Lines in a file without a name; they can be read once."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed when all is read
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def append(self, lines: bytes) -> None:
+        """Add lines at the end."""
+        self._file.write(lines)
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._file:
+            self._file.seek(0)
+            while block := self._file.read(BLOCK):
+                yield block
 
 
 class Spilled(contextlib.AbstractContextManager):
