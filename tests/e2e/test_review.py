@@ -213,6 +213,11 @@ def test_filters_and_the_map_choose_what_is_reviewed(page):
     assert 0 < count() < 40
     page.get_by_role("button", name="all", exact=True).click()
     assert count() == 40
+    page.mouse.move(area["x"] + x, area["y"] + y)
+    page.mouse.wheel(0, -1500)  # what is in view is reviewed
+    assert 0 < count() < 40
+    page.mouse.dblclick(area["x"] + x, area["y"] + y)
+    assert count() == 40
 
 
 def test_a_jump_goes_to_any_id_and_says_where_there_is_none(page):
@@ -401,6 +406,25 @@ def test_a_killed_server_loses_no_key(browser, store_uri):
             assert len(found) == 3
             press(page, "u")
             assert decisions_of(again, page, "anna")[ids[2]] == ("unsure", None)
+
+
+def test_what_the_server_refuses_is_said_and_taken_back(page):
+    first = shown(page)
+    page.route("**/api/decisions", lambda route: route.fulfill(status=400, json={"error": "no such class"}))
+    press(page, "Enter")
+    page.get_by_text("no such class").wait_for()
+    assert page.locator("#list .mark").count() == 0
+    page.keyboard.press("ArrowLeft")
+    assert shown(page) == first and page.locator("#accept").get_attribute("aria-pressed") == "false"
+
+
+def test_a_server_with_another_address_is_named_and_the_decision_waits(page):
+    page.route("**/api/decisions", lambda route: route.fulfill(status=403, json={"error": "wrong token"}))
+    page.keyboard.press("k")
+    page.get_by_text("has another address: open the one that it printed. 1 decision is kept").wait_for()
+    page.unroute("**/api/decisions")
+    press(page)
+    page.locator("#trouble").wait_for(state="hidden")
 
 
 def test_decisions_of_a_closed_page_are_sent_when_it_opens_again(browser, server):
