@@ -64,16 +64,18 @@ def packed(values: np.ndarray, dtype: str) -> str:
     """A column for `unpack` of unpack.js: the values' bytes in planes, which deflate better, deflated, as base64."""
     with np.errstate(over="ignore"):  # too large for single precision: infinite
         column = np.ascontiguousarray(values, dtype).reshape(-1)
-    return _deflated(column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes())
+    return _deflated(column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes(), zlib.Z_RLE)
 
 
 def packed_json(value: Any) -> str:
     """Something for `unpackJson` of unpack.js."""
-    return _deflated(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return _deflated(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), zlib.Z_DEFAULT_STRATEGY)
 
 
-def _deflated(content):
-    return base64.b64encode(zlib.compress(content, 4)).decode()
+def _deflated(content, strategy):
+    """Deflated, as base64. Numbers repeat no strings: Z_RLE makes them smallest, in a third of the time (measured)."""
+    deflate = zlib.compressobj(5, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
+    return base64.b64encode(deflate.compress(content) + deflate.flush()).decode()
 
 
 def _hash(text):
