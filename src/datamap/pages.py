@@ -69,7 +69,9 @@ def packed(values: np.ndarray, dtype: str) -> str:
 
 def packed_json(value: Any) -> str:
     """Something for `unpackJson` of unpack.js."""
-    return _deflated(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), zlib.Z_DEFAULT_STRATEGY)
+    return _deflated(
+        json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), zlib.Z_DEFAULT_STRATEGY
+    )
 
 
 def _deflated(content, strategy):

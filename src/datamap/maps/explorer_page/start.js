@@ -164,4 +164,7 @@ function regionsOf(samples, { x, y }) {
   return x === "label_var" ? samples.regions : samples.regions.map((region) => ({ ...region, x: region.x.map(root) }));
 }
 
-load().then(begin);
+load().then(begin).catch((error) => {
+  $("note").textContent = `${error} (this page needs a browser of 2023 or later)`;
+  throw error;
+});
