@@ -27,6 +27,7 @@ def main():
             "benchmarks/startup.py", "rounds=1", "sizes=10000000x10", "format=parquet", "steps=summarize"
         ),
         "cluster": output("benchmarks/cluster.py"),
+        "train": output("benchmarks/train.py"),
         "collect": output("benchmarks/collect.py"),
         "summarize": output("benchmarks/summarize.py"),
         "plot": output("benchmarks/plot.py"),

@@ -28,6 +28,12 @@ def test_every_sample_is_held_out_once_by_a_model_that_never_saw_it(samples, cou
         assert one.train.class_names == samples.class_names
 
 
+def test_rows_are_those_of_the_samples(samples):
+    for one in [*extra.folds(samples, 3, 1, "holdout"), extra.threshold(samples, 1, "threshold")]:
+        assert samples.take(one.rows).texts_a == one.train.texts_a
+        assert samples.take(one.observed_rows).ids == one.observed.ids
+
+
 def test_folds_have_as_many_of_each_class(samples):
     rare = dataclasses.replace(samples, labels=np.where(np.arange(36) < 9, 1, 0))
     for one in extra.folds(rare, 3, 1, "holdout"):

@@ -3,6 +3,7 @@
 import os
 import sys
 
+import psutil
 import pytest
 
 from conftest import ROOT
@@ -25,6 +26,12 @@ from datamap.training import shares
 )
 def test_shares(threads, jobs, trainings, work, available, expected):
     assert shares.shared(threads, jobs, trainings, work, available) == expected
+
+
+def test_memory_bounds_what_is_trained_at_a_time():
+    free = psutil.virtual_memory().available
+    assert shares.room(free) == 0
+    assert abs(shares.room(0) - free // shares.PROCESS) <= 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity to set")

@@ -77,7 +77,9 @@ def prepared(
     main = trainer.Trainer(classifier, labelled.samples, options, processes, dev=labelled.dev, bar=bar)
     if progress.checkpoint:
         main.restore(progress.checkpoint)
-    jobs = share.jobs if config.trainer.jobs or trainer.on_cpu() else 1  # cores do not tell what a GPU holds
+    jobs = share.jobs
+    if not config.trainer.jobs:  # cores do not tell what memory holds, let alone a GPU's
+        jobs = min(jobs, 1 + shares.room(main.parameters)) if trainer.on_cpu() else 1
     return Job(config, processes, labelled, main, extra_trainings, jobs, progress)
 
 

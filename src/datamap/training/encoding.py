@@ -30,7 +30,7 @@ def encode(
     """
     seconds: list[str] | list[None] = samples.texts_b or [None] * len(samples)
     pairs = bar(list(zip(samples.texts_a, seconds, strict=True)))
-    way = _by_word_pieces if word_pieces.fit(classifier.tokenizer) else _by_tokenizer
+    way = by_word_pieces if word_pieces.fit(classifier.tokenizer) else by_tokenizer
     tokens = Tokens.of(way(classifier.tokenizer, pairs, max_length))
     config = classifier.model.config
     if config.type_vocab_size < 2:  # RoBERTa does not tell the two texts of a pair apart
@@ -39,7 +39,8 @@ def encode(
     return tokens
 
 
-def _by_tokenizer(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:
+def by_tokenizer(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:
+    """Encode (text, text or None) pairs, each by a call of the tokenizer."""
     # Of a text that is too long the rest is cut; paddlenlp warns that it does not return it.
     warnings.filterwarnings("ignore", "Be aware, overflowing tokens", UserWarning)
     for text_a, text_b in pairs:
@@ -48,7 +49,8 @@ def _by_tokenizer(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[
         yield ids, found.get("token_type_ids", [0] * len(ids))
 
 
-def _by_word_pieces(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:
+def by_word_pieces(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:
+    """The same for tokenizers of which `word_pieces.fit`."""
     pieces = word_pieces.WordPieces(tokenizer)
     pair, single = _Frame(tokenizer, paired=True), _Frame(tokenizer, paired=False)
     for text_a, text_b in pairs:

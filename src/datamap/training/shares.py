@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+PROCESS = 10**9  # bytes of memory of a process with Paddle, beside its model (0.8 GB were measured)
+PARAMETER = (
+    32  # bytes of memory for each parameter: weight, gradient, two moments in float32, and as much again
+)
 LITTLE = 10_000  # samples × epochs of a training; of fewer, starting a process takes as long as training them
 
 
@@ -37,6 +41,13 @@ def shared(threads: int | None, jobs: int | None, trainings: int, work: int, ava
     fitting = 1 if work < LITTLE else max(1, available // (threads or 1))
     jobs = min(trainings, jobs or fitting)
     return Shares(jobs, threads or max(1, available // jobs))
+
+
+def room(parameters: int) -> int:
+    """How many further trainings of a model with so many parameters the free memory holds."""
+    import psutil
+
+    return psutil.virtual_memory().available // (PROCESS + PARAMETER * parameters)
 
 
 def use(threads: int) -> None:

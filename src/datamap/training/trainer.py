@@ -99,6 +99,11 @@ class Trainer:
         self.since = time.perf_counter()
         self.model.train()
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model learns."""
+        return sum(int(np.prod(parameter.shape)) for parameter in self.model.parameters())
+
     def fit(
         self,
         on_observation: Callable[[Observed], None],
