@@ -82,7 +82,7 @@ def test_long_texts_are_compared_in_no_time(scripts):
     took = scripts.evaluate(
         "([a, b]) => { const t = performance.now(); difference(a, b); return performance.now() - t; }", [a, b]
     )
-    assert took < 500
+    assert took < 5000  # every pair of characters would take minutes
 
 
 @pytest.mark.parametrize(
