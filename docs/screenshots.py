@@ -68,7 +68,7 @@ def take(page, experiment, run, compared):
     page.get_by_text("summary.tsv").click()
     shot("summary-table")
     page.get_by_text("diagnosis.tsv").click()
-    page.set_viewport_size({"width": 1900, "height": 760})
+    page.set_viewport_size({"width": 1440, "height": 760})
     shot("diagnosis")
     page.set_viewport_size({"width": 1280, "height": 800})
     take_explorer(page, shot)
