@@ -3,8 +3,7 @@
     python benchmarks/cluster.py [rounds=3] [samples=1000000] [observations=5] [format=parquet]
 
 Whole commands against a scheduler and workers that are processes of their own, one thread each. Interleaved,
-medians. CPU seconds are those of the workers; "read" is what they read from the store. The last lines are the
-model of docs/benchmarks.md: its constants, measured here on one worker, and how it foretells the others.
+medians. The model of docs/benchmarks.md has its constants from the CPU seconds and bytes that this prints.
 """
 
 import contextlib
@@ -75,7 +74,7 @@ def measured(folder, run_id, address=None, processes=()):
 
 
 def main(rounds=3, samples=1_000_000, observations=5, format="parquet"):
-    """Print a Markdown table, then the model."""
+    """Print a Markdown table."""
     samples, observations = int(samples), int(observations)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         run_id = runs.make(folder, samples, observations, format)

@@ -36,28 +36,28 @@ def worktree(folder):
     subprocess.run([*git, "remove", "--force", folder], check=True)
 
 
-def commands(run_id, steps, then):
-    """{(process, version): command}"""
-    bare = BARE.format(conf=str(runs.ROOT / "conf"), run_id=run_id)
-    found = {("bare", ""): [sys.executable, "-c", bare]}
-    for step in steps:
-        for version, root in (("then", then), ("now", runs.ROOT)):
-            script = root / "src" / ("summarize.py" if step == "summarize" else "plot.py")
-            found[step, version] = [sys.executable, str(script), f"run_id={run_id}", *ARGUMENTS[step]]
-    return found
+def command(step, run_id, root):
+    """What a user of the version in `root` types."""
+    script = root / "src" / ("summarize.py" if step == "summarize" else "plot.py")
+    return [sys.executable, str(script), f"run_id={run_id}", *ARGUMENTS[step]]
 
 
 def measured(samples, observations, format, steps, rounds, then):
-    """{(process, version): [(wall seconds, CPU seconds, MB), …]}"""
+    """{(process, version): [(wall seconds, CPU seconds, MB), …]}; each version has a run of its own."""
+    roots = {"then": then, "now": runs.ROOT}
     with tempfile.TemporaryDirectory() as folder:
-        run_id = runs.make(folder, samples, observations, format)
-        (explorer,) = Path(folder).glob("mlruns/1/*/artifacts")
-        found = {}
+        made = {v: runs.make(Path(folder, v), samples, observations, format) for v in roots}
+        bare = BARE.format(conf=str(runs.ROOT / "conf"), run_id=made["now"])
+        found = {("bare", ""): []}
         for _ in range(rounds):
-            for process, command in commands(run_id, steps, then).items():
-                if process[0] == "plot":
-                    (explorer / "maps" / "explorer.html").unlink(missing_ok=True)
-                found.setdefault(process, []).append(runs.cost(command, folder))
+            found["bare", ""].append(runs.cost([sys.executable, "-c", bare], Path(folder, "now")))
+            for step in steps:
+                for version, root in roots.items():
+                    if step == "plot":
+                        for page in Path(folder, version).glob("mlruns/1/*/artifacts/maps/explorer.html"):
+                            page.unlink()
+                    cost = runs.cost(command(step, made[version], root), Path(folder, version))
+                    found.setdefault((step, version), []).append(cost)
         return found
 
 

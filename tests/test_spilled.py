@@ -69,6 +69,18 @@ def test_repeated_numbers_are_found_whatever_is_sorted_at_once(most):
         assert numbers.rows_of(repeated).tolist() == np.flatnonzero(np.isin(values, repeated)).tolist()
 
 
+@pytest.mark.parametrize("position", [3, 7, 14, 19])
+def test_a_number_that_comes_again_in_its_block_or_the_next_is_found(position):
+    values = np.arange(20).astype(np.uint64)
+    with Spilled(np.uint64) as numbers:
+        numbers.append(values)
+        assert numbers.repeated().tolist() == []
+    values[position] = values[position - 1]
+    with Spilled(np.uint64) as numbers:
+        numbers.append(values)
+        assert numbers.repeated().tolist() == [position - 1]
+
+
 @pytest.mark.parametrize("kind", [int, str])
 def test_an_id_in_two_shards_is_refused_by_name(tmp_path, kind):
     ids = [kind(i) for i in range(25)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 BLOCK = 1 << 20  # numbers read at once
-MOST = 1 << 23  # numbers sorted at once
+MOST = 1 << 22  # numbers sorted at once
 
 
 class Lines:
@@ -65,12 +65,23 @@ class Spilled(contextlib.AbstractContextManager):
 
     def repeated(self, most: int = MOST) -> np.ndarray:
         """The numbers that occur more than once; about `most` are sorted at once, by the rest of a division."""
+        if self._ascend():  # row numbers do: one look at them is enough
+            return np.zeros(0, self.dtype)
         rounds = max(1, -(-self._count // most))
         found = []
         for rest in range(rounds):
-            some = np.sort(np.concatenate([b[b % rounds == rest] for b in self.blocks()] or [[]]))
+            some = np.concatenate([b[b % rounds == rest] for b in self.blocks()] or [[]])
+            some.sort()
             found.append(np.unique(some[1:][some[1:] == some[:-1]]))
         return np.concatenate(found)
+
+    def _ascend(self) -> bool:
+        last = None
+        for block in self.blocks():
+            if (block[1:] <= block[:-1]).any() or (last is not None and block[0] <= last):
+                return False
+            last = block[-1]
+        return True
 
     def rows_of(self, numbers: np.ndarray) -> np.ndarray:
         """Where these numbers stand, ascending from 0."""
