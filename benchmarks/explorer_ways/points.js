@@ -1,4 +1,5 @@
-// Generated points, and how frames are counted. Each way says measured(points) → {made, all, near}.
+// Generated points, and how frames are counted. Each way says prepared(points) → {made, all, near}:
+// the ms until the map is drawn, and draw(shift) of all points and of a part.
 
 const COLORS = ["#a50026", "#e34a33", "#f9a03f", "#8fb8d8", "#4a8cc2", "#1f3b73"];
 const LIMITS = { x: [-0.01, 0.26], y: [-0.03, 1.03] };
@@ -17,7 +18,7 @@ function generated(count) {
   return { x, y, group };
 }
 
-/** Frames a second of `draw(shift)`, a frame each, shift in shares of the view's width; for three seconds. */
+/** {count, seconds} of calls of `draw(shift)`, a frame each, shift in shares of the view's width; for three seconds. */
 async function frames(draw) {
   const begin = performance.now();
   let count = 0;
@@ -26,15 +27,16 @@ async function frames(draw) {
     await draw(0.08 * Math.sin(count / 5));
     count += 1;
   }
-  return (1000 * count) / (performance.now() - begin);
+  return { count, seconds: (performance.now() - begin) / 1000 };
 }
 
-/** Frames a second of a scatter of ours: of all points, and of what lies near. */
-async function pannedBy(scatter) {
-  const { view } = scatter, moved = (at) => (shift) => { view.x = at + shift * view.width; scatter.draw(); };
-  const all = await frames(moved(view.x));
-  Object.assign(view, { width: view.width / CLOSER, height: view.height / CLOSER, y: 0.8 });
-  const near = await frames(moved(0.02));
-  scatter.showAll();
-  return { all, near };
+/** draw(shift) of a scatter of ours: of all points, and of what lies near. */
+function pannedBy(scatter) {
+  const { view } = scatter, whole = { x: view.x, y: view.y, width: view.width, height: view.height };
+  const near = { x: 0.02, y: 0.8, width: view.width / CLOSER, height: view.height / CLOSER };
+  const drawn = (part) => (shift) => {
+    Object.assign(view, part, { x: part.x + shift * part.width });
+    scatter.draw();
+  };
+  return { all: drawn(whole), near: drawn(near) };
 }
