@@ -1,15 +1,19 @@
 """How fast `datamap review` answers, and whether a ranking that learns from decisions finds more wrong labels.
 
     python benchmarks/review.py speed [sizes=1500,100000,1000000] [observations=8]
+    python benchmarks/review.py answers [sizes=100000,1000000]
     python benchmarks/review.py remaining [data=demo,lcqmc] [seeds=1,2,3] [reviewed=50,100,200,300]
     python benchmarks/review.py found [data=demo,lcqmc] [seeds=1,2,3] [ways=static,logistic,retrained,both]
 
 `speed` serves a run of generated pairs (Parquet, 8 observations) from a process of its own, and asks it over HTTP as
-the page does; times are of the requests, medians and worst of 100 samples and decisions. `found` simulates a reviewer
-who is always right and looks at 100 samples at a time: of flipped labels (demo 10 %, LCQMC 5 %; benchmarks/noisy.py,
-texts only) how many are found among the first 100, 200, … reviewed, by the ranking of `diagnose` as it is; recalibrated
-by a logistic regression of the decisions on what each witness says; by witnesses trained again with corrected labels
-(ActiveAED, Weber and Plank 2023); or by both. `remaining` compares what a review says to remain with what does.
+the page does; times are of the requests, medians and worst of 100 samples and decisions. `answers` asks in the same
+process, without HTTP, and clocks the CPU too, which other work on the machine changes little.
+
+`found` simulates a reviewer who is always right and looks at 100 samples at a time: of flipped labels (demo 10 %, LCQMC
+5 %; benchmarks/noisy.py, texts only) how many are found among the first 100, 200, … reviewed, by the ranking of
+`diagnose` as it is; recalibrated by a logistic regression of the decisions on what each witness says; by witnesses
+trained again with corrected labels (ActiveAED, Weber and Plank 2023); or by both. `remaining` compares what a review says
+to remain with what does.
 """
 
 import json
@@ -202,6 +206,88 @@ def speed(sizes="1500,100000,1000000", observations="8"):
         print(f"| {name} | " + " | ".join(shown(name, of[name]) for of in found.values()) + " |")
 
 
+# ---------------------------------------------------------------- answers
+
+
+def review_of(samples, folder):
+    """A review of generated samples in this process, its decisions in a folder."""
+    import pyarrow as pa
+
+    from datamap.review import storage
+    from datamap.review.review import About, Review
+    from datamap.review.samples import Samples
+
+    random = np.random.default_rng(0)
+    pairs = {name: pa.chunked_array([texts(random, samples)]) for name in ("text_a", "text_b")}
+    labels, scores = random.integers(0, 2, samples), random.beta(0.5, 6, samples).astype(np.float32)
+    found = Samples(
+        pa.array(range(samples)), ("no", "yes"), labels.astype(np.int32),
+        np.where(scores > 0.5, 1 - labels, -1).astype(np.int32), random.integers(0, 4, samples).astype(np.uint8),
+        scores, random.random(samples, np.float32) / 4, random.random(samples, np.float32), pairs, pairs["text_a"],
+    )  # fmt: skip
+    estimate = {"count": samples // 20, "low": 0, "high": samples, "known": True}
+    about = About("", "", "combined", "epoch", "en", "me", None, estimate)
+    return Review(about, found, storage.Appended(Path(folder)))
+
+
+def clocked(function, times):
+    """[(wall, CPU seconds of this thread)] of each of `times` calls."""
+    found = []
+    for _ in range(times):
+        start, cpu = time.perf_counter(), time.thread_time()
+        function()
+        found.append((time.perf_counter() - start, time.thread_time() - cpu))
+    return found
+
+
+def first_answers(review):
+    """What a page asks first."""
+    from datamap.review import queries
+
+    json.dumps(review.described())
+    review.map()
+    rows = np.frombuffer(review.order(queries.parsed({"filter": {"decided": "no"}}, 2), "me"), "<u4")
+    json.dumps(review.listed(rows[:50].tolist(), "me"))
+    json.dumps(review.progress("me"))
+    return rows.tolist()
+
+
+def answered(review):
+    """{what: [(wall, CPU seconds)]}."""
+    from datamap.review import queries
+
+    found = {"first queue": clocked(lambda: first_answers(review), 1)}
+    rows = first_answers(review)
+    clocked(lambda: review.decide(rows[-1], "keep", None, "me"), 1)  # imports
+    ring = np.linspace(0, 6.2, 100)
+    lasso = np.stack([0.1 + 0.08 * np.cos(ring), 0.5 + 0.3 * np.sin(ring)], axis=1).tolist()
+    filters = {"order by a Chinese text": {"text": "公司"}, "order by an English text": {"text": "abc"}}
+    for name, given in {**filters, "order by a lasso of 100 corners": {"polygon": lasso}}.items():
+        query = queries.parsed({"filter": given}, 2)
+        found[name] = clocked(lambda query=query: review.order(query, "me"), 5)
+    shown, decided = iter(rows), iter(rows)
+    found["next sample"] = clocked(lambda: json.dumps(review.sample(next(shown), "me")), 100)
+    found["decision"] = clocked(lambda: json.dumps(review.decide(next(decided), "drop", None, "me")), 100)
+    texts = list(review.samples.texts.values())
+    found["indexing the texts"] = clocked(lambda: review.neighbours.build(texts), 1)
+    found["neighbours"] = clocked(lambda: json.dumps(review.near(next(shown), "me")), 50)
+    return found
+
+
+def answers(sizes="100000,1000000"):
+    """Markdown: one line per answer; wall median and worst, CPU median."""
+    for size in map(int, sizes.split(",")):
+        with tempfile.TemporaryDirectory() as folder:
+            found = answered(review_of(size, folder))
+        print(f"| {size:,} samples | median | worst | CPU, median |")
+        print("|---|---:|---:|---:|")
+        for name, pairs in found.items():
+            walls, cpus = zip(*pairs, strict=True)
+            cells = [statistics.median(walls), max(walls), statistics.median(cpus)]
+            print(f"| {name} | " + " | ".join(f"{1000 * cell:,.1f} ms" for cell in cells) + " |", flush=True)
+        print()
+
+
 # ---------------------------------------------------------------- found
 
 
@@ -337,5 +423,5 @@ def found(data="demo,lcqmc", seeds="1,2,3", ways="static,logistic,retrained,both
 
 
 if __name__ == "__main__":
-    commands = {"speed": speed, "found": found, "remaining": remaining}
+    commands = {"speed": speed, "answers": answers, "found": found, "remaining": remaining}
     commands[sys.argv[1]](**dict(argument.split("=", 1) for argument in sys.argv[2:]))
