@@ -12,8 +12,8 @@ process, without HTTP, and clocks the CPU too, which other work on the machine c
 `found` simulates a reviewer who is always right and looks at 100 samples at a time: of flipped labels (demo 10 %, LCQMC
 5 %; benchmarks/noisy.py, texts only) how many are found among the first 100, 200, … reviewed, by the ranking of
 `diagnose` as it is; recalibrated by a logistic regression of the decisions on what each witness says; by witnesses
-trained again with corrected labels (ActiveAED, Weber and Plank 2023); or by both. `remaining` compares what a review says
-to remain with what does.
+trained again with corrected labels (ActiveAED, Weber and Plank 2023); or by both. `remaining` compares what a review
+says to remain with what does.
 """
 
 import json
