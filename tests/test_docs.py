@@ -48,7 +48,9 @@ def test_both_languages_have_the_same_code_pictures_and_links(pair):
     for name in pair:
         targets = [link for link in links(name) if not link.startswith(("http", "README"))]
         found.append([(ROOT / name).parent.joinpath(link).resolve() for link in targets])
-    untranslated = [Path(str(path).replace("/docs/zh/", "/docs/")) for path in found[1]]
+    untranslated = [
+        Path(str(path).replace("/docs/zh/", "/docs/").replace("-zh.png", ".png")) for path in found[1]
+    ]
     assert sorted(found[0]) == sorted(untranslated)
     first, second = (re.findall("^#+ ", prose(name), re.M) for name in pair)
     assert first == second
