@@ -1,7 +1,7 @@
 // Points and densities, painted into the pixels of an ImageData by the CPU.
 //
-// A software WebGL redraws a million points in a third of a second (docs/explorer.md); counting them into cells takes a
-// hundredth. Few points are discs; many are a density, coloured group by group as the static maps are.
+// Counting a million points into cells takes hundredths of a second, drawing them by a software WebGL seconds
+// (docs/benchmarks.md). Few points are discs; many are a density, coloured group by group as the static maps are.
 
 export const MOST_POINTS = 50_000; // in view; of more, a large layer is drawn as its density
 export const FEW = 2_000; // points of a layer that are drawn always, on top of all densities
