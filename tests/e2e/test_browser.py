@@ -64,6 +64,15 @@ def site(tmp_path_factory, empty_store):
         )
 
 
+def until(page, expression):
+    """Wait until an expression is true; Playwright's own waiting is what the page's policy forbids (eval)."""
+    for _ in range(600):
+        if page.evaluate(f"Boolean({expression})"):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"never true: {expression}")
+
+
 @pytest.fixture(scope="module")
 def browser():
     from playwright.sync_api import sync_playwright
@@ -182,7 +191,7 @@ def explorer_file(tmp_path_factory):
 @pytest.fixture
 def opened(page, explorer_file):
     page.goto(f"file://{explorer_file}")
-    page.wait_for_function("window.dataMap")
+    until(page, "window.dataMap")
     return page
 
 
@@ -317,7 +326,7 @@ def test_the_slider_replays_the_epochs(opened):
       new MutationObserver(() => seen.push(name.textContent)).observe(name, { childList: true });
     }""")
     opened.locator("#play").click()
-    opened.wait_for_function("window.seen.length >= 3")
+    until(opened, "window.seen.length >= 3")
     assert opened.evaluate("seen") == ["epoch 1 / 3", "epoch 2 / 3", "epoch 3 / 3"]
 
 
@@ -347,7 +356,7 @@ def diagnosed(page, odd, odd_summary, tmp_path):
     content = explorer.page(odd_summary, history, {}, NAMES, diagnosis=diagnosis, next_step=step)
     (tmp_path / "diagnosed.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/diagnosed.html")
-    page.wait_for_function("window.dataMap")
+    until(page, "window.dataMap")
     return page, scores, proposed
 
 
@@ -410,7 +419,7 @@ def test_many_samples_are_densities_and_few_are_points(page, tmp_path):
     content = explorer.page(summary, history, texts)
     (tmp_path / "many.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/many.html")
-    page.wait_for_function("window.dataMap")
+    until(page, "window.dataMap")
     assert len(page.evaluate("dataMap.scatter.inView")) == count
     assert rows(page) == 200
     lowest = int(summary["avg_probs"].idxmin())
@@ -420,10 +429,10 @@ def test_many_samples_are_densities_and_few_are_points(page, tmp_path):
     page.mouse.move(x, y)
     for _ in range(5):  # a wheel tells whole pixels
         page.mouse.wheel(0, -400)
-    page.wait_for_function("dataMap.scatter.inView.length < 5000")
+    until(page, "dataMap.scatter.inView.length < 5000")
     assert lowest in page.evaluate("[...dataMap.scatter.inView]")
     page.mouse.dblclick(x, y)
-    page.wait_for_function(f"dataMap.scatter.inView.length === {count}")
+    until(page, f"dataMap.scatter.inView.length === {count}")
 
 
 ODD = [2**53 + 1, 2**53 + 3, *range(58)]  # JavaScript would round the first two to the same number
@@ -462,7 +471,7 @@ def odd_page(page, odd, odd_summary, tmp_path):
     content = explorer.page(odd_summary, history, {}, NAMES, title="odd", lang="zh")
     (tmp_path / "odd.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/odd.html")
-    page.wait_for_function("window.dataMap")
+    until(page, "window.dataMap")
     return page
 
 
