@@ -188,6 +188,7 @@ SCORES = {
     "cleanlab, folds": lambda f: cleanlab(f, f["held_out"][-1]) if "held_out" in f else None,
     "cleanlab, n-grams": lambda f: cleanlab(f, f["peer"]) if "peer" in f else None,
 }
+OURS = ("combined", "combined, no folds")
 PEERS = ("confidence", "aum", "forgetting", "cleanlab, folds", "cleanlab, n-grams")
 MEASURES = {
     "average precision": lambda s, wrong: average_precision_score(wrong, s),
@@ -218,7 +219,9 @@ def print_tables(frame):
             f"\n**{measure[0].upper()}{measure[1:]}**, means of the seeds; the best single peer in bold; last, how"
         )
         print("far the default is above it, and the standard error of that over the seeds:\n")
-        scores = [score for score in SCORES if score in set(frame["score"])]
+        scores = [score for score in (*OURS, *PEERS) if score in set(frame["score"])]
+        if "cleanlab, folds" not in scores:  # nor are there folds for ours
+            scores.remove("combined, no folds")
         print("| data, noise, level | seeds | " + " | ".join(scores) + " | combined - best peer |")
         print("|---|---:|" + "---:|" * (len(scores) + 1))
         for data, part in frame.groupby("data", sort=False):
