@@ -7,7 +7,14 @@ from datamap import schema
 from datamap.commands import memorised
 from datamap.commands.inputs import extra_signals_of, observed_as_summarized
 from datamap.labels import counting, mislabel, witnesses
-from datamap.labels.memorisation import Memorisation, accuracies, informative, memorisation, of_doubted
+from datamap.labels.memorisation import (
+    Memorisation,
+    accuracies,
+    informative,
+    informative_of_doubted,
+    memorisation,
+    of_doubted,
+)
 from datamap.labels.pool import pooled
 from datamap.signals import class_probs, shards, trajectories
 from datamap.signals.observations import Observations
@@ -34,6 +41,12 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     seen, unseen = accuracies(observed, inside.wrong, len(ids)), run.history(memorised.UNSEEN)
     if held_out:
         unseen = accuracies(folds, held_out.wrong, len(ids))
+    texts = _texts(run, samples, inside.pooled)
+    if unseen or not texts:
+        numbers, heart = informative(seen, unseen), memorisation(seen, unseen)
+    else:
+        doubted = _doubted(run, observed, texts, labels, ids)
+        numbers, heart = informative_of_doubted(observed, doubted), of_doubted(observed, doubted)
     evidence = mislabel.Evidence(
         labels=labels,
         wrong=inside.wrong,
@@ -42,13 +55,12 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         forgetting_times=samples["forgetting_times"].to_numpy(),
         margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
         pooled=inside.pooled,
-        early=None if allow_missing else _early(run, observed, informative(seen, unseen), ids),
+        early=None if allow_missing else _early(run, observed, numbers, ids),
         held_out=held_out and held_out.probs,
-        texts=_texts(run, samples, inside.pooled),
+        texts=texts,
         threshold_margins=_margins(run, threshold) if threshold else None,
     )
-    evidence = mislabel.with_opinion(evidence)
-    return evidence, memorisation(seen, unseen) if unseen else _of_doubted(run, observed, evidence, ids)
+    return mislabel.with_opinion(evidence), heart
 
 
 def _early(run, observed, numbers, ids):
@@ -59,13 +71,10 @@ def _early(run, observed, numbers, ids):
     return found.ordered(ids, schema.SIGNALS_DIR).pooled
 
 
-def _of_doubted(run, observed, evidence, ids):
-    """Whether the run learns by heart what its texts say is wrong; None without texts."""
-    if not evidence.texts:
-        return None
-    rows = counting.doubted(pooled(evidence.texts, evidence.labels).probs, evidence.labels)
-    found = trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist())
-    return of_doubted(found.numbers, found.correct)
+def _doubted(run, observed, texts, labels, ids):
+    """Whether the run predicts the labels that its texts are surest are wrong, bool (observations, such labels)."""
+    rows = counting.doubted(pooled(texts, labels).probs, labels)
+    return trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist()).correct
 
 
 def _texts(run, samples, pooled):

@@ -11,6 +11,7 @@ GAP = 0.1  # from here on, it learns labels by heart
 # Where there are no unseen samples: labels that are likely wrong, and what share of them a model still contradicts.
 FEWEST = 10  # such labels; fewer tell nothing
 CONTRADICTED = 0.4  # below this share it has learnt them by heart
+STILL = 0.9  # from this share on, what it says of its own samples is evidence
 
 
 class Memorisation(NamedTuple):
@@ -39,7 +40,7 @@ def memorisation(
         `Memorisation`; None where it does not stay ahead, or nothing is known.
 
     >>> memorisation({1: 0.6, 2: 0.8, 3: 0.95}, {1: 0.6, 2: 0.65, 3: 0.65})
-    Memorisation(number=2, seen=0.95, unseen=0.65)
+    Memorisation(number=2, seen=0.95, unseen=0.65, doubted=0)
     """
     numbers = sorted(seen.keys() & unseen.keys())
     behind = [number for number in numbers if seen[number] - unseen[number] < gap]
@@ -83,6 +84,23 @@ def informative(seen: Mapping[int, float], unseen: Mapping[int, float]) -> list[
         return [min(seen)]
     begins = memorisation(seen, unseen, SLIGHT)
     return [number for number in sorted(seen) if begins is None or number < begins.number]
+
+
+def informative_of_doubted(numbers: Iterable[int], correct: np.ndarray) -> list[int]:
+    """The same from labels that are likely wrong: up to the last observation that contradicts nearly all of them.
+
+    Arguments as of `of_doubted`; only the first observation where there is none, or too few such labels.
+
+    >>> wrong = np.ones((3, 20), bool)
+    >>> wrong[:2] = False
+    >>> informative_of_doubted((1, 2, 3), wrong)
+    [1, 2]
+    """
+    numbers = list(numbers)
+    if correct.shape[1] < FEWEST:
+        return numbers[:1]
+    still = np.flatnonzero(1 - correct.mean(axis=1) >= STILL)
+    return numbers[: still[-1] + 1] if len(still) else numbers[:1]
 
 
 def accuracies(numbers: Iterable[int], wrong: np.ndarray, total: int) -> dict[int, float]:
