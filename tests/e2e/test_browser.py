@@ -150,7 +150,11 @@ def test_the_artifact_viewer_shows_picture_table_and_explorer(page, site):
     # MLflow's frame forbids downloads: the page says so and offers the text.
     frame.get_by_role("button", name="download TSV").click()
     frame.get_by_text("forbids downloads").wait_for()
-    assert frame.locator("#plain").input_value().startswith("id\ttext_a\ttext_b\tlabel\tpred_label\t")
+    assert (
+        frame.locator("#plain")
+        .input_value()
+        .startswith("id\ttext_a\ttext_b\tlabel\tproposed\tpred_label\tscore\twhy\t")
+    )
     assert not page.evaluate("window.hacked") and not inside.evaluate("window.hacked")
 
 
