@@ -117,3 +117,16 @@ def test_memorisation_begins_where_likely_wrong_labels_are_no_longer_contradicte
     correct[3, 11:] = False
     assert memorisation.of_doubted((1, 2, 3, 4), correct) is None
     assert memorisation.of_doubted((1,), np.ones((1, 9), bool)) is None
+
+
+def test_a_run_is_trusted_that_contradicts_likely_wrong_labels_to_the_end():
+    correct = np.zeros((3, 20), bool)
+    correct[1, :2] = True
+    assert memorisation.contradicts_to_the_end(correct)
+    assert memorisation.informative_of_doubted((1, 2, 3), correct) == [1, 2, 3]
+    correct[2, :3] = True
+    assert not memorisation.contradicts_to_the_end(correct)
+    assert memorisation.informative_of_doubted((1, 2, 3), correct) == [1, 2]
+    few = np.zeros((3, 9), bool)
+    assert not memorisation.contradicts_to_the_end(few)
+    assert memorisation.informative_of_doubted((1, 2, 3), few) == [1]

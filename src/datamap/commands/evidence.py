@@ -10,6 +10,7 @@ from datamap.labels import counting, mislabel, witnesses
 from datamap.labels.memorisation import (
     Memorisation,
     accuracies,
+    contradicts_to_the_end,
     informative,
     informative_of_doubted,
     memorisation,
@@ -43,10 +44,11 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         unseen = accuracies(folds, held_out.wrong, len(ids))
     texts = _texts(run, samples, inside.pooled)
     if unseen or not texts:
-        numbers, heart = informative(seen, unseen), memorisation(seen, unseen)
+        numbers, heart, trusted = informative(seen, unseen), memorisation(seen, unseen), False
     else:
         doubted = _doubted(run, observed, texts, labels, ids)
         numbers, heart = informative_of_doubted(observed, doubted), of_doubted(observed, doubted)
+        trusted = contradicts_to_the_end(doubted)
     evidence = mislabel.Evidence(
         labels=labels,
         wrong=inside.wrong,
@@ -58,6 +60,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         early=None if allow_missing else _early(run, observed, numbers, ids),
         held_out=held_out and held_out.probs,
         texts=texts,
+        trusted=trusted,
         threshold_margins=_margins(run, threshold) if threshold else None,
     )
     return mislabel.with_opinion(evidence), heart

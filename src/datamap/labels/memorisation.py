@@ -103,6 +103,13 @@ def informative_of_doubted(numbers: Iterable[int], correct: np.ndarray) -> list[
     return numbers[: still[-1] + 1] if len(still) else numbers[:1]
 
 
+def contradicts_to_the_end(correct: np.ndarray) -> bool:
+    """Whether the last observation still contradicts nearly all labels that are likely wrong; `correct` as of
+    `of_doubted`. False where they are too few to tell.
+    """
+    return correct.shape[1] >= FEWEST and bool(1 - correct[-1].mean() >= STILL)
+
+
 def accuracies(numbers: Iterable[int], wrong: np.ndarray, total: int) -> dict[int, float]:
     """{observation number: accuracy} of how many of `total` samples each observation predicted wrong."""
     return dict(zip(numbers, (1 - np.asarray(wrong) / total).tolist(), strict=True))

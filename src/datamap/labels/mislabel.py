@@ -11,10 +11,8 @@ from datamap.signals.compute import of_label
 RUN = "run"  # the run's own model, as a witness
 # The opinion foretells given labels, wrong ones among them: it is less sure of the right ones than it could be.
 SHARPNESS = 2
-MOST, MOST_WITHOUT_TEXTS = (
-    0.5,
-    1.0,
-)  # weight of the run, which has seen the labels, beside models that have not
+MOST = 0.5  # weight of the run, which has seen the labels, beside models that have not
+MOST_TRUSTED = 1.0  # the same where it is `trusted`, or stands beside folds alone
 
 
 class Evidence(NamedTuple):
@@ -24,7 +22,8 @@ class Evidence(NamedTuple):
     `forgetting_times` are columns of the summary, (N,). `pooled` is the geometric mean over observations of the
     predicted distribution, float (N, C), `early` that of the ones that are `memorisation.informative`. Of models
     that never saw the sample are `held_out`, the mean over the folds' observations, and `texts`, {witness: (N, C)},
-    what `witnesses.unseen` gives. `wrong` is how many samples were predicted wrong at each observation, int (T,).
+    what `witnesses.unseen` gives. `trusted`: to its end the run contradicts labels that are likely wrong.
+    `wrong` is how many samples were predicted wrong at each observation, int (T,).
     `threshold_margins` are the mean margins of threshold samples, (M,). `opinion` is what `with_opinion` makes of all
     that. None = not known.
     """
@@ -39,6 +38,7 @@ class Evidence(NamedTuple):
     early: np.ndarray | None = None
     held_out: np.ndarray | None = None
     texts: dict | None = None
+    trusted: bool = False
     threshold_margins: np.ndarray | None = None
     opinion: Pool | None = None
 
@@ -54,8 +54,8 @@ def with_opinion(evidence: Evidence) -> Evidence:
 
     The witnesses that never saw the sample are weighed by how well they foretell the given labels (`pool.pooled`).
     The run itself has seen them all, and its late observations know them by heart: only early ones count, and no more
-    than half of what they say, or all of it where nothing but folds stands beside them. A run without other witnesses
-    is its own: its geometric mean, in which one sure "no" counts much, as in AUM.
+    than half of what they say, or all of it where the run is `trusted` or stands beside folds alone. A run without
+    other witnesses is its own: its geometric mean, in which one sure "no" counts much, as in AUM.
     """
     unseen = evidence.unseen
     if not unseen:
@@ -65,9 +65,8 @@ def with_opinion(evidence: Evidence) -> Evidence:
         )
     if evidence.early is not None:
         unseen[RUN] = evidence.early
-    return evidence._replace(
-        opinion=pooled(unseen, evidence.labels, {RUN: MOST if evidence.texts else MOST_WITHOUT_TEXTS})
-    )
+    most = MOST_TRUSTED if evidence.trusted or not evidence.texts else MOST
+    return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: most}))
 
 
 def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
