@@ -73,7 +73,8 @@ def test_what_an_imported_run_holds(command, client, tutorial):
     run_id, out = imported(command, f"path={tutorial}")
     run = client.get_run(run_id)
     assert out.splitlines() == [
-        f"run {run_id}  (sqlite:///{Path('mlflow.db').resolve()}, run {run.info.run_name})",
+        f"run {run_id}  (http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+        "?workflowType=machine_learning)",
         "4 observations of 36 samples imported",
         f"next: python src/summarize.py run_id={run_id}",
     ]

@@ -145,9 +145,7 @@ def test_plot_logs_file_and_image_series(small_run, client, command, options, na
     with Image.open(local(client, small_run, f"maps/{name}.png")) as picture:
         assert picture.size == ((400, 300) if "dpi=100" in options else (1152, 864))
     series = [p for p in artifacts(client, small_run, "images") if p.endswith(".png")]
-    assert {Path(path).name.split("+timestamp")[0] for path in series} == {
-        f"maps~{name}+step+{n}" for n in (0, 3)
-    }
+    assert {Path(path).name.split("+timestamp")[0] for path in series} == {f"maps~{name}+step+0"}
     assert ("maps/mine.svg" in artifacts(client, small_run)) == ("svg=true" in options)
 
 
@@ -306,10 +304,10 @@ def test_ctrl_c_kills_the_run_and_keeps_its_observations(pairs_file, client, com
 
     observe = trainer.Trainer.observe
 
-    def interrupted(self, number):
+    def interrupted(self, number, *bar):
         if number == 3:
             raise KeyboardInterrupt
-        return observe(self, number)
+        return observe(self, number, *bar)
 
     monkeypatch.setattr(trainer.Trainer, "observe", interrupted)
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)

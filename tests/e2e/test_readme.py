@@ -63,6 +63,7 @@ def review(command, project, environment):
         assert process.wait(60) == 0
     finally:
         process.kill()
+        process.stdout.close()
 
 
 def layered_environment(folder):
@@ -95,8 +96,8 @@ def test_commands_of_the_readme_and_the_docs(project):
             if info != "sh":
                 continue
             if commands == "make ui\n":
-                page, runs = serve(commands, project, environment)
-                assert "<title>MLflow</title>" in page
+                shown, runs = serve(commands, project, environment)
+                assert "<title>MLflow</title>" in shown
                 assert runs == "http://127.0.0.1:PORT/#/experiments/1/runs?workflowType=machine_learning"
                 continue
             if commands.startswith("datamap review "):

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -61,9 +62,7 @@ class Child:
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
     """A process that is started meanwhile never sees Ctrl-C: this one ends it. Here it only waits."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    resource_tracker.ensure_running()  # starting it, which a first process does otherwise, would let Ctrl-C in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
