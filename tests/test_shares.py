@@ -7,6 +7,8 @@ import psutil
 import pytest
 
 from conftest import ROOT
+from datamap.commands import multirun
+from datamap.commands.cli import composed
 from datamap.training import shares
 
 
@@ -40,3 +42,22 @@ def test_cores_are_those_that_the_process_may_use(shell):
     outcome = shell([sys.executable, "-c", f"{code}print(shares.cores())"], PYTHONPATH=str(ROOT / "src"))
     assert outcome.out == "1\n", outcome.err
     assert 1 <= shares.cores() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, 3),
+        ({"trainer": {"jobs": 2}}, 2),
+        ({"trainer": {"threads": 2}}, 2),
+        ({"trainer": {"device": "gpu:0"}}, 1),
+        ({"model": {"name_or_path": "ernie-3.0-base-zh"}}, 1),
+        ({"model": {"name_or_path": "ernie-3.0-base-zh"}, "trainer": {"jobs": 3}}, 3),
+        ({"resume": True}, 1),
+    ],
+)
+def test_jobs_of_a_multirun_at_a_time(monkeypatch, given, expected):
+    monkeypatch.setattr(shares, "cores", lambda: 4)
+    monkeypatch.setattr(shares, "room", lambda parameters: 16)
+    jobs = [multirun.MultirunJob(number, composed("train", **given), [], "") for number in range(3)]
+    assert multirun.at_a_time(jobs).jobs == expected

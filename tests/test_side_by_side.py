@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SMALL_MODEL, artifacts, local
+from conftest import ROOT, SMALL_MODEL, artifacts, local, run_process
 from datamap.commands.children import Child
 from datamap.errors import TrainingError
 
@@ -106,6 +106,58 @@ def test_a_child_that_is_killed_is_one_line_and_resuming_trains_the_rest(
     assert outcome.code == 0, outcome.err
     assert len(artifacts(client, run, "holdout")) == 2 * 2 * 3
     assert client.get_run(run).info.status == "FINISHED"
+
+
+def test_the_jobs_of_a_multirun_give_the_same_bytes_side_by_side(pairs_file, client):
+    options = ("-m", "seed=2,1", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
+    runs = []
+    for jobs in (1, 2):
+        script = [sys.executable, str(ROOT / "src/train.py"), *options]
+        outcome = run_process([*script, f"trainer.jobs={jobs}", f"tracking.run_name=jobs {jobs}"])
+        assert outcome.code == 0, outcome.err
+        (parent,) = client.search_runs(["1"], f"run_name = 'jobs {jobs}'")
+        children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+        assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
+        runs.append({run.info.run_name: run.info.run_id for run in children})
+    assert "2 trainings, 2 at a time (trainer.jobs)" in outcome.out
+    for name in ("seed=1", "seed=2"):
+        assert re.search(rf"^{name}: epoch 3 of 3  ", outcome.out, re.MULTILINE), outcome.out
+        paths = artifacts(client, runs[0][name], "signals")
+        assert paths and paths == artifacts(client, runs[1][name], "signals")
+        for path in [*paths, "summary.tsv", "maps/data_map.png"]:
+            one, two = (local(client, made[name], path).read_bytes() for made in runs)
+            assert one == two, path
+
+
+def test_an_interrupted_multirun_ends_all_its_runs(client, pairs_file, tmp_path):
+    arguments = [
+        "-m",
+        "seed=1,2,3",
+        "data=file",
+        f"data.path={pairs_file}",
+        *SMALL_MODEL,
+        "trainer.epochs=100000",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "src/train.py"), *arguments, "trainer.jobs=2"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    begun = set()
+    try:
+        for line in process.stdout:
+            begun |= set(re.findall(r"^(seed=\d): epoch      3", line))
+            if len(begun) == 2:
+                break
+        children = below(process.pid)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        rest = process.communicate(timeout=90)[0]
+    finally:
+        process.kill()
+    assert len(children) == 2 and gone(children)
+    assert process.returncode == 130 and rest.endswith("interrupted\n") and "Traceback" not in rest, rest
+    assert [run.info.status for run in client.search_runs(["1"])] == ["KILLED"] * 3
+    assert not list(tmp_path.glob("datamap-*"))
 
 
 def fails(first, kind):

@@ -18,6 +18,8 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 class _Stdout(logging.StreamHandler):
     """Writes to what `sys.stdout` is at the time; when that takes no more, the work goes on."""
 
+    beginning = ""  # of each line
+
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
@@ -27,7 +29,7 @@ class _Stdout(logging.StreamHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        return super().format(record).encode(encoding, "backslashreplace").decode(encoding)
+        return (self.beginning + super().format(record)).encode(encoding, "backslashreplace").decode(encoding)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
         error = sys.exc_info()[1]
@@ -40,8 +42,9 @@ class _Stdout(logging.StreamHandler):
 
 
 logger = logging.getLogger("datamap")
+_stdout = _Stdout()
 if not logger.handlers:
-    logger.addHandler(_Stdout())
+    logger.addHandler(_stdout)
     logger.setLevel(logging.INFO)
     logger.propagate = False  # the root logger's handlers would say it a second time
 
@@ -53,6 +56,11 @@ def printable(text: str) -> str:
     'label ?[2Jyes'
     """
     return CONTROLS.sub("?", masked(text))
+
+
+def begin_lines_with(text: str) -> None:
+    """Put a text before each line from now on, where several processes share a terminal."""
+    _stdout.beginning = printable(text)
 
 
 def say(text: str) -> None:

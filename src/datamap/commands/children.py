@@ -1,18 +1,25 @@
-"""Processes beside this one, each of which trains one extra training after the other."""
+"""Processes beside this one, each of which takes one training after the other."""
 
 import contextlib
 import multiprocessing
 import pickle
+import queue
 import signal
 import tempfile
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from typing import Any
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 from datamap.errors import DataMapError, TrainingError
+
+PATIENCE = 30  # seconds that a process has to end its run
+
+Item = TypeVar("Item")
 
 
 class Child:
@@ -53,10 +60,80 @@ class Child:
         return result
 
     def end(self) -> None:
-        """End the process at once, whatever it does."""
+        """End the process, whatever it does: at once, save where `work` heeds SIGTERM."""
+        self.process.terminate()
+        self.process.join(PATIENCE)
         self.process.kill()
         self.process.join()
         self.scratch.cleanup()
+
+
+class Children(contextlib.AbstractContextManager, Generic[Item]):
+    """A context in which processes take one item after the other; they end with it.
+
+    Args:
+        left: the items; `next` takes one for this process.
+        count: of processes.
+        work, first: of each `Child`.
+        take: called in a thread with a `Child` and the item that it is to work on.
+    """
+
+    def __init__(
+        self, left: deque[Item], count: int, work: Callable, first: Any, take: Callable[[Child, Item], None]
+    ) -> None:
+        self.left, self.count, self.work, self.first, self.take = left, count, work, first, take
+        self.children: list[Child] = []
+        self.failures: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()  # one a child
+
+    def __enter__(self) -> "Children[Item]":
+        try:
+            for _ in range(min(self.count, len(self.left))):
+                self.children.append(Child(self.work, self.first))
+                threading.Thread(target=self._feed, args=self.children[-1:], daemon=True).start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def next(self) -> Item | None:
+        """The next item; None when all are taken."""
+        try:
+            return self.left.popleft()
+        except IndexError:
+            return None
+
+    def wait(self) -> None:
+        """Wait until the processes have no more to do.
+
+        Raises:
+            BaseException: what `take` raised.
+        """
+        for _ in self.children:
+            failure = self.failures.get()
+            if failure:
+                raise failure
+
+    def _feed(self, child: Child) -> None:
+        failure = None
+        try:
+            while (item := self.next()) is not None:
+                self.take(child, item)
+        except BaseException as error:
+            failure = error
+            self.left.clear()
+        self.failures.put(failure)
+
+    def _end(self) -> None:
+        self.left.clear()
+        for child in self.children:
+            child.process.terminate()  # all at once, for they may take a while
+        for child in self.children:
+            child.end()
 
 
 @contextlib.contextmanager
@@ -73,13 +150,15 @@ def _interrupts_held() -> Iterator[None]:
 def _serve(connection: Connection, work: Callable, first: Any, scratch: str) -> None:
     tempfile.tempdir = scratch  # killed, the process removes nothing
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, OSError):
-        while True:
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        interrupted = False
+        while not interrupted:
             arguments = connection.recv()
             try:
                 answer = work(first, *arguments), ""
             except BaseException as error:
                 answer = _sendable(error), traceback.format_exc()
+                interrupted = isinstance(error, KeyboardInterrupt)
             connection.send(answer)
 
 

@@ -1,6 +1,7 @@
 """Command line → config → command; a user's mistake → one line and exit code 2."""
 
 import _thread
+import atexit
 import contextlib
 import gc
 import importlib
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 # Imports make many objects and no garbage: looking for some as often as usual takes a quarter of the
 # wall time of a short command (benchmarks/startup.py).
 gc.set_threshold(200_000, 20, 100)
+# At its end Python looks several times more, half a second of any command: what is frozen it leaves alone.
+atexit.register(gc.freeze)
 
 COMMANDS = [
     "train", "summarize", "plot", "main", "compare", "diagnose", "review", "curate", "import", "export", "upload"
@@ -189,7 +192,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
             config, given = validated(raw, name), list(HydraConfig.get().overrides.task)
             refuse_with_resume(config, given)
             if many:
-                many.job(config, given, ", ".join(o for o in given if key_of(o) in swept))
+                many.add(config, given, ", ".join(o for o in given if key_of(o) in swept))
             else:
                 _module(command).run(config, given)
         except DataMapError as error:
@@ -207,10 +210,10 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
         # Hydra reads the process's arguments, and its parser does not take a flag between overrides.
         sys.argv = [sys.argv[0], *flags, *QUIET, f"hydra.sweep.dir={folder}", *overrides]
         hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
-        if many:
-            many.compare()
         if failure:
             raise failure[0]
+        if many:
+            many.train()
 
 
 def _key_hint(error: Exception, command: str) -> str:

@@ -1,7 +1,5 @@
 """The extra trainings of a job: folds and threshold samples, from the beginning to their signals in the run."""
 
-import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,7 +9,7 @@ from types import TracebackType
 import pyarrow as pa
 
 from datamap import schema
-from datamap.commands.children import Child
+from datamap.commands.children import Child, Children
 from datamap.commands.config import TrainConfig
 from datamap.commands.job import Job, fit_options
 from datamap.errors import counted
@@ -47,8 +45,7 @@ class ExtraTrainings:
     def __init__(self, job: Job, done: Done, send: Callable[[Delivery], None] | None = None) -> None:
         self.job, self.send = job, send
         self.left = deque(extra for extra in job.extra if extra.index not in done[extra.folder])
-        self.children: list[Child] = []
-        self.failures: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()  # one a child
+        self.beside = Children(self.left, job.jobs - 1, _train_alone, job.config, self._train_beside)
 
     def announce(self) -> None:
         """Say how many trainings there are besides the main one, where there are any."""
@@ -64,19 +61,13 @@ class ExtraTrainings:
         say(f"{counted(left, 'further training')} of {epochs} {when} ({', '.join(keys)})")
 
     def __enter__(self) -> "ExtraTrainings":
-        try:
-            for _ in range(min(self.job.jobs - 1, len(self.left))):
-                self.children.append(Child(_train_alone, self.job.config))
-                threading.Thread(target=self._feed, args=self.children[-1:], daemon=True).start()
-        except BaseException:
-            self._end()
-            raise
+        self.beside.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self.beside.__exit__(kind, error, trace)
 
     def finish(self, bar: Callable[[Iterable], Iterable] = iter) -> None:
         """Train what is left, and wait for the processes; `bar` wraps the iterable of an epoch's batches.
@@ -85,31 +76,15 @@ class ExtraTrainings:
             DataMapError: one of them failed, here or in a process.
         """
         job = self.job
-        while extra := self._next():
+        while extra := self.beside.next():
             start = time.perf_counter()
             self._done(extra, _train(extra, job.config, job.processes, self._tokens(extra), bar), start)
-        for _ in self.children:
-            failure = self.failures.get()
-            if failure:
-                raise failure
+        self.beside.wait()
 
-    def _next(self) -> ExtraTraining | None:
-        try:
-            return self.left.popleft()
-        except IndexError:
-            return None
-
-    def _feed(self, child: Child) -> None:
-        """Called in a thread: has a child train one after the other."""
-        failure = None
-        try:
-            while extra := self._next():
-                start = time.perf_counter()
-                self._done(extra, child.call(extra, self._tokens(extra)), start)
-        except BaseException as error:
-            failure = error
-            self.left.clear()
-        self.failures.put(failure)
+    def _train_beside(self, child: Child, extra: ExtraTraining) -> None:
+        """Called in a thread."""
+        start = time.perf_counter()
+        self._done(extra, child.call(extra, self._tokens(extra)), start)
 
     def _tokens(self, extra: ExtraTraining) -> tuple[Tokens, Tokens] | None:
         """Those of the main training, where the vocabulary is the same: a model's from scratch is its texts'."""
@@ -123,11 +98,6 @@ class ExtraTrainings:
             self.send(_delivery(extra, tables, self.job.config.signals.format))
             right = tables[-1][1]["correct"].to_numpy(zero_copy_only=False).mean()
             say(f"{_name(extra)}  {right:.3f}  {time.perf_counter() - start:.1f} s")
-
-    def _end(self) -> None:
-        self.left.clear()
-        for child in self.children:
-            child.end()
 
 
 def _train(

@@ -1,5 +1,6 @@
 """What becomes of an observation: shards and metrics into the run, a line onto the terminal, the map so far."""
 
+import multiprocessing
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -191,14 +192,15 @@ def live_map(run: Run, job: Job) -> Live | None:
 
 
 def progress_bar(iterable: Iterable, unit: str = "step") -> Iterable:
-    """A progress bar over an epoch's batches, or other units, where a terminal is there to show it.
+    """A progress bar over an epoch's batches, or other units, where a terminal is there for this process alone.
 
     A terminal that does not say how large it is counts as 80 columns by 24 lines.
     """
     from tqdm import tqdm
 
     size = shutil.get_terminal_size()
-    return tqdm(iterable, leave=False, disable=None, unit=unit, ncols=size.columns - 1, nrows=size.lines)
+    shared = True if multiprocessing.parent_process() else None  # None: shown on a terminal
+    return tqdm(iterable, leave=False, disable=shared, unit=unit, ncols=size.columns - 1, nrows=size.lines)
 
 
 tokenizing_bar = partial(progress_bar, unit=" texts tokenized")
