@@ -1,5 +1,6 @@
 """The explorer's file: which samples are in it, what its data say, that texts stay data. The page itself: e2e."""
 
+import contextlib
 import re
 
 import numpy as np
@@ -152,8 +153,9 @@ def test_only_our_own_script_may_run():
 class Folder(dict):
     """Artifacts in memory."""
 
-    def read(self, path):
-        return self[path]
+    @contextlib.contextmanager
+    def local(self, path):
+        yield self[path]
 
 
 @pytest.mark.parametrize("format", schema.FORMATS)

@@ -1,5 +1,7 @@
 """What a review shows and learns: samples joined, histories, neighbours, and estimates from decisions."""
 
+import contextlib
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -68,8 +70,9 @@ def test_a_diagnosis_that_does_not_fit(frame, message):
 class Folder(dict):
     """Artifacts in memory."""
 
-    def read(self, path):
-        return self[path]
+    @contextlib.contextmanager
+    def local(self, path):
+        yield self[path]
 
 
 def test_histories_of_all_samples():

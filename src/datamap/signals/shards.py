@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -134,13 +134,14 @@ def _json_cells(column: pa.ChunkedArray) -> pa.StringArray:
     return text
 
 
-def decode(source: bytes | Path, shard: Shard, also: Sequence[str] = ()) -> pa.Table:
-    """Read what the summary needs of a shard: `schema.USED_SIGNALS` and further numeric keys.
+def decode(source: bytes | Path, shard: Shard, keys: Collection[str] | None = None) -> pa.Table:
+    """Read a shard.
 
     Args:
         source: the file, or its bytes.
         shard: where it has a checksum, the bytes must agree with it.
-        also: keys of the contract to read besides.
+        keys: what to read, where it is there; None = what the summary needs: `schema.USED_SIGNALS` and further
+            numeric keys.
     Returns:
         arrow Table of the types that `contract.typed` gives.
     Raises:
@@ -153,7 +154,7 @@ def decode(source: bytes | Path, shard: Shard, also: Sequence[str] = ()) -> pa.T
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     reader = _from_parquet if shard.format == "parquet" else _from_json_lines
     with READING, raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
-        table = reader(source, also)
+        table = reader(source, keys)
     return contract.typed(table, name)
 
 
@@ -173,19 +174,19 @@ def _for_arrow(source: bytes | Path) -> Any:
     return pa.BufferReader(source) if isinstance(source, bytes) else str(source)
 
 
-def _from_parquet(source: bytes | Path, also: Sequence[str]) -> pa.Table:
+def _from_parquet(source: bytes | Path, keys: Collection[str] | None) -> pa.Table:
     file = pyarrow.parquet.ParquetFile(_for_arrow(source))
-    wanted = [f.name for f in file.schema_arrow if f.name in also or contract.is_used(f.name, f.type)]
+    wanted = [f.name for f in file.schema_arrow if _is_wanted(f.name, f.type, keys)]
     return file.read(columns=wanted)
 
 
-def _from_json_lines(source: bytes | Path, also: Sequence[str]) -> pa.Table:
+def _from_json_lines(source: bytes | Path, keys: Collection[str] | None) -> pa.Table:
     with _opened(source) as file:
         first = json.loads(file.readline() or "null")
     if not isinstance(first, dict):
         raise ValueError("its first line is not a JSON object")
     types = {key: _json_type(key, value) for key, value in first.items()}
-    wanted = [item for item in types.items() if item[0] in also or contract.is_used(*item)]
+    wanted = [(key, kind) for key, kind in types.items() if _is_wanted(key, kind, keys)]
     return pyarrow.json.read_json(
         _for_arrow(source),
         read_options=pyarrow.json.ReadOptions(block_size=1 << 22),
@@ -193,6 +194,10 @@ def _from_json_lines(source: bytes | Path, also: Sequence[str]) -> pa.Table:
             explicit_schema=pa.schema(wanted), unexpected_field_behavior="ignore"
         ),
     )
+
+
+def _is_wanted(key: str, kind: pa.DataType, keys: Collection[str] | None) -> bool:
+    return contract.is_used(key, kind) if keys is None else key in keys
 
 
 def _json_type(key: str, value: object) -> pa.DataType:
@@ -219,14 +224,15 @@ def concat(tables: Iterable[pa.Table]) -> pa.Table:
 def read(artifacts: Readable, parts: Iterable[Shard]) -> pa.Table:
     """The table of one observation: its shards read, checked and put together (arguments: `decode`, `concat`)."""
     parts = list(parts)
-    table = concat(_read(artifacts, part) for part in parts)
+    table = concat(read_one(artifacts, part) for part in parts)
     contract.refuse_missing(table, f"{parts[0].path} and the other shards of observation {parts[0].number}")
     return table
 
 
-def _read(artifacts: Readable, part: Shard) -> pa.Table:
+def read_one(artifacts: Readable, part: Shard, keys: Collection[str] | None = None) -> pa.Table:
+    """The table of one shard (arguments: `decode`)."""
     with artifacts.local(part.path) as source:
-        return decode(source, part)
+        return decode(source, part, keys)
 
 
 def between(observed: Shards, burn_in: int = 0, until: int | None = None) -> Shards:

@@ -6,8 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from datamap import schema
 from datamap.signals import align, shards
 from datamap.signals.shards import Readable, Shards
+
+KEYS = (*schema.REQUIRED_SIGNALS, "pred_label")
 
 
 class Trajectories(NamedTuple):
@@ -37,13 +40,20 @@ def read(artifacts: Readable, observed: Shards, ids: Iterable) -> Trajectories:
     shape = (len(observed), len(wanted))
     label_probs, correct = np.full(shape, np.nan, np.float32), np.zeros(shape, bool)
     predicted = np.full(shape, -1, np.int32)
+    before: dict[int, tuple[pa.Array, np.ndarray]] = {}  # index of a shard → its ids and their rows
     for t, parts in enumerate(observed.values()):
         for part in parts:
-            table = shards.decode(artifacts.read(part.path), part, also=("pred_label",))
-            rows = align.rows(table["id"], wanted)
-            table, rows = table.filter(pa.array(rows >= 0)), rows[rows >= 0]
+            table = shards.read_one(artifacts, part, KEYS)
+            ids = table["id"].combine_chunks()
+            if part.index not in before or not before[part.index][0].equals(ids):
+                before[part.index] = ids, align.rows(ids, wanted)
+            rows = before[part.index][1]
+            if (rows < 0).any():
+                table, rows = table.filter(pa.array(rows >= 0)), rows[rows >= 0]
             label_probs[t, rows] = table["label_probs"].to_numpy()
             correct[t, rows] = table["correct"].to_numpy()
             if "pred_label" in table.column_names:
                 predicted[t, rows] = table["pred_label"].to_numpy()
+            del table
+            pa.default_memory_pool().release_unused()
     return Trajectories(tuple(observed), label_probs, correct, predicted if (predicted >= 0).any() else None)

@@ -63,7 +63,8 @@ def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
         parts, start = [], 0
         for batch in pyarrow.csv.open_csv(_opened(source), **_options(_types(known))):
             low, high = np.searchsorted(rows, [start, start + len(batch)])
-            parts.append(batch.take(pa.array(rows[low:high] - start)))
+            whole = high - low == len(batch)
+            parts.append(batch if whole else batch.take(pa.array(rows[low:high] - start)))
             start += len(batch)
         return _frame(pa.Table.from_batches(parts))
 
@@ -130,7 +131,9 @@ def _frame(table: pa.Table) -> pd.DataFrame:
             raise SummaryError(f"{schema.SUMMARY_FILE} is damaged: a row has no {name}")
     if "id" in table.column_names:
         table = table.set_column(table.column_names.index("id"), "id", _numbers(table["id"]))
-    return table.to_pandas(split_blocks=True, self_destruct=True)
+    frame = table.to_pandas(split_blocks=True, self_destruct=True)
+    pa.default_memory_pool().release_unused()
+    return frame
 
 
 @contextlib.contextmanager
