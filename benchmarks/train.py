@@ -74,7 +74,7 @@ def theirs(trainer, number, by_length):
     ]
     arguments = TrainingArguments(
         output_dir="out", num_train_epochs=1, per_device_train_batch_size=trainer.options.batch_size,
-        learning_rate=1e-3, report_to=[], save_strategy="no", disable_tqdm=True,
+        learning_rate=trainer.options.lr, report_to=[], save_strategy="no", disable_tqdm=True,
         device="cpu", max_grad_norm=0.0, logging_steps=10**6,
     )  # fmt: skip
     clock = Clock()
