@@ -1,6 +1,7 @@
 """Files of signals of each format, read: what they mean, and what is wrong with them, by file and line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -493,6 +494,16 @@ def test_our_own_shards(tmp_path, unit, format, sums, below):
                 for v in table[name].to_pylist()
             ]
             assert np.array_equal(values, table_of(number)[name].to_pylist()), name
+
+
+@pytest.mark.parametrize("format", schema.FORMATS)
+def test_further_signals_of_our_own_shards(tmp_path, format):
+    table = table_of(1).append_column("grad_norm", [[0.5, 1.5, 2.5]])
+    ((shard, content),) = shards.encoded(table, "epoch", 1, 9, format)
+    (tmp_path / Path(shard.path).name).write_bytes(content)
+    ((_, _, found),) = read(tmp_path)[0]
+    assert found["grad_norm"].to_pylist() == [0.5, 1.5, 2.5]
+    assert set(found.column_names) == {*schema.SIGNAL_COLUMNS, "grad_norm"}
 
 
 def test_one_shard_alone(tmp_path):

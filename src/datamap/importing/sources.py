@@ -17,7 +17,7 @@ from datamap import schema
 from datamap.errors import SignalError, first_few, raised_as
 from datamap.importing import foreign
 from datamap.importing.foreign import Note, Observation
-from datamap.signals import align, shards
+from datamap.signals import align, contract, shards
 
 
 class Source(NamedTuple):
@@ -237,7 +237,12 @@ def _shard_table(shard: schema.Shard, content: bytes, sums: bytes | None) -> pa.
         if shard.path not in digests:
             raise SignalError(f"{shard.path} is not in {Path(shard.checksums_path).name}")
         shard = shard._replace(sha256=digests[shard.path])
-    return shards.decode(content, shard, tuple(schema.SIGNAL_COLUMNS))
+    return shards.decode(content, shard, _is_imported)
+
+
+def _is_imported(key: str, kind: pa.DataType) -> bool:
+    """All of the contract, and what the summary makes of further keys."""
+    return key in schema.SIGNAL_COLUMNS or contract.is_used(key, kind)
 
 
 def _refuse_holes(found: Observation) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -28,6 +28,7 @@ READING = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 4))
 UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, OverflowError, MemoryError)
 
 Shards = dict[int, list[Shard]]  # observation number → its shards, in order
+Wanted = Callable[[str, pa.DataType], bool]  # (key, its type) → whether it is read
 
 UNLISTED = "not listed"  # instead of the SHA-256 of a shard that the observation's checksums do not have
 
@@ -134,14 +135,14 @@ def _json_cells(column: pa.ChunkedArray) -> pa.StringArray:
     return text
 
 
-def decode(source: bytes | Path, shard: Shard, keys: Collection[str] | None = None) -> pa.Table:
+def decode(source: bytes | Path, shard: Shard, wanted: Wanted = contract.is_used) -> pa.Table:
     """Read a shard.
 
     Args:
         source: the file, or its bytes.
         shard: where it has a checksum, the bytes must agree with it.
-        keys: what to read, where it is there; None = what the summary needs: `schema.USED_SIGNALS` and further
-            numeric keys.
+        wanted: whether a key of this name and type is read; by default what the summary needs: `schema.USED_SIGNALS`
+            and further numeric keys.
     Returns:
         arrow Table of the types that `contract.typed` gives.
     Raises:
@@ -154,7 +155,7 @@ def decode(source: bytes | Path, shard: Shard, keys: Collection[str] | None = No
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     reader = _from_parquet if shard.format == "parquet" else _from_json_lines
     with READING, raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
-        table = reader(source, keys)
+        table = reader(source, wanted)
     return contract.typed(table, name)
 
 
@@ -174,30 +175,25 @@ def _for_arrow(source: bytes | Path) -> Any:
     return pa.BufferReader(source) if isinstance(source, bytes) else str(source)
 
 
-def _from_parquet(source: bytes | Path, keys: Collection[str] | None) -> pa.Table:
+def _from_parquet(source: bytes | Path, wanted: Wanted) -> pa.Table:
     file = pyarrow.parquet.ParquetFile(_for_arrow(source))
-    wanted = [f.name for f in file.schema_arrow if _is_wanted(f.name, f.type, keys)]
-    return file.read(columns=wanted)
+    return file.read(columns=[f.name for f in file.schema_arrow if wanted(f.name, f.type)])
 
 
-def _from_json_lines(source: bytes | Path, keys: Collection[str] | None) -> pa.Table:
+def _from_json_lines(source: bytes | Path, wanted: Wanted) -> pa.Table:
     with _opened(source) as file:
         first = json.loads(file.readline() or "null")
     if not isinstance(first, dict):
         raise ValueError("its first line is not a JSON object")
     types = {key: _json_type(key, value) for key, value in first.items()}
-    wanted = [(key, kind) for key, kind in types.items() if _is_wanted(key, kind, keys)]
+    read = [item for item in types.items() if wanted(*item)]
     return pyarrow.json.read_json(
         _for_arrow(source),
         read_options=pyarrow.json.ReadOptions(block_size=1 << 22),
         parse_options=pyarrow.json.ParseOptions(
-            explicit_schema=pa.schema(wanted), unexpected_field_behavior="ignore"
+            explicit_schema=pa.schema(read), unexpected_field_behavior="ignore"
         ),
     )
-
-
-def _is_wanted(key: str, kind: pa.DataType, keys: Collection[str] | None) -> bool:
-    return contract.is_used(key, kind) if keys is None else key in keys
 
 
 def _json_type(key: str, value: object) -> pa.DataType:
@@ -229,10 +225,10 @@ def read(artifacts: Readable, parts: Iterable[Shard]) -> pa.Table:
     return table
 
 
-def read_one(artifacts: Readable, part: Shard, keys: Collection[str] | None = None) -> pa.Table:
+def read_one(artifacts: Readable, part: Shard, wanted: Wanted = contract.is_used) -> pa.Table:
     """The table of one shard (arguments: `decode`)."""
     with artifacts.local(part.path) as source:
-        return decode(source, part, keys)
+        return decode(source, part, wanted)
 
 
 def between(observed: Shards, burn_in: int = 0, until: int | None = None) -> Shards:

@@ -10,8 +10,6 @@ from datamap import schema
 from datamap.signals import align, shards
 from datamap.signals.shards import Readable, Shards
 
-KEYS = (*schema.REQUIRED_SIGNALS, "pred_label")
-
 
 class Trajectories(NamedTuple):
     """Arrays (observations, samples) of chosen samples.
@@ -43,7 +41,7 @@ def read(artifacts: Readable, observed: Shards, ids: Iterable) -> Trajectories:
     before: dict[int, tuple[pa.Array, np.ndarray]] = {}  # index of a shard → its ids and their rows
     for t, parts in enumerate(observed.values()):
         for part in parts:
-            table = shards.read_one(artifacts, part, KEYS)
+            table = shards.read_one(artifacts, part, _is_shown)
             ids = table["id"].combine_chunks()
             if part.index not in before or not before[part.index][0].equals(ids):
                 before[part.index] = ids, align.rows(ids, wanted)
@@ -57,3 +55,7 @@ def read(artifacts: Readable, observed: Shards, ids: Iterable) -> Trajectories:
             del table
             pa.default_memory_pool().release_unused()
     return Trajectories(tuple(observed), label_probs, correct, predicted if (predicted >= 0).any() else None)
+
+
+def _is_shown(key: str, _: pa.DataType) -> bool:
+    return key == "pred_label" or key in schema.REQUIRED_SIGNALS
