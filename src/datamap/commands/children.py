@@ -62,6 +62,10 @@ class Child:
     def end(self) -> None:
         """End the process, whatever it does: at once, save where `work` heeds SIGTERM."""
         self.process.terminate()
+        self.ended()
+
+    def ended(self) -> None:
+        """Wait for the end of a process that was sent SIGTERM; a second one would interrupt how its run ends."""
         self.process.join(PATIENCE)
         self.process.kill()
         self.process.join()
@@ -133,7 +137,7 @@ class Children(contextlib.AbstractContextManager, Generic[Item]):
         for child in self.children:
             child.process.terminate()  # all at once, for they may take a while
         for child in self.children:
-            child.end()
+            child.ended()
 
 
 @contextlib.contextmanager
