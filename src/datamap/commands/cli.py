@@ -42,8 +42,14 @@ if TYPE_CHECKING:
 # Imports make many objects and no garbage: looking for some as often as usual takes a quarter of the
 # wall time of a short command (benchmarks/startup.py).
 gc.set_threshold(200_000, 20, 100)
-# At its end Python looks several times more, half a second of any command: what is frozen it leaves alone.
-atexit.register(gc.freeze)
+
+
+@atexit.register
+def _freeze() -> None:
+    """At its end Python looks several times more, half a second of a short command: what is frozen it leaves alone."""
+    if "paddle" not in sys.modules:  # a process group of Paddle's that is left alone may abort the process
+        gc.freeze()
+
 
 COMMANDS = [
     "train", "summarize", "plot", "main", "compare", "diagnose", "review", "curate", "import", "export", "upload"
