@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from types import TracebackType
 
 import pyarrow as pa
 
@@ -31,7 +30,7 @@ def done_in(run: Run) -> Done:
     return {folder: set(run.committed(metric)) for folder, metric in schema.EXTRA_METRICS.items()}
 
 
-class ExtraTrainings:
+class ExtraTrainings(Children[ExtraTraining]):
     """Those that the run does not have yet: beside the main training and after it.
 
     A context in which `job.jobs` - 1 processes take one after the other; `finish` takes what is left in
@@ -44,8 +43,8 @@ class ExtraTrainings:
 
     def __init__(self, job: Job, done: Done, send: Callable[[Delivery], None] | None = None) -> None:
         self.job, self.send = job, send
-        self.left = deque(extra for extra in job.extra if extra.index not in done[extra.folder])
-        self.beside = Children(self.left, job.jobs - 1, _train_alone, job.config, self._train_beside)
+        left = deque(extra for extra in job.extra if extra.index not in done[extra.folder])
+        super().__init__(left, job.jobs - 1, _train_alone, job.config, self._train_beside)
 
     def announce(self) -> None:
         """Say how many trainings there are besides the main one, where there are any."""
@@ -60,15 +59,6 @@ class ExtraTrainings:
         epochs = counted(config.trainer.epochs, "epoch")
         say(f"{counted(left, 'further training')} of {epochs} {when} ({', '.join(keys)})")
 
-    def __enter__(self) -> "ExtraTrainings":
-        self.beside.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.beside.__exit__(kind, error, trace)
-
     def finish(self, bar: Callable[[Iterable], Iterable] = iter) -> None:
         """Train what is left, and wait for the processes; `bar` wraps the iterable of an epoch's batches.
 
@@ -76,10 +66,10 @@ class ExtraTrainings:
             DataMapError: one of them failed, here or in a process.
         """
         job = self.job
-        while extra := self.beside.next():
+        while extra := self.next():
             start = time.perf_counter()
             self._done(extra, _train(extra, job.config, job.processes, self._tokens(extra), bar), start)
-        self.beside.wait()
+        self.wait()
 
     def _train_beside(self, child: Child, extra: ExtraTraining) -> None:
         """Called in a thread."""

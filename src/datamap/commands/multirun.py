@@ -5,7 +5,9 @@ import importlib.metadata
 import os
 import signal
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from datamap.commands.children import Child, Children
@@ -63,32 +65,32 @@ class Multirun(contextlib.ExitStack):
         else:
             runs = [made[number] for number in sorted(made)]
             compare(replace(self.comparison, runs=runs, tracking=tracking), parent)
-        for number in sorted(failed):
-            raise failed[number]
+        if failed:
+            raise failed[min(failed)]
 
     def _made(self, parent: Run) -> tuple[dict[int, str], dict[int, DataMapError]]:
         """({number of a job: id of its run}, {number of one that failed: error})."""
         made: dict[int, str] = {}
         failed: dict[int, DataMapError] = {}
 
-        def guarded(work, job):
+        def guarded(trained: Callable[[MultirunJob], str], job: MultirunJob) -> None:
             try:
-                made[job.number] = work(job)
+                made[job.number] = trained(job)
             except DataMapError as error:  # the others go on
                 failed[job.number] = error
 
         jobs, together = [_child_of(parent, job) for job in self.jobs], at_a_time(self.jobs)
         if together.jobs == 1:
             for job in jobs:
-                guarded(lambda job: _trained(self.plot, job), job)
+                guarded(partial(_trained, self.plot), job)
             return made, failed
         say(f"{counted(len(jobs), 'training')}, {together.jobs} at a time (trainer.jobs)")
-        jobs = [_alone(job, together.threads) for job in jobs]
+        left = deque(_alone(job, together.threads) for job in jobs)
 
         def take(child: Child, job: MultirunJob) -> None:
             guarded(child.call, job)
 
-        with Children(deque(jobs), together.jobs, _trained_beside, self.plot, take) as children:
+        with Children(left, together.jobs, _trained_beside, self.plot, take) as children:
             children.wait()
         return made, failed
 
