@@ -10,7 +10,7 @@ SHIPPED = {"conf/**/*.yaml": "datamap/conf", "data/demo*.tsv": "datamap/demo"}
 
 
 class BuildWithConf(build_py):
-    """Copies the files into the wheel; an editable install reads those of the clone (commands/places.py)."""
+    """Copies the files into the wheel; an editable install reads those of the clone (cli/places.py)."""
 
     def shipped(self):
         """(file of the repository, its place in the built package), of each."""

@@ -18,14 +18,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from datamap import schema  # noqa: E402
-from datamap.commands import config  # noqa: E402
+from datamap import config, schema  # noqa: E402
 from datamap.data import dataset  # noqa: E402
+from datamap.paddle_backend import modeling, trainer  # noqa: E402
+from datamap.paddle_backend.options import FitOptions  # noqa: E402
 from datamap.signals import shards  # noqa: E402
 from datamap.tracking.outbox import Delivery, Outbox  # noqa: E402
 from datamap.tracking.store import Store  # noqa: E402
-from datamap.training import modeling, trainer  # noqa: E402
-from datamap.training.options import FitOptions  # noqa: E402
 
 WAYS = ("without", "train", "eval", "naive")
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from datamap import schema
-from datamap.commands import config
-from datamap.commands import summarize as command
+from datamap import config, schema
 from datamap.errors import SignalError
+from datamap.pipeline import summarize as command
 from datamap.signals import shards
 from datamap.summaries import reduction
 from datamap.tracking.artifacts import Artifacts

@@ -50,8 +50,8 @@ LEVELS = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 def text_probs(seed, train, observed):
     """Probabilities (epochs, observed samples, classes) of `model=tiny`, or of the encoder in the folder ENCODER."""
-    from datamap.commands import config
-    from datamap.training import modeling, options, trainer
+    from datamap import config
+    from datamap.paddle_backend import modeling, options, trainer
 
     epochs, lr = (3, 5e-5) if ENCODER else (8, 1e-3)
     scratch = config.ScratchConfig(2, 128, 256, 4, 0.0, 0.03)

@@ -3,7 +3,7 @@
     python benchmarks/explorer.py [sizes=100000,1000000] [rounds=3] [observations=5]
 
 The first table pans a map of generated points, three seconds a round, ways interleaved, medians: `canvas` is ours
-(maps/page_scripts); `webgl` is one draw call over all points, as the explorer did it before; the libraries are fetched
+(web/scripts); `webgl` is one draw call over all points, as the explorer did it before; the libraries are fetched
 with npm, in the versions below, and bundled with esbuild. A frame counts when its pixels are there (`readPixels`);
 `ms a frame` is processor time of all the browser's processes, which depends less on what else the machine does. The
 second table makes the explorer of a generated run without texts and opens the file. Goals (issue 14): 1,000,000
@@ -32,14 +32,14 @@ SLOW = 200_000  # points, beyond which the libraries are measured once
 
 def bundles(folder):
     """{way: its script}, the libraries minified into one file each."""
-    from datamap import pages
+    from datamap.web import pages
 
     packages = [f"{name}@{version}" for name, version in (LIBRARIES | BUILD).items()]
     subprocess.run(
         ["npm", "install", "--no-audit", "--no-fund", *packages], cwd=folder, check=True, stdout=sys.stderr
     )
     found = {
-        "canvas": pages.bundled([ROOT / "src/datamap/maps/page_scripts/scatter.js"]),
+        "canvas": pages.bundled([ROOT / "src/datamap/web/scripts/scatter.js"]),
         "webgl": "",
     }
     for way in ("regl-scatterplot", "deck.gl"):

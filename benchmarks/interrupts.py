@@ -31,12 +31,12 @@ class Lab:
     """A store with two diagnosed runs of signals, a folder of signals, and a spool; copied for each trial."""
 
     def __init__(self, folder):
-        import datamap.commands.compare
-        import datamap.commands.curate
-        import datamap.commands.import_signals
-        import datamap.commands.plot
-        import datamap.commands.upload  # noqa: F401
         import datamap.maps.explorer  # noqa: F401
+        import datamap.pipeline.compare
+        import datamap.pipeline.curate
+        import datamap.pipeline.import_signals
+        import datamap.pipeline.plot
+        import datamap.pipeline.upload  # noqa: F401
         import datamap.recording.recorder  # noqa: F401
 
         self.folder, self._count, self._seconds = Path(folder), 0, {}
@@ -122,7 +122,7 @@ def _in_room(room, work, *arguments):
 
 
 def _call(command, arguments):
-    from datamap.commands import cli
+    from datamap.cli import entry as cli
 
     sys.argv = ["datamap", command, *arguments]
     return cli.run(command, arguments)

@@ -60,8 +60,8 @@ def make(samples, observations):
     import pandas as pd
 
     from datamap import schema
-    from datamap.commands.cli import composed
-    from datamap.commands.summarize import summarize_run
+    from datamap.cli.entry import composed
+    from datamap.pipeline.summarize import summarize_run
     from datamap.summaries import tsv
     from datamap.tracking.store import Store
     from summarize import make as make_signals

@@ -24,8 +24,9 @@ from paddlenlp.data import DataCollatorWithPadding  # noqa: E402
 from paddlenlp.trainer import Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 
 from datamap.data import dataset  # noqa: E402
-from datamap.training import encoding, modeling, shares  # noqa: E402
-from datamap.training.tokens import Tokens  # noqa: E402
+from datamap.paddle_backend import encoding, modeling  # noqa: E402
+from datamap.paddle_backend.tokens import Tokens  # noqa: E402
+from datamap.training import shares  # noqa: E402
 
 SHARE = 10  # of the pairs, PaddleNLP's tokenizer takes one of so many
 

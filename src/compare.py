@@ -1,6 +1,6 @@
-"""Compare: see datamap.commands.compare, or `python src/compare.py --help`."""
+"""Compare: see datamap.pipeline.compare, or `python src/compare.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("compare")

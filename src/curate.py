@@ -1,6 +1,6 @@
-"""Curate: see datamap.commands.curate, or `python src/curate.py --help`."""
+"""Curate: see datamap.pipeline.curate, or `python src/curate.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("curate")

@@ -1,6 +1,6 @@
-"""Diagnose: see datamap.commands.diagnose, or `python src/diagnose.py --help`."""
+"""Diagnose: see datamap.pipeline.diagnose, or `python src/diagnose.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("diagnose")

@@ -1,6 +1,6 @@
-"""Export: see datamap.commands.export_signals, or `python src/export_signals.py --help`."""
+"""Export: see datamap.pipeline.export_signals, or `python src/export_signals.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("export")

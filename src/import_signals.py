@@ -1,6 +1,6 @@
-"""Import: see datamap.commands.import_signals, or `python src/import_signals.py --help`."""
+"""Import: see datamap.pipeline.import_signals, or `python src/import_signals.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("import")

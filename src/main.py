@@ -1,6 +1,6 @@
-"""Main: see datamap.commands.main, or `python src/main.py --help`."""
+"""Main: see datamap.cli.main, or `python src/main.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("main")

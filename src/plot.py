@@ -1,6 +1,6 @@
-"""Plot: see datamap.commands.plot, or `python src/plot.py --help`."""
+"""Plot: see datamap.pipeline.plot, or `python src/plot.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("plot")

@@ -1,6 +1,6 @@
-"""Review: see datamap.commands.review, or `python src/review.py --help`."""
+"""Review: see datamap.pipeline.review, or `python src/review.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("review")

@@ -1,6 +1,6 @@
-"""Summarize: see datamap.commands.summarize, or `python src/summarize.py --help`."""
+"""Summarize: see datamap.pipeline.summarize, or `python src/summarize.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("summarize")

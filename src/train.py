@@ -1,6 +1,6 @@
-"""Train: see datamap.commands.train, or `python src/train.py --help`."""
+"""Train: see datamap.pipeline.train, or `python src/train.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("train")

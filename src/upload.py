@@ -1,6 +1,6 @@
-"""Upload: see datamap.commands.upload, or `python src/upload.py --help`."""
+"""Upload: see datamap.pipeline.upload, or `python src/upload.py --help`."""
 
-from datamap.commands.cli import script
+from datamap.cli.entry import script
 
 if __name__ == "__main__":
     script("upload")

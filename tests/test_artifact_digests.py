@@ -7,7 +7,7 @@ import pytest
 
 import datamap
 from conftest import local
-from datamap.commands.cli import run
+from datamap.cli.entry import run
 from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY
 from datamap.tracking.store import Store
 

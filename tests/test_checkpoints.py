@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from datamap.commands.observed import NewestState
 from datamap.errors import TrainingError
-from datamap.training import checkpoints
+from datamap.paddle_backend import checkpoints
+from datamap.training.loggers import NewestState
 
 
 def checkpoint(number):

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 
 from conftest import ROOT
-from datamap.commands import overrides
+from datamap.cli import overrides
 
 TRANSLATIONS = {
     ("--model.name", "x"): ["model.name=x"],
@@ -87,7 +87,7 @@ def raising(error):
 
 def test_a_bug_leaves_its_traceback_in_a_file_and_one_line(command, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("datamap.commands.plot.plot", raising(ZeroDivisionError("by\nzero")))
+    monkeypatch.setattr("datamap.pipeline.plot.plot", raising(ZeroDivisionError("by\nzero")))
     outcome = command("plot", "run_id=x")
     assert outcome.code == 1
     (file,) = tmp_path.glob("datamap-error-*.txt")
@@ -113,7 +113,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("expected", FOREIGN)
 def test_what_others_raise_is_one_line_without_passwords(command, monkeypatch, expected):
-    monkeypatch.setattr("datamap.commands.plot.plot", raising(FOREIGN[expected]))
+    monkeypatch.setattr("datamap.pipeline.plot.plot", raising(FOREIGN[expected]))
     outcome = command("plot", "run_id=x")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert outcome.err.startswith("error: ")
@@ -139,7 +139,7 @@ def test_help_into_a_full_device_is_one_line():
 
 
 def test_ctrl_c_exits_130(command, monkeypatch):
-    monkeypatch.setattr("datamap.commands.plot.plot", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("datamap.pipeline.plot.plot", raising(KeyboardInterrupt()))
     assert command("plot", "run_id=x").code == 130
 
 
@@ -153,6 +153,6 @@ def test_an_interrupt_that_meets_the_garbage_collector_is_not_lost(command, monk
         for _ in range(500):
             time.sleep(0.01)
 
-    monkeypatch.setattr("datamap.commands.plot.plot", plot)
+    monkeypatch.setattr("datamap.pipeline.plot.plot", plot)
     outcome = command("plot", "run_id=x")
     assert (outcome.code, outcome.err) == (130, "interrupted\n")

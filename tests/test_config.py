@@ -9,8 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from conftest import ROOT
-from datamap.commands import cli, config
-from datamap.commands.overrides import translate
+from datamap import config
+from datamap.cli import entry as cli
+from datamap.cli.overrides import translate
 from datamap.errors import ConfigError
 from datamap.maps.options import MapOptions
 

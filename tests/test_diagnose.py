@@ -148,7 +148,7 @@ def test_a_damaged_fold_is_an_error(noisy_run, client, command):
 def test_training_killed_between_folds_goes_on_with_the_missing_one(
     command, pairs_file, store, client, monkeypatch
 ):
-    from datamap.commands import extra_trainings
+    from datamap.training import extra_trainings
 
     options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.folds=3")
     whole = command("train", *options).out.split()[1]

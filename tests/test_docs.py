@@ -113,7 +113,7 @@ def known_names():
     import inspect
 
     import datamap
-    from datamap.commands.config import STEPS, keys
+    from datamap.config import STEPS, keys
 
     recorder = datamap.SignalRecorder
     called = [*(getattr(datamap, name) for name in datamap.__all__), recorder.record, recorder.commit]
@@ -131,7 +131,7 @@ def test_every_key_that_is_named_exists(name):
 
 
 def test_every_command_that_is_named_exists():
-    from datamap.commands.cli import COMMANDS
+    from datamap.cli.entry import COMMANDS
 
     for name in PAGES:
         lines = [*re.findall(r"`([^`\n]+)`", text_of(name)), *text_of(name).splitlines()]

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datamap.data.dataset import Samples
-from datamap.training import modeling, word_pieces
-from datamap.training.classifier import Classifier
-from datamap.training.encoding import encode
-from datamap.training.framework import transformers
+from datamap.paddle_backend import modeling, word_pieces
+from datamap.paddle_backend.classifier import Classifier
+from datamap.paddle_backend.encoding import encode
+from datamap.paddle_backend.framework import transformers
 
 HOSTILE = [
     "怎么用Vivo X9", "ｆｕｌｌ　ｗｉｄｔｈ１２３，。！", "naïve café Ångström É", "e\u0301e\u0323\u0307",

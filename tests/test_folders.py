@@ -14,13 +14,13 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datamap.commands import config
+from datamap import config
 from datamap.data import dataset
 from datamap.errors import ModelError
-from datamap.training import modeling, weights
-from datamap.training.encoding import encode
-from datamap.training.framework import paddle
-from datamap.training.framework import transformers as paddlenlp
+from datamap.paddle_backend import modeling, weights
+from datamap.paddle_backend.encoding import encode
+from datamap.paddle_backend.framework import paddle
+from datamap.paddle_backend.framework import transformers as paddlenlp
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"怎么换手机壳如何更多少钱", *map(str, range(10))]
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}

@@ -47,7 +47,7 @@ def knock():
         os.kill(os.getpid(), number)
 threading.Thread(target=knock, daemon=True).start()
 try:
-    import datamap.training.framework
+    import datamap.paddle_backend.framework
 except KeyboardInterrupt:
     print("interrupted", "paddlenlp.transformers" in sys.modules)
 print(signal.getsignal(signal.SIGTERM) is signal.default_int_handler)

@@ -97,7 +97,7 @@ def test_a_resumed_run_goes_on_with_the_whole_map(command, pairs_file, store, mo
     run_id = undisturbed.out.split()[1]
     client = MlflowClient()
     undone = {"loss": None}
-    from datamap.commands.observed import FirstProcess
+    from datamap.training.loggers import FirstProcess
 
     # The same training once more, stopped after its first observation.
     take = FirstProcess.__call__

@@ -75,8 +75,8 @@ def test_a_comparison_says_which_runs_learnt_too_little():
 
 
 TERMINAL = """
-from datamap.commands import cli
-from datamap.commands.observed import observing_bar
+from datamap.cli import entry as cli
+from datamap.training.loggers import observing_bar
 cli.run("summarize", ["run_id=none"])
 print(list(observing_bar(range(3))))
 """

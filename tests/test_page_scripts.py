@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import chromium
-from datamap import pages
 from datamap.maps import explorer
+from datamap.web import pages
 
-SHARED = explorer.PAGE.parent / "page_scripts"
+SHARED = explorer.PAGE.parents[1] / "web" / "scripts"
 MODULES = (
     *(SHARED / f"{name}.js" for name in ("scatter", "unpack", "history")),
     *(explorer.PAGE / f"{name}.js" for name in ("table", "groups", "replay", "tip")),

@@ -16,9 +16,9 @@ from mlflow import MlflowClient
 
 import datamap
 from datamap import schema
-from datamap.commands.cli import composed
-from datamap.commands.summarize import summarize_run
+from datamap.cli.entry import composed
 from datamap.errors import ConfigError, DataError, DataMapError, SignalError
+from datamap.pipeline.summarize import summarize_run
 from datamap.recording.reference import Reference
 from datamap.signals import compute, shards
 from datamap.summaries import reduction, tsv

@@ -6,7 +6,7 @@ import pytest
 import threadpoolctl
 
 from conftest import SMALL_MODEL
-from datamap.commands.observed import FirstProcess
+from datamap.training.loggers import FirstProcess
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import contextlib
 import pytest
 
 import chromium
-from datamap import pages
 from datamap.review import page as review_page
+from datamap.web import pages
 
 PURE = ("diff", "keys", "sight", "choices", "outbox")
 

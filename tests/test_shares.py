@@ -7,8 +7,8 @@ import psutil
 import pytest
 
 from conftest import ROOT
-from datamap.commands import multirun
-from datamap.commands.cli import composed
+from datamap.cli import multirun
+from datamap.cli.entry import composed
 from datamap.training import shares
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, SMALL_MODEL, artifacts, local, run_process
-from datamap.commands.children import Child
 from datamap.errors import TrainingError
+from datamap.training.workers import Child
 
 FOLDS = ("data.folds=3", "signals.threshold_samples=true")
 

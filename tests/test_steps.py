@@ -300,7 +300,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_keeps_what_was_logged(pairs
 
 
 def test_ctrl_c_kills_the_run_and_keeps_its_observations(pairs_file, client, command, monkeypatch):
-    from datamap.training import trainer
+    from datamap.paddle_backend import trainer
 
     observe = trainer.Trainer.observe
 

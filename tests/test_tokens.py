@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datamap.training.tokens import Tokens
+from datamap.paddle_backend.tokens import Tokens
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_an_interrupt_that_a_library_turned_into_its_own_error_is_one(store, com
     with contextlib.suppress(RuntimeError), Store(create=True).new_run() as run:
         wrap()
     assert status(run) == "KILLED"
-    monkeypatch.setattr("datamap.commands.upload.upload", wrap)
+    monkeypatch.setattr("datamap.pipeline.upload.upload", wrap)
     outcome = command("upload")
     assert (outcome.code, outcome.err) == (130, "interrupted\n")
 

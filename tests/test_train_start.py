@@ -5,12 +5,12 @@ import types
 import pytest
 
 from conftest import SMALL_MODEL
-from datamap.commands.observed import JoinedProcess
 from datamap.errors import RunLostError
 from datamap.maps.live import LiveMap
+from datamap.paddle_backend.processes import Processes
 from datamap.tracking.store import Store
 from datamap.training import extra
-from datamap.training.processes import Processes
+from datamap.training.loggers import JoinedProcess
 
 
 @pytest.mark.parametrize(

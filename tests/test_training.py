@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from datamap.commands import config
+from datamap import config
 from datamap.data import dataset
 from datamap.errors import ModelError, TrainingError
-from datamap.training import checkpoints, modeling, trainer
-from datamap.training.classifier import Classifier, first_token_only
-from datamap.training.encoding import encode
-from datamap.training.options import FitOptions
+from datamap.paddle_backend import checkpoints, modeling, trainer
+from datamap.paddle_backend.classifier import Classifier, first_token_only
+from datamap.paddle_backend.encoding import encode
+from datamap.paddle_backend.options import FitOptions
 
 SCRATCH = config.ScratchConfig(
     layers=1, hidden_size=16, intermediate_size=16, heads=2, dropout=0.1, initializer_range=0.1

@@ -73,9 +73,9 @@ def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
         TrackingError: there is no such store or run, or the run has no signals.
         SignalError, SummaryError, DataError: what the run holds is damaged.
     """
-    from datamap.commands.cli import composed
-    from datamap.commands.diagnose import diagnose_run
+    from datamap.cli.entry import composed
     from datamap.data import spreadsheet
+    from datamap.pipeline.diagnose import diagnose_run
 
     run = _run(run_id)
     if not run.has(schema.DIAGNOSIS_FILE):
@@ -97,7 +97,7 @@ def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> E
         TrackingError: there is no such store or run, or the run has no signals.
         SignalError, SummaryError, DataError: what the run holds is damaged.
     """
-    from datamap.commands.explore import explorer_page
+    from datamap.pipeline.explorer import explorer_page
 
     run = _run(run_id)
     return ExplorerPage(explorer_page(run, _summary(run), lang), height)
@@ -139,7 +139,7 @@ def _run(run_id: str) -> "Run":
 
 
 def _summary(run: "Run") -> "pd.DataFrame":
-    from datamap.commands.cli import composed
-    from datamap.commands.inputs import summary_of
+    from datamap.cli.entry import composed
+    from datamap.pipeline.inputs import summary_of
 
     return summary_of(run, composed("plot", run_id=run.run_id), None)[0]

@@ -11,7 +11,7 @@
     └── TrackingError       the MLflow store, a run, an artifact
         └── RunLostError    a run that is gone, or that another process writes into
 
-Foreign exceptions that a user can do something about become one line too (`commands.failures`). Anything
+Foreign exceptions that a user can do something about become one line too (`cli.failures`). Anything
 else is a bug of ours: its traceback goes into a file, and the command ends with exit code 1.
 """
 

@@ -41,8 +41,8 @@ def test_an_interrupted_multirun_ends_its_parent(client, command, monkeypatch):
             trained.append(run)
         return run
 
-    monkeypatch.setattr("datamap.commands.multirun.train", train)
-    monkeypatch.setattr("datamap.commands.multirun.plot", lambda config: None)
+    monkeypatch.setattr("datamap.cli.multirun.train", train)
+    monkeypatch.setattr("datamap.cli.multirun.plot", lambda config: None)
     outcome = command("train", "-m", "seed=1,2", "trainer.jobs=1")
     assert (outcome.code, outcome.err) == (130, "interrupted\n")
     runs = [(run.info.status, "mlflow.parentRunId" in run.data.tags) for run in client.search_runs(["1"])]

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamap import pages, translations
+from datamap import translations
 from datamap.maps import groups, marks, regions
 from datamap.maps.explorer_data import MOST, numeric, packed_samples
 from datamap.maps.meanings import MEANINGS
 from datamap.translations import word
+from datamap.web import pages
 
 PAGE = Path(__file__).parent / "explorer_page"
 

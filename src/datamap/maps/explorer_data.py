@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from datamap import schema
-from datamap.pages import packed, packed_json
+from datamap.web.pages import packed, packed_json
 
 ROOM = 46 << 20  # bytes of data; MLflow's viewer (3.17) shows files of at most 50 MiB
 MOST = 1_000_000  # samples that a page holds; beyond, a seeded subsample

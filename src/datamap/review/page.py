@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from datamap import pages, translations
+from datamap import translations
+from datamap.web import pages
 
 PAGE = Path(__file__).parent / "page"
 FRAMED = "frame-ancestors 'none'"  # the one policy that only a header can say; the others are in page.html

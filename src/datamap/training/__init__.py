@@ -1,4 +1,1 @@
-"""Everything that imports Paddle, and what is trained besides the run itself.
-
-Imports `data`, `errors`, `log`, `schema` and `signals`.
-"""
+"""A training in our own process: its preparation, extra trainings, workers, and what becomes of observations."""

@@ -1,6 +1,6 @@
 // Legend, choices and filters.
 
-import { $, add, shape } from "../page_scripts/dom.js";
+import { $, add, shape } from "../../web/scripts/dom.js";
 
 /** A list of columns to choose one from. */
 export function chooser(samples, parent, options, value) {

@@ -1,7 +1,7 @@
 // What the page knows of its samples, from the data inside it.
 
-import { $ } from "../page_scripts/dom.js";
-import { unpack, unpackJson } from "../page_scripts/unpack.js";
+import { $ } from "../../web/scripts/dom.js";
+import { unpack, unpackJson } from "../../web/scripts/unpack.js";
 
 const MISSING = 65535; // a class
 

@@ -1,6 +1,6 @@
 // What leaves the page: the table's TSV to the clipboard or a file, a command to the clipboard.
 
-import { $ } from "../page_scripts/dom.js";
+import { $ } from "../../web/scripts/dom.js";
 
 export function say(text) {
   $("said").textContent = text;

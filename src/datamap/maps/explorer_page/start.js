@@ -1,7 +1,7 @@
 // The explorer. Data flow one way: data → columns at an epoch → groups and what is visible → map, legend, table.
 
-import { $ } from "../page_scripts/dom.js";
-import { createScatter } from "../page_scripts/scatter.js";
+import { $ } from "../../web/scripts/dom.js";
+import { createScatter } from "../../web/scripts/scatter.js";
 import { addChoice, addFilter, addModes, drawLegend } from "./controls.js";
 import { countsOf, groupsOf, visibleOf } from "./groups.js";
 import { load } from "./load.js";

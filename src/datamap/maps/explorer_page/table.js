@@ -1,7 +1,7 @@
 // The samples as a table, and as TSV.
 
-import { $, add } from "../page_scripts/dom.js";
-import { short } from "../page_scripts/numbers.js";
+import { $, add } from "../../web/scripts/dom.js";
+import { short } from "../../web/scripts/numbers.js";
 
 export const SHOWN_ROWS = 200;
 const COLLATOR = new Intl.Collator("en", { numeric: true });

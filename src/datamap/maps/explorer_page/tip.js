@@ -1,8 +1,8 @@
 // What a sample is, beside the pointer.
 
-import { $, add } from "../page_scripts/dom.js";
-import { drawHistory } from "../page_scripts/history.js";
-import { short } from "../page_scripts/numbers.js";
+import { $, add } from "../../web/scripts/dom.js";
+import { drawHistory } from "../../web/scripts/history.js";
+import { short } from "../../web/scripts/numbers.js";
 
 /** Fill the tip with sample `i` after `t` observations; −1 hides it. */
 export function fillTip(samples, columns, i, t, axes) {

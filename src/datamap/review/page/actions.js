@@ -1,6 +1,6 @@
 // The buttons below the sample: what each key does here and now.
 
-import { $, add } from "../../maps/page_scripts/dom.js";
+import { $, add } from "../../web/scripts/dom.js";
 import { choicesOf } from "./choices.js";
 import { tr } from "./words.js";
 

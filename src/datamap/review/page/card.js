@@ -1,6 +1,6 @@
 // The sample in the middle: texts, why it is suspected, its history, its neighbours, what others decided.
 
-import { $, add } from "../../maps/page_scripts/dom.js";
+import { $, add } from "../../web/scripts/dom.js";
 import { decisions, said, SIGNS } from "./decisions.js";
 import { difference } from "./diff.js";
 import { historyFigure } from "./history.js";

@@ -1,6 +1,6 @@
 // What opens over the page: the choice among many classes, the jump to an id, the keys.
 
-import { $, add } from "../../maps/page_scripts/dom.js";
+import { $, add } from "../../web/scripts/dom.js";
 import { classesLike } from "./choices.js";
 import { count, tr } from "./words.js";
 

@@ -1,6 +1,6 @@
 // Which samples the queue holds: what the reviewer chose above the list, and what is enclosed on the map.
 
-import { $, add } from "../../maps/page_scripts/dom.js";
+import { $, add } from "../../web/scripts/dom.js";
 import { REGIONS } from "./card.js";
 import { NOTHING, queue } from "./queue.js";
 import { tr } from "./words.js";

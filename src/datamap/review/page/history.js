@@ -1,7 +1,7 @@
 // The learning history of the sample that is shown.
 
-import { $ } from "../../maps/page_scripts/dom.js";
-import { drawHistory } from "../../maps/page_scripts/history.js";
+import { $ } from "../../web/scripts/dom.js";
+import { drawHistory } from "../../web/scripts/history.js";
 import { tr } from "./words.js";
 
 const PADDING = 44; // pixels at both sides of the sample

@@ -1,6 +1,6 @@
 // The queue on the left: rows of the snapshot, of which only those in sight are on the page.
 
-import { $, add } from "../../maps/page_scripts/dom.js";
+import { $, add } from "../../web/scripts/dom.js";
 import { decisions, said, SIGNS } from "./decisions.js";
 import { queue } from "./queue.js";
 import { inSight, scrolledTo, tallness } from "./sight.js";

@@ -1,7 +1,7 @@
 // The review page. Data flow one way: queue (rows in order) → the sample at `here.index` → card, buttons, map.
 // A key becomes a decision at once: noted, put into the outbox, and the next sample is shown without waiting for the server.
 
-import { $ } from "../../maps/page_scripts/dom.js";
+import { $ } from "../../web/scripts/dom.js";
 import { beginActions, drawActions } from "./actions.js";
 import { drawCard, fillNeighbours } from "./card.js";
 import { choicesOf } from "./choices.js";

@@ -1,7 +1,7 @@
 // The queue on the data map: what it holds is coloured by score, the sample that is shown has a ring.
 
-import { $, add } from "../../maps/page_scripts/dom.js";
-import { createScatter } from "../../maps/page_scripts/scatter.js";
+import { $, add } from "../../web/scripts/dom.js";
+import { createScatter } from "../../web/scripts/scatter.js";
 import { queue } from "./queue.js";
 import { askBytes } from "./server.js";
 import { tr } from "./words.js";

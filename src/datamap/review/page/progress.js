@@ -1,6 +1,6 @@
 // How far the review is, and what it says of the labels that nobody looked at.
 
-import { $, add } from "../../maps/page_scripts/dom.js";
+import { $, add } from "../../web/scripts/dom.js";
 import { count, percent, tr } from "./words.js";
 
 /** Draw what /api/progress says. `showConflicts()` filters the queue. */

@@ -1,0 +1,263 @@
+"""Command line → config → command; a user's mistake → one line and exit code 2."""
+
+import _thread
+import atexit
+import contextlib
+import gc
+import importlib
+import io
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+# Arrow's own pool keeps what was once used: 100 MB of a summary of 240,000 samples (benchmarks/summarize.py).
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.initialize import get_gh_backup, restore_gh_from_backup
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from datamap import config as types
+from datamap.cli import failures
+from datamap.cli.help import help_text, overview
+from datamap.cli.overrides import key_of, refuse_with_resume, translate
+from datamap.cli.places import CONF, DEMO
+from datamap.errors import ConfigError, DataMapError, did_you_mean, interrupted
+from datamap.program import SCRIPTS
+from datamap.ranges import check
+
+if TYPE_CHECKING:
+    from datamap.cli.multirun import Multirun
+
+# Imports make many objects and no garbage: looking for some as often as usual takes a quarter of the
+# wall time of a short command (benchmarks/startup.py).
+gc.set_threshold(200_000, 20, 100)
+
+
+@atexit.register
+def _freeze() -> None:
+    """At its end Python looks several times more, half a second of a short command: what is frozen it leaves alone."""
+    if "paddle" not in sys.modules:  # a process group of Paddle's that is left alone may abort the process
+        gc.freeze()
+
+
+COMMANDS = [
+    "train", "summarize", "plot", "main", "compare", "diagnose", "review", "curate", "import", "export", "upload"
+]  # fmt: skip
+
+# No output folders and no log files of Hydra's own: all that a command makes is in its MLflow run.
+QUIET = (
+    "hydra.run.dir=.",
+    "hydra.sweep.subdir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
+)
+MISSING_HINTS = {
+    "keep": "choose clean, relabelled, corrected, ambiguous, both_ends or forgettable",
+    "runs": "give runs='[<id>,<id>]', or a search filter such as \"runs=params.data = 'demo'\"",
+    "run_id": "give run_id=<id>, or run_id=latest for the newest run with signals",
+}
+
+OmegaConf.register_new_resolver("demo", lambda name: str(DEMO / name), replace=True)
+
+
+def main() -> None:
+    """The installed command: `datamap <command> [key=value …]`."""
+    command, *arguments = sys.argv[1:] or ["--help"]
+    if command in ("-h", "--help"):
+        _show(overview(COMMANDS))
+    elif command not in COMMANDS:
+        print(
+            f"error: no command {command!r}{did_you_mean(command, COMMANDS)}: datamap --help", file=sys.stderr
+        )
+        sys.exit(2)
+    else:
+        sys.exit(run(command, arguments))
+
+
+def script(command: str) -> None:
+    """What a script in `src/` is: the command of that name, with the process's arguments."""
+    code = run(command, sys.argv[1:])
+    if code:
+        sys.exit(code)
+
+
+def run(command: str, arguments: list[str]) -> int:
+    """Run a command with Hydra overrides (`key=value`), or `--key value` as `mlflow run -P` passes them.
+
+    Returns:
+        exit code: 0; 2 for a user's mistake (one line on stderr); 130 when interrupted; 1 for a bug of ours,
+        whose traceback is in a file that the line names.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no Chinese ends no command
+    try:
+        with _no_interrupt_lost():
+            _dispatch(command, translate(arguments))
+    except (Exception, KeyboardInterrupt) as error:
+        return _exit_code(command, error)
+    return 0
+
+
+@contextlib.contextmanager
+def _no_interrupt_lost() -> Iterator[None]:
+    """Interrupt again when an interrupt met a callback of the garbage collector, which Python only prints."""
+    usual = sys.unraisablehook
+
+    def again(problem: "sys.UnraisableHookArgs") -> None:
+        if issubclass(problem.exc_type, KeyboardInterrupt):
+            # Later and from outside: raised here, it would be lost in the same way.
+            threading.Timer(0.01, _thread.interrupt_main, [signal.SIGTERM]).start()
+        else:
+            usual(problem)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
+
+
+def _exit_code(command: str, error: BaseException) -> int:
+    """What `run` returns after an error; one line on stderr says it."""
+    if interrupted(error):
+        print("interrupted", file=sys.stderr)
+        return 130
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _failed(2, failures.one_line(error) + _key_hint(error, command))
+    reason = failures.explained(error)
+    return _failed(2, reason) if reason else _failed(1, failures.report(error))
+
+
+def _say_starting() -> None:
+    """Show at once that something goes on: imports take seconds. The first line that follows takes its place."""
+    if sys.stderr.isatty():
+        print("starting …", end="\r", file=sys.stderr, flush=True)
+
+
+def _dispatch(command: str, overrides: list[str]) -> None:
+    flags = [argument for argument in overrides if argument.startswith("-")]
+    if {"--help", "-h"} & set(flags):
+        _show(help_text(command))
+        return
+    _say_starting()
+    if flags:
+        _run_by_hydra(command, overrides, flags)
+    else:
+        _run_once(command, overrides)
+
+
+def _show(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails once more at its end
+        if not isinstance(error, BrokenPipeError):
+            raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def _failed(code: int, reason: str) -> int:
+    print(f"error: {reason}", file=sys.stderr)
+    return code
+
+
+def _run_once(command: str, overrides: list[str]) -> None:
+    name = SCRIPTS.get(command, command)
+    config = validated(_compose(name, overrides), name)
+    refuse_with_resume(config, overrides)
+    _module(command).run(config, overrides)
+
+
+def _module(command: str) -> ModuleType:
+    package = "cli" if command == "main" else "pipeline"
+    return importlib.import_module(f"datamap.{package}.{SCRIPTS.get(command, command)}")
+
+
+def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
+    """What only `hydra.main` can do: several jobs (`-m`), and Hydra's other flags, such as `--cfg job`."""
+    name = SCRIPTS.get(command, command)
+    overrides = [argument for argument in arguments if argument not in flags]
+    swept = {key_of(override) for override in overrides if "," in override}
+    many: Multirun | None = None
+    failure: list[DataMapError] = []
+
+    def task(raw: DictConfig) -> None:
+        try:
+            config, given = validated(raw, name), list(HydraConfig.get().overrides.task)
+            refuse_with_resume(config, given)
+            if many:
+                many.add(config, given, ", ".join(o for o in given if key_of(o) in swept))
+            else:
+                _module(command).run(config, given)
+        except DataMapError as error:
+            failure.append(error)  # raised from here, Hydra would print lines of its own
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())  # for the multirun.yaml that Hydra leaves
+        if {"-m", "--multirun"} & set(flags) and command == "train":
+            from datamap.cli import multirun
+
+            many = stack.enter_context(
+                multirun.Multirun(", ".join(o for o in overrides if key_of(o) in swept))
+            )
+        # Hydra reads the process's arguments, and its parser does not take a flag between overrides.
+        sys.argv = [sys.argv[0], *flags, *QUIET, f"hydra.sweep.dir={folder}", *overrides]
+        hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+        if failure:
+            raise failure[0]
+        if many:
+            many.train()
+
+
+def _key_hint(error: Exception, command: str) -> str:
+    """`; did you mean …?` for a key that Hydra does not know."""
+    misspelt = re.search(r"Could not override '([^']*)'", str(error))
+    known = types.keys(types.STEPS[SCRIPTS.get(command, command)])
+    return did_you_mean(misspelt.group(1), known) if misspelt else ""
+
+
+def validated(raw: DictConfig | ListConfig, name: str) -> Any:
+    """The composed config as the step's dataclass, types and ranges checked.
+
+    Raises:
+        ConfigError: a value is missing, of the wrong type or out of range.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(types.STEPS[name]), raw)
+        for key in sorted(OmegaConf.missing_keys(merged)):
+            raise ConfigError(f"{key} is missing: {MISSING_HINTS.get(key, f'give {key}=<value>')}")
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
+    check(config)
+    return config
+
+
+def composed(name: str, **values: object) -> Any:
+    """The default config of a command with these values."""
+    return validated(OmegaConf.merge(_compose(name, []), values), name)
+
+
+def _compose(name: str, overrides: list[str]) -> DictConfig:
+    """Compose our config, also within an application that Hydra runs: its state stays as it is."""
+    theirs = get_gh_backup()
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra.compose(name, overrides)
+    finally:
+        restore_gh_from_backup(theirs)

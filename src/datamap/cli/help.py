@@ -1,0 +1,61 @@
+"""What `--help` prints: what a command does, and the YAML files that explain its keys."""
+
+import ast
+
+from datamap.cli.places import CONF, PACKAGE
+from datamap.program import SCRIPTS, invocation
+
+# The file that explains each config group best, and the groups of each command.
+DEFAULT_FILES = {
+    "data": "file.yaml",
+    "model": "tiny.yaml",
+    "engine": "dask.yaml",
+    "regions": "absolute.yaml",
+    "tracking": "default.yaml",
+}
+GROUPS = {
+    "train": ("data", "model", "tracking"),
+    "summarize": ("engine", "tracking"),
+    "plot": ("tracking",),
+    "compare": ("tracking",),
+    "main": ("data", "model", "tracking"),
+    "diagnose": ("regions", "tracking"),
+    "review": ("tracking",),
+    "curate": ("tracking",),
+    "upload": (),
+    "import_signals": ("tracking",),
+    "export_signals": ("tracking",),
+}
+
+
+def description(command: str) -> str:
+    """The docstring of the command's module, without importing it: MLflow takes seconds."""
+    module = PACKAGE / ("cli" if command == "main" else "pipeline") / f"{SCRIPTS.get(command, command)}.py"
+    text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+    return text.replace(f"datamap {command}", invocation(command))
+
+
+def help_text(command: str) -> str:
+    """What the command does and every key it takes: its YAML files, which explain themselves."""
+    name = SCRIPTS.get(command, command)
+    parts = [
+        description(command),
+        f"\nKeys and their defaults (conf/{name}.yaml); give any as key=value:\n",
+        (CONF / f"{name}.yaml").read_text(encoding="utf-8").strip(),
+    ]
+    for group in GROUPS[name]:
+        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        parts.append(f"\n{group}= {' | '.join(options)}   (conf/{group}/*.yaml)")
+        shown = DEFAULT_FILES[group]
+        body = (CONF / group / shown).read_text(encoding="utf-8").strip()
+        parts.append("\n".join(f"  {line}" for line in [f"# conf/{group}/{shown}", *body.splitlines()]))
+    return "\n".join(parts)
+
+
+def overview(commands: list[str]) -> str:
+    """What `datamap --help` prints: each command with the first line of its description."""
+    lines = [f"  {command:10} {description(command).splitlines()[0]}" for command in commands]
+    return "\n".join(
+        ["Data Map: dataset cartography inside MLflow.", "", "usage: datamap <command> [key=value …]", "", *lines, "",
+         "datamap <command> --help lists the keys of a command."]
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""A Hydra multirun (`-m seed=1,2,3`): one parent run, one child per job with its map, and their comparison."""
+
+import contextlib
+import importlib.metadata
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from datamap.cli.entry import composed
+from datamap.config import PlotConfig, TrainConfig
+from datamap.errors import DataMapError, counted
+from datamap.log import begin_lines_with, say
+from datamap.pipeline.compare import compare
+from datamap.pipeline.plot import plot
+from datamap.pipeline.train import train
+from datamap.tracking.run import PARENT_TAG, Run
+from datamap.tracking.store import Store
+from datamap.training import shares
+from datamap.training.workers import Child, Children
+
+
+class MultirunJob(NamedTuple):
+    """One training of a multirun; its run is called `name`."""
+
+    number: int  # from 0, in the order of the sweep
+    config: TrainConfig
+    overrides: list[str]
+    name: str
+
+
+class Multirun(contextlib.ExitStack):
+    """What a multirun is made of: `add` each job, then `train` them; a context that ends the parent."""
+
+    def __init__(self, name: str) -> None:
+        """`name`: of the parent run, where `tracking.run_name` gives none."""
+        super().__init__()
+        self.name = name
+        self.jobs: list[MultirunJob] = []
+        self.plot, self.comparison = composed("plot", run_id="-"), composed("compare", runs="-")
+
+    def add(self, config: TrainConfig, overrides: list[str], name: str) -> None:
+        """Add a job, called `name`."""
+        self.jobs.append(MultirunJob(len(self.jobs), config, overrides, name))
+
+    def train(self) -> None:
+        """Train, summarize and plot each job, as many at a time as cores allow; then compare them, in the parent.
+
+        Raises:
+            DataMapError: that of the first job that failed, when all others are done.
+        """
+        if not self.jobs:  # Hydra only showed something
+            return
+        tracking = self.jobs[0].config.tracking
+        store = Store(tracking.uri, tracking.experiment, create=True)
+        parent = self.enter_context(store.new_run(tracking.run_name or self.name, tracking.tags))
+        os.environ.pop("MLFLOW_RUN_ID", None)  # that was the parent
+        say(f"parent run {parent.run_id}  ({parent.address})")
+        made, failed = self._made(parent)
+        if len(made) < 2:
+            say(f"note: {counted(len(made), 'run')} to compare: no comparison")
+        else:
+            runs = [made[number] for number in sorted(made)]
+            compare(replace(self.comparison, runs=runs, tracking=tracking), parent)
+        if failed:
+            raise failed[min(failed)]
+
+    def _made(self, parent: Run) -> tuple[dict[int, str], dict[int, DataMapError]]:
+        """({number of a job: id of its run}, {number of one that failed: error})."""
+        made: dict[int, str] = {}
+        failed: dict[int, DataMapError] = {}
+
+        def guarded(trained: Callable[[MultirunJob], str], job: MultirunJob) -> None:
+            try:
+                made[job.number] = trained(job)
+            except DataMapError as error:  # the others go on
+                failed[job.number] = error
+
+        jobs, together = [_child_of(parent, job) for job in self.jobs], at_a_time(self.jobs)
+        if together.jobs == 1:
+            for job in jobs:
+                guarded(partial(_trained, self.plot), job)
+            return made, failed
+        say(f"{counted(len(jobs), 'training')}, {together.jobs} at a time (trainer.jobs)")
+        left = deque(_alone(job, together.threads) for job in jobs)
+
+        def take(child: Child, job: MultirunJob) -> None:
+            guarded(child.call, job)
+
+        with Children(left, together.jobs, _trained_beside, self.plot, take) as children:
+            children.wait()
+        return made, failed
+
+
+def at_a_time(jobs: list[MultirunJob]) -> shares.Shares:
+    """How many jobs are trained at a time; where nothing says so, models from scratch on CPU, as they are small."""
+    trainer, models = jobs[0].config.trainer, [job.config.model for job in jobs]
+    most = trainer.jobs
+    if not most and (any(model.name_or_path for model in models) or _on_gpu(trainer.device)):
+        most = 1
+    if int(os.environ.get("PADDLE_TRAINERS_NUM", 1)) > 1 or any(job.config.resume for job in jobs):
+        most = 1
+    found = shares.shared(trainer.threads, most, len(jobs), shares.LITTLE, shares.cores())
+    return found if most else found._replace(jobs=min(found.jobs, max(1, shares.room(0))))
+
+
+def _on_gpu(device: str | None) -> bool:
+    if device:
+        return not device.startswith("cpu")
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return bool(importlib.metadata.version("paddlepaddle-gpu"))
+    return False
+
+
+def _child_of(parent: Run, job: MultirunJob) -> MultirunJob:
+    tracking = job.config.tracking
+    tags = {**(tracking.tags or {}), PARENT_TAG: parent.run_id}
+    return job._replace(config=replace(job.config, tracking=replace(tracking, tags=tags, run_name=job.name)))
+
+
+def _alone(job: MultirunJob, threads: int) -> MultirunJob:
+    """With its share of the cores."""
+    trainer = replace(job.config.trainer, threads=job.config.trainer.threads or threads, jobs=1)
+    return job._replace(config=replace(job.config, trainer=trainer))
+
+
+def _trained(config: PlotConfig, job: MultirunJob) -> str:
+    """Train, summarize and plot; returns the run's id."""
+    run_id = train(job.config, job.overrides).run_id
+    plot(replace(config, run_id=run_id, tracking=job.config.tracking))
+    return run_id
+
+
+def _trained_beside(config: PlotConfig, job: MultirunJob) -> str:
+    """The same in a process of its own."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so the run ends as after a Ctrl-C
+    begin_lines_with(f"{job.name}: ")
+    return _trained(config, job)

@@ -1,1 +1,0 @@
-"""The command line: one module per command. Imports every other package; none imports it."""

@@ -1,0 +1,1 @@
+"""All that imports Paddle: models, their weights and folders, encoding, the training loop."""

@@ -1,0 +1,98 @@
+"""Model and tokenizer: pretrained by name, from a local folder, or a small ERNIE from scratch.
+
+Importing this module imports paddle and paddlenlp (several seconds): only training does.
+"""
+
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from datamap.errors import ModelError
+from datamap.paddle_backend import folders
+from datamap.paddle_backend.classifier import Classifier
+from datamap.paddle_backend.framework import transformers
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def build(options: Any, texts: Iterable[str], classes: int) -> Classifier:
+    """Model and tokenizer as `conf/model/*.yaml` describes them.
+
+    Args:
+        options: `config.ModelConfig`.
+        texts: all training texts; a model from scratch takes its vocabulary from them.
+        classes: how many classes the model tells apart.
+    Returns:
+        the classifier.
+    Raises:
+        ModelError: the name or folder cannot be loaded, or the sizes do not fit; says what to do instead.
+    """
+    if options.name_or_path:
+        return _pretrained(options.name_or_path, classes, options.trust_pickle)
+    scratch = options.scratch
+    if scratch.hidden_size % scratch.heads:
+        raise ModelError(
+            f"model.scratch.hidden_size={scratch.hidden_size} is not a multiple of model.scratch.heads={scratch.heads}"
+        )
+    tokenizer = character_tokenizer(texts)
+    config = transformers.ErnieConfig(
+        vocab_size=len(tokenizer),
+        num_labels=classes,
+        pad_token_id=tokenizer.pad_token_id,
+        max_position_embeddings=max(options.max_length, 64),
+        hidden_dropout_prob=scratch.dropout,
+        attention_probs_dropout_prob=scratch.dropout,
+        num_hidden_layers=scratch.layers,
+        hidden_size=scratch.hidden_size,
+        intermediate_size=scratch.intermediate_size,
+        num_attention_heads=scratch.heads,
+        initializer_range=scratch.initializer_range,
+    )
+    return Classifier(transformers.ErnieForSequenceClassification(config), tokenizer)
+
+
+def _pretrained(name: str, classes: int, trust_pickle: bool) -> Classifier:
+    try:
+        if Path(name).is_dir():
+            return folders.load(Path(name), classes, trust_pickle)
+        if Path(name).exists() or "://" in name:
+            raise ModelError(
+                f"model.name_or_path={name}: give the name of a model, or a folder that holds one"
+            )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+        load = transformers.AutoModelForSequenceClassification.from_pretrained
+        return Classifier(load(name, num_labels=classes, use_cache=False), tokenizer)
+    except ModelError:
+        raise
+    except Exception as error:  # paddlenlp raises all sorts here, and its messages mislead
+        raise ModelError(f"model {name!r} cannot be loaded: {_reason(name, error)}") from error
+
+
+def _reason(name: str, error: Exception) -> str:
+    if Path(name).is_dir():
+        return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+    return (
+        "there is no such folder and it could not be downloaded (no network, or no such name); give a "
+        "local folder with model.name_or_path=<folder>, or train a small model with model=tiny"
+    )
+
+
+def character_tokenizer(texts: Iterable[str]) -> Any:
+    """ErnieTokenizer whose vocabulary is the characters of `texts`, commonest first.
+
+    Latin letters and digits also stand as word pieces (`##a`), so that no word is unknown.
+    """
+    counts = Counter("".join(texts).lower())
+    letters = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
+    pieces = [f"##{c}" for c in letters if c.isalnum() and ord(c) < 128]
+    folder = tempfile.mkdtemp()
+    vocabulary = Path(folder, "vocab.txt")
+    vocabulary.write_text("\n".join([*SPECIAL_TOKENS, *letters, *pieces]) + "\n", encoding="utf-8")
+    tokenizer = transformers.ErnieTokenizer(str(vocabulary))
+    # save_pretrained copies the file, so it must live as long as its tokenizer.
+    weakref.finalize(tokenizer, shutil.rmtree, folder, ignore_errors=True)
+    return tokenizer

@@ -1,0 +1,1 @@
+"""The steps on a run, callable without Hydra and without a terminal."""

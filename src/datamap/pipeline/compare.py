@@ -1,0 +1,136 @@
+"""Compare the data maps of several runs: side by side, where samples moved, and how far the runs agree.
+
+datamap compare runs='[<run id>,<run id>]'                       these runs
+datamap compare "runs=params.data = 'demo'"                      an MLflow search filter on the experiment
+"""
+
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+
+from datamap import schema
+from datamap.config import CompareConfig, yaml
+from datamap.data import spreadsheet
+from datamap.errors import ConfigError, counted, first_few
+from datamap.log import say
+from datamap.maps.options import MapOptions
+from datamap.pipeline.inputs import MAP_COLUMNS, summary_of
+from datamap.summaries import comparison, tsv
+from datamap.tracking import descriptions
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
+
+MOST_RUNS = 100
+
+
+def run(config: CompareConfig, overrides: list[str]) -> None:
+    """Compare runs."""
+    compare(config)
+
+
+def compare(config: CompareConfig, into: Run | None = None) -> Run:
+    """Log maps side by side, movement, agreement and the always hard samples; returns the comparison's run.
+
+    Args:
+        config: `CompareConfig`.
+        into: the run to log into, which its owner ends; None = a new run, which ends here.
+    """
+    from datamap.maps import comparisons
+
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    members = _members(store, config)
+    summaries = _summaries(members, config)
+    options = MapOptions(x=config.x, y=config.y, lang=config.lang, dpi=config.dpi)
+    comparisons.refuse(summaries, options)
+    name = config.tracking.run_name or f"compare {first_few(summaries)}"
+    with contextlib.nullcontext(into) if into else store.new_run(name) as target:
+        target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
+        _log(target, config, members, summaries)
+        _log_maps(target, options, summaries)
+        say(f"run {target.run_id}  ({target.address})")
+    return target
+
+
+def _members(store, config):
+    """The runs to compare, by their ids or by a search filter, oldest first.
+
+    Raises:
+        ConfigError: fewer than two, or too many.
+    """
+    if isinstance(config.runs, str):
+        runs = store.search(config.runs)
+    elif isinstance(config.runs, Sequence) and len(set(map(str, config.runs))) >= 2:
+        runs = [store.run(str(run_id)) for run_id in config.runs]
+        runs = list({run.run_id: run for run in runs}.values())
+    else:
+        raise ConfigError(
+            f"runs={config.runs}: give two run ids or more, as in runs='[<id>,<id>]', or a search filter"
+        )
+    if len(runs) < 2:
+        raise ConfigError(
+            f"runs={config.runs}: {counted(len(runs), 'run')} with signals found, and a comparison needs two"
+        )
+    if len(runs) > MOST_RUNS:
+        raise ConfigError(
+            f"runs={config.runs}: {len(runs):,} runs with signals found, and a comparison takes at most {MOST_RUNS}; "
+            "choose fewer"
+        )
+    return runs
+
+
+def _summaries(members, config):
+    """{run's name, on one line: its summary}, of the samples that all of them have."""
+    summaries = {}
+    columns = MAP_COLUMNS | {"id", config.x, config.y}
+    for run in members:
+        name = " ".join(run.info.run_name.split())
+        summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"], _ = summary_of(
+            run, config, columns
+        )
+    total = max(map(len, summaries.values()))
+    summaries = comparison.aligned(summaries)
+    count = len(next(iter(summaries.values())))
+    if count < total:
+        say(f"note: {count:,} of {total:,} samples are in all runs, and only those are compared")
+    return summaries
+
+
+def _log(target, config, members, summaries):
+    agreement = comparison.agreement(summaries, config.share)
+    hard = comparison.always_hard(summaries, config.share)
+    texts = members[0].artifacts.find(schema.SAMPLES_FILE)
+    for position, (name, column) in enumerate(
+        (tsv.texts_of(texts, hard["id"].tolist()) if texts is not None else {}).items(), start=1
+    ):
+        hard.insert(position, name, column)
+    target.log_config("compare", yaml(config))
+    for frame, name in ((agreement, "agreement"), (hard, "always_hard")):
+        target.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), f"comparison/{name}.tsv")
+    means = agreement.drop(columns=["run_a", "run_b"]).mean().dropna()
+    target.log_metrics({f"pairwise/{name}": float(value) for name, value in means.items()}, 0)
+    target.log_metrics({"pairwise/always_hard": len(hard)}, 0)
+    links = [(run.info.run_name, run.link) for run in members]
+    weak = [name for name, frame in summaries.items() if comparison.learnt_little(frame)]
+    target.describe(descriptions.of_comparison(links, means.to_dict(), len(hard), config.share, weak))
+    if weak:
+        say(f"note: {first_few(weak)} learnt too little to tell which samples are hard")
+    for name, value in means.items():
+        say(f"{name:28} {value:.3f}")
+    say(
+        f"every run has {counted(len(hard), 'sample')} among its hardest {config.share:.0%}: comparison/always_hard.tsv"
+    )
+
+
+def _log_maps(target, options, summaries):
+    from datamap.maps import canvas, comparisons
+
+    drawn = {"comparison": partial(comparisons.draw_comparison, summaries, options)}
+    first, *others = summaries
+    for number, other in enumerate(others, start=1):
+        name = "movement" if len(others) == 1 else f"movement-{number}"
+        pair = summaries[first], summaries[other], first, other
+        drawn[name] = partial(comparisons.draw_movement, *pair, options)
+    for name, draw in drawn.items():
+        array = canvas.pixels(draw())
+        target.log_bytes(canvas.png(array), f"{schema.MAPS_DIR}/{name}.png")
+        target.log_image(array, f"{schema.MAPS_DIR}/{name}", schema.NEWEST_STEP)

@@ -1,0 +1,276 @@
+"""Make a new training file from a run's samples, and log it into a run of its own.
+
+datamap curate run_id=latest keep=clean                   drop as many as diagnose estimates to be wrong
+datamap curate run_id=latest keep=relabelled share=0.05   relabel the likeliest 5 %
+datamap curate run_id=latest keep=corrected               apply what reviewers decided (datamap review)
+datamap curate run_id=latest keep=corrected corrections=diagnosis.tsv   apply an edited diagnosis.tsv
+"""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from datamap import schema
+from datamap.cli.overrides import key_of
+from datamap.config import CurateConfig, yaml
+from datamap.data import dataset, spreadsheet
+from datamap.errors import ConfigError, TrackingError, counted, first_few
+from datamap.labels import curation
+from datamap.log import say
+from datamap.pipeline import corrections
+from datamap.pipeline.diagnose import diagnose_run
+from datamap.pipeline.inputs import summary_of
+from datamap.program import invocation
+from datamap.signals import align
+from datamap.summaries import tsv
+from datamap.tracking import descriptions
+from datamap.tracking.run import PARENT_TAG, Run
+from datamap.tracking.store import Store, resolved
+
+COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
+BY_SCORE = ("clean", "relabelled")
+BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
+# Keys that a training on the curated file takes over; what it trains on is another file.
+CARRIED = ("model", "seed", "trainer", "signals", "log_text", "plot.live")
+NOT_CARRIED = "model.trust_pickle"  # whom its reader trusts is not for a run to say
+HALF = 0.5  # of a class, at least, stays where only the estimate says how many samples go
+FROM_TAG = "datamap.curated_from"
+REVIEWED_TAG = "datamap.reviewed_by"
+
+
+def run(config: CurateConfig, overrides: list[str]) -> None:
+    """Make a training file from a run."""
+    asked = "diagnose.score" in map(key_of, overrides)
+    curate(config, config.diagnose.score if asked else None)
+
+
+def curate(config: CurateConfig, score: str | None = None) -> Run:
+    """Log `curated.tsv` into a new run below the run that it is made from; returns the new run.
+
+    Args:
+        config: `CurateConfig`.
+        score: which the run's diagnosis must have been made with; None = any.
+    """
+    _check(config)
+    where = (config.tracking.uri, config.tracking.experiment)
+    config = replace(config, corrections=resolved(config.corrections, *where))
+    store = Store(*where)
+    source = store.run(config.run_id)
+    texts = source.artifacts.find(schema.SAMPLES_FILE)
+    if texts is None:
+        raise TrackingError(
+            f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them: "
+            "train without log_text=false, import with texts=, record with samples="
+        )
+    samples = _samples(source, config, score)
+    lineage: dict[str, object] = {}
+    if config.keep == "corrected":
+        labels, lineage = corrections.of_run(source, samples, config)
+        choice = curation.corrected(samples, labels)
+    else:
+        rule = curation.RULES[config.keep]
+        choice = _sparing(samples, rule(samples, _count(source, samples, config)), config)
+    if config.balance:
+        choice = curation.balanced(choice)
+    choice, gone = _without_lone(samples, choice)
+    frame = _frame(samples, choice, tsv.texts_of(texts, samples["id"].tolist()))
+    counts = _counts(samples, choice)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, schema.CURATED_FILE)
+        file.write_bytes(b"".join(tsv.lines(frame)))
+        # Read as training will read it: a set that cannot be trained on is refused before it is logged.
+        curated = dataset.load_samples(
+            file, dict.fromkeys(dataset.COLUMNS, "auto") | ({} if "text_b" in frame else {"text_b": None}),
+            name=schema.CURATED_FILE,
+        )  # fmt: skip
+        say(
+            f"{schema.CURATED_FILE}: {counts['samples']:,} of {counts['samples_before']:,} samples, "
+            f"{counts['relabelled']:,} relabelled, digest {curated.digest}"
+        )
+        return _log(store, source, config, file, curated, counts, gone, lineage)
+
+
+def _check(config):
+    """Raise ConfigError for options that the rule does not use: they would do nothing without a word."""
+    for key, rules in (("share", BY_SHARE), ("threshold", BY_SCORE), ("corrections", ("corrected",))):
+        if getattr(config, key) is not None and config.keep not in rules:
+            raise ConfigError(f"{key}: keep={config.keep} does not use it (only {', '.join(rules)})")
+    if config.share is not None and config.threshold is not None:
+        raise ConfigError("share and threshold: give one of them")
+
+
+def _sparing(samples, choice, config):
+    """The choice without the loss of a class, and by estimate alone of no more than half of one; says so."""
+    if config.drop_classes:
+        return choice
+    by_score = config.keep in BY_SCORE
+    order = -samples["place"].to_numpy(float) if by_score else choice.order
+    share = HALF if by_score and config.share is None and config.threshold is None else 0
+    choice, spared = curation.with_every_class(choice, samples["label"].to_numpy(object), order, share)
+    if spared:
+        what = "half of the samples" if share else "two samples"
+        say(
+            f"note: of class {first_few(spared)} the rule would leave fewer: {what} stay as they are, the least "
+            "doubtful (drop_classes=true: not)"
+        )
+    return choice
+
+
+def _without_lone(samples, choice):
+    """(the choice without the only samples of their classes, names of the classes that are gone); says so.
+
+    Raises:
+        ConfigError: nothing is left to train on.
+    """
+    choice, lone = curation.without_lone(choice)
+    left = sorted(set(choice.labels[choice.kept]))
+    gone = sorted(set(samples["label"]) - set(left))
+    if len(left) < 2:
+        what = f"samples of class {left[0]} only" if left else "no sample"
+        raise ConfigError(
+            f"the rule leaves {what}; a classifier needs two classes (share= threshold= balance=)"
+        )
+    if gone:
+        only = f" ({first_few(lone)} had one sample left)" if lone else ""
+        say(f"note: no sample is left of class {first_few(gone)}{only}")
+    return choice, gone
+
+
+def _samples(source, config, score):
+    """Summary and diagnosis of the run's samples as one DataFrame, in the summary's order."""
+    columns, _ = summary_of(source, config.diagnose, COLUMNS)
+    content = source.artifacts.find(schema.DIAGNOSIS_FILE)
+    if content is None:
+        say(f"run {source.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")
+        diagnose_run(source, replace(config.diagnose, tracking=config.tracking), next_step=False)
+        content = source.artifacts.find(schema.DIAGNOSIS_FILE)
+    else:
+        _check_diagnosis(source, score)
+    found = spreadsheet.read_diagnosis(content)
+    rows = align.rows(columns["id"], found.pop("id"))
+    missing = (rows < 0).sum()
+    if missing:
+        raise TrackingError(
+            f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(missing, 'sample')}; "
+            f"renew it: {invocation('diagnose', f'run_id={source.run_id}')}"
+        )
+    return columns.assign(place=rows, **{name: found[name].to_numpy()[rows] for name in found})
+
+
+def _check_diagnosis(source, score):
+    """Refuse a score that the run's diagnosis was not made with; say so where its summary is newer than it is.
+
+    Raises:
+        ConfigError: the `score` asked for is another than the run's.
+    """
+    own = source.config("diagnose").get("score")
+    renew = invocation("diagnose", f"run_id={source.run_id}")
+    if score not in (own, None):
+        raise ConfigError(
+            f"diagnose.score={score}: the run has a diagnosis by score={own}; renew it: {renew} score={score}"
+        )
+    if source.time_of("summary/observations") > source.time_of("mislabelled/estimate"):
+        say(f"note: the summary is newer than the diagnosis; renew it: {renew} score={own}")
+
+
+def _count(source, samples, config):
+    """How many samples the rule drops, relabels or keeps."""
+    if config.threshold is not None:
+        return int((samples["score"] >= config.threshold).sum())
+    if config.share is not None:
+        return round(config.share * len(samples))
+    if config.keep in BY_SCORE:
+        found = source.metrics()
+        if not found.get("mislabelled/known", 1):
+            raise ConfigError(
+                f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known, as nothing "
+                "foretells unseen labels well enough; give share= or threshold="
+            )
+        return int(found["mislabelled/estimate"])
+    return round(len(samples) / 3)
+
+
+def _frame(samples, choice, texts):
+    """The curated file: id, texts, label, and s_label where it is still known."""
+    columns = {"id": samples["id"], **texts, "label": choice.labels}
+    changed = choice.labels != samples["label"].to_numpy(object)
+    planted = (samples["s_label"] == schema.DIRTY).to_numpy()
+    if not changed.any():
+        columns["s_label"] = samples["s_label"]
+    elif planted.any() and samples["label"].nunique() == 2:
+        # Of two classes the other one is right where the given one was planted wrong, and the other way round.
+        columns["s_label"] = np.where(
+            changed, np.where(planted, schema.NORMAL, schema.DIRTY), samples["s_label"]
+        )
+    elif planted.any():
+        say("note: which relabelled samples are right is unknown with several classes: s_label is left out")
+    return pd.DataFrame(columns)[choice.kept]
+
+
+def _counts(samples, choice):
+    changed = choice.kept & (choice.labels != samples["label"].to_numpy(object))
+    return {
+        "samples_before": len(samples),
+        "samples": int(choice.kept.sum()),
+        "relabelled": int(changed.sum()),
+    }
+
+
+def _log(store, source, config, file, curated, counts, gone, lineage):
+    """A new run below the source, with the file and what it is made from and by which rule; returns it."""
+    name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
+    rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
+    with store.new_run(name, config.tracking.tags) as run:
+        address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
+        command = _command(source, config, address, curated, gone)
+        reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
+        run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
+        run.log_params(
+            {
+                "source_run": source.run_id,
+                **{key: value for key, value in rule.items() if value is not None and value is not False},
+                **lineage,
+            }
+        )
+        run.log_config("curate", yaml(config))
+        run.log_file(file, schema.CURATED_FILE)
+        run.log_dataset(curated.frame(), "curated", address, curated.digest, "curated")
+        run.log_metrics({f"curated/{name}": value for name, value in counts.items()}, 0)
+        run.describe(descriptions.of_curated(source.info.run_name, source.link, config.keep, counts, command))
+    say(f"run {run.run_id}  ({run.address})")
+    say(f"next: {command}")
+    return run
+
+
+def _command(source, config, address, curated, gone):
+    """The command that trains on a curated file as the source was trained: with the overrides given there.
+
+    Dev data is left out where it no longer fits: a class is gone, or the source named its columns otherwise.
+    """
+    overrides = [
+        o for o in source.overrides("train")
+        if key_of(o).startswith(CARRIED) and "${" not in o and key_of(o) != NOT_CARRIED
+    ]  # fmt: skip
+    data = {"data": "file", "data.path": address}
+    if curated.texts_b is None:
+        data["data.columns.text_b"] = "null"
+    dev_path = _dev_path(source, gone)
+    if dev_path:
+        data["data.dev_path"] = dev_path
+    if config.tracking.uri:
+        data["tracking.uri"] = config.tracking.uri
+    return invocation("train", *(f"{key}={value}" for key, value in data.items()), *overrides)
+
+
+def _dev_path(source, gone):
+    """The source's development data; None where it has none, or where it does not fit the curated file."""
+    data = source.config("train").get("data")
+    if not isinstance(data, dict) or not data.get("dev_path"):
+        return None
+    if gone or {*(data.get("columns") or {}).values(), data.get("header")} - {"auto", None}:
+        say(f"note: data.dev_path={data['dev_path']} does not fit: a class is gone, or its columns differ")
+        return None
+    return data["dev_path"]

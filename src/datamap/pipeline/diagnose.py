@@ -1,0 +1,184 @@
+"""Rank a run's samples by how likely their label is wrong, and log the list into the run.
+
+datamap diagnose run_id=latest                    the score that finds most, of all that the run knows
+datamap diagnose run_id=latest score=aum          another score
+datamap diagnose run_id=latest regions=quantile   regions by quantiles instead of fixed borders
+"""
+
+import numpy as np
+
+from datamap import schema
+from datamap.config import DiagnoseConfig, yaml
+from datamap.data import spreadsheet
+from datamap.errors import ConfigError, counted
+from datamap.labels import diagnosis, mislabel
+from datamap.labels.counting import estimate
+from datamap.log import say
+from datamap.maps import regions
+from datamap.pipeline.evidence import of_run as evidence_of
+from datamap.pipeline.explorer import renew_explorer
+from datamap.pipeline.inputs import summary_of
+from datamap.pipeline.memorization import metrics as memorisation_metrics
+from datamap.pipeline.memorization import note
+from datamap.pipeline.run_description import describe
+from datamap.program import invocation
+from datamap.summaries import tsv
+from datamap.tracking.descriptions import ENOUGH, FEWEST
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
+
+COLUMNS = {
+    "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
+}  # fmt: skip
+SHOWN = 5  # rows on the terminal
+LEARNT = 0.1  # of what the commonest class leaves open, below which a model is no judge
+
+
+def run(config: DiagnoseConfig, overrides: list[str]) -> None:
+    """Diagnose a run."""
+    diagnose(config)
+
+
+def diagnose(config: DiagnoseConfig) -> Run:
+    """Score a run's samples and log `diagnosis.tsv` and its metrics; returns the run."""
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.nest_project_run(run, "diagnose")
+    diagnose_run(run, config)
+    return run
+
+
+def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> None:
+    """The same for a run that was looked up; `next_step` tells what to do with the diagnosis."""
+    samples, _ = summary_of(run, config, COLUMNS)
+    evidence, memorised = evidence_of(run, samples, config.score)
+    scores = mislabel.SCORES[config.score](evidence)
+    about = estimate(evidence)
+    content = run.artifacts.find(schema.SAMPLES_FILE)
+    frame = diagnosis.table(
+        samples,
+        evidence,
+        scores,
+        regions.of(samples, _limits(config.regions, samples)),
+        _class_names(run, evidence),
+        tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {},
+        config.lang,
+    )
+    measured = _measured(samples["s_label"].to_numpy(), scores)
+    run.log_config("diagnose", yaml(config))
+    run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
+    metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
+    run.log_metrics(
+        {**metrics, **_of_witnesses(evidence), **memorisation_metrics(memorised)}, max(run.committed())
+    )
+    renew_explorer(run, config.lang)
+    describe(run, len(samples), config.lang)
+    _warn(evidence, about, memorised)
+    _say(run, frame, evidence, about, measured)
+    if next_step and content:
+        told = [] if about.known else ["share=0.05"]
+        say(f"review them: {invocation('review', f'run_id={run.run_id}')}")
+        say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=clean', *told)}")
+
+
+def _class_names(run, evidence):
+    """Class names by index; a class without a name has its index."""
+    names = run.class_names()
+    known = 0 if evidence.pooled is None else evidence.pooled.shape[1]
+    count = max(known, int(evidence.labels.max()) + 1)
+    return names + tuple(str(k) for k in range(len(names), count))
+
+
+def _of_witnesses(evidence):
+    """{metric: value} of each witness that never saw the labels."""
+    found: dict[str, float] = {}
+    for name, (accuracy, weight) in mislabel.judges(evidence).items():
+        found |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
+    return found
+
+
+def _warn(evidence, about, memorised):
+    """Say so where the model learns by heart, or nothing tells wrong labels."""
+    if memorised:
+        say(note(memorised))
+    observations = len(evidence.wrong)
+    if observations < FEWEST:
+        say(
+            f"note: a diagnosis of {counted(observations, 'observation')} says little of how samples were learnt: "
+            "train for more epochs, or wait until the run has ended"
+        )
+    total = len(evidence.labels)
+    right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
+    enough = common + LEARNT * (1 - common)
+    if evidence.held_out is not None:
+        unseen, _ = mislabel.judges(evidence)["folds"]
+        if unseen < enough <= right:
+            say(
+                f"note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class "
+                f"has {common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)"
+            )
+    if right < enough:
+        say(
+            f"note: after the last observation the model is right in {right:.0%} of the samples, where the "
+            f"commonest class has {common:.0%}: it learnt too little to tell wrong labels (train longer, or with "
+            "another learning rate)"
+        )
+    if not evidence.unseen:
+        say(
+            "note: nothing that never saw the labels can judge them (no texts, no folds): train with data.folds=3"
+        )
+    if not about.known:
+        say(
+            "note: how many labels are wrong cannot be known: nothing foretells unseen labels well enough. Read the "
+            "list from the top, and give curate a share= or threshold="
+        )
+
+
+def _limits(options, samples):
+    limits = regions.Limits(options.variance, options.confidence, options.noisy)
+    if options.by == "absolute":
+        return limits
+    if options.by == "relative":
+        return regions.relative(samples, limits)
+    if limits.variance > 1:
+        raise ConfigError(f"regions.variance={limits.variance}: a quantile is in 0 to 1")
+    return regions.limits_at(samples, limits)
+
+
+def _measured(s_label, scores):
+    """How well the scores find the planted dirty samples; {} where none are known."""
+    dirty = s_label == schema.DIRTY
+    if not 0 < dirty.sum() < len(dirty):
+        return {}
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    return {
+        "auroc": roc_auc_score(dirty, scores),
+        "average_precision": average_precision_score(dirty, scores),
+        "precision_at_true_number": mislabel.precision_at(scores, dirty, dirty.sum()),
+    }
+
+
+def _say(run, frame, evidence, about, measured):
+    where = run.opened_at(schema.DIAGNOSIS_FILE)
+    say(f"{schema.DIAGNOSIS_FILE}: {len(frame):,} samples, likeliest wrong first: {where}")
+    if about.known:
+        share = about.estimate / len(frame)
+        say(
+            f"  likeliest {counted(about.estimate, 'wrong label')} ({share:.1%}), between {about.low:,} and "
+            f"{about.high:,}: review from the top of the list, until {ENOUGH} in a row are right"
+        )
+    judges = mislabel.judges(evidence).items()
+    if judges:
+        said = ", ".join(
+            f"{name} in {accuracy:.0%} (weight {weight:.2f})" for name, (accuracy, weight) in judges
+        )
+        say(f"  right about labels that they never saw: {said}")
+    counts = frame["region"].value_counts()
+    say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in diagnosis.REGIONS))
+    for row in frame.head(SHOWN).to_dict("records"):
+        texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
+        say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {texts}".rstrip())
+    if measured:
+        found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
+        say(f"  planted dirty samples: {found}")

@@ -1,0 +1,97 @@
+"""What a run knows of its labels: from artifacts to `mislabel.Evidence`."""
+
+import pandas as pd
+import pyarrow as pa
+
+from datamap import schema
+from datamap.labels import counting, mislabel, witnesses
+from datamap.labels.memorisation import (
+    Memorisation,
+    accuracies,
+    contradicts_to_the_end,
+    informative,
+    informative_of_doubted,
+    memorisation,
+    of_doubted,
+)
+from datamap.labels.pool import pooled
+from datamap.pipeline import memorization as memorised
+from datamap.pipeline.inputs import extra_signals_of, observed_as_summarized
+from datamap.signals import class_probs, shards, trajectories
+from datamap.signals.observations import Observations
+from datamap.summaries import tsv
+from datamap.tracking.run import Run
+
+
+def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Evidence, Memorisation | None]:
+    """Read what is known of a run's samples, and train the quick witnesses on its texts.
+
+    Args:
+        samples: columns of its summary; the evidence is in its order.
+        score: the one that is wanted; `aum` also reads the threshold samples.
+    Returns:
+        (`mislabel.Evidence` with its opinion, where the model begins to learn labels by heart).
+    """
+    observed, allow_missing = observed_as_summarized(run)
+    ids, labels = pa.array(samples["id"]), samples["label"].to_numpy()
+    inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)
+    folds = extra_signals_of(run, schema.HOLDOUT_DIR)
+    held_out = class_probs.read(run.artifacts, folds).ordered(ids, schema.HOLDOUT_DIR) if folds else None
+    threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
+    # Folds are judged by the same labels; without them there may be development data.
+    seen, unseen = accuracies(observed, inside.wrong, len(ids)), run.history(memorised.UNSEEN)
+    if held_out:
+        unseen = accuracies(folds, held_out.wrong, len(ids))
+    texts = _texts(run, samples, inside.pooled)
+    if unseen or not texts:
+        numbers, heart, trusted = informative(seen, unseen), memorisation(seen, unseen), False
+    else:
+        doubted = _doubted(run, observed, texts, labels, ids)
+        numbers, heart = informative_of_doubted(observed, doubted), of_doubted(observed, doubted)
+        trusted = contradicts_to_the_end(doubted)
+    evidence = mislabel.Evidence(
+        labels=labels,
+        wrong=inside.wrong,
+        avg_probs=samples["avg_probs"].to_numpy(),
+        correct_times=samples["correct_times"].to_numpy(),
+        forgetting_times=samples["forgetting_times"].to_numpy(),
+        margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
+        pooled=inside.pooled,
+        early=None if allow_missing else _early(run, observed, numbers, ids),
+        held_out=held_out and held_out.probs,
+        texts=texts,
+        trusted=trusted,
+        threshold_margins=_margins(run, threshold) if threshold else None,
+    )
+    return mislabel.with_opinion(evidence), heart
+
+
+def _early(run, observed, numbers, ids):
+    """Pooled distributions of the observations of these numbers; None without any."""
+    if not numbers:
+        return None
+    found = class_probs.read(run.artifacts, {number: observed[number] for number in numbers})
+    return found.ordered(ids, schema.SIGNALS_DIR).pooled
+
+
+def _doubted(run, observed, texts, labels, ids):
+    """Whether the run predicts the labels that its texts are surest are wrong, bool (observations, such labels)."""
+    rows = counting.doubted(pooled(texts, labels).probs, labels)
+    return trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist()).correct
+
+
+def _texts(run, samples, pooled):
+    """What quick models of the run's texts say; None where it has none."""
+    content = run.artifacts.find(schema.SAMPLES_FILE)
+    if content is None:
+        return None
+    texts = tsv.texts_of(content, samples["id"].tolist())
+    labels = samples["label"].to_numpy()
+    classes = max(int(labels.max()) + 1, 0 if pooled is None else pooled.shape[1])
+    return witnesses.unseen(texts["text_a"], texts.get("text_b"), labels, classes)
+
+
+def _margins(run, whole):
+    """Mean margins of the threshold samples."""
+    tables = ((number, shards.read(run.artifacts, parts)) for number, parts in whole.items())
+    return Observations.from_tables(tables).further["margin"].mean(axis=0)

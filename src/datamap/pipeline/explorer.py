@@ -1,0 +1,119 @@
+"""The explorer of a run: what goes into it, and whether it is made anew."""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from datamap import schema
+from datamap.data import spreadsheet
+from datamap.errors import DataMapError
+from datamap.log import say
+from datamap.maps.code import code_digest
+from datamap.pipeline.inputs import MAP_COLUMNS, observed_as_summarized
+from datamap.program import invocation
+from datamap.signals import align
+from datamap.summaries import tsv
+from datamap.tracking.artifacts import DIGEST_TAG
+from datamap.tracking.run import Run
+
+MADE_FROM_TAG = "mlflow.datamap.explorer"  # digest of what the explorer was made from, and its bytes
+MADE_FROM = (schema.SUMMARY_FILE, schema.SAMPLES_FILE, schema.LABELS_FILE, schema.DIAGNOSIS_FILE)
+
+
+def log_explorer(run: Run, samples: pd.DataFrame, lang: str) -> None:
+    """Log the explorer into the run, unless the one that is there was made from the same.
+
+    Args:
+        samples: the run's summary, with the columns of the map at least.
+        lang: of its words, "en" or "zh".
+    """
+    digest = _digest(run, lang)
+    if digest and run.tags().get(MADE_FROM_TAG) == f"{digest} {run.size_of(schema.EXPLORER_FILE)}":
+        say(f"{schema.EXPLORER_FILE}: nothing in it changed: {run.opened_at(schema.EXPLORER_FILE)}")
+        return
+    page = explorer_page(run, samples, lang)
+    run.log_bytes(page, schema.EXPLORER_FILE)
+    run.set_tags({MADE_FROM_TAG: f"{digest} {len(page)}"})
+    say(f"{schema.EXPLORER_FILE}: hover, filter, select and replay: {run.opened_at(schema.EXPLORER_FILE)}")
+
+
+def renew_explorer(run: Run, lang: str) -> None:
+    """Make the explorer of a run anew where it has one, so that it shows a new diagnosis."""
+    if run.has(schema.EXPLORER_FILE):
+        with run.artifacts.local(schema.SUMMARY_FILE) as file:
+            samples = tsv.read(file, MAP_COLUMNS)
+        log_explorer(run, samples, lang)
+
+
+def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
+    """The explorer of a run as an HTML page; `samples`: its summary, with the columns of the map at least."""
+    from datamap.maps import explorer, explorer_data
+    from datamap.signals import trajectories
+
+    observed, _ = observed_as_summarized(run)
+    with run.artifacts.local(schema.SUMMARY_FILE) as file:
+        most = explorer_data.most_samples(tsv.header(file))
+        shown = tsv.read_rows(file, explorer.subsample(samples, most))
+    ids = shown["id"].tolist()
+    histories = trajectories.read(run.artifacts, observed, ids)
+    content = run.artifacts.find(schema.SAMPLES_FILE)
+    texts = tsv.texts_of(content, ids) if content is not None else {}
+    unit = next(iter(observed.values()))[0].unit
+    names, diagnosis = run.class_names(), _diagnosis(run, ids)
+    return explorer.page(
+        shown, histories, texts, names, run.info.run_name, samples, unit, lang, diagnosis, _next_step(run, diagnosis)
+    )  # fmt: skip
+
+
+def _next_step(run, diagnosis):
+    arguments = [f"run_id={run.run_id}"]
+    if diagnosis is None:
+        return "Find the labels that are likely wrong:", invocation("diagnose", *arguments)
+    return "Review the labels, likeliest wrong first:", invocation("review", *arguments)
+
+
+def _diagnosis(run: Run, ids: Iterable) -> pd.DataFrame | None:
+    """Score, proposed class and reason of these samples; None where the run has no diagnosis that can be read."""
+    try:
+        content = run.artifacts.find(schema.DIAGNOSIS_FILE)
+        if content is None:
+            return None
+        table = tsv.text_table(content, schema.DIAGNOSIS_FILE, ["id", "score", "proposed", "why"])
+        rows = align.rows(ids, table["id"])
+        scores = pd.to_numeric(table["score"].to_pandas(), errors="coerce").to_numpy(float)
+    except DataMapError as error:
+        say(f"note: the explorer shows no diagnosis: {error}")
+        return None
+    proposed, why = (table[name].to_pandas() for name in ("proposed", "why"))
+    known = rows >= 0
+    return pd.DataFrame(
+        {
+            "score": np.where(known, scores[rows], np.nan),
+            "proposed": np.where(known, _classes(proposed, run.class_names())[rows], -1),
+            "why": [spreadsheet.unguarded(why[row]) if row >= 0 else "" for row in rows],
+        }
+    )
+
+
+def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:
+    """Class indices of the column `proposed`; a class without a name is written as its index; "" = −1."""
+    codes, distinct = pd.factorize(proposed)
+    index = {name: k for k, name in reversed(list(enumerate(names)))}
+
+    def of(cell):
+        name = spreadsheet.unguarded(cell)
+        return index.get(name, int(name) if name.isascii() and name.isdigit() else -1)
+
+    return np.array([*map(of, distinct), -1])[codes]
+
+
+def _digest(run: Run, lang: str) -> str:
+    """Of all that the explorer is made from, our code included; "" where an artifact's digest is not known."""
+    tags = run.tags()
+    artifacts = [tags.get(DIGEST_TAG + path, "") for path in MADE_FROM]
+    if not artifacts[0]:
+        return ""
+    said = [run.info.run_name, lang, *_next_step(run, None), *artifacts]
+    return hashlib.sha256("\0".join([code_digest(), *said]).encode()).hexdigest()[:32]

@@ -1,0 +1,85 @@
+"""Write a run's signals as Dataset Cartography's training dynamics: dynamics_epoch_0.jsonl, one file per observation.
+
+For logits they have ln(probs): their softmax is the recorded probs. Observations are counted from 0.
+
+datamap export run_id=latest
+datamap export run_id=latest folder=model/training_dynamics
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from datamap.config import ExportConfig
+from datamap.errors import SignalError, TrackingError, counted, raised_as
+from datamap.importing import foreign
+from datamap.log import say
+from datamap.pipeline.inputs import signals_of
+from datamap.program import invocation
+from datamap.schema import Shard
+from datamap.signals import shards
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
+
+
+def run(config: ExportConfig, overrides: list[str]) -> None:
+    """Export a run's signals."""
+    export_signals(config)
+
+
+def export_signals(config: ExportConfig) -> Path:
+    """Write a run's committed observations as Dataset Cartography's training dynamics; returns the folder.
+
+    Raises:
+        SignalError: the folder is not empty or cannot be written, or signals have no `probs`.
+    """
+    folder = Path(config.folder)
+    with raised_as(SignalError, f"folder={folder}"):
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise SignalError(f"folder={folder} is there already and not an empty folder; choose another")
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.nest_project_run(run, "export_signals")
+    committed = run.committed()
+    if not committed:
+        raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
+    with _filled_at_once(folder) as unfinished:
+        for epoch, (number, parts) in enumerate(sorted(signals_of(run, committed).items())):
+            rows = _write_dynamics(run, number, parts, epoch, unfinished)
+            if rows != committed[number]:
+                problem = f"{rows:,} records were read, {committed[number]:,} were committed"
+                raise SignalError(f"observation {number} is damaged: {problem}")
+    say(f"{counted(len(committed), 'observation')} of run {run.run_id} written to {folder}")
+    return folder
+
+
+@contextlib.contextmanager
+def _filled_at_once(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `folder` when all is written, and is removed when something fails."""
+    with raised_as(SignalError, f"folder={folder}"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            unfinished = Path(temporary, folder.name)
+            unfinished.mkdir()
+            yield unfinished
+            if folder.exists():
+                folder.rmdir()
+            shutil.move(unfinished, folder)
+
+
+def _write_dynamics(run: Run, number: int, parts: list[Shard], epoch: int, folder: Path) -> int:
+    """Write one observation, shard by shard; returns its number of records."""
+    rows = 0
+    with (folder / f"dynamics_epoch_{epoch}.jsonl").open("wb") as file:
+        for part in parts:
+            table = shards.read(run.artifacts, [part])
+            if "probs" not in table.column_names:
+                raise SignalError(
+                    f"run {run.run_id}: observation {number} has no probs of all classes ({part.path}), "
+                    "and Cartography's files are made of those"
+                )
+            file.write(shards.encode(foreign.dynamics(table, epoch), "jsonl"))
+            rows += table.num_rows
+    return rows

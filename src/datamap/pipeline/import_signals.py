@@ -1,0 +1,143 @@
+"""Make a run out of signals that lie in files: the original tutorial's, Dataset Cartography's, or our own.
+
+datamap import path=outputs/output_data.json             the original's, all observations in one file
+datamap import path=model/training_dynamics              allenai/cartography's dynamics_epoch_0.jsonl, …
+datamap import path=signals                              epoch_0001-00000-of-00001.jsonl or .parquet, …
+datamap import path=output_data.json texts=train.tsv     with the texts, for the explorer
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap import schema
+from datamap.config import ImportConfig, yaml
+from datamap.data import dataset
+from datamap.data.dataset import Samples
+from datamap.errors import DataError, counted, first_few
+from datamap.importing import sources
+from datamap.log import say
+from datamap.program import invocation
+from datamap.signals import align, shards
+from datamap.signals.compute import with_planted
+from datamap.summaries import tsv
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store, opened, resolved
+
+SHARD_ROWS = 100_000
+
+
+def run(config: ImportConfig, overrides: list[str]) -> None:
+    """Import, and say what to do next."""
+    found = import_signals(config)
+    say(f"next: {invocation('summarize', f'run_id={found.run_id}')}")
+
+
+class _Contents(NamedTuple):
+    """What files of signals hold: samples (arrow table: id, label), class names, number of observations, digest."""
+
+    samples: pa.Table
+    class_names: tuple[str, ...]
+    observations: int
+    digest: str
+
+
+def import_signals(config: ImportConfig) -> Run:
+    """Log the signals that lie in files into a new run; returns it. All is read and checked before it is made."""
+    source = sources.find(config.path, config.format)
+    contents = _survey(source)
+    path = resolved(config.texts, config.tracking.uri, config.tracking.experiment)
+    texts = _texts(path, config.tracking.uri, contents, source) if path else None
+    store = Store(config.tracking.uri, config.tracking.experiment, create=True)
+    with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
+        say(f"run {run.run_id}  ({run.address})")
+        _log(run, config, source, contents, texts)
+    say(
+        f"{counted(contents.observations, 'observation')} of {counted(len(contents.samples), 'sample')} imported"
+    )
+    return run
+
+
+def _survey(source: sources.Source) -> _Contents:
+    """Read all observations, which checks them; say what is left out."""
+    digest, observations = (
+        sources.digest(source),
+        sources.observations(source, lambda text: say(f"note: {text}")),
+    )
+    _, _, first = next(observations)
+    samples, names = first.select(["id", "label"]).combine_chunks(), _class_names(source, first)
+    return _Contents(samples, names, 1 + sum(1 for _ in observations), digest)
+
+
+def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
+    """Class names by index: of the labels.json that lies where our own shards were taken from, else the index."""
+    if "probs" in table.column_names:
+        classes = pc.list_value_length(table["probs"])[0].as_py()
+    else:
+        classes = pc.max(table["label"]).as_py() + 1
+    names = sources.class_names(source)
+    return names + tuple(str(index) for index in range(len(names), classes))
+
+
+def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Source) -> Samples:
+    """The labelled texts of a file, those of the signals' samples, in their order.
+
+    Raises:
+        DataError: a sample has no text, or another label there.
+    """
+    with opened(path, uri) as file:
+        samples = _load(file, path)
+    ids = contents.samples["id"].to_pylist()
+    rows = align.rows(contents.samples["id"], samples.ids)
+    lost = align.missing(contents.samples["id"], rows)
+    if lost:
+        theirs = f"{counted(len(lost), 'sample')} of {source.path}, id {first_few(lost)}"
+        raise DataError(f"texts={path}: no text for {theirs} (its ids: {first_few(samples.ids)})")
+    samples = replace(samples.take(rows), ids=ids)
+    wrong = samples.labels != contents.samples["label"].to_numpy()
+    if wrong.any():
+        labels = contents.samples["label"].to_numpy()
+        shown = [f"{ids[row]} ({labels[row]}, here {samples.labels[row]})" for row in wrong.nonzero()[0]]
+        raise DataError(f"texts={path}: labels differ from those of {source.path}, id {first_few(shown)}")
+    return samples
+
+
+def _load(file: Path, path: str) -> Samples:
+    """The samples of a file of text pairs, or else of single texts; `path` is what it is called."""
+    try:
+        return dataset.load_samples(file, {}, name=path)
+    except DataError as error:
+        try:
+            return dataset.load_samples(file, {"text_b": None}, name=path)
+        except DataError:
+            raise error from None
+
+
+def _log(
+    run: Run, config: ImportConfig, source: sources.Source, contents: _Contents, texts: Samples | None
+) -> None:
+    run.log_config("import_signals", yaml(config))
+    origin = source.path.resolve()
+    run.log_params({"source": origin, "format": source.format})
+    names = contents.class_names
+    frame = contents.samples.to_pandas()
+    run.log_dataset(frame, origin.stem, str(origin), contents.digest, "signals")
+    if texts:
+        names = texts.class_names + names[len(texts.class_names) :]
+        run.log_dataset(texts.frame(), Path(texts.path).stem, texts.path, texts.digest, "training")
+        run.log_bytes(b"".join(tsv.lines(texts.frame())), schema.SAMPLES_FILE)
+    run.log_labels(names)
+    format = "parquet" if any(path.suffix == ".parquet" for path in source.files) else "jsonl"
+    for unit, number, table in sources.observations(source):
+        table = _with_planted(table, texts) if texts else table
+        for path, content in shards.files(table, unit, number, SHARD_ROWS, format):
+            run.log_bytes(content, path)
+        run.log_metrics({schema.COMMIT_METRIC: table.num_rows}, number)
+
+
+def _with_planted(table: pa.Table, texts: Samples) -> pa.Table:
+    """The signals with what the texts' s_label says was planted."""
+    return with_planted(table, texts.s_labels[align.rows(table["id"], texts.ids)])

@@ -1,0 +1,77 @@
+"""Draw a data map of a run and log it into the run.
+
+datamap plot run_id=latest                                        all samples, by correct_ratio
+datamap plot run_id=latest criterion=forgetting_times threshold=1 the forgotten ones only
+datamap plot run_id=latest use_f_times=0                          by forgetting events
+datamap plot run_id=latest use_l_times=0                          by learning events
+datamap plot run_id=latest dirty_label=true                       by planted kind
+"""
+
+import re
+import warnings
+
+from datamap import schema
+from datamap.config import PlotConfig, yaml
+from datamap.errors import MapError
+from datamap.log import say
+from datamap.maps import plans
+from datamap.maps.options import refuse_too_large
+from datamap.pipeline.explorer import log_explorer
+from datamap.pipeline.inputs import MAP_COLUMNS, summary_of
+from datamap.pipeline.run_description import describe
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
+
+
+def run(config: PlotConfig, overrides: list[str]) -> None:
+    """Draw a map into the run."""
+    plot(config)
+
+
+def plot(config: PlotConfig) -> tuple[Run, str]:
+    """Draw a data map of a run and log it as file and as image series; returns (run, name)."""
+    from datamap.maps import cards, figures
+
+    name = _name(config)
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    store.nest_project_run(run, "plot")
+    asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
+    samples, count = summary_of(run, config, MAP_COLUMNS | asked)
+    with warnings.catch_warnings(record=True) as caught:
+        figure = figures.draw_map(
+            samples, config, class_names=run.class_names(), title=run.info.run_name, observations=count
+        )
+    card = cards.draw_card(samples, config, class_names=run.class_names(), observations=count)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        say(f"note: {message}")
+    _log_map(run, figure, card, name, config)
+    if config.explorer:
+        log_explorer(run, samples, config.lang)
+    describe(run, len(samples), config.lang)
+    return run, name
+
+
+def _name(config):
+    """Name of the map's file and image series; MLflow takes ASCII only."""
+    refuse_too_large(config.width, config.height, config.dpi)
+    name = config.name or plans.plan(config).name
+    if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
+        raise MapError(
+            f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /; set name="
+        )
+    return name
+
+
+def _log_map(run, figure, card, name, config):
+    from datamap.maps import canvas
+
+    array = canvas.pixels(figure)
+    path = f"{schema.MAPS_DIR}/{name}"
+    run.log_bytes(canvas.png(array), f"{path}.png")
+    if config.svg:
+        run.log_text(canvas.svg(figure), f"{path}.svg")
+    # The key puts it into a section `maps`, the first on the run's page.
+    run.log_image(canvas.pixels(card), path, schema.NEWEST_STEP)
+    run.log_config("plot", yaml(config))
+    say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}: {run.address}")

@@ -1,0 +1,171 @@
+"""Review a run's samples in the browser, likeliest wrong first: keep, relabel or drop each with one key.
+
+datamap review run_id=latest               prints the page's address; Ctrl-C ends it
+datamap review run_id=latest open=true     opens the page in your browser
+"""
+
+import getpass
+import importlib
+import re
+import sys
+import threading
+from dataclasses import replace
+from urllib.parse import urlparse
+
+import pyarrow as pa
+
+from datamap import schema
+from datamap.config import ReviewConfig
+from datamap.errors import DataMapError, counted, first_few
+from datamap.log import logger, say
+from datamap.pipeline.diagnose import diagnose_run
+from datamap.pipeline.inputs import observed_as_summarized, summary_of
+from datamap.pipeline.run_description import describe
+from datamap.program import invocation
+from datamap.review import samples as columns
+from datamap.review.review import About, Review
+from datamap.review.server import serve
+from datamap.review.storage import Appended, Logged, Storage
+from datamap.summaries import tsv
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
+
+COLUMNS = {"id", "label", "label_var", "avg_probs"}
+OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why")
+SWITCH = (
+    0.001  # seconds after which work in the background lets an answer go first; Python's default is 0.005
+)
+ESTIMATE = ("estimate", "low", "high", "known")
+
+
+def run(config: ReviewConfig, overrides: list[str]) -> None:
+    """Serve the review until Ctrl-C."""
+    review(config)
+
+
+def review(config: ReviewConfig) -> Run:
+    """Serve the review of a run until Ctrl-C, then log how far it is; returns the run."""
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    found = store.run(config.run_id)
+    store.nest_project_run(found, "review")
+    review = review_of(found, config)
+    sys.setswitchinterval(SWITCH)
+    threading.Thread(target=_read_the_rest, args=(found, review), daemon=True).start()
+    serve(review, config.host, config.port, config.open, lambda address: _say_address(review, address))
+    _end(found, review)
+    return found
+
+
+def review_of(run: Run, config: ReviewConfig) -> Review:
+    """What is served of a run; it is summarized and diagnosed first where it was not yet.
+
+    Raises:
+        DataMapError: the run has no signals, or an artifact is damaged.
+    """
+    summary, _ = summary_of(run, config.diagnose, COLUMNS)
+    if not run.has(schema.DIAGNOSIS_FILE):
+        say(f"run {run.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")
+        diagnose_run(run, replace(config.diagnose, tracking=config.tracking), next_step=False)
+    diagnosis = tsv.text_table(run.artifacts.read(schema.DIAGNOSIS_FILE), schema.DIAGNOSIS_FILE, OF_DIAGNOSIS)
+    content = run.artifacts.find(schema.SAMPLES_FILE)
+    if content is None:
+        say(
+            f"note: run {run.run_id} has no texts ({schema.SAMPLES_FILE}): its samples are shown by their ids"
+        )
+    texts = tsv.text_columns(content, pa.array(summary["id"])) if content else {}
+    found = columns.of_run(summary, diagnosis, texts, run.class_names())
+    return Review(_about(run, config), found, _storage(run))
+
+
+def _about(run: Run, config: ReviewConfig) -> About:
+    metrics = run.metrics()
+    known = {name: metrics.get(f"mislabelled/{name}") for name in ESTIMATE}
+    served = urlparse(run.tracking_uri).scheme in ("http", "https")
+    return About(
+        run_id=run.run_id,
+        run_name=run.info.run_name,
+        score=run.config("diagnose").get("score", config.diagnose.score),
+        unit=_unit(run),
+        lang=config.lang,
+        reviewer=config.reviewer or _user(),
+        run_address=re.sub(r"//[^/@]*@", "//", run.address) if served else None,  # without a password
+        estimate=_estimate(known) if None not in known.values() else None,
+    )
+
+
+def _estimate(known):
+    return {"count": int(known.pop("estimate")), "known": bool(known.pop("known"))} | {
+        name: int(value) for name, value in known.items()
+    }
+
+
+def _unit(run: Run) -> str:
+    """What observations are numbered by: epoch or step."""
+    found = (schema.parse_shard(path) for path in run.files(schema.SIGNALS_DIR))
+    return next((shard.unit for shard in found if shard), "epoch")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return "reviewer"
+
+
+def _storage(run: Run) -> Storage:
+    folder = run.artifacts.folder
+    return Logged(run, run.artifacts) if folder is None else Appended(folder)
+
+
+def _read_the_rest(run: Run, review: Review) -> None:
+    """What the page can do without at first: histories, and which texts are alike."""
+    for needed in (
+        "scipy.optimize",
+        "scipy.stats",
+        "sklearn.metrics",
+    ):  # else the first decision would wait for them
+        importlib.import_module(needed)
+
+    try:
+        observed, _ = observed_as_summarized(run)
+        review.histories.load(run.artifacts, observed, review.samples.ids)
+    except DataMapError as error:
+        say(f"note: no histories are shown: {error}")
+    review.neighbours.build(list(review.samples.texts.values()))
+
+
+def _say_address(review: Review, address: str) -> None:
+    lesson, count = review.lesson(), len(review.samples)
+    torn, unknown = review.storage.torn, review.journal.unknown
+    if torn:
+        say(
+            f"note: {counted(torn, 'line')} of {schema.REVIEW_DIR}/ is no decision (a killed server?) and is left out"
+        )
+    if unknown:
+        say(f"note: {counted(unknown, 'decision')} on samples that the run does not have")
+    if lesson.reviewed:
+        say(f"{lesson.reviewed:,} of {count:,} samples are reviewed already, {lesson.wrong:,} wrong")
+    # Not by `say`, which masks tokens: this one is for whoever reads the terminal.
+    logger.info("review of %s: %s  (Ctrl-C ends it)", counted(count, "sample"), address)
+
+
+def _end(run: Run, review: Review) -> None:
+    """Log how far the review is, and say what to do with it."""
+    review.refresh()
+    lesson = review.lesson()
+    say(f"{lesson.reviewed:,} of {counted(len(review.samples), 'sample')} reviewed, {lesson.wrong:,} wrong")
+    if not lesson.reviewed:
+        return
+    known: dict[str, float] = {"reviewed": lesson.reviewed, "wrong": lesson.wrong}
+    known |= {"precision": lesson.precision["value"]} if lesson.precision else {}
+    known |= {"remaining": lesson.remaining["estimate"]} if lesson.remaining else {}
+    run.log_metrics({f"review/{name}": float(value) for name, value in known.items()}, max(run.committed()))
+    describe(run, len(review.samples))
+    if review.journal.conflicts:
+        say(f"note: reviewers disagree about {_named(review)}")
+    say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=corrected')}")
+
+
+def _named(review: Review) -> str:
+    ids = [str(review.samples.ids[row].as_py()) for row in sorted(review.journal.conflicts)]
+    return f"{counted(len(ids), 'sample')}: {first_few(ids)}"

@@ -1,0 +1,141 @@
+"""The extra trainings of a job: folds and threshold samples, from the beginning to their signals in the run."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import pyarrow as pa
+
+from datamap import schema
+from datamap.config import TrainConfig
+from datamap.errors import counted
+from datamap.log import say
+from datamap.paddle_backend.processes import Processes
+from datamap.paddle_backend.tokens import Tokens
+from datamap.signals import shards
+from datamap.tracking.outbox import Delivery
+from datamap.tracking.run import Run
+from datamap.training import shares
+from datamap.training.extra import ExtraTraining
+from datamap.training.preparation import Job, fit_options
+from datamap.training.workers import Child, Children
+
+Done = dict[str, set[int]]  # {folder: indices of the extra trainings that the run has already}
+Tables = list[tuple[int, pa.Table]]  # [(observation's number, signals of all observed samples)]
+
+
+def done_in(run: Run) -> Done:
+    """Those that the run has already."""
+    return {folder: set(run.committed(metric)) for folder, metric in schema.EXTRA_METRICS.items()}
+
+
+class ExtraTrainings(Children[ExtraTraining]):
+    """Those that the run does not have yet: beside the main training and after it.
+
+    A context in which `job.jobs` - 1 processes take one after the other; `finish` takes what is left in
+    this process. However they are spread, each gives the same signals.
+
+    Args:
+        done: what `done_in` gives.
+        send: takes a delivery for each training; None in processes that do not own the run.
+    """
+
+    def __init__(self, job: Job, done: Done, send: Callable[[Delivery], None] | None = None) -> None:
+        self.job, self.send = job, send
+        left = deque(extra for extra in job.extra if extra.index not in done[extra.folder])
+        super().__init__(left, job.jobs - 1, _train_alone, job.config, self._train_beside)
+
+    def announce(self) -> None:
+        """Say how many trainings there are besides the main one, where there are any."""
+        config, left = self.job.config, len(self.left)
+        if not left:
+            return
+        keys = [f"data.folds={config.data.folds}"] * bool(config.data.folds)
+        keys += ["signals.threshold_samples=true"] * config.signals.threshold_samples
+        when = (
+            f"run beside this one, {self.job.jobs} at a time" if self.job.jobs > 1 else "will follow this one"
+        )
+        epochs = counted(config.trainer.epochs, "epoch")
+        say(f"{counted(left, 'further training')} of {epochs} {when} ({', '.join(keys)})")
+
+    def finish(self, bar: Callable[[Iterable], Iterable] = iter) -> None:
+        """Train what is left, and wait for the processes; `bar` wraps the iterable of an epoch's batches.
+
+        Raises:
+            DataMapError: one of them failed, here or in a process.
+        """
+        job = self.job
+        while extra := self.next():
+            start = time.perf_counter()
+            self._done(extra, _train(extra, job.config, job.processes, self._tokens(extra), bar), start)
+        self.wait()
+
+    def _train_beside(self, child: Child, extra: ExtraTraining) -> None:
+        """Called in a thread."""
+        start = time.perf_counter()
+        self._done(extra, child.call(extra, self._tokens(extra)), start)
+
+    def _tokens(self, extra: ExtraTraining) -> tuple[Tokens, Tokens] | None:
+        """Those of the main training, where the vocabulary is the same: a model's from scratch is its texts'."""
+        if self.job.config.model.name_or_path or extra.folder == schema.THRESHOLD_DIR:
+            tokens = self.job.trainer.tokens
+            return tokens.take(extra.rows), tokens.take(extra.observed_rows)
+        return None
+
+    def _done(self, extra: ExtraTraining, tables: Tables, start: float) -> None:
+        if self.send:
+            self.send(_delivery(extra, tables, self.job.config.signals.format))
+            right = tables[-1][1]["correct"].to_numpy(zero_copy_only=False).mean()
+            say(f"{_name(extra)}  {right:.3f}  {time.perf_counter() - start:.1f} s")
+
+
+def _train(
+    extra: ExtraTraining,
+    config: TrainConfig,
+    processes: Processes,
+    tokens: tuple[Tokens, Tokens] | None,
+    bar: Callable[[Iterable], Iterable] = iter,
+) -> Tables:
+    from datamap.paddle_backend import modeling, trainer
+
+    trainer.seed_weights(config.seed)
+    texts = extra.train.texts_a + (extra.train.texts_b or [])
+    classifier = modeling.build(config.model, texts, len(extra.train.class_names))
+    options = fit_options(config)._replace(collect="eval", every_steps=None)
+    tables: dict[int, pa.Table] = {}
+    training = trainer.Trainer(
+        classifier, extra.train, options, processes, observed=extra.observed, tokens=tokens
+    )
+    training.fit(lambda observed: tables.update({observed.number: observed.signals}), bar)
+    return [(number, shards.concat(processes.gather(table))) for number, table in tables.items()]
+
+
+def _train_alone(config: TrainConfig, extra: ExtraTraining, tokens: tuple[Tokens, Tokens] | None) -> Tables:
+    """Train in a process of its own."""
+    from datamap.paddle_backend import trainer
+
+    assert config.trainer.threads
+    shares.use(config.trainer.threads)
+    if config.trainer.device:
+        trainer.use_device(config.trainer.device)
+    return _train(extra, config, Processes(), tokens)
+
+
+def _delivery(extra: ExtraTraining, tables: Tables, format: str) -> Delivery:
+    metrics: dict[str, float] = {schema.EXTRA_METRICS[extra.folder]: len(extra.observed)}
+    return Delivery(extra.index, partial(_files, extra, tables, format), metrics)
+
+
+def _files(extra, tables, format):
+    for number, table in tables:
+        shard = schema.Shard("epoch", number, extra.index, extra.count, format, folder=extra.folder)
+        shard, content = shards.sealed(table, shard)
+        yield shard.path, content
+        yield shard.checksums_path, shards.checksums([shard])
+
+
+def _name(extra: ExtraTraining) -> str:
+    if extra.folder == schema.THRESHOLD_DIR:
+        return f"{len(extra.observed):,} threshold samples  accuracy on them"
+    return f"fold {extra.index + 1} of {extra.count}  accuracy on samples it has not seen"

@@ -1,0 +1,89 @@
+"""The labelled texts that a training is asked for: loaded, drawn, dirty labels planted; and logged."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datamap import schema
+from datamap.config import DataConfig, TrackingConfig, TrainConfig
+from datamap.data import dataset
+from datamap.data.dataset import Samples
+from datamap.errors import ConfigError, counted
+from datamap.log import say
+from datamap.summaries import tsv
+from datamap.tracking.run import Run
+from datamap.tracking.store import opened, resolved
+
+
+class Labelled(NamedTuple):
+    """Samples to train on, and ones to measure on (or None)."""
+
+    samples: Samples
+    dev: Samples | None
+
+    @property
+    def texts(self) -> list[str]:
+        """All training texts."""
+        return self.samples.texts_a + (self.samples.texts_b or [])
+
+
+def resolved_data(config: TrainConfig) -> DataConfig:
+    """The data's config, where `latest` in a path is the run that is the latest now."""
+    data, where = config.data, (config.tracking.uri, config.tracking.experiment)
+    return replace(data, path=resolved(data.path, *where), dev_path=resolved(data.dev_path, *where))
+
+
+def load(config: TrainConfig) -> Labelled:
+    """Load what `data` describes.
+
+    Raises:
+        ConfigError: there is neither a path nor a loader.
+        DataError: see `dataset.load_samples`.
+    """
+    data = config.data
+    samples, dev = _loaded(data, config.tracking)
+    if data.sample and data.sample > len(samples):
+        say(f"note: data.sample={data.sample}, but {samples.path} has {len(samples)} rows: all are used")
+    elif data.sample:
+        samples = dataset.draw(samples, data.sample, config.seed)
+    if data.flip_ratio:
+        samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
+    if samples.bad_rows:
+        say(
+            f"{counted(len(samples.bad_rows), 'bad row')} of {samples.path} left out (artifact data/bad_rows.tsv)"
+        )
+    return Labelled(samples, dev)
+
+
+def _loaded(data: DataConfig, tracking: TrackingConfig) -> Labelled:
+    options: dict[str, Any] = {
+        "columns": asdict(data.columns), "header": data.header, "skip_bad": data.on_bad_row == "skip"
+    }  # fmt: skip
+    if data.path is None:
+        if data.loader is None:
+            raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")
+        return Labelled(*dataset.load_named(data.loader, **options))
+    samples = _load(data.path, tracking, **options)
+    if not data.dev_path:
+        return Labelled(samples, None)
+    return Labelled(samples, _load(data.dev_path, tracking, **options, class_names=samples.class_names))
+
+
+def _load(path, tracking, **options):
+    with opened(path, tracking.uri) as file:
+        return dataset.load_samples(file, **options, name=path)
+
+
+def log(run: Run, labelled: Labelled, texts: bool) -> None:
+    """Log classes, data sets and bad rows into a run; the samples themselves where `texts`."""
+    samples, dev = labelled
+    run.log_labels(samples.class_names)
+    for part, context in ((samples, "training"), (dev, "evaluation")):
+        if part:
+            run.log_dataset(part.frame(), Path(part.path).stem, part.path, part.digest, context)
+    if texts:
+        run.log_bytes(b"".join(tsv.lines(samples.frame())), schema.SAMPLES_FILE)
+    bad = samples.bad_rows + (dev.bad_rows if dev else [])
+    if bad:
+        lines = "".join(f"{row.path}\t{row.line}\t{row.problem}\n" for row in bad)
+        run.log_text("file\tline\tproblem\n" + lines, "data/bad_rows.tsv")
