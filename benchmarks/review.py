@@ -60,7 +60,7 @@ def make(samples, observations):
     import pandas as pd
 
     from datamap import schema
-    from datamap.cli.entry import composed
+    from datamap.cli.compose import composed
     from datamap.pipeline.summarize import summarize_run
     from datamap.summaries import tsv
     from datamap.tracking.store import Store

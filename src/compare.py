@@ -1,4 +1,4 @@
-"""Compare: see datamap.pipeline.compare, or `python src/compare.py --help`."""
+"""Compare: see datamap.cli.commands, or `python src/compare.py --help`."""
 
 from datamap.cli.entry import script
 

@@ -1,4 +1,4 @@
-"""Curate: see datamap.pipeline.curate, or `python src/curate.py --help`."""
+"""Curate: see datamap.cli.commands, or `python src/curate.py --help`."""
 
 from datamap.cli.entry import script
 

@@ -1,4 +1,4 @@
-"""Diagnose: see datamap.pipeline.diagnose, or `python src/diagnose.py --help`."""
+"""Diagnose: see datamap.cli.commands, or `python src/diagnose.py --help`."""
 
 from datamap.cli.entry import script
 

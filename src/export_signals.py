@@ -1,4 +1,4 @@
-"""Export: see datamap.pipeline.export_signals, or `python src/export_signals.py --help`."""
+"""Export: see datamap.cli.commands, or `python src/export_signals.py --help`."""
 
 from datamap.cli.entry import script
 

@@ -1,4 +1,4 @@
-"""Import: see datamap.pipeline.import_signals, or `python src/import_signals.py --help`."""
+"""Import: see datamap.cli.commands, or `python src/import_signals.py --help`."""
 
 from datamap.cli.entry import script
 

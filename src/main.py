@@ -1,4 +1,4 @@
-"""Main: see datamap.cli.main, or `python src/main.py --help`."""
+"""Main: see datamap.cli.commands, or `python src/main.py --help`."""
 
 from datamap.cli.entry import script
 

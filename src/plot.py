@@ -1,4 +1,4 @@
-"""Plot: see datamap.pipeline.plot, or `python src/plot.py --help`."""
+"""Plot: see datamap.cli.commands, or `python src/plot.py --help`."""
 
 from datamap.cli.entry import script
 

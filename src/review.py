@@ -1,4 +1,4 @@
-"""Review: see datamap.pipeline.review, or `python src/review.py --help`."""
+"""Review: see datamap.cli.commands, or `python src/review.py --help`."""
 
 from datamap.cli.entry import script
 

@@ -1,4 +1,4 @@
-"""Summarize: see datamap.pipeline.summarize, or `python src/summarize.py --help`."""
+"""Summarize: see datamap.cli.commands, or `python src/summarize.py --help`."""
 
 from datamap.cli.entry import script
 

@@ -1,4 +1,4 @@
-"""Train: see datamap.pipeline.train, or `python src/train.py --help`."""
+"""Train: see datamap.cli.commands, or `python src/train.py --help`."""
 
 from datamap.cli.entry import script
 

@@ -1,4 +1,4 @@
-"""Upload: see datamap.pipeline.upload, or `python src/upload.py --help`."""
+"""Upload: see datamap.cli.commands, or `python src/upload.py --help`."""
 
 from datamap.cli.entry import script
 

@@ -54,7 +54,7 @@ ONLY_IN = {
     "transformers": {"callbacks/transformers"},
     "lightning": {"callbacks/lightning"},
     "pytorch_lightning": {"callbacks/lightning"},
-    "hydra": {"cli/entry", "cli/overrides"},
+    "hydra": {"cli/entry", "cli/compose", "cli/overrides"},
     "matplotlib": {"maps"},
     "dask": {"summaries/reduction"},
     "cleanlab": {"labels"},

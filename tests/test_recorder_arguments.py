@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 import datamap
 from datamap import schema
-from datamap.cli.entry import composed
+from datamap.cli.compose import composed
 from datamap.errors import ConfigError, DataError, DataMapError, SignalError
 from datamap.pipeline.summarize import summarize_run
 from datamap.recording.reference import Reference

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from datamap.cli import multirun
-from datamap.cli.entry import composed
+from datamap.cli.compose import composed
 from datamap.training import shares
 
 

@@ -73,7 +73,7 @@ def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
         TrackingError: there is no such store or run, or the run has no signals.
         SignalError, SummaryError, DataError: what the run holds is damaged.
     """
-    from datamap.cli.entry import composed
+    from datamap.cli.compose import composed
     from datamap.data import spreadsheet
     from datamap.pipeline.diagnose import diagnose_run
 
@@ -139,7 +139,7 @@ def _run(run_id: str) -> "Run":
 
 
 def _summary(run: "Run") -> "pd.DataFrame":
-    from datamap.cli.entry import composed
+    from datamap.cli.compose import composed
     from datamap.pipeline.inputs import summary_of
 
     return summary_of(run, composed("plot", run_id=run.run_id), None)[0]

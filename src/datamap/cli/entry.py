@@ -4,7 +4,6 @@ import _thread
 import atexit
 import contextlib
 import gc
-import importlib
 import io
 import os
 import re
@@ -13,28 +12,26 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 # Arrow's own pool keeps what was once used: 100 MB of a summary of 240,000 samples (benchmarks/summarize.py).
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.initialize import get_gh_backup, restore_gh_from_backup
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from datamap import config as types
 from datamap.cli import failures
+from datamap.cli.commands import COMMANDS
+from datamap.cli.compose import compose, validated
 from datamap.cli.help import help_text, overview
 from datamap.cli.overrides import key_of, refuse_with_resume, translate
-from datamap.cli.places import CONF, DEMO
-from datamap.errors import ConfigError, DataMapError, did_you_mean, interrupted
+from datamap.cli.places import CONF
+from datamap.errors import DataMapError, did_you_mean, interrupted
 from datamap.program import SCRIPTS
-from datamap.ranges import check
 
 if TYPE_CHECKING:
     from datamap.cli.multirun import Multirun
@@ -51,10 +48,6 @@ def _freeze() -> None:
         gc.freeze()
 
 
-COMMANDS = [
-    "train", "summarize", "plot", "main", "compare", "diagnose", "review", "curate", "import", "export", "upload"
-]  # fmt: skip
-
 # No output folders and no log files of Hydra's own: all that a command makes is in its MLflow run.
 QUIET = (
     "hydra.run.dir=.",
@@ -63,23 +56,17 @@ QUIET = (
     "hydra/job_logging=none",
     "hydra/hydra_logging=none",
 )
-MISSING_HINTS = {
-    "keep": "choose clean, relabelled, corrected, ambiguous, both_ends or forgettable",
-    "runs": "give runs='[<id>,<id>]', or a search filter such as \"runs=params.data = 'demo'\"",
-    "run_id": "give run_id=<id>, or run_id=latest for the newest run with signals",
-}
-
-OmegaConf.register_new_resolver("demo", lambda name: str(DEMO / name), replace=True)
 
 
 def main() -> None:
     """The installed command: `datamap <command> [key=value …]`."""
     command, *arguments = sys.argv[1:] or ["--help"]
     if command in ("-h", "--help"):
-        _show(overview(COMMANDS))
+        _show(overview())
     elif command not in COMMANDS:
         print(
-            f"error: no command {command!r}{did_you_mean(command, COMMANDS)}: datamap --help", file=sys.stderr
+            f"error: no command {command!r}{did_you_mean(command, list(COMMANDS))}: datamap --help",
+            file=sys.stderr,
         )
         sys.exit(2)
     else:
@@ -176,14 +163,9 @@ def _failed(code: int, reason: str) -> int:
 
 def _run_once(command: str, overrides: list[str]) -> None:
     name = SCRIPTS.get(command, command)
-    config = validated(_compose(name, overrides), name)
+    config = validated(compose(name, overrides), name)
     refuse_with_resume(config, overrides)
-    _module(command).run(config, overrides)
-
-
-def _module(command: str) -> ModuleType:
-    package = "cli" if command == "main" else "pipeline"
-    return importlib.import_module(f"datamap.{package}.{SCRIPTS.get(command, command)}")
+    COMMANDS[command](config, overrides)
 
 
 def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
@@ -201,7 +183,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
             if many:
                 many.add(config, given, ", ".join(o for o in given if key_of(o) in swept))
             else:
-                _module(command).run(config, given)
+                COMMANDS[command](config, given)
         except DataMapError as error:
             failure.append(error)  # raised from here, Hydra would print lines of its own
 
@@ -228,36 +210,3 @@ def _key_hint(error: Exception, command: str) -> str:
     misspelt = re.search(r"Could not override '([^']*)'", str(error))
     known = types.keys(types.STEPS[SCRIPTS.get(command, command)])
     return did_you_mean(misspelt.group(1), known) if misspelt else ""
-
-
-def validated(raw: DictConfig | ListConfig, name: str) -> Any:
-    """The composed config as the step's dataclass, types and ranges checked.
-
-    Raises:
-        ConfigError: a value is missing, of the wrong type or out of range.
-    """
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(types.STEPS[name]), raw)
-        for key in sorted(OmegaConf.missing_keys(merged)):
-            raise ConfigError(f"{key} is missing: {MISSING_HINTS.get(key, f'give {key}=<value>')}")
-        config = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
-    check(config)
-    return config
-
-
-def composed(name: str, **values: object) -> Any:
-    """The default config of a command with these values."""
-    return validated(OmegaConf.merge(_compose(name, []), values), name)
-
-
-def _compose(name: str, overrides: list[str]) -> DictConfig:
-    """Compose our config, also within an application that Hydra runs: its state stays as it is."""
-    theirs = get_gh_backup()
-    GlobalHydra.instance().clear()
-    try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return hydra.compose(name, overrides)
-    finally:
-        restore_gh_from_backup(theirs)

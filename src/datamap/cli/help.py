@@ -1,8 +1,9 @@
 """What `--help` prints: what a command does, and the YAML files that explain its keys."""
 
-import ast
+import inspect
 
-from datamap.cli.places import CONF, PACKAGE
+from datamap.cli.commands import COMMANDS
+from datamap.cli.places import CONF
 from datamap.program import SCRIPTS, invocation
 
 # The file that explains each config group best, and the groups of each command.
@@ -29,10 +30,8 @@ GROUPS = {
 
 
 def description(command: str) -> str:
-    """The docstring of the command's module, without importing it: MLflow takes seconds."""
-    module = PACKAGE / ("cli" if command == "main" else "pipeline") / f"{SCRIPTS.get(command, command)}.py"
-    text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
-    return text.replace(f"datamap {command}", invocation(command))
+    """Return what the docstring of the command's function says."""
+    return (inspect.getdoc(COMMANDS[command]) or "").replace(f"datamap {command}", invocation(command))
 
 
 def help_text(command: str) -> str:
@@ -52,9 +51,9 @@ def help_text(command: str) -> str:
     return "\n".join(parts)
 
 
-def overview(commands: list[str]) -> str:
+def overview() -> str:
     """What `datamap --help` prints: each command with the first line of its description."""
-    lines = [f"  {command:10} {description(command).splitlines()[0]}" for command in commands]
+    lines = [f"  {command:10} {description(command).splitlines()[0]}" for command in COMMANDS]
     return "\n".join(
         ["Data Map: dataset cartography inside MLflow.", "", "usage: datamap <command> [key=value …]", "", *lines, "",
          "datamap <command> --help lists the keys of a command."]

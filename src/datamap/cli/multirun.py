@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from datamap.cli.entry import composed
+from datamap.cli.compose import composed
 from datamap.config import PlotConfig, TrainConfig
 from datamap.errors import DataMapError, counted
 from datamap.log import begin_lines_with, say

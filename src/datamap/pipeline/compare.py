@@ -1,8 +1,4 @@
-"""Compare the data maps of several runs: side by side, where samples moved, and how far the runs agree.
-
-datamap compare runs='[<run id>,<run id>]'                       these runs
-datamap compare "runs=params.data = 'demo'"                      an MLflow search filter on the experiment
-"""
+"""Compare the data maps of several runs: side by side, where samples moved, and how far the runs agree."""
 
 import contextlib
 from collections.abc import Sequence
@@ -21,11 +17,6 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
 MOST_RUNS = 100
-
-
-def run(config: CompareConfig, overrides: list[str]) -> None:
-    """Compare runs."""
-    compare(config)
 
 
 def compare(config: CompareConfig, into: Run | None = None) -> Run:

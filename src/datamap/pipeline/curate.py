@@ -1,10 +1,4 @@
-"""Make a new training file from a run's samples, and log it into a run of its own.
-
-datamap curate run_id=latest keep=clean                   drop as many as diagnose estimates to be wrong
-datamap curate run_id=latest keep=relabelled share=0.05   relabel the likeliest 5 %
-datamap curate run_id=latest keep=corrected               apply what reviewers decided (datamap review)
-datamap curate run_id=latest keep=corrected corrections=diagnosis.tsv   apply an edited diagnosis.tsv
-"""
+"""Make a new training file from a run's samples, and log it into a run of its own."""
 
 import tempfile
 from dataclasses import replace
@@ -39,12 +33,6 @@ NOT_CARRIED = "model.trust_pickle"  # whom its reader trusts is not for a run to
 HALF = 0.5  # of a class, at least, stays where only the estimate says how many samples go
 FROM_TAG = "datamap.curated_from"
 REVIEWED_TAG = "datamap.reviewed_by"
-
-
-def run(config: CurateConfig, overrides: list[str]) -> None:
-    """Make a training file from a run."""
-    asked = "diagnose.score" in map(key_of, overrides)
-    curate(config, config.diagnose.score if asked else None)
 
 
 def curate(config: CurateConfig, score: str | None = None) -> Run:

@@ -1,9 +1,4 @@
-"""Rank a run's samples by how likely their label is wrong, and log the list into the run.
-
-datamap diagnose run_id=latest                    the score that finds most, of all that the run knows
-datamap diagnose run_id=latest score=aum          another score
-datamap diagnose run_id=latest regions=quantile   regions by quantiles instead of fixed borders
-"""
+"""Rank a run's samples by how likely their label is wrong, and log the list into the run."""
 
 import numpy as np
 
@@ -32,11 +27,6 @@ COLUMNS = {
 }  # fmt: skip
 SHOWN = 5  # rows on the terminal
 LEARNT = 0.1  # of what the commonest class leaves open, below which a model is no judge
-
-
-def run(config: DiagnoseConfig, overrides: list[str]) -> None:
-    """Diagnose a run."""
-    diagnose(config)
 
 
 def diagnose(config: DiagnoseConfig) -> Run:

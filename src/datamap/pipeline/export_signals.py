@@ -1,10 +1,4 @@
-"""Write a run's signals as Dataset Cartography's training dynamics: dynamics_epoch_0.jsonl, one file per observation.
-
-For logits they have ln(probs): their softmax is the recorded probs. Observations are counted from 0.
-
-datamap export run_id=latest
-datamap export run_id=latest folder=model/training_dynamics
-"""
+"""Write a run's signals as Dataset Cartography's training dynamics, one file per observation."""
 
 import contextlib
 import shutil
@@ -22,11 +16,6 @@ from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
-
-
-def run(config: ExportConfig, overrides: list[str]) -> None:
-    """Export a run's signals."""
-    export_signals(config)
 
 
 def export_signals(config: ExportConfig) -> Path:

@@ -1,10 +1,4 @@
-"""Make a run out of signals that lie in files: the original tutorial's, Dataset Cartography's, or our own.
-
-datamap import path=outputs/output_data.json             the original's, all observations in one file
-datamap import path=model/training_dynamics              allenai/cartography's dynamics_epoch_0.jsonl, …
-datamap import path=signals                              epoch_0001-00000-of-00001.jsonl or .parquet, …
-datamap import path=output_data.json texts=train.tsv     with the texts, for the explorer
-"""
+"""Make a run out of signals that lie in files: the original tutorial's, Dataset Cartography's, or our own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +14,6 @@ from datamap.data.dataset import Samples
 from datamap.errors import DataError, counted, first_few
 from datamap.importing import sources
 from datamap.log import say
-from datamap.program import invocation
 from datamap.signals import align, shards
 from datamap.signals.compute import with_planted
 from datamap.summaries import tsv
@@ -28,12 +21,6 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import Store, opened, resolved
 
 SHARD_ROWS = 100_000
-
-
-def run(config: ImportConfig, overrides: list[str]) -> None:
-    """Import, and say what to do next."""
-    found = import_signals(config)
-    say(f"next: {invocation('summarize', f'run_id={found.run_id}')}")
 
 
 class _Contents(NamedTuple):

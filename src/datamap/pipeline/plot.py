@@ -1,11 +1,4 @@
-"""Draw a data map of a run and log it into the run.
-
-datamap plot run_id=latest                                        all samples, by correct_ratio
-datamap plot run_id=latest criterion=forgetting_times threshold=1 the forgotten ones only
-datamap plot run_id=latest use_f_times=0                          by forgetting events
-datamap plot run_id=latest use_l_times=0                          by learning events
-datamap plot run_id=latest dirty_label=true                       by planted kind
-"""
+"""Draw a data map of a run and log it into the run."""
 
 import re
 import warnings
@@ -21,11 +14,6 @@ from datamap.pipeline.inputs import MAP_COLUMNS, summary_of
 from datamap.pipeline.run_description import describe
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
-
-
-def run(config: PlotConfig, overrides: list[str]) -> None:
-    """Draw a map into the run."""
-    plot(config)
 
 
 def plot(config: PlotConfig) -> tuple[Run, str]:

@@ -1,8 +1,4 @@
-"""Review a run's samples in the browser, likeliest wrong first: keep, relabel or drop each with one key.
-
-datamap review run_id=latest               prints the page's address; Ctrl-C ends it
-datamap review run_id=latest open=true     opens the page in your browser
-"""
+"""Review a run's samples in the browser, likeliest wrong first: keep, relabel or drop each with one key."""
 
 import getpass
 import importlib
@@ -36,11 +32,6 @@ SWITCH = (
     0.001  # seconds after which work in the background lets an answer go first; Python's default is 0.005
 )
 ESTIMATE = ("estimate", "low", "high", "known")
-
-
-def run(config: ReviewConfig, overrides: list[str]) -> None:
-    """Serve the review until Ctrl-C."""
-    review(config)
 
 
 def review(config: ReviewConfig) -> Run:

@@ -1,8 +1,4 @@
-"""Reduce the signals of a run to one row per sample and log it as summary.tsv.
-
-datamap summarize run_id=latest
-datamap summarize run_id=3f2a…
-"""
+"""Reduce the signals of a run to one row per sample and log it as summary.tsv."""
 
 import tempfile
 from collections.abc import Iterable
@@ -15,17 +11,10 @@ from datamap.log import say
 from datamap.pipeline import memorization as memorised
 from datamap.pipeline.inputs import Observed, committed_between, log_summary, say_if_running
 from datamap.pipeline.run_description import describe
-from datamap.program import invocation
 from datamap.signals import shards
 from datamap.summaries import reduction
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
-
-
-def run(config: SummarizeConfig, overrides: list[str]) -> None:
-    """Summarize, and say what to do next."""
-    found = summarize(config)
-    say(f"next: {invocation('plot', f'run_id={found.run_id}')}")
 
 
 def summarize(config: SummarizeConfig) -> Run:

@@ -1,12 +1,4 @@
-"""Fine-tune a text classifier and log the signals of every training sample, epoch by epoch.
-
-datamap train                                         the demo data, a small ERNIE
-datamap train data=file data.path=my.tsv              your own labelled texts
-datamap train model=ernie-3.0-base-zh data=lcqmc      the original's set-up
-datamap train data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
-datamap train -m seed=1,2,3                           three runs under one parent, and their comparison
-datamap train resume=true run_id=latest               go on with a run that was killed
-"""
+"""Fine-tune a text classifier and log the signals of every training sample, epoch by epoch."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +16,6 @@ from datamap.errors import ConfigError, TrackingError, TrainingError, counted
 from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.processes import Processes
-from datamap.pipeline import memorization as memorised
 from datamap.program import invocation
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox, deliver_spooled, spool_note, spooled
@@ -43,16 +34,6 @@ from datamap.training.loggers import (
 from datamap.training.preparation import Job, Progress, prepared
 
 START_PATIENCE = 30  # seconds
-
-
-def run(config: TrainConfig, overrides: list[str]) -> None:
-    """Train, and say what to do next."""
-    found = train(config, overrides)
-    heart = memorised.of_run(found)
-    if heart:
-        say(memorised.note(heart))
-    say(f"look at it: {found.opened_at()}")
-    say(f"next: {invocation('diagnose' if config.data.folds else 'summarize', f'run_id={found.run_id}')}")
 
 
 def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:

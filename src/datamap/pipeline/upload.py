@@ -1,24 +1,13 @@
-"""Send the observations that training could not log, because the store did not take them.
-
-datamap upload
-datamap upload folder=/data/datamap-spool
-"""
+"""Send the observations that training could not log, because the store did not take them."""
 
 from pathlib import Path
 
 from datamap.config import UploadConfig
 from datamap.errors import TrackingError, counted, masked
 from datamap.log import say
-from datamap.program import invocation
 from datamap.tracking import outbox
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
-
-
-def run(config: UploadConfig, overrides: list[str]) -> None:
-    """Upload, and say what to do next."""
-    for found in upload(config):
-        say(f"next: {invocation('summarize', f'run_id={found.run_id}')}")
 
 
 def upload(config: UploadConfig) -> list[Run]:

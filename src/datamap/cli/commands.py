@@ -1,0 +1,193 @@
+"""The commands: each calls one function of the pipeline and says what to do next. Its docstring is its `--help`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from datamap.cli.overrides import key_of
+from datamap.config import (
+    CompareConfig,
+    CurateConfig,
+    DiagnoseConfig,
+    ExportConfig,
+    ImportConfig,
+    MainConfig,
+    PlotConfig,
+    ReviewConfig,
+    SummarizeConfig,
+    TrainConfig,
+    UploadConfig,
+)
+from datamap.log import say
+from datamap.program import invocation
+from datamap.ranges import check
+
+
+def train(config: TrainConfig, overrides: list[str]) -> None:
+    """Fine-tune a text classifier and log the signals of every training sample, epoch by epoch.
+
+    datamap train                                         the demo data, a small ERNIE
+    datamap train data=file data.path=my.tsv              your own labelled texts
+    datamap train model=ernie-3.0-base-zh data=lcqmc      the original's set-up
+    datamap train data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
+    datamap train -m seed=1,2,3                           three runs under one parent, and their comparison
+    datamap train resume=true run_id=latest               go on with a run that was killed
+    """
+    from datamap.pipeline import memorization
+    from datamap.pipeline.train import train
+
+    run = train(config, overrides)
+    found = memorization.of_run(run)
+    if found:
+        say(memorization.note(found))
+    say(f"look at it: {run.opened_at()}")
+    _say_next("diagnose" if config.data.folds else "summarize", run.run_id)
+
+
+def summarize(config: SummarizeConfig, overrides: list[str]) -> None:
+    """Reduce the signals of a run to one row per sample and log it as summary.tsv.
+
+    datamap summarize run_id=latest
+    datamap summarize run_id=3f2a…
+    """
+    from datamap.pipeline.summarize import summarize
+
+    _say_next("plot", summarize(config).run_id)
+
+
+def plot(config: PlotConfig, overrides: list[str]) -> None:
+    """Draw a data map of a run and log it into the run.
+
+    datamap plot run_id=latest                                        all samples, by correct_ratio
+    datamap plot run_id=latest criterion=forgetting_times threshold=1 the forgotten ones only
+    datamap plot run_id=latest use_f_times=0                          by forgetting events
+    datamap plot run_id=latest use_l_times=0                          by learning events
+    datamap plot run_id=latest dirty_label=true                       by planted kind
+    """
+    from datamap.pipeline.plot import plot
+
+    plot(config)
+
+
+def main(config: MainConfig, overrides: list[str]) -> None:
+    """All three steps in one go: train, summarize, plot. Keys of plot are under `plot.`.
+
+    datamap main
+    datamap main seed=1 plot.use_f_times=0
+    datamap main maps='[{use_f_times: 0}, {dirty_label: true}]'       three maps
+    """
+    from datamap.pipeline.plot import plot
+    from datamap.pipeline.summarize import summarize
+    from datamap.pipeline.train import train
+
+    further = [_changed(config.plot, keys, f"maps[{index}].") for index, keys in enumerate(config.maps)]
+    run = train(config, overrides)
+    same = {"run_id": run.run_id, "tracking": config.tracking}
+    summarize(replace(config.summarize, **same))
+    for options in (config.plot, *further):
+        plot(replace(options, **same))
+
+
+def compare(config: CompareConfig, overrides: list[str]) -> None:
+    """Compare the data maps of several runs: side by side, where samples moved, and how far the runs agree.
+
+    datamap compare runs='[<run id>,<run id>]'                       these runs
+    datamap compare "runs=params.data = 'demo'"                      an MLflow search filter on the experiment
+    """
+    from datamap.pipeline.compare import compare
+
+    compare(config)
+
+
+def diagnose(config: DiagnoseConfig, overrides: list[str]) -> None:
+    """Rank a run's samples by how likely their label is wrong, and log the list into the run.
+
+    datamap diagnose run_id=latest                    the score that finds most, of all that the run knows
+    datamap diagnose run_id=latest score=aum          another score
+    datamap diagnose run_id=latest regions=quantile   regions by quantiles instead of fixed borders
+    """
+    from datamap.pipeline.diagnose import diagnose
+
+    diagnose(config)
+
+
+def review(config: ReviewConfig, overrides: list[str]) -> None:
+    """Review a run's samples in the browser, likeliest wrong first: keep, relabel or drop each with one key.
+
+    datamap review run_id=latest               prints the page's address; Ctrl-C ends it
+    datamap review run_id=latest open=true     opens the page in your browser
+    """
+    from datamap.pipeline.review import review
+
+    review(config)
+
+
+def curate(config: CurateConfig, overrides: list[str]) -> None:
+    """Make a new training file from a run's samples, and log it into a run of its own.
+
+    datamap curate run_id=latest keep=clean                   drop as many as diagnose estimates to be wrong
+    datamap curate run_id=latest keep=relabelled share=0.05   relabel the likeliest 5 %
+    datamap curate run_id=latest keep=corrected               apply what reviewers decided (datamap review)
+    datamap curate run_id=latest keep=corrected corrections=diagnosis.tsv   apply an edited diagnosis.tsv
+    """
+    from datamap.pipeline.curate import curate
+
+    asked = "diagnose.score" in map(key_of, overrides)
+    curate(config, config.diagnose.score if asked else None)
+
+
+def import_(config: ImportConfig, overrides: list[str]) -> None:
+    """Make a run out of signals that lie in files: the original tutorial's, Dataset Cartography's, or our own.
+
+    datamap import path=outputs/output_data.json             the original's, all observations in one file
+    datamap import path=model/training_dynamics              allenai/cartography's dynamics_epoch_0.jsonl, …
+    datamap import path=signals                              epoch_0001-00000-of-00001.jsonl or .parquet, …
+    datamap import path=output_data.json texts=train.tsv     with the texts, for the explorer
+    """
+    from datamap.pipeline.import_signals import import_signals
+
+    _say_next("summarize", import_signals(config).run_id)
+
+
+def export(config: ExportConfig, overrides: list[str]) -> None:
+    """Write a run's signals as Dataset Cartography's training dynamics.
+
+    Each observation becomes a file of its own: dynamics_epoch_0.jsonl, dynamics_epoch_1.jsonl, …
+    For logits they have ln(probs): their softmax is the recorded probs. Observations are counted from 0.
+
+    datamap export run_id=latest
+    datamap export run_id=latest folder=model/training_dynamics
+    """
+    from datamap.pipeline.export_signals import export_signals
+
+    export_signals(config)
+
+
+def upload(config: UploadConfig, overrides: list[str]) -> None:
+    """Send the observations that training could not log, because the store did not take them.
+
+    datamap upload
+    datamap upload folder=/data/datamap-spool
+    """
+    from datamap.pipeline.upload import upload
+
+    for run in upload(config):
+        _say_next("summarize", run.run_id)
+
+
+COMMANDS: dict[str, Callable[[Any, list[str]], None]] = {
+    command.__name__.rstrip("_"): command
+    for command in (train, summarize, plot, main, compare, diagnose, review, curate, import_, export, upload)
+}
+
+
+def _say_next(command: str, run_id: str) -> None:
+    say(f"next: {invocation(command, f'run_id={run_id}')}")
+
+
+def _changed(options: Any, keys: dict[str, Any], where: str) -> Any:
+    changed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), keys))
+    check(changed, where)
+    return changed
