@@ -1,6 +1,7 @@
 """The command line: what `mlflow run` passes, what Hydra would misread, what is printed."""
 
 import errno
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,9 +12,15 @@ import mlflow
 import pyarrow as pa
 import pytest
 import sqlalchemy
+import yaml
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from conftest import ROOT
 from datamap.cli import overrides
+from datamap.cli.compose import compose, composed, validated
+from datamap.config import STEPS, TrainConfig
+from datamap.config import yaml as config_yaml
 
 TRANSLATIONS = {
     ("--model.name", "x"): ["model.name=x"],
@@ -23,12 +30,23 @@ TRANSLATIONS = {
     ("--name", "a b"): ["name=a b"],
     ("run_id=9e345678901241238901234567890123",): ["run_id='9e345678901241238901234567890123'"],
     ("--run_id", "9e34"): ["run_id='9e34'"],
-    ("run_id=latest",): ["run_id='latest'"],
+    ("run_id=latest",): ["run_id=latest"],
     ("data.path=数据/训练集.tsv",): ["data.path='数据/训练集.tsv'"],
     ("data.path=it's.tsv",): ["data.path='it\\'s.tsv'"],
     ("tracking.tags={team: search}",): ["tracking.tags={team: search}"],
     ("--multirun", "seed=1,2"): ["--multirun", "seed=1,2"],
-    ("--cfg", "job"): ["--cfg", "job"],
+    ("--cfg", "job", "seed=1"): ["--cfg=job", "seed=1"],
+    ("-c", "job", "--resolve"): ["-c=job", "--resolve"],
+    ("--info", "seed=1"): ["--info", "seed=1"],
+    ("--info", "defaults"): ["--info=defaults"],
+    ("-m", "tracking.run_name=12_5, 1.50"): ["-m", "tracking.run_name='12_5','1.50'"],
+    ("-m", "data.path='a,b.tsv',数据.tsv"): ["-m", "data.path='a,b.tsv','数据.tsv'"],
+    ("-m", "data.path=choice(1.50,b)"): ["-m", "data.path=choice('1.50',b)"],
+    ("data.path=a,b.tsv",): ["data.path='a,b.tsv'"],
+    ("tracking.tags={a: 1.50, b: 'x, y'}",): ["tracking.tags={a: '1.50', b: 'x, y'}"],
+    ("tracking={run_name: 12_5, retry_seconds: 3}",): ["tracking={run_name: '12_5', retry_seconds: 3}"],
+    ("++tracking.run_name=12_5",): ["++tracking.run_name='12_5'"],
+    ("data.columns.text_a=2", "data.columns.label='2'"): ["data.columns.text_a=2", "data.columns.label='2'"],
     ("model.name_or_path=./m",): ["model=folder", "model.name_or_path=./m"],
     ("model=tiny", "model.name_or_path=./m"): ["model=tiny", "model.name_or_path=./m"],
 }
@@ -36,7 +54,59 @@ TRANSLATIONS = {
 
 @pytest.mark.parametrize("arguments", TRANSLATIONS, ids=" ".join)
 def test_translate(arguments):
-    assert overrides.translate(arguments) == TRANSLATIONS[arguments]
+    assert overrides.translate(arguments, TrainConfig) == TRANSLATIONS[arguments]
+
+
+TYPED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
+TROUBLE = st.lists(st.sampled_from([*"15_.e\\'\"}{[:=, ，-", "${"]), min_size=1).map("".join)
+
+
+def arrived(step, *arguments):
+    return validated(compose(step, overrides.translate(list(arguments), STEPS[step])), step)
+
+
+@given(values=st.tuples(*[TYPED | TROUBLE] * 4))
+@example(values=("2024_11_26", "12_5", "1.50", "true"))
+@example(values=("NULL", "0x10", "1e5", "\\\\server\\share"))
+@example(values=("${oc.env:HOME}", "{a: b}", "[a, b]", "它，它,'x"))
+@settings(max_examples=15)
+def test_any_text_arrives_as_typed(values):
+    assume(all(v not in ("null", "???") and not re.fullmatch(overrides.QUOTED, v) for v in values))
+    texts = ("tracking.experiment", "tracking.run_name", "data.path")
+    found = arrived(
+        "train",
+        *(f"{key}={value}" for key, value in zip(texts, values, strict=False)),
+        "--data.name",
+        values[3],
+    )
+    logged = yaml.safe_load(config_yaml(found))
+    assert (found.tracking.experiment, found.tracking.run_name, found.data.path, found.data.name) == values
+    assert tuple(logged[a][b] for a, b in (key.split(".") for key in (*texts, "data.name"))) == values
+
+
+def test_what_the_user_quotes_is_text_and_null_is_none():
+    def experiment(value):
+        return arrived("train", f"tracking.experiment={value}").tracking.experiment
+
+    assert (experiment("null"), experiment("'null'"), experiment('"1.50"')) == (None, "null", "1.50")
+    assert (
+        composed("train", tracking={"experiment": "${oc.env:HOME}"}).tracking.experiment == "${oc.env:HOME}"
+    )
+
+
+def test_ids_and_tags_are_text():
+    assert arrived("compare", "runs=[9e34,'12_5', 007]").runs == ["9e34", "12_5", "007"]
+    assert arrived("compare", "runs=9e34").runs == "9e34"
+    tags = arrived("train", "tracking.tags={a: 1.50, b: true, c: null, d: 'x, y'}").tracking.tags
+    assert tags == {"a": "1.50", "b": "true", "c": "null", "d": "x, y"}
+    assert arrived("train", "+tracking.tags.a=1.50").tracking.tags == {"a": "1.50"}
+    assert arrived("main", "maps=[{name: 12_5, use_f_times: 0}]").maps == [{"name": "12_5", "use_f_times": 0}]
+
+
+def test_hydra_prints_the_config_of_a_job(command):
+    outcome = command("train", "--cfg", "job", "tracking.experiment=2024_11_26")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "experiment: '2024_11_26'" in outcome.out
 
 
 @pytest.mark.parametrize("script", ["train", "summarize", "plot", "main"])
@@ -56,7 +126,7 @@ MISTAKES = {
     ("train", "data=file"): ["data.path is missing: give data.path=<value>"],
     ("train", "data=file", "data.path=nowhere.tsv"): ["nowhere.tsv: no such file"],
     ("train", "foo"): ["foo"],
-    ("train", "data.columns.text_a=1.5"): ["data.columns.text_a=1.5: give a column's name"],
+    ("train", "data.columns.text_a=-1"): ["data.columns.text_a=-1: give a column's name"],
     ("train", "model.max_length=2000000000"): ["model.max_length=2000000000 is out of range"],
     ("train", "data=file", f"data.path={'a' * 5000}.tsv"): ["cannot be read (File name too long)"],
     ("summarize",): ["run_id is missing: give run_id=<id>, or run_id=latest"],

@@ -20,7 +20,7 @@ CONF = ROOT / "conf"
 
 def composed(step, *overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return cli.validated(compose(step, translate(list(overrides))), step)
+        return cli.validated(compose(step, translate(list(overrides), config.STEPS[step])), step)
 
 
 def options(group):

@@ -1,6 +1,7 @@
 """Types and ranges of every key of each step. The values are in `conf/`, none is here."""
 
-from dataclasses import dataclass, field, fields, is_dataclass
+import re
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from omegaconf import MISSING, OmegaConf
@@ -240,6 +241,13 @@ class MainConfig(TrainConfig):
     maps: list[dict[str, Any]] = MISSING
 
 
+# What keys of type Any hold: OmegaConf knows no such type.
+HOLDS: dict[str, Any] = {
+    **dict.fromkeys((key.name for key in fields(ColumnsConfig)), int | str | None),
+    "runs": list[str] | str,
+    "maps": list[LastMapConfig],
+}
+
 STEPS = {
     "train": TrainConfig,
     "summarize": SummarizeConfig,
@@ -264,6 +272,19 @@ def keys(step: type, path: str = "") -> list[str]:
     return found
 
 
-def yaml(config: object) -> str:
-    """A command's config as the YAML that is logged."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+def literal(value: Any) -> Any:
+    """Return plain data with its texts escaped, so that OmegaConf gives back `${…}` as it is and resolves nothing.
+
+    >>> print(literal("${x}"))
+    \\${x}
+    """
+    if isinstance(value, str):
+        return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)
+    if isinstance(value, dict):
+        return {literal(key): literal(inner) for key, inner in value.items()}
+    return [literal(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def yaml(config: Any) -> str:
+    """Return a command's config as the YAML that is logged."""
+    return OmegaConf.to_yaml(OmegaConf.create(literal(asdict(config))), resolve=True)

@@ -1,7 +1,7 @@
 """The commands: each calls one function of the pipeline and says what to do next. Its docstring is its `--help`."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -19,6 +19,7 @@ from datamap.config import (
     SummarizeConfig,
     TrainConfig,
     UploadConfig,
+    literal,
 )
 from datamap.log import say
 from datamap.program import invocation
@@ -188,6 +189,7 @@ def _say_next(command: str, run_id: str) -> None:
 
 
 def _changed(options: Any, keys: dict[str, Any], where: str) -> Any:
-    changed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), keys))
+    given = literal({**asdict(options), **keys})
+    changed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(type(options)), given))
     check(changed, where)
     return changed

@@ -41,7 +41,7 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
 
 def composed(name: str, **values: object) -> Any:
     """The default config of a command with these values."""
-    return validated(OmegaConf.merge(compose(name, []), values), name)
+    return validated(OmegaConf.merge(compose(name, []), types.literal(values)), name)
 
 
 def compose(name: str, overrides: list[str]) -> DictConfig:

@@ -28,7 +28,7 @@ from datamap.cli import failures
 from datamap.cli.commands import COMMANDS
 from datamap.cli.compose import compose, validated
 from datamap.cli.help import help_text, overview
-from datamap.cli.overrides import key_of, refuse_with_resume, translate
+from datamap.cli.overrides import MULTIRUN, name_of, refuse_with_resume, swept, translate
 from datamap.cli.places import CONF
 from datamap.errors import DataMapError, did_you_mean, interrupted
 from datamap.program import SCRIPTS
@@ -93,7 +93,7 @@ def run(command: str, arguments: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no Chinese ends no command
     try:
         with _no_interrupt_lost():
-            _dispatch(command, translate(arguments))
+            _dispatch(command, translate(arguments, types.STEPS[SCRIPTS.get(command, command)]))
     except (Exception, KeyboardInterrupt) as error:
         return _exit_code(command, error)
     return 0
@@ -172,7 +172,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
     """What only `hydra.main` can do: several jobs (`-m`), and Hydra's other flags, such as `--cfg job`."""
     name = SCRIPTS.get(command, command)
     overrides = [argument for argument in arguments if argument not in flags]
-    swept = {key_of(override) for override in overrides if "," in override}
+    keys = swept(overrides) if MULTIRUN & set(flags) else set()
     many: Multirun | None = None
     failure: list[DataMapError] = []
 
@@ -181,7 +181,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
             config, given = validated(raw, name), list(HydraConfig.get().overrides.task)
             refuse_with_resume(config, given)
             if many:
-                many.add(config, given, ", ".join(o for o in given if key_of(o) in swept))
+                many.add(config, given, name_of(given, keys))
             else:
                 COMMANDS[command](config, given)
         except DataMapError as error:
@@ -190,12 +190,10 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())  # for the multirun.yaml that Hydra leaves
-        if {"-m", "--multirun"} & set(flags) and command == "train":
+        if MULTIRUN & set(flags) and command == "train":
             from datamap.cli import multirun
 
-            many = stack.enter_context(
-                multirun.Multirun(", ".join(o for o in overrides if key_of(o) in swept))
-            )
+            many = stack.enter_context(multirun.Multirun(name_of(overrides, keys)))
         # Hydra reads the process's arguments, and its parser does not take a flag between overrides.
         sys.argv = [sys.argv[0], *flags, *QUIET, f"hydra.sweep.dir={folder}", *overrides]
         hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()

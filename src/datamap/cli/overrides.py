@@ -1,66 +1,196 @@
-"""Command-line arguments → Hydra's overrides."""
+"""Command-line arguments → Hydra's overrides, in which a text is what the user typed."""
+
+import re
+from argparse import OPTIONAL
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_origin
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
+from datamap.config import HOLDS, literal
 from datamap.errors import ConfigError
 
-QUOTED = (
-    "run_id",
-    "plot.run_id",
-    "summarize.run_id",
-    "diagnose.run_id",
-)  # Hydra would read 9e34…1 as a number
+QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+# A quote in the middle of a word is an apostrophe.
+TOKEN = re.compile(rf"""(?<![^\s,\[{{(:=])(?:{QUOTED})|\\.|.""", re.DOTALL)
+SWEEP = re.compile(r"(choice|shuffle|sort|tag|range|interval|glob)\(.*\)", re.DOTALL)
+MULTIRUN = frozenset(("-m", "--multirun"))
 
 
-def translate(arguments: list[str]) -> list[str]:
-    """Command-line arguments as Hydra understands them.
+def translate(arguments: list[str], step: type) -> list[str]:
+    """Return command-line arguments as Hydra understands them.
 
-    `--key value` and `--key=value` (from `mlflow run -P`) become `key=value`; an empty value
-    means the default; a run id is quoted, so that 9e34 stays an id; so is a value that Hydra's
-    grammar does not take unquoted (Chinese file names, say).
+    `--key value` and `--key=value` (from `mlflow run -P`) become `key=value`; an empty value means the default.
+    Values are quoted where Hydra would change what the user typed (see `quote`).
+
+    Args:
+        step: dataclass of the command's keys, which tells the texts among them.
     """
-    known = {option for action in get_args_parser()._actions for option in action.option_strings}
-    rest, overrides = list(arguments), []
-    while rest:
-        argument = rest.pop(0)
-        key = argument.partition("=")[0]
-        if key.startswith("--") and key not in known:
-            argument = argument[2:] if "=" in argument else f"{argument[2:]}={rest.pop(0) if rest else ''}"
-        overrides.append(argument)
-    overrides = [quote(a) for a in overrides if not (a.endswith("=") and a.count("=") == 1)]
+    joined = _joined(arguments)
+    given = [a for a in joined if not (a.endswith("=") and a.count("=") == 1)]
+    overrides = [quote(argument, step, bool(MULTIRUN & set(given))) for argument in given]
     keys = set(map(key_of, overrides))
     if "model.name_or_path" in keys and "model" not in keys:
         overrides.insert(0, "model=folder")  # a pretrained model needs its own learning rate
     return overrides
 
 
-def quote(argument: str) -> str:
-    """`key=value` with its value quoted where Hydra would misread it."""
+def _joined(arguments: list[str]) -> list[str]:
+    """Make one argument of each key, or option of Hydra's, and its value."""
+    options = {option: action for action in get_args_parser()._actions for option in action.option_strings}
+    rest, joined = list(arguments), []
+    while rest:
+        argument = rest.pop(0)
+        action = options.get(argument)
+        if action is None:
+            if argument.startswith("--") and argument.partition("=")[0] not in options:
+                argument = (
+                    argument[2:] if "=" in argument else f"{argument[2:]}={rest.pop(0) if rest else ''}"
+                )
+        elif rest and (action.nargs is None or (action.nargs == OPTIONAL and rest[0] in action.choices)):
+            argument = f"{argument}={rest.pop(0)}"
+        joined.append(argument)
+    return joined
+
+
+def quote(argument: str, step: type, sweeps: bool = False) -> str:
+    """Return `key=value` with its value quoted where Hydra would change a text, or does not accept it unquoted.
+
+    The key's type decides: of a text, Hydra would read `12_5` as 125, and `${…}` as another key's value. Values that
+    the user quoted stay quoted; `null` stays null where a key may have no value.
+
+    Args:
+        step: dataclass of the command's keys.
+        sweeps: split values at their commas: a multirun makes a job of each part.
+    """
     key, equals, value = argument.partition("=")
-    if not equals or argument.startswith("-") or value[:1] in "'\"":
+    if not equals or argument.startswith("-"):
         return argument
-    if key == "runs" and value[:1] == "[":
-        ids = [part.strip(" '\"") for part in value.strip("[] ").split(",")]
-        return f"runs=[{','.join(repr(i) for i in ids if i)}]"
-    if key in QUOTED and value != "???":
-        return f"{key}='{value}'"
+    kinds = _kinds(step, key.lstrip("+"))
+    of_choice = re.fullmatch(r"choice\((.*)\)", value, re.DOTALL)
+    if sweeps and of_choice:
+        return f"{key}=choice({_listed(of_choice[1], kinds)})"
+    if sweeps and (len(parts(value)) > 1 or SWEEP.fullmatch(value)):
+        return f"{key}={value if SWEEP.fullmatch(value) else _listed(value, kinds)}"
+    return f"{key}={_typed(value, kinds)}"
+
+
+def _kinds(step: Any, key: str) -> tuple[Any, ...]:
+    """Return the types that a key's value may have; () where there is no such key."""
+    found: tuple[Any, ...] = (step,)
+    for name in key.split("."):
+        outer = next((kind for kind in found if is_dataclass(kind) or get_origin(kind) is dict), None)
+        found = _kinds_inside(outer, name)
+    return found
+
+
+def _kinds_inside(outer: Any, name: str) -> tuple[Any, ...]:
+    if is_dataclass(outer):
+        kind = {key.name: HOLDS.get(key.name, key.type) for key in fields(outer)}.get(name)
+    else:
+        kind = get_args(outer)[1] if outer else None
+    return () if kind is None else _alternatives(kind)
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return (kind,) if get_origin(kind) in (list, dict) else get_args(kind) or (kind,)
+
+
+def _typed(value: str, kinds: tuple[Any, ...]) -> str:
+    """Return a value as Hydra's grammar has it, with its texts as they are."""
+    inner = value.strip()
+    for kind in kinds:
+        if get_origin(kind) is list and inner[:1] + inner[-1:] == "[]":
+            return f"[{_listed(inner[1:-1], _alternatives(get_args(kind)[0]))}]"
+        if (is_dataclass(kind) or get_origin(kind) is dict) and inner[:1] + inner[-1:] == "{}":
+            return f"{{{', '.join(_pair(part, kind) for part in parts(inner[1:-1]) if part.strip())}}}"
+    if str not in kinds:
+        return value if _parsed(value) else _text(value)
+    is_number = int in kinds and re.fullmatch(r"-?\d+", value)
+    return value if is_number or (type(None) in kinds and value == "null") else _text(value)
+
+
+def _listed(text: str, kinds: tuple[Any, ...]) -> str:
+    return ",".join(_typed(part.strip(), kinds) for part in parts(text) if part.strip())
+
+
+def _pair(text: str, outer: Any) -> str:
+    name, colon, value = text.partition(":")
+    return f"{name.strip()}{colon} {_typed(value.strip(), _kinds_inside(outer, name.strip()))}"
+
+
+def _text(typed: str) -> str:
+    """Return a text such that Hydra and OmegaConf give back just what was typed."""
+    parsed = _parsed(typed)
+    if parsed and re.fullmatch(QUOTED, typed, re.DOTALL):
+        typed = str(parsed.value())
+    elif parsed and parsed.value_type == ValueType.ELEMENT and parsed.value() == typed and "${" not in typed:
+        return typed
+    return QuotedString(literal(typed), Quote.single).with_quotes()
+
+
+def _parsed(value: str) -> Override | None:
+    """Return a value as Hydra reads it; None where its grammar does not accept it."""
     try:
-        OverridesParser.create().parse_override(argument)
+        return OverridesParser.create().parse_override(f"key={value}")
     except HydraException:
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"{key}='{escaped}'"
-    return argument
+        return None
+
+
+def parts(text: str) -> list[str]:
+    """Split a text at the commas outside of quotes and brackets.
+
+    >>> parts("a, 'b, c',[d,e], it's")
+    ['a', " 'b, c'", '[d,e]', " it's"]
+    """
+    found, depth = [""], 0
+    for token in TOKEN.findall(text):
+        depth = max(0, depth + (token in "[{(") - (token in ")}]"))
+        if token == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += token
+    return found
 
 
 def key_of(override: str) -> str:
-    """The key that an override sets.
+    """Return the key that an override sets.
 
     >>> key_of("trainer.epochs=3")
     'trainer.epochs'
     """
     return override.partition("=")[0]
+
+
+def swept(overrides: list[str]) -> set[str]:
+    """Return the keys that have several values, one for each job of a multirun.
+
+    >>> sorted(swept(["seed=1,2", "data.path='a,b.tsv'", "maps=[1,2]", "trainer.lr=choice(1,2)"]))
+    ['seed', 'trainer.lr']
+    """
+    given = [override for override in overrides if "=" in override]
+    return {key_of(one) for one in given if OverridesParser.create().parse_override(one).is_sweep_override()}
+
+
+def name_of(overrides: list[str], keys: set[str]) -> str:
+    """Return what a run is called after its values of these keys, without the quotes that Hydra needs.
+
+    >>> name_of(["seed=1", "data.path='a, b.tsv'", "trainer.epochs=2"], {"seed", "data.path"})
+    'seed=1, data.path=a, b.tsv'
+    """
+    return ", ".join(
+        f"{key_of(one)}={','.join(map(_shown, parts(one.partition('=')[2])))}"
+        for one in overrides
+        if key_of(one) in keys
+    )
+
+
+def _shown(value: str) -> str:
+    parsed = _parsed(value)
+    return str(parsed.value()).replace("\\${", "${") if parsed and value[:1] in ("'", '"') else value
 
 
 def refuse_with_resume(config: object, overrides: list[str]) -> None:
