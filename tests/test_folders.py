@@ -4,8 +4,10 @@ import dataclasses
 import json
 import os
 import pickle
+import sys
 import zipfile
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -14,10 +16,11 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT, run_process
 from datamap import config
 from datamap.data import dataset
 from datamap.errors import ModelError
-from datamap.paddle_backend import modeling, weights
+from datamap.paddle_backend import modeling, pickles, weights
 from datamap.paddle_backend.encoding import encode
 from datamap.paddle_backend.framework import paddle
 from datamap.paddle_backend.framework import transformers as paddlenlp
@@ -211,6 +214,100 @@ def test_a_hostile_pickle_calls_nothing(folder, plant):
     with pytest.raises(ModelError):  # it holds no weights
         load(folder, trust_pickle=True)
     assert (folder / "marker").exists()
+
+
+class Called:
+    """What calls a function when it is unpickled."""
+
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call
+
+
+# Programs that crash or fill the process where NumPy's own functions and C's unpickler run them.
+CRASHING = {
+    "ndarray": pickle.dumps({"a": Called(np.ndarray, ((4,), "O", b"A" * 32))}, 4),
+    "objects": pickle.dumps({"a": np.array([None, 1], object)}, 4),
+    "texts": pickle.dumps({"a": np.array(["a"])}, 4),
+    "fields": pickle.dumps({"a": np.zeros(2, "i4,f8")}, 4),
+    "bytes as objects": pickle.dumps({"a": np.zeros(4, "i8")}, 4).replace(b"\x8c\x02i8", b"\x8c\x02O8"),
+    "a memo of 64 GB": b"\x80\x04}r\xff\xff\xff\xff" + b"N" * 10,
+    "a state of a function": b"\x80\x02}(X\x01\x00\x00\x00acnumpy\ndtype\n}X\x01\x00\x00\x00bK\x01sbu.",
+}
+
+
+@pytest.mark.parametrize("name", CRASHING)
+def test_a_pickle_that_would_crash_the_process_is_refused(folder, name):
+    """In a process of its own: NumPy's `ndarray` with dtype O reads addresses out of bytes, and the process dies."""
+    (folder / "model_state.pdparams").write_bytes(CRASHING[name])
+    code = (
+        "import resource, sys; from pathlib import Path; from datamap.errors import ModelError\n"
+        "from datamap.paddle_backend import weights\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+        "try: print(weights.read([Path(sys.argv[1])]))\n"
+        "except ModelError: sys.exit(7)"
+    )
+    file = folder / "model_state.pdparams"
+    done = run_process([sys.executable, "-c", code, str(file)], PYTHONPATH=str(ROOT / "src"))
+    assert done.code == 7, (done.code, done.out, done.err)
+
+
+TEXTS = (b"O8", b"O", b"i4", b"f8", b"V9", b"<", b"|", b"a", b"C", b"latin1", b"0")
+NAMES = [*pickles._CALLS, *(("torch", name) for name in pickles._TORCH_TYPES)]
+PIECES = [
+    *[b"K\x00", b"K\x01", b"K\x04", b"K\xff", b"J\xff\xff\xff\xff", b"\x8a\x09" + b"\xff" * 8 + b"\0"] * 2,
+    *[b"\x8c" + bytes([len(text)]) + text for text in TEXTS] * 2,
+    *[f"c{module}\n{name}\n".encode() for module, name in NAMES] * 3,
+    *[bytes([opcode]) for opcode in b"N(t)\x85\x86\x87]lae}dsuRRRbb\x9401Q"],
+    *[b"C\x20" + b"A" * 32, b"C\0", b"h\0", b"h\1"],
+]  # fmt: skip
+
+
+def test_no_program_of_what_a_pickle_may_use_crashes_the_process(folder):
+    """Programs of the allowed opcodes and names, put together at random; 40,000 were tried at once."""
+    random = Random(1)
+    for n in range(1000):
+        program = b"".join(random.choices(PIECES, k=random.randint(1, 30)))
+        (folder / f"{n}.pdparams").write_bytes(b"\x80\x04}\x94" + program + b".")
+    code = (
+        "import sys; from pathlib import Path; from datamap.errors import ModelError\n"
+        "from datamap.paddle_backend import weights\n"
+        "for file in Path(sys.argv[1]).iterdir():\n"
+        "    try: weights.read([file])\n"
+        "    except ModelError: pass"
+    )
+    done = run_process([sys.executable, "-c", code, str(folder)], PYTHONPATH=str(ROOT / "src"))
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_part_that_grows_and_a_tensor_larger_than_its_numbers_are_refused(folder):
+    file = folder / "pytorch_model.bin"
+    torch.save({"a": torch.zeros(1).expand(10**6)}, file)
+    with pytest.raises(ModelError, match="a tensor that reaches beyond its numbers"):
+        weights.read([file])
+    torch.save({"a": torch.zeros(10**6)}, file)
+    with zipfile.ZipFile(file) as parts:
+        contents = {name: parts.read(name) for name in parts.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as parts:
+        for name, content in contents.items():
+            parts.writestr(name, content)
+    with pytest.raises(ModelError, match="is larger than the file: PyTorch did not write it"):
+        weights.read([file])
+
+
+def test_arrays_of_every_protocol_are_read_as_they_were(folder):
+    arrays = [
+        np.arange(6.0).reshape(2, 3), np.asfortranarray(np.arange(6, dtype=">i4").reshape(2, 3)), np.zeros((0, 3)),
+        np.array(5.0), np.ones(3, bool), np.arange(3, dtype=np.uint8),
+    ]  # fmt: skip
+    file = folder / "model_state.pdparams"
+    for protocol in (2, 3, 4, 5):
+        file.write_bytes(pickle.dumps({str(n): array for n, array in enumerate(arrays)}, protocol))
+        for found, array in zip(weights.read([file]).values(), arrays, strict=True):
+            assert (found.shape, found.dtype) == (array.shape, array.dtype)
+            assert np.array_equal(found, array)
 
 
 def test_beside_safetensors_no_pickle_is_looked_at(folder):
