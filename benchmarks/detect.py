@@ -106,7 +106,7 @@ def collect_one(name, noise, level, seed, folds, train):
     if train:
         found["inside"] = probs(seed, marked, marked)
         held_out = np.zeros_like(found["inside"])
-        for fold in extra.folds(marked, folds, seed, "holdout") if folds else ():
+        for fold in extra.fold_trainings(marked, folds, seed, "holdout") if folds else ():
             held_out[:, fold.observed.ids] = probs(seed, fold.train, fold.observed)
         found |= {"held_out": held_out} if folds else {}
     return found

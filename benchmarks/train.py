@@ -95,12 +95,12 @@ def theirs(trainer, number, by_length):
 
 def ours(trainer, number, threads):
     """An epoch of ours, without signals, as PaddleNLP's has none."""
-    shares.use(threads)
+    shares.set_threads(threads)
     start = now()
     for batch in trainer.batches(number):
         trainer.train(batch)
     took = since(start)
-    shares.use(1)
+    shares.set_threads(1)
     return took
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from datamap.errors import TrainingError
 from datamap.paddle_backend import checkpoints
-from datamap.training.loggers import NewestState
+from datamap.training.loggers import LatestCheckpoint
 
 
 def checkpoint(number):
@@ -58,7 +58,7 @@ def test_a_state_of_another_form_is_none(stored, state):
 
 def test_of_waiting_observations_one_state_is_kept_and_one_of_use_is_always_there():
     """Training is three observations ahead of the sending; at any moment it may be killed."""
-    state, stored, committed, sent = NewestState(0), {}, 0, 0
+    state, stored, committed, sent = LatestCheckpoint(0), {}, 0, 0
     for number in range(1, 20):
         ahead = min(number + 3, 19)
         state.checkpoint = checkpoint(ahead)
@@ -74,7 +74,7 @@ def test_of_waiting_observations_one_state_is_kept_and_one_of_use_is_always_ther
 
 
 def test_a_store_that_keeps_up_gets_every_state():
-    state, stored = NewestState(0), {}
+    state, stored = LatestCheckpoint(0), {}
     for number in range(1, 6):
         state.checkpoint = checkpoint(number)
         stored |= dict(state.files(number))

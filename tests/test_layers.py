@@ -33,8 +33,8 @@ ALLOWED = {
     "review": {"data", "errors", "labels", "schema", "signals", "translations", "web"},
     "paddle_backend": {"data", "errors", "log", "schema", "signals"},
     "training": {
-        "config", "data", "errors", "log", "maps", "paddle_backend", "pipeline", "schema", "signals", "summaries",
-        "tracking",
+        "config", "data", "errors", "log", "maps", "paddle_backend", "pipeline", "program", "ranges", "schema",
+        "signals", "summaries", "tracking",
     },
     "tracking": {"errors", "log", "program", "schema", "translations"},
     "recording": {"errors", "log", "program", "schema", "signals", "summaries", "tracking"},

@@ -97,17 +97,17 @@ def test_a_resumed_run_goes_on_with_the_whole_map(command, pairs_file, store, mo
     run_id = undisturbed.out.split()[1]
     client = MlflowClient()
     undone = {"loss": None}
-    from datamap.training.loggers import FirstProcess
+    from datamap.training.loggers import RunLogger
 
     # The same training once more, stopped after its first observation.
-    take = FirstProcess.__call__
+    take = RunLogger.__call__
 
     def stop(self, observed):
         take(self, observed)
         if undone.pop("loss", 1) is None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(FirstProcess, "__call__", stop)
+    monkeypatch.setattr(RunLogger, "__call__", stop)
     stopped = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
     assert stopped.code == 130
     again = stopped.out.split()[1]

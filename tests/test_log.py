@@ -76,9 +76,9 @@ def test_a_comparison_says_which_runs_learnt_too_little():
 
 TERMINAL = """
 from datamap.cli import entry as cli
-from datamap.training.loggers import observing_bar
+from datamap.training.bars import observed_batches
 cli.run("summarize", ["run_id=none"])
-print(list(observing_bar(range(3))))
+print(list(observed_batches(range(3))))
 """
 
 

@@ -6,7 +6,7 @@ import pytest
 import threadpoolctl
 
 from conftest import SMALL_MODEL
-from datamap.training.loggers import FirstProcess
+from datamap.training.loggers import RunLogger
 
 
 @pytest.fixture
@@ -29,15 +29,15 @@ def die_after(monkeypatch):
         pass
 
     def arrange(number):
-        take = FirstProcess.__call__
+        take = RunLogger.__call__
 
         def dying(self, observed):
             take(self, observed)
             if observed.number == number:
                 raise DeathError
 
-        monkeypatch.setattr(FirstProcess, "__call__", dying)
-        return DeathError, lambda: monkeypatch.setattr(FirstProcess, "__call__", take)
+        monkeypatch.setattr(RunLogger, "__call__", dying)
+        return DeathError, lambda: monkeypatch.setattr(RunLogger, "__call__", take)
 
     return arrange
 
@@ -68,14 +68,14 @@ def test_a_resumed_run_equals_an_undisturbed_one(command, client, pairs_file, di
 
 def threads_of(monkeypatch):
     """Filled with the threads that Paddle has at each observation."""
-    seen, take = [], FirstProcess.__call__
+    seen, take = [], RunLogger.__call__
 
     def looking(self, observed):
         pools = threadpoolctl.threadpool_info()
         seen.append({p["num_threads"] for p in pools if p["prefix"] == "libiomp"})
         take(self, observed)
 
-    monkeypatch.setattr(FirstProcess, "__call__", looking)
+    monkeypatch.setattr(RunLogger, "__call__", looking)
     return seen
 
 

@@ -27,13 +27,13 @@ from datamap.training import shares
     ],
 )
 def test_shares(threads, jobs, trainings, work, available, expected):
-    assert shares.shared(threads, jobs, trainings, work, available) == expected
+    assert shares.share_cores(threads, jobs, trainings, work, available) == expected
 
 
 def test_memory_bounds_what_is_trained_at_a_time():
     free = psutil.virtual_memory().available
-    assert shares.room(free) == 0
-    assert abs(shares.room(0) - free // shares.PROCESS) <= 1
+    assert shares.trainings_that_fit(free) == 0
+    assert abs(shares.trainings_that_fit(0) - free // shares.PROCESS_BYTES) <= 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity to set")
@@ -58,6 +58,6 @@ def test_cores_are_those_that_the_process_may_use(shell):
 )
 def test_jobs_of_a_multirun_at_a_time(monkeypatch, given, expected):
     monkeypatch.setattr(shares, "cores", lambda: 4)
-    monkeypatch.setattr(shares, "room", lambda parameters: 16)
+    monkeypatch.setattr(shares, "trainings_that_fit", lambda parameters: 16)
     jobs = [multirun.MultirunJob(number, composed("train", **given), [], "") for number in range(3)]
     assert multirun.at_a_time(jobs).jobs == expected

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import ROOT, SMALL_MODEL, artifacts, local, run_process
 from datamap.errors import TrainingError
-from datamap.training.workers import Child
+from datamap.training.workers import Worker
 
 FOLDS = ("data.folds=3", "signals.threshold_samples=true")
 
@@ -21,8 +21,8 @@ def below(pid):
     """Ids of the processes that a process started, but multiprocessing's resource tracker."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return [child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        found += map(int, (task / "workers").read_text().split())
+    return [worker for worker in found if b"spawn_main" in Path(f"/proc/{worker}/cmdline").read_bytes()]
 
 
 def gone(pids, seconds=30):
@@ -70,8 +70,8 @@ def test_whatever_ends_the_training_its_processes_end_too(client, pairs_file, nu
         for line in process.stdout:
             if line.startswith("epoch      3"):
                 break
-        children = below(process.pid)
-        assert len(children) == 2
+        workers = below(process.pid)
+        assert len(workers) == 2
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does: to all of them
         else:
@@ -79,7 +79,7 @@ def test_whatever_ends_the_training_its_processes_end_too(client, pairs_file, nu
         rest = process.communicate(timeout=60)[0]
     finally:
         process.kill()
-    assert gone(children)
+    assert gone(workers)
     if number != signal.SIGKILL:
         assert process.returncode == 130 and rest.endswith("interrupted\n"), rest
         assert "Traceback" not in rest
@@ -93,15 +93,15 @@ def test_a_child_that_is_killed_is_one_line_and_resuming_trains_the_rest(
         self.process.kill()
         return call(self, *arguments)
 
-    call = Child.call
-    monkeypatch.setattr(Child, "call", killed)
+    call = Worker.call
+    monkeypatch.setattr(Worker, "call", killed)
     options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.folds=2", "trainer.jobs=2")
     outcome = command("train", *options)
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
     assert "was ended from outside" in outcome.err and "trainer.jobs=1" in outcome.err
     run = re.match(r"run (\w+)", outcome.out).group(1)
     assert len(artifacts(client, run, "signals")) == 2 * 3
-    monkeypatch.setattr(Child, "call", call)
+    monkeypatch.setattr(Worker, "call", call)
     outcome = command("train", "resume=true", f"run_id={run}")
     assert outcome.code == 0, outcome.err
     assert len(artifacts(client, run, "holdout")) == 2 * 2 * 3
@@ -116,9 +116,9 @@ def test_the_jobs_of_a_multirun_give_the_same_bytes_side_by_side(pairs_file, cli
         outcome = run_process([*script, f"trainer.jobs={jobs}", f"tracking.run_name=jobs {jobs}"])
         assert outcome.code == 0, outcome.err
         (parent,) = client.search_runs(["1"], f"run_name = 'jobs {jobs}'")
-        children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
-        assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
-        runs.append({run.info.run_name: run.info.run_id for run in children})
+        workers = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+        assert {run.info.status for run in [parent, *workers]} == {"FINISHED"}
+        runs.append({run.info.run_name: run.info.run_id for run in workers})
     assert "2 trainings, 2 at a time (trainer.jobs)" in outcome.out
     for name in ("seed=1", "seed=2"):
         assert re.search(rf"^{name}: epoch 3 of 3  ", outcome.out, re.MULTILINE), outcome.out
@@ -149,12 +149,12 @@ def test_an_interrupted_multirun_ends_all_its_runs(client, pairs_file, tmp_path)
             begun |= set(re.findall(r"^(seed=\d): epoch      3", line))
             if len(begun) == 2:
                 break
-        children = below(process.pid)
+        workers = below(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
         rest = process.communicate(timeout=90)[0]
     finally:
         process.kill()
-    assert len(children) == 2 and gone(children)
+    assert len(workers) == 2 and gone(workers)
     assert process.returncode == 130 and rest.endswith("interrupted\n") and "Traceback" not in rest, rest
     assert [run.info.status for run in client.search_runs(["1"])] == ["KILLED"] * 3
     assert not list(tmp_path.glob("datamap-*"))
@@ -183,12 +183,12 @@ class Odd(Exception):  # noqa: N818
     ],
 )
 def test_what_a_child_raises_is_raised_here(kind, error, message):
-    child = Child(fails, None)
+    worker = Worker(fails, None)
     try:
         with pytest.raises(error, match=message) as found:
-            child.call(kind)
+            worker.call(kind)
     finally:
-        child.end()
+        worker.end()
     trace = str(found.value.__cause__)
     assert ("in fails" in trace) == (kind in ("bug", "odd"))
-    assert not running(child.process.pid)
+    assert not running(worker.process.pid)

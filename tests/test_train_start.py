@@ -1,16 +1,16 @@
 """What cannot be trained is refused before a run is made, in one line; and what may fail does not end a training."""
 
-import types
-
+import pyarrow as pa
 import pytest
 
 from conftest import SMALL_MODEL
 from datamap.errors import RunLostError
 from datamap.maps.live import LiveMap
+from datamap.paddle_backend.options import Observed
 from datamap.paddle_backend.processes import Processes
 from datamap.tracking.store import Store
 from datamap.training import extra
-from datamap.training.loggers import JoinedProcess
+from datamap.training.loggers import ShardLogger, ShardWriter
 
 
 @pytest.mark.parametrize(
@@ -75,29 +75,30 @@ def test_what_follows_the_main_training_is_said_before(command, store, pairs_fil
 
 
 def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(client):
-    signals = types.SimpleNamespace(shard_rows=10, format="jsonl")
-    tracking = types.SimpleNamespace(retry_seconds=0)
-    second = types.SimpleNamespace(index=1, count=2, gather=lambda value: [value])
-    second.rows = lambda samples, index=None: Processes.rows(second, samples, index)
-    job = types.SimpleNamespace(
-        config=types.SimpleNamespace(signals=signals, tracking=tracking),
-        processes=second, unit="epoch", labelled=types.SimpleNamespace(samples=range(4)),
-    )  # fmt: skip
-    import pyarrow as pa
+    class Second(Processes):
+        """The second of two processes, without the first."""
 
-    observed = types.SimpleNamespace(number=1, signals=pa.table({"id": [2, 3]}))
+        def __init__(self):
+            self.index, self.count = 1, 2
+
+        def gather(self, value):
+            return [value]
+
+    def observed(ids):
+        return Observed(1, pa.table({"id": ids}), {}, lambda: None)
+
+    writer = ShardWriter(Second(), 4, "epoch", 10, "jsonl")
     with Store().new_run() as made:
         made.begin()
         joined = Store().run(made.run_id)
         joined.writer = made.writer
-        process = JoinedProcess(joined, job)
-        process(observed)
+        process = ShardLogger(joined, Second(), writer, retry_seconds=0)
+        process(observed([2, 3]))
         path = "signals/epoch_0001-00001-of-00002.jsonl"
         before = made.artifacts.read(path)
         Store().run(made.run_id).begin()  # resume=true in another process
-        observed.signals = pa.table({"id": [7, 7]})
         with pytest.raises(RunLostError, match="another process has begun to write"):
-            process(observed)
+            process(observed([7, 7]))
         assert made.artifacts.read(path) == before
 
 

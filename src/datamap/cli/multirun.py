@@ -1,4 +1,4 @@
-"""A Hydra multirun (`-m seed=1,2,3`): one parent run, one child per job with its map, and their comparison."""
+"""A Hydra multirun (`-m seed=1,2,3`): one parent run, one worker per job with its map, and their comparison."""
 
 import contextlib
 import importlib.metadata
@@ -20,7 +20,7 @@ from datamap.pipeline.train import train
 from datamap.tracking.run import PARENT_TAG, Run
 from datamap.tracking.store import Store
 from datamap.training import shares
-from datamap.training.workers import Child, Children
+from datamap.training.workers import Worker, WorkerPool
 
 
 class MultirunJob(NamedTuple):
@@ -87,24 +87,24 @@ class Multirun(contextlib.ExitStack):
         say(f"{counted(len(jobs), 'training')}, {together.jobs} at a time (trainer.jobs)")
         left = deque(_alone(job, together.threads) for job in jobs)
 
-        def take(child: Child, job: MultirunJob) -> None:
-            guarded(child.call, job)
+        def take(worker: Worker, job: MultirunJob) -> None:
+            guarded(worker.call, job)
 
-        with Children(left, together.jobs, _trained_beside, self.plot, take) as children:
-            children.wait()
+        with WorkerPool(left, together.jobs, _trained_beside, self.plot, take) as workers:
+            workers.wait()
         return made, failed
 
 
 def at_a_time(jobs: list[MultirunJob]) -> shares.Shares:
     """How many jobs are trained at a time; where nothing says so, models from scratch on CPU, as they are small."""
     trainer, models = jobs[0].config.trainer, [job.config.model for job in jobs]
-    most = trainer.jobs
-    if not most and (any(model.name_or_path for model in models) or _on_gpu(trainer.device)):
-        most = 1
+    max_jobs = trainer.jobs
+    if not max_jobs and (any(model.name_or_path for model in models) or _on_gpu(trainer.device)):
+        max_jobs = 1
     if int(os.environ.get("PADDLE_TRAINERS_NUM", 1)) > 1 or any(job.config.resume for job in jobs):
-        most = 1
-    found = shares.shared(trainer.threads, most, len(jobs), shares.LITTLE, shares.cores())
-    return found if most else found._replace(jobs=min(found.jobs, max(1, shares.room(0))))
+        max_jobs = 1
+    found = shares.share_cores(trainer.threads, max_jobs, len(jobs), shares.MIN_WORK, shares.cores())
+    return found if max_jobs else found._replace(jobs=min(found.jobs, max(1, shares.trainings_that_fit(0))))
 
 
 def _on_gpu(device: str | None) -> bool:

@@ -25,10 +25,10 @@ class ExtraTraining:
     observed_rows: np.ndarray
 
 
-def folds(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTraining]:
-    """One training per fold: on the other folds, observing the samples that it does not train on.
+def fold_trainings(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTraining]:
+    """Return one training per fold: it trains on the other folds and observes the samples of its own.
 
-    Every class is spread evenly over the folds.
+    Each class is spread evenly over the folds.
 
     Raises:
         DataError: there are more folds than samples.
@@ -42,11 +42,12 @@ def folds(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTra
     ]
 
 
-def threshold(samples: Samples, seed: int, folder: str) -> ExtraTraining:
-    """The training in which N / (C + 1) random samples are a class of their own, and are observed.
+def threshold_training(samples: Samples, seed: int, folder: str) -> ExtraTraining:
+    """Return the training in which N / (C + 1) random samples form a class of their own and are observed.
 
-    No text can tell why they are of that class, so that their margins are those of wrong labels
-    (Pleiss et al. 2020, sec. 3).
+    Nothing in their texts explains that class, so the model can only memorize it: their margins look like those of
+    wrong labels, and a quantile of them is a threshold for the margins of all samples (Pleiss et al. 2020, sec. 3).
+    N is the number of samples and C the number of classes.
     """
     classes = len(samples.class_names)
     rows = _spread(samples.labels, classes + 1, seed + 1) == 0
@@ -65,10 +66,10 @@ def _of_rows(
 
 
 def _spread(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """A number below `count` for each sample, at random, each equally often in every class.
+    """Return a random number below `count` for each sample, each number equally often in every class.
 
-    Not scikit-learn's StratifiedKFold: its folds are others, so that a run that an earlier version began
-    could not be resumed; and it warns of classes with fewer samples than folds.
+    scikit-learn's StratifiedKFold would draw other folds, so a run of an earlier version could not be resumed; it
+    also warns of classes with fewer samples than folds.
     """
     order = np.random.default_rng([seed, 3]).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]

@@ -1,4 +1,4 @@
-"""The extra trainings of a job: folds and threshold samples, from the beginning to their signals in the run."""
+"""The extra trainings of a training: folds and threshold samples, from the beginning to their signals in the run."""
 
 import time
 from collections import deque
@@ -18,43 +18,47 @@ from datamap.tracking.outbox import Delivery
 from datamap.tracking.run import Run
 from datamap.training import shares
 from datamap.training.extra import ExtraTraining
-from datamap.training.preparation import Job, fit_options
-from datamap.training.workers import Child, Children
+from datamap.training.preparation import PreparedTraining, fit_options
+from datamap.training.workers import Worker, WorkerPool
 
-Done = dict[str, set[int]]  # {folder: indices of the extra trainings that the run has already}
+Finished = dict[str, set[int]]  # {folder: indices of the extra trainings that the run has already}
 Tables = list[tuple[int, pa.Table]]  # [(observation's number, signals of all observed samples)]
 
 
-def done_in(run: Run) -> Done:
-    """Those that the run has already."""
+def finished_in(run: Run) -> Finished:
+    """Return the extra trainings that the run has already."""
     return {folder: set(run.committed(metric)) for folder, metric in schema.EXTRA_METRICS.items()}
 
 
-class ExtraTrainings(Children[ExtraTraining]):
-    """Those that the run does not have yet: beside the main training and after it.
+class ExtraTrainings(WorkerPool[ExtraTraining]):
+    """Trains what the run does not have yet, beside the main training and after it.
 
-    A context in which `job.jobs` - 1 processes take one after the other; `finish` takes what is left in
+    A context in which `training.jobs` - 1 workers take one training after the other; `finish` trains what is left in
     this process. However they are spread, each gives the same signals.
 
     Args:
-        done: what `done_in` gives.
-        send: takes a delivery for each training; None in processes that do not own the run.
+        finished: see `finished_in`.
+        send: hands a delivery over, one for each training; None in processes that do not own the run.
     """
 
-    def __init__(self, job: Job, done: Done, send: Callable[[Delivery], None] | None = None) -> None:
-        self.job, self.send = job, send
-        left = deque(extra for extra in job.extra if extra.index not in done[extra.folder])
-        super().__init__(left, job.jobs - 1, _train_alone, job.config, self._train_beside)
+    def __init__(
+        self, training: PreparedTraining, finished: Finished, send: Callable[[Delivery], None] | None = None
+    ) -> None:
+        self.training, self.send = training, send
+        left = deque(extra for extra in training.extra if extra.index not in finished[extra.folder])
+        super().__init__(left, training.jobs - 1, _train_alone, training.config, self._train_beside)
 
     def announce(self) -> None:
         """Say how many trainings there are besides the main one, where there are any."""
-        config, left = self.job.config, len(self.left)
+        config, left = self.training.config, len(self.left)
         if not left:
             return
         keys = [f"data.folds={config.data.folds}"] * bool(config.data.folds)
         keys += ["signals.threshold_samples=true"] * config.signals.threshold_samples
         when = (
-            f"run beside this one, {self.job.jobs} at a time" if self.job.jobs > 1 else "will follow this one"
+            f"run beside this one, {self.training.jobs} at a time"
+            if self.training.jobs > 1
+            else "will follow this one"
         )
         epochs = counted(config.trainer.epochs, "epoch")
         say(f"{counted(left, 'further training')} of {epochs} {when} ({', '.join(keys)})")
@@ -65,27 +69,32 @@ class ExtraTrainings(Children[ExtraTraining]):
         Raises:
             DataMapError: one of them failed, here or in a process.
         """
-        job = self.job
+        training = self.training
         while extra := self.next():
             start = time.perf_counter()
-            self._done(extra, _train(extra, job.config, job.processes, self._tokens(extra), bar), start)
+            self._done(
+                extra, _train(extra, training.config, training.processes, self._tokens(extra), bar), start
+            )
         self.wait()
 
-    def _train_beside(self, child: Child, extra: ExtraTraining) -> None:
-        """Called in a thread."""
+    def _train_beside(self, worker: Worker, extra: ExtraTraining) -> None:
+        """Train in a worker; called in a thread."""
         start = time.perf_counter()
-        self._done(extra, child.call(extra, self._tokens(extra)), start)
+        self._done(extra, worker.call(extra, self._tokens(extra)), start)
 
     def _tokens(self, extra: ExtraTraining) -> tuple[Tokens, Tokens] | None:
-        """Those of the main training, where the vocabulary is the same: a model's from scratch is its texts'."""
-        if self.job.config.model.name_or_path or extra.folder == schema.THRESHOLD_DIR:
-            tokens = self.job.trainer.tokens
+        """Return the tokens of the main training where the vocabulary is the same.
+
+        The vocabulary of a model from scratch is made of the texts that it trains on.
+        """
+        if self.training.config.model.name_or_path or extra.folder == schema.THRESHOLD_DIR:
+            tokens = self.training.trainer.tokens
             return tokens.take(extra.rows), tokens.take(extra.observed_rows)
         return None
 
     def _done(self, extra: ExtraTraining, tables: Tables, start: float) -> None:
         if self.send:
-            self.send(_delivery(extra, tables, self.job.config.signals.format))
+            self.send(_delivery(extra, tables, self.training.config.signals.format))
             right = tables[-1][1]["correct"].to_numpy(zero_copy_only=False).mean()
             say(f"{_name(extra)}  {right:.3f}  {time.perf_counter() - start:.1f} s")
 
@@ -112,11 +121,11 @@ def _train(
 
 
 def _train_alone(config: TrainConfig, extra: ExtraTraining, tokens: tuple[Tokens, Tokens] | None) -> Tables:
-    """Train in a process of its own."""
+    """Train in a worker."""
     from datamap.paddle_backend import trainer
 
     assert config.trainer.threads
-    shares.use(config.trainer.threads)
+    shares.set_threads(config.trainer.threads)
     if config.trainer.device:
         trainer.use_device(config.trainer.device)
     return _train(extra, config, Processes(), tokens)

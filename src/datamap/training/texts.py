@@ -1,4 +1,4 @@
-"""The labelled texts that a training is asked for: loaded, drawn, dirty labels planted; and logged."""
+"""Labeled texts of a training: loaded, drawn, with dirty labels planted where asked for, and logged."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,29 +15,29 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import opened, resolved
 
 
-class Labelled(NamedTuple):
-    """Samples to train on, and ones to measure on (or None)."""
+class LabeledTexts(NamedTuple):
+    """Samples to train on (`samples`), and others to measure on (`dev`, or None)."""
 
     samples: Samples
     dev: Samples | None
 
     @property
     def texts(self) -> list[str]:
-        """All training texts."""
+        """Return all training texts."""
         return self.samples.texts_a + (self.samples.texts_b or [])
 
 
 def resolved_data(config: TrainConfig) -> DataConfig:
-    """The data's config, where `latest` in a path is the run that is the latest now."""
+    """Return the config of the data, with `latest` in its paths replaced by the run that is the latest now."""
     data, where = config.data, (config.tracking.uri, config.tracking.experiment)
     return replace(data, path=resolved(data.path, *where), dev_path=resolved(data.dev_path, *where))
 
 
-def load(config: TrainConfig) -> Labelled:
+def load(config: TrainConfig) -> LabeledTexts:
     """Load what `data` describes.
 
     Raises:
-        ConfigError: there is neither a path nor a loader.
+        ConfigError: neither a path nor a loader is given.
         DataError: see `dataset.load_samples`.
     """
     data = config.data
@@ -52,21 +52,21 @@ def load(config: TrainConfig) -> Labelled:
         say(
             f"{counted(len(samples.bad_rows), 'bad row')} of {samples.path} left out (artifact data/bad_rows.tsv)"
         )
-    return Labelled(samples, dev)
+    return LabeledTexts(samples, dev)
 
 
-def _loaded(data: DataConfig, tracking: TrackingConfig) -> Labelled:
+def _loaded(data: DataConfig, tracking: TrackingConfig) -> LabeledTexts:
     options: dict[str, Any] = {
         "columns": asdict(data.columns), "header": data.header, "skip_bad": data.on_bad_row == "skip"
     }  # fmt: skip
     if data.path is None:
         if data.loader is None:
             raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")
-        return Labelled(*dataset.load_named(data.loader, **options))
+        return LabeledTexts(*dataset.load_named(data.loader, **options))
     samples = _load(data.path, tracking, **options)
     if not data.dev_path:
-        return Labelled(samples, None)
-    return Labelled(samples, _load(data.dev_path, tracking, **options, class_names=samples.class_names))
+        return LabeledTexts(samples, None)
+    return LabeledTexts(samples, _load(data.dev_path, tracking, **options, class_names=samples.class_names))
 
 
 def _load(path, tracking, **options):
@@ -74,9 +74,9 @@ def _load(path, tracking, **options):
         return dataset.load_samples(file, **options, name=path)
 
 
-def log(run: Run, labelled: Labelled, texts: bool) -> None:
-    """Log classes, data sets and bad rows into a run; the samples themselves where `texts`."""
-    samples, dev = labelled
+def log(run: Run, data: LabeledTexts, texts: bool) -> None:
+    """Log classes, data sets and bad rows into a run, and, where `texts` is true, the samples themselves too."""
+    samples, dev = data
     run.log_labels(samples.class_names)
     for part, context in ((samples, "training"), (dev, "evaluation")):
         if part:

@@ -1,4 +1,4 @@
-"""Processes beside this one, each of which takes one training after the other."""
+"""Workers: processes beside this one, each of which runs one training after the other."""
 
 import contextlib
 import multiprocessing
@@ -17,13 +17,13 @@ from typing import Any, Generic, TypeVar
 
 from datamap.errors import DataMapError, TrainingError
 
-PATIENCE = 30  # seconds that a process has to end its run
+END_TIMEOUT = 30  # seconds that a worker has to end its run
 
 Item = TypeVar("Item")
 
 
-class Child:
-    """A process that calls `work` with what it is sent; it ends with `end`, or with this process.
+class Worker:
+    """A process that calls `work` with what it is sent. It ends with `end`, or with this process.
 
     Args:
         work: a function of a module.
@@ -41,7 +41,7 @@ class Child:
         theirs.close()
 
     def call(self, *arguments: Any) -> Any:
-        """What `work` returns; waits for it.
+        """Call `work` in the process; wait for what it returns.
 
         Raises:
             TrainingError: the process ended.
@@ -60,40 +60,43 @@ class Child:
         return result
 
     def end(self) -> None:
-        """End the process, whatever it does: at once, save where `work` heeds SIGTERM."""
+        """End the process with SIGTERM, which `work` may answer by ending its run."""
         self.process.terminate()
         self.ended()
 
     def ended(self) -> None:
-        """Wait for the end of a process that was sent SIGTERM; a second one would interrupt how its run ends."""
-        self.process.join(PATIENCE)
+        """Wait for the end of a process that was sent SIGTERM, and kill it after `END_TIMEOUT`.
+
+        A second SIGTERM would interrupt the work that ends its run.
+        """
+        self.process.join(END_TIMEOUT)
         self.process.kill()
         self.process.join()
         self.scratch.cleanup()
 
 
-class Children(contextlib.AbstractContextManager, Generic[Item]):
-    """A context in which processes take one item after the other; they end with it.
+class WorkerPool(contextlib.AbstractContextManager, Generic[Item]):
+    """A context in which workers take one item after the other; they end with it.
 
     Args:
         left: the items; `next` takes one for this process.
-        count: of processes.
-        work, first: of each `Child`.
-        take: called in a thread with a `Child` and the item that it is to work on.
+        count: the number of workers.
+        work, first: of each `Worker`.
+        take: called in a thread with a `Worker` and the item that it is to work on.
     """
 
     def __init__(
-        self, left: deque[Item], count: int, work: Callable, first: Any, take: Callable[[Child, Item], None]
+        self, left: deque[Item], count: int, work: Callable, first: Any, take: Callable[[Worker, Item], None]
     ) -> None:
         self.left, self.count, self.work, self.first, self.take = left, count, work, first, take
-        self.children: list[Child] = []
-        self.failures: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()  # one a child
+        self.workers: list[Worker] = []
+        self.failures: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()  # one a worker
 
-    def __enter__(self) -> "Children[Item]":
+    def __enter__(self) -> "WorkerPool[Item]":
         try:
             for _ in range(min(self.count, len(self.left))):
-                self.children.append(Child(self.work, self.first))
-                threading.Thread(target=self._feed, args=self.children[-1:], daemon=True).start()
+                self.workers.append(Worker(self.work, self.first))
+                threading.Thread(target=self._feed, args=self.workers[-1:], daemon=True).start()
         except BaseException:
             self._end()
             raise
@@ -105,28 +108,28 @@ class Children(contextlib.AbstractContextManager, Generic[Item]):
         self._end()
 
     def next(self) -> Item | None:
-        """The next item; None when all are taken."""
+        """Take the next item; None when none is left."""
         try:
             return self.left.popleft()
         except IndexError:
             return None
 
     def wait(self) -> None:
-        """Wait until the processes have no more to do.
+        """Wait until the workers have no more to do.
 
         Raises:
             BaseException: what `take` raised.
         """
-        for _ in self.children:
+        for _ in self.workers:
             failure = self.failures.get()
             if failure:
                 raise failure
 
-    def _feed(self, child: Child) -> None:
+    def _feed(self, worker: Worker) -> None:
         failure = None
         try:
             while (item := self.next()) is not None:
-                self.take(child, item)
+                self.take(worker, item)
         except BaseException as error:
             failure = error
             self.left.clear()
@@ -134,16 +137,16 @@ class Children(contextlib.AbstractContextManager, Generic[Item]):
 
     def _end(self) -> None:
         self.left.clear()
-        for child in self.children:
-            child.process.terminate()  # all at once, for they may take a while
-        for child in self.children:
-            child.ended()
+        for worker in self.workers:
+            worker.process.terminate()  # all at once, for they may take a while
+        for worker in self.workers:
+            worker.ended()
 
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """A process that is started meanwhile never sees Ctrl-C: this one ends it. Here it only waits."""
-    resource_tracker.ensure_running()  # starting it, which a first process does otherwise, would let Ctrl-C in again
+    """Hold back Ctrl-C in this process, and for good in a process started meanwhile, which this one ends."""
+    resource_tracker.ensure_running()  # started later by the first process, it would let Ctrl-C in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

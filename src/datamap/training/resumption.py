@@ -1,0 +1,98 @@
+"""Resumption: a run that was killed, its config, and the point from which it goes on."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from datamap import ranges
+from datamap.config import TrainConfig
+from datamap.errors import ConfigError, TrackingError, counted
+from datamap.log import say
+from datamap.paddle_backend import checkpoints
+from datamap.paddle_backend.processes import Processes
+from datamap.tracking.outbox import deliver_spooled, spool_note, spooled
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
+from datamap.training.preparation import ResumePoint
+from datamap.training.texts import LabeledTexts
+
+
+def find_run(config: TrainConfig, processes: Processes) -> Run:
+    """Return the run to resume, after the first process has sent what the run's spool holds.
+
+    Raises:
+        ConfigError: `run_id` is missing.
+        TrackingError: there is no such run, or it has finished.
+    """
+    if not config.run_id:
+        raise ConfigError("resume=true needs run_id=<id>")
+    store = Store(config.tracking.uri, config.tracking.experiment)
+    run = store.run(config.run_id)
+    if processes.first:
+        _send_spooled(run, Path(config.tracking.spool, run.run_id))
+    processes.gather(None)  # the other processes read what is committed only when all is sent
+    run = store.run(run.run_id)
+    if run.status == "FINISHED":
+        raise TrackingError(f"run {run.run_id} has already finished; nothing to resume")
+    return run
+
+
+def _send_spooled(run: Run, folder: Path) -> None:
+    waiting = spooled(folder)
+    if waiting:
+        run.writer = spool_note(waiting[0])["writer"]  # that of the process that spooled them
+        say(f"{counted(deliver_spooled(run, folder), 'upload')} of {folder} sent")
+
+
+def config_of(run: Run, config: TrainConfig) -> TrainConfig:
+    """Return the config that a run was made with.
+
+    What the user decides at each start stays as given: the store, the run, and whether to trust pickles.
+
+    Raises:
+        TrackingError: the run has no config, or one that cannot be used.
+    """
+    logged = run.config("train")
+    if not logged:
+        raise TrackingError(f"run {run.run_id} ended before it logged anything; start a new one")
+    if "${" in str(logged):
+        raise TrackingError(
+            f"run {run.run_id}: config/train.yaml has an interpolation, ${{…}}, which is not resolved for safety"
+        )
+    # Keys that the run's version did not know yet have today's defaults.
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(config), logged)
+        made_with = cast(TrainConfig, OmegaConf.to_object(merged))
+    except OmegaConfBaseException as error:
+        raise TrackingError(
+            f"run {run.run_id}: config/train.yaml cannot be used: {str(error).splitlines()[0]}"
+        ) from error
+    ranges.check(made_with)
+    trainer, model = made_with.trainer, replace(made_with.model, trust_pickle=config.model.trust_pickle)
+    if "threads" not in (logged.get("trainer") or {}):  # of a version that trained on one thread
+        trainer = replace(trainer, threads=1)
+    return replace(
+        made_with, trainer=trainer, model=model, resume=True, run_id=run.run_id, tracking=config.tracking
+    )
+
+
+def refuse_other_data(run: Run, data: LabeledTexts) -> None:
+    """Raise TrackingError where the texts are no longer those that the run was trained on."""
+    if data.samples.digest != run.dataset_digest():
+        raise TrackingError(
+            f"run {run.run_id}: {data.samples.path} is no longer what the run was trained on "
+            f"(digest {data.samples.digest})"
+        )
+
+
+def resume_point(run: Run) -> ResumePoint:
+    """Return the point from which a run goes on: its last committed observation, or its beginning."""
+    committed = run.committed()
+    if not committed:
+        return ResumePoint()
+    checkpoint, slot = checkpoints.load(run.artifacts.find, max(committed))
+    say(f"resuming after observation {checkpoint.number}")
+    return ResumePoint(checkpoint, slot + 1, committed)

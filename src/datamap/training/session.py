@@ -1,0 +1,72 @@
+"""Session: a prepared training runs, in the process that owns the run or in one that has joined it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from datamap.errors import TrainingError, counted
+from datamap.log import say
+from datamap.paddle_backend import checkpoints
+from datamap.program import invocation
+from datamap.tracking.failures import retrying
+from datamap.tracking.outbox import Outbox
+from datamap.tracking.run import Run
+from datamap.tracking.store import Store
+from datamap.training import bars
+from datamap.training.extra_trainings import ExtraTrainings, finished_in
+from datamap.training.live_map import live_map
+from datamap.training.loggers import RunLogger, ShardLogger, ShardWriter
+from datamap.training.preparation import PreparedTraining
+
+START_TIMEOUT = 30  # seconds for which a training that has not begun retries the store
+
+
+def lead(training: PreparedTraining, run: Run, log_start: Callable[[], None] = lambda: None) -> None:
+    """Train in the process that owns the run; `log_start()` logs what comes before the first observation.
+
+    Raises:
+        DataMapError: training failed, or the store refuses the run.
+    """
+    tracking = training.config.tracking
+    # What is logged before training has no outbox; another process may have locked SQLite just now.
+    timeout = min(tracking.retry_seconds, START_TIMEOUT)
+    retrying(run.begin, timeout)
+    finished = finished_in(run) if training.extra else {}
+    training.processes.gather((run.run_id, run.writer, finished))
+    say(f"run {run.run_id}  ({run.address})")
+    outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, checkpoints.FOLDER)
+    extra = ExtraTrainings(training, finished, outbox.put)
+    extra.announce()
+    logger = RunLogger(training, outbox, live_map(run, training))
+    with _told_when_it_ends_early(logger, run), outbox, extra:
+        retrying(log_start, timeout)
+        training.trainer.fit(logger, bars.steps, bars.observed_batches)
+        extra.finish(bars.steps)
+    say(f"{counted(logger.kept, 'observation')} of {len(training.data.samples):,} samples logged")
+
+
+def join(training: PreparedTraining) -> Run:
+    """Train in a process that is not the first: it writes its shards into the first one's run; returns that run."""
+    run_id, writer, finished = training.processes.gather(None)[0]
+    tracking = training.config.tracking
+    # The first process writes into the store at this moment; SQLite may be locked.
+    run = retrying(lambda: Store(tracking.uri).run(run_id), tracking.retry_seconds)
+    run.writer = writer
+    logger = ShardLogger(run, training.processes, ShardWriter.of(training), tracking.retry_seconds)
+    training.trainer.fit(logger)
+    ExtraTrainings(training, finished).finish()
+    return run
+
+
+@contextlib.contextmanager
+def _told_when_it_ends_early(logger: RunLogger, run: Run) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if logger.kept:
+            next_step = invocation("summarize", f"run_id={run.run_id}")
+            say(f"ended early; {counted(logger.kept, 'observation')} safe: {next_step}")
+        # A loss that is not finite would come again, and nothing goes on without a checkpoint.
+        can_go_on = logger.training.config.trainer.checkpoint != "none"
+        if logger.kept and not isinstance(error, TrainingError) and can_go_on:
+            say(f"to go on with the run: {invocation('train', 'resume=true', f'run_id={run.run_id}')}")
+        raise
