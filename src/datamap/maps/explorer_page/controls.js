@@ -5,7 +5,8 @@ import { $, add, shape } from "../../web/scripts/dom.js";
 /** A list of columns to choose one from. */
 export function chooser(samples, parent, options, value) {
   const list = add(parent, "select");
-  for (const name of options) Object.assign(add(list, "option", name), { value: name, title: samples.meaning(name) });
+  for (const name of options)
+    Object.assign(add(list, "option", name), { value: name, title: samples.meaning(name) });
   list.value = value;
   return list;
 }
@@ -43,15 +44,24 @@ export function addFilter(samples, filters, options, column, changed) {
   const row = add($("filters"), "div", "", "filter");
   const list = chooser(samples, row, options, column);
   list.setAttribute("aria-label", samples.tr("filter by range"));
-  list.addEventListener("change", () => { filter.column = list.value; changed(); });
-  for (const [key, open, hint] of [["low", -Infinity, "min"], ["high", Infinity, "max"]]) {
+  list.addEventListener("change", () => {
+    filter.column = list.value;
+    changed();
+  });
+  for (const [key, open, hint] of [
+    ["low", -Infinity, "min"],
+    ["high", Infinity, "max"],
+  ]) {
     const input = add(row, "input");
     Object.assign(input, { placeholder: hint, inputMode: "decimal" });
     input.setAttribute("aria-label", hint);
     input.addEventListener("input", () => {
       const value = input.value.trim() === "" ? open : Number(input.value);
       input.classList.toggle("wrong", Number.isNaN(value));
-      if (!Number.isNaN(value)) { filter[key] = value; changed(); }
+      if (!Number.isNaN(value)) {
+        filter[key] = value;
+        changed();
+      }
     });
   }
   const remove = add(row, "button", "×");

@@ -8,26 +8,40 @@ const MISSING = 65535; // a class
 /**
  * The samples: numbers as typed arrays, probabilities and predictions in arrays of observations × samples.
  *
- * A sample's texts are `textOf(name, row)`, "" where the page has none of it. Everything else is as `explorer.py` says it.
+ * A sample's texts are `textOf(name, row)`, "" where the page has none of it. Everything else is as
+ * `explorer.py` says it.
  */
 export async function load() {
   const data = JSON.parse($("data").textContent);
-  const named = async (packed, open) => Object.fromEntries(
-    await Promise.all(Object.entries(packed).map(async ([name, value]) => [name, await open(value)])));
+  const named = async (packed, open) =>
+    Object.fromEntries(
+      await Promise.all(Object.entries(packed).map(async ([name, value]) => [name, await open(value)])),
+    );
   const [ids, texts, columns, probs, correct, predicted, proposed, textRows] = await Promise.all([
-    unpackIds(data.ids), named(data.texts, unpackJson), named(data.columns, (text) => unpack(text, Float32Array)),
-    unpack(data.probs, data.levels > 255 ? Uint16Array : Uint8Array), unpack(data.correct, Uint8Array), data.predicted && unpack(data.predicted, Uint16Array),
-    data.proposed && unpack(data.proposed, Uint16Array), data.textRows && unpack(data.textRows, Uint32Array),
+    unpackIds(data.ids),
+    named(data.texts, unpackJson),
+    named(data.columns, (text) => unpack(text, Float32Array)),
+    unpack(data.probs, data.levels > 255 ? Uint16Array : Uint8Array),
+    unpack(data.correct, Uint8Array),
+    data.predicted && unpack(data.predicted, Uint16Array),
+    data.proposed && unpack(data.proposed, Uint16Array),
+    data.textRows && unpack(data.textRows, Uint32Array),
   ]);
   if (proposed) columns.proposed = withoutMissing(proposed);
   return {
-    ...data, ...ids, columns, probs, correct, predicted: predicted && withoutMissing(predicted), textNames: Object.keys(texts),
+    ...data,
+    ...ids,
+    columns,
+    probs,
+    correct,
+    predicted: predicted && withoutMissing(predicted),
+    textNames: Object.keys(texts),
     textOf: reader(texts, textRows, data.count),
     // A column may be called like what every object has, such as `constructor`.
     isText: (name) => Object.hasOwn(texts, name),
     isClass: (name) => ["label", "pred_label", "proposed"].includes(name),
     meaning: (name) => (Object.hasOwn(data.meanings, name) ? data.meanings[name] : ""),
-    className: (k) => (Number.isFinite(k) ? data.classes[k] ?? String(k) : ""),
+    className: (k) => (Number.isFinite(k) ? (data.classes[k] ?? String(k)) : ""),
     tr: (text) => data.words[text] ?? text,
   };
 }
@@ -47,6 +61,8 @@ function withoutMissing(classes) {
 function reader(texts, rows, count) {
   if (!rows) return (name, i) => texts[name][i];
   const at = new Int32Array(count).fill(-1);
-  rows.forEach((row, k) => { at[row] = k; });
+  rows.forEach((row, k) => {
+    at[row] = k;
+  });
   return (name, i) => (at[i] < 0 ? "" : texts[name][at[i]]);
 }

@@ -1,14 +1,25 @@
 // The summary after some observations, worked out as datamap.summaries.dynamics does.
 
-const REPLAYED = ["correct_times", "correct_ratio", "avg_probs", "label_var", "max_label_probs", "min_label_probs",
-  "forgetting_times", "learnt_times", "first_forget", "first_learn"];
+const REPLAYED = [
+  "correct_times",
+  "correct_ratio",
+  "avg_probs",
+  "label_var",
+  "max_label_probs",
+  "min_label_probs",
+  "forgetting_times",
+  "learnt_times",
+  "first_forget",
+  "first_learn",
+];
 
 /** t → columns as they were after the first t observations; what cannot be replayed stays as at the end. */
 export function createReplay(samples) {
   let cached = { t: 0 };
   return (t) => {
     if (cached.t === t) return cached.columns;
-    const columns = t === samples.numbers.length ? { ...samples.columns } : { ...samples.columns, ...replayed(samples, t) };
+    const columns =
+      t === samples.numbers.length ? { ...samples.columns } : { ...samples.columns, ...replayed(samples, t) };
     columns.variability = columns.label_var.map(Math.sqrt);
     if (samples.predicted) columns.pred_label = lastPredicted(samples, t);
     cached = { t, columns };
@@ -20,7 +31,13 @@ export function createReplay(samples) {
 export function replayed({ count, probs, levels, correct }, t) {
   const r = Object.fromEntries(REPLAYED.map((name) => [name, new Float32Array(count)]));
   for (let i = 0; i < count; i++) {
-    let n = 0, mean = 0, m2 = 0, right = 0, before = -1, high = 0, low = 1;
+    let n = 0;
+    let mean = 0;
+    let m2 = 0;
+    let right = 0;
+    let before = -1;
+    let high = 0;
+    let low = 1;
     for (let s = 0; s < t; s++) {
       const at = s * count + i;
       if (probs[at] > levels) continue; // missing
@@ -33,8 +50,14 @@ export function replayed({ count, probs, levels, correct }, t) {
       low = Math.min(low, p);
       const now = correct[at];
       right += now;
-      if (before === 1 && !now) { r.forgetting_times[i] += 1; r.first_forget[i] ||= n - 1; }
-      if (before === 0 && now) { r.learnt_times[i] += 1; r.first_learn[i] ||= n - 1; }
+      if (before === 1 && !now) {
+        r.forgetting_times[i] += 1;
+        r.first_forget[i] ||= n - 1;
+      }
+      if (before === 0 && now) {
+        r.learnt_times[i] += 1;
+        r.first_learn[i] ||= n - 1;
+      }
       before = now;
     }
     r.correct_times[i] = right;

@@ -24,7 +24,9 @@ export function download(samples, text) {
     area.value = text;
     area.hidden = false;
     area.select();
-    say(samples.tr("MLflow's viewer forbids downloads: copy this text, or download explorer.html and open it"));
+    say(
+      samples.tr("MLflow's viewer forbids downloads: copy this text, or download explorer.html and open it"),
+    );
     return;
   }
   const link = document.createElement("a");

@@ -1,4 +1,5 @@
-// The explorer. Data flow one way: data → columns at an epoch → groups and what is visible → map, legend, table.
+// The explorer. Data flow one way: data → columns at an epoch → groups and what is visible → map, legend,
+// table.
 
 import { $ } from "../../web/scripts/dom.js";
 import { createScatter } from "../../web/scripts/scatter.js";
@@ -10,37 +11,70 @@ import { copy, download, say } from "./share.js";
 import { drawTable, tsv } from "./table.js";
 import { fillTip, placeTip } from "./tip.js";
 
-const FIRST = ["correct_ratio", "score", "forgetting_times", "learnt_times", "label", "pred_label", "proposed", "s_label"];
+const FIRST = [
+  "correct_ratio",
+  "score",
+  "forgetting_times",
+  "learnt_times",
+  "label",
+  "pred_label",
+  "proposed",
+  "s_label",
+];
 
 function begin(samples) {
-  const { tr } = samples, last = samples.numbers.length, columnsAt = createReplay(samples), all = Object.keys(columnsAt(last));
+  const { tr } = samples;
+  const last = samples.numbers.length;
+  const columnsAt = createReplay(samples);
+  const all = Object.keys(columnsAt(last));
   const state = {
-    x: "label_var", y: "avg_probs", color: "correct_ratio", t: last, query: "", filters: [], hidden: new Set(),
-    sort: all.includes("score") ? "score" : "avg_probs", down: all.includes("score"), selected: null, hovered: -1,
+    x: "label_var",
+    y: "avg_probs",
+    color: "correct_ratio",
+    t: last,
+    query: "",
+    filters: [],
+    hidden: new Set(),
+    sort: all.includes("score") ? "score" : "avg_probs",
+    down: all.includes("score"),
+    selected: null,
+    hovered: -1,
   };
-  let group, visible;
+  let group;
+  let visible;
   const scatter = createScatter($("stage"), { onHover: hover, onSelect: select });
 
   function update(limits = null) {
-    const columns = columnsAt(state.t), rules = samples.groupings[state.color];
+    const columns = columnsAt(state.t);
+    const rules = samples.groupings[state.color];
     group = groupsOf(rules, columns, samples.count);
     visible = visibleOf(samples, columns, group, state);
     const counts = countsOf(group, visible, rules.length);
     scatter.set({
-      x: columns[state.x], y: columns[state.y], group, colors: rules.map((rule) => rule.color), visible, selected: state.selected,
-      labels: { x: state.x, y: state.y }, regions: regionsOf(samples, state), ...(limits && { limits }),
+      x: columns[state.x],
+      y: columns[state.y],
+      group,
+      colors: rules.map((rule) => rule.color),
+      visible,
+      selected: state.selected,
+      labels: { x: state.x, y: state.y },
+      regions: regionsOf(samples, state),
+      ...(limits && { limits }),
     });
     drawLegend(rules, counts, state.hidden, (k) => {
       state.hidden.has(k) ? state.hidden.delete(k) : state.hidden.add(k);
       update();
     });
-    $("meanings").textContent = [...new Set([state.x, state.y, state.color])].filter(samples.meaning)
-      .map((name) => `${name}: ${samples.meaning(name)}`).join("\n");
+    $("meanings").textContent = [...new Set([state.x, state.y, state.color])]
+      .filter(samples.meaning)
+      .map((name) => `${name}: ${samples.meaning(name)}`)
+      .join("\n");
     list();
   }
 
   const shown = () => {
-    const rows = new Uint32Array(samples.count), { selected } = state;
+    const rows = new Uint32Array(samples.count);
+    const { selected } = state;
     let count = 0;
     for (let i = 0; i < samples.count; i++) if (visible[i] && (!selected || selected[i])) rows[count++] = i;
     return rows.subarray(0, count);
@@ -51,7 +85,9 @@ function begin(samples) {
     hover(-1);
     $("clear").hidden = !state.selected;
     drawTable(samples, {
-      ...table(), selected: Boolean(state.selected), hover: (row) => scatter.highlight(row < 0 ? [] : [row]),
+      ...table(),
+      selected: Boolean(state.selected),
+      hover: (row) => scatter.highlight(row < 0 ? [] : [row]),
       sortBy(name) {
         state.down = name === state.sort ? !state.down : name === "score";
         state.sort = name;
@@ -99,15 +135,33 @@ function begin(samples) {
   function fill() {
     $("title").textContent = samples.title;
     $("note").textContent = samples.note;
-    for (const axis of ["x", "y"]) addChoice(samples, axis, all, state[axis], (name) => { state[axis] = name; update(fullLimits()); });
+    for (const axis of ["x", "y"])
+      addChoice(samples, axis, all, state[axis], (name) => {
+        state[axis] = name;
+        update(fullLimits());
+      });
     const first = FIRST.filter((name) => all.includes(name));
-    addChoice(samples, "color", [...first, ...all.filter((name) => !first.includes(name))], state.color,
-      (name) => { state.color = name; state.hidden.clear(); update(); });
+    addChoice(
+      samples,
+      "color",
+      [...first, ...all.filter((name) => !first.includes(name))],
+      state.color,
+      (name) => {
+        state.color = name;
+        state.hidden.clear();
+        update();
+      },
+    );
     addModes(samples, scatter.mode, scatter.setMode);
     $("search").placeholder = tr(samples.textNames.length ? "search texts and ids" : "search ids");
     $("search").setAttribute("aria-label", $("search").placeholder);
     $("add-filter").textContent = `+ ${tr("filter by range")}`;
-    for (const [id, text] of [["copy", "copy TSV"], ["download", "download TSV"], ["clear", "clear selection"]]) $(id).textContent = tr(text);
+    for (const [id, text] of [
+      ["copy", "copy TSV"],
+      ["download", "download TSV"],
+      ["clear", "clear selection"],
+    ])
+      $(id).textContent = tr(text);
     $("play").textContent = "▶";
     $("play").setAttribute("aria-label", tr("replay"));
     $("epoch").setAttribute("aria-label", samples.unit);
@@ -125,8 +179,13 @@ function begin(samples) {
   }
 
   function listen() {
-    $("search").addEventListener("input", () => { state.query = $("search").value; update(); });
-    $("add-filter").addEventListener("click", () => addFilter(samples, state.filters, all, all.includes("score") ? "score" : state.x, update));
+    $("search").addEventListener("input", () => {
+      state.query = $("search").value;
+      update();
+    });
+    $("add-filter").addEventListener("click", () =>
+      addFilter(samples, state.filters, all, all.includes("score") ? "score" : state.x, update),
+    );
     $("copy").addEventListener("click", () => copy(samples, tsv(samples, table())));
     $("download").addEventListener("click", () => download(samples, tsv(samples, table())));
     $("clear").addEventListener("click", () => {
@@ -144,13 +203,19 @@ function begin(samples) {
 
   // For scripts and tests: where a sample is on the page, and what is shown.
   window.dataMap = {
-    scatter, samples, select,
+    scatter,
+    samples,
+    select,
     positionOf(id) {
-      const area = $("stage").getBoundingClientRect(), [x, y] = scatter.positionOf(samples.rowOf(id));
+      const area = $("stage").getBoundingClientRect();
+      const [x, y] = scatter.positionOf(samples.rowOf(id));
       return [area.left + x, area.top + y];
     },
     colorOf: (id) => scatter.colorAt(...scatter.positionOf(samples.rowOf(id))),
-    shown: () => Array.from(visible.keys()).filter((i) => visible[i]).map(samples.idOf),
+    shown: () =>
+      Array.from(visible.keys())
+        .filter((i) => visible[i])
+        .map(samples.idOf),
     selected: () => (state.selected ? Array.from(shown(), samples.idOf) : []),
     groups: () => Array.from(group, (k) => samples.groupings[state.color][k].name),
     tsv: () => tsv(samples, table()),
@@ -161,10 +226,14 @@ function begin(samples) {
 function regionsOf(samples, { x, y }) {
   if (y !== "avg_probs" || (x !== "label_var" && x !== "variability")) return [];
   const root = (end) => (end === null ? null : Math.sqrt(end));
-  return x === "label_var" ? samples.regions : samples.regions.map((region) => ({ ...region, x: region.x.map(root) }));
+  return x === "label_var"
+    ? samples.regions
+    : samples.regions.map((region) => ({ ...region, x: region.x.map(root) }));
 }
 
-load().then(begin).catch((error) => {
-  $("note").textContent = `${error} (this page needs a browser of 2023 or later)`;
-  throw error;
-});
+load()
+  .then(begin)
+  .catch((error) => {
+    $("note").textContent = `${error} (this page needs a browser of 2023 or later)`;
+    throw error;
+  });

@@ -19,11 +19,13 @@ export function cell(samples, columns, name, i) {
 export function comparison(samples, columns, name, down) {
   const way = down ? -1 : 1;
   if (name === "id" || samples.isText(name) || samples.isClass(name)) {
-    return (a, b) => way * COLLATOR.compare(cell(samples, columns, name, a), cell(samples, columns, name, b)) || a - b;
+    return (a, b) =>
+      way * COLLATOR.compare(cell(samples, columns, name, a), cell(samples, columns, name, b)) || a - b;
   }
   const values = columns[name];
   return (a, b) => {
-    const va = values[a], vb = values[b];
+    const va = values[a];
+    const vb = values[b];
     if (Number.isNaN(va) || Number.isNaN(vb)) return Number.isNaN(va) - Number.isNaN(vb) || a - b;
     return way * (va < vb ? -1 : va > vb ? 1 : 0) || a - b;
   };
@@ -31,7 +33,8 @@ export function comparison(samples, columns, name, down) {
 
 /** The first `most` rows in order, without sorting the others. */
 export function firstRows(rows, most, compare) {
-  let kept = [], last = -1;
+  let kept = [];
+  let last = -1;
   for (const row of rows) {
     if (last >= 0 && compare(row, last) >= 0) continue;
     kept.push(row);
@@ -47,17 +50,25 @@ export function firstRows(rows, most, compare) {
 function firstColumns({ textNames }, columns) {
   const texts = textNames.filter((name) => name !== "why");
   const why = textNames.filter((name) => name === "why");
-  return ["id", ...texts, ...["label", "proposed", "pred_label", "score"].filter((name) => name in columns), ...why];
+  return [
+    "id",
+    ...texts,
+    ...["label", "proposed", "pred_label", "score"].filter((name) => name in columns),
+    ...why,
+  ];
 }
 
 /**
- * Draw the table. `table` has: rows, columns, sort, down, selected (whether rows are a selection); `sortBy(name)` and
- * `hover(row)`, −1 for none, are called.
+ * Draw the table. `table` has: rows, columns, sort, down, selected (whether rows are a selection);
+ * `sortBy(name)` and `hover(row)`, −1 for none, are called.
  */
 export function drawTable(samples, { rows, columns, sort, down, selected, sortBy, hover }) {
-  const { tr } = samples, head = document.querySelector("thead"), body = document.querySelector("tbody");
+  const { tr } = samples;
+  const head = document.querySelector("thead");
+  const body = document.querySelector("tbody");
   const names = [...firstColumns(samples, columns), ...NUMBERS];
-  $("count").textContent = `${rows.length.toLocaleString("en")} ${tr(selected ? "selected" : "shown")}` +
+  $("count").textContent =
+    `${rows.length.toLocaleString("en")} ${tr(selected ? "selected" : "shown")}` +
     (rows.length > SHOWN_ROWS ? ` (${tr("the first")} ${SHOWN_ROWS} ${tr("listed")})` : "");
   head.replaceChildren();
   body.replaceChildren();
@@ -70,8 +81,14 @@ export function drawTable(samples, { rows, columns, sort, down, selected, sortBy
   for (const i of firstRows(rows, SHOWN_ROWS, comparison(samples, columns, sort, down))) {
     const row = add(body, "tr");
     for (const name of names) {
-      const value = cell(samples, columns, name, i), isNumber = typeof value === "number";
-      add(row, "td", isNumber ? short(value) : value, samples.isText(name) ? "text" : isNumber ? "number" : "");
+      const value = cell(samples, columns, name, i);
+      const isNumber = typeof value === "number";
+      add(
+        row,
+        "td",
+        isNumber ? short(value) : value,
+        samples.isText(name) ? "text" : isNumber ? "number" : "",
+      );
     }
     row.addEventListener("mouseenter", () => hover(i));
   }
@@ -82,8 +99,9 @@ export function drawTable(samples, { rows, columns, sort, down, selected, sortBy
 export function tsv(samples, { rows, columns, sort, down }) {
   const first = firstColumns(samples, columns);
   const names = [...first, ...Object.keys(columns).filter((name) => !first.includes(name))];
-  const quoted = (value) => (/[\t\n\r"]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+  const quoted = (value) =>
+    /[\t\n\r"]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
   const ordered = Array.from(rows).sort(comparison(samples, columns, sort, down));
   const lines = ordered.map((i) => names.map((name) => quoted(cell(samples, columns, name, i))).join("\t"));
-  return [names.join("\t"), ...lines].join("\n") + "\n";
+  return `${[names.join("\t"), ...lines].join("\n")}\n`;
 }

@@ -6,7 +6,8 @@ import { short } from "../../web/scripts/numbers.js";
 
 /** Fill the tip with sample `i` after `t` observations; −1 hides it. */
 export function fillTip(samples, columns, i, t, axes) {
-  const tip = $("tip"), { tr } = samples;
+  const tip = $("tip");
+  const { tr } = samples;
   tip.hidden = i < 0;
   tip.replaceChildren();
   if (i < 0) return;
@@ -17,13 +18,19 @@ export function fillTip(samples, columns, i, t, axes) {
   add(tip, "p", `${tr("label")} ${samples.className(columns.label[i])}${said}`, wrong ? "wrong" : "");
   if (columns.score) fillDiagnosis(samples, columns, i, tip);
   const facts = [...new Set(["avg_probs", "variability", "correct_ratio", "forgetting_times", ...axes])];
-  add(tip, "p", `id ${samples.idOf(i)} · ${facts.map((name) => `${name} ${short(columns[name][i])}`).join(" · ")}`, "facts");
+  add(
+    tip,
+    "p",
+    `id ${samples.idOf(i)} · ${facts.map((name) => `${name} ${short(columns[name][i])}`).join(" · ")}`,
+    "facts",
+  );
   const unit = `${samples.unit} ${samples.numbers[0]}–${samples.numbers.at(-1)}`;
   tip.append(drawHistory(historyOf(samples, i, t), `${tr("probability of the given label")}, ${unit}`));
 }
 
 function fillDiagnosis(samples, columns, i, tip) {
-  const proposed = samples.className(columns.proposed[i]), score = `${samples.tr("score")} ${short(columns.score[i])}`;
+  const proposed = samples.className(columns.proposed[i]);
+  const score = `${samples.tr("score")} ${short(columns.score[i])}`;
   add(tip, "p", proposed ? `${score} · ${samples.tr("proposed")} ${proposed}` : score);
   if (samples.isText("why")) add(tip, "p", samples.textOf("why", i), "facts");
 }
@@ -32,13 +39,16 @@ function fillDiagnosis(samples, columns, i, tip) {
 export function historyOf({ probs, levels, correct, count, numbers }, i, t) {
   return numbers.map((_, s) => ({
     probability: probs[s * count + i] > levels ? null : probs[s * count + i] / levels,
-    correct: correct[s * count + i] === 1, faint: s >= t,
+    correct: correct[s * count + i] === 1,
+    faint: s >= t,
   }));
 }
 
 /** Put the tip beside the pointer, inside the stage. */
 export function placeTip(px, py) {
-  const tip = $("tip"), { width, height } = $("stage").getBoundingClientRect();
-  tip.style.left = `${px + 16 + tip.offsetWidth > width ? Math.max(0, px - tip.offsetWidth - 12) : px + 16}px`;
+  const tip = $("tip");
+  const { width, height } = $("stage").getBoundingClientRect();
+  const fits = px + 16 + tip.offsetWidth <= width;
+  tip.style.left = `${fits ? px + 16 : Math.max(0, px - tip.offsetWidth - 12)}px`;
   tip.style.top = `${Math.max(0, Math.min(py + 12, height - tip.offsetHeight))}px`;
 }

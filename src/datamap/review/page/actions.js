@@ -15,15 +15,24 @@ function fillButton(button, key, text, name = null) {
   }
 }
 
-/** Say on the buttons what they would do to this sample; `decided` is the reviewer's decision on it, or null. */
+/**
+ * Say on the buttons what they would do to this sample; `decided` is the reviewer's decision on it, or null.
+ */
 export function drawActions(run, sample, decided, act) {
   const { classes } = run;
   fillButton($("keep"), "K", tr("Keep the given label"), classes[sample.label]);
   const proposes = sample.proposed !== null;
-  fillButton($("accept"), "↵", tr(proposes ? "Take the proposed label" : "No other label is proposed"), proposes ? classes[sample.proposed] : "–");
+  fillButton(
+    $("accept"),
+    "↵",
+    tr(proposes ? "Take the proposed label" : "No other label is proposed"),
+    proposes ? classes[sample.proposed] : "–",
+  );
   $("accept").disabled = !proposes;
   $("keep").ariaPressed = String(decided?.action === "keep");
-  $("accept").ariaPressed = String(proposes && decided?.action === "label" && decided.new_label === classes[sample.proposed]);
+  $("accept").ariaPressed = String(
+    proposes && decided?.action === "label" && decided.new_label === classes[sample.proposed],
+  );
   for (const name of ["drop", "unsure"]) $(name).ariaPressed = String(decided?.action === name);
   drawChoices(classes, sample, decided, act);
 }
@@ -33,7 +42,12 @@ function drawChoices(classes, sample, decided, act) {
   box.replaceChildren();
   const choices = choicesOf(sample, classes);
   for (const { key, label: k } of choices) {
-    const button = add(box, "button", "", k === sample.label ? "given" : k === sample.proposed ? "proposed" : "");
+    const button = add(
+      box,
+      "button",
+      "",
+      k === sample.label ? "given" : k === sample.proposed ? "proposed" : "",
+    );
     button.type = "button";
     fillButton(button, key, "", classes[k] === key ? null : classes[k]);
     button.ariaPressed = String(decided?.action === "label" && decided.new_label === classes[k]);
@@ -49,12 +63,20 @@ function drawChoices(classes, sample, decided, act) {
 
 /** What never changes on the buttons, and their clicks. */
 export function beginActions(act) {
-  const fixed = { drop: ["D", "Drop"], unsure: ["U", "Unsure"], undo: ["Z", "Undo"], back: ["←", "Back"], skip: ["→", "Skip"], jump: ["G", "Jump"] };
+  const fixed = {
+    drop: ["D", "Drop"],
+    unsure: ["U", "Unsure"],
+    undo: ["Z", "Undo"],
+    back: ["←", "Back"],
+    skip: ["→", "Skip"],
+    jump: ["G", "Jump"],
+  };
   for (const [name, [key, text]] of Object.entries(fixed)) {
     fillButton($(name), key, tr(text));
     $(name).title = tr(text);
     $(name).ariaLabel = `${tr(text)} (${key})`;
   }
-  for (const name of [...Object.keys(fixed), "keep", "accept"]) $(name).addEventListener("click", () => act(name));
+  for (const name of [...Object.keys(fixed), "keep", "accept"])
+    $(name).addEventListener("click", () => act(name));
   $("show-help").addEventListener("click", () => act("help"));
 }

@@ -1,7 +1,7 @@
 // The sample in the middle: texts, why it is suspected, its history, its neighbours, what others decided.
 
 import { $, add } from "../../web/scripts/dom.js";
-import { decisions, said, SIGNS } from "./decisions.js";
+import { decisions, SIGNS, said } from "./decisions.js";
 import { difference } from "./diff.js";
 import { historyFigure } from "./history.js";
 import { reviewer } from "./reviewer.js";
@@ -19,7 +19,7 @@ export function drawCard(run, sample, { index, total, open, near }) {
   drawTexts(card, run, sample);
   if (sample.why) add(card, "p", sample.why, "why").dir = "auto";
   if (sample.history) {
-    drawDecisions(card, run, sample);
+    drawDecisions(card, sample);
     const evidence = add(card, "section", "", "evidence");
     add(evidence, "h3", tr("How it was learnt"));
     evidence.append(historyFigure(run, sample));
@@ -32,14 +32,16 @@ export function drawCard(run, sample, { index, total, open, near }) {
 function drawHead(card, run, sample, index, total) {
   const head = add(card, "header");
   add(head, "h2", `id ${sample.id}`).id = "card-name";
-  if (index >= 0) add(head, "span", tr("{at} of {total}", { at: count(index + 1), total: count(total) }), "muted");
+  if (index >= 0)
+    add(head, "span", tr("{at} of {total}", { at: count(index + 1), total: count(total) }), "muted");
   else add(head, "span", tr("outside of this list"), "muted");
   add(head, "span", "", "gap");
   add(head, "span", tr(REGIONS[sample.region]), `chip region-${run.regions[sample.region]}`);
   const score = add(head, "span", `${tr("score")} `, "muted");
   add(score, "strong", sample.score.toFixed(2));
   const decision = decisions.of(sample.row, sample.decision, run.classes);
-  if (decision?.mine) add(head, "bdi", `${SIGNS[decision.action]} ${said(decision)}`, `mark ${decision.action}`);
+  if (decision?.mine)
+    add(head, "bdi", `${SIGNS[decision.action]} ${said(decision)}`, `mark ${decision.action}`);
 }
 
 function drawTexts(card, run, sample) {
@@ -58,7 +60,7 @@ function drawTexts(card, run, sample) {
   });
 }
 
-function drawDecisions(card, run, sample) {
+function drawDecisions(card, sample) {
   const others = sample.decisions.filter(({ who, action }) => who !== reviewer.name && action !== "undo");
   if (!others.length) return;
   const list = add(card, "ul", "", "decided");
@@ -73,7 +75,9 @@ function drawDecisions(card, run, sample) {
 
 function when(text) {
   const date = new Date(text);
-  return Number.isNaN(date.getTime()) ? text : date.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  return Number.isNaN(date.getTime())
+    ? text
+    : date.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 }
 
 function drawNeighbours(section, run, sample, { rows }, open) {

@@ -3,9 +3,10 @@
 const MOST_CHOICES = 9;
 
 /**
- * [{key, label}] of the classes that have a digit as their key; `label` is a class index. Classes that are called by digits
- * have their name as key. Else, of up to nine classes, all have a key, always the same; of more those that a model said of
- * this sample, most often first, without the given and the proposed one, which have keys of their own.
+ * [{key, label}] of the classes that have a digit as their key; `label` is a class index. Classes that are
+ * called by digits have their name as key. Else, of up to nine classes, all have a key, always the same; of
+ * more those that a model said of this sample, most often first, without the given and the proposed one,
+ * which have keys of their own.
  */
 export function choicesOf(sample, classes) {
   if (classes.every((name) => /^[0-9]$/.test(name))) return classes.map((key, label) => ({ key, label }));
@@ -21,7 +22,10 @@ function saidOf(sample) {
   return [...times.keys()].sort((a, b) => times.get(b) - times.get(a) || a - b).slice(0, MOST_CHOICES);
 }
 
-/** Class indices whose names hold the typed words: those that begin so first, then in the order of the classes. */
+/**
+ * Class indices whose names hold the typed words: those that begin so first, then in the order of the
+ * classes.
+ */
 export function classesLike(typed, classes) {
   const wanted = typed.trim().toLowerCase();
   const found = classes.map((name, k) => [k, name.toLowerCase().indexOf(wanted)]).filter(([, at]) => at >= 0);

@@ -8,15 +8,31 @@ const steps = []; // rows in the order of the keys, for undo
 
 export const decisions = {
   steps,
-  note(row, action, label) { made.set(row, action === "undo" ? null : { action, label, who: reviewer.name }); },
-  revert(row) { made.delete(row); },
-  clear() { made.clear(); steps.length = 0; },
+  note(row, action, label) {
+    made.set(row, action === "undo" ? null : { action, label, who: reviewer.name });
+  },
+  revert(row) {
+    made.delete(row);
+  },
+  clear() {
+    made.clear();
+    steps.length = 0;
+  },
 
-  /** The decision to show for a sample: {action, new_label, who, mine} or null. `said` is what the server knows. */
+  /**
+   * The decision to show for a sample: {action, new_label, who, mine} or null. `said` is what the server
+   * knows.
+   */
   of(row, said, classes) {
     if (made.has(row)) {
       const now = made.get(row);
-      if (now) return { action: now.action, new_label: now.action === "label" ? classes[now.label] : null, who: now.who, mine: true };
+      if (now)
+        return {
+          action: now.action,
+          new_label: now.action === "label" ? classes[now.label] : null,
+          who: now.who,
+          mine: true,
+        };
       return said && said.who !== reviewer.name ? { ...said, mine: false } : null;
     }
     return said ? { ...said, mine: said.who === reviewer.name } : null;
@@ -26,6 +42,10 @@ export const decisions = {
 export const SIGNS = { keep: "✓", label: "✎", drop: "✕", unsure: "?" };
 
 /** A decision in a word or by the new class. */
-export const said = (decision) => ({
-  keep: () => tr("kept"), label: () => decision.new_label, drop: () => tr("dropped"), unsure: () => tr("unsure"),
-}[decision.action]());
+export const said = (decision) =>
+  ({
+    keep: () => tr("kept"),
+    label: () => decision.new_label,
+    drop: () => tr("dropped"),
+    unsure: () => tr("unsure"),
+  })[decision.action]();

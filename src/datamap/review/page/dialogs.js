@@ -8,8 +8,11 @@ const MOST_LISTED = 100;
 
 /** Open the search among classes; `take(index)` gets the chosen one. */
 export function createClassDialog(classes, take) {
-  const dialog = $("classes"), typed = $("class-typed"), list = $("class-list");
-  let found = [], at = 0;
+  const dialog = $("classes");
+  const typed = $("class-typed");
+  const list = $("class-list");
+  let found = [];
+  let at = 0;
 
   function draw() {
     found = classesLike(typed.value, classes).slice(0, MOST_LISTED);
@@ -31,10 +34,16 @@ export function createClassDialog(classes, take) {
     take(k);
   }
 
-  typed.addEventListener("input", () => { at = 0; draw(); });
+  typed.addEventListener("input", () => {
+    at = 0;
+    draw();
+  });
   typed.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) { at += step; draw(); } else if (event.key === "Enter" && !event.isComposing && found.length) choose(found[at]);
+    if (step) {
+      at += step;
+      draw();
+    } else if (event.key === "Enter" && !event.isComposing && found.length) choose(found[at]);
     else return;
     event.preventDefault();
   });
@@ -51,7 +60,8 @@ export function createClassDialog(classes, take) {
 
 /** Open the jump to an id; `go(id)` throws where there is no such sample. */
 export function createJumpDialog(go) {
-  const dialog = $("jumper"), said = $("jump-said");
+  const dialog = $("jumper");
+  const said = $("jump-said");
   $("jump-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
@@ -71,9 +81,18 @@ export function createJumpDialog(go) {
 }
 
 const HELP = [
-  ["K", "keep the given label"], ["Enter P", "take the proposed label"], ["1 – 9", "choose a class by its number"], ["/ L", "search among all classes"],
-  ["D", "drop the sample"], ["U", "unsure: somebody else should look"], ["Z", "undo the last decision"], ["→ J", "skip"], ["←", "back"],
-  ["G", "jump to a sample by its id"], ["S", "search texts and ids"], ["?", "this list"],
+  ["K", "keep the given label"],
+  ["Enter P", "take the proposed label"],
+  ["1 – 9", "choose a class by its number"],
+  ["/ L", "search among all classes"],
+  ["D", "drop the sample"],
+  ["U", "unsure: somebody else should look"],
+  ["Z", "undo the last decision"],
+  ["→ J", "skip"],
+  ["←", "back"],
+  ["G", "jump to a sample by its id"],
+  ["S", "search texts and ids"],
+  ["?", "this list"],
 ];
 
 /** Fill the list of keys and open it with `open()`. */
@@ -89,12 +108,19 @@ export function createHelp() {
 
 /** What is said where decisions wait: how many, and why. */
 export function drawTrouble(state, waiting, runId) {
-  const box = $("trouble"), kept = { n: count(waiting) };
+  const box = $("trouble");
   box.hidden = state === "idle";
   if (box.hidden) return;
-  const what = state === "forbidden"
-    ? tr("The server was started anew and has another address: open the one that it printed.")
-    : tr("The server does not answer. If it ended, start it again: {command}", { command: `datamap review run_id=${runId}` });
-  const text = waiting ? `${what} ${tr(waiting === 1 ? "1 decision is kept in this browser and will be sent." : "{n} decisions are kept in this browser and will be sent.", kept)}` : what;
+  const what =
+    state === "forbidden"
+      ? tr("The server was started anew and has another address: open the one that it printed.")
+      : tr("The server does not answer. If it ended, start it again: {command}", {
+          command: `datamap review run_id=${runId}`,
+        });
+  const kept =
+    waiting === 1
+      ? tr("1 decision is kept in this browser and will be sent.")
+      : tr("{n} decisions are kept in this browser and will be sent.", { n: count(waiting) });
+  const text = waiting ? `${what} ${kept}` : what;
   if (box.textContent !== text) box.textContent = text;
 }

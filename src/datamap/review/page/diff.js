@@ -1,7 +1,9 @@
 // What two texts differ in: pure.
 
-// A word of letters and digits; of a script without spaces a character; white space; any other sign with what is joined to it.
-const UNSPACED = "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}";
+// A word of letters and digits; of a script without spaces a character; white space; any other sign with what
+// is joined to it.
+const UNSPACED =
+  "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}";
 const JOINED = "(?:\\p{M}|[\\u{1f3fb}-\\u{1f3ff}]|\\u200d.)*";
 const TOKEN = new RegExp(`(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}])+|\\s+|.${JOINED}`, "gsu");
 const MOST_CELLS = 1_000_000; // of the table below; longer texts are compared at both ends only
@@ -12,7 +14,8 @@ export const tokensOf = (text) => text.match(TOKEN) ?? [];
 
 /** Pairs [index in a, index in b] of a longest common subsequence. */
 function matches(a, b) {
-  const wide = b.length + 1, length = new Uint16Array((a.length + 1) * wide);
+  const wide = b.length + 1;
+  const length = new Uint16Array((a.length + 1) * wide);
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {
       const at = i * wide + j;
@@ -20,17 +23,21 @@ function matches(a, b) {
     }
   }
   const pairs = [];
-  for (let i = 0, j = 0; i < a.length && j < b.length;) {
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
     if (a[i] === b[j]) pairs.push([i++, j++]);
     else length[(i + 1) * wide + j] >= length[i * wide + j + 1] ? i++ : j++;
   }
   return pairs;
 }
 
-/** Which tokens of a and b are common: [bool of a's, bool of b's]. A lone character among differences is chance. */
+/**
+ * Which tokens of a and b are common: [bool of a's, bool of b's]. A lone character among differences is
+ * chance.
+ */
 function common(a, b) {
   const [ofA, ofB] = [new Array(a.length).fill(false), new Array(b.length).fill(false)];
-  const pairs = matches(a, b), ends = [[-1, -1], ...pairs, [a.length, b.length]];
+  const pairs = matches(a, b);
+  const ends = [[-1, -1], ...pairs, [a.length, b.length]];
   pairs.forEach(([i, j], k) => {
     const gap = ([i0, j0], [i1, j1]) => i1 - i0 - 1 + (j1 - j0 - 1);
     const isChance = a[i].length === 1 && Math.min(gap(ends[k], [i, j]), gap([i, j], ends[k + 2])) >= FAR;
@@ -53,7 +60,8 @@ function runs(tokens, same) {
 
 function sharedEnds(a, b) {
   const most = Math.min(a.length, b.length);
-  let head = 0, tail = 0;
+  let head = 0;
+  let tail = 0;
   while (head < most && a[head] === b[head]) head++;
   while (tail < most - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail++;
   return [head, tail];
@@ -61,13 +69,20 @@ function sharedEnds(a, b) {
 
 /** [runs of a, runs of b], each {text, same}. Texts that share next to nothing come back unmarked. */
 export function difference(textA, textB) {
-  const [a, b] = [tokensOf(textA), tokensOf(textB)], [head, tail] = sharedEnds(a, b);
+  const [a, b] = [tokensOf(textA), tokensOf(textB)];
+  const [head, tail] = sharedEnds(a, b);
   const middle = (tokens) => tokens.slice(head, tokens.length - tail);
   const [midA, midB] = [middle(a), middle(b)];
-  const [ofA, ofB] = midA.length * midB.length > MOST_CELLS ? [midA, midB].map((m) => m.map(() => false)) : common(midA, midB);
+  const [ofA, ofB] =
+    midA.length * midB.length > MOST_CELLS ? [midA, midB].map((m) => m.map(() => false)) : common(midA, midB);
   const ends = (kept) => [...new Array(head).fill(true), ...kept, ...new Array(tail).fill(true)];
-  const all = [[a, ends(ofA)], [b, ends(ofB)]];
+  const all = [
+    [a, ends(ofA)],
+    [b, ends(ofB)],
+  ];
   const said = ([tokens, same]) => tokens.filter((token, k) => same[k] && token.trim()).join("").length;
   const shared = said(all[0]) / Math.max(1, Math.min(textA.length, textB.length));
-  return all.map(([tokens, same]) => (shared < LEAST_SHARED ? [{ text: tokens.join(""), same: true }] : runs(tokens, same)));
+  return all.map(([tokens, same]) =>
+    shared < LEAST_SHARED ? [{ text: tokens.join(""), same: true }] : runs(tokens, same),
+  );
 }

@@ -6,8 +6,18 @@ import { NOTHING, queue } from "./queue.js";
 import { tr } from "./words.js";
 
 const PAUSE = 250; // milliseconds after the last typed letter
-const DECIDED = { no: "not yet by me", nobody: "by nobody yet", yes: "reviewed", conflict: "reviewers disagree", "": "all" };
-const ORDERS = { score: "likeliest wrong first", uncertain: "most uncertain first", id: "in the order of the data" };
+const DECIDED = {
+  no: "not yet by me",
+  nobody: "by nobody yet",
+  yes: "reviewed",
+  conflict: "reviewers disagree",
+  "": "all",
+};
+const ORDERS = {
+  score: "likeliest wrong first",
+  uncertain: "most uncertain first",
+  id: "in the order of the data",
+};
 
 /** Draw the filters; `changed()` is called when the queue is to be loaded anew. */
 export function createFilters(run, changed) {
@@ -35,12 +45,32 @@ export function createFilters(run, changed) {
     return list;
   }
 
-  const any = ["", tr("any")], classes = [any, ...run.classes.map((text, k) => [String(k), text])];
-  const several = (key) => (value) => apply({ [key]: value === "" ? null : [key === "region" ? value : Number(value)] });
+  const any = ["", tr("any")];
+  const classes = [any, ...run.classes.map((text, k) => [String(k), text])];
+  const several = (key) => (value) =>
+    apply({ [key]: value === "" ? null : [key === "region" ? value : Number(value)] });
   const lists = {
-    decided: chooser("show", Object.entries(DECIDED).map(([key, text]) => [key, tr(text)]), "no", (value) => apply({ decided: value || null })),
-    order: chooser("order", Object.entries(ORDERS).map(([key, text]) => [key, tr(text)]), queue.order, (value) => { queue.order = value; apply({}); }),
-    region: chooser("region", [any, ...run.regions.map((key, k) => [key, tr(REGIONS[k])])], "", several("region")),
+    decided: chooser(
+      "show",
+      Object.entries(DECIDED).map(([key, text]) => [key, tr(text)]),
+      "no",
+      (value) => apply({ decided: value || null }),
+    ),
+    order: chooser(
+      "order",
+      Object.entries(ORDERS).map(([key, text]) => [key, tr(text)]),
+      queue.order,
+      (value) => {
+        queue.order = value;
+        apply({});
+      },
+    ),
+    region: chooser(
+      "region",
+      [any, ...run.regions.map((key, k) => [key, tr(REGIONS[k])])],
+      "",
+      several("region"),
+    ),
     label: chooser("given label", classes, "", several("label")),
     proposed: chooser("proposed label", classes, "", several("proposed")),
   };
@@ -57,7 +87,8 @@ export function createFilters(run, changed) {
 
   /** Show a filter that was chosen elsewhere, and load the queue. */
   function set(filter) {
-    for (const [name, list] of Object.entries(lists)) if (name !== "order") list.value = filter[name]?.[0] ?? "";
+    for (const [name, list] of Object.entries(lists))
+      if (name !== "order") list.value = filter[name]?.[0] ?? "";
     lists.decided.value = filter.decided ?? "";
     $("search").value = filter.text ?? "";
     [low.value, high.value] = filter.score ?? ["", ""];
@@ -65,7 +96,9 @@ export function createFilters(run, changed) {
   }
 
   function say() {
-    const active = Object.entries(queue.filter).filter(([key, value]) => value !== null && !(key === "decided" && value === "no"));
+    const active = Object.entries(queue.filter).filter(
+      ([key, value]) => value !== null && !(key === "decided" && value === "no"),
+    );
     $("show-filters").textContent = active.length ? `${tr("Filters")} · ${active.length}` : tr("Filters");
   }
   say();

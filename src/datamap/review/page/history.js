@@ -10,10 +10,21 @@ const PADDING = 44; // pixels at both sides of the sample
 export function historyFigure(run, { history }) {
   const { numbers, label_probs: probs, correct, predicted } = history;
   const points = probs.map((probability, k) => ({
-    probability, correct: Boolean(correct[k]), faint: false,
-    title: `${tr(run.unit)} ${numbers[k]}: ${probability === null ? "–" : probability.toFixed(2)}` +
-      (predicted?.[k] === null || predicted?.[k] === undefined ? "" : `, ${tr("predicted")} ${run.classes[predicted[k]]}`),
+    probability,
+    correct: Boolean(correct[k]),
+    faint: false,
+    title:
+      `${tr(run.unit)} ${numbers[k]}: ${probability === null ? "–" : probability.toFixed(2)}` +
+      (predicted?.[k] === null || predicted?.[k] === undefined
+        ? ""
+        : `, ${tr("predicted")} ${run.classes[predicted[k]]}`),
   }));
-  const caption = tr("probability of the given label by {unit}; full: right, ring: wrong", { unit: tr(run.unit) });
-  return drawHistory(points, caption, { width: Math.min(640, $("card").clientWidth - PADDING), height: 84, ends: [numbers[0], numbers.at(-1)] });
+  const caption = tr("probability of the given label by {unit}; full: right, ring: wrong", {
+    unit: tr(run.unit),
+  });
+  return drawHistory(points, caption, {
+    width: Math.min(640, $("card").clientWidth - PADDING),
+    height: 84,
+    ends: [numbers[0], numbers.at(-1)],
+  });
 }

@@ -1,8 +1,20 @@
 // Keys → actions: pure.
 
 const REVIEW_KEYS = {
-  k: "keep", p: "accept", Enter: "accept", d: "drop", u: "unsure", z: "undo", j: "skip", ArrowRight: "skip", ArrowLeft: "back",
-  g: "jump", l: "classes", "/": "classes", "?": "help", s: "search",
+  k: "keep",
+  p: "accept",
+  Enter: "accept",
+  d: "drop",
+  u: "unsure",
+  z: "undo",
+  j: "skip",
+  ArrowRight: "skip",
+  ArrowLeft: "back",
+  g: "jump",
+  l: "classes",
+  "/": "classes",
+  "?": "help",
+  s: "search",
 };
 const REPEATING = new Set(["skip", "back"]); // what a key that is held down may do again
 

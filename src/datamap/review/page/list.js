@@ -1,7 +1,7 @@
 // The queue on the left: rows of the snapshot, of which only those in sight are on the page.
 
 import { $, add } from "../../web/scripts/dom.js";
-import { decisions, said, SIGNS } from "./decisions.js";
+import { decisions, SIGNS, said } from "./decisions.js";
 import { queue } from "./queue.js";
 import { inSight, scrolledTo, tallness } from "./sight.js";
 import { count, tr } from "./words.js";
@@ -9,9 +9,12 @@ import { count, tr } from "./words.js";
 export const ROW_HEIGHT = 58;
 const SETTLED = 80; // milliseconds without scrolling until rows are asked for
 
-/** `run`: what /api/run says. `open(index)`: show that sample. `current()`: index of the one that is shown. */
+/**
+ * `run`: what /api/run says. `open(index)`: show that sample. `current()`: index of the one that is shown.
+ */
 export function createList(run, { open, current, failed }) {
-  const list = $("list"), all = $("list-all");
+  const list = $("list");
+  const all = $("list-all");
   let timer = 0;
 
   function draw() {
@@ -19,10 +22,14 @@ export function createList(run, { open, current, failed }) {
     const { first, last, top } = inSight(list.scrollTop, list.clientHeight, queue.length, ROW_HEIGHT);
     all.replaceChildren();
     for (let index = first; index < last; index++) drawRow(index, top + (index - first) * ROW_HEIGHT);
-    if (current() >= first && current() < last) list.setAttribute("aria-activedescendant", `row-${current()}`);
+    if (current() >= first && current() < last)
+      list.setAttribute("aria-activedescendant", `row-${current()}`);
     else list.removeAttribute("aria-activedescendant");
     clearTimeout(timer);
-    timer = setTimeout(() => fill(first, last), [...queue.rows.subarray(first, last)].every((row) => queue.fresh.has(row)) ? 0 : SETTLED);
+    timer = setTimeout(
+      () => fill(first, last),
+      [...queue.rows.subarray(first, last)].every((row) => queue.fresh.has(row)) ? 0 : SETTLED,
+    );
   }
 
   function fill(first, last) {
@@ -30,7 +37,8 @@ export function createList(run, { open, current, failed }) {
   }
 
   function drawRow(index, top) {
-    const brief = queue.briefAt(index), item = add(all, "div", "", "row");
+    const brief = queue.briefAt(index);
+    const item = add(all, "div", "", "row");
     item.style.top = `${top}px`;
     Object.assign(item, { id: `row-${index}`, role: "option", ariaSelected: String(index === current()) });
     item.setAttribute("aria-setsize", queue.length);
@@ -57,7 +65,14 @@ export function createList(run, { open, current, failed }) {
 
   list.addEventListener("scroll", draw);
   list.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -queue.length, End: queue.length }[event.key];
+    const step = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: 10,
+      PageUp: -10,
+      Home: -queue.length,
+      End: queue.length,
+    }[event.key];
     if (!step) return;
     event.preventDefault();
     open(Math.max(0, Math.min(queue.length - 1, current() + step)), { focus: false });
@@ -68,9 +83,14 @@ export function createList(run, { open, current, failed }) {
     draw,
     /** Bring the current sample into sight. */
     follow() {
-      if (current() >= 0) list.scrollTop = scrolledTo(current(), list.scrollTop, list.clientHeight, queue.length, ROW_HEIGHT);
+      if (current() >= 0)
+        list.scrollTop = scrolledTo(current(), list.scrollTop, list.clientHeight, queue.length, ROW_HEIGHT);
       draw();
     },
-    say() { $("queue-count").textContent = tr(queue.length === 1 ? "1 sample" : "{total} samples", { total: count(queue.length) }); },
+    say() {
+      $("queue-count").textContent = tr(queue.length === 1 ? "1 sample" : "{total} samples", {
+        total: count(queue.length),
+      });
+    },
   };
 }

@@ -1,11 +1,13 @@
-// The review page. Data flow one way: queue (rows in order) → the sample at `here.index` → card, buttons, map.
-// A key becomes a decision at once: noted, put into the outbox, and the next sample is shown without waiting for the server.
+// The review page. Data flow one way: queue (rows in order) → the sample at `here.index` → card, buttons,
+// map.
+// A key becomes a decision at once: noted, put into the outbox, and the next sample is shown without waiting
+// for the server.
 
 import { $ } from "../../web/scripts/dom.js";
 import { beginActions, drawActions } from "./actions.js";
 import { drawCard, fillNeighbours } from "./card.js";
 import { choicesOf } from "./choices.js";
-import { decisions, said, SIGNS } from "./decisions.js";
+import { decisions, SIGNS, said } from "./decisions.js";
 import { createClassDialog, createHelp, createJumpDialog, drawTrouble } from "./dialogs.js";
 import { createFilters } from "./filters.js";
 import { actionOf, isTaken } from "./keys.js";
@@ -17,7 +19,7 @@ import { NOTHING, queue } from "./queue.js";
 import { reviewer } from "./reviewer.js";
 import { neighbours, prefetch, samples } from "./samples.js";
 import { ask, askJson } from "./server.js";
-import { count, tr, translatePage } from "./words.js";
+import { tr, translatePage } from "./words.js";
 
 const AHEAD = 4; // samples fetched before they are shown
 const READING = 2000; // milliseconds between questions whether the server has read all
@@ -25,14 +27,24 @@ const MOST_SAID = 500; // characters of a text that are read out
 const LOOK = 5000; // milliseconds between looks at what others decided
 
 const here = { index: -1, row: -1, sample: null }; // index −1: a sample outside of the queue
-let run, list, map, filters, outbox, dialogs, seen = "", wasAway = false, waiting = 0;
+let run;
+let list;
+let map;
+let filters;
+let outbox;
+let dialogs;
+let seen = "";
+let wasAway = false;
+let waiting = 0;
 
 const failed = (error) => {
   if (error.status && error.status !== 403) return tell(error.message);
   outbox.again(error);
   return trouble();
 };
-const tell = (text) => { $("said").textContent = text; };
+const tell = (text) => {
+  $("said").textContent = text;
+};
 
 /** Say whether the server is away; once it is back, show again what could not be fetched. */
 function trouble() {
@@ -52,7 +64,10 @@ async function open(index, { focus = true } = {}) {
 
 async function show(row, focus = true) {
   const isNew = row !== here.row;
-  Object.assign(here, { row, sample: samples.at(row) ?? (isNew ? queue.briefs.get(row) : here.sample) ?? null });
+  Object.assign(here, {
+    row,
+    sample: samples.at(row) ?? (isNew ? queue.briefs.get(row) : here.sample) ?? null,
+  });
   list.follow();
   map?.ring(row);
   here.sample ? draw() : $("card").replaceChildren();
@@ -79,7 +94,9 @@ function wait(row) {
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
     if (here.row !== row) return;
-    const [sample, near] = await Promise.all([askJson(`sample/${row}`), askJson(`neighbours/${row}`)]).catch(() => [here.sample, {}]);
+    const [sample, near] = await Promise.all([askJson(`sample/${row}`), askJson(`neighbours/${row}`)]).catch(
+      () => [here.sample, {}],
+    );
     const news = (sample.history && !here.sample.history) || near.ready;
     if (news) for (const cache of [samples, neighbours]) cache.clear();
     if (here.row === row) news ? show(row, false) : wait(row);
@@ -95,7 +112,12 @@ const openRow = (row) => {
 
 function draw() {
   const { sample } = here;
-  drawCard(run, sample, { index: here.index, total: queue.length, open: openRow, near: neighbours.at(sample.row) });
+  drawCard(run, sample, {
+    index: here.index,
+    total: queue.length,
+    open: openRow,
+    near: neighbours.at(sample.row),
+  });
   drawActions(run, sample, mine(sample), act);
 }
 
@@ -105,10 +127,13 @@ const mine = (sample) => {
 };
 
 function announce() {
-  const { sample, index } = here, { classes } = run;
+  const { sample, index } = here;
+  const { classes } = run;
   const place = index >= 0 ? tr("{at} of {total}", { at: index + 1, total: queue.length }) : "";
   const proposed = sample.proposed === null ? "" : `, ${tr("proposed")} ${classes[sample.proposed]}`;
-  $("announced").textContent = `id ${sample.id}, ${place}: ${tr("given")} ${classes[sample.label]}${proposed}. ${[sample.text_a, sample.text_b].map((text) => text.slice(0, MOST_SAID)).join(" ")}`;
+  const labels = `${tr("given")} ${classes[sample.label]}${proposed}`;
+  const texts = [sample.text_a, sample.text_b].map((text) => text.slice(0, MOST_SAID)).join(" ");
+  $("announced").textContent = `id ${sample.id}, ${place}: ${labels}. ${texts}`;
 }
 
 function showEnd() {
@@ -134,7 +159,11 @@ function decide(action, label = null) {
   const { sample } = here;
   if (!sample) return tell(tr("No sample is shown yet: the key did nothing."));
   const kept = action === "label" && label === sample.label;
-  const item = { row: sample.row, action: kept ? "keep" : action, ...(action === "label" && !kept ? { label } : {}) };
+  const item = {
+    row: sample.row,
+    action: kept ? "keep" : action,
+    ...(action === "label" && !kept ? { label } : {}),
+  };
   decisions.note(item.row, item.action, item.label);
   decisions.steps.push({ row: item.row, index: here.index });
   tellDecision(sample, item.action, item.label);
@@ -161,7 +190,8 @@ function next() {
 const decidedByMe = (row) => Boolean(decisions.of(row, queue.briefs.get(row)?.decision, run.classes)?.mine);
 
 function undo() {
-  const step = decisions.steps.pop() ?? (here.sample && mine(here.sample) ? { row: here.row, index: here.index } : null);
+  const step =
+    decisions.steps.pop() ?? (here.sample && mine(here.sample) ? { row: here.row, index: here.index } : null);
   if (!step) return tell(tr("There is nothing to undo."));
   decisions.note(step.row, "undo");
   outbox.add({ row: step.row, action: "undo", who: reviewer.name });
@@ -171,18 +201,30 @@ function undo() {
 
 function choose(key) {
   const choice = here.sample && choicesOf(here.sample, run.classes).find((one) => one.key === key);
-  return choice ? decide("label", choice.label) : tell(tr("The key {key} stands for no class here.", { key }));
+  return choice
+    ? decide("label", choice.label)
+    : tell(tr("The key {key} stands for no class here.", { key }));
 }
 
 function accept() {
-  if (here.sample && here.sample.proposed === null) return tell(tr("No other label is proposed for this sample: choose a class."));
+  if (here.sample && here.sample.proposed === null)
+    return tell(tr("No other label is proposed for this sample: choose a class."));
   return decide("label", here.sample?.proposed);
 }
 
 const ACTIONS = {
-  keep: () => decide("keep"), accept, drop: () => decide("drop"), unsure: () => decide("unsure"), undo, choice: choose,
-  skip: () => open(here.index + 1), back: () => (here.index > 0 ? open(here.index - 1) : tell(tr("This is the first one."))),
-  classes: () => dialogs.classes.open(), jump: () => dialogs.jump.open(), help: () => dialogs.help.open(), search: () => $("search").focus(),
+  keep: () => decide("keep"),
+  accept,
+  drop: () => decide("drop"),
+  unsure: () => decide("unsure"),
+  undo,
+  choice: choose,
+  skip: () => open(here.index + 1),
+  back: () => (here.index > 0 ? open(here.index - 1) : tell(tr("This is the first one."))),
+  classes: () => dialogs.classes.open(),
+  jump: () => dialogs.jump.open(),
+  help: () => dialogs.help.open(),
+  search: () => $("search").focus(),
 };
 
 function act(name, key) {
@@ -265,14 +307,16 @@ function createOutbox() {
     },
     changed: trouble,
   });
-  for (const { row, action, label, who } of outbox.waiting) if (who === reviewer.name) decisions.note(row, action, label);
+  for (const { row, action, label, who } of outbox.waiting)
+    if (who === reviewer.name) decisions.note(row, action, label);
 }
 
 function beginHeader() {
   const link = $("run");
   link.textContent = run.run_name || run.run_id;
   document.title = `${link.textContent} · ${tr("Review")}`;
-  if (/^https?:/.test(run.run_address ?? "")) Object.assign(link, { href: run.run_address, target: "_blank", rel: "noreferrer" });
+  if (/^https?:/.test(run.run_address ?? ""))
+    Object.assign(link, { href: run.run_address, target: "_blank", rel: "noreferrer" });
   $("reviewer").value = reviewer.name;
   $("reviewer").addEventListener("change", () => {
     reviewer.rename($("reviewer").value.trim() || run.reviewer);
@@ -296,20 +340,40 @@ async function begin() {
   beginActions(act);
   list = createList(run, { open, current: () => here.index, failed });
   filters = createFilters(run, loadQueue);
-  dialogs = { classes: createClassDialog(run.classes, (k) => decide("label", k)), jump: createJumpDialog(jumpTo), help: createHelp() };
+  dialogs = {
+    classes: createClassDialog(run.classes, (k) => decide("label", k)),
+    jump: createJumpDialog(jumpTo),
+    help: createHelp(),
+  };
   await loadQueue();
   outbox.flush();
   look();
   setInterval(look, LOOK);
-  map = await createMap({ open: openRow, enclose: (polygon) => polygon !== queue.filter.polygon && filters.apply({ polygon }) });
+  map = await createMap({
+    open: openRow,
+    enclose: (polygon) => polygon !== queue.filter.polygon && filters.apply({ polygon }),
+  });
   map.drawQueue();
   map.ring(here.row);
 }
 
 begin().catch((error) => {
   $("trouble").hidden = false;
-  $("trouble").textContent = error.status === 403 ? tr("This address is not the server's: open the one that it printed.") : error.message;
+  $("trouble").textContent =
+    error.status === 403
+      ? tr("This address is not the server's: open the one that it printed.")
+      : error.message;
 });
 
 // For scripts and tests: what is shown.
-window.datamapReview = { here, queue, decisions, get outbox() { return outbox; }, get map() { return map; } };
+window.datamapReview = {
+  here,
+  queue,
+  decisions,
+  get outbox() {
+    return outbox;
+  },
+  get map() {
+    return map;
+  },
+};

@@ -20,7 +20,14 @@ export function parseMap(buffer) {
     at += n * Type.BYTES_PER_ELEMENT;
     return part;
   };
-  return { x: take(Float32Array), y: take(Float32Array), score: take(Float32Array), region: take(Uint8Array), label: take(Uint16Array), proposed: take(Uint16Array) };
+  return {
+    x: take(Float32Array),
+    y: take(Float32Array),
+    score: take(Float32Array),
+    region: take(Uint8Array),
+    label: take(Uint16Array),
+    proposed: take(Uint16Array),
+  };
 }
 
 function limitsOf(values) {
@@ -37,19 +44,39 @@ function limitsOf(values) {
 export async function createMap({ open, enclose }) {
   const { x, y, score } = parseMap(await askBytes("map"));
   const group = Uint8Array.from(score, (value) => SCORES.filter((border) => value >= border).length);
-  let hovered = -1, timer = 0, ringed = -1, drawn = null, isLasso = false;
+  let hovered = -1;
+  let timer = 0;
+  let ringed = -1;
+  let drawn = null;
+  let isLasso = false;
   const scatter = createScatter($("map"), {
-    onHover: (row) => { hovered = row; },
-    onSelect: (rows, polygon) => {
+    onHover: (row) => {
+      hovered = row;
+    },
+    onSelect: (_, polygon) => {
       isLasso = true;
       enclose(thinned(polygon));
     },
-    onView: () => { // what is in view is reviewed, unless something is drawn around
+    onView: () => {
+      // what is in view is reviewed, unless something is drawn around
       clearTimeout(timer);
-      timer = setTimeout(() => isLasso || enclose(isZoomed(scatter.view) ? cornersOf(scatter.view) : null), REST);
+      timer = setTimeout(
+        () => isLasso || enclose(isZoomed(scatter.view) ? cornersOf(scatter.view) : null),
+        REST,
+      );
     },
   });
-  scatter.set({ x, y, group, colors: COLORS, limits: { x: limitsOf(x), y: limitsOf(y) }, labels: { x: "label_var", y: "avg_probs" }, regions: [], visible: null, selected: null });
+  scatter.set({
+    x,
+    y,
+    group,
+    colors: COLORS,
+    limits: { x: limitsOf(x), y: limitsOf(y) },
+    labels: { x: "label_var", y: "avg_probs" },
+    regions: [],
+    visible: null,
+    selected: null,
+  });
   Object.assign($("map").lastElementChild, { role: "img", ariaLabel: tr("map of the samples") });
   $("map").addEventListener("click", () => hovered >= 0 && open(hovered));
   drawTools(scatter, enclose);
@@ -74,14 +101,24 @@ export async function createMap({ open, enclose }) {
   };
 }
 
-const cornersOf = ({ x, y, width, height }) => [[x, y], [x + width, y], [x + width, y + height], [x, y + height]];
+const cornersOf = ({ x, y, width, height }) => [
+  [x, y],
+  [x + width, y],
+  [x + width, y + height],
+  [x, y + height],
+];
 
 const thinned = (polygon) => polygon.filter((_, k) => k % Math.ceil(polygon.length / MOST_CORNERS) === 0);
 
 /** Whether a part of the map is out of view. */
 function isZoomed({ x, y, width, height, limits }) {
   const slack = 1e-6;
-  return x > limits.x[0] + slack || y > limits.y[0] + slack || x + width < limits.x[1] - slack || y + height < limits.y[1] - slack;
+  return (
+    x > limits.x[0] + slack ||
+    y > limits.y[0] + slack ||
+    x + width < limits.x[1] - slack ||
+    y + height < limits.y[1] - slack
+  );
 }
 
 function drawTools(scatter, enclose) {
@@ -92,7 +129,8 @@ function drawTools(scatter, enclose) {
     button.ariaPressed = String(mode === scatter.mode);
     button.addEventListener("click", () => {
       scatter.setMode(mode);
-      for (const other of tools.querySelectorAll("[aria-pressed]")) other.ariaPressed = String(other === button);
+      for (const other of tools.querySelectorAll("[aria-pressed]"))
+        other.ariaPressed = String(other === button);
     });
   }
   const all = add(tools, "button", tr("all"));

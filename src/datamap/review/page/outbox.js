@@ -5,9 +5,11 @@ import { Refusal } from "./server.js";
 const DELAYS = [500, 1000, 2000, 4000]; // milliseconds between tries while the server is away
 
 /**
- * Decisions in the order of their keys, kept in the browser until the server has them. Tabs of the same run share them.
+ * Decisions in the order of their keys, kept in the browser until the server has them. Tabs of the same run
+ * share them.
  *
- * send(item) gives the server's answer; it throws a `Refusal` for what the server will never take, and else when nobody answers.
+ * send(item) gives the server's answer; it throws a `Refusal` for what the server will never take, and else
+ * when nobody answers.
  */
 export class Outbox {
   constructor(name, send, { taken, refused, changed }) {
@@ -27,11 +29,16 @@ export class Outbox {
     this.plain = items;
     try {
       localStorage.setItem(this.name, JSON.stringify(items));
-    } catch { /* no storage, or a full one */ }
+    } catch {
+      /* no storage, or a full one */
+    }
   }
 
   add(item) {
-    this.waiting = [...this.waiting, { ...item, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` }];
+    this.waiting = [
+      ...this.waiting,
+      { ...item, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` },
+    ];
     this.flush();
   }
 
@@ -53,7 +60,8 @@ export class Outbox {
         this.leave("idle", item);
         this.taken(item, answer);
       } catch (error) {
-        if (!(error instanceof Refusal) || error.status === 403 || error.status >= 500) return this.again(error);
+        if (!(error instanceof Refusal) || error.status === 403 || error.status >= 500)
+          return this.again(error);
         this.leave("idle", item);
         this.refused(item, error);
       }

@@ -10,7 +10,9 @@ export function drawProgress(progress, showConflicts) {
   $("bar").ariaValueNow = String(Math.round(100 * share));
   $("bar-done").style.width = `${100 * share}%`;
   $("tally").textContent = tr("{reviewed} of {goal} reviewed, {wrong} wrong", {
-    reviewed: count(progress.reviewed), goal: count(goal), wrong: count(progress.wrong),
+    reviewed: count(progress.reviewed),
+    goal: count(goal),
+    wrong: count(progress.wrong),
   });
   drawFacts($("facts"), progress);
   $("advice").textContent = progress.advice ?? "";
@@ -27,14 +29,28 @@ function drawFacts(list, { precision, remaining, kappa, mine, reviewed }) {
     if (note) add(said, "span", note, "muted range-of");
   };
   if (mine !== reviewed) fact("by me", count(mine));
-  if (precision) fact("wrong among reviewed", percent(precision.value), rangeOf(percent(precision.low), percent(precision.high)));
+  if (precision)
+    fact(
+      "wrong among reviewed",
+      percent(precision.value),
+      rangeOf(percent(precision.low), percent(precision.high)),
+    );
   if (remaining) {
-    const [low, high, estimate] = [remaining.low, remaining.high, remaining.estimate].map((n) => count(Math.round(n)));
+    const [low, high, estimate] = [remaining.low, remaining.high, remaining.estimate].map((n) =>
+      count(Math.round(n)),
+    );
     fact("still wrong, about", estimate, rangeOf(low, high));
   }
   if (kappa) {
-    fact("agreement, kappa", kappa.kappa === null ? "–" : kappa.kappa.toFixed(2),
-      `${tr("{a} and {b}, {both} samples", { a: kappa.reviewers[0], b: kappa.reviewers[1], both: count(kappa.both) })}`);
+    fact(
+      "agreement, kappa",
+      kappa.kappa === null ? "–" : kappa.kappa.toFixed(2),
+      tr("{a} and {b}, {both} samples", {
+        a: kappa.reviewers[0],
+        b: kappa.reviewers[1],
+        both: count(kappa.both),
+      }),
+    );
   }
   if (!list.childElementCount) fact("reviewed", count(reviewed));
 }
@@ -43,7 +59,13 @@ function drawConflicts(box, conflicts, show) {
   box.replaceChildren();
   if (!conflicts.length) return;
   const n = conflicts.length;
-  const button = add(box, "button", tr(n === 1 ? "reviewers disagree on 1 sample: show it" : "reviewers disagree on {n} samples: show them", { n: count(n) }));
+  const button = add(
+    box,
+    "button",
+    tr(n === 1 ? "reviewers disagree on 1 sample: show it" : "reviewers disagree on {n} samples: show them", {
+      n: count(n),
+    }),
+  );
   button.type = "button";
   button.addEventListener("click", show);
 }

@@ -4,7 +4,15 @@ import { askBytes, askJson } from "./server.js";
 
 const MOST = 200; // rows per request
 
-export const NOTHING = { region: null, label: null, proposed: null, score: null, text: null, polygon: null, decided: null };
+export const NOTHING = {
+  region: null,
+  label: null,
+  proposed: null,
+  score: null,
+  text: null,
+  polygon: null,
+  decided: null,
+};
 
 export const queue = {
   rows: new Uint32Array(0),
@@ -24,15 +32,25 @@ export const queue = {
     return true;
   },
 
-  get length() { return this.rows.length; },
-  indexOf(row) { return this.rows.indexOf(row); },
-  briefAt(index) { return this.briefs.get(this.rows[index]); },
+  get length() {
+    return this.rows.length;
+  },
+  indexOf(row) {
+    return this.rows.indexOf(row);
+  },
+  briefAt(index) {
+    return this.briefs.get(this.rows[index]);
+  },
 
-  /** Fetch what is not known of the samples from first to last (exclusive); true where that brought something. */
+  /**
+   * Fetch what is not known of the samples from first to last (exclusive); true where that brought something.
+   */
   async fetch(first, last) {
-    const missing = [...this.rows.subarray(Math.max(0, first), last)].filter((row) => !this.fresh.has(row) && !this.asked.has(row));
+    const missing = [...this.rows.subarray(Math.max(0, first), last)].filter(
+      (row) => !this.fresh.has(row) && !this.asked.has(row),
+    );
     if (!missing.length) return false;
-    missing.forEach((row) => this.asked.add(row));
+    for (const row of missing) this.asked.add(row);
     try {
       for (let k = 0; k < missing.length; k += MOST) {
         const { rows } = await askJson("samples", { rows: missing.slice(k, k + MOST) });
@@ -42,11 +60,13 @@ export const queue = {
         }
       }
     } finally {
-      missing.forEach((row) => this.asked.delete(row));
+      for (const row of missing) this.asked.delete(row);
     }
     return true;
   },
 
   /** Somebody decided something: ask again when samples are in sight. */
-  forget() { this.fresh.clear(); },
+  forget() {
+    this.fresh.clear();
+  },
 };

@@ -7,7 +7,8 @@ export const reviewer = {
   begin(preset) {
     try {
       this.name = localStorage.getItem(STORED) || preset;
-    } catch { // no storage
+    } catch {
+      // no storage
       this.name = preset;
     }
   },
@@ -15,6 +16,8 @@ export const reviewer = {
     this.name = name;
     try {
       localStorage.setItem(STORED, name);
-    } catch { /* no storage: for this visit */ }
+    } catch {
+      /* no storage: for this visit */
+    }
   },
 };

@@ -7,7 +7,8 @@ const SOON = 2; // samples whose neighbours are fetched before they are shown
 
 /** A cache of /api/<path>/<row>: the newest `KEPT` answers. */
 function createCache(path) {
-  const promises = new Map(), values = new Map();
+  const promises = new Map();
+  const values = new Map();
   return {
     /** The answer, where it is here. */
     at: (row) => values.get(row),
@@ -20,12 +21,22 @@ function createCache(path) {
         });
         promise.catch(() => promises.get(row) === promise && promises.delete(row)); // the next one asks again
         promises.set(row, promise);
-        for (const [old] of promises) if (promises.size > KEPT) { promises.delete(old); values.delete(old); }
+        for (const [old] of promises)
+          if (promises.size > KEPT) {
+            promises.delete(old);
+            values.delete(old);
+          }
       }
       return promises.get(row);
     },
-    forget(row) { promises.delete(row); values.delete(row); },
-    clear() { promises.clear(); values.clear(); },
+    forget(row) {
+      promises.delete(row);
+      values.delete(row);
+    },
+    clear() {
+      promises.clear();
+      values.clear();
+    },
   };
 }
 

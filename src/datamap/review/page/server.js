@@ -17,7 +17,12 @@ export class Refusal extends Error {
 export async function ask(path, body, who = reviewer.name) {
   const headers = { "X-Token": SECRET, "X-Reviewer": encodeURIComponent(who) };
   if (body) headers["Content-Type"] = "application/json";
-  const options = { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), cache: "no-store" };
+  const options = {
+    method: body ? "POST" : "GET",
+    headers,
+    body: body && JSON.stringify(body),
+    cache: "no-store",
+  };
   const answer = await fetch(`/api/${path}`, { ...options, signal: AbortSignal.timeout(PATIENCE) });
   if (answer.ok) return answer;
   const said = await answer.json().catch(() => ({}));

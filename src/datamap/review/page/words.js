@@ -5,13 +5,16 @@ const { words } = JSON.parse(document.getElementById("data").textContent);
 /** A text in the page's language, its {fields} filled in. */
 export function tr(text, fields = {}) {
   const translated = Object.hasOwn(words, text) ? words[text] : text;
-  return translated.replace(/\{(\w+)\}/g, (field, name) => (Object.hasOwn(fields, name) ? String(fields[name]) : field));
+  return translated.replace(/\{(\w+)\}/g, (field, name) =>
+    Object.hasOwn(fields, name) ? String(fields[name]) : field,
+  );
 }
 
 /** Translate what stands in the HTML: texts by data-word, names by data-label, hints by data-hint. */
 export function translatePage() {
   for (const one of document.querySelectorAll("[data-word]")) one.textContent = tr(one.dataset.word);
-  for (const one of document.querySelectorAll("[data-label]")) one.setAttribute("aria-label", tr(one.dataset.label));
+  for (const one of document.querySelectorAll("[data-label]"))
+    one.setAttribute("aria-label", tr(one.dataset.label));
   for (const one of document.querySelectorAll("[data-hint]")) one.placeholder = tr(one.dataset.hint);
 }
 

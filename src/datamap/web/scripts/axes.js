@@ -46,17 +46,25 @@ function drawNames(context, view, labels) {
 }
 
 /**
- * What is seen of regions, in pixels from the top left of the plotted rectangle: [{color: [r, g, b], left, …}].
+ * What is seen of regions, in pixels from the top left of the plotted rectangle: [{color: [r, g, b], left,
+ * …}].
  * `regions` [{name, color, x: [low, high], y: [low, high]}], null = open.
  */
 export function regionsInView(view, regions) {
   const plot = view.plot();
   return regions.flatMap(({ color, x, y }) => {
     const part = shownPart(view, x, y);
-    return part ? [{
-      color: rgb(color), left: part.left - plot.left, right: part.right - plot.left, top: part.top - plot.top,
-      bottom: part.bottom - plot.top,
-    }] : [];
+    return part
+      ? [
+          {
+            color: rgb(color),
+            left: part.left - plot.left,
+            right: part.right - plot.left,
+            top: part.top - plot.top,
+            bottom: part.bottom - plot.top,
+          },
+        ]
+      : [];
   });
 }
 
@@ -66,14 +74,20 @@ export function drawRegionNames(context, view, regions) {
   for (const { name, x, y } of regions) {
     const part = shownPart(view, x, y);
     // A name that does not fit into what is seen of its region would seem to name the region beside it.
-    if (!part || part.right - part.left < context.measureText(name).width + 10 || part.bottom - part.top < 20) continue;
-    const atRight = x[1] === null, atBottom = y[0] === null && y[1] !== null;
+    if (!part || part.right - part.left < context.measureText(name).width + 10 || part.bottom - part.top < 20)
+      continue;
+    const atRight = x[1] === null;
+    const atBottom = y[0] === null && y[1] !== null;
     context.textAlign = atRight ? "right" : "left";
     context.lineWidth = 3;
     context.strokeStyle = "#ffffffd0";
     context.fillStyle = "#444";
     for (const write of ["strokeText", "fillText"]) {
-      context[write](name, atRight ? part.right - 5 : part.left + 5, atBottom ? part.bottom - 6 : part.top + 14);
+      context[write](
+        name,
+        atRight ? part.right - 5 : part.left + 5,
+        atBottom ? part.bottom - 6 : part.top + 14,
+      );
     }
     context.lineWidth = 1;
   }

@@ -2,24 +2,41 @@
 
 import { shape } from "./dom.js";
 
-export const RIGHT = "#1f3b73", WRONG = "#a50026";
+export const RIGHT = "#1f3b73",
+  WRONG = "#a50026";
 const MANY = 40; // observations, from which on dots are small
 const AXIS = 26; // pixels for the axis's numbers
 const SMALL = { "font-size": 10, fill: "#555" };
 
 /**
- * An SVG of the probability of the given label over the observations; a dot each, full where the model was right, else a ring.
+ * An SVG of the probability of the given label over the observations; a dot each, full where the model was
+ * right, else a ring.
  *
- * `history` [{probability: 0 to 1 or null where the sample is missing, correct, faint, title}], oldest first; `caption` below.
+ * `history` [{probability: 0 to 1 or null where the sample is missing, correct, faint, title}], oldest first;
+ * `caption` below.
  * `ends` [first, last]: what to write at the ends of the time axis; without it there are no axes.
  */
 export function drawHistory(history, caption, { width = 220, height = 48, ends = null } = {}) {
-  const left = ends ? AXIS : 0, foot = ends ? 28 : 14;
-  const svg = shape("svg", { width, height: height + foot, viewBox: `0 0 ${width} ${height + foot}`, class: "history", role: "img", "aria-label": caption });
+  const left = ends ? AXIS : 0;
+  const foot = ends ? 28 : 14;
+  const svg = shape("svg", {
+    width,
+    height: height + foot,
+    viewBox: `0 0 ${width} ${height + foot}`,
+    class: "history",
+    role: "img",
+    "aria-label": caption,
+  });
   svg.append(shape("rect", { x: left, y: 0, width: width - left, height, fill: "#f6f6f6" }));
   svg.append(shape("line", { x1: left, x2: width, y1: height / 2, y2: height / 2, stroke: "#ddd" }));
   const dots = dotsOf(history, left, width, height);
-  svg.append(shape("polyline", { points: dots.map(({ cx, cy }) => `${cx},${cy}`).join(" "), fill: "none", stroke: "#888" }));
+  svg.append(
+    shape("polyline", {
+      points: dots.map(({ cx, cy }) => `${cx},${cy}`).join(" "),
+      fill: "none",
+      stroke: "#888",
+    }),
+  );
   for (const { title, ...dot } of dots) {
     const circle = shape("circle", dot);
     if (title) circle.append(svgText("title", title));
@@ -31,18 +48,38 @@ export function drawHistory(history, caption, { width = 220, height = 48, ends =
 }
 
 function dotsOf(history, left, width, height) {
-  const last = Math.max(1, history.length - 1), r = history.length > MANY ? 1.5 : 3.5;
-  return history.flatMap(({ probability, correct, faint, title }, k) => probability === null ? [] : [{
-    cx: history.length === 1 ? (left + width) / 2 : left + 6 + (k / last) * (width - left - 12),
-    cy: 5 + (1 - probability) * (height - 10),
-    r, fill: correct ? RIGHT : "#fff", stroke: correct ? RIGHT : WRONG, "stroke-width": history.length > MANY ? 1 : 2, opacity: faint ? 0.25 : 1, title,
-  }]);
+  const last = Math.max(1, history.length - 1);
+  const r = history.length > MANY ? 1.5 : 3.5;
+  return history.flatMap(({ probability, correct, faint, title }, k) =>
+    probability === null
+      ? []
+      : [
+          {
+            cx: history.length === 1 ? (left + width) / 2 : left + 6 + (k / last) * (width - left - 12),
+            cy: 5 + (1 - probability) * (height - 10),
+            r,
+            fill: correct ? RIGHT : "#fff",
+            stroke: correct ? RIGHT : WRONG,
+            "stroke-width": history.length > MANY ? 1 : 2,
+            opacity: faint ? 0.25 : 1,
+            title,
+          },
+        ],
+  );
 }
 
 function drawEnds(svg, [first, last], left, width, height) {
-  for (const [text, y] of [["1", 9], ["0.5", height / 2 + 4], ["0", height - 1]]) svg.append(svgText("text", text, { x: left - 5, y, "text-anchor": "end", ...SMALL }));
+  for (const [text, y] of [
+    ["1", 9],
+    ["0.5", height / 2 + 4],
+    ["0", height - 1],
+  ])
+    svg.append(svgText("text", text, { x: left - 5, y, "text-anchor": "end", ...SMALL }));
   svg.append(svgText("text", String(first), { x: left + 2, y: height + 12, ...SMALL }));
-  if (last !== first) svg.append(svgText("text", String(last), { x: width - 2, y: height + 12, "text-anchor": "end", ...SMALL }));
+  if (last !== first)
+    svg.append(
+      svgText("text", String(last), { x: width - 2, y: height + 12, "text-anchor": "end", ...SMALL }),
+    );
 }
 
 function svgText(tag, text, attributes = {}) {

@@ -8,10 +8,12 @@ export function short(value) {
 
 /** Round numbers along an axis from `low` over `length`: about six. */
 export function ticks(low, length) {
-  const rough = length / 6, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = length / 6;
+  const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s >= rough);
   const found = [];
-  for (let k = Math.ceil(low / step); k * step <= low + length; k++) found.push(Number((k * step).toPrecision(10)));
+  for (let k = Math.ceil(low / step); k * step <= low + length; k++)
+    found.push(Number((k * step).toPrecision(10)));
   return found;
 }
 

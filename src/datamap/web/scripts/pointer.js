@@ -42,10 +42,14 @@ export function followPointer(canvas, tell) {
   });
   canvas.addEventListener("pointerleave", () => held || tell.leave());
   canvas.addEventListener("dblclick", () => tell.showAll());
-  canvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    tell.zoom(...at(event), 1.0015 ** event.deltaY);
-  }, { passive: false });
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      tell.zoom(...at(event), 1.0015 ** event.deltaY);
+    },
+    { passive: false },
+  );
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const middle = [canvas.clientWidth / 2, canvas.clientHeight / 2];

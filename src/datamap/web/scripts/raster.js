@@ -1,7 +1,8 @@
 // Points and densities, painted into the pixels of an ImageData by the CPU.
 //
 // Counting a million points into cells takes hundredths of a second, drawing them by a software WebGL seconds
-// (docs/benchmarks.md). Few points are discs; many are a density, coloured group by group as the static maps are.
+// (docs/benchmarks.md). Few points are discs; many are a density, coloured group by group as the static maps
+// are.
 
 export const MOST_POINTS = 50_000; // in view; of more, a large layer is drawn as its density
 export const FEW = 2_000; // points of a layer that are drawn always, on top of all densities
@@ -10,11 +11,14 @@ const STEPS = 4; // positions of a disc within a pixel, along each axis
 const NEAR = 128; // places of what is counted as a list of pixels
 
 /**
- * Rows of the points in view, sorted by layer: {rows, starts}; layer k has rows[starts[k]] to rows[starts[k + 1] - 1].
+ * Rows of the points in view, sorted by layer: {rows, starts}; layer k has rows[starts[k]] to rows[starts[k +
+ * 1] - 1].
  * `scratch` is a Uint32Array of as many places as there are points, so that panning makes no garbage.
  */
 export function pointsInView({ x, y, layer }, count, view, scratch) {
-  const x1 = view.x + view.width, y1 = view.y + view.height, found = new Uint32Array(count + 1);
+  const x1 = view.x + view.width;
+  const y1 = view.y + view.height;
+  const found = new Uint32Array(count + 1);
   let total = 0;
   for (let i = 0; i < x.length; i++) {
     if (layer[i] !== HIDDEN && x[i] >= view.x && x[i] <= x1 && y[i] >= view.y && y[i] <= y1) {
@@ -23,17 +27,23 @@ export function pointsInView({ x, y, layer }, count, view, scratch) {
     }
   }
   for (let k = 0; k < count; k++) found[k + 1] += found[k];
-  const starts = found.slice(), rows = new Uint32Array(total);
+  const starts = found.slice();
+  const rows = new Uint32Array(total);
   for (let j = 0; j < total; j++) rows[found[layer[scratch[j]]]++] = scratch[j];
   return { rows, starts };
 }
 
-/** Paint white, and regions (`regionsInView` of axes.js); `ratio` pixels of the picture per pixel of the page. */
+/**
+ * Paint white, and regions (`regionsInView` of axes.js); `ratio` pixels of the picture per pixel of the page.
+ */
 export function paintBackground({ data, width, height }, regions, ratio) {
-  const pixels = new Uint32Array(data.buffer), packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  const pixels = new Uint32Array(data.buffer);
+  const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
   pixels.fill(0xffffffff);
   for (const region of regions) {
-    const [left, right, top, bottom] = [region.left, region.right, region.top, region.bottom].map((v) => Math.round(v * ratio));
+    const [left, right, top, bottom] = [region.left, region.right, region.top, region.bottom].map((v) =>
+      Math.round(v * ratio),
+    );
     const color = packed(region.color);
     for (let row = Math.max(0, top); row < Math.min(height, bottom); row++) {
       pixels.fill(color, row * width + Math.max(0, left), row * width + Math.min(width, right));
@@ -55,7 +65,8 @@ export function paint(image, { x, y }, layers, inView, view, size) {
   const isMany = (k) => rows.length > MOST_POINTS && counts[k] > FEW;
   const cell = Math.max(1, Math.round(size / 2));
   for (let k = 0; k < layers.length; k++) {
-    if (isMany(k)) paintDensity(image, x, y, rows.subarray(starts[k], starts[k + 1]), layers[k], view, scale, cell);
+    if (isMany(k))
+      paintDensity(image, x, y, rows.subarray(starts[k], starts[k + 1]), layers[k], view, scale, cell);
   }
   const discs = makeDiscs(size);
   for (let k = 0; k < layers.length; k++) {
@@ -69,44 +80,70 @@ export function paint(image, { x, y }, layers, inView, view, size) {
 
 /** By logarithm, and never faint: a cell with one sample is seen beside one with a thousand. */
 function paintDensity(image, x, y, rows, layer, view, scale, cell) {
-  const columns = Math.ceil(image.width / cell), lines = Math.ceil(image.height / cell);
-  const counts = new Uint32Array(columns * lines), sx = scale.x / cell, sy = scale.y / cell, top = view.y + view.height;
+  const columns = Math.ceil(image.width / cell);
+  const lines = Math.ceil(image.height / cell);
+  const counts = new Uint32Array(columns * lines);
+  const sx = scale.x / cell;
+  const sy = scale.y / cell;
+  const top = view.y + view.height;
   for (let j = 0; j < rows.length; j++) {
     const i = rows[j];
-    const cx = Math.min(columns - 1, ((x[i] - view.x) * sx) | 0), cy = Math.min(lines - 1, ((top - y[i]) * sy) | 0);
+    const cx = Math.min(columns - 1, ((x[i] - view.x) * sx) | 0);
+    const cy = Math.min(lines - 1, ((top - y[i]) * sy) | 0);
     counts[cy * columns + cx] += 1;
   }
   let most = 1;
   for (let c = 0; c < counts.length; c++) if (counts[c] > most) most = counts[c];
-  const alphas = Uint16Array.from({ length: Math.min(most, NEAR) + 1 }, (_, n) => alphaOf(n, most, layer.alpha));
+  const alphas = Uint16Array.from({ length: Math.min(most, NEAR) + 1 }, (_, n) =>
+    alphaOf(n, most, layer.alpha),
+  );
   for (let c = 0; c < counts.length; c++) {
     const n = counts[c];
-    if (n) fillCell(image, (c % columns) * cell, ((c / columns) | 0) * cell, cell, layer.color, n < alphas.length ? alphas[n] : alphaOf(n, most, layer.alpha));
+    if (n)
+      fillCell(
+        image,
+        (c % columns) * cell,
+        ((c / columns) | 0) * cell,
+        cell,
+        layer.color,
+        n < alphas.length ? alphas[n] : alphaOf(n, most, layer.alpha),
+      );
   }
 }
 
-const alphaOf = (n, most, alpha) => Math.round(256 * alpha * (0.35 + (0.65 * Math.log1p(n)) / Math.log1p(most)));
+const alphaOf = (n, most, alpha) =>
+  Math.round(256 * alpha * (0.35 + (0.65 * Math.log1p(n)) / Math.log1p(most)));
 
 function fillCell({ data, width, height }, left, top, cell, [r, g, b], alpha) {
-  const right = Math.min(width, left + cell), bottom = Math.min(height, top + cell);
+  const right = Math.min(width, left + cell);
+  const bottom = Math.min(height, top + cell);
   for (let py = top; py < bottom; py++) {
-    for (let at = 4 * (py * width + left), end = 4 * (py * width + right); at < end; at += 4) blend(data, at, r, g, b, alpha);
+    for (let at = 4 * (py * width + left), end = 4 * (py * width + right); at < end; at += 4)
+      blend(data, at, r, g, b, alpha);
   }
 }
 
-function blend(data, at, r, g, b, alpha) { // alpha in 256ths
+function blend(data, at, r, g, b, alpha) {
+  // alpha in 256ths
   data[at] += ((r - data[at]) * alpha) >> 8;
   data[at + 1] += ((g - data[at + 1]) * alpha) >> 8;
   data[at + 2] += ((b - data[at + 2]) * alpha) >> 8;
 }
 
-/** Discs of this diameter at each position within a pixel: coverage and whiteness (of the rim) in 256ths, per pixel. */
+/**
+ * Discs of this diameter at each position within a pixel: coverage and whiteness (of the rim) in 256ths, per
+ * pixel.
+ */
 function makeDiscs(size) {
-  const reach = Math.ceil(size / 2) + 1, width = 2 * reach, rim = size >= 5 ? Math.max(0.7, 0.08 * size) : 0;
+  const reach = Math.ceil(size / 2) + 1;
+  const width = 2 * reach;
+  const rim = size >= 5 ? Math.max(0.7, 0.08 * size) : 0;
   const masks = [];
   for (let sub = 0; sub < STEPS * STEPS; sub++) {
-    const dx = ((sub % STEPS) + 0.5) / STEPS, dy = (((sub / STEPS) | 0) + 0.5) / STEPS;
-    const cover = new Uint16Array(width * width), white = new Uint16Array(width * width);
+    const dx = ((sub % STEPS) + 0.5) / STEPS;
+    const dy = (((sub / STEPS) | 0) + 0.5) / STEPS;
+    const cover = new Uint16Array(width * width);
+    const white = new Uint16Array(width * width);
     for (let p = 0; p < width * width; p++) {
       const distance = Math.hypot((p % width) + 0.5 - reach - dx, ((p / width) | 0) + 0.5 - reach - dy);
       cover[p] = 256 * Math.min(1, Math.max(0, size / 2 - distance + 0.5));
@@ -118,7 +155,8 @@ function makeDiscs(size) {
 }
 
 function paintDisc({ data, width, height }, discs, px, py, { color: [r, g, b], alpha }) {
-  const left = Math.floor(px), top = Math.floor(py);
+  const left = Math.floor(px);
+  const top = Math.floor(py);
   const { cover, white } = discs.masks[(((py - top) * STEPS) | 0) * STEPS + (((px - left) * STEPS) | 0)];
   for (let row = 0, at = 0; row < discs.width; row++) {
     const y = top - discs.reach + row;
@@ -126,7 +164,14 @@ function paintDisc({ data, width, height }, discs, px, py, { color: [r, g, b], a
       const x = left - discs.reach + column;
       if (!cover[at] || x < 0 || y < 0 || x >= width || y >= height) continue;
       const w = white[at];
-      blend(data, 4 * (y * width + x), r + (((255 - r) * w) >> 8), g + (((255 - g) * w) >> 8), b + (((255 - b) * w) >> 8), (cover[at] * alpha) | 0);
+      blend(
+        data,
+        4 * (y * width + x),
+        r + (((255 - r) * w) >> 8),
+        g + (((255 - g) * w) >> 8),
+        b + (((255 - b) * w) >> 8),
+        (cover[at] * alpha) | 0,
+      );
     }
   }
 }

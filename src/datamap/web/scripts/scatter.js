@@ -1,7 +1,8 @@
 // A map on the page: points to hover over, zoom, pan, and select by box or lasso.
 //
 //   const scatter = createScatter(element, { onHover, onSelect });
-//   scatter.set({ x, y, group, colors, limits, labels, regions, visible, selected });  any of them, again and again
+//   scatter.set({ x, y, group, colors, limits, labels, regions, visible, selected });
+//                                                  any of them, again and again
 //   scatter.setMode("lasso");                      or "box", "pan"
 //   scatter.highlight([row, …]);                   rings; [] for none
 //   scatter.reach(row);                            bring a point into view
@@ -11,7 +12,7 @@
 import { drawAxes, drawRegionNames, regionsInView } from "./axes.js";
 import { rgb } from "./numbers.js";
 import { followPointer } from "./pointer.js";
-import { HIDDEN, paint, paintBackground, pointsInView, pointSize } from "./raster.js";
+import { HIDDEN, paint, paintBackground, pointSize, pointsInView } from "./raster.js";
 import { corners, inBox, inPolygon } from "./shapes.js";
 import { createView } from "./view.js";
 
@@ -20,19 +21,38 @@ const FAINT = { color: rgb("#c8c8c8"), alpha: 0.45 }; // what is not selected, w
 /**
  * Make a map in `element`.
  *
- * `onHover(row, px, py)`: the point under the pointer, −1 where there is none, and the pointer's place in the element.
- * `onSelect(rows, polygon)`: Uint32Array of the points enclosed by a box or lasso, and its corners on the map.
+ * `onHover(row, px, py)`: the point under the pointer, −1 where there is none, and the pointer's place in the
+ * element.
+ * `onSelect(rows, polygon)`: Uint32Array of the points enclosed by a box or lasso, and its corners on the
+ * map.
  * `onView()`: `view` shows another part of the map now.
  */
 export function createScatter(element, { onHover = () => {}, onSelect = () => {}, onView = () => {} } = {}) {
-  const picture = canvas(element), front = canvas(element);
+  const picture = canvas(element);
+  const front = canvas(element);
   const data = {
-    x: new Float32Array(0), y: new Float32Array(0), group: new Uint8Array(0), colors: [], visible: null, selected: null,
-    limits: { x: [0, 1], y: [0, 1] }, labels: { x: "x", y: "y" }, regions: [],
+    x: new Float32Array(0),
+    y: new Float32Array(0),
+    group: new Uint8Array(0),
+    colors: [],
+    visible: null,
+    selected: null,
+    limits: { x: [0, 1], y: [0, 1] },
+    labels: { x: "x", y: "y" },
+    regions: [],
   };
   const view = createView(data.limits);
-  const state = { mode: "lasso", rings: [], path: [], inView: { rows: new Uint32Array(0), starts: [0] }, waiting: 0 };
-  let layers = [], layer = new Uint8Array(0), scratch = new Uint32Array(0), image = null;
+  const state = {
+    mode: "lasso",
+    rings: [],
+    path: [],
+    inView: { rows: new Uint32Array(0), starts: [0] },
+    waiting: 0,
+  };
+  let layers = [];
+  let layer = new Uint8Array(0);
+  let scratch = new Uint32Array(0);
+  let image = null;
 
   function set(changes) {
     Object.assign(data, changes);
@@ -45,7 +65,8 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
 
   function draw() {
     cancelAnimationFrame(state.waiting);
-    const ratio = devicePixelRatio, { left, top, right, bottom } = view.plot();
+    const ratio = devicePixelRatio;
+    const { left, top, right, bottom } = view.plot();
     state.inView = pointsInView({ x: data.x, y: data.y, layer }, layers.length, view, scratch);
     picture.setTransform(ratio, 0, 0, ratio, 0, 0);
     picture.clearRect(0, 0, view.box.width, view.box.height);
@@ -79,7 +100,8 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     front.clearRect(0, 0, view.box.width, view.box.height);
     if (state.path.length > 1) outline(front, state.path);
     for (const row of state.rings) {
-      if (layer[row] !== HIDDEN) ring(front, view.toScreen(data.x[row], data.y[row]), pointSize(shownCount()) / 2 + 3);
+      if (layer[row] !== HIDDEN)
+        ring(front, view.toScreen(data.x[row], data.y[row]), pointSize(shownCount()) / 2 + 3);
     }
   }
 
@@ -95,64 +117,111 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
 
   /** The nearest point in view within 10 pixels, of equally near ones the topmost; −1 where there is none. */
   function nearest(px, py) {
-    const [x, y] = view.toMap(px, py), scale = view.scale(), { rows } = state.inView;
-    let best = -1, least = 100;
+    const [x, y] = view.toMap(px, py);
+    const scale = view.scale();
+    const { rows } = state.inView;
+    let best = -1;
+    let least = 100;
     for (let j = 0; j < rows.length; j++) {
       const distance = ((data.x[rows[j]] - x) * scale.x) ** 2 + ((data.y[rows[j]] - y) * scale.y) ** 2;
-      if (distance <= least) { least = distance; best = rows[j]; }
+      if (distance <= least) {
+        least = distance;
+        best = rows[j];
+      }
     }
     return best;
   }
 
   function select(path) {
-    const ends = (state.mode === "box" ? corners(path[0], path.at(-1)) : path).map(([px, py]) => view.toMap(px, py));
+    const ends = (state.mode === "box" ? corners(path[0], path.at(-1)) : path).map(([px, py]) =>
+      view.toMap(px, py),
+    );
     const inside = state.mode === "box" ? inBox(ends[0], ends[2]) : inPolygon(ends);
-    onSelect(state.inView.rows.filter((i) => inside(data.x[i], data.y[i])), ends);
+    onSelect(
+      state.inView.rows.filter((i) => inside(data.x[i], data.y[i])),
+      ends,
+    );
   }
 
   followPointer(front.canvas, {
     mode: () => state.mode,
     hover: (px, py) => onHover(nearest(px, py), px, py),
     leave: () => onHover(-1, 0, 0),
-    pan: (dx, dy) => { view.pan(dx, dy); moved(); },
-    zoom: (px, py, factor) => { view.zoom(px, py, factor); moved(); },
-    showAll: () => { view.showAll(); moved(); },
-    trace: (path) => { state.path = path; drawFront(); },
+    pan: (dx, dy) => {
+      view.pan(dx, dy);
+      moved();
+    },
+    zoom: (px, py, factor) => {
+      view.zoom(px, py, factor);
+      moved();
+    },
+    showAll: () => {
+      view.showAll();
+      moved();
+    },
+    trace: (path) => {
+      state.path = path;
+      drawFront();
+    },
     enclose: select,
   });
   new ResizeObserver(resize).observe(element);
   resize();
 
   return {
-    set, draw, view, data,
-    get mode() { return state.mode; },
+    set,
+    draw,
+    view,
+    data,
+    get mode() {
+      return state.mode;
+    },
     setMode(mode) {
       state.mode = mode;
       front.canvas.style.cursor = mode === "pan" ? "grab" : "crosshair";
     },
-    highlight(rows) { state.rings = rows; drawFront(); },
-    reach(row) { view.reach(data.x[row], data.y[row]); draw(); },
-    showAll() { view.showAll(); draw(); },
+    highlight(rows) {
+      state.rings = rows;
+      drawFront();
+    },
+    reach(row) {
+      view.reach(data.x[row], data.y[row]);
+      draw();
+    },
+    showAll() {
+      view.showAll();
+      draw();
+    },
     /** Where a point is, in pixels of the element. */
     positionOf: (row) => view.toScreen(data.x[row], data.y[row]),
     /** Colour [r, g, b] of the pixel at a place in the element. */
-    colorAt: (px, py) => [...picture.getImageData(Math.round(px * devicePixelRatio), Math.round(py * devicePixelRatio), 1, 1).data].slice(0, 3),
+    colorAt: (px, py) =>
+      [
+        ...picture.getImageData(Math.round(px * devicePixelRatio), Math.round(py * devicePixelRatio), 1, 1)
+          .data,
+      ].slice(0, 3),
     /** Rows of the points in view. */
-    get inView() { return state.inView.rows; },
+    get inView() {
+      return state.inView.rows;
+    },
   };
 }
 
 /** Layers from bottom to top, and which one each point is in: what is not selected, then rare groups last. */
 function layersOf({ x, group, colors, visible, selected }) {
-  const count = x.length, groups = colors.length;
-  const counts = new Uint32Array(2 * groups), key = (i) => (selected && !selected[i] ? groups : 0) + group[i];
+  const count = x.length;
+  const groups = colors.length;
+  const counts = new Uint32Array(2 * groups);
+  const key = (i) => (selected && !selected[i] ? groups : 0) + group[i];
   for (let i = 0; i < count; i++) if (!visible || visible[i]) counts[key(i)] += 1;
   const faint = counts.subarray(groups).reduce((sum, n) => sum + n, 0);
   const ranked = colors.map((_, k) => k).sort((a, b) => counts[b] - counts[a]);
   const layers = ranked.map((k) => ({ color: rgb(colors[k]), alpha: 0.84, count: counts[k] }));
   if (selected) layers.unshift({ ...FAINT, count: faint });
   const place = new Uint8Array(2 * groups);
-  ranked.forEach((k, rank) => { place[k] = rank + (selected ? 1 : 0); }); // the upper half is the faint layer, 0
+  ranked.forEach((k, rank) => {
+    place[k] = rank + (selected ? 1 : 0);
+  }); // the upper half is the faint layer, 0
   const layer = new Uint8Array(count);
   for (let i = 0; i < count; i++) layer[i] = !visible || visible[i] ? place[key(i)] : HIDDEN;
   return { layers, layer };
@@ -162,12 +231,13 @@ function canvas(element) {
   const made = document.createElement("canvas");
   Object.assign(made.style, { position: "absolute", inset: "0", width: "100%", height: "100%" });
   element.append(made);
-  return made.getContext("2d", { willReadFrequently: true }); // its pixels stay with the CPU, which paints them
+  // Its pixels stay with the CPU, which paints them.
+  return made.getContext("2d", { willReadFrequently: true });
 }
 
 function outline(context, path) {
   context.beginPath();
-  path.forEach(([x, y], k) => (k ? context.lineTo(x, y) : context.moveTo(x, y)));
+  for (const [x, y] of path) context.lineTo(x, y); // the first one begins the line
   context.closePath();
   context.fillStyle = "#1f3b7322";
   context.strokeStyle = "#1f3b73";
@@ -176,7 +246,10 @@ function outline(context, path) {
 }
 
 function ring(context, [px, py], radius) {
-  for (const [width, color] of [[4, "#fff"], [2, "#000"]]) {
+  for (const [width, color] of [
+    [4, "#fff"],
+    [2, "#000"],
+  ]) {
     context.beginPath();
     context.arc(px, py, radius, 0, 7);
     context.strokeStyle = color;

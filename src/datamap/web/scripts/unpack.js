@@ -2,8 +2,10 @@
 
 /** Bytes of base64. */
 function fromBase64(text) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text); // browsers of 2025 and later: ten times as fast
-  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  // Browsers of 2025 and later: ten times as fast.
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
   for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
   return bytes;
 }
@@ -16,10 +18,13 @@ export async function inflate(text) {
 
 /** A column as an array of `Type`: the first bytes of all values come first, then the second ones … */
 export async function unpack(text, Type) {
-  const planes = await inflate(text), width = Type.BYTES_PER_ELEMENT, count = planes.length / width;
+  const planes = await inflate(text);
+  const width = Type.BYTES_PER_ELEMENT;
+  const count = planes.length / width;
   if (width === 1) return new Type(planes.buffer);
   const values = new (width === 2 ? Uint16Array : Uint32Array)(count);
-  for (let k = 0; k < width; k++) for (let i = 0, at = k * count; i < count; i++, at++) values[i] |= planes[at] << (8 * k);
+  for (let k = 0; k < width; k++)
+    for (let i = 0, at = k * count; i < count; i++, at++) values[i] |= planes[at] << (8 * k);
   return new Type(values.buffer);
 }
 

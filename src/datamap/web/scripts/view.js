@@ -8,20 +8,31 @@ export const MARGIN = { left: 56, right: 10, top: 34, bottom: 40 }; // pixels ar
  */
 export function createView(limits) {
   const view = {
-    limits, x: 0, y: 0, width: 1, height: 1, box: { width: 1, height: 1 },
+    limits,
+    x: 0,
+    y: 0,
+    width: 1,
+    height: 1,
+    box: { width: 1, height: 1 },
     plot: () => ({
-      left: MARGIN.left, top: MARGIN.top, right: view.box.width - MARGIN.right, bottom: view.box.height - MARGIN.bottom,
+      left: MARGIN.left,
+      top: MARGIN.top,
+      right: view.box.width - MARGIN.right,
+      bottom: view.box.height - MARGIN.bottom,
     }),
-    scale() { // pixels per unit
+    scale() {
+      // pixels per unit
       const { left, right, top, bottom } = view.plot();
       return { x: (right - left) / view.width, y: (bottom - top) / view.height };
     },
     toScreen(x, y) {
-      const { left, bottom } = view.plot(), scale = view.scale();
+      const { left, bottom } = view.plot();
+      const scale = view.scale();
       return [left + (x - view.x) * scale.x, bottom - (y - view.y) * scale.y];
     },
     toMap(px, py) {
-      const { left, bottom } = view.plot(), scale = view.scale();
+      const { left, bottom } = view.plot();
+      const scale = view.scale();
       return [view.x + (px - left) / scale.x, view.y + (bottom - py) / scale.y];
     },
     showAll() {
@@ -30,12 +41,16 @@ export function createView(limits) {
     },
     /** Make what lies at the pixel (px, py) `factor` times smaller, and leave it there. */
     zoom(px, py, factor) {
-      const [[left, right], [bottom, top]] = [view.limits.x, view.limits.y];
-      const widest = 4 * (right - left), tightest = 1e-5 * (right - left);
+      const [left, right] = view.limits.x;
+      const widest = 4 * (right - left);
+      const tightest = 1e-5 * (right - left);
       const kept = Math.min(widest / view.width, Math.max(tightest / view.width, factor));
       const [x, y] = view.toMap(px, py);
       Object.assign(view, {
-        x: x - (x - view.x) * kept, y: y - (y - view.y) * kept, width: view.width * kept, height: view.height * kept,
+        x: x - (x - view.x) * kept,
+        y: y - (y - view.y) * kept,
+        width: view.width * kept,
+        height: view.height * kept,
       });
     },
     /** Shift by pixels: what was at (0, 0) comes to (dx, dy). */
@@ -46,7 +61,8 @@ export function createView(limits) {
     },
     /** Bring a position of the map into the middle, unless it is seen already. */
     reach(x, y) {
-      const inX = x >= view.x && x <= view.x + view.width, inY = y >= view.y && y <= view.y + view.height;
+      const inX = x >= view.x && x <= view.x + view.width;
+      const inY = y >= view.y && y <= view.y + view.height;
       if (!inX) view.x = x - view.width / 2;
       if (!inY) view.y = y - view.height / 2;
     },
