@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datamap.data import spreadsheet
 from datamap.errors import DataError
@@ -112,9 +114,32 @@ def edited(text):
     return corrections(text.encode())
 
 
+def decided(rule, samples, labels, count=3):
+    return curation.decided(curation.RULES[rule](samples, count), samples, labels)
+
+
+@pytest.mark.parametrize("rule", curation.RULES)
+@pytest.mark.parametrize("balance", [False, True])
+@given(
+    labels=st.dictionaries(st.sampled_from([str(k) for k in range(8)]), st.sampled_from(["no", "yes", None]))
+)
+def test_decisions_of_people_win_in_every_rule(rule, balance, labels):
+    samples = samples_of()
+    given_labels = samples["label"].to_numpy(object)
+    choice = decided(rule, samples, labels)
+    choice, _ = curation.with_every_class(choice, given_labels, choice.order, 0.5)
+    choice = curation.balanced(choice) if balance and choice.kept.any() else choice
+    for key, label in labels.items():
+        assert choice.kept[int(key)] == (label is not None)
+        assert label in (None, choice.labels[int(key)])
+    others = [row for row in range(8) if str(row) not in labels]
+    untouched = curation.RULES[rule](samples, 3)
+    assert set(choice.labels[others]) <= {*untouched.labels[others], *given_labels[others]}
+
+
 def test_corrections_from_a_spreadsheet():
     labels = edited('\ufeffid\tlabel\twhy\r\n3\t"no"\t"a ""b"""\r\n0\tdrop\t\r\n1\tyes\tx\r\n')
-    choice = curation.corrected(samples_of(), labels)
+    choice = decided("corrected", samples_of(), labels)
     assert kept(choice) == [1, 2, 3, 4, 5, 6, 7]
     assert choice.labels[3] == "no"
     assert choice.labels[1:3].tolist() == ["yes", "no"]
@@ -172,7 +197,7 @@ def test_a_class_named_drop_is_a_class():
 def test_an_unedited_diagnosis_changes_nothing():
     samples = samples_of().assign(label=["drop", "keep"] * 4)
     content = samples[["id", "label"]].to_csv(sep="\t", index=False).encode()
-    choice = curation.corrected(samples, corrections(content, samples["id"], ("drop", "keep")))
+    choice = decided("corrected", samples, corrections(content, samples["id"], ("drop", "keep")))
     assert choice.kept.all()
     assert choice.labels.tolist() == samples["label"].tolist()
 

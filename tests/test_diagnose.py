@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, SMALL_MODEL, artifacts, local
-from datamap import schema
+from datamap import SignalRecorder, schema
+from datamap.review import decisions
+from datamap.review.decisions import Decision
 from datamap.signals import compute, shards
 from datamap.summaries import tsv
 
@@ -277,6 +279,58 @@ def test_corrections_by_hand_from_a_file_and_from_a_run(noisy_run, client, comma
     )
 
 
+@pytest.fixture
+def recorded_run(store):
+    """Make a run of 400 samples, 60 of them with a wrong label, which its model learns by heart; returns its id."""
+
+    def make(numbers=(1, 2, 3), by_heart_from=2, texts=True, unit="epoch"):
+        generator, truth = np.random.default_rng(0), np.arange(400) % 2
+        words = [
+            "".join(generator.choice(list("甲乙丙丁戊" if t and texts else "子丑寅卯辰"), 6)) for t in truth
+        ]
+        given = np.where(np.arange(400) < 60, 1 - truth, truth)
+        samples = {"id": range(400), "text_a": words}
+        with SignalRecorder(class_names=["0", "1"], samples=samples, unit=unit) as recorder:
+            for number in numbers:
+                said = given if number >= by_heart_from else truth
+                recorder.record(range(400), given, probs=np.eye(2)[said] * 0.8 + 0.1)
+                recorder.commit(number)
+        return recorder.run_id
+
+    return make
+
+
+DECIDED = (
+    ("keep=clean", "share=0.2"), ("keep=relabelled", "share=0.2"), ("keep=corrected",), ("keep=ambiguous",),
+    ("keep=both_ends", "balance=true"), ("keep=forgettable",),
+)  # fmt: skip
+
+
+def test_every_rule_takes_what_reviewers_decided(recorded_run, command, client):
+    run = recorded_run()
+    assert f"curate.py run_id={run} keep=clean" in command("diagnose", f"run_id={run}").out
+    diagnosis = table(client, run, "diagnosis.tsv")
+    keeps, relabels, drops = diagnosis["id"][:14].tolist(), diagnosis["id"][20:23].tolist(), ["399", "398"]
+    old = diagnosis.set_index("id")["label"]
+    said = (
+        [Decision(key, "keep", old[key], old[key], "ann", "2026-01-01T00:00:00Z", 0.5) for key in keeps]
+        + [Decision(k, "label", old[k], str(1 - int(old[k])), "ann", "2026-01-01T00:00:00Z", 0.5) for k in relabels]
+        + [Decision(key, "drop", old[key], None, "ann", "2026-01-01T00:00:00Z", 0.5) for key in drops]
+    )  # fmt: skip
+    client.log_text(run, b"".join(map(decisions.line, said)).decode(), schema.DECISIONS_FILE)
+    for rule in DECIDED:
+        outcome = command("curate", f"run_id={run}", *rule)
+        found = table(client, curated_run(outcome), "curated.tsv").set_index("id")["label"]
+        assert (
+            "19 samples reviewed by ann; their decisions come before any rule: 14 kept, 3 relabeled, 2 dropped"
+            in (outcome.out)
+        ), rule
+        assert [found.get(key) for key in keeps] == old[keeps].tolist(), rule
+        assert [found.get(key) for key in relabels] == [str(1 - int(old[key])) for key in relabels], rule
+        assert not set(drops) & set(found.index), rule
+    assert f"curate.py run_id={run} keep=corrected" in command("diagnose", f"run_id={run}").out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -381,8 +435,6 @@ def test_several_classes(made_run, command, client):
 
 def test_a_class_that_no_label_names(command, client, store):
     """Two classes are given, and the model knows a third one."""
-    from datamap import SignalRecorder
-
     probs = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
     with SignalRecorder(
         class_names=list("012"), samples={"id": range(9), "text_a": [f"t{n}" for n in range(9)]}
@@ -478,8 +530,6 @@ def test_learning_by_heart_is_named(made_run, command, client):
 
 
 def test_learning_by_heart_is_named_without_any_unseen_samples(command, client, store):
-    from datamap import SignalRecorder
-
     generator = np.random.default_rng(0)
     truth = np.arange(400) % 2
     texts = ["".join(generator.choice(list("甲乙丙丁戊" if t else "子丑寅卯辰"), 6)) for t in truth]
@@ -537,8 +587,6 @@ def test_damaged_files_of_a_run_are_named(made_run, command, client, path):
 
 def test_a_diagnosis_goes_through_a_spreadsheet_and_back(command, client, store):
     """A class called drop, and texts that a spreadsheet would take for formulas."""
-    from datamap import SignalRecorder
-
     texts = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@x", "'=quoted", 'say "a"\tb\nc']
     samples = pd.DataFrame(
         {"id": [f"-a{n}" for n in range(6)], "text_a": texts, "label": ["drop", "keep"] * 3}

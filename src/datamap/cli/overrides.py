@@ -50,7 +50,9 @@ def _joined(arguments: list[str]) -> list[str]:
                 argument = (
                     argument[2:] if "=" in argument else f"{argument[2:]}={rest.pop(0) if rest else ''}"
                 )
-        elif rest and (action.nargs is None or (action.nargs == OPTIONAL and rest[0] in action.choices)):
+        elif rest and (
+            action.nargs is None or (action.nargs == OPTIONAL and rest[0] in (action.choices or ()))
+        ):
             argument = f"{argument}={rest.pop(0)}"
         joined.append(argument)
     return joined

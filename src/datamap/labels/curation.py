@@ -12,12 +12,14 @@ from datamap.errors import DataError, did_you_mean, first_few
 class Choice(NamedTuple):
     """What becomes of N samples: `kept`, bool; `labels`, their (new) class names, str; `order`, float.
 
-    Where classes are balanced, those of lowest `order` stay.
+    Where classes are balanced, those of lowest `order` stay. `decided`, bool: a person said what becomes of it, which
+    no rule changes.
     """
 
     kept: np.ndarray
     labels: np.ndarray
     order: np.ndarray
+    decided: np.ndarray
 
 
 # In the rules: `samples` is a DataFrame with the columns of summary.tsv and of diagnosis.tsv, in the summary's
@@ -63,26 +65,39 @@ def forgettable(samples: pd.DataFrame, count: int) -> Choice:
     return _choice(samples, times > 0, -times)
 
 
+def corrected(samples: pd.DataFrame, count: int) -> Choice:
+    """Keep every sample and label; only decisions of people change them (`decided`)."""
+    return _choice(samples, np.ones(len(samples), bool), samples["score"])
+
+
 RULES = {
     "clean": clean,
     "relabelled": relabelled,
+    "corrected": corrected,
     "ambiguous": ambiguous,
     "both_ends": both_ends,
     "forgettable": forgettable,
 }
 
 
-def corrected(samples: pd.DataFrame, labels: Mapping[str, str | None]) -> Choice:
-    """Give samples the labels of an edited diagnosis; those of which it says None go.
+def decided(choice: Choice, samples: pd.DataFrame, labels: Mapping[str, str | None]) -> Choice:
+    """Put decisions of people into a choice, whatever the rule made of these samples.
 
     Args:
-        labels: {id as text: class name or None}, what `corrections` gives.
+        labels: {id as text: class name, or None where the sample shall go}.
     """
     ids = samples["id"].astype(str)
-    new = [labels.get(key, label) for key, label in zip(ids, samples["label"], strict=True)]
-    kept = np.array([label is not None for label in new])
-    choice = _choice(samples, kept, samples["score"])
-    return choice._replace(labels=np.where(kept, np.array(new, object), choice.labels))
+    is_decided = ids.isin(labels.keys()).to_numpy()
+    new = np.array(
+        [labels.get(key) or label for key, label in zip(ids, samples["label"], strict=True)], object
+    )
+    stays = np.array([labels.get(key) is not None for key in ids], bool)
+    return Choice(
+        np.where(is_decided, stays, choice.kept),
+        np.where(is_decided, new, choice.labels),
+        np.where(is_decided, -np.inf, choice.order),
+        is_decided,
+    )
 
 
 def corrections(
@@ -132,11 +147,14 @@ def drop_word(class_names: Iterable[str]) -> str:
 
 
 def balanced(choice: Choice) -> Choice:
-    """Of each class as many kept samples as of the rarest one: those of lowest `order`, ties as they stand."""
+    """Keep of each class as many samples as of the rarest one: those of lowest `order`, ties as they stand.
+
+    What people decided to keep stays, even where that leaves a class larger.
+    """
     counts = pd.Series(choice.labels[choice.kept]).value_counts()
     places = pd.DataFrame({"label": choice.labels, "order": np.where(choice.kept, choice.order, np.inf)})
     rank = places.groupby("label")["order"].rank(method="first").to_numpy()
-    return choice._replace(kept=choice.kept & (rank <= counts.min()))
+    return choice._replace(kept=choice.kept & ((rank <= counts.min()) | choice.decided))
 
 
 def with_every_class(
@@ -155,10 +173,10 @@ def with_every_class(
         own = np.flatnonzero(labels == label)
         missing = max(min(2, len(own)), int(np.ceil(share * len(own)))) - int(as_before[own].sum())
         if missing > 0:
-            away = own[~as_before[own]]
+            away = own[~as_before[own] & ~choice.decided[own]]
             back = away[np.argsort(order[away], kind="stable")[:missing]]
             kept[back], new[back] = True, labels[back]
-            spared.append(label)
+            spared += [label] if len(back) else []
     return choice._replace(kept=kept, labels=new), spared
 
 
@@ -173,7 +191,8 @@ def without_lone(choice: Choice) -> tuple[Choice, list[str]]:
 
 
 def _choice(samples, kept, order):
-    return Choice(np.asarray(kept), samples["label"].to_numpy(object), np.asarray(order, float))
+    labels, nobody = samples["label"].to_numpy(object), np.zeros(len(samples), bool)
+    return Choice(np.asarray(kept), labels, np.asarray(order, float), nobody)
 
 
 def _largest(values, count):

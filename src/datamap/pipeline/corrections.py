@@ -1,4 +1,4 @@
-"""What `curate keep=corrected` applies: a run's decisions of a review, or an edited diagnosis.tsv."""
+"""What people decided of a run's samples, in a review or in an edited diagnosis.tsv; `curate` always applies it."""
 
 import hashlib
 from pathlib import Path
@@ -28,46 +28,62 @@ class Corrections(NamedTuple):
 
 
 def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Corrections:
-    """The corrections of the file that `corrections=` names, else those that the run's reviewers decided.
+    """Return what the run's reviewers decided, and what the file that `corrections=` names changes.
+
+    Where both speak of a sample, the file counts, as the user names it now.
 
     Args:
         source: the run.
         samples: DataFrame with the columns id, label and proposed.
         config: its `corrections` is a path or None.
     Raises:
-        ConfigError: there is neither a file nor a decision.
+        ConfigError: `keep=corrected` has neither a file nor a decision.
         DataError: a file, or a line of one, names what the run does not have.
     """
     # A model can know more classes than are named or given.
     names = dict.fromkeys([*source.class_names(), *samples["label"], *samples["proposed"]])
     names.pop("", None)
+    given = dict(zip(samples["id"].astype(str), samples["label"], strict=True))
+    found = _decided(source, given, list(names), config.keep)
     if config.corrections is None:
-        return _decided(source, {str(key) for key in samples["id"]}, list(names))
+        if config.keep == "corrected" and not found.lineage:
+            raise ConfigError(
+                f"keep=corrected: run {source.run_id} has no decisions of a review ({schema.DECISIONS_FILE}); make "
+                f"some: {invocation('review', f'run_id={source.run_id}')}, or give "
+                "corrections=<an edited diagnosis.tsv>"
+            )
+        return found
     with opened(config.corrections, config.tracking.uri) as file:
         if not file.is_file():
             raise ConfigError(f"corrections={config.corrections}: no such file (looked in {Path.cwd()})")
         content = file.read_bytes()
     edited = spreadsheet.read(content, config.corrections, ("id", "label"))
-    return Corrections(curation.corrections(edited, config.corrections, samples["id"], list(names)), {})
+    labels = curation.corrections(edited, config.corrections, samples["id"], list(names))
+    changed = {key: label for key, label in labels.items() if label != given[key]}
+    return Corrections({**found.labels, **changed}, found.lineage)
 
 
-def _decided(source: Run, ids: set[str], names: list[str]) -> Corrections:
+def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) -> Corrections:
     files = storage.of_all(source, source.artifacts)
     found, torn = decisions.of_files(files)
     outcome = decisions.outcome(found)
     if not outcome.samples:
-        raise ConfigError(
-            f"keep=corrected: run {source.run_id} has no decisions of a review ({schema.DECISIONS_FILE}); make some: "
-            f"{invocation('review', f'run_id={source.run_id}')}, or give corrections=<an edited diagnosis.tsv>"
-        )
-    labels = {key: label for key, label in outcome.labels.items() if key in ids}
+        return Corrections({}, {})
+    labels = {key: label for key, label in outcome.labels.items() if key in given}
     strange = sorted({label for label in labels.values() if label is not None} - set(names))
     if strange:
         known = first_few(names, 20)
         raise DataError(
             f"{schema.DECISIONS_FILE}: label {first_few(strange)} is no class of the run (classes: {known})"
         )
-    _say(outcome, torn, len(outcome.labels) - len(labels))
+    dropped = sum(label is None for label in labels.values())
+    kept = sum(label == given[key] for key, label in labels.items())
+    say(
+        f"{counted(outcome.samples, 'sample')} reviewed by {first_few(outcome.reviewers, SHOWN)}; their decisions come "
+        f"before any rule: {kept:,} kept, {len(labels) - kept - dropped:,} relabeled, {dropped:,} dropped"
+    )
+    left = "they keep their labels" if keep == "corrected" else "the rule decides"
+    _say(outcome, torn, len(outcome.labels) - len(labels), left)
     digest = hashlib.sha256(b"".join(content for _, content in files)).hexdigest()
     return Corrections(
         labels,
@@ -81,13 +97,12 @@ def _decided(source: Run, ids: set[str], names: list[str]) -> Corrections:
     )
 
 
-def _say(outcome: decisions.Outcome, torn: int, unknown: int) -> None:
-    say(f"decisions on {counted(outcome.samples, 'sample')} by {first_few(outcome.reviewers, SHOWN)}")
+def _say(outcome: decisions.Outcome, torn: int, unknown: int, left: str) -> None:
     if outcome.unsure:
-        say(f"note: of {counted(len(outcome.unsure), 'sample')} nobody was sure: they keep their labels")
+        say(f"note: of {counted(len(outcome.unsure), 'sample')} nobody was sure: {left}")
     if outcome.conflicts:
         say(
-            f"note: reviewers disagree about {counted(len(outcome.conflicts), 'sample')}, which keep their labels: "
+            f"note: reviewers disagree about {counted(len(outcome.conflicts), 'sample')} ({left}): "
             f"{first_few(outcome.conflicts, SHOWN)}"
         )
     if torn:

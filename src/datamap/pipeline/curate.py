@@ -54,15 +54,11 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
             "train without log_text=false, import with texts=, record with samples="
         )
     samples = _samples(source, config, score)
-    lineage: dict[str, object] = {}
-    if config.keep == "corrected":
-        labels, lineage = corrections.of_run(source, samples, config)
-        choice = curation.corrected(samples, labels)
-    else:
-        rule = curation.RULES[config.keep]
-        choice = _sparing(samples, rule(samples, _count(source, samples, config)), config)
+    rule = curation.RULES[config.keep](samples, _count(source, samples, config))
+    labels, lineage = corrections.of_run(source, samples, config)
+    choice = _sparing(samples, curation.decided(rule, samples, labels), config)
     if config.balance:
-        choice = curation.balanced(choice)
+        choice = _balanced(choice)
     choice, gone = _without_lone(samples, choice)
     frame = _frame(samples, choice, tsv.texts_of(texts, samples["id"].tolist()))
     counts = _counts(samples, choice)
@@ -92,7 +88,7 @@ def _check(config):
 
 def _sparing(samples, choice, config):
     """The choice without the loss of a class, and by estimate alone of no more than half of one; says so."""
-    if config.drop_classes:
+    if config.drop_classes or config.keep == "corrected":
         return choice
     by_score = config.keep in BY_SCORE
     order = -samples["place"].to_numpy(float) if by_score else choice.order
@@ -104,6 +100,16 @@ def _sparing(samples, choice, config):
             f"note: of class {first_few(spared)} the rule would leave fewer: {what} stay as they are, the least "
             "doubtful (drop_classes=true: not)"
         )
+    return choice
+
+
+def _balanced(choice):
+    """The choice with as many samples of each class; says so where decisions of people leave more."""
+    choice = curation.balanced(choice)
+    counts = pd.Series(choice.labels[choice.kept]).value_counts()
+    if counts.nunique() > 1:
+        larger = counts.index[counts > counts.min()]
+        say(f"note: class {first_few(sorted(larger))} stays larger: people decided to keep its samples")
     return choice
 
 

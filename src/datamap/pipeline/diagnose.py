@@ -66,9 +66,15 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
     _warn(evidence, about, memorised)
     _say(run, frame, evidence, about, measured)
     if next_step and content:
-        told = [] if about.known else ["share=0.05"]
         say(f"review them: {invocation('review', f'run_id={run.run_id}')}")
-        say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=clean', *told)}")
+        say(f"next: {invocation('curate', f'run_id={run.run_id}', *_rule(run, about))}")
+
+
+def _rule(run, about):
+    """What to curate by: as `review` says where somebody has reviewed."""
+    if run.files(schema.REVIEW_DIR):
+        return ["keep=corrected"]
+    return ["keep=clean"] if about.known else ["keep=clean", "share=0.05"]
 
 
 def _class_names(run, evidence):
