@@ -23,7 +23,8 @@ from datamap.data import dataset  # noqa: E402
 from datamap.paddle_backend import modeling, trainer  # noqa: E402
 from datamap.paddle_backend.options import FitOptions  # noqa: E402
 from datamap.signals import shards  # noqa: E402
-from datamap.tracking.outbox import Delivery, Outbox  # noqa: E402
+from datamap.tracking.delivery import Delivery  # noqa: E402
+from datamap.tracking.outbox import Outbox  # noqa: E402
 from datamap.tracking.store import Store  # noqa: E402
 
 WAYS = ("without", "train", "eval", "naive")

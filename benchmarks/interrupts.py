@@ -155,7 +155,8 @@ def _record(seed):
 def _spool():
     """Id of a run whose observations wait in the spool."""
     from datamap.errors import TrackingError
-    from datamap.tracking.outbox import Delivery, Outbox
+    from datamap.tracking.delivery import Delivery
+    from datamap.tracking.outbox import Outbox
     from datamap.tracking.run import Run
     from datamap.tracking.store import Store
 

@@ -1,13 +1,19 @@
 """The outbox on a real store that refuses for a while: retry, spool, upload, and runs that are gone."""
 
 import contextlib
+import multiprocessing
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from datamap.errors import RunLostError, TrackingError
-from datamap.tracking.outbox import Delivery, Outbox, deliver_spooled, spooled
+from datamap.tracking import spool
+from datamap.tracking.delivery import Delivery
+from datamap.tracking.delivery import send as send_delivery
+from datamap.tracking.outbox import Outbox
+from datamap.tracking.spool import deliver, waiting_in
 from datamap.tracking.store import Store
 
 
@@ -70,7 +76,7 @@ def test_what_is_left_of_a_run_that_is_not_ours_is_tried_once_more_at_the_end(ru
     refusing = Refusing(run, times=1)
     with Outbox(refusing, 0, "spool", print, owned=False) as outbox:
         outbox.put(delivery(1))
-    assert (list(run.committed()), spooled(f"spool/{run.run_id}")) == ([1], [])
+    assert (list(run.committed()), waiting_in(f"spool/{run.run_id}")) == ([1], [])
 
 
 def test_it_tries_again_and_says_so(run):
@@ -82,11 +88,11 @@ def test_it_tries_again_and_says_so(run):
 def test_what_is_refused_for_too_long_is_spooled_and_uploaded_later(run, tmp_path):
     with pytest.raises(TrackingError, match="did not take all"):
         send(Refusing(run, times=99), [1, 2, 3], patience=0)
-    assert (list(run.committed()), len(spooled(f"spool/{run.run_id}"))) == ([], 4)  # and the end
-    assert deliver_spooled(run, f"spool/{run.run_id}") == 4
+    assert (list(run.committed()), len(waiting_in(f"spool/{run.run_id}"))) == ([], 4)  # and the end
+    assert deliver(run, f"spool/{run.run_id}") == 4
     assert list(run.committed()) == [1, 2, 3]
     assert Store().run(run.run_id).status == "FINISHED"
-    assert spooled(f"spool/{run.run_id}") == []
+    assert waiting_in(f"spool/{run.run_id}") == []
 
 
 def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch):
@@ -94,7 +100,7 @@ def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch):
     send_all = send(Refusing(run, times=1), [1, 2, 3], patience=0)
     assert "observations go to" in send_all[0]
     assert list(run.committed()) == [1, 2, 3]
-    assert spooled(f"spool/{run.run_id}") == []
+    assert waiting_in(f"spool/{run.run_id}") == []
 
 
 def test_a_store_that_is_away_is_not_asked_for_every_delivery(run):
@@ -132,11 +138,142 @@ def test_nowhere_to_put_it_is_said(run, tmp_path):
         outbox.put(delivery(1))
 
 
+def test_each_call_after_a_failure_says_so(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    raised = []
+    with (
+        contextlib.suppress(TrackingError),
+        Outbox(Refusing(run, times=99), 0, tmp_path / "file", print) as outbox,
+    ):
+        outbox.put(delivery(1))
+        while outbox.failure is None:
+            time.sleep(0.01)
+        for number in range(2, 12):
+            with pytest.raises(TrackingError) as error:
+                outbox.put(delivery(number))
+            raised.append(str(error.value))
+    assert len(set(raised)) == 1 and len(raised) == 10
+    with pytest.raises(TrackingError):  # nor after the end
+        outbox.put(delivery(12))
+
+
+def test_what_could_not_be_kept_is_said_beside_what_ended_the_training(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    said = []
+    with (
+        pytest.raises(ValueError),
+        Outbox(Refusing(run, times=99), 0, tmp_path / "file", said.append) as outbox,
+    ):
+        outbox.put(delivery(1))
+        raise ValueError
+    assert "could neither be logged nor written" in said[-1]
+
+
+def test_nothing_is_put_in_while_or_after_it_ends(run):
+    refused = []
+
+    def put():
+        try:
+            for number in range(1, 1000):
+                outbox.put(delivery(number))
+        except TrackingError as error:
+            refused.append((number, str(error)))
+
+    with Outbox(run, 60, "spool", print) as outbox:
+        thread = threading.Thread(target=put)
+        thread.start()
+        while not run.committed():
+            time.sleep(0.01)
+    thread.join(30)
+    ((number, message),) = refused
+    assert "nothing can be logged after its end" in message
+    assert list(run.committed()) == list(range(1, number))
+
+
+def test_a_fork_neither_sends_nor_ends_nor_hangs(run):
+    with Outbox(run, 60, "spool", print) as outbox:
+        child = multiprocessing.get_context("fork").Process(target=in_a_fork, args=(outbox,))
+        child.start()
+        child.join(30)
+        assert child.exitcode == 0
+        assert Store().run(run.run_id).status == "RUNNING"
+        outbox.put(delivery(1))
+    assert list(run.committed()) == [1]
+
+
+def in_a_fork(outbox):
+    with pytest.raises(TrackingError, match="a forked process cannot log into it"):
+        outbox.put(delivery(1))
+    outbox.__exit__(None, None, None)
+
+
+def test_what_is_spooled_during_an_upload_is_sent_too(run):
+    spool_all(run, [1, 2])
+
+    class Training(Refusing):
+        def log_bytes(self, content, path):
+            if path == "signals/1.txt":  # a training that goes on in another process
+                thread = threading.Thread(
+                    target=spool.put, args=(run, folder_of(run), [("signals/3.txt", b"x")], delivery(3))
+                )
+                thread.start()
+                thread.join(0.3)
+            super().log_bytes(content, path)
+
+    assert deliver(Training(run, 0), folder_of(run)) in (2, 3)
+    while deliver(run, folder_of(run)) or len(run.committed()) < 3:
+        time.sleep(0.01)
+    assert list(run.committed()) == [1, 2, 3]
+    assert not folder_of(run).exists()
+
+
+def test_the_spool_is_sent_by_number(run):
+    spool_all(run, [1])
+    (folder_of(run) / "0000").rename(folder_of(run) / "9999")
+    spool_all(run, [2, 3])
+    (folder_of(run) / "0007.part").mkdir()
+    assert [path.name for path in waiting_in(folder_of(run))] == ["9999", "10000", "10001"]
+    sent = []
+    run.log_bytes = lambda content, path: sent.append(path)
+    assert deliver(run, folder_of(run)) == 3
+    assert sent == ["signals/1.txt", "signals/2.txt", "signals/3.txt"]
+    assert not folder_of(run).exists()
+
+
+def test_an_outbox_does_not_mix_with_what_another_one_left(run):
+    spool_all(run, [1])
+    with pytest.raises(TrackingError, match="holds uploads of run .* send them first: .*folder=spool"):
+        Outbox(run, 60, "spool", print).__enter__()
+
+
+def folder_of(run):
+    return Path("spool", run.run_id)
+
+
+def spool_all(run, numbers):
+    for number in numbers:
+        spool.put(run, folder_of(run), [(f"signals/{number}.txt", b"x")], delivery(number))
+
+
+def test_a_writer_that_lost_its_run_overwrites_no_further_file(run):
+    other = Store().run(run.run_id)
+
+    def files():
+        yield "signals/1.txt", b"mine"
+        other.begin()
+        other.log_bytes(b"other", "signals/2.txt")
+        yield "signals/2.txt", b"mine"
+
+    with pytest.raises(RunLostError, match="another process has begun to write"):
+        send_delivery(run, files(), Delivery(1))
+    assert run.artifacts.read("signals/2.txt") == b"other"
+
+
 def test_a_half_written_delivery_is_not_sent(run, tmp_path):
     part = tmp_path / "0000.part"
     part.mkdir()
     (part / "delivery.json").write_text("{}")
-    assert deliver_spooled(run, tmp_path) == 0
+    assert deliver(run, tmp_path) == 0
 
 
 def test_training_does_not_wait_for_the_store(run):

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -15,8 +16,10 @@ import pytest
 from mlflow import MlflowClient
 
 from datamap.errors import RunLostError, TrackingError
+from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
-from datamap.tracking.outbox import Delivery, Outbox, spool_note, spooled
+from datamap.tracking.outbox import Outbox
+from datamap.tracking.spool import read_note, waiting_in
 from datamap.tracking.store import Store
 
 
@@ -123,7 +126,7 @@ def test_what_the_store_refuses_ends_the_run_at_once(run):
     with pytest.raises(RunLostError, match="metrics"), Outbox(run, 300, "spool", print) as outbox:
         outbox.put(Delivery(1, tuple, {"not\na name": 1.0}))
     assert time.monotonic() - start < 10
-    assert (status(run), spooled(f"spool/{run.run_id}")) == ("FAILED", [])
+    assert (status(run), waiting_in(f"spool/{run.run_id}")) == ("FAILED", [])
 
 
 def test_a_full_folder_for_temporary_files_is_like_a_full_store(run, monkeypatch, command):
@@ -135,7 +138,7 @@ def test_a_full_folder_for_temporary_files_is_like_a_full_store(run, monkeypatch
             outbox.put(delivery(2, "signals/2.txt"))
     assert "trying again for up to 2 s" in said[0]
     assert f"3 uploads of run {run.run_id} wait in spool/{run.run_id}" in said[-1]
-    assert (len(spooled(f"spool/{run.run_id}")), status(run)) == (3, "FAILED")
+    assert (len(waiting_in(f"spool/{run.run_id}")), status(run)) == (3, "FAILED")
     assert command("upload", "folder=spool").code == 0
     assert (list(run.committed()), status(run)) == ([1, 2], "FINISHED")
 
@@ -153,7 +156,7 @@ def test_ctrl_c_while_the_queue_is_full(run, monkeypatch, moment):
         for number in range(1, 4 if moment == "end" else 9):
             outbox.put(delivery(number, f"signals/{number}.txt"))
     assert time.monotonic() - start < 20
-    assert len(spooled(f"spool/{run.run_id}")) == 4  # three, and the end
+    assert len(waiting_in(f"spool/{run.run_id}")) == 4  # three, and the end
 
 
 # ---------------------------------------------------------------- the spool
@@ -161,8 +164,8 @@ def test_ctrl_c_while_the_queue_is_full(run, monkeypatch, moment):
 
 def test_only_the_newest_checkpoint_is_kept_in_the_spool(run):
     folder = spool(run, [delivery(n, f"signals/{n}.txt", f"checkpoint/{n % 2}/weights") for n in (1, 2, 3)])
-    notes = [spool_note(waiting) for waiting in spooled(folder)]
-    assert [note["files"] for note in notes] == [
+    notes = [read_note(waiting) for waiting in waiting_in(folder)]
+    assert [list(note.files) for note in notes] == [
         ["signals/1.txt"], ["signals/2.txt"], ["signals/3.txt", "checkpoint/1/weights"], []
     ]  # fmt: skip
     assert [path.relative_to(folder).as_posix() for path in folder.rglob("weights")] == [
@@ -196,6 +199,87 @@ def test_a_damaged_note_in_the_spool_is_named(run, command, content):
     assert f"spool/{run.run_id}/0000/delivery.json is damaged" in outcome.err
 
 
+GOOD = {"run_id": "r", "tracking_uri": "x", "writer": "w", "time": 1, "files": [], "number": 1}
+GOOD |= {"metrics": {"signals.rows": 1}, "status": None, "remove": None}
+HOSTILE = {
+    "files": [["../x"], ["/etc/passwd"], ["labels.json"], ["signals/../../x"], ["signals"], ["signals/.."], [7],
+              "signals/x", {"a": 1},
+              ["signals/\ud800"], ["signals//x"], ["signals\\x"], None],
+    "remove": ["../../..", ".", "", "signals", "checkpoint/../signals", 7, ["checkpoint"]],
+    "status": ["RUNNING", "finished", 1, ["FINISHED"]],
+    "number": [1.5, "1", 10**400, -1, float("nan"), None, [1], True],
+    "time": [10**400, "now", float("inf")],
+    "metrics": [{"signals.rows": float("nan")}, {"signals.rows": 1.5}, {"signals.rows": "9"},
+                {"signals.rows": 0}, {"x": [1]}, {"x": "1"}, [["x", 1]], 7],
+    "run_id": ["latest", 7, None, "../x"],
+    "writer": [7, None],
+    "tracking_uri": [7, ["http://x"], None],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_a_note_says_nothing_but_what_a_note_may_say(tmp_path, key):
+    waiting = tmp_path / "r" / "0000"
+    waiting.mkdir(parents=True)
+
+    def read(note):
+        (waiting / "delivery.json").write_text(json.dumps(note))
+        return read_note(waiting)
+
+    assert read(GOOD).run_id == "r"
+    for value in HOSTILE[key]:
+        with pytest.raises(
+            TrackingError, match=rf"delivery.json is damaged \((Invalid JSON|it is of run|{key})"
+        ):
+            read({**GOOD, key: value})
+    with pytest.raises(TrackingError, match="is damaged"):
+        read({name: value for name, value in GOOD.items() if name != key})
+
+
+def test_a_link_in_the_spool_sends_nothing(run, command, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    folder = spool(run, [delivery(1, "signals/1.txt"), delivery(2, "signals/2.txt")])
+    file = folder / "0000/files/signals/1.txt"
+    for target in (tmp_path / "secret", Path("/dev/zero")):
+        file.unlink()
+        file.symlink_to(target)
+        outcome = command("upload", "folder=spool")
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+        assert "1.txt is missing, or is not a plain file" in outcome.err
+    assert (run.files("signals"), len(waiting_in(folder))) == ([], 3)
+
+
+def test_a_damaged_note_does_not_stop_the_uploads_of_other_runs(store, command):
+    runs = []
+    for _ in range(3):
+        with Store(create=True).new_run() as made:
+            made.begin()
+            spool(made, [delivery(1, "signals/1.txt")])
+            runs.append(made)
+    damaged, *others = sorted(runs, key=lambda run: run.run_id)
+    note = Path("spool", damaged.run_id, "0000/delivery.json")
+    note.write_text(json.dumps({**json.loads(note.read_text()), "metrics": [1]}))
+    outcome = command("upload", "folder=spool")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert [list(run.committed()) for run in others] == [[1], [1]]
+
+
+def test_a_note_does_not_choose_to_which_host_credentials_go(run, command, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uri = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with monkeypatch.context() as patch:
+            patch.setattr(run, "tracking_uri", uri)
+            spool(run, [delivery(1, "signals/1.txt")])
+        outcome = command("upload", "folder=spool")
+        assert outcome.code == 2 and f"spooled for {uri}, but the store in use is sqlite" in outcome.err
+        listener.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    named = command("upload", "folder=spool", f"tracking.uri=sqlite:///{Path.cwd()}/mlflow.db")
+    assert (named.code, list(run.committed())) == (0, [1])
+
+
 def test_no_password_is_in_the_spool_and_it_is_sent_to_the_store_of_the_environment(
     run, command, monkeypatch
 ):
@@ -204,7 +288,7 @@ def test_no_password_is_in_the_spool_and_it_is_sent_to_the_store_of_the_environm
     assert "secret" not in Path(folder, "0000/delivery.json").read_text()
     outcome = command("upload", "folder=spool")
     assert outcome.code == 2
-    assert "spooled for http://ann:***@127.0.0.1:9: set MLFLOW_TRACKING_URI" in outcome.err
+    assert "spooled for http://ann:***@127.0.0.1:9, but the store in use is sqlite" in outcome.err
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:secret@127.0.0.1:9")
     outcome = command("upload", "folder=spool")
     assert "server http://ann:***@127.0.0.1:9 does not answer (ConnectionError)" in outcome.err

@@ -227,6 +227,7 @@ class ExportConfig:
 @dataclass
 class UploadConfig:
     folder: str = MISSING
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass

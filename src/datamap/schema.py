@@ -60,6 +60,7 @@ LABELS_FILE = "labels.json"
 SIGNALS_DIR = "signals"
 HOLDOUT_DIR = "holdout"  # of models that never saw the samples: shard k of n is fold k of n
 THRESHOLD_DIR = "threshold"  # of samples that were trained as a class of their own
+CHECKPOINT_DIR = "checkpoint"
 MAPS_DIR = "maps"
 # MLflow's slider of an image series begins at step 0 (seen with 3.17), and the card is empty where nothing is logged
 # there. So a map has its one newest picture at 0; how it formed is a series of its own, by observation, from 0 on too.

@@ -9,9 +9,9 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from datamap import schema
 from datamap.errors import TrainingError
 
-FOLDER = "checkpoint"  # in the run
 SLOTS = 2  # written in turns: one is complete while the other is being written
 ARRAYS = ("weights", "moments")
 
@@ -31,7 +31,7 @@ class Checkpoint(NamedTuple):
 
 def folder(slot: int) -> str:
     """Artifact folder of a slot; slots are counted on, and taken in turns."""
-    return f"{FOLDER}/{slot % SLOTS}"
+    return f"{schema.CHECKPOINT_DIR}/{slot % SLOTS}"
 
 
 def files(checkpoint: Checkpoint, slot: int) -> Iterator[tuple[str, bytes]]:

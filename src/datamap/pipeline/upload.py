@@ -5,9 +5,9 @@ from pathlib import Path
 from datamap.config import UploadConfig
 from datamap.errors import TrackingError, counted, masked
 from datamap.log import say
-from datamap.tracking import outbox
+from datamap.tracking import spool
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store
+from datamap.tracking.store import Store, configured_uri
 
 
 def upload(config: UploadConfig) -> list[Run]:
@@ -16,13 +16,13 @@ def upload(config: UploadConfig) -> list[Run]:
     Raises:
         TrackingError: nothing is spooled, or a run did not take all; the others' are sent all the same.
     """
-    waiting = [folder for folder in sorted(Path(config.folder).glob("*")) if outbox.spooled(folder)]
+    waiting = [folder for folder in sorted(Path(config.folder).glob("*")) if spool.waiting_in(folder)]
     if not waiting:
         raise TrackingError(f"folder={config.folder}: nothing is spooled there")
     sent, left = [], []
     for folder in waiting:
         try:
-            sent.append(_send(folder))
+            sent.append(_send(folder, config.tracking.uri))
         except TrackingError as error:
             left.append(f"{error} (left in {folder})")
     if left:
@@ -30,20 +30,19 @@ def upload(config: UploadConfig) -> list[Run]:
     return sent
 
 
-def _send(folder: Path) -> Run:
-    note = outbox.spool_note(outbox.spooled(folder)[0])
-    run = _store(note["tracking_uri"]).run(note["run_id"])
-    run.writer = note["writer"]
-    count = outbox.deliver_spooled(run, folder)
+def _send(folder: Path, uri: str | None) -> Run:
+    """Send what waits of one run into the store that the user names (`uri`), else the one in use.
+
+    A note never decides to which store the user's credentials are sent.
+    """
+    note = spool.read_note(spool.waiting_in(folder)[0])
+    spooled_for, in_use = masked(note.tracking_uri), masked(configured_uri())
+    if not uri and spooled_for != in_use:
+        raise TrackingError(
+            f"spooled for {spooled_for}, but the store in use is {in_use}: set tracking.uri= or MLFLOW_TRACKING_URI"
+        )
+    run = Store(uri).run(note.run_id)
+    run.writer = note.writer
+    count = spool.deliver(run, folder)
     say(f"{counted(count, 'upload')} sent into run {run.run_id}  ({run.address})")
     return run
-
-
-def _store(uri: str) -> Store:
-    """The store that a note names; where its address has a password, which is in no note, that of the environment."""
-    if "***" not in uri:
-        return Store(uri)
-    store = Store()
-    if masked(store.uri) != uri:
-        raise TrackingError(f"spooled for {uri}: set MLFLOW_TRACKING_URI to that address, with its password")
-    return store

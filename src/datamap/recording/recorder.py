@@ -18,7 +18,8 @@ from datamap.recording import arguments
 from datamap.recording.reference import Reference
 from datamap.signals import align, compute, shards
 from datamap.summaries import tsv
-from datamap.tracking.outbox import Delivery, Outbox
+from datamap.tracking.delivery import Delivery
+from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, active_run_id
 

@@ -43,6 +43,18 @@ def _here():
     return f"http://127.0.0.1:{os.environ.get('MLFLOW_PORT', 5000)}"
 
 
+def is_default(tracking_uri: str) -> bool:
+    """Whether it is the store that MLflow uses in this folder where nobody names another."""
+    return tracking_uri in ("sqlite:///mlflow.db", f"sqlite:///{Path.cwd()}/mlflow.db")
+
+
+def options(tracking_uri: str) -> list[str]:
+    """What a command needs to find a store: [] where it is that of the environment or of this folder."""
+    found = os.environ.get("MLFLOW_TRACKING_URI")
+    known = found == tracking_uri if found else is_default(tracking_uri)
+    return [] if known else [f"tracking.uri={tracking_uri}"]
+
+
 def serving(tracking_uri: str) -> str:
     """The command that serves a store here; "" where a server does already.
 
@@ -51,7 +63,7 @@ def serving(tracking_uri: str) -> str:
     """
     if is_server(tracking_uri):
         return ""
-    if tracking_uri not in ("sqlite:///mlflow.db", f"sqlite:///{Path.cwd()}/mlflow.db"):
+    if not is_default(tracking_uri):
         return f"mlflow ui --backend-store-uri {tracking_uri}"
     return "make ui" if Path("src/datamap").is_dir() else "mlflow ui"
 

@@ -1,47 +1,26 @@
 """Sends what training makes into its run: off the training thread, in order, retried, spooled when all fails.
 
 put(Delivery) → queue → thread → run
-                           └──→ <spool>/<run id>/<number>/ … → deliver_spooled (datamap upload)
+                           └──→ <spool>/<run id>/<number>/ … → spool.deliver (datamap upload)
 """
 
 import contextlib
-import json
 import os
 import queue
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
 
-from datamap.errors import RunLostError, TrackingError, counted, interrupted, masked
+from datamap.errors import RunLostError, TrackingError, counted, interrupted
 from datamap.program import invocation
-from datamap.tracking import failures
+from datamap.tracking import addresses, failures, spool
+from datamap.tracking.delivery import Delivery, send
 from datamap.tracking.failures import status_after
 from datamap.tracking.run import Run
 
 WAITING = 2  # deliveries that may wait before training does
-NOTE = "delivery.json"
-NOTED = {"tracking_uri", "run_id", "writer", "time", "files", "number", "metrics", "status", "remove"}
-
-
-class Delivery(NamedTuple):
-    """What is logged together; the metrics come last and commit the files.
-
-    `files()` yields (artifact path, bytes), and is called once, in the sending thread. `metrics` is
-    {name: value} at step `number`; `status` ends the run ("" leaves its status to its owner), and
-    removes the artifacts at `remove`.
-    `then(run)` is called when all that is sent, and never tried again.
-    """
-
-    number: int
-    files: Callable[[], Iterable[tuple[str, bytes]]] = tuple
-    metrics: dict[str, float] = {}
-    status: str | None = None
-    remove: str | None = None
-    then: Callable[[Run], None] | None = None
 
 
 class Outbox:
@@ -50,7 +29,7 @@ class Outbox:
     Args:
         run: to send into.
         patience: seconds for which a delivery is retried before it is spooled.
-        spool: folder for what could not be sent.
+        spool_folder: for what could not be sent.
         say: prints a line.
         checkpoints: folder of the run of which only the newest files are worth keeping in the spool, and none
             when training ends well.
@@ -58,23 +37,29 @@ class Outbox:
     """
 
     def __init__(
-        self, run: Run, patience: float, spool: str | Path, say: Callable[[str], None],
+        self, run: Run, patience: float, spool_folder: str | Path, say: Callable[[str], None],
         checkpoints: str | None = None, owned: bool = True,
     ) -> None:  # fmt: skip
         self.owned = owned
         self.run, self.patience, self.say, self.checkpoints = run, patience, say, checkpoints
-        self.folder = Path(spool, run.run_id)
+        self.folder = Path(spool_folder, run.run_id)
         self.failure: BaseException | None = None
         self._refused = 0.0  # when the store last took nothing; while offline it is asked only so often
         self._queue: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._room = threading.Semaphore(WAITING + 1)  # and the one that is being sent
+        self._last_is_in = False
+        self._gate = threading.Lock()  # nothing comes after the last delivery
+        self._process = os.getpid()  # a fork of it has no thread that sends
         self._hurry = threading.Event()
-        self._done = (
-            threading.Event()
-        )  # waited for instead of the thread: join() may not be interrupted (bpo-45274)
+        # Waited for instead of the thread: join() may not be interrupted (bpo-45274).
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True, name="outbox")
 
     def __enter__(self) -> "Outbox":
+        if spool.waiting_in(self.folder):
+            raise TrackingError(
+                f"{self.folder} holds uploads of run {self.run.run_id}; send them first: {self._upload_command()}"
+            )
         self.run.ends_elsewhere = True
         self._thread.start()
         return self
@@ -82,43 +67,58 @@ class Outbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if os.getpid() != self._process:
+            return
         if interrupted(error):
             self._hurry.set()  # one attempt, then the spool: the user wants to leave
         status = status_after(error) if self.owned else ""
         self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
-        left = spooled(self.folder)
+        left = spool.waiting_in(self.folder)
         if left:
             self._end_unfinished()
             self.say(
                 f"{counted(len(left), 'upload')} of run {self.run.run_id} wait in {self.folder}; "
-                f"when {self.run.tracking_uri} answers again: "
-                f"{invocation('upload', f'folder={self.folder.parent}')}"
+                f"when {self.run.tracking_uri} answers again: {self._upload_command()}"
             )
         if kind is None and self.failure:
             raise self.failure
+        if self.failure not in (None, error):
+            self.say(f"note: {self.failure}")
         if kind is None and left:
             raise TrackingError(f"{self.run.tracking_uri} did not take all; see the line above")
+
+    def _upload_command(self):
+        return invocation("upload", f"folder={self.folder.parent}", *addresses.options(self.run.tracking_uri))
 
     def _end_unfinished(self):
         """Where the store takes at least that, the run does not stay RUNNING until the rest is uploaded."""
         if self.owned and not self._hurry.is_set():
             with contextlib.suppress(TrackingError):
-                _send(self.run, (), Delivery(0, status="FAILED"))
+                send(self.run, (), Delivery(0, status="FAILED"))
 
     def put(self, delivery: Delivery) -> None:
         """Hand over a delivery; waits while too many are under way.
 
         Raises:
-            TrackingError: an earlier delivery could neither be sent nor spooled, or the run is gone.
+            TrackingError: an earlier delivery could neither be sent nor spooled, the run is gone, the outbox has
+                ended, or this process is a fork of the one that sends.
         """
+        if os.getpid() != self._process:
+            raise TrackingError(
+                f"run {self.run.run_id}: a forked process cannot log into it; log from the process that began it"
+            )
         self._room.acquire()
-        if self.failure:
-            raise self.failure
-        self._queue.put(delivery)
+        with self._gate:
+            if self.failure is None and not self._last_is_in:
+                self._queue.put(delivery)
+                return
+        self._room.release()  # for whoever else waits, and the next call
+        raise self.failure or TrackingError(f"run {self.run.run_id}: nothing can be logged after its end")
 
     def _end(self, last):
         try:
-            with failures.uninterrupted():
+            with failures.uninterrupted(), self._gate:
+                self._last_is_in = True
                 self._queue.put(last)
             self._done.wait()
         except KeyboardInterrupt:  # the user has no patience left: spool at once
@@ -134,7 +134,7 @@ class Outbox:
                     self._deliver(delivery)
                 elif delivery.status:  # what failed ends the run, unless it is gone or another process's
                     with contextlib.suppress(TrackingError):
-                        _send(self.run, (), Delivery(0, status="FAILED"))
+                        send(self.run, (), Delivery(0, status="FAILED"))
             except TrackingError as error:
                 self.failure = error
             except OSError as error:
@@ -147,7 +147,7 @@ class Outbox:
 
     def _deliver(self, delivery):
         files = list(delivery.files())
-        offline = bool(spooled(self.folder))
+        offline = bool(spool.waiting_in(self.folder))
         lately = offline and time.monotonic() - self._refused < failures.LONGEST_PAUSE
         if lately and delivery.status is None:
             self._spool(files, delivery, offline)
@@ -166,15 +166,15 @@ class Outbox:
                 delivery.then(self.run)
 
     def _send_all(self, files, delivery):
-        deliver_spooled(self.run, self.folder)
-        _send(self.run, files, delivery)
+        spool.deliver(self.run, self.folder)
+        send(self.run, files, delivery)
 
     def _say_retry(self, state):
         if state.attempt_number == 1:
             self.say(f"note: {state.outcome.exception()}; trying again for up to {self.patience} s")
 
     def _spool(self, files, delivery, offline):
-        _spool(self.run, self.folder, files, delivery, self.checkpoints)
+        spool.put(self.run, self.folder, files, delivery, self.checkpoints)
         if not offline:
             self.say(f"note: {self.run.tracking_uri} takes nothing; observations go to {self.folder}")
 
@@ -183,102 +183,3 @@ class Outbox:
             f"run {self.run.run_id}: an observation could neither be logged nor written to {self.folder} ({error}); "
             "what was committed before is safe: make room, then resume=true"
         )
-
-
-def _send(run, files, delivery, at=None):
-    """Log a delivery: files first, then the metrics that commit them. Doing it twice does no harm."""
-    run.check_writer()
-    for path, content in files:
-        run.log_bytes(content, path)
-    run.check_writer()
-    if delivery.metrics:
-        run.log_metrics(delivery.metrics, delivery.number, at)
-    if delivery.status:
-        run.end(delivery.status)
-    if delivery.remove:
-        with contextlib.suppress(TrackingError):  # some stores delete nothing; what is left does no harm
-            run.remove(delivery.remove)
-
-
-def _spool(run, folder, files, delivery, checkpoints=None):
-    """Write a delivery to disk: complete under its name, or not at all; older ones lose their checkpoints to it."""
-    before = spooled(folder)
-    target = folder / f"{int(before[-1].name) + 1 if before else 0:04d}"
-    part = folder / f"{target.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for path, content in files:
-        file = part / "files" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    note = {
-        "tracking_uri": masked(run.tracking_uri),
-        "run_id": run.run_id,
-        "writer": run.writer,
-        "time": run.now(),
-        "files": [path for path, _ in files],
-        **{key: getattr(delivery, key) for key in ("number", "metrics", "status", "remove")},
-    }
-    _write_note(part, note)
-    os.sync()
-    part.rename(target)
-    if checkpoints and any(path.startswith(f"{checkpoints}/") for path, _ in files):
-        for waiting in before:
-            _forget(waiting, checkpoints)
-
-
-def _write_note(folder, note):
-    part = folder / f"{NOTE}.part"
-    part.write_text(json.dumps(note, indent=1), encoding="utf-8")
-    part.rename(folder / NOTE)
-
-
-def _forget(waiting, below):
-    """Take the files below a folder of the run out of a spooled delivery."""
-    note = spool_note(waiting)
-    _write_note(waiting, {**note, "files": [p for p in note["files"] if not p.startswith(f"{below}/")]})
-    shutil.rmtree(waiting / "files" / below, ignore_errors=True)
-
-
-def spooled(folder: str | Path) -> list[Path]:
-    """Folders of the deliveries of one run that wait in the spool, in order."""
-    return sorted(path for path in Path(folder).glob("*[0-9]") if (path / NOTE).is_file())
-
-
-def spool_note(folder: Path) -> dict[str, Any]:
-    """What is known of a spooled delivery: its store (without password), run, writer, metrics and files.
-
-    Raises:
-        TrackingError: the note is damaged.
-    """
-    path = folder / NOTE
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-        if not set(note) >= NOTED or not all(isinstance(name, str) for name in note["files"]):
-            raise ValueError(f"its keys are {', '.join(sorted(NOTED))}")
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise TrackingError(
-            f"{path} is damaged ({error}): what is in {folder} cannot be sent; move that folder away to go on"
-        ) from error
-    return note
-
-
-def deliver_spooled(run: Run, folder: str | Path) -> int:
-    """Send the deliveries of a run that lie in `folder`, oldest first, and delete each once it is sent.
-
-    Returns:
-        how many were sent.
-    Raises:
-        TrackingError: the store does not take one; it and the later ones stay.
-    """
-    found: Sequence[Path] = spooled(folder)
-    for waiting in found:
-        note = spool_note(waiting)
-        with failures.translated_errors(f"{waiting}"):
-            files = [(path, (waiting / "files" / path).read_bytes()) for path in note["files"]]
-        delivery = Delivery(note["number"], tuple, note["metrics"], note["status"], note["remove"])
-        _send(run, files, delivery, note["time"])
-        shutil.rmtree(waiting)
-    if found:
-        shutil.rmtree(folder, ignore_errors=True)
-    return len(found)

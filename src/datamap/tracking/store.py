@@ -228,6 +228,11 @@ def opened(path: str | Path, uri: str | None = None) -> Iterator[Path]:
         yield file
 
 
+def configured_uri() -> str:
+    """Address of the store that is used where nobody names one: the environment's, else this folder's."""
+    return mlflow.get_tracking_uri()
+
+
 def active_run_id() -> str | None:
     """Id of the run that the user's own code works in (`mlflow.start_run`), or None."""
     run = mlflow.active_run()

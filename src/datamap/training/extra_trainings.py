@@ -14,7 +14,7 @@ from datamap.log import say
 from datamap.paddle_backend.processes import Processes
 from datamap.paddle_backend.tokens import Tokens
 from datamap.signals import shards
-from datamap.tracking.outbox import Delivery
+from datamap.tracking.delivery import Delivery
 from datamap.tracking.run import Run
 from datamap.training import shares
 from datamap.training.extra import ExtraTraining

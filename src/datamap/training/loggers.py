@@ -13,8 +13,9 @@ from datamap.paddle_backend.options import Observed
 from datamap.paddle_backend.processes import Processes
 from datamap.schema import Shard
 from datamap.signals import shards
+from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
-from datamap.tracking.outbox import Delivery, Outbox
+from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.training.live_map import LiveMapLogger
 from datamap.training.preparation import PreparedTraining

@@ -13,7 +13,7 @@ from datamap.errors import ConfigError, TrackingError, counted
 from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.processes import Processes
-from datamap.tracking.outbox import deliver_spooled, spool_note, spooled
+from datamap.tracking import spool
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 from datamap.training.preparation import ResumePoint
@@ -41,10 +41,10 @@ def find_run(config: TrainConfig, processes: Processes) -> Run:
 
 
 def _send_spooled(run: Run, folder: Path) -> None:
-    waiting = spooled(folder)
+    waiting = spool.waiting_in(folder)
     if waiting:
-        run.writer = spool_note(waiting[0])["writer"]  # that of the process that spooled them
-        say(f"{counted(deliver_spooled(run, folder), 'upload')} of {folder} sent")
+        run.writer = spool.read_note(waiting[0]).writer  # that of the process that spooled them
+        say(f"{counted(spool.deliver(run, folder), 'upload')} of {folder} sent")
 
 
 def config_of(run: Run, config: TrainConfig) -> TrainConfig:

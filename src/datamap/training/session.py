@@ -3,9 +3,9 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
+from datamap import schema
 from datamap.errors import TrainingError, counted
 from datamap.log import say
-from datamap.paddle_backend import checkpoints
 from datamap.program import invocation
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
@@ -33,7 +33,7 @@ def lead(training: PreparedTraining, run: Run, log_start: Callable[[], None] = l
     finished = finished_in(run) if training.extra else {}
     training.processes.gather((run.run_id, run.writer, finished))
     say(f"run {run.run_id}  ({run.address})")
-    outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, checkpoints.FOLDER)
+    outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, schema.CHECKPOINT_DIR)
     extra = ExtraTrainings(training, finished, outbox.put)
     extra.announce()
     logger = RunLogger(training, outbox, live_map(run, training))

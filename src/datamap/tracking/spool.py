@@ -1,0 +1,227 @@
+"""Deliveries on disk: what a store did not accept waits here until it is sent.
+
+<spool>/<run id>/<number>/delivery.json   the note: of which run, which files and metrics
+<spool>/<run id>/<number>/files/…         the files, by their artifact paths
+
+A spool may be anybody's. Its note is data: it names files below these two folders, and nothing else.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from filelock import FileLock
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from datamap import schema
+from datamap.errors import TrackingError, masked, raised_as
+from datamap.tracking.delivery import Delivery, send
+from datamap.tracking.run import Run
+
+NOTE = "delivery.json"
+MAX_NOTE_BYTES = 1 << 22  # a note of 20,000 files has half of that
+FOLDERS = (schema.SIGNALS_DIR, schema.HOLDOUT_DIR, schema.THRESHOLD_DIR, schema.CHECKPOINT_DIR)
+_NUMBER = re.compile("[0-9]{1,15}")
+
+
+def _artifact_path(path: str) -> str:
+    folder, *below = path.split("/")
+    if (
+        folder not in FOLDERS
+        or not below
+        or not all(re.fullmatch(r"\w[\w.-]*", part, re.A) for part in below)
+    ):
+        raise ValueError(f"{path!r} is not a file in {', '.join(f'{name}/' for name in FOLDERS)}")
+    return path
+
+
+def _metrics(metrics: dict[str, float]) -> dict[str, float]:
+    for name in (schema.COMMIT_METRIC, *schema.EXTRA_METRICS.values()):
+        rows = metrics.get(name, 1)
+        if not (1 <= rows <= 2**53 and rows == int(rows)):
+            raise ValueError(f"{name} is {rows}, not a number of rows")
+    return metrics
+
+
+_Whole = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Note(BaseModel):
+    """What is known of a delivery in the spool; `tracking_uri` has no password."""
+
+    model_config = ConfigDict(strict=True, frozen=True, ser_json_inf_nan="constants")
+
+    tracking_uri: str
+    run_id: str
+    writer: str
+    time: _Whole
+    files: tuple[Annotated[str, AfterValidator(_artifact_path)], ...]
+    number: _Whole
+    metrics: Annotated[dict[str, float], AfterValidator(_metrics)]
+    status: Literal["FINISHED", "FAILED", "KILLED", ""] | None
+    remove: Literal["checkpoint"] | None
+
+    def of(self, run: Run) -> bool:
+        """Whether this process may send it into a run: the same run, by the same writer."""
+        return (self.run_id, self.writer) == (run.run_id, run.writer)
+
+
+def read_note(waiting: Path) -> Note:
+    """The note of a delivery in the spool.
+
+    Raises:
+        TrackingError: it is damaged, or names files that are not the run's own.
+    """
+    path = waiting / NOTE
+    try:
+        if path.stat().st_size > MAX_NOTE_BYTES:
+            raise ValueError(f"it is larger than {MAX_NOTE_BYTES:,} bytes")
+        note = Note.model_validate_json(path.read_bytes())
+        if note.run_id != waiting.parent.name:
+            raise ValueError(f"it is of run {note.run_id}")
+    except (OSError, ValueError) as error:
+        raise TrackingError(
+            f"{path} is damaged ({_problem(error)}): nothing of it is sent; move {waiting} away to go on"
+        ) from error
+    return note
+
+
+def _problem(error):
+    if not isinstance(error, ValidationError):
+        return error
+    first = error.errors(include_url=False)[0]
+    return ": ".join([*[".".join(map(str, first["loc"]))][: len(first["loc"])], first["msg"]])
+
+
+def waiting_in(folder: str | Path) -> list[Path]:
+    """Folders of the deliveries of one run that wait in the spool, in the order in which they are sent."""
+    with raised_as(TrackingError, folder):
+        return [path for path in _numbered(folder) if (path / NOTE).is_file()]
+
+
+def _numbered(folder):
+    return sorted((p for p in Path(folder).glob("*") if _NUMBER.fullmatch(p.name)), key=lambda p: int(p.name))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Held by the one process that changes what waits of a run."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f"{folder.name}.lock")  # beside it, as the folder goes when all is sent
+    with FileLock(lock):
+        try:
+            yield
+        finally:  # who waits for it makes a new one
+            with contextlib.suppress(OSError):  # Windows removes no open file
+                lock.unlink()
+
+
+def put(
+    run: Run,
+    folder: Path,
+    files: Sequence[tuple[str, bytes]],
+    delivery: Delivery,
+    checkpoints: str | None = None,
+) -> None:
+    """Write a delivery to disk: complete under its name, or not at all.
+
+    Args:
+        folder: of the run, in the spool.
+        files: what `delivery.files()` yielded.
+        checkpoints: folder of the run; where the delivery has files there, those of older ones are removed.
+    Raises:
+        OSError: the disk does not accept it.
+    """
+    with _locked(folder):
+        before = _numbered(folder)
+        target = folder / f"{int(before[-1].name) + 1 if before else 0:04d}"
+        part = folder / f"{target.name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        for path, content in files:
+            file = part / "files" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        fields = {key: getattr(delivery, key) for key in ("number", "metrics", "status", "remove")}
+        paths = tuple(path for path, _ in files)
+        _write_note(
+            part,
+            Note(
+                tracking_uri=masked(run.tracking_uri), run_id=run.run_id, writer=run.writer or "", time=run.now(),
+                files=paths, **fields,
+            ),
+        )  # fmt: skip
+        os.sync()
+        part.rename(target)
+        if checkpoints and any(path.startswith(f"{checkpoints}/") for path in paths):
+            for waiting in before:
+                _forget(waiting, checkpoints)
+
+
+def _write_note(folder, note):
+    part = folder / f"{NOTE}.part"
+    part.write_text(note.model_dump_json(indent=1), encoding="utf-8")
+    part.rename(folder / NOTE)
+
+
+def _forget(waiting, below):
+    """Take the files below a folder of the run out of a delivery."""
+    note = read_note(waiting)
+    kept = tuple(path for path in note.files if not path.startswith(f"{below}/"))
+    _write_note(waiting, note.model_copy(update={"files": kept}))
+    shutil.rmtree(waiting / "files" / below, ignore_errors=True)
+
+
+def deliver(run: Run, folder: str | Path) -> int:
+    """Send the deliveries of a run that lie in `folder`, oldest first, and delete each once it is sent.
+
+    Those that training adds meanwhile are sent too.
+
+    Returns:
+        how many were sent.
+    Raises:
+        TrackingError: the store does not accept one; it and the later ones stay.
+    """
+    sent, folder = 0, Path(folder)
+    while waiting_in(folder):
+        with raised_as(TrackingError, folder), _locked(folder):
+            for waiting in waiting_in(folder)[:1]:
+                _deliver(run, waiting)
+                sent += 1
+            if not waiting_in(folder):
+                _remove_empty(folder)
+    return sent
+
+
+def _deliver(run, waiting):
+    note = read_note(waiting)
+    if not note.of(run):
+        raise TrackingError(
+            f"{waiting / NOTE} is of another process than the one that writes into run {run.run_id}"
+        )
+    files = [(path, _content(waiting, path)) for path in note.files]
+    send(run, files, Delivery(note.number, tuple, note.metrics, note.status, note.remove), note.time)
+    done = waiting.with_suffix(".sent")  # what is half removed is not sent again
+    shutil.rmtree(done, ignore_errors=True)
+    shutil.rmtree(waiting.rename(done))
+
+
+def _content(waiting, path):
+    """Bytes of a file of a delivery; what is not a plain file in its folder is nobody's business."""
+    file = waiting / "files" / path
+    if file.resolve() != waiting.resolve() / "files" / path or not file.is_file():
+        raise TrackingError(f"{file} is missing, or is not a plain file: nothing of {waiting} is sent")
+    return file.read_bytes()
+
+
+def _remove_empty(folder):
+    """Remove a run's folder with what killed processes left in it; it stays while anything else is there."""
+    for left in folder.glob("*.*"):
+        if left.suffix in (".part", ".sent") and _NUMBER.fullmatch(left.stem):
+            shutil.rmtree(left, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
