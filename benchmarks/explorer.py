@@ -39,7 +39,7 @@ def bundles(folder):
         ["npm", "install", "--no-audit", "--no-fund", *packages], cwd=folder, check=True, stdout=sys.stderr
     )
     found = {
-        "canvas": pages.bundled([ROOT / "src/datamap/web/scripts/scatter.js"]),
+        "canvas": pages.bundle([ROOT / "src/datamap/web/scripts/scatter.js"]),
         "webgl": "",
     }
     for way in ("regl-scatterplot", "deck.gl"):
@@ -168,7 +168,7 @@ def open_pages(browser, sizes, rounds, observations):
     for samples in sizes:
         summary, histories = run_of(samples, observations)
         start = time.process_time()
-        content = explorer.page(summary, histories, {}, ("no", "yes"))
+        content = explorer.build_page(summary, histories, {}, ("no", "yes"))
         made = time.process_time() - start
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "explorer.html")

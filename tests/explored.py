@@ -16,13 +16,13 @@ def data_of(page):
 
 
 def unpacked(text, dtype):
-    """What `pages.packed` packed."""
+    """What `pages.pack` packed."""
     planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     return np.ascontiguousarray(planes.reshape(np.dtype(dtype).itemsize, -1).T).view(dtype).reshape(-1)
 
 
 def unpacked_json(text):
-    """What `pages.packed_json` packed."""
+    """What `pages.pack_json` packed."""
     return json.loads(zlib.decompress(base64.b64decode(text)))
 
 

@@ -133,7 +133,7 @@ MISTAKES = {
     ("plot",): ["run_id is missing"],
     ("plot", "run_id=latest"): ["there is no MLflow store at sqlite:///"],
     ("plot", "run_id=latest", "tracking.uri=http://127.0.0.1:9"): ["http://127.0.0.1:9 does not answer"],
-    ("plot", "run_id=x", "use_f_times=0", "use_l_times=0"): ["both choose the colours"],
+    ("plot", "run_id=x", "use_f_times=0", "use_l_times=0"): ["both choose the colors"],
 }
 
 

@@ -33,17 +33,17 @@ def test_a_subsample_keeps_the_rare_ones_and_is_the_same_each_time():
     forgotten = np.zeros(5000, int)
     forgotten[123] = 5
     full = frame(5000, label=label, forgetting_times=forgotten)
-    rows = explorer.subsample(full, most=200)
+    rows = explorer.subsample(full, count=200)
     assert len(rows) == 200
     assert {7, 123, 4000} <= set(rows.tolist())
-    assert np.array_equal(rows, explorer.subsample(full, most=200))
+    assert np.array_equal(rows, explorer.subsample(full, count=200))
     assert np.array_equal(np.unique(rows), rows)
     assert len(explorer.subsample(full)) == 5000
 
 
 def test_the_page_says_that_it_is_a_subsample():
     full = frame(90_000, label_var=np.linspace(0, 0.2, 90_000), label=np.arange(90_000) % 2)
-    page = data_of(explorer.page(frame(3), histories(3), {}, full=full).decode())
+    page = data_of(explorer.build_page(frame(3), histories(3), {}, full=full).decode())
     assert page["note"].startswith("3 samples of 90,000: all of rare groups")
     # Colours and scales are the map's, which is of all.
     assert page["limits"]["label_var"] == pytest.approx([-0.005, 0.205])
@@ -54,7 +54,7 @@ def test_numbers_come_back_from_the_page():
     probs = np.array([[0.25, np.nan], [1.0, 0.0]], np.float32)
     found = Trajectories((3, 5), probs, np.array([[1, 0], [1, 0]], bool), np.array([[1, -1], [2, 0]]))
     full = frame(2, avg_probs=[0.625, 0.0])
-    data = data_of(explorer.page(full, found, {"text_a": ["甲", "乙"]}, ("a", "b", "c")).decode())
+    data = data_of(explorer.build_page(full, found, {"text_a": ["甲", "乙"]}, ("a", "b", "c")).decode())
 
     scaled = unpacked(data["probs"], "<u2")
     assert scaled[1] == data["levels"] + 1
@@ -82,7 +82,7 @@ def test_a_page_holds_what_mlflows_viewer_opens():
     summary, found, texts = large(3000, 12)
     bytes_of = {}
     for room in (1 << 20, 120_000, 60_000):
-        data = explorer_data.packed_samples(summary, found, texts, None, room)
+        data = explorer_data.pack_samples(summary, found, texts, None, room)
         bytes_of[room] = explorer_data._size(data)
         assert bytes_of[room] <= room
         assert data["numbers"][0] == 1 and data["numbers"][-1] == 12
@@ -99,7 +99,7 @@ def test_a_page_holds_what_mlflows_viewer_opens():
     assert unpacked_json(data["texts"]["text_a"]) == [texts["text_a"][row] for row in rows]
     note = explorer._note(summary, None, data, 12, "en").split("; ")
     assert note[:2] == ["3,000 samples", f"replay: {kept} of 12 observations"]
-    assert note[2] == f"texts: the {len(rows):,} likeliest wrong by avg_probs"
+    assert note[2] == f"texts: the {len(rows):,} most likely wrong by avg_probs"
 
 
 def test_numbers_of_a_large_run_have_four_digits(monkeypatch):
@@ -107,7 +107,7 @@ def test_numbers_of_a_large_run_have_four_digits(monkeypatch):
     big = np.r_[np.nan, np.inf, -np.inf, 1e300, np.full(496, 123456.0)]
     summary = summary.assign(big=big, count=np.arange(500) + 2**20)
     monkeypatch.setattr(explorer_data, "EXACT", 100)
-    data = explorer_data.packed_samples(summary, found, {}, None)
+    data = explorer_data.pack_samples(summary, found, {}, None)
     assert data["levels"] == 254
     assert np.allclose(
         unpacked(data["probs"], "u1") / 254, found.label_probs.reshape(-1), atol=0.5 / 254 + 1e-6
@@ -120,8 +120,8 @@ def test_numbers_of_a_large_run_have_four_digits(monkeypatch):
 
 
 def test_more_columns_leave_room_for_fewer_samples():
-    assert explorer_data.most_samples(schema.SUMMARY_COLUMNS | schema.FURTHER_COLUMNS) == 1_000_000
-    assert 200_000 < explorer_data.most_samples(range(60)) < 400_000
+    assert explorer_data.max_samples(schema.SUMMARY_COLUMNS | schema.FURTHER_COLUMNS) == 1_000_000
+    assert 200_000 < explorer_data.max_samples(range(60)) < 400_000
 
 
 HOSTILE = [
@@ -135,7 +135,7 @@ HOSTILE = [
 
 def test_no_text_can_end_the_data():
     texts = {"text_a": HOSTILE, "text_b": HOSTILE[::-1]}
-    page = explorer.page(frame(len(HOSTILE)), histories(len(HOSTILE)), texts, title="<b>").decode()
+    page = explorer.build_page(frame(len(HOSTILE)), histories(len(HOSTILE)), texts, title="<b>").decode()
     assert page.count("<script") == 2 and page.count("</script") == 2
     assert "<img" not in page and "<!--" not in page
     found = data_of(page)
@@ -144,7 +144,7 @@ def test_no_text_can_end_the_data():
 
 
 def test_only_our_own_script_may_run():
-    page = explorer.page(frame(1), histories(1), {}).decode()
+    page = explorer.build_page(frame(1), histories(1), {}).decode()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page).group(1)
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy

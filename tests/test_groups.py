@@ -49,7 +49,7 @@ def test_forgetting_groups():
         "forgotten 3 times or more": [5, 6],
         "forgotten twice": [4],
         "forgotten once": [3],
-        "learnt and kept": [1],
+        "learned and kept": [1],
         "always right": [2],
     }
 
@@ -58,10 +58,10 @@ def test_learning_groups():
     summary = frame(learnt_times=[0, 0, 0, 1, 2, 3, 9], correct_ratio=[0, 0.5, 1, 0.5, 0.5, 0.5, 0.5])
     assert members(split("learnt_times", summary)) == {
         "never right": [0],
-        "learnt 3 times or more": [5, 6],
-        "learnt twice": [4],
-        "learnt once": [3],
-        "right at first, lost": [1],
+        "learned 3 times or more": [5, 6],
+        "learned twice": [4],
+        "learned once": [3],
+        "right at first, then lost": [1],
         "always right": [2],
     }
 
@@ -140,13 +140,13 @@ PLANS = [
 
 @pytest.mark.parametrize(("options", "name", "color", "filters"), PLANS)
 def test_plan(options, name, color, filters):
-    plan = plans.plan(MapOptions(**options))
+    plan = plans.make_plan(MapOptions(**options))
     assert (plan.name, plan.color, [str(f) for f in plan.filters]) == (name, color, filters)
 
 
 def test_two_colourings_at_once_are_refused():
-    with pytest.raises(MapError, match="use_f_times and use_l_times both choose the colours"):
-        plans.plan(MapOptions(use_f_times=0, use_l_times=0))
+    with pytest.raises(MapError, match="use_f_times and use_l_times both choose the colors"):
+        plans.make_plan(MapOptions(use_f_times=0, use_l_times=0))
 
 
 def test_filters():
@@ -154,12 +154,12 @@ def test_filters():
     kept = plans.select(summary, [plans.Filter("forgetting_times", 1)])
     assert kept["forgetting_times"].tolist() == [1, 2]
     with pytest.raises(
-        MapError, match=r"no sample has forgetting_times ≥ 3: it runs from 0 to 2 over 3 samples"
+        MapError, match=r"no sample has forgetting_times ≥ 3: the 3 samples have forgetting_times from 0 to 2"
     ):
         plans.select(summary, [plans.Filter("forgetting_times", 3)])
     with pytest.raises(
-        MapError, match=r"'forgeting_times' is not a numeric column.*did you mean forgetting_times\?"
+        MapError, match=r"=forgeting_times is not a numeric column.*did you mean forgetting_times\?"
     ):
         plans.select(summary, [plans.Filter("forgeting_times", 3)])
-    with pytest.raises(MapError, match="'text' is not a numeric column"):
+    with pytest.raises(MapError, match="=text is not a numeric column"):
         plans.select(summary, [plans.Filter("text", 3)])

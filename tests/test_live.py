@@ -58,7 +58,7 @@ def test_a_map_that_cannot_be_drawn_ends_nothing(monkeypatch):
     found = live.LiveMap(2, said.append)
     found.add(TABLE)
     assert found.picture() is None and found.picture() is None
-    assert said == ["note: there are no live maps, as drawing failed: ZeroDivisionError: division by zero"]
+    assert said == ["note: live maps are off, because drawing failed: ZeroDivisionError: division by zero"]
 
 
 @pytest.mark.parametrize("on", [True, False])

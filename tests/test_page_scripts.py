@@ -31,13 +31,13 @@ def scripts():
         page, errors = browser.new_page(viewport={"width": 700, "height": 500}), []
         page.on("pageerror", lambda error: errors.append(error))
         page.set_content('<div id="stage" style="position: relative; width: 600px; height: 400px"></div>')
-        page.add_script_tag(content=pages.bundled(MODULES))
+        page.add_script_tag(content=pages.bundle(MODULES))
         yield page.evaluate
         assert not errors
 
 
 def test_a_bundle_has_each_module_once_and_after_what_it_imports():
-    code = pages.bundled(MODULES)
+    code = pages.bundle(MODULES)
     assert code.count("function createView(") == 1
     assert (
         code.index("const rgb =") < code.index("function drawAxes(") < code.index("function createScatter(")
@@ -215,7 +215,7 @@ def test_columns_are_unpacked_as_they_were_packed(scripts, dtype):
     kinds = {"u1": "Uint8", "<u2": "Uint16", "<u4": "Uint32", "<i4": "Int32", "<f4": "Float32"}
     values = np.frombuffer(np.random.default_rng(3).bytes(4000), dtype)
     values = values[np.isfinite(values)]
-    packed = pages.packed(values, dtype)
+    packed = pages.pack(values, dtype)
     found = scripts(f"async (text) => [...(await unpack(text, {kinds[dtype]}Array))]", packed)
     assert np.array_equal(np.array(found, dtype), values)
-    assert scripts("unpackJson", pages.packed_json({"a": ["文本", "\ud800<"]})) == {"a": ["文本", "?<"]}
+    assert scripts("unpackJson", pages.pack_json({"a": ["文本", "\ud800<"]})) == {"a": ["文本", "?<"]}

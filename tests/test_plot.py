@@ -137,12 +137,12 @@ MISTAKES = {
         "height=40",
         "dpi=1200",
     ): r"40 × 40 inches with dpi=1200 has 2,304 million pixels.*dpi=193 or less",
-    ("x=text",): "x 'text' is not a numeric column",
-    ("facet=avg_probs",): "facet=avg_probs: 48 values are too many maps for one picture",
+    ("x=text",): "x=text is not a numeric column",
+    ("facet=avg_probs",): "facet=avg_probs has 48 values, and a picture holds at most 12 maps",
     ("facet=id",): "facet=id: 48 values are too many",
-    ("color=constructor",): "color 'constructor' is not a numeric column",
+    ("color=constructor",): "color=constructor is not a numeric column",
     ("criterion=avg_probs", "threshold=nan"): "no sample has avg_probs ≥ nan",
-    ("use_f_times=0", "color=label"): "use_f_times and color both choose the colours",
+    ("use_f_times=0", "color=label"): "use_f_times and color both choose the colors",
     ("name=../x",): "a map's name is made of",
 }
 
@@ -157,7 +157,7 @@ def test_mistakes_draw_nothing(record, command, client):
 def test_the_id_is_an_axis_where_it_is_a_number(record, command, client):
     numbers, texts = record("numbers"), record("texts", ids=[f"s{n}" for n in range(48)])
     assert command("plot", f"run_id={numbers}", "x=id", "color=id").code == 0
-    refused(command("plot", f"run_id={texts}", "x=id"), "x 'id' is not a numeric column")
+    refused(command("plot", f"run_id={texts}", "x=id"), "x=id is not a numeric column")
 
 
 NO_RUNS = ("5", "null", "{a: b}", "[]", "name = ", "''", "params.x == '", "[latest,latest]", "[[a],{b: c}]")
@@ -172,7 +172,7 @@ def test_runs_that_are_no_runs(record, command):
 def test_a_comparison_that_cannot_be_drawn_makes_no_run(record, command, client):
     ids = [record("run", seed=seed) for seed in (1, 2)]
     runs = f"runs=[{','.join(ids)}]"
-    refused(command("compare", runs, "x=text"), "x 'text' is not a numeric column")
+    refused(command("compare", runs, "x=text"), "x=text is not a numeric column")
     refused(
         command("compare", f"runs=[latest,{ids[1]}]"), "1 run with signals found, and a comparison needs two"
     )

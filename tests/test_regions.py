@@ -31,11 +31,11 @@ def summary_of(classes, observations, samples=2000):
 @pytest.mark.parametrize("observations", [5, 10, 30])
 def test_relative_borders_mean_the_same(classes, observations):
     summary, kinds = summary_of(classes, observations)
-    assert (regions.of(summary, regions.relative(summary)) == kinds).all()
+    assert (regions.assign(summary, regions.relative_limits(summary)) == kinds).all()
 
 
 def test_two_classes_that_are_learnt_at_once_have_the_absolute_borders():
     summary = pd.DataFrame({"label": [0, 1], "avg_probs": [0.9, 0.9], "label_var": [0.0, 0.0]})
-    assert regions.relative(summary) == pytest.approx(regions.LIMITS)
+    assert regions.relative_limits(summary) == pytest.approx(regions.LIMITS)
     nothing_learnt = summary.assign(avg_probs=0.1)
-    assert regions.relative(nothing_learnt) == pytest.approx(regions.LIMITS)
+    assert regions.relative_limits(nothing_learnt) == pytest.approx(regions.LIMITS)

@@ -31,7 +31,7 @@ def opened(browser):
             "http://localhost/", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html")
         )
         found.goto("http://localhost/")
-        found.add_script_tag(content=pages.bundled(review_page.PAGE / f"{name}.js" for name in PURE))
+        found.add_script_tag(content=pages.bundle(review_page.PAGE / f"{name}.js" for name in PURE))
         yield found
 
 
@@ -171,7 +171,7 @@ def test_decisions_outlive_their_tab(fresh):
     fresh.evaluate("() => { box.add({ n: 1 }); box.add({ n: 2 }); }")
     fresh.wait_for_function("box.state === 'lost'")
     fresh.reload()
-    fresh.add_script_tag(content=pages.bundled(review_page.PAGE / f"{name}.js" for name in PURE))
+    fresh.add_script_tag(content=pages.bundle(review_page.PAGE / f"{name}.js" for name in PURE))
     fresh.evaluate(OUTBOX)
     fresh.evaluate("() => { away = false; box.flush(); }")
     fresh.wait_for_function("!box.waiting.length")

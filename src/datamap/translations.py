@@ -2,15 +2,12 @@
 
 from datamap.errors import counted
 
-LANGUAGES = ("en", "zh")
-
 ZH = {
     # axes and columns
     "label_var  (variance of the given label's probability)": "label_var（给定标签概率的方差）",
     "avg_probs  (mean probability of the given label)": "avg_probs（给定标签概率的均值）",
     "correct_ratio": "预测正确率 correct_ratio",
     "samples": "样本数",
-    "density": "密度",
     # groups
     "0 to 0.2": "0 到 0.2",
     "0.2 to 0.4": "0.2 到 0.4",
@@ -20,14 +17,14 @@ ZH = {
     "1 (always right)": "1（始终正确）",
     "never right": "从未正确",
     "always right": "始终正确",
-    "learnt and kept": "学会且未遗忘",
-    "right at first, lost": "起初正确，后丢失",
+    "learned and kept": "学会且未遗忘",
+    "right at first, then lost": "起初正确，后丢失",
     "forgotten once": "遗忘 1 次",
     "forgotten twice": "遗忘 2 次",
     "forgotten 3 times or more": "遗忘 3 次及以上",
-    "learnt once": "学会 1 次",
-    "learnt twice": "学会 2 次",
-    "learnt 3 times or more": "学会 3 次及以上",
+    "learned once": "学会 1 次",
+    "learned twice": "学会 2 次",
+    "learned 3 times or more": "学会 3 次及以上",
     "dirty (flipped label)": "脏数据（标签被翻转）",
     "hard": "困难样本",
     "normal": "普通样本",
@@ -52,7 +49,7 @@ ZH = {
         "{shown} 个样本（共 {total} 个）：稀有分组全部保留，其余随机抽取（种子 0）"
     ),
     "replay: {kept} of {total} observations": "回放：{total} 次观测中的 {kept} 次",
-    "texts: the {count} likeliest wrong by {which}": "文本：按 {which} 最可能错误的 {count} 个",
+    "texts: the {count} most likely wrong by {which}": "文本：按 {which} 最可能错误的 {count} 个",
     # comparison
     "from {a} to {b}": "从 {a} 到 {b}",
     "mean of the samples of each cell; blue rose, red fell": "每格样本的均值；蓝色上升，红色下降",

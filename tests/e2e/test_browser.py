@@ -180,7 +180,7 @@ def explorer_file(tmp_path_factory):
         (1, 2, 3), probs.astype(np.float32), correct, np.where(correct, labels, 1 - labels)
     )
     texts = [f"{a}{n}" for n in range(6) for a, _, _ in PAIRS] + HOSTILE
-    page = explorer.page(
+    page = explorer.build_page(
         summarize(observed),
         history,
         {"text_a": texts, "text_b": texts[::-1]},
@@ -357,7 +357,7 @@ def diagnosed(page, odd, odd_summary, tmp_path):
     proposed = np.where(scores > 0.5, (odd.labels + 1) % 9, -1)
     diagnosis = pd.DataFrame({"score": scores, "proposed": proposed, "why": [f"why {n}" for n in range(60)]})
     step = "Review the labels, likeliest wrong first:", COMMAND
-    content = explorer.page(odd_summary, history, {}, NAMES, diagnosis=diagnosis, next_step=step)
+    content = explorer.build_page(odd_summary, history, {}, NAMES, diagnosis=diagnosis, next_step=step)
     (tmp_path / "diagnosed.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/diagnosed.html")
     until(page, "window.dataMap")
@@ -420,7 +420,7 @@ def test_many_samples_are_densities_and_few_are_points(page, tmp_path):
     history = Trajectories((1, 2), probs.astype(np.float32), correct, None)
     texts = {"text_a": [f"{n} {value:.12f}" for n, value in enumerate(random.random(count))]}
     summary = summarize(observed)
-    content = explorer.page(summary, history, texts)
+    content = explorer.build_page(summary, history, texts)
     (tmp_path / "many.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/many.html")
     until(page, "window.dataMap")
@@ -472,7 +472,7 @@ def odd_page(page, odd, odd_summary, tmp_path):
     history = Trajectories(
         odd.numbers, np.where(odd.present, odd.label_probs, np.nan).astype(np.float32), odd.correct, None
     )
-    content = explorer.page(odd_summary, history, {}, NAMES, title="odd", lang="zh")
+    content = explorer.build_page(odd_summary, history, {}, NAMES, title="odd", lang="zh")
     (tmp_path / "odd.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/odd.html")
     until(page, "window.dataMap")

@@ -8,7 +8,7 @@ import pandas as pd
 from datamap.labels.mislabel import Evidence
 from datamap.translations import word
 
-REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.of` numbers them
+REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.assign` numbers them
 
 
 def table(
@@ -21,7 +21,7 @@ def table(
         summary: DataFrame with the columns of summary.tsv.
         evidence: `mislabel.Evidence` of the same samples, in order.
         scores: float (samples,) in [0, 1].
-        regions: int (samples,), what `regions.of` gives.
+        regions: int (samples,), what `regions.assign` gives.
         names: class names by index.
         texts: {column name: list of str}, may be empty.
         lang: of the column `why`.

@@ -1,1 +1,1 @@
-"""Summary → figures and the explorer. Imports `errors`, `schema` and `translations`."""
+"""Draw data maps and the explorer from a summary."""

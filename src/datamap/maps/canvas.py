@@ -1,4 +1,4 @@
-"""The paper that maps are drawn on: a figure in memory, its title and legend, and the files made of it."""
+"""Create figures in memory, with title and legend, and encode them as files."""
 
 import contextlib
 import io
@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from PIL import Image
 
 from datamap.maps import fonts
-from datamap.maps.options import refuse_too_large
+from datamap.maps.options import check_size
 
 STYLE: Any = {
     "axes.spines.top": False,
@@ -28,19 +29,19 @@ STYLE: Any = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "svg.hashsalt": "datamap",
-    # Names of runs, classes and columns are the users': "$" is a letter, not the start of a formula.
+    # Users name runs, classes and columns: "$" is a character, not the start of a formula.
     "text.parse_math": False,
     "text.usetex": False,
 }
 TITLE_SIZE = 11
 LINE = 1.25 * TITLE_SIZE / 72  # inches
 LEGEND_SHARE = 0.36  # of the figure's width, at most
-LONGEST = 500  # characters of a line of text
-MEASURE_DPI = 288  # at few dpi, hinting makes a text wider
+MAX_CHARACTERS = 500  # of a line of text
+MEASURE_DPI = 288  # at a lower resolution, hinting makes a text wider
 
 
 class MapFigure(Figure):
-    """A figure that a notebook shows, also where pyplot was never imported."""
+    """Show a figure in a notebook, even where pyplot was never imported."""
 
     def _repr_png_(self) -> bytes:
         return png(pixels(self))
@@ -48,26 +49,33 @@ class MapFigure(Figure):
 
 @contextlib.contextmanager
 def style(texts: Iterable[str], size: float = 10) -> Iterator[None]:
-    """Ours, with fonts for these texts, of this size in points, while a figure is drawn."""
+    """Apply our style while a figure is drawn.
+
+    Args:
+        texts: texts on the figure; they decide which fonts are needed.
+        size: font size in points.
+    """
     with matplotlib.rc_context(STYLE | {"font.family": fonts.families(texts), "font.size": size}):
         yield
 
 
 def font_size() -> float:
-    """Points of a text, within `style`."""
+    """Return the font size in points that `style` has set."""
     return float(matplotlib.rcParams["font.size"])
 
 
 def new_figure(width: float, height: float, dpi: int) -> Figure:
-    """An empty figure that is drawn into memory.
+    """Create an empty figure that is drawn into memory.
 
     Args:
-        width, height: inches.
+        width: in inches.
+        height: in inches.
         dpi: pixels per inch.
+
     Raises:
-        MapError: it would have too many pixels.
+        MapError: the figure would have too many pixels.
     """
-    refuse_too_large(width, height, dpi)
+    check_size(width, height, dpi)
     figure = MapFigure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -79,14 +87,14 @@ def _canvas(figure):
 
 
 def grid(figure: Figure, rows: int, columns: int) -> list[Axes]:
-    """Axes on the same scales, row by row."""
+    """Create Axes with shared scales and return them row by row."""
     return list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
 
 
 def fitted(text: str, width: float, size: float) -> str:
-    """`text` on one line, its middle left out where it is wider than `width` inches at font size `size`."""
+    """Shorten `text` in the middle until it is at most `width` inches wide at font size `size`."""
     text = plain(text)
-    shown, kept = text, min(len(text), LONGEST + 1)
+    shown, kept = text, min(len(text), MAX_CHARACTERS + 1)
     while kept > 1 and text_width(shown, size) > width:
         kept = min(kept - 1, int(kept * 0.95))
         shown = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
@@ -94,22 +102,22 @@ def fitted(text: str, width: float, size: float) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` on one line, without characters that cannot be drawn (control characters, half a surrogate pair)."""
+    """Replace line breaks and characters that cannot be drawn (control characters, lone surrogates) with spaces."""
     return "".join(
         " " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in str(text)
     )
 
 
 def text_width(text: str, size: float) -> float:
-    """Inches that a line of text is wide at font size `size`; infinite for one that is too long to be measured."""
-    if len(text) > LONGEST:
+    """Return the width in inches of a line of text at font size `size`; infinity if it is too long to measure."""
+    if len(text) > MAX_CHARACTERS:
         return float("inf")
     renderer = RendererAgg(1, 1, MEASURE_DPI)
     return renderer.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / MEASURE_DPI
 
 
 def set_title(figure: Figure, lines: Sequence[str]) -> float:
-    """Lines above all Axes, shortened to the figure's width; returns the inches that they take."""
+    """Write lines above all Axes, shortened to the figure's width; return their height in inches."""
     room = figure.get_figwidth() - 0.2
     shown = [fitted(line, room, TITLE_SIZE) for line in lines]
     figure.suptitle("\n".join(shown), x=0.1 / figure.get_figwidth(), ha="left", fontsize=TITLE_SIZE)
@@ -117,9 +125,14 @@ def set_title(figure: Figure, lines: Sequence[str]) -> float:
 
 
 def add_legend(figure: Figure, handles: list, names: list[str], title: str, below: float = 0) -> float:
-    """The one legend of a figure, right of its Axes, `below` so many inches; returns the inches left to the Axes.
+    """Add the legend to the right of the Axes; return the inches that remain for the Axes.
 
-    Long names are shortened.
+    Args:
+        figure: the figure.
+        handles: the artists that the legend shows.
+        names: their names; long ones are shortened.
+        title: the legend's title.
+        below: inches between the figure's top edge and the legend.
     """
     room = LEGEND_SHARE * figure.get_figwidth() - 0.4
     legend = figure.legend(
@@ -137,9 +150,16 @@ def add_legend(figure: Figure, handles: list, names: list[str], title: str, belo
 def add_legend_below(
     figure: Figure, handles: list, names: list[str], title: list[str], left: float, right: float, top: float
 ) -> None:
-    """A legend below the Axes, from `left` to `right` and down from `top` (shares of the figure).
+    """Add a legend below the Axes.
 
-    Long names and lines of the title are shortened.
+    Args:
+        figure: the figure.
+        handles: the artists that the legend shows.
+        names: their names; long ones are shortened.
+        title: the lines of its title; long ones are shortened.
+        left: left edge, as a share of the figure's width.
+        right: right edge, as a share of the figure's width.
+        top: upper edge, as a share of the figure's height.
     """
     size, width = font_size(), figure.get_figwidth()
     room = (right - left) * width - 0.3
@@ -153,21 +173,19 @@ def add_legend_below(
 
 
 def pixels(figure: Figure) -> np.ndarray:
-    """The drawn figure as a uint8 array (height, width, 3)."""
+    """Return the drawn figure as a uint8 array (height, width, 3)."""
     return np.ascontiguousarray(np.asarray(_canvas(figure).buffer_rgba())[..., :3])
 
 
 def png(array: np.ndarray) -> bytes:
-    """A uint8 picture (height, width, 3) as the bytes of a PNG file."""
-    from PIL import Image
-
+    """Encode a uint8 picture (height, width, 3) as a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, format="png", compress_level=1)
     return buffer.getvalue()
 
 
 def svg(figure: Figure) -> str:
-    """The figure as the text of an SVG file."""
+    """Return the figure as the text of an SVG file."""
     with matplotlib.rc_context(STYLE | {"svg.fonttype": "path"}):
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""The explorer: a data map as one HTML file that needs no network and no server."""
+"""Build the explorer: a data map as one HTML file that needs neither network nor server."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import pandas as pd
 
 from datamap import translations
 from datamap.maps import groups, marks, regions
-from datamap.maps.explorer_data import MOST, numeric, packed_samples
+from datamap.maps.explorer_data import MAX_SAMPLES, numeric, pack_samples
 from datamap.maps.meanings import MEANINGS
 from datamap.translations import word
 from datamap.web import pages
@@ -17,27 +17,30 @@ from datamap.web import pages
 PAGE = Path(__file__).parent / "explorer_page"
 
 
-def subsample(summary: pd.DataFrame, most: int = MOST, seed: int = 0) -> np.ndarray:
-    """Rows of at most `most` samples, ascending: all of the rare groups, of the others a random part.
+def subsample(summary: pd.DataFrame, count: int = MAX_SAMPLES, seed: int = 0) -> np.ndarray:
+    """Choose at most `count` samples: all of the rare groups, and a random part of the others.
 
-    A sample is as rare as its smallest group by correctness, forgetting, learning, kind and label.
-    At most half of the rows go to rarity, the rarest first.
+    A sample is as rare as the smallest group that it is in, among the groups by correctness, forgetting and learning
+    events, planted kind and label. Rare samples take at most half of the places, the rarest first.
+
+    Returns:
+        the chosen rows of `summary`, ascending.
     """
-    if len(summary) <= most:
+    if len(summary) <= count:
         return np.arange(len(summary))
     _, label, counts = np.unique(summary["label"].to_numpy(), return_inverse=True, return_counts=True)
     rarity = counts[label]
     for grouping in groups.GROUPINGS.values():
         for group in groups.split(summary, grouping.rules):
             rarity[group.mask] = np.minimum(rarity[group.mask], int(group.mask.sum()))
-    rare = np.argsort(rarity, kind="stable")[: most // 2]
-    rare = rare[rarity[rare] <= most // 20]
+    rare = np.argsort(rarity, kind="stable")[: count // 2]
+    rare = rare[rarity[rare] <= count // 20]
     rest = np.setdiff1d(np.arange(len(summary)), rare)
-    drawn = np.random.default_rng(seed).choice(rest, most - len(rare), replace=False)
+    drawn = np.random.default_rng(seed).choice(rest, count - len(rare), replace=False)
     return np.sort(np.concatenate([rare, drawn]))
 
 
-def page(
+def build_page(
     summary: pd.DataFrame,
     trajectories: Any,
     texts: Mapping[str, Sequence[str]],
@@ -49,26 +52,26 @@ def page(
     diagnosis: pd.DataFrame | None = None,
     next_step: tuple[str, str] | None = None,
 ) -> bytes:
-    """The explorer of some samples as the bytes of an HTML file.
+    """Build the explorer as the bytes of an HTML file.
 
     Args:
-        summary: DataFrame with the columns of summary.tsv, one row per sample (`MOST` at most).
-        trajectories: `trajectories.Trajectories` of the same samples, in order.
-        texts: {column name: texts of the samples}, may be empty.
-        class_names: of the values of `label`, by index.
+        summary: DataFrame with the columns of summary.tsv, one row per sample (at most `MAX_SAMPLES`).
+        trajectories: `trajectories.Trajectories` of the same samples, in the same order.
+        texts: {column name: texts of the samples}; may be empty.
+        class_names: names of the values of `label`, by index.
         title: the page's heading.
-        full: where these are some samples of a run, the summary of all; colours and scales are those of its map.
-        unit: of an observation's number, "epoch" or "step".
-        lang: of the words that are ours, "en" or "zh".
-        diagnosis: of the same samples, in order: DataFrame with score (0 to 1), proposed (class index, −1 = none) and
-            why; None where the run has none.
-        next_step: (what it is good for, the command) of what to do next.
+        full: the summary of all samples, where `summary` holds a part; it decides colors and scales.
+        unit: what the numbers of observations count, "epoch" or "step".
+        lang: language of the page, "en" or "zh".
+        diagnosis: DataFrame of the same samples, in the same order, with score (0 to 1), proposed (class index,
+            −1 = none) and why; None if the run has no diagnosis.
+        next_step: (purpose, command) of the next step to propose.
     """
     classes = tuple(map(str, class_names))
     if diagnosis is not None:
         summary = summary.assign(score=diagnosis["score"].to_numpy(float))
         texts = {**texts, "why": diagnosis["why"].tolist()}
-    samples = packed_samples(summary, trajectories, texts, diagnosis)
+    samples = pack_samples(summary, trajectories, texts, diagnosis)
     meanings = {name: word(text, lang) for name, text in MEANINGS.items()}
     data = {
         **{
@@ -86,7 +89,7 @@ def page(
 
 
 def _note(summary, full, samples, observations, lang):
-    """How many samples the page shows, and of how many; what does not fit into it."""
+    """Say how many of the samples the page shows, and what did not fit into it."""
     total, shown = len(summary if full is None else full), len(summary)
     some = "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)"
     parts = [
@@ -97,19 +100,19 @@ def _note(summary, full, samples, observations, lang):
         parts.append(word("replay: {kept} of {total} observations", lang, kept=kept, total=observations))
     if samples["textRows"] is not None:
         which = "score" if "score" in summary else "avg_probs"
-        text = "texts: the {count} likeliest wrong by {which}"
+        text = "texts: the {count} most likely wrong by {which}"
         parts.append(word(text, lang, count=f"{samples['textCount']:,}", which=which))
     return "; ".join(parts)
 
 
 def _looks(summary, full, classes, lang):
-    """How each column colours and scales the map, and its regions: as on the static maps."""
+    """Return groups and scale of each column, and the regions, as the static maps have them."""
     summary, full = _with_variability(summary), None if full is None else _with_variability(full)
     columns = numeric(summary)
     known = {name: full if full is not None and name in full else summary for name in columns}
     rules = {name: groups.rules_of(known[name], name, classes, lang) for name in columns}
     limits = {name: marks.axis_limits(known[name], name)[name] for name in columns}
-    # Predicted and proposed classes are coloured as the labels are, with a group for those of no label's class.
+    # Predicted and proposed classes get the colors of the labels; classes that no label has form a group of their own.
     for other in ("pred_label", "proposed"):
         rules[other] = [
             *(rule._replace(ranges={other: rule.ranges["label"]}) for rule in rules["label"]),
@@ -128,14 +131,14 @@ def _looks(summary, full, classes, lang):
                 "y": _ends(y),
             }
             for region, (x, y) in marks.region_boxes(
-                regions.relative(summary if full is None else full)
+                regions.relative_limits(summary if full is None else full)
             ).items()
         ],
     }
 
 
 def _with_variability(summary):
-    """With the paper's axis: the page takes the root itself, at every observation."""
+    """Add the paper's axis, the square root of label_var, which the page computes itself at every observation."""
     return summary.assign(variability=np.sqrt(summary["label_var"].to_numpy(float)))
 
 
@@ -145,5 +148,5 @@ def _as_data(rule):
 
 
 def _ends(ends):
-    """A range for the page: in single precision, null where it is open."""
+    """Return a range for the page: in single precision, None where it is open."""
     return [float(np.float32(end)) if np.isfinite(end) else None for end in ends]

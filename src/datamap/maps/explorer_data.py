@@ -1,4 +1,4 @@
-"""What the explorer knows of each sample, packed into a file that MLflow's viewer still opens."""
+"""Pack the explorer's samples into a page that is small enough for MLflow's viewer."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -7,43 +7,50 @@ import numpy as np
 import pandas as pd
 
 from datamap import schema
-from datamap.web.pages import packed, packed_json
+from datamap.web.pages import pack, pack_json
 
-ROOM = 46 << 20  # bytes of data; MLflow's viewer (3.17) shows files of at most 50 MiB
-MOST = 1_000_000  # samples that a page holds; beyond, a seeded subsample
-EXACT = 100_000  # samples up to which numbers are those of the summary, in single precision
+MAX_BYTES = 46 << 20  # of data; MLflow's viewer (3.17) shows files of at most 50 MiB
+MAX_SAMPLES = 1_000_000  # on a page; of more, a seeded subsample is shown
+MAX_EXACT = 100_000  # samples whose numbers keep single precision
 MISSING = 65_535
-LEVELS, FEW_LEVELS = 65_534, 254  # of a probability in a history, exact or not; the next number: missing
-BITS = 12  # of a number's fraction beyond EXACT: four digits
+LEVELS, FEW_LEVELS = (
+    65_534,
+    254,
+)  # of a probability in a history, exact or rounded; the next number means missing
+BITS = 12  # of a number's fraction beyond MAX_EXACT: four digits
 
 
-def most_samples(columns: Collection[str]) -> int:
-    """How many samples with these columns a page holds, with some room for histories."""
+def max_samples(columns: Collection[str]) -> int:
+    """Estimate how many samples with these columns fit into a page, with some space for histories."""
     ours, further = len(schema.SUMMARY_COLUMNS | schema.FURTHER_COLUMNS), len(columns)
     each = 36 + 2.6 * max(0, further - ours)  # bytes per sample, measured
-    return min(MOST, int(0.8 * ROOM / each))
+    return min(MAX_SAMPLES, int(0.8 * MAX_BYTES / each))
 
 
-def packed_samples(
+def pack_samples(
     summary: pd.DataFrame,
     trajectories: Any,
     texts: Mapping[str, Sequence[str]],
     diagnosis: pd.DataFrame | None,
-    room: int = ROOM,
+    room: int = MAX_BYTES,
 ) -> dict[str, Any]:
-    """The page's data on its samples, in `room` bytes: numbers; then histories; then texts, likeliest wrong first.
+    """Pack the page's data on its samples.
+
+    Numbers come first. Histories get half of the remaining bytes where there are texts, else all, and skip observations
+    where they do not fit. Texts get the rest, those of the samples with the most likely wrong labels first.
 
     Args:
         summary: DataFrame with the columns of summary.tsv, and perhaps more.
-        trajectories: `trajectories.Trajectories` of the same samples, in order.
+        trajectories: `trajectories.Trajectories` of the same samples, in the same order.
         texts: {column name: texts of the samples}.
-        diagnosis: DataFrame with score and proposed (class index, −1 = none) of the same samples; None = not known.
+        diagnosis: DataFrame with score and proposed (class index, −1 = none) of the same samples; None if unknown.
+        room: bytes that the packed data may take.
     """
-    exact = len(summary) <= EXACT
+    exact = len(summary) <= MAX_EXACT
     data: dict[str, Any] = {
         "count": len(summary),
         "ids": _ids(summary["id"]),
-        "columns": {name: packed(_column(summary[name], exact), "<f4") for name in numeric(summary)},
+        "columns": {name: pack(_column(summary[name], exact), "<f4") for name in numeric(summary)},
         "proposed": None if diagnosis is None else _classes(diagnosis["proposed"].to_numpy()),
     }
     room -= _size(data)
@@ -59,26 +66,26 @@ def packed_samples(
 
 
 def numeric(summary: pd.DataFrame) -> list[str]:
-    """Names of the columns that are numbers, other than the id."""
+    """List the numeric columns other than the id."""
     return [c for c in summary.columns if c != "id" and pd.api.types.is_numeric_dtype(summary[c])]
 
 
 def _size(part):
-    """Bytes of all packed texts in a dictionary of them, and of dictionaries."""
+    """Count the bytes of all packed texts in a dictionary, nested ones included."""
     if isinstance(part, dict):
         return sum(map(_size, part.values()))
     return len(part) if isinstance(part, str) else 0
 
 
 def _ids(ids):
-    """Ids as whole numbers where they fit, else as texts: JavaScript would round those above 2^53."""
+    """Pack ids as 32-bit integers where they fit, else as texts, since JavaScript rounds integers above 2^53."""
     if pd.api.types.is_integer_dtype(ids) and ids.abs().max() < 1 << 31:
-        return {"numbers": packed(ids, "<i4")}
-    return {"texts": packed_json(ids.astype(str).tolist())}
+        return {"numbers": pack(ids, "<i4")}
+    return {"texts": pack_json(ids.astype(str).tolist())}
 
 
 def _column(values, exact):
-    """A column in single precision; where it need not be exact, rounded to BITS bits, which deflate well."""
+    """Return a column in single precision; unless it must be exact, rounded to BITS bits, which compress well."""
     with np.errstate(over="ignore"):  # too large for single precision: infinite
         single = values.to_numpy(float, na_value=np.nan).astype(np.float32)
     if exact or not pd.api.types.is_float_dtype(values):
@@ -89,24 +96,24 @@ def _column(values, exact):
 
 
 def _classes(indices):
-    """Class indices, packed; below 0: none."""
-    return packed(np.where(indices < 0, MISSING, indices), "<u2")
+    """Pack class indices; negative ones mean that there is none."""
+    return pack(np.where(indices < 0, MISSING, indices), "<u2")
 
 
 def _history(trajectories, kept, exact):
-    """The observations `kept` of all samples, packed."""
+    """Pack the observations `kept` of all samples."""
     probs, levels = trajectories.label_probs[kept], LEVELS if exact else FEW_LEVELS
     scaled = np.where(np.isnan(probs), levels + 1, np.round(np.nan_to_num(probs) * levels))
     return {
         "levels": levels,
-        "probs": packed(scaled, "<u2" if exact else "u1"),
-        "correct": packed(trajectories.correct[kept], "u1"),
+        "probs": pack(scaled, "<u2" if exact else "u1"),
+        "correct": pack(trajectories.correct[kept], "u1"),
         "predicted": None if trajectories.predicted is None else _classes(trajectories.predicted[kept]),
     }
 
 
 def _observations(trajectories, exact, room):
-    """Indices of the observations whose histories fit into `room` bytes: all, or some from the first to the last."""
+    """Choose the observations whose histories fit into `room` bytes, evenly spaced from the first to the last."""
     total = len(trajectories.numbers)
     one = _size(_history(trajectories, np.array([total // 2]), exact))
     count = min(total, max(2, int(room // one)))
@@ -114,7 +121,7 @@ def _observations(trajectories, exact, room):
 
 
 def _texts(texts, order, room):
-    """Texts of as many samples as fit into `room` bytes, in `order`; textRows: which, None = all."""
+    """Pack the texts of as many samples, in `order`, as fit into `room` bytes; textRows names them, None = all."""
     if not texts:
         return {"texts": {}, "textRows": None, "textCount": 0}
     some = order[:: max(1, len(order) // 2000)]
@@ -127,8 +134,8 @@ def _texts(texts, order, room):
             break
         count = int(0.9 * count)
     complete = count == len(order)
-    return {"texts": found, "textRows": None if complete else packed(rows, "<u4"), "textCount": count}
+    return {"texts": found, "textRows": None if complete else pack(rows, "<u4"), "textCount": count}
 
 
 def _of_rows(texts, rows):
-    return {name: packed_json([values[row] for row in rows]) for name, values in texts.items()}
+    return {name: pack_json([values[row] for row in rows]) for name, values in texts.items()}

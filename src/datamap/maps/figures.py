@@ -1,4 +1,4 @@
-"""Figures of data maps: pure functions, DataFrame → Figure. What lies on their Axes is in `panels` and `marks`."""
+"""Draw data maps: pure functions that turn a DataFrame into a Figure. `panels` and `marks` fill the Axes."""
 
 import warnings
 from typing import Any
@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from datamap.errors import MapError, counted
 from datamap.maps import canvas, groups, marks, panels, plans
-from datamap.maps.options import MapOptions, chosen
+from datamap.maps.options import MapOptions, merge_options
 from datamap.translations import amount, word
 
 MARGINALS = ("avg_probs", "label_var", "correct_ratio")  # confidence, variability, correctness
-MOST_FACETS = 12
+MAX_FACETS = 12
 
 
 def draw_map(
@@ -27,23 +27,33 @@ def draw_map(
 ) -> Figure:
     """Draw a data map (Swayamdipta et al. 2020, fig. 1): one mark per sample, rare groups on top.
 
+    The map shows each sample by two statistics of training, by default the variance (x) and the mean (y) of the given
+    label's probability over the observations.
+
     Args:
         summary: DataFrame with the columns of summary.tsv, one row per sample.
-        options: `MapOptions`; or its fields as keywords, as in `draw_map(summary, color="label", dpi=100)`.
-        class_names: what the values of the column `label` are called.
-        title: put before the counts; `observations`: how many the summary is over.
+        options: `MapOptions`; the default options if None.
+        class_names: names of the values of the column `label`.
+        title: text before the counts.
+        observations: number of observations that the summary covers.
+        **keywords: fields of `MapOptions` that replace those of `options`.
+
     Returns:
         matplotlib Figure, drawn.
+
     Raises:
-        MapError: a column is not there or not numeric, a filter leaves nothing, or options exclude each other.
+        MapError: a column is missing or not numeric, a filter keeps no sample, or two options exclude each other.
         ConfigError: an option is out of its range.
+
+    Example:
+        >>> figure = draw_map(summary, color="label", dpi=100)  # doctest: +SKIP
     """
-    options = chosen(options, keywords)
-    plan = plans.plan(options)
+    options = merge_options(options, keywords)
+    plan = plans.make_plan(options)
     shown = _shown(summary, plan, options)
-    # Colours and axes are those of all samples: a filter moves neither.
+    # Colors and axes are those of all samples: a filter changes neither.
     found = groups.split(shown, groups.rules_of(summary, plan.color, class_names, options.lang), options.lang)
-    maps = facets(shown, found, options, class_names)
+    maps = split_facets(shown, found, options, class_names)
     heading = heading_lines(title, plan, len(shown), len(summary), observations, options.lang)
     texts = [
         *heading,
@@ -57,22 +67,22 @@ def draw_map(
         below = canvas.set_title(figure, _on_lines(figure, heading))
         legend = panels.legend_title(plan.color, options.lang)
         width = panels.add_legend(figure, found, legend, options, below, counts=True)
-        panels.fill(figure, axes, maps, summary, options, width)
+        panels.draw_maps(figure, axes, maps, summary, options, width)
         _fill_histograms(histograms, summary, shown, found, options.lang)
         figure.canvas.draw()
     return figure
 
 
 def _shown(summary, plan, options):
-    """The samples that pass the filters; warns of those that have no position."""
+    """Select the samples that pass the filters; warn of those that have no position."""
     for option in ("x", "y", "color", "facet"):
         if getattr(options, option):
             groups.numeric_column(summary, getattr(options, option), option)
     shown = plans.select(summary, plan.filters)
     for column in dict.fromkeys((options.x, options.y)):
-        unplaced = int((~np.isfinite(panels.floats(shown[column]))).sum())
+        unplaced = int((~np.isfinite(panels.to_floats(shown[column]))).sum())
         if unplaced:
-            what = f"{counted(unplaced, 'sample')} without a finite {column}: not on the map"
+            what = f"the map leaves out {counted(unplaced, 'sample')} without a finite {column}"
             warnings.warn(what, stacklevel=3)
     return shown
 
@@ -80,43 +90,46 @@ def _shown(summary, plan, options):
 def _fill_histograms(histograms, summary, shown, found, lang):
     for ax, column in zip(histograms, MARGINALS, strict=False):  # none without `marginals`
         low, high = marks.axis_limits(summary, column)[column]
-        marks.draw_histogram(ax, panels.floats(shown[column]), found, low, high)
+        marks.draw_histogram(ax, panels.to_floats(shown[column]), found, low, high)
         ax.set_xlabel(column, fontsize=9)
         ax.set_ylabel(word("samples", lang) if ax is histograms[0] else "", fontsize=9)
 
 
-def shape(count: int) -> tuple[int, int]:
-    """(rows, columns) of a grid of so many maps."""
+def grid_shape(count: int) -> tuple[int, int]:
+    """Return (rows, columns) of a grid for `count` maps."""
     columns = int(np.ceil(np.sqrt(count)))
     return -(-count // columns), columns
 
 
 def _layout(figure, count, marginals):
-    """(Axes of the maps, Axes of the histograms)."""
-    rows, columns = shape(count)
+    """Create the Axes of the maps and those of the histograms."""
+    rows, columns = grid_shape(count)
     if not marginals:
         return canvas.grid(figure, rows, columns), []
     upper, lower = figure.subfigures(2, 1, height_ratios=(5, 2))
     return canvas.grid(upper, rows, columns), list(lower.subplots(1, 3, sharey=True))
 
 
-def facets(
+def split_facets(
     shown: pd.DataFrame, found: list[groups.Group], options: MapOptions, class_names: tuple
 ) -> list[tuple[str, pd.DataFrame, list[groups.Group]]]:
-    """[(name, samples, their groups), …]: one part per value of the column, or one of all samples without a name.
+    """Split the samples by the values of the column `options.facet`.
+
+    Returns:
+        [(name, samples, their groups), …], one part per value; without a facet, one part of all samples and no name.
 
     Raises:
-        MapError: the column has more values than a page has room for.
+        MapError: the column has more than `MAX_FACETS` values.
     """
     column = options.facet
     if column is None:
         return [("", shown, found)]
-    values = panels.floats(shown[column])
+    values = panels.to_floats(shown[column])
     distinct = np.unique(values[np.isfinite(values)])
-    if len(distinct) > MOST_FACETS:
+    if len(distinct) > MAX_FACETS:
         raise MapError(
-            f"facet={column}: {len(distinct):,} values are too many maps for one picture (at most {MOST_FACETS}); "
-            f"choose some with criterion={column}, or colour by it: color={column}"
+            f"facet={column} has {len(distinct):,} values, and a picture holds at most {MAX_FACETS} maps; "
+            f"select some with criterion={column}, or set color={column} instead"
         )
     named = class_names if column == "label" else ()
     parts = [
@@ -133,7 +146,7 @@ def facets(
 def heading_lines(
     title: str, plan: plans.Plan, shown: int, total: int, observations: int | None, lang: str
 ) -> list[str]:
-    """What is drawn, after the title: [title, counts], or [counts]."""
+    """Return [title, counts], or [counts] without a title: what the map shows."""
     if plan.filters:
         filters = ", ".join(map(str, plan.filters))
         what = word(
@@ -147,7 +160,7 @@ def heading_lines(
 
 
 def _on_lines(figure, heading):
-    """Title and counts on one line where that is wide enough, else on two."""
+    """Put title and counts on one line where they fit, else on two."""
     line = ": ".join(heading)
     wide = canvas.text_width(canvas.plain(line), canvas.TITLE_SIZE)
     return [line] if wide < figure.get_figwidth() - 0.2 else heading

@@ -1,4 +1,4 @@
-"""A font that has Chinese characters, where the machine has one."""
+"""Find an installed font that has Chinese characters."""
 
 import functools
 import unicodedata
@@ -7,26 +7,26 @@ from collections.abc import Iterable
 
 from matplotlib import font_manager
 
-# What Debian, PyPI (mplfonts), Windows and macOS bring, best first.
+# Fonts of Debian, PyPI (mplfonts), Windows and macOS, best first.
 CHINESE = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN",
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB",
     "Heiti TC", "STHeiti", "Arial Unicode MS", "Droid Sans Fallback",
 )  # fmt: skip
 HINT = (
-    "no font here has Chinese characters, the map will show boxes instead; "
+    "no installed font has Chinese characters, so the map shows boxes; "
     "install one: apt-get install fonts-noto-cjk (Debian), or pip install mplfonts && mplfonts init"
 )
 
 
 @functools.cache
 def chinese() -> str | None:
-    """Name of an installed font with Chinese characters, or None."""
+    """Return the name of an installed font with Chinese characters, or None."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     found = next((name for name in CHINESE if name in installed), None)
     if found:
         return found
-    # One that was installed after matplotlib had made its list.
+    # A font may have been installed after matplotlib made its list.
     for path in font_manager.findSystemFonts():
         if any(word in path.lower() for word in ("cjk", "wqy", "hansans", "simhei")):
             font_manager.fontManager.addfont(path)
@@ -35,9 +35,9 @@ def chinese() -> str | None:
 
 
 def families(texts: Iterable[str]) -> list[str]:
-    """`font.family` for these texts; warns when they need a font that is not there.
+    """Return `font.family` for these texts; warn when they need a font that is not installed.
 
-    Latin letters stay in matplotlib's own font, so that a map looks the same with and without.
+    Latin letters keep matplotlib's own font, so that a map looks the same with and without Chinese texts.
     """
     if not any(unicodedata.east_asian_width(char) in "WF" for text in texts for char in text):
         return ["DejaVu Sans"]

@@ -1,7 +1,7 @@
-"""Which group (colour, marker, legend entry) a sample is in.
+"""Put samples into groups, each with a color, a marker and an entry in the legend.
 
-A grouping is a table of rules: a sample is in the group of the first rule that it fits. The explorer gets the same
-tables as data, and both compare in single precision, so that a sample has the same colour in both.
+A grouping is a table of rules: a sample belongs to the group of the first rule that it meets. The explorer gets the
+same tables as data, and both compare in single precision, so that a sample has the same color in both.
 """
 
 from itertools import pairwise
@@ -18,9 +18,9 @@ INFINITY = float("inf")
 
 
 class Rule(NamedTuple):
-    """A group by the values of its samples.
+    """Define a group by the values of its samples.
 
-    `ranges` is {column: (low, high)}: a sample fits where low ≤ value < high in each; {} fits all.
+    `ranges` is {column: (low, high)}: a sample meets the rule if low ≤ value < high in each column; {} admits all.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 
 
 class Group(NamedTuple):
-    """What one colour and legend entry stand for; `mask` says which samples are in it."""
+    """Hold what one color and one entry of the legend stand for; `mask` marks its samples."""
 
     name: str
     color: str
@@ -38,20 +38,20 @@ class Group(NamedTuple):
     mask: np.ndarray
 
 
-# From wrong (red) to right (blue), even in lightness steps; told apart by people with any of the
-# usual colour deficiencies, and by marker in grey. Ends of ColorBrewer's RdYlBu, darker middle.
+# From wrong (red) to right (blue) in even steps of lightness, which people with the usual color vision deficiencies can
+# tell apart; markers differ too, for print in gray. The ends are those of ColorBrewer's RdYlBu, the middle is darker.
 WRONG_TO_RIGHT = ("#a50026", "#e34a33", "#f9a03f", "#8fb8d8", "#4a8cc2", "#1f3b73")
 MARKERS = ("X", "v", "D", "s", "^", "o")
-# Okabe and Ito's colours for the colour-blind, and viridis in six steps.
+# The colors of Okabe and Ito for color-blind people, and viridis in six steps.
 CATEGORIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7f7f7f")
 CATEGORY_MARKERS = ("o", "^", "s", "D", "v", "X", "P")
 LOW_TO_HIGH = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#e3cf1c")
 
-NO_VALUE = Rule("no value", "#b0b0b0", "*", {})  # of samples that fit no other rule: NaN, infinite
+NO_VALUE = Rule("no value", "#b0b0b0", "*", {})  # for samples that meet no other rule: NaN, infinite
 
 
 class Grouping(NamedTuple):
-    """Rules of a column that has groups of its own, the legend's title, and what its map is called."""
+    """Hold the rules of a column that has groups of its own, the legend's title and the map's name."""
 
     title: str
     map_name: str
@@ -63,7 +63,7 @@ def _rules(names, ranges, colors=WRONG_TO_RIGHT, markers=MARKERS):
 
 
 def _event_rules(column, verb, between):
-    """0 events are split by whether the sample was never, sometimes or always right."""
+    """Make rules by number of events; split 0 events by how often the sample was right: never, sometimes, always."""
     never, always = {"correct_ratio": (-INFINITY, 1e-9)}, {"correct_ratio": (1, INFINITY)}
     none = {column: (-INFINITY, 1)}
     return _rules(
@@ -92,24 +92,24 @@ GROUPINGS = {
     "forgetting_times": Grouping(
         "forgetting events",
         "forgetting_map",
-        _event_rules("forgetting_times", "forgotten", "learnt and kept"),
+        _event_rules("forgetting_times", "forgotten", "learned and kept"),
     ),
     "learnt_times": Grouping(
-        "learning events", "learnt_map", _event_rules("learnt_times", "learnt", "right at first, lost")
+        "learning events", "learnt_map", _event_rules("learnt_times", "learned", "right at first, then lost")
     ),
     "s_label": Grouping("planted kind", "dirty_map", KINDS),
 }
 
 
 def rules_of(summary: pd.DataFrame, column: str, class_names: tuple = (), lang: str = "en") -> list[Rule]:
-    """The rules by which a numeric column colours a map.
+    """Return the rules by which a numeric column colors a map.
 
     Args:
         summary: DataFrame, one row per sample.
-        column: one of `GROUPINGS`; `label`: a rule per class; any other: a rule per value where there are few whole
-            ones, else six steps of equal width.
-        class_names: what the values 0, 1, … of the column `label` are called; never translated.
-        lang: of the names that are ours.
+        column: a column of `GROUPINGS` has the rules there; `label` gets a rule per class; any other column a rule per
+            value if it has at most six integers as values, else six steps of equal width.
+        class_names: names of the values 0, 1, … of the column `label`; they are never translated.
+        lang: language of all other names.
     """
     if column in GROUPINGS:
         return [rule._replace(name=word(rule.name, lang)) for rule in GROUPINGS[column].rules]
@@ -127,7 +127,7 @@ def rules_of(summary: pd.DataFrame, column: str, class_names: tuple = (), lang: 
 
 
 def _by_value(column, values, names, lang):
-    """A rule per value; of more classes than there are colours, the rare ones share the last."""
+    """Make a rule per value; if there are more classes than colors, the rare ones share the last color."""
     distinct, counts = np.unique(values, return_counts=True)
     room = len(CATEGORIES) - (len(distinct) > len(CATEGORIES))
     shown = [int(distinct[i]) for i in sorted(np.argsort(counts, kind="stable")[::-1][:room])]
@@ -140,7 +140,7 @@ def _by_value(column, values, names, lang):
 
 
 def _by_steps(column, values, lang):
-    """Six steps from the lowest value to the highest; one where there is but one value."""
+    """Make six steps from the lowest value to the highest; a single one if all values are equal."""
     if not len(values):
         return []
     low, high = float(values.min()), float(values.max())
@@ -154,7 +154,10 @@ def _by_steps(column, values, lang):
 
 
 def split(summary: pd.DataFrame, rules: list[Rule], lang: str = "en") -> list[Group]:
-    """The groups of the samples by these rules, and `NO_VALUE` where some fit none: each sample is in exactly one."""
+    """Split the samples into groups, each sample into the group of the first rule that it meets.
+
+    Samples that meet no rule form the group `NO_VALUE`.
+    """
     left = np.ones(len(summary), bool)
     columns = {name: _single(summary[name]) for rule in rules for name in rule.ranges}
     found = []
@@ -170,20 +173,20 @@ def split(summary: pd.DataFrame, rules: list[Rule], lang: str = "en") -> list[Gr
 
 
 def _single(values):
-    with np.errstate(over="ignore"):  # too large for single precision: infinite
+    with np.errstate(over="ignore"):  # numbers too large for single precision become infinite
         return values.to_numpy(float, na_value=np.nan).astype(np.float32)
 
 
 def numeric_column(summary: pd.DataFrame, name: str, option: str) -> str:
-    """`name`, if it is a numeric column of the summary; `option` is the one that named it.
+    """Return `name` if it is a numeric column of the summary; `option` is the option that names it.
 
     Raises:
-        MapError: it is not; lists the columns that are.
+        MapError: it is not; the message lists the numeric columns.
     """
     columns = [c for c in summary.columns if pd.api.types.is_numeric_dtype(summary[c])]
     if name in columns:
         return name
     hint = did_you_mean(name, columns)
     raise MapError(
-        f"{option} {name!r} is not a numeric column of the summary{hint} (columns: {first_few(columns, 40)})"
+        f"{option}={name} is not a numeric column of the summary{hint} (columns: {first_few(columns, 40)})"
     )

@@ -1,4 +1,4 @@
-"""The map so far, while training goes on: a running summary, drawn as long as that costs next to nothing."""
+"""Draw the map of the observations so far while training runs, as long as that takes little time."""
 
 import time
 from collections.abc import Callable
@@ -13,13 +13,13 @@ SHARE = 0.02  # of training's time that drawing may take
 
 
 class RunningSummary:
-    """Mean and variance of label_probs, and correct_ratio, without keeping the observations (Welford 1962)."""
+    """Update mean and variance of label_probs, and correct_ratio, without keeping the observations (Welford 1962)."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def add(self, label_probs: np.ndarray, correct: np.ndarray) -> None:
-        """One more observation: arrays (samples,), always of the same samples in the same order."""
+        """Add an observation: arrays (samples,), always of the same samples in the same order."""
         if not self.count:
             self._mean, self._squares = np.zeros(len(label_probs)), np.zeros(len(label_probs))
             self._right = np.zeros(len(label_probs))
@@ -30,7 +30,7 @@ class RunningSummary:
         self._right += correct
 
     def frame(self) -> pd.DataFrame:
-        """DataFrame with the columns that a map is drawn from."""
+        """Return a DataFrame with the columns that a map needs."""
         return pd.DataFrame(
             {
                 "avg_probs": self._mean,
@@ -41,48 +41,47 @@ class RunningSummary:
 
 
 class LiveMap:
-    """Draws the map after an observation, unless that would cost more than `SHARE` of the time since the last.
+    """Draw the map after an observation, unless that would take more than `SHARE` of the time since the last map.
 
-    What it costs is measured: first on a map of the same size that nobody sees, then each time. Whatever goes wrong
-    in drawing is said once, and there are no more maps: training goes on.
+    The cost is measured: first with a map of the same size that is thrown away, then with every map. If drawing fails,
+    the user is told once, no more maps are drawn, and training continues.
+
+    Args:
+        samples: number of samples on the map.
+        say: prints a line for the user.
     """
 
     def __init__(self, samples: int, say: Callable[[str], object]) -> None:
-        """
-        Args:
-            samples: how many the map will show.
-            say: tells the user a line.
-        """
         self.say, self.said, self.broken = say, False, False
         self.summary = RunningSummary()
         values = np.linspace(0, 1, samples)
         self.cost = 0.0
-        for _ in range(2):  # the first time fonts are looked up
+        for _ in range(2):  # the first map also loads fonts
             start = time.thread_time()
             self._draw(pd.DataFrame({"avg_probs": values, "label_var": values / 4, "correct_ratio": values}))
             self.cost = time.thread_time() - start
         self.since = time.monotonic()
 
     def add(self, table: pa.Table) -> None:
-        """Take in an observation: the arrow table of its signals."""
+        """Add an observation: the Arrow table of its signals."""
         self.labels = np.asarray(table["label"])
         self.summary.add(np.asarray(table["label_probs"], np.float64), np.asarray(table["correct"], bool))
 
     def picture(self) -> np.ndarray | None:
-        """The map of the observations so far as uint8 (height, width, 3); None when it would cost too much."""
+        """Draw the map of the observations so far as uint8 (height, width, 3); None if it would take too long."""
         passed = time.monotonic() - self.since
         if self.cost > SHARE * passed:
             if not self.said:
                 self.say(
-                    f"note: drawing the map takes {self.cost:.1f} s, more than {SHARE:.0%} of an epoch: "
-                    "some epochs go without a live map (plot.live=false: all)"
+                    f"note: drawing the map takes {self.cost:.1f} s, more than {SHARE:.0%} of an epoch, so some epochs "
+                    "have no live map; plot.live=false turns live maps off"
                 )
             self.said = True
             return None
         return self._draw(self.summary.frame().assign(label=self.labels))
 
     def drawn(self, seconds: float) -> None:
-        """Say what drawing and logging the last picture took."""
+        """Record the seconds that drawing and logging the last picture took."""
         self.cost, self.since = seconds, time.monotonic()
 
     def _draw(self, frame):
@@ -90,9 +89,9 @@ class LiveMap:
             return None
         try:
             return _pixels(frame, max(1, self.summary.count))
-        except Exception as error:  # a decoration may never end a training
+        except Exception as error:  # a picture must never end a training
             self.broken = True
-            self.say(f"note: there are no live maps, as drawing failed: {type(error).__name__}: {error}")
+            self.say(f"note: live maps are off, because drawing failed: {type(error).__name__}: {error}")
             return None
 
 

@@ -1,4 +1,4 @@
-"""What lies on the Axes of a map: points, densities, contours, regions. Decides no colour and no group."""
+"""Draw points, densities, contours and regions on the Axes of a map; `groups` decides colors and groups."""
 
 import math
 from collections.abc import Sequence
@@ -18,28 +18,31 @@ from datamap.maps.groups import Group
 
 Box = tuple[tuple[float, float], tuple[float, float]]  # ((left, right), (bottom, top))
 
-MOST_POINTS = 50_000  # of more samples, points would hide each other: a large group is drawn as its density
-FEW = 2_000  # samples of a group whose points are drawn always, on top of all densities
+MAX_POINTS = (
+    50_000  # on a map; of more samples, points would hide each other, so a large group is drawn as a density
+)
+MIN_DENSITY = 2_000  # samples of a group; a smaller group is always drawn as points, on top of all densities
 CELLS = 100  # cells of a density per inch
-PIECE = 1 << 15  # samples counted at once
+CHUNK = 1 << 15  # samples counted at once
 CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
 
 
 def draw_groups(
     ax: Axes, xs: np.ndarray, ys: np.ndarray, groups: Sequence[Group], limits: Box, size: float
 ) -> None:
-    """Draw each group's samples, rare groups on top: points, or of many samples their density.
+    """Draw each group's samples as points, or as a density where there are many; rare groups are on top.
 
     Args:
-        ax: matplotlib Axes, its position on the figure known.
-        xs, ys: float arrays (samples,).
+        ax: matplotlib Axes whose position on the figure is known.
+        xs: float array (samples,).
+        ys: float array (samples,).
         groups: list of `groups.Group` over the samples.
         limits: ((left, right), (bottom, top)) of the axes.
-        size: of a point, in square points.
+        size: area of a point, in square points.
     """
     total = len(xs)
     counts = [int(group.mask.sum()) for group in groups]
-    many = [total > MOST_POINTS and count > FEW for count in counts]
+    many = [total > MAX_POINTS and count > MIN_DENSITY for count in counts]
     by_count = sorted((i for i in range(len(groups)) if counts[i]), key=lambda i: -counts[i])
     _draw_densities(ax, xs, ys, [groups[i] for i in by_count if many[i]], limits)
     for rank, i in enumerate(by_count):
@@ -55,12 +58,12 @@ def draw_groups(
 
 
 def point_size(count: int) -> float:
-    """Area of a marker in square points: smaller the more samples there are."""
+    """Return the area of a marker in square points, which falls with the number of samples."""
     return min(36.0, max(4.0, 36.0 * (500 / max(count, 1)) ** 0.5))
 
 
-def handle(group: Group) -> Line2D:
-    """What stands for a group in the legend."""
+def group_handle(group: Group) -> Line2D:
+    """Create the mark that stands for a group in the legend."""
     return Line2D(
         [], [], linestyle="", marker=group.marker, markersize=6, color=group.color, markeredgecolor="white",
         markeredgewidth=0.35,
@@ -68,12 +71,12 @@ def handle(group: Group) -> Line2D:
 
 
 def region_handle(region: int) -> Patch:
-    """What stands for a region in the legend; `region` as in `regions.NAMES`."""
+    """Create the patch that stands for a region in the legend; `region` is its place in `regions.NAMES`."""
     return Patch(facecolor=REGION_COLORS[region], edgecolor="#bbbbbb", linewidth=0.6)
 
 
 def _draw_densities(ax, xs, ys, groups, limits):
-    """One picture of the groups' densities, the last group on top."""
+    """Draw one picture of the groups' densities, the last group on top."""
     if not groups:
         return
     box = ax.get_position()
@@ -83,7 +86,7 @@ def _draw_densities(ax, xs, ys, groups, limits):
     cover: np.ndarray = np.zeros((cells[1], cells[0], 1), np.float32)
     for group in groups:
         counts = count_cells(xs[group.mask], ys[group.mask], limits, cells)[..., None].astype(np.float32)
-        # By logarithm, and never faint: a cell with one sample is seen beside one with a thousand.
+        # The logarithm and a minimum keep a cell with one sample visible beside a cell with a thousand.
         alpha = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(max(1, counts.max())), 0)
         both = alpha + cover * (1 - alpha)
         mixed = np.array(to_rgb(group.color), np.float32) * alpha + color * cover * (1 - alpha)
@@ -96,10 +99,10 @@ def _draw_densities(ax, xs, ys, groups, limits):
 
 
 class _Cells(AxesImage):
-    """A picture of few large cells. matplotlib would hold it in single precision at the size of the figure."""
+    """Draw a picture of few large cells; matplotlib would keep it in single precision at the size of the figure."""
 
     def make_image(self, renderer: Any, magnification: float = 1.0, unsampled: bool = False) -> Any:
-        """The cell under the middle of each pixel, as matplotlib finds it too."""
+        """Return the cell under the center of each pixel, the one that matplotlib finds too."""
         if unsampled:
             return super().make_image(renderer, magnification, unsampled)
         box = self.axes.bbox
@@ -110,23 +113,23 @@ class _Cells(AxesImage):
 
 
 def _pixels(start: float, end: float, cells: int) -> tuple[int, np.ndarray]:
-    """(first pixel, the cell that lies under each one) of cells side by side from `start` to `end`."""
+    """Return (first pixel, cell under each pixel) for cells side by side from `start` to `end`."""
     first, last = round(start), round(end)
     share = (np.arange(first, last) + 0.5 - start) / (end - start)
     return first, np.clip((share * cells).astype(int), 0, cells - 1)
 
 
 def count_cells(xs: np.ndarray, ys: np.ndarray, limits: Box, cells: tuple[int, int]) -> np.ndarray:
-    """Count samples in a grid of cells[1] rows and cells[0] columns over `limits`; what is outside is left out.
+    """Count samples in a grid of cells[1] rows and cells[0] columns over `limits`; leave out those outside.
 
-    In pieces that stay in the processor's cache: memory does not grow with the samples.
+    It counts in chunks that fit into the processor's cache, so memory does not grow with the samples.
     """
     (left, right), (bottom, top) = limits
     columns, rows = cells
     counts = np.zeros(rows * columns, np.int64)
-    for start in range(0, len(xs), PIECE):
-        x = (xs[start : start + PIECE] - left) * (columns / (right - left))
-        y = (ys[start : start + PIECE] - bottom) * (rows / (top - bottom))
+    for start in range(0, len(xs), CHUNK):
+        x = (xs[start : start + CHUNK] - left) * (columns / (right - left))
+        y = (ys[start : start + CHUNK] - bottom) * (rows / (top - bottom))
         with np.errstate(invalid="ignore"):
             inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
         cell = y[inside].astype(np.int64) * columns + x[inside].astype(np.int64)
@@ -135,7 +138,10 @@ def count_cells(xs: np.ndarray, ys: np.ndarray, limits: Box, cells: tuple[int, i
 
 
 def draw_contours(ax: Axes, xs: np.ndarray, ys: np.ndarray, limits: Box) -> None:
-    """Lines around the densest 50, 80 and 95 % of the samples (a smoothed histogram's)."""
+    """Draw lines around the densest 50, 80 and 95 % of the samples.
+
+    The density is a histogram of 200 × 200 cells, smoothed with a Gaussian of 5 cells.
+    """
     from scipy.ndimage import gaussian_filter
 
     counts = count_cells(xs, ys, limits, (200, 200)).astype(float)
@@ -160,7 +166,7 @@ REGION_COLORS = {
 
 
 def region_boxes(found: regions.Limits) -> dict[int, Box]:
-    """{region: its ((left, right), (bottom, top)) on the axes label_var and avg_probs}, infinite where it is open."""
+    """Return {region: ((left, right), (bottom, top))} on the axes label_var and avg_probs; open ends are infinite."""
     low, high = -math.inf, math.inf
     return {
         regions.EASY: ((low, found.variance), (found.confidence, high)),
@@ -171,12 +177,12 @@ def region_boxes(found: regions.Limits) -> dict[int, Box]:
 
 
 def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
-    """Shade the regions of a map whose axes are label_var and avg_probs; the legend names them, off the points.
+    """Shade the regions of a map whose axes are label_var and avg_probs; the legend names them.
 
     Args:
         ax: matplotlib Axes.
         limits: ((left, right), (bottom, top)) of the axes.
-        found: where regions meet.
+        found: borders between the regions.
     """
     (left, right), (bottom, top) = limits
     for region, (x, y) in region_boxes(found).items():
@@ -186,12 +192,14 @@ def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
 
 
 def draw_movement(ax: Axes, before: np.ndarray, after: np.ndarray, limits: Box, cells: int = 14) -> None:
-    """Arrows from where samples were to where they are: the mean of the samples of each cell.
+    """Draw an arrow per cell, from the mean position of its samples before to their mean position after.
 
     Args:
-        before, after: float arrays (samples, 2) of positions.
+        ax: matplotlib Axes.
+        before: float array (samples, 2) of positions.
+        after: float array (samples, 2) of positions.
         limits: ((left, right), (bottom, top)) of the axes.
-        cells: along each axis.
+        cells: number of cells along each axis.
     """
     (left, right), (bottom, top) = limits
     placed = np.isfinite(before).all(axis=1) & np.isfinite(after).all(axis=1)
@@ -204,12 +212,12 @@ def draw_movement(ax: Axes, before: np.ndarray, after: np.ndarray, limits: Box, 
         for values in (before, after)
     ]
     size = point_size(len(before)) / 2
-    xs, ys = before.T[:, :MOST_POINTS]
+    xs, ys = before.T[:, :MAX_POINTS]
     ax.scatter(xs, ys, s=size, c="#c8c8c8", linewidths=0, zorder=2, rasterized=True)
     kept = counts >= (3 if len(before) > 200 else 1)
     start, change = means[0][kept], (means[1] - means[0])[kept]
     rise = np.abs(change[:, 1]).max(initial=0) or 1
-    # Of the scatter's six colours: red falls, blue rises; little changed is grey.
+    # Colors of the points' groups: red falls, blue rises; gray has changed little.
     colors = LinearSegmentedColormap.from_list("movement", ["#a50026", "#8a8a8a", "#1f3b73"])
     ax.quiver(
         *start.T, *change.T, change[:, 1], cmap=colors, clim=(-rise, rise), angles="xy", scale_units="xy", scale=1,
@@ -222,7 +230,7 @@ def draw_movement(ax: Axes, before: np.ndarray, after: np.ndarray, limits: Box, 
 
 
 def draw_histogram(ax: Axes, values: np.ndarray, groups: Sequence[Group], low: float, high: float) -> None:
-    """Stacked histogram of a column, in the colours of the groups."""
+    """Draw a stacked histogram of a column in the colors of the groups."""
     bins = np.linspace(low, high, 31)
     below = np.zeros(30)
     for group in groups:
@@ -236,14 +244,15 @@ def draw_histogram(ax: Axes, values: np.ndarray, groups: Sequence[Group], low: f
 
 
 def axis_limits(summary: pd.DataFrame, *columns: str) -> dict[str, tuple[float, float]]:
-    """{column: (lowest, highest)} with a little room, the same for maps of similar runs.
+    """Return {column: (lowest, highest)} with a margin, chosen so that maps of similar runs get the same axes.
 
-    Variance gets the next 0.05 (it cannot be above 0.25), probabilities 0 to 1, others their range.
+    Variance reaches up to the next multiple of 0.05 (0.25 at most), probabilities range from 0 to 1, and other columns
+    take the range of their values.
     """
     limits = {}
     for name in columns:
         values = summary[name].to_numpy(float, na_value=np.nan)
-        finite = values[np.abs(values) <= LARGEST]
+        finite = values[np.abs(values) <= MAX_VALUE]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
         if name == "label_var":
             low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
@@ -254,5 +263,5 @@ def axis_limits(summary: pd.DataFrame, *columns: str) -> dict[str, tuple[float, 
     return limits
 
 
-LARGEST = float(np.finfo(np.float32).max)  # what is larger has no colour either (`groups`)
+MAX_VALUE = float(np.finfo(np.float32).max)  # `groups` gives larger values no color either
 UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio", "score")

@@ -1,4 +1,4 @@
-"""What the explorer says of the columns that a person chose: in words that need no other page."""
+"""Explain the columns to people who use the explorer, in words that need no other page."""
 
 from datamap import schema
 

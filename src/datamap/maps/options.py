@@ -1,4 +1,4 @@
-"""What can be chosen of a map: the same keys in a notebook and in `conf/plot.yaml`."""
+"""Define the options of a map, which are the same in a notebook and in `conf/plot.yaml`."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -9,20 +9,25 @@ from datamap.ranges import check, number
 
 @dataclass
 class MapOptions:
-    """Which samples a map shows, and how it looks.
+    """Choose which samples a map shows, and how it looks.
 
     Attributes:
-        criterion, threshold: only samples whose column `criterion` is at least `threshold`; None = all.
-        use_f_times, use_l_times: 0 or more: colour by forgetting or learning events, samples with at least so many.
-        dirty_label: colour by s_label.
-        color: colour by this numeric column.
-        x, y: numeric columns of the summary.
-        regions: shade the regions (on the axes label_var and avg_probs only).
-        marginals: histograms of confidence, variability and correctness below the map.
-        contours: lines around the densest 50, 80 and 95 % of the samples.
-        facet: a column with few values: one map per value, on the same axes.
-        lang: of the words on the map, "en" or "zh".
-        width, height: inches; dpi: pixels per inch.
+        criterion: a numeric column; show only samples whose value is at least `threshold`. None = all samples.
+        threshold: the smallest value of `criterion` to show.
+        use_f_times: 0 or more: color by forgetting events, and show samples with at least this many; -1 = off.
+        use_l_times: 0 or more: color by learning events, and show samples with at least this many; -1 = off.
+        dirty_label: color by planted kind (s_label).
+        color: color by this numeric column.
+        x: numeric column of the horizontal axis.
+        y: numeric column of the vertical axis.
+        regions: shade the regions, if the axes are label_var and avg_probs.
+        marginals: draw histograms of confidence, variability and correctness below the map.
+        contours: draw lines around the densest 50, 80 and 95 % of the samples.
+        facet: a column with at most 12 values; draw one map per value, all on the same axes.
+        lang: language of the map, "en" or "zh".
+        width: of the picture, in inches.
+        height: of the picture, in inches.
+        dpi: pixels per inch.
     """
 
     criterion: str | None = None
@@ -43,30 +48,30 @@ class MapOptions:
     dpi: int = number(low=50, high=1200, default=160)
 
 
-MOST_PIXELS = 60_000_000  # some 12 bytes of memory each while they are drawn and written
+MAX_PIXELS = 60_000_000  # each takes about 12 bytes of memory while the picture is drawn and written
 
 
-def refuse_too_large(width: float, height: float, dpi: int) -> None:
-    """Refuse a picture that memory may not hold.
+def check_size(width: float, height: float, dpi: int) -> None:
+    """Check that a picture fits into memory.
 
     Raises:
-        MapError: it has more than `MOST_PIXELS`; says which dpi is possible.
+        MapError: it has more than `MAX_PIXELS`; the message says which dpi is possible.
     """
     pixels = width * height * dpi**2
-    if pixels > MOST_PIXELS:
-        possible = int((MOST_PIXELS / width / height) ** 0.5)
+    if pixels > MAX_PIXELS:
+        possible = int((MAX_PIXELS / width / height) ** 0.5)
         raise MapError(
             f"a picture of {width:g} × {height:g} inches with dpi={dpi} has {pixels / 1e6:,.0f} million pixels, more "
-            f"than the {MOST_PIXELS / 1e6:.0f} million allowed: set dpi={possible} or less, "
+            f"than the {MAX_PIXELS / 1e6:.0f} million allowed: set dpi={possible} or less, "
             "or svg=true, or draw it smaller"
         )
 
 
-def chosen(options: MapOptions | None, keywords: dict[str, Any]) -> MapOptions:
-    """`options` (the defaults when None) with the keywords put in, checked.
+def merge_options(options: MapOptions | None, keywords: dict[str, Any]) -> MapOptions:
+    """Return `options` (the defaults if None) with the keywords put in, and check them.
 
     Raises:
-        MapError: there is no such option, or the picture would be too large.
+        MapError: an option does not exist, or the picture would be too large.
         ConfigError: a value is out of its range.
     """
     known = [key.name for key in fields(MapOptions)]
@@ -77,5 +82,5 @@ def chosen(options: MapOptions | None, keywords: dict[str, Any]) -> MapOptions:
             )
     found = replace(options or MapOptions(), **keywords)
     check(found)
-    refuse_too_large(found.width, found.height, found.dpi)
+    check_size(found.width, found.height, found.dpi)
     return found

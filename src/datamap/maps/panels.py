@@ -1,4 +1,4 @@
-"""The Axes of one or more maps, filled: points, regions, names of the axes, and the legend that they share."""
+"""Fill the Axes of one or more maps: points, regions, names of the axes, and a shared legend."""
 
 import numpy as np
 import pandas as pd
@@ -18,21 +18,21 @@ AXIS_NAMES = {
 
 
 def letters(lang: str) -> str:
-    """A text of the language's letters, to choose a font by."""
+    """Return a text in the language's characters, to choose a font by."""
     return word("samples", lang)
 
 
-def floats(column: pd.Series) -> np.ndarray:
-    """Values of a numeric column, NaN where it has none."""
+def to_floats(column: pd.Series) -> np.ndarray:
+    """Return the values of a numeric column, NaN where it has none."""
     return column.to_numpy(float, na_value=np.nan)
 
 
-def box(limits: dict[str, tuple[float, float]], options: MapOptions) -> marks.Box:
-    """The limits of a map's two axes."""
+def map_limits(limits: dict[str, tuple[float, float]], options: MapOptions) -> marks.Box:
+    """Return the limits of a map's two axes."""
     return limits[options.x], limits[options.y]
 
 
-def fill(
+def draw_maps(
     figure: Figure,
     panels: list[Axes],
     parts: list[tuple[str, pd.DataFrame, list[Group]]],
@@ -46,22 +46,22 @@ def fill(
 
     Args:
         figure: the panels' figure.
-        panels: Axes of one grid, row by row; those that are left are hidden.
+        panels: Axes of one grid, row by row; unused ones are hidden.
         parts: (name, samples, their groups).
-        summary: all samples, whose ranges are the scales.
-        options: x, y, regions, contours and lang count.
+        summary: all samples; their ranges set the scales.
+        options: options of the maps; only x, y, regions, contours and lang are used.
         width: inches of all panels.
         height: inches of all panels; None = the figure's.
-        scale: of the marks' area.
+        scale: factor of the marks' area.
     """
     limits = marks.axis_limits(summary, options.x, options.y)
-    bounds = box(limits, options)
+    bounds = map_limits(limits, options)
     size = marks.point_size(max(len(samples) for _, samples, _ in parts)) / _columns(panels) ** 0.5 * scale
     for panel, (name, samples, found) in zip(panels, parts, strict=False):
-        xs, ys = floats(samples[options.x]), floats(samples[options.y])
+        xs, ys = to_floats(samples[options.x]), to_floats(samples[options.y])
         if _has_regions(options):
             panel.grid(False)
-            marks.draw_regions(panel, bounds, regions.relative(summary))
+            marks.draw_regions(panel, bounds, regions.relative_limits(summary))
         marks.draw_groups(panel, xs, ys, found, bounds, size)
         if options.contours:
             marks.draw_contours(panel, xs, ys, bounds)
@@ -78,14 +78,14 @@ def _columns(panels):
 
 
 def _shape(panels):
-    """(rows, columns) of the grid that Axes are of."""
+    """Return (rows, columns) of the grid that holds the Axes."""
     spec = panels[0].get_subplotspec()
     assert spec is not None
     return spec.get_gridspec().get_geometry()
 
 
 def legend_title(color: str, lang: str) -> str:
-    """What the colours by this column stand for."""
+    """Return the title of the legend of a column's colors."""
     if color in groups.GROUPINGS:
         return word(groups.GROUPINGS[color].title, lang)
     return word(color, lang) if color == "label" else color
@@ -99,22 +99,22 @@ def add_legend(
     below: float = 0,
     counts: bool = False,
 ) -> float:
-    """Put the legend of groups and regions right of the maps; returns the inches left to them."""
+    """Put the legend of groups and regions to the right of the maps; return the inches that remain for the maps."""
     entries = group_entries(found, counts) + region_entries(options)
     return canvas.add_legend(figure, [h for h, _ in entries], [name for _, name in entries], title, below)
 
 
 def group_entries(found: list[Group], counts: bool) -> list[tuple[Artist, str]]:
-    """[(what stands for it, its name)] of the groups that have samples, best first, as the map reads."""
+    """List (mark, name) of the groups that have samples, in the order in which the map reads, best first."""
     shown = [group for group in reversed(found) if group.mask.any()]
     return [
-        (marks.handle(group), f"{group.name} ({int(group.mask.sum()):,})" if counts else group.name)
+        (marks.group_handle(group), f"{group.name} ({int(group.mask.sum()):,})" if counts else group.name)
         for group in shown
     ]
 
 
 def region_entries(options: MapOptions) -> list[tuple[Artist, str]]:
-    """The same of the regions; [] on a map without."""
+    """List (patch, name) of the regions; [] if the map has none."""
     names = regions.NAMES if _has_regions(options) else ()
     return [(marks.region_handle(number), word(name, options.lang)) for number, name in enumerate(names)]
 
@@ -125,8 +125,9 @@ def label_edges(panels: list[Axes], count: int, options: MapOptions, width: floa
     Args:
         panels: Axes of one grid, row by row.
         count: how many of them hold a map.
-        options: of the maps.
-        width, height: inches of all panels.
+        options: options of the maps.
+        width: inches of all panels.
+        height: inches of all panels.
     """
     rows, columns = _shape(panels)
     name_x = _axis_name(options.x, count, width / columns - 0.3, options.lang)
@@ -143,7 +144,7 @@ def label_edges(panels: list[Axes], count: int, options: MapOptions, width: floa
 
 
 def _axis_name(column, count, room, lang):
-    """The column, and what it means where one map has the room for it."""
+    """Return the column's name, with its meaning if there is one map that has enough space."""
     explained = word(AXIS_NAMES[column], lang) if count == 1 and column in AXIS_NAMES else column
     if canvas.text_width(canvas.plain(explained), canvas.font_size()) <= room:
         return canvas.plain(explained)

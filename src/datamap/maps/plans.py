@@ -1,4 +1,4 @@
-"""What the options of a map ask for: which samples, by which column they are coloured, what the map is called."""
+"""Turn the options of a map into a plan: the samples to show, the column that colors them, and the map's name."""
 
 import re
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from datamap.errors import MapError
 from datamap.maps.groups import GROUPINGS, numeric_column
 from datamap.maps.options import MapOptions
 
-UNUSUAL = {"x": "label_var", "y": "avg_probs", "facet": None, "marginals": False, "contours": False}
+DEFAULTS = {"x": "label_var", "y": "avg_probs", "facet": None, "marginals": False, "contours": False}
 
 
 class Filter(NamedTuple):
@@ -23,18 +23,18 @@ class Filter(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A map as its options ask for it; `name` is the stable name of its file and image series."""
+    """Describe a map; `name` is the stable name of its file and image series."""
 
     color: str
     filters: tuple[Filter, ...]
     name: str
 
 
-def plan(options: MapOptions) -> Plan:
-    """Colours, filters and stable name of the map that these options ask for (docs/design.md: "The map").
+def make_plan(options: MapOptions) -> Plan:
+    """Derive color, filters and stable name of a map from its options.
 
     Raises:
-        MapError: two options that both choose the colours.
+        MapError: two options both choose the colors.
     """
     asked: dict[str, tuple[str, int]] = {
         "use_f_times": ("forgetting_times", options.use_f_times),
@@ -44,7 +44,7 @@ def plan(options: MapOptions) -> Plan:
     }
     given = [option for option, (_, least) in asked.items() if least >= 0]
     if len(given) > 1:
-        raise MapError(f"{' and '.join(given)} both choose the colours; set one of them (criterion= filters)")
+        raise MapError(f"{' and '.join(given)} both choose the colors; set one of them (criterion= filters)")
     color, least = asked[given[0]] if given else ("correct_ratio", 0)
     filters = [Filter(color, least)] if least > 0 else []
     filters += [Filter(options.criterion, options.threshold)] if options.criterion else []
@@ -54,7 +54,7 @@ def plan(options: MapOptions) -> Plan:
 def _name(options, color, filters):
     named = GROUPINGS[color].map_name if color in GROUPINGS else f"data_map-color_{color}"
     parts = [f"{f.column}_ge_{f.threshold:g}" for f in filters]
-    for key, usual in UNUSUAL.items():
+    for key, usual in DEFAULTS.items():
         value = getattr(options, key)
         if value != usual:
             parts.append(key if value is True else f"{key}_{value}")
@@ -62,18 +62,18 @@ def _name(options, color, filters):
 
 
 def select(summary: pd.DataFrame, filters: tuple[Filter, ...]) -> pd.DataFrame:
-    """The samples that pass every filter.
+    """Select the samples that pass every filter.
 
     Raises:
-        MapError: a column is not there or not numeric, or nothing passes (with the column's range).
+        MapError: a column is missing or not numeric, or no sample passes; the message names the column's range.
     """
     for name, threshold in filters:
         values = summary[numeric_column(summary, name, "criterion")]
         kept = summary[values >= threshold]
         if kept.empty:
             raise MapError(
-                f"no sample has {name} ≥ {threshold:g}: it runs from {values.min():g} to "
-                f"{values.max():g} over {len(summary)} samples; nothing was drawn"
+                f"no sample has {name} ≥ {threshold:g}: the {len(summary):,} samples have {name} from "
+                f"{values.min():g} to {values.max():g}; lower the threshold"
             )
         summary = kept
     return summary

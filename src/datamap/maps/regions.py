@@ -1,4 +1,4 @@
-"""The regions of a data map: easy to learn, ambiguous, hard to learn, and the noisy corner."""
+"""Divide a data map into regions: easy to learn, ambiguous, hard to learn, and the noisy corner."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,10 @@ EASY, AMBIGUOUS, HARD, NOISY = range(4)
 
 
 class Limits(NamedTuple):
-    """Where regions meet. Swayamdipta et al. (2020, sec. 2) name the regions and give no borders: these are ours."""
+    """Hold the borders between regions.
+
+    Swayamdipta et al. (2020, sec. 2) name the regions but give no borders; these values are our choice.
+    """
 
     variance: float = 0.04  # label_var from here on: ambiguous (variability 0.2)
     confidence: float = 0.5  # avg_probs below: hard to learn
@@ -20,30 +23,38 @@ class Limits(NamedTuple):
 LIMITS = Limits()
 RELATIVE = Limits(
     variance=0.16, confidence=0.5, noisy=0.5
-)  # what `relative` makes of them for two classes: LIMITS
+)  # for two classes, `relative_limits` turns them into LIMITS
 
 
-def relative(summary: pd.DataFrame, factors: Limits = RELATIVE) -> Limits:
-    """`Limits` that mean the same with few and many classes, and with few and many observations.
+def relative_limits(summary: pd.DataFrame, factors: Limits = RELATIVE) -> Limits:
+    """Return borders that mean the same with few and many classes, and with few and many observations.
 
-    What counts as sure depends on how sure a guess is: of C classes the border of easy is the geometric mean of
-    `factors.confidence` and 1/C, 0.5 with two classes and 0.07 with 100, and that of noisy `factors.noisy` times it. A
-    probability whose mean is that border b has a variance of at most b (1 − b): `factors.variance` of that is
-    ambiguous, beyond the median of the easy samples, which vary while they are learnt: much, of few observations.
+    Whether a probability is high depends on the number of classes C, since a guess has 1/C. So the border b of the easy
+    region is the geometric mean of `factors.confidence` and 1/C: 0.5 with two classes, 0.07 with 100. The border of the
+    noisy region is `factors.noisy` · b.
+
+    A probability with mean b has a variance of at most b (1 − b). A sample is ambiguous if its variance exceeds the
+    median variance of the easy samples by `factors.variance` · b (1 − b). The median is added because easy samples vary
+    too while the model learns them, and vary much when observations are few.
 
     Args:
-        summary: DataFrame with the columns label_var, avg_probs and label (without it, there are two classes).
+        summary: DataFrame with the columns label_var, avg_probs and label (without label, two classes are assumed).
         factors: `Limits` of numbers in [0, 1].
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"label_var": [0.0, 0.01], "avg_probs": [0.9, 0.3], "label": [0, 1]})
+    >>> relative_limits(frame)
+    Limits(variance=0.04, confidence=0.5, noisy=0.25)
     """
     classes = summary["label"].nunique() if "label" in summary else 2
     border = float(np.sqrt(factors.confidence / max(2, classes)))
-    learnt = summary["label_var"][summary["avg_probs"] >= border]
-    least = float(learnt.median()) if len(learnt) else 0.0
+    learned = summary["label_var"][summary["avg_probs"] >= border]
+    least = float(learned.median()) if len(learned) else 0.0
     return Limits(factors.variance * border * (1 - border) + least, border, factors.noisy * border)
 
 
-def limits_at(summary: pd.DataFrame, quantiles: Limits) -> Limits:
-    """`Limits` of one run: the values that lie at these quantiles of its label_var and avg_probs.
+def quantile_limits(summary: pd.DataFrame, quantiles: Limits) -> Limits:
+    """Return the values at these quantiles of a run's label_var and avg_probs as borders.
 
     Args:
         summary: DataFrame with the columns label_var and avg_probs.
@@ -56,11 +67,11 @@ def limits_at(summary: pd.DataFrame, quantiles: Limits) -> Limits:
     )
 
 
-def of(summary: pd.DataFrame, limits: Limits = LIMITS) -> np.ndarray:
-    """Region of each sample: int array (samples,) of places in `NAMES`.
+def assign(summary: pd.DataFrame, limits: Limits = LIMITS) -> np.ndarray:
+    """Assign a region to each sample: int array (samples,) of places in `NAMES`.
 
     >>> import pandas as pd
-    >>> of(pd.DataFrame({"label_var": [0, 0.2, 0, 0], "avg_probs": [0.9, 0.5, 0.4, 0.1]})).tolist()
+    >>> assign(pd.DataFrame({"label_var": [0, 0.2, 0, 0], "avg_probs": [0.9, 0.5, 0.4, 0.1]})).tolist()
     [0, 1, 2, 3]
     """
     mean, variance = summary["avg_probs"].to_numpy(), summary["label_var"].to_numpy()

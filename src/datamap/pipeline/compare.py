@@ -32,7 +32,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Run:
     members = _members(store, config)
     summaries = _summaries(members, config)
     options = MapOptions(x=config.x, y=config.y, lang=config.lang, dpi=config.dpi)
-    comparisons.refuse(summaries, options)
+    comparisons.check_drawable(summaries, options)
     name = config.tracking.run_name or f"compare {first_few(summaries)}"
     with contextlib.nullcontext(into) if into else store.new_run(name) as target:
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})

@@ -49,7 +49,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
         samples,
         evidence,
         scores,
-        regions.of(samples, _limits(config.regions, samples)),
+        regions.assign(samples, _limits(config.regions, samples)),
         _class_names(run, evidence),
         tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {},
         config.lang,
@@ -135,10 +135,10 @@ def _limits(options, samples):
     if options.by == "absolute":
         return limits
     if options.by == "relative":
-        return regions.relative(samples, limits)
+        return regions.relative_limits(samples, limits)
     if limits.variance > 1:
         raise ConfigError(f"regions.variance={limits.variance}: a quantile is in 0 to 1")
-    return regions.limits_at(samples, limits)
+    return regions.quantile_limits(samples, limits)
 
 
 def _measured(s_label, scores):

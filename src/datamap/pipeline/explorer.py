@@ -6,11 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from datamap import schema
+from datamap import __version__, schema
 from datamap.data import spreadsheet
 from datamap.errors import DataMapError
 from datamap.log import say
-from datamap.maps.code import code_digest
 from datamap.pipeline.inputs import MAP_COLUMNS, observed_as_summarized
 from datamap.program import invocation
 from datamap.signals import align
@@ -54,7 +53,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
 
     observed, _ = observed_as_summarized(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
-        most = explorer_data.most_samples(tsv.header(file))
+        most = explorer_data.max_samples(tsv.header(file))
         shown = tsv.read_rows(file, explorer.subsample(samples, most))
     ids = shown["id"].tolist()
     histories = trajectories.read(run.artifacts, observed, ids)
@@ -62,7 +61,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     texts = tsv.texts_of(content, ids) if content is not None else {}
     unit = next(iter(observed.values()))[0].unit
     names, diagnosis = run.class_names(), _diagnosis(run, ids)
-    return explorer.page(
+    return explorer.build_page(
         shown, histories, texts, names, run.info.run_name, samples, unit, lang, diagnosis, _next_step(run, diagnosis)
     )  # fmt: skip
 
@@ -110,10 +109,10 @@ def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _digest(run: Run, lang: str) -> str:
-    """Of all that the explorer is made from, our code included; "" where an artifact's digest is not known."""
+    """Hash all that the explorer is made from, our version included; return "" if an artifact's digest is unknown."""
     tags = run.tags()
     artifacts = [tags.get(DIGEST_TAG + path, "") for path in MADE_FROM]
     if not artifacts[0]:
         return ""
     said = [run.info.run_name, lang, *_next_step(run, None), *artifacts]
-    return hashlib.sha256("\0".join([code_digest(), *said]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join([__version__, *said]).encode()).hexdigest()[:32]

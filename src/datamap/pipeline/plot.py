@@ -8,7 +8,7 @@ from datamap.config import PlotConfig, yaml
 from datamap.errors import MapError
 from datamap.log import say
 from datamap.maps import plans
-from datamap.maps.options import refuse_too_large
+from datamap.maps.options import check_size
 from datamap.pipeline.explorer import log_explorer
 from datamap.pipeline.inputs import MAP_COLUMNS, summary_of
 from datamap.pipeline.run_description import describe
@@ -42,8 +42,8 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
 
 def _name(config):
     """Name of the map's file and image series; MLflow takes ASCII only."""
-    refuse_too_large(config.width, config.height, config.dpi)
-    name = config.name or plans.plan(config).name
+    check_size(config.width, config.height, config.dpi)
+    name = config.name or plans.make_plan(config).name
     if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
         raise MapError(
             f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /; set name="

@@ -1,1 +1,1 @@
-"""How a page of ours becomes one file, and the scripts that the pages share."""
+"""Assemble the HTML pages, with the scripts that the pages share."""

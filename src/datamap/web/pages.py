@@ -1,4 +1,4 @@
-"""A page of ours as one HTML file: its scripts and style inside, and a policy that lets no other run."""
+"""Assemble a page as one HTML file that holds its scripts and style and, by its policy, runs no others."""
 
 import base64
 import hashlib
@@ -16,15 +16,15 @@ IMPORT = re.compile(r'^import \{[^}]*\} from "([^"]+)";\n', re.MULTILINE)
 
 
 def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: str = "en") -> bytes:
-    """The bytes of `folder`/page.html with page.css, scripts and data in it.
+    """Fill `folder`/page.html with page.css, scripts and data; return its bytes.
 
     Args:
-        folder: of page.html, a `string.Template`, and page.css.
-        scripts: JavaScript modules; what they import comes with them (`bundled`).
-        data: for the page, as JSON.
-        lang: of the page, "en" or "zh".
+        folder: holds page.html, a `string.Template`, and page.css.
+        scripts: JavaScript modules; `bundle` adds what they import.
+        data: the page's data, written as JSON.
+        lang: language of the page, "en" or "zh".
     """
-    script, style = bundled(scripts), (folder / "page.css").read_text(encoding="utf-8")
+    script, style = bundle(scripts), (folder / "page.css").read_text(encoding="utf-8")
     page = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         lang="zh-CN" if lang == "zh" else "en",
         style=style,
@@ -37,11 +37,11 @@ def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: 
     return page.encode("utf-8", "replace")
 
 
-def bundled(scripts: Iterable[Path]) -> str:
-    """JavaScript modules and what they import as one script, each module once and after those that it imports.
+def bundle(scripts: Iterable[Path]) -> str:
+    """Join JavaScript modules and what they import into one script, each module after those that it imports.
 
-    A module says `import { a, b } from "./file.js";` and `export` before what others use. All share one scope: no two
-    may declare the same name at their top level, or the browser refuses the page.
+    A module imports with `import { a, b } from "./file.js";` and puts `export` before what others use. All modules
+    share one scope, so no two may declare the same name at their top level, or the browser rejects the script.
     """
     done: dict[Path, str] = {}
     seen: set[Path] = set()
@@ -60,26 +60,32 @@ def bundled(scripts: Iterable[Path]) -> str:
     return '"use strict";\n' + "\n".join(done.values())
 
 
-def packed(values: np.ndarray, dtype: str) -> str:
-    """A column for `unpack` of unpack.js: the values' bytes in planes, which deflate better, deflated, as base64."""
-    with np.errstate(over="ignore"):  # too large for single precision: infinite
+def pack(values: np.ndarray, dtype: str) -> str:
+    """Compress a column for `unpack` in unpack.js, as base64.
+
+    The first bytes of all values come first, then the second ones, and so on: such planes compress better.
+    """
+    with np.errstate(over="ignore"):  # numbers too large for single precision become infinite
         column = np.ascontiguousarray(values, dtype).reshape(-1)
-    return _deflated(column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes(), zlib.Z_RLE)
+    return _compress(column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes(), zlib.Z_RLE)
 
 
-def packed_json(value: Any) -> str:
-    """Something for `unpackJson` of unpack.js."""
-    return _deflated(
+def pack_json(value: Any) -> str:
+    """Compress a value as JSON for `unpackJson` in unpack.js, as base64."""
+    return _compress(
         json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), zlib.Z_DEFAULT_STRATEGY
     )
 
 
-def _deflated(content, strategy):
-    """Deflated, as base64. Numbers repeat no strings: Z_RLE makes them smallest, in a third of the time (measured)."""
+def _compress(content, strategy):
+    """Compress bytes with deflate and encode them as base64.
+
+    Numbers contain no repeated strings: Z_RLE compresses them best, in a third of the time (measured).
+    """
     deflate = zlib.compressobj(5, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
     return base64.b64encode(deflate.compress(content) + deflate.flush()).decode()
 
 
 def _hash(text):
-    """Of an inline script or style, for the policy."""
+    """Return the hash of an inline script or style for the page's policy."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
