@@ -106,7 +106,7 @@ def test_numbers_of_a_large_run_have_four_digits(monkeypatch):
     summary, found, _ = large(500, 3)
     big = np.r_[np.nan, np.inf, -np.inf, 1e300, np.full(496, 123456.0)]
     summary = summary.assign(big=big, count=np.arange(500) + 2**20)
-    monkeypatch.setattr(explorer_data, "EXACT", 100)
+    monkeypatch.setattr(explorer_data, "MAX_EXACT", 100)
     data = explorer_data.pack_samples(summary, found, {}, None)
     assert data["levels"] == 254
     assert np.allclose(

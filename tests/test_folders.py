@@ -124,7 +124,7 @@ def test_a_head_for_as_many_classes_is_kept_and_another_is_new(folder, capsys):
     assert np.allclose(classifier.model(paddle.to_tensor(IDS)).numpy(), logits, atol=1e-4)
     assert "classifier" not in capsys.readouterr().out
     assert list(load(folder, classes=5).model(paddle.to_tensor(IDS)).shape) == [2, 5]
-    assert "is for other classes: a new one is trained" in capsys.readouterr().out
+    assert "predicts other classes, so training starts with a new one" in capsys.readouterr().out
 
 
 def test_split_files_and_names_of_tensorflows_first_checkpoints(folder):
@@ -133,7 +133,7 @@ def test_split_files_and_names_of_tensorflows_first_checkpoints(folder):
     assert max(differences(model, load(folder))) < 1e-4
     import safetensors.numpy
 
-    arrays = weights.read(weights.find(folder))
+    arrays = weights.read(weights.find_files(folder))
     for path in folder.glob("model*"):
         path.unlink()
     old = {
@@ -402,15 +402,15 @@ def noise(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (no_config, "there is no config.json in the folder"),
+        (no_config, "the folder has no config.json"),
         (no_json, "config.json is damaged"),
-        (of_another_kind, "of model_type 'albert'; of those only bert, ernie, roberta can be loaded"),
-        (wider, "that the weights do not fit: bert.encoder.layers.0.linear1.weight"),
-        (deeper, "that the weights do not fit: bert.encoder.layers.2"),
-        (shallower, "describes a model without bert.encoder.layers.1"),
+        (of_another_kind, "of model_type 'albert', and only bert, ernie, roberta can be loaded"),
+        (wider, "does not match the weights: bert.encoder.layers.0.linear1.weight"),
+        (deeper, "does not match the weights: bert.encoder.layers.2"),
+        (shallower, "its model has no bert.encoder.layers.1"),
         (cut, "model.safetensors cannot be read"),
         (no_vocabulary, "the folder has neither vocab.txt nor tokenizer.json"),
-        (no_weights, "no weights in the folder .*it holds config.json, vocab.txt"),
+        (no_weights, "the folder has no weights .*it holds config.json, vocab.txt"),
         (noise, "model_state.pdparams cannot be read"),
     ],
 )
@@ -444,7 +444,7 @@ def test_damaged_weights_are_read_or_refused(weight_files, name, seed):
 def test_neither_a_file_nor_an_address_is_a_folder(folder):
     (folder / "x.pdparams").write_bytes(pickle.dumps(Hostile(folder / "marker")))
     for name in (folder / "x.pdparams", "https://localhost/x.pdparams"):
-        with pytest.raises(ModelError, match="give the name of a model, or a folder"):
+        with pytest.raises(ModelError, match="is neither a model's name nor a folder"):
             load(name)
     assert not (folder / "marker").exists()
 
@@ -456,9 +456,9 @@ def test_texts_longer_than_the_model_takes_are_refused(folder, pairs_file):
     classifier = load(folder)
     assert encode(classifier, long, 38).lengths.max() == 38  # RoBERTa's positions begin after its padding
     with pytest.raises(
-        ModelError, match=r"39 tokens, and the model takes 38: trainer\.max_length=38 cuts it"
+        ModelError, match=r"39 tokens, but the model accepts at most 38; set trainer\.max_length=38"
     ):
         encode(classifier, long, 39)
     Path(folder, "vocab.txt").write_text("\n".join(WORDS[:5] + [chr(n) for n in range(0x4E00, 0x9000)]))
-    with pytest.raises(ModelError, match="vocabulary and weights are of different models"):
+    with pytest.raises(ModelError, match="use the vocabulary that belongs to the weights"):
         encode(load(folder), samples, 30)

@@ -74,7 +74,11 @@ def imports(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             whole = node.module == "datamap"
-            names = [f"datamap.{alias.name}" for alias in node.names] if whole else [node.module]
+            names = (
+                [f"datamap.{alias.name}" for alias in node.names if alias.name != "__version__"]
+                if whole
+                else [node.module]
+            )
         for name in names:
             package, _, rest = name.partition(".")
             (ours if package == "datamap" else others).add(

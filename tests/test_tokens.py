@@ -9,7 +9,9 @@ from datamap.paddle_backend.tokens import Tokens
 @pytest.fixture
 def tokens():
     lengths = np.random.default_rng(0).integers(1, 60, 1000)
-    return Tokens.of([(list(range(length)), [row % 2] * length) for row, length in enumerate(lengths)])
+    return Tokens.from_lists(
+        [(list(range(length)), [row % 2] * length) for row, length in enumerate(lengths)]
+    )
 
 
 def test_batches_hold_every_row_once_and_are_of_similar_length(tokens):

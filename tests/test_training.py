@@ -50,7 +50,7 @@ def scratch(samples, seed=1, **options):
 
 
 def fit(samples, options=OPTIONS, dev=None, seed=1, on_observation=None, start=None, **architecture):
-    """({number: signals}, [`Observed`, …]) of a training."""
+    """({number: signals}, [`ObservationResult`, …]) of a training."""
     observations = []
     training = trainer.Trainer(scratch(samples, seed, **architecture), samples, options, dev=dev)
     if start:
@@ -131,7 +131,7 @@ def test_resumed_in_the_middle_of_an_epoch(samples, number):
 def test_a_checkpoint_of_another_model_is_refused(samples):
     start = checkpoint_at(samples, OPTIONS, 1)
     other = start._replace(weights={**start.weights, "classifier.bias": np.zeros(3, np.float32)})
-    with pytest.raises(TrainingError, match="the checkpoint is of another model"):
+    with pytest.raises(TrainingError, match="the checkpoint does not match the model"):
         fit(samples, start=other)
 
 
@@ -196,9 +196,7 @@ def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):
 
 def test_a_model_that_cannot_be_had_says_what_to_do():
     options = config.ModelConfig("x", "no-such-ernie", max_length=9, lr=1, epochs=1, batch_size=1)
-    with pytest.raises(
-        ModelError, match="'no-such-ernie' cannot be loaded: there is no such folder.*model=tiny"
-    ):
+    with pytest.raises(ModelError, match="'no-such-ernie' cannot be loaded: it is no folder.*model=tiny"):
         modeling.build(options, [], 2)
 
 

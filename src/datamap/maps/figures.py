@@ -45,8 +45,10 @@ def draw_map(
         MapError: a column is missing or not numeric, a filter keeps no sample, or two options exclude each other.
         ConfigError: an option is out of its range.
 
-    Example:
-        >>> figure = draw_map(summary, color="label", dpi=100)  # doctest: +SKIP
+    >>> statistics = {"label_var": [0.0, 0.2], "avg_probs": [0.9, 0.5], "correct_ratio": [1.0, 0.5]}
+    >>> summary = pd.DataFrame({"id": [0, 1], "label": [0, 1], **statistics})
+    >>> draw_map(summary, color="label", dpi=100).get_size_inches().tolist()
+    [7.2, 5.4]
     """
     options = merge_options(options, keywords)
     plan = plans.make_plan(options)

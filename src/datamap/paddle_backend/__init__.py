@@ -1,1 +1,1 @@
-"""All that imports Paddle: models, their weights and folders, encoding, the training loop."""
+"""Build and train models with Paddle; no other package but a callback imports it."""

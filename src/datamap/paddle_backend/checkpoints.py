@@ -1,4 +1,4 @@
-"""The state of training as files: safetensors and JSON, so that loading runs nobody's code."""
+"""Save and load the state of training as safetensors and JSON, so that loading executes no code."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ import safetensors.numpy
 from datamap import schema
 from datamap.errors import TrainingError
 
-SLOTS = 2  # written in turns: one is complete while the other is being written
+SLOTS = 2  # written alternately: one is complete while the other is being written
 ARRAYS = ("weights", "moments")
 
 
 class Checkpoint(NamedTuple):
-    """State after `step`, which observation `number` saw.
+    """Hold the state of training after `step`, the state that observation `number` saw.
 
-    `weights` are the model's arrays by name; `moments` the optimizer's by `<parameter>:<moment>`.
+    `weights` are the model's arrays by name, `moments` the optimizer's by `<parameter>:<moment>`.
     Random numbers, the order of samples and the learning rate follow from seed and step.
     """
 
@@ -30,12 +30,12 @@ class Checkpoint(NamedTuple):
 
 
 def folder(slot: int) -> str:
-    """Artifact folder of a slot; slots are counted on, and taken in turns."""
+    """Return the artifact folder of a slot; slots count up and use the folders alternately."""
     return f"{schema.CHECKPOINT_DIR}/{slot % SLOTS}"
 
 
 def files(checkpoint: Checkpoint, slot: int) -> Iterator[tuple[str, bytes]]:
-    """Yield (artifact path, bytes): arrays first, then the state that vouches for them by checksum."""
+    """Yield (artifact path, bytes): the arrays first, then the state with their checksums, which completes them."""
     digests = {}
     for name in ARRAYS:
         content = safetensors.numpy.save(getattr(checkpoint, name))
@@ -46,15 +46,17 @@ def files(checkpoint: Checkpoint, slot: int) -> Iterator[tuple[str, bytes]]:
 
 
 def load(read: Callable[[str], bytes | None], upto: int) -> tuple[Checkpoint, int]:
-    """The newest complete checkpoint at or before observation `upto`.
+    """Load the latest complete checkpoint at or before observation `upto`.
 
     Args:
-        read: artifact path → bytes, or None where there is no such artifact.
+        read: artifact path → bytes, or None if there is no such artifact.
         upto: number of the last committed observation.
+
     Returns:
         (`Checkpoint`, its slot).
+
     Raises:
-        TrainingError: there is none; says what was found.
+        TrainingError: there is none; the message says what was found.
     """
     states = {slot: _state(read(f"{folder(slot)}/state.json")) for slot in range(SLOTS)}
     usable = {slot: state for slot, state in states.items() if state and state["number"] <= upto}
@@ -66,13 +68,13 @@ def load(read: Callable[[str], bytes | None], upto: int) -> tuple[Checkpoint, in
             return Checkpoint(state["number"], state["step"], weights, moments), slot
     found = [state["number"] for state in states.values() if state]
     raise TrainingError(
-        f"no complete checkpoint of observation {upto} or before it (found: {found or 'none'}); "
-        "was the run made with trainer.checkpoint=none?"
+        f"the run has no complete checkpoint of observation {upto} or before (found: {found or 'none'}), so it cannot "
+        "be resumed; train again, without trainer.checkpoint=none"
     )
 
 
 def _arrays(content: bytes | None, digest: str) -> dict | None:
-    """The arrays of a file, or None where it is not the file of that digest."""
+    """Return the arrays of a file, or None if the file does not have that digest."""
     if not content or hashlib.sha256(content).hexdigest() != digest:
         return None
     try:
@@ -82,7 +84,7 @@ def _arrays(content: bytes | None, digest: str) -> dict | None:
 
 
 def _state(content: bytes | None) -> dict | None:
-    """state.json as a dict, or None where it is none."""
+    """Parse state.json; return None if it is incomplete."""
     try:
         state = json.loads(content or b"null")
         numbers = [state["number"], state["step"]]

@@ -1,4 +1,4 @@
-"""A model with its tokenizer."""
+"""Hold a model with its tokenizer."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from datamap.paddle_backend.framework import paddle, transformers
 
 
 class Classifier(NamedTuple):
-    """A paddle Layer (input_ids, token_type_ids) → logits (samples, classes), and its tokenizer."""
+    """Hold a Paddle layer, (input_ids, token_type_ids) → logits (samples, classes), and its tokenizer."""
 
     model: Any
     tokenizer: Any
@@ -16,10 +16,10 @@ class Classifier(NamedTuple):
 
 @contextlib.contextmanager
 def first_token_only(model: Any) -> Iterator[None]:
-    """While it lasts, the last layer of an ERNIE works out the first token alone.
+    """Let the last layer of an ERNIE compute the first token only, until the context ends.
 
-    The classifier reads no other, so that the logits are the same (up to rounding) for less work: of
-    2 layers nearly half of the second is saved. Models of other kinds are left as they are.
+    The classifier reads no other token, so the logits stay the same up to rounding, and the last layer takes about half
+    of the time. Other models are not changed.
     """
     if not isinstance(model, transformers.ErnieForSequenceClassification):
         yield
@@ -35,14 +35,14 @@ def first_token_only(model: Any) -> Iterator[None]:
 
 
 class _FirstToken(paddle.nn.Layer):
-    """A transformer layer in evaluation mode, for the first token only: (samples, 1, width)."""
+    """Compute the first token of a transformer layer in evaluation mode: (samples, 1, width)."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
         self.layer = layer
 
     def forward(self, tokens: Any, src_mask: Any = None, **_: Any) -> Any:
-        """What the layer makes of the first token, which looks at all."""
+        """Compute the layer's output for the first token, which attends to all tokens."""
         layer, first = self.layer, tokens[:, :1]
         first = layer.norm1(first + layer.self_attn(first, tokens, tokens, src_mask))
         return layer.norm2(first + layer.linear2(layer.activation(layer.linear1(first))))

@@ -1,4 +1,4 @@
-"""Texts as the model takes them."""
+"""Encode texts as token ids and segment ids."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -21,27 +21,31 @@ def encode(
     max_length: int,
     bar: Callable[[Iterable], Iterable] = iter,
 ) -> Tokens:
-    """`Tokens` of the samples, each cut to `max_length`.
+    """Encode the samples, and truncate each to `max_length` tokens.
 
     Args:
+        classifier: the model and the tokenizer to use.
+        samples: the samples.
+        max_length: largest number of tokens of a sample.
         bar: wraps the iterable of the samples, such as tqdm.
+
     Raises:
-        ModelError: a text has more tokens than the model has positions, or the vocabulary is not the model's.
+        ModelError: a text has more tokens than the model has positions, or model and tokenizer do not match.
     """
     seconds: list[str] | list[None] = samples.texts_b or [None] * len(samples)
     pairs = bar(list(zip(samples.texts_a, seconds, strict=True)))
-    way = by_word_pieces if word_pieces.fit(classifier.tokenizer) else by_tokenizer
-    tokens = Tokens.of(way(classifier.tokenizer, pairs, max_length))
+    encode_pairs = encode_fast if word_pieces.supports(classifier.tokenizer) else encode_by_tokenizer
+    tokens = Tokens.from_lists(encode_pairs(classifier.tokenizer, pairs, max_length))
     config = classifier.model.config
-    if config.type_vocab_size < 2:  # RoBERTa does not tell the two texts of a pair apart
+    if config.type_vocab_size < 2:  # RoBERTa has no segments for the two texts of a pair
         tokens = Tokens(tokens.ids, np.zeros_like(tokens.segments), tokens.lengths, tokens.starts)
     _check(tokens, config)
     return tokens
 
 
-def by_tokenizer(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:
-    """Encode (text, text or None) pairs, each by a call of the tokenizer."""
-    # Of a text that is too long the rest is cut; paddlenlp warns that it does not return it.
+def encode_by_tokenizer(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:
+    """Encode (text, text or None) pairs with a call of the tokenizer for each."""
+    # PaddleNLP warns for each truncated text that it does not return the rest.
     warnings.filterwarnings("ignore", "Be aware, overflowing tokens", UserWarning)
     for text_a, text_b in pairs:
         found = tokenizer(text_a, text_b, max_length=max_length, truncation=True)
@@ -49,8 +53,8 @@ def by_tokenizer(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[E
         yield ids, found.get("token_type_ids", [0] * len(ids))
 
 
-def by_word_pieces(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:
-    """The same for tokenizers of which `word_pieces.fit`."""
+def encode_fast(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:
+    """Encode (text, text or None) pairs with `WordPieces`, for tokenizers that `word_pieces.supports`."""
     pieces = word_pieces.WordPieces(tokenizer)
     pair, single = _Frame(tokenizer, paired=True), _Frame(tokenizer, paired=False)
     for text_a, text_b in pairs:
@@ -61,7 +65,7 @@ def by_word_pieces(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator
 
 
 class _Frame:
-    """The special tokens around and between texts, as the tokenizer puts them."""
+    """Put special tokens around and between texts, as the tokenizer does."""
 
     def __init__(self, tokenizer: Any, paired: bool) -> None:
         texts = ([-1], [-2]) if paired else ([-1],)
@@ -77,7 +81,7 @@ class _Frame:
         self.segments = segments[:first], segments[first + 1 : second], segments[second + 1 :]
 
     def around(self, a: list[int], b: list[int], max_length: int) -> Encoded:
-        """A sample of one or two texts; of the longer one more is cut, of two alike the second's end first."""
+        """Encode a sample of one or two texts; truncate the longer text more, the second one first if both are long."""
         room = max_length - self.special
         b = b[: max(room - len(a), room // 2)]
         a = a[: room - len(b)]
@@ -92,10 +96,11 @@ def _check(tokens: Tokens, config: Any) -> None:
     longest = int(tokens.lengths.max())
     if longest > positions:
         raise ModelError(
-            f"a text has {longest} tokens, and the model takes {positions}: trainer.max_length={positions} cuts it"
+            f"a text has {longest} tokens, but the model accepts at most {positions}; "
+            f"set trainer.max_length={positions}"
         )
     if tokens.ids.max() >= config.vocab_size:
         raise ModelError(
-            f"the tokenizer gives token {tokens.ids.max()}, and the model knows {config.vocab_size}: "
-            "vocabulary and weights are of different models"
+            f"the tokenizer returns token id {tokens.ids.max()}, but the model has {config.vocab_size} tokens; "
+            "use the vocabulary that belongs to the weights"
         )

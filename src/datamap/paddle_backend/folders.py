@@ -1,4 +1,4 @@
-"""Models from local folders: of PaddleNLP's `save_pretrained`, or of Hugging Face as they are."""
+"""Load models from local folders, which PaddleNLP's `save_pretrained` or Hugging Face has written."""
 
 import json
 import re
@@ -14,35 +14,36 @@ from datamap.paddle_backend import weights
 from datamap.paddle_backend.classifier import Classifier
 from datamap.paddle_backend.framework import paddle, transformers
 
-# model_type in config.json → PaddleNLP's name of it, for folders of Hugging Face.
+# model_type in config.json of Hugging Face → PaddleNLP's prefix of its classes.
 FAMILIES = {"bert": "Bert", "ernie": "Ernie", "roberta": "Roberta"}
 UNPICKLES = "ErnieTinyTokenizer"  # the one tokenizer of PaddleNLP that unpickles a file
-_OF_A_RUN = re.compile(r"/[0-9a-f]{32}/artifacts(/|$)")  # how MLflow's stores keep artifacts
+_OF_A_RUN = re.compile(r"/[0-9a-f]{32}/artifacts(/|$)")  # where MLflow's stores keep artifacts
 
 
 def load(folder: Path, classes: int, trust_pickle: bool) -> Classifier:
-    """The model and tokenizer of a folder.
+    """Load the model and tokenizer of a folder.
 
     Args:
-        folder: with config.json, a vocabulary and weights (`weights.find`).
-        classes: how many classes the model is to tell apart.
-        trust_pickle: whether a pickle may call anything, and come from a run.
+        folder: a folder with config.json, a vocabulary and weights (`weights.find_files`).
+        classes: number of classes that the model predicts.
+        trust_pickle: allow a pickle to call any function, and to be an artifact of a run.
+
     Raises:
-        ModelError: a file is missing, damaged or not to be trusted, or they do not fit together.
+        ModelError: a file is missing, damaged or not trusted, or the files do not match.
     """
-    files = weights.find(folder)
+    files = weights.find_files(folder)
     if (
         files[0].name in weights.PICKLES
         and _OF_A_RUN.search(folder.resolve().as_posix())
         and not trust_pickle
     ):
         raise ModelError(
-            f"{files[0]}: not loaded, because it is a pickle and an artifact of a run, which others may have "
-            "written; save the model as safetensors, or trust it with model.trust_pickle=true"
+            f"{files[0]} is a pickle among a run's artifacts, which others may have written, so it was not loaded; "
+            "save the model as safetensors, or set model.trust_pickle=true"
         )
     settings = _json(folder / "config.json")
     arrays = weights.read(files, trust_pickle)
-    if weights.are_of_torch(arrays):
+    if weights.have_torch_names(arrays):
         family = _family(folder, settings)
         config = getattr(transformers, f"{family}Config").from_pretrained(
             str(folder), num_labels=classes, use_cache=False
@@ -51,7 +52,7 @@ def load(folder: Path, classes: int, trust_pickle: bool) -> Classifier:
         _set_weights(model, weights.from_torch(arrays), folder)
         return Classifier(model, _tokenizer(folder, family))
     if not trust_pickle and UNPICKLES in _strings(_json(folder / "tokenizer_config.json")):
-        raise ModelError(f"{folder}: {UNPICKLES} unpickles a file; model.trust_pickle=true allows it")
+        raise ModelError(f"{folder}: {UNPICKLES} unpickles a file; set model.trust_pickle=true to allow it")
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
     config = transformers.AutoConfig.from_pretrained(str(folder), num_labels=classes, use_cache=False)
     model = transformers.AutoModelForSequenceClassification.from_config(config, dtype="float32")
@@ -63,8 +64,8 @@ def _family(folder: Path, settings: dict) -> str:
     kind = settings.get("model_type")
     if kind not in FAMILIES:
         raise ModelError(
-            f"{folder}: its weights are PyTorch's, of model_type {kind!r}; of those only "
-            f"{', '.join(FAMILIES)} can be loaded, others after PaddleNLP has saved them in its own format"
+            f"{folder} holds PyTorch weights of model_type {kind!r}, and only {', '.join(FAMILIES)} can be loaded; "
+            "convert the model with PaddleNLP first"
         )
     return FAMILIES[kind]
 
@@ -73,9 +74,7 @@ def _json(file: Path) -> dict:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelError(
-            f"model.name_or_path={file.parent}: there is no {file.name} in the folder"
-        ) from error
+        raise ModelError(f"model.name_or_path={file.parent}: the folder has no {file.name}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file} is damaged: {error}") from error
     if not isinstance(found, dict):
@@ -88,7 +87,7 @@ def _strings(settings: dict) -> set[str]:
 
 
 def _set_weights(model: Any, arrays: dict[str, np.ndarray], folder: Path) -> None:
-    """Give a new model the weights that a folder has; its head may be a new one, the rest must be there."""
+    """Set a new model's weights to those of a folder; only the head may be missing there."""
     prefix = f"{model.base_model_prefix}."
     if not any(name.startswith(prefix) for name in arrays):  # saved without a head
         arrays = {name if name.startswith("classifier.") else prefix + name: a for name, a in arrays.items()}
@@ -99,16 +98,15 @@ def _set_weights(model: Any, arrays: dict[str, np.ndarray], folder: Path) -> Non
     lacking = [name for name in wanted if name not in fitting and not _of_head(name, prefix)]
     if lacking:
         raise ModelError(
-            f"{folder}: config.json describes a model that the weights do not fit: {first_few(lacking, 3)} "
-            "is missing or of another shape"
+            f"{folder}: config.json does not match the weights: {first_few(lacking, 3)} is missing or has another shape"
         )
     unknown = [n for n in arrays if not (n in wanted or _of_head(n, prefix) or n.endswith("_ids"))]
     if unknown:
         raise ModelError(
-            f"{folder}: config.json describes a model without {first_few(unknown, 3)} of the weights"
+            f"{folder}: config.json does not match the weights: its model has no {first_few(unknown, 3)}"
         )
     if any(name in arrays and name not in fitting for name in wanted):
-        say(f"note: the classifier in {folder} is for other classes: a new one is trained")
+        say(f"note: the classifier in {folder} predicts other classes, so training starts with a new one")
     state = {name: paddle.to_tensor(array) for name, array in fitting.items()}
     model.set_state_dict({**model.state_dict(), **state})
 
@@ -118,7 +116,7 @@ def _of_head(name: str, prefix: str) -> bool:
 
 
 def _tokenizer(folder: Path, family: str) -> Any:
-    """The tokenizer of a folder of Hugging Face."""
+    """Load the tokenizer of a Hugging Face folder."""
     pieces, merges = folder / "vocab.json", folder / "merges.txt"
     if family == "Roberta" and pieces.is_file() and merges.is_file():
         return transformers.RobertaBPETokenizer(str(pieces), str(merges))
@@ -133,7 +131,7 @@ def _tokenizer(folder: Path, family: str) -> Any:
 
 
 def _word_pieces(file: Path) -> list[str]:
-    """The vocabulary of a tokenizer.json, in the order of its numbers."""
+    """Read the vocabulary of a tokenizer.json, in the order of its token ids."""
     if not file.is_file():
         raise ModelError(
             f"model.name_or_path={file.parent}: the folder has neither vocab.txt nor tokenizer.json"
@@ -141,5 +139,5 @@ def _word_pieces(file: Path) -> list[str]:
     model = _json(file).get("model")
     vocabulary = model.get("vocab") if isinstance(model, dict) and model.get("type") == "WordPiece" else None
     if not isinstance(vocabulary, dict) or sorted(vocabulary.values()) != list(range(len(vocabulary))):
-        raise ModelError(f"{file}: no word pieces, numbered from 0, in it; put vocab.txt beside it")
+        raise ModelError(f"{file} has no WordPiece vocabulary with token ids from 0; put vocab.txt beside it")
     return sorted(vocabulary, key=vocabulary.__getitem__)

@@ -1,6 +1,6 @@
-"""Paddle and PaddleNLP, imported quietly and without taking the process's signals (several seconds).
+"""Import Paddle and PaddleNLP quietly, without their signal handlers; this takes several seconds.
 
-All of ours that need Paddle import it from here.
+Every other module imports them from here.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ HELD = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Held(MetaPathFinder):
-    """Notes signals instead of acting on them; as a finder of modules, it finds none."""
+    """Note signals instead of acting on them; as a finder of modules, find none."""
 
     def __init__(self) -> None:
         self.noted: list[int] = []
@@ -27,16 +27,16 @@ class _Held(MetaPathFinder):
             signal.signal(number, lambda number, frame: self.noted.append(number))
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Become the handler again: the module before may have put its own in our place."""
+        """Become the handler again, since the module imported before may have set its own."""
         self.install()
 
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """While it lasts Ctrl-C and SIGTERM wait; then they go to the handlers that there were before.
+    """Hold Ctrl-C and SIGTERM back until the context ends, then pass them to the previous handlers.
 
-    An import that is interrupted half-way fails in ways that nobody foresees, and Paddle puts a handler
-    of its own in the place of SIGTERM's, which ends the process at once.
+    An interrupted import fails in unforeseeable ways, and Paddle replaces the handler of SIGTERM by its own, which ends
+    the process at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -56,15 +56,15 @@ def signals_held() -> Iterator[None]:
 
 
 with signals_held(), warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # paddle: no ccache; setuptools replaces distutils
+    warnings.simplefilter("ignore")  # Paddle warns of a missing ccache, and of setuptools replacing distutils
     import paddle
 
     paddle.disable_signal_handler()
     import paddlenlp.transformers as transformers
     from paddlenlp.utils.log import logger as _paddlenlp_logger
 
-_paddlenlp_logger.logger.setLevel(logging.ERROR)  # its warnings are of weights, which `folders` checks itself
+_paddlenlp_logger.logger.setLevel(logging.ERROR)  # it warns about weights, which `folders` checks itself
 logging.getLogger("paddlenlp").setLevel(logging.WARNING)
-logging.getLogger("matplotlib").setLevel(logging.WARNING)  # whose notes paddlenlp's handlers would print
+logging.getLogger("matplotlib").setLevel(logging.WARNING)  # PaddleNLP's handlers would print its notes
 
 __all__ = ["paddle", "signals_held", "transformers"]

@@ -1,7 +1,4 @@
-"""Model and tokenizer: pretrained by name, from a local folder, or a small ERNIE from scratch.
-
-Importing this module imports paddle and paddlenlp (several seconds): only training does.
-"""
+"""Build model and tokenizer: pretrained by name, from a local folder, or a small ERNIE from scratch."""
 
 import shutil
 import tempfile
@@ -11,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from datamap.errors import ModelError
+from datamap.errors import ModelError, reason
 from datamap.paddle_backend import folders
 from datamap.paddle_backend.classifier import Classifier
 from datamap.paddle_backend.framework import transformers
@@ -20,16 +17,15 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def build(options: Any, texts: Iterable[str], classes: int) -> Classifier:
-    """Model and tokenizer as `conf/model/*.yaml` describes them.
+    """Build the model and tokenizer that `conf/model/*.yaml` describes.
 
     Args:
         options: `config.ModelConfig`.
         texts: all training texts; a model from scratch takes its vocabulary from them.
-        classes: how many classes the model tells apart.
-    Returns:
-        the classifier.
+        classes: number of classes that the model predicts.
+
     Raises:
-        ModelError: the name or folder cannot be loaded, or the sizes do not fit; says what to do instead.
+        ModelError: the model cannot be loaded, or its sizes do not match; the message says what to do.
     """
     if options.name_or_path:
         return _pretrained(options.name_or_path, classes, options.trust_pickle)
@@ -61,30 +57,30 @@ def _pretrained(name: str, classes: int, trust_pickle: bool) -> Classifier:
             return folders.load(Path(name), classes, trust_pickle)
         if Path(name).exists() or "://" in name:
             raise ModelError(
-                f"model.name_or_path={name}: give the name of a model, or a folder that holds one"
+                f"model.name_or_path={name} is neither a model's name nor a folder; give one of them"
             )
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         load = transformers.AutoModelForSequenceClassification.from_pretrained
         return Classifier(load(name, num_labels=classes, use_cache=False), tokenizer)
     except ModelError:
         raise
-    except Exception as error:  # paddlenlp raises all sorts here, and its messages mislead
-        raise ModelError(f"model {name!r} cannot be loaded: {_reason(name, error)}") from error
+    except Exception as error:  # PaddleNLP raises errors of many types, and its messages mislead
+        raise ModelError(f"the model {name!r} cannot be loaded: {_problem(name, error)}") from error
 
 
-def _reason(name: str, error: Exception) -> str:
+def _problem(name: str, error: Exception) -> str:
     if Path(name).is_dir():
-        return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+        return f"{type(error).__name__}: {reason(error)}"
     return (
-        "there is no such folder and it could not be downloaded (no network, or no such name); give a "
-        "local folder with model.name_or_path=<folder>, or train a small model with model=tiny"
+        "it is no folder, and its download failed (no network, or an unknown name); set model.name_or_path=<folder>, "
+        "or train a small model with model=tiny"
     )
 
 
 def character_tokenizer(texts: Iterable[str]) -> Any:
-    """ErnieTokenizer whose vocabulary is the characters of `texts`, commonest first.
+    """Create an ErnieTokenizer whose vocabulary is the characters of `texts`, the most frequent first.
 
-    Latin letters and digits also stand as word pieces (`##a`), so that no word is unknown.
+    ASCII letters and digits are also word pieces (`##a`), so that no word is unknown.
     """
     counts = Counter("".join(texts).lower())
     letters = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))

@@ -1,4 +1,4 @@
-"""What training needs of the config, and what it hands on."""
+"""Define what training takes from the config, and what each observation returns."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from datamap.paddle_backend.checkpoints import Checkpoint
 
 
 class FitOptions(NamedTuple):
-    """`trainer` and `signals` of the config, as training needs them."""
+    """Hold the keys of `trainer` and `signals` that training needs."""
 
     seed: int
     epochs: int
@@ -20,20 +20,20 @@ class FitOptions(NamedTuple):
     warmup: float
     weight_decay: float
     every_steps: int | None  # None = at each epoch's end
-    collect: str = "eval"  # or "train": from the training step's own forward pass
+    collect: str = "eval"  # or "train": from the forward passes of the training steps
 
     def observation_at(self, step: int, steps_per_epoch: int) -> int | None:
-        """Number of the observation due after this step, or None."""
+        """Return the number of the observation that follows this step, or None."""
         last = step == steps_per_epoch * self.epochs
         if self.every_steps:
             return step if last or step % self.every_steps == 0 else None
         return step // steps_per_epoch if step % steps_per_epoch == 0 else None
 
 
-class Observed(NamedTuple):
-    """An observation: its number, the signals of this process's samples, and metrics of that moment.
+class ObservationResult(NamedTuple):
+    """Hold an observation: its number, the signals of this process's samples, and metrics.
 
-    `checkpoint()` copies the state of training as it is when it is called.
+    `checkpoint()` copies the state of training at the time of the call.
     """
 
     number: int

@@ -1,9 +1,9 @@
-"""Arrays from a pickle, without running what is in it.
+"""Read arrays from a pickle without running the code in it.
 
-A pickle is a program: unpickled as it is, it can call anything, and NumPy's own functions crash the process when they
-are called with arguments that no array needs (`numpy.ndarray(shape, "O", bytes)` reads addresses out of the bytes).
-So a program may use only the opcodes that arrays need, and the few names that it may call stand for functions of
-this module, which check every argument.
+A pickle is a program. Unpickled as usual, it can call any function, and NumPy's own functions crash the process if
+their arguments are hostile (`numpy.ndarray(shape, "O", bytes)` takes addresses from the bytes). So here a pickle may
+use only the opcodes that arrays need, and the few names that it may call stand for functions of this module, which
+check every argument.
 """
 
 import io
@@ -39,14 +39,15 @@ _TORCH_TYPES = {
 
 
 def read(file: Path, trusted: bool = False) -> dict[str, np.ndarray]:
-    """The arrays by name of a file that Paddle, NumPy or PyTorch pickled.
+    """Read the arrays by name from a file that Paddle, NumPy or PyTorch pickled.
 
     Args:
-        file: a pickle, or the zip file that PyTorch puts one into.
-        trusted: let the pickle call whatever it wants to.
+        file: a pickle, or the zip file in which PyTorch stores one.
+        trusted: allow the pickle to call any function.
+
     Raises:
-        ModelError: it would call something that no array needs, or holds something else than arrays by name.
-        Exception: nearly anything, of a damaged file.
+        ModelError: the pickle would call a function that no array needs, or does not hold arrays by name.
+        Exception: the file is damaged; the type of the error varies.
     """
     parts = zipfile.ZipFile(file) if zipfile.is_zipfile(file) else None
     program = file.read_bytes() if parts is None else _part(parts, _program_of(parts, file), file)
@@ -74,14 +75,14 @@ def _program_of(parts: zipfile.ZipFile, file: Path) -> str:
 
 
 def _part(parts: zipfile.ZipFile, name: str, file: Path) -> bytes:
-    """Bytes of a part, which PyTorch does not compress: what it holds is no larger than the file."""
+    """Read a part; PyTorch does not compress parts, so none is larger than the file."""
     if parts.getinfo(name).file_size > file.stat().st_size:
         raise ModelError(f"{file}: {name} in it is larger than the file: PyTorch did not write it")
     return parts.read(name)
 
 
 class _Storages:
-    """The numbers that PyTorch keeps beside the pickle, in files of the zip: a mixin of both unpicklers."""
+    """Load the numbers that PyTorch keeps beside the pickle in the zip file; a mixin of both unpicklers."""
 
     def __init__(self, program: bytes, file: Path, parts: zipfile.ZipFile | None) -> None:
         super().__init__(io.BytesIO(program), encoding="latin1")  # type: ignore[call-arg]
@@ -89,7 +90,7 @@ class _Storages:
         self.storages: dict[str, np.ndarray] = {}
 
     def persistent_load(self, pid: Any) -> np.ndarray:
-        """The numbers that a pickle refers to."""
+        """Return the numbers that a pickle refers to."""
         _, dtype, key, _, count = pid
         if self.parts is None or dtype not in _TORCH_TYPES.values():
             raise pickle.UnpicklingError("numbers of another file, or of no type that PyTorch has")
@@ -105,9 +106,10 @@ class _Storages:
 
 
 class _TrustedUnpickler(_Storages, pickle.Unpickler):
-    """Calls whatever a pickle asks for, and puts PyTorch's tensors together without PyTorch."""
+    """Call whatever a pickle asks for, and build PyTorch's tensors without PyTorch."""
 
     def find_class(self, module: str, name: str) -> Any:
+        """Return the function or type of this name."""
         if module == "torch" and name in _TORCH_TYPES:
             return _TORCH_TYPES[name]
         builder = _CALLS.get((module, name)) if module == "torch._utils" else None
@@ -115,7 +117,7 @@ class _TrustedUnpickler(_Storages, pickle.Unpickler):
 
 
 class _Opcodes(dict):
-    """What `pickle._Unpickler` does at each opcode: those of `_OPCODES`."""
+    """Map the opcodes of `_OPCODES` to their functions in `pickle._Unpickler`."""
 
     def __init__(self) -> None:
         known = pickle._Unpickler.dispatch
@@ -127,15 +129,15 @@ class _Opcodes(dict):
 
 
 class _Unpickler(_Storages, pickle._Unpickler):
-    """Puts arrays together, and calls nothing else.
+    """Build arrays, and call nothing else.
 
-    Python's own unpickler in Python: the one in C fills tables of gigabytes when a program says so.
+    It derives from the unpickler that is written in Python: the one in C fills tables of gigabytes if a pickle asks.
     """
 
     dispatch = _Opcodes()
 
     def find_class(self, module: str, name: str) -> Any:
-        """What the pickle may call by this name.
+        """Return the function that the pickle may call by this name.
 
         Raises:
             ModelError: no array needs it.
@@ -145,13 +147,13 @@ class _Unpickler(_Storages, pickle._Unpickler):
         if (module, name) in _CALLS:
             return _CALLS[module, name]
         raise ModelError(
-            f"{self.file}: not loaded, because this pickle would call {module}.{name}, which no weights need: "
-            "it may be hostile. Get the model as safetensors; model.trust_pickle=true loads it all the same"
+            f"{self.file} was not loaded: this pickle would call {module}.{name}, which no weights need, so it may be "
+            "hostile; get the model as safetensors, or set model.trust_pickle=true"
         )
 
 
 class _Call:
-    """A function that a pickle may call, and of which it can change nothing."""
+    """Wrap a function that a pickle may call but not change."""
 
     __slots__ = ("_function",)
     _function: Callable
@@ -169,7 +171,7 @@ class _Call:
 
 
 class _Dtype:
-    """A type of numbers, made of the few characters that NumPy writes for one; its state is the byte order."""
+    """Represent a type of numbers, given by the characters that NumPy writes for it; its state is the byte order."""
 
     def __init__(self, text: object, *_: object) -> None:
         found = _DTYPE.fullmatch(text) if isinstance(text, str) else None
@@ -185,12 +187,12 @@ class _Dtype:
 
     @property
     def dtype(self) -> np.dtype:
-        """NumPy's type."""
+        """Return NumPy's type."""
         return np.dtype(self.order + self.code)
 
 
 class _Array:
-    """An array that is given its numbers by its state, as NumPy pickles one."""
+    """Represent an array that gets its numbers from its state, as NumPy pickles arrays."""
 
     array: np.ndarray | None = None
 
@@ -233,7 +235,7 @@ def _no_bytes() -> bytes:
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: object) -> np.ndarray:
-    """PyTorch's tensor as an array: `size` numbers from `offset` on, `stride` numbers apart."""
+    """Build PyTorch's tensor as an array: `size` numbers from `offset` on, `stride` numbers apart."""
     size, stride, offset = tuple(map(_count, size)), tuple(map(_count, stride)), _count(offset)
     needed = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1
     count = math.prod(size)
@@ -253,7 +255,7 @@ def _not_called(*_: object) -> None:
     raise pickle.UnpicklingError("numpy.ndarray called, which no array needs")
 
 
-# What the pickle of an array names, of NumPy 1 and 2, of PyTorch, and of protocols 2 to 5.
+# Names in the pickle of an array, of NumPy 1 and 2, of PyTorch, and of protocols 2 to 5.
 _NAMED: dict[tuple[str, str], Callable] = {
     ("numpy", "ndarray"): _not_called,  # only named, as what `_reconstruct` makes
     ("numpy", "dtype"): _Dtype,

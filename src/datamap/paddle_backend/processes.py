@@ -1,4 +1,4 @@
-"""The processes of one training: alone, or under `python -m paddle.distributed.launch`."""
+"""Join the processes of one training: this one alone, or those of `python -m paddle.distributed.launch`."""
 
 import os
 from typing import Any
@@ -7,13 +7,15 @@ import numpy as np
 
 
 class Processes:
-    """This process among those that train together.
+    """Represent this process among those that train together, and join the others.
 
-    `index` is 0 in the one that owns the MLflow run; `count` is 1 when it is alone.
+    `index` is 0 in the process that owns the MLflow run; `count` is the number of processes.
+
+    Args:
+        device: the device that this process trains on.
     """
 
     def __init__(self, device: str | None = None) -> None:
-        """Join the others, where there are any; `device` is what this process trains on."""
         self.index = int(os.environ.get("PADDLE_TRAINER_ID", 0))
         self.count = int(os.environ.get("PADDLE_TRAINERS_NUM", 1))
         if self.count > 1:
@@ -25,11 +27,11 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process owns the run."""
+        """Tell whether this process owns the run."""
         return self.index == 0
 
     def gather(self, value: Any) -> list:
-        """[value of process 0, of process 1, …] in every process; waits for all of them."""
+        """Return [value of process 0, of process 1, …] in every process; wait for all of them."""
         if self.count == 1:
             return [value]
         from datamap.paddle_backend.framework import paddle
@@ -39,10 +41,10 @@ class Processes:
         return values
 
     def sum(self, array: np.ndarray) -> np.ndarray:
-        """Sum of an array over the processes, in every process."""
+        """Sum an array over the processes, in every process."""
         return np.sum(self.gather(array), axis=0) if self.count > 1 else array
 
     def rows(self, samples: int, index: int | None = None) -> range:
-        """The range of `samples` rows that a process (this one by default) observes, in order."""
+        """Return the range of rows, of `samples`, that a process (this one by default) observes."""
         index = self.index if index is None else index
         return range(samples * index // self.count, samples * (index + 1) // self.count)

@@ -1,4 +1,4 @@
-"""Encoded texts as flat arrays, and batches cut from them without a loop over samples."""
+"""Hold encoded texts in flat arrays, and cut batches from them without a loop over samples."""
 
 from array import array
 from collections.abc import Iterable
@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-POOL_BATCHES = 50  # batches that are sorted by length together: long enough to pad little
+POOL_BATCHES = 50  # batches that are sorted by length together: enough to keep padding small
 
 
 class Tokens(NamedTuple):
-    """Token ids and segment ids of all samples, one sample after the other.
+    """Hold token ids and segment ids of all samples, one sample after the other.
 
-    `ids` (int32) and `segments` (int8) are (tokens,); `lengths` and `starts` int64 (samples,).
+    `ids` (int32) and `segments` (int8) have shape (tokens,), `lengths` and `starts` (int64) have shape (samples,).
     """
 
     ids: np.ndarray
@@ -21,8 +21,8 @@ class Tokens(NamedTuple):
     starts: np.ndarray
 
     @classmethod
-    def of(cls, encoded: Iterable[tuple[list[int], list[int]]]) -> "Tokens":
-        """From (token ids, segment ids) of each sample."""
+    def from_lists(cls, encoded: Iterable[tuple[list[int], list[int]]]) -> "Tokens":
+        """Create `Tokens` from (token ids, segment ids) of each sample."""
         ids, segments, lengths = array("i"), array("b"), array("q")
         for of_ids, of_segments in encoded:
             ids.fromlist(of_ids)
@@ -35,14 +35,14 @@ class Tokens(NamedTuple):
         return len(self.lengths)
 
     def take(self, rows: np.ndarray) -> "Tokens":
-        """`Tokens` of some rows, in that order."""
+        """Return the `Tokens` of some rows, in that order."""
         lengths = self.lengths[rows]
         starts = np.cumsum(lengths) - lengths
         sources = np.repeat(self.starts[rows] - starts, lengths) + np.arange(lengths.sum())
         return Tokens(self.ids[sources], self.segments[sources], lengths, starts)
 
     def batch(self, rows: np.ndarray, pad: int) -> tuple[np.ndarray, np.ndarray]:
-        """(ids, segments) of some rows, int64 (rows, their longest), filled up with `pad` and 0."""
+        """Return (ids, segments) of some rows, int64 (rows, tokens of the longest), padded with `pad` and 0."""
         columns = np.arange(self.lengths[rows].max())
         inside = columns < self.lengths[rows, None]
         sources = np.where(inside, self.starts[rows, None] + columns, 0)
@@ -50,7 +50,7 @@ class Tokens(NamedTuple):
         return ids.astype(np.int64), segments.astype(np.int64)
 
     def shuffled_batches(self, size: int, seed: list[int]) -> list[np.ndarray]:
-        """All rows once, in random batches of samples of similar length (list of int arrays)."""
+        """Return random batches of samples of similar length, as int arrays that hold each row once."""
         generator = np.random.default_rng(seed)
         order = generator.permutation(len(self))
         pools = [order[i : i + size * POOL_BATCHES] for i in range(0, len(order), size * POOL_BATCHES)]
@@ -59,6 +59,6 @@ class Tokens(NamedTuple):
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def sorted_batches(self, rows: np.ndarray, size: int) -> list[np.ndarray]:
-        """Some rows, shortest first: what evaluation pads least."""
+        """Return batches of some rows, the shortest first, which need the least padding."""
         order = rows[np.argsort(self.lengths[rows], kind="stable")]
         return [order[i : i + size] for i in range(0, len(order), size)]

@@ -1,4 +1,4 @@
-"""Fine-tuning that observes every training sample as it goes. Knows nothing of MLflow."""
+"""Fine-tune a model and observe every training sample meanwhile; logging is left to the caller."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.classifier import Classifier, first_token_only
 from datamap.paddle_backend.encoding import encode
 from datamap.paddle_backend.framework import paddle, transformers
-from datamap.paddle_backend.options import FitOptions, Observed
+from datamap.paddle_backend.options import FitOptions, ObservationResult
 from datamap.paddle_backend.processes import Processes
 from datamap.paddle_backend.tokens import Tokens
 from datamap.schema import KINDS
@@ -21,47 +21,47 @@ from datamap.signals.compute import log_softmax, of_label, signal_table
 
 
 def use_device(name: str) -> None:
-    """Train on the device of that name ("cpu", "gpu:0", …).
+    """Select the device of that name ("cpu", "gpu:0", …) for training.
 
     Raises:
-        TrainingError: paddle has no such device here.
+        TrainingError: Paddle has no such device on this machine.
     """
     try:
         paddle.set_device(name)
     except (ValueError, RuntimeError, OSError) as error:
         raise TrainingError(
-            f"trainer.device={name}: Paddle has no such device here; give cpu, or gpu:0 where it is built for GPUs"
+            f"trainer.device={name}: Paddle has no such device on this machine; set cpu, or gpu:0 if Paddle supports GPUs"
         ) from error
 
 
 def on_cpu() -> bool:
-    """Whether Paddle computes on the CPU."""
+    """Tell whether Paddle computes on the CPU."""
     return paddle.device.get_device() == "cpu"
 
 
 def seed_weights(seed: int, step: int = 0) -> None:
-    """Seed paddle for the weights, or for a step: same seed, same signals, byte for byte on CPU.
+    """Seed Paddle for the weights, or for a step, so that the same seed gives the same signals on a CPU.
 
-    That a step's random numbers depend on nothing before it lets training go on from a checkpoint
-    without a generator's state. Python's and NumPy's global generators stay as they are: training
-    does not use them, and MLflow draws run names from one.
+    A step's random numbers depend on no step before, so training continues from a checkpoint without a generator's
+    state. Python's and NumPy's global generators are left alone: training does not use them, and MLflow draws the names
+    of runs from one.
     """
     paddle.seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
 
 
 class Trainer:
-    """A model in training, and what it is trained and measured on.
+    """Train a model and observe samples meanwhile.
 
     Args:
-        classifier: what is trained.
-        samples: what it is trained on.
-        options: how.
-        processes: those that train together, each on its part of every batch and observing its part of
-            the samples; None = this process alone.
-        dev: samples to measure on, or None.
-        observed: samples to observe instead of those that are trained on, in evaluation mode.
-        tokens: (of `samples`, of `observed`) where they are known already.
-        bar: wraps the iterable of the samples while they are tokenized, such as tqdm.
+        classifier: the model to train, with its tokenizer.
+        samples: the training samples.
+        options: length and hyperparameters of the training.
+        processes: the processes that train together, each with its part of every batch and of the observed samples;
+            None = this process alone.
+        dev: development samples to evaluate on, or None.
+        observed: samples to observe, in evaluation mode, instead of the training samples.
+        tokens: the tokens of `samples` and of `observed`, if they are already encoded.
+        bar: wraps the iterable of the samples while they are encoded, such as tqdm.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Trainer:
         )
         self.rows = np.array(self.processes.rows(len(self.observed)))  # that this process observes
         self.dev, self.dev_tokens = dev, tokenized(dev) if dev else None
-        # Averages gradients over the processes.
+        # DataParallel averages gradients over the processes.
         self.network = paddle.DataParallel(self.model) if self.processes.count > 1 else self.model
         self.steps_per_epoch = -(-len(samples) // options.batch_size)
         self.schedule = transformers.LinearDecayWithWarmup(
@@ -94,28 +94,31 @@ class Trainer:
         )
         self.optimizer = _adamw(self.model, self.schedule, options.weight_decay)
         self.mixed = _gains_from_bfloat16()
-        self.collected: np.ndarray | None = None  # with collect=train: the epoch's logits, filled in by steps
-        self.step = 0  # the last one done
+        self.collected: np.ndarray | None = (
+            None  # with collect=train: the epoch's logits, filled in by the steps
+        )
+        self.step = 0  # the last finished step
         self.since = time.perf_counter()
         self.model.train()
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model learns."""
+        """Return the number of the model's parameters."""
         return sum(int(np.prod(parameter.shape)) for parameter in self.model.parameters())
 
     def fit(
         self,
-        on_observation: Callable[[Observed], None],
+        on_observation: Callable[[ObservationResult], None],
         bar: Callable[[Iterable], Iterable] = iter,
         observing: Callable[[Iterable], Iterable] = iter,
     ) -> None:
-        """Train to the end, observing as often as `options.every_steps` says.
+        """Train to the end, and observe after each epoch or every `options.every_steps` steps.
 
         Args:
             on_observation: called after each observation.
             bar: wraps the iterable of an epoch's batches, such as tqdm.
             observing: wraps the iterable of an observation's batches.
+
         Raises:
             TrainingError: the loss or the outputs are no longer finite.
         """
@@ -129,11 +132,11 @@ class Trainer:
                     on_observation(self.observe(number, observing))
 
     def batches(self, epoch: int) -> list[np.ndarray]:
-        """The batches of an epoch: int arrays of rows."""
+        """Return the batches of an epoch as int arrays of rows."""
         return self.tokens.shuffled_batches(self.options.batch_size, [self.options.seed, epoch])
 
     def train(self, batch: np.ndarray) -> None:
-        """One step of the optimizer on the rows of `batch`.
+        """Do one step of the optimizer on the rows of `batch`.
 
         Raises:
             TrainingError: the loss is not finite.
@@ -141,7 +144,7 @@ class Trainer:
         self.step += 1
         seed_weights(self.options.seed, self.step)
         part = batch[self.processes.index :: self.processes.count]
-        # Where the last batch has fewer samples than there are processes, one without any still takes part.
+        # If the last batch has fewer samples than there are processes, one without samples still takes part.
         rows = part if len(part) else batch[:1]
         logits = self._logits(self.network, self.tokens, rows)
         labels = paddle.to_tensor(self.samples.labels[rows])
@@ -161,12 +164,13 @@ class Trainer:
                 self.collected = np.zeros((len(self.samples), logits.shape[1]), np.float32)
             self.collected[part] = logits.numpy()[: len(part)]
 
-    def observe(self, number: int, bar: Callable[[Iterable], Iterable] = iter) -> Observed:
-        """Observation `number`: the signals of all samples, and the measures on them and on dev.
+    def observe(self, number: int, bar: Callable[[Iterable], Iterable] = iter) -> ObservationResult:
+        """Observe the samples: compute their signals, and metrics of them and of the development samples.
 
         Args:
-            number: of the observation.
+            number: number of the observation.
             bar: wraps the iterable of its batches.
+
         Raises:
             TrainingError: the model's outputs are not finite.
         """
@@ -178,10 +182,10 @@ class Trainer:
         now = time.perf_counter()
         metrics |= {"time/train_seconds": trained - self.since, "time/observe_seconds": now - trained}
         self.since = now
-        return Observed(number, signals, metrics, lambda: self.checkpoint(number))
+        return ObservationResult(number, signals, metrics, lambda: self.checkpoint(number))
 
     def checkpoint(self, number: int) -> Checkpoint:
-        """Copy of the state as it is, which observation `number` saw."""
+        """Copy the current state, which observation `number` saw."""
         names = {parameter.name: name for name, parameter in self.model.named_parameters()}
         moments = {}
         for key, value in self.optimizer.state_dict().items():
@@ -192,17 +196,17 @@ class Trainer:
         return Checkpoint(number, self.step, weights, moments)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take over the state of a checkpoint: `fit` goes on from there.
+        """Restore the state of a checkpoint, from which `fit` continues.
 
         Raises:
-            TrainingError: it is of another model.
+            TrainingError: the checkpoint belongs to another model.
         """
         here = {name: list(value.shape) for name, value in self.model.state_dict().items()}
         there = {name: list(value.shape) for name, value in checkpoint.weights.items()}
         names = {name: parameter.name for name, parameter in self.model.named_parameters()}
         moments = {tuple(key.rpartition(":")[::2]): value for key, value in checkpoint.moments.items()}
         if here != there or not {name for name, _ in moments} <= set(names):
-            raise TrainingError("the checkpoint is of another model than the run's config describes")
+            raise TrainingError("the checkpoint does not match the model of the run's config; train again")
         self.model.set_state_dict(checkpoint.weights)
         state = {f"{names[name]}_{moment}": paddle.to_tensor(v) for (name, moment), v in moments.items()}
         self.step = min(checkpoint.step, self.steps_per_epoch * self.options.epochs)
@@ -213,7 +217,7 @@ class Trainer:
     def evaluate(
         self, tokens: Tokens, rows: np.ndarray | None = None, bar: Callable[[Iterable], Iterable] = iter
     ) -> np.ndarray:
-        """Logits of some samples (all by default) in evaluation mode, float32 array (samples, classes)."""
+        """Compute logits of some rows (all by default) in evaluation mode: float32 array (rows, classes)."""
         rows = np.arange(len(tokens)) if rows is None else rows
         batches = tokens.sorted_batches(rows, self.options.eval_batch_size)
         self.model.eval()
@@ -231,7 +235,7 @@ class Trainer:
         return logits.astype("float32")
 
     def _signals(self, number: int, bar: Callable[[Iterable], Iterable]) -> pa.Table:
-        """The signals of the samples that this process observes."""
+        """Compute the signals of the samples that this process observes."""
         if self.collected is not None:
             logits = self.processes.sum(self.collected)[self.rows]
             self.collected = None
@@ -248,7 +252,7 @@ class Trainer:
         )
 
     def _means(self, table):
-        """Metrics of all processes' samples; by planted kind where there are any."""
+        """Compute metrics over the samples of all processes, and by planted kind if there are planted samples."""
         correct = table["correct"].to_numpy(zero_copy_only=False)
         kinds = table["noisy_label"].to_numpy()
         loss = table["loss"].to_numpy().sum(dtype=np.float64)
@@ -264,7 +268,7 @@ class Trainer:
 
 
 def _measures(logits, labels):
-    """Metrics of the dev samples."""
+    """Compute metrics of the development samples."""
     return {
         "validation/loss": float(-of_label(log_softmax(logits), labels).mean()),
         "validation/accuracy": float((logits.argmax(axis=1) == labels).mean()),
@@ -272,7 +276,7 @@ def _measures(logits, labels):
 
 
 def _gains_from_bfloat16():
-    """Whether the device computes in bfloat16 by itself: GPUs since Ampere."""
+    """Tell whether the device has instructions for bfloat16, as GPUs since Ampere have."""
     return not on_cpu() and paddle.amp.is_bfloat16_supported()
 
 

@@ -1,6 +1,6 @@
-"""Weights from a model folder's files, without running what is in them.
+"""Read weights from the files of a model folder, without running code in them.
 
-`.pdparams` and `.bin` are pickles: `pickles` reads them.
+`.pdparams` and `.bin` files are pickles, which `pickles` reads.
 """
 
 import json
@@ -16,11 +16,11 @@ SAFE, SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("model_state.pdparams", "pytorch_model.bin")
 
 
-def find(folder: Path) -> list[Path]:
-    """The files that a folder's weights are read from: safetensors where there are any, else a pickle.
+def find_files(folder: Path) -> list[Path]:
+    """Find the files that hold a folder's weights: safetensors if there are any, else a pickle.
 
     Raises:
-        ModelError: there are none, or the index of a split file names something else than its parts.
+        ModelError: the folder has no weights, or an index names files that are not its parts.
     """
     if (folder / SAFE_INDEX).is_file():
         return [folder / name for name in _parts(folder / SAFE_INDEX)]
@@ -29,7 +29,7 @@ def find(folder: Path) -> list[Path]:
             return [folder / name]
     there = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
     raise ModelError(
-        f"model.name_or_path={folder}: no weights in the folder ({' or '.join((SAFE, *PICKLES))}); it holds {there}"
+        f"model.name_or_path={folder}: the folder has no weights ({' or '.join((SAFE, *PICKLES))}); it holds {there}"
     )
 
 
@@ -37,7 +37,7 @@ def _parts(index: Path) -> list[str]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{index} is damaged: it does not say which files hold the weights") from error
+        raise ModelError(f"{index} is damaged: it does not name the files that hold the weights") from error
     for name in names:
         if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
             raise ModelError(f"{index}: {name!r} is not a .safetensors file of that folder")
@@ -45,13 +45,14 @@ def _parts(index: Path) -> list[str]:
 
 
 def read(files: list[Path], trust_pickle: bool = False) -> dict[str, np.ndarray]:
-    """The arrays of weight files by name, as they are stored; halves of floats as float32.
+    """Read the arrays of weight files by name, half-precision floats as float32.
 
     Args:
-        files: what `find` gives.
-        trust_pickle: let a pickle call whatever it wants to.
+        files: the result of `find_files`.
+        trust_pickle: allow a pickle to call any function.
+
     Raises:
-        ModelError: a file is damaged, or a pickle that would call something.
+        ModelError: a file is damaged, or a pickle would call a function that no weights need.
     """
     arrays: dict[str, np.ndarray] = {}
     for file in files:
@@ -78,7 +79,7 @@ def _safetensors(file):
     return fast_load_file(str(file))
 
 
-# PyTorch's name of a layer's part → Paddle's, for BERT, ERNIE and RoBERTa.
+# PyTorch's name of a layer's part → Paddle's name, for BERT, ERNIE and RoBERTa.
 _PARTS = {
     "attention.self.query": "self_attn.q_proj",
     "attention.self.key": "self_attn.k_proj",
@@ -92,13 +93,13 @@ _PARTS = {
 _TRANSPOSED = (*_PARTS, "pooler.dense", "classifier", "classifier.dense", "classifier.out_proj")
 
 
-def are_of_torch(arrays: dict[str, np.ndarray]) -> bool:
-    """Whether weights have PyTorch's names, as in Hugging Face's folders, and not Paddle's."""
+def have_torch_names(arrays: dict[str, np.ndarray]) -> bool:
+    """Tell whether weights have PyTorch's names, as in Hugging Face folders, instead of Paddle's."""
     return any(".layer." in f".{name}" for name in arrays)
 
 
 def from_torch(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights of BERT, ERNIE or RoBERTa with Paddle's names; linear layers transposed, as Paddle has them."""
+    """Rename weights of BERT, ERNIE or RoBERTa to Paddle's names, and transpose linear layers as Paddle has them."""
     renamed = {}
     for name, array in arrays.items():
         layer, _, kind = name.rpartition(".")

@@ -9,7 +9,7 @@ from datamap import schema
 from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
-from datamap.paddle_backend.options import Observed
+from datamap.paddle_backend.options import ObservationResult
 from datamap.paddle_backend.processes import Processes
 from datamap.schema import Shard
 from datamap.signals import shards
@@ -56,7 +56,7 @@ class ShardLogger:
     def __init__(self, run: Run, processes: Processes, writer: ShardWriter, retry_seconds: float) -> None:
         self.run, self.processes, self.writer, self.retry_seconds = run, processes, writer, retry_seconds
 
-    def __call__(self, observed: Observed) -> None:
+    def __call__(self, observed: ObservationResult) -> None:
         """Log the shards, then name them to the process that owns the run.
 
         Raises:
@@ -109,7 +109,7 @@ class RunLogger:
         self.kept = len(training.start.committed)
         self.reported = training.start.checkpoint.number if training.start.checkpoint else 0
 
-    def __call__(self, observed: Observed) -> None:
+    def __call__(self, observed: ObservationResult) -> None:
         """Hand the observation over to the outbox, and report progress."""
         # When this returns, the shards of the other processes are in the run.
         others: list[Shard] = sum(self.training.processes.gather([])[1:], [])
@@ -118,7 +118,7 @@ class RunLogger:
             self.kept += 1
         self._report(observed)
 
-    def _delivery(self, observed: Observed, others: list[Shard]) -> Delivery:
+    def _delivery(self, observed: ObservationResult, others: list[Shard]) -> Delivery:
         if self.training.config.trainer.checkpoint == "last":
             self.state.checkpoint = observed.checkpoint()
         files = partial(self._files, observed, others)
@@ -126,7 +126,7 @@ class RunLogger:
         then = partial(self.live.draw, observed.signals, observed.number) if self.live else None
         return Delivery(observed.number, files, metrics, then=then)
 
-    def _files(self, observed: Observed, others: list[Shard]) -> Iterator[tuple[str, bytes]]:
+    def _files(self, observed: ObservationResult, others: list[Shard]) -> Iterator[tuple[str, bytes]]:
         """Yield the observation's files; called in the sending thread, one observation after the other."""
         mine = []
         for shard, content in self.writer.encoded(observed.number, observed.signals):
@@ -135,7 +135,7 @@ class RunLogger:
         yield mine[0].checksums_path, shards.checksums(mine + others)
         yield from self.state.files(observed.number)
 
-    def _report(self, observed: Observed) -> None:
+    def _report(self, observed: ObservationResult) -> None:
         m, trainer = observed.metrics, self.training.trainer
         last = trainer.options.epochs * (1 if self.training.unit == "epoch" else trainer.steps_per_epoch)
         dev = f"  dev accuracy {m['validation/accuracy']:.3f}" if "validation/accuracy" in m else ""
