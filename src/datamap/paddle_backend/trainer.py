@@ -30,7 +30,7 @@ def use_device(name: str) -> None:
         paddle.set_device(name)
     except (ValueError, RuntimeError, OSError) as error:
         raise TrainingError(
-            f"trainer.device={name}: Paddle has no such device on this machine; set cpu, or gpu:0 if Paddle supports GPUs"
+            f"trainer.device={name}: Paddle has no such device on this machine; set cpu, or gpu:0 if Paddle has GPUs"
         ) from error
 
 
