@@ -6,7 +6,7 @@ import pytest
 from conftest import SMALL_MODEL
 from datamap.errors import RunLostError
 from datamap.maps.live import LiveMap
-from datamap.paddle_backend.options import Observed
+from datamap.paddle_backend.options import ObservationResult
 from datamap.paddle_backend.processes import Processes
 from datamap.tracking.store import Store
 from datamap.training import extra
@@ -85,7 +85,7 @@ def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(cli
             return [value]
 
     def observed(ids):
-        return Observed(1, pa.table({"id": ids}), {}, lambda: None)
+        return ObservationResult(1, pa.table({"id": ids}), {}, lambda: None)
 
     writer = ShardWriter(Second(), 4, "epoch", 10, "jsonl")
     with Store().new_run() as made:
