@@ -38,7 +38,7 @@ def test_a_full_standard_output_ends_nothing():
         done = printed("say('a'); say('b'); import sys; print('done', file=sys.stderr)", full)
     assert done.returncode == 0
     assert done.stderr.decode().splitlines() == [
-        "note: standard output takes nothing more ([Errno 28] No space left on device); the work goes on",
+        "note: writing to standard output failed ([Errno 28] No space left on device); the work continues",
         "done",
     ]
 

@@ -24,7 +24,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What is public, loaded when it is used: matplotlib takes half a second to import, mlflow three."""
+    """Import a public name when it is first used, because importing matplotlib and MLflow takes seconds."""
     if name not in _HOMES:
         raise AttributeError(f"module 'datamap' has no attribute {name!r}")
     return getattr(importlib.import_module(f"datamap.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Types and ranges of every key of each step. The values are in `conf/`, none is here."""
+"""Declare types and ranges of every key of each step; `conf/` holds the values and explains the keys."""
 
 import re
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -8,9 +8,9 @@ from omegaconf import MISSING, OmegaConf
 
 from datamap.errors import ConfigError
 from datamap.maps.options import MapOptions
-from datamap.ranges import number
+from datamap.ranges import number, option
 
-LONGEST = 65_536  # tokens per sample: a position embedding is made for each
+MAX_TOKENS = 65_536  # per sample: the model allocates a position embedding for each
 
 
 @dataclass
@@ -50,7 +50,7 @@ class DataConfig:
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
     sample: int | None = number(low=2)
     flip_ratio: float = number(low=0, high=1)
-    on_bad_row: str = number(choices=("error", "skip"))
+    on_bad_row: str = option("error", "skip")
     folds: int | None = number(low=2)
 
 
@@ -68,7 +68,7 @@ class ScratchConfig:
 class ModelConfig:
     name: str = MISSING
     name_or_path: str | None = MISSING
-    max_length: int = number(low=4, high=LONGEST)
+    max_length: int = number(low=4, high=MAX_TOKENS)
     lr: float = number(above=0)
     epochs: int = number(low=1)
     batch_size: int = number(low=1)
@@ -81,21 +81,21 @@ class ModelConfig:
 class TrainerConfig:
     epochs: int = number(low=1)
     batch_size: int = number(low=1)
-    max_length: int = number(low=4, high=LONGEST)
+    max_length: int = number(low=4, high=MAX_TOKENS)
     lr: float = number(above=0)
     warmup: float = number(low=0, high=1)
     weight_decay: float = number(low=0)
     device: str | None = MISSING
     threads: int | None = number(low=1, high=1024)
     jobs: int | None = number(low=1, high=1024)
-    checkpoint: str = number(choices=("last", "none"))
+    checkpoint: str = option("last", "none")
 
 
 @dataclass
 class SignalsConfig:
-    collect: str = number(choices=("eval", "train"))
+    collect: str = option("eval", "train")
     every: Any = number(low=1, word="epoch")
-    format: str = number(choices=("jsonl", "parquet"))
+    format: str = option("jsonl", "parquet")
     batch_size: int = number(low=1)
     shard_rows: int = number(low=1)
     threshold_samples: bool = MISSING
@@ -122,7 +122,7 @@ class TrainConfig:
 
 @dataclass
 class EngineConfig:
-    name: str = number(choices=("local", "dask"))
+    name: str = option("local", "dask")
     address: str | None = MISSING
 
 
@@ -154,7 +154,7 @@ class CompareConfig:
     share: float = number(above=0, high=1)
     x: str = MISSING
     y: str = MISSING
-    lang: str = number(choices=("en", "zh"))
+    lang: str = option("en", "zh")
     dpi: int = number(low=50, high=1200)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -162,7 +162,7 @@ class CompareConfig:
 
 @dataclass
 class RegionsConfig:
-    by: str = number(choices=("relative", "absolute", "quantile"))
+    by: str = option("relative", "absolute", "quantile")
     variance: float = number(low=0)
     confidence: float = number(low=0, high=1)
     noisy: float = number(low=0, high=1)
@@ -171,14 +171,12 @@ class RegionsConfig:
 @dataclass
 class DiagnoseConfig:
     run_id: str = MISSING
-    score: str = number(
-        choices=(
-            "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "neighbours",
-            "overlap",
-        )
+    score: str = option(
+        "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "neighbours",
+        "overlap",
     )  # fmt: skip
     texts: bool = MISSING
-    lang: str = number(choices=("en", "zh"))
+    lang: str = option("en", "zh")
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -191,7 +189,7 @@ class ReviewConfig:
     port: int = number(low=0, high=65535)
     open: bool = MISSING
     reviewer: str | None = MISSING
-    lang: str = number(choices=("en", "zh"))
+    lang: str = option("en", "zh")
     diagnose: DiagnoseConfig = field(default_factory=DiagnoseConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -199,7 +197,7 @@ class ReviewConfig:
 @dataclass
 class CurateConfig:
     run_id: str = MISSING
-    keep: str = number(choices=("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable"))
+    keep: str = option("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable")
     share: float | None = number(low=0, high=1)
     threshold: float | None = number(low=0, high=1)
     corrections: str | None = MISSING
@@ -212,7 +210,7 @@ class CurateConfig:
 @dataclass
 class ImportConfig:
     path: str = MISSING
-    format: str = number(choices=("auto", "tutorial", "datamap", "cartography"))
+    format: str = option("auto", "tutorial", "datamap", "cartography")
     texts: str | None = MISSING
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -232,7 +230,7 @@ class UploadConfig:
 
 @dataclass
 class LastMapConfig(PlotConfig, LiveConfig):
-    """The map at the end of `main`, and whether there are maps on the way there."""
+    """Hold the options of the map at the end of `main`, and of the maps during its training."""
 
 
 @dataclass
@@ -242,7 +240,7 @@ class MainConfig(TrainConfig):
     maps: list[dict[str, Any]] = MISSING
 
 
-# What keys of type Any hold: OmegaConf knows no such type.
+# Types of the keys that are declared as Any, because OmegaConf does not support these types.
 HOLDS: dict[str, Any] = {
     **dict.fromkeys((key.name for key in fields(ColumnsConfig)), int | str | None),
     "runs": list[str] | str,
@@ -265,7 +263,7 @@ STEPS = {
 
 
 def keys(step: type, path: str = "") -> list[str]:
-    """Every key of a step's dataclass, as written on the command line."""
+    """List every key of a step's dataclass, as written on the command line."""
     found = []
     for key in fields(step):
         inner = key.default_factory if is_dataclass(key.default_factory) else None

@@ -1,18 +1,18 @@
-"""What a user can do wrong, as one tree.
+"""Define the errors that a user can cause.
 
-    DataMapError            ends as one line on stderr and exit code 2
+    DataMapError            is printed as one line on stderr; exit code 2
     ├── ConfigError         an option's type, range or choice
     ├── DataError           a file of samples, or a row of one
     ├── ModelError          a model that cannot be built or loaded
-    ├── TrainingError       training that cannot go on (a loss that is not finite)
+    ├── TrainingError       training that cannot continue (a loss that is not finite)
     ├── SignalError         recorded numbers, a shard, an observation
     ├── SummaryError        a summary.tsv that cannot be read
     ├── MapError            a column, filter or grouping of the map
     └── TrackingError       the MLflow store, a run, an artifact
         └── RunLostError    a run that is gone, or that another process writes into
 
-Foreign exceptions that a user can do something about become one line too (`cli.failures`). Anything
-else is a bug of ours: its traceback goes into a file, and the command ends with exit code 1.
+`cli.failures` also prints one line for exceptions of libraries that a user can act on. Anything else is a bug: its
+traceback goes into a file, and the command ends with exit code 1.
 """
 
 import contextlib
@@ -22,32 +22,32 @@ from collections.abc import Iterable, Iterator
 
 
 class DataMapError(Exception):
-    """Something that the user can put right; the message says what, where and how, and no password."""
+    """Report something that the user can correct; the message says what, where and how, with passwords masked."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(masked(message))
 
 
 class ConfigError(DataMapError):
-    """An option that has the wrong type, is out of range or is not among the choices."""
+    """Report an option that has the wrong type, is out of range or is not among the choices."""
 
 
 class DataError(DataMapError):
-    """A file of samples, or a row of one, that cannot be used."""
+    """Report a file of samples, or a row of one, that cannot be used."""
 
 
 class ModelError(DataMapError):
-    """A model or tokenizer that cannot be built or loaded."""
+    """Report a model or tokenizer that cannot be built or loaded."""
 
 
 class TrainingError(DataMapError):
-    """Training that cannot go on."""
+    """Report a training that cannot continue."""
 
 
 class SignalError(DataMapError):
-    """Signals that must not be recorded, or recorded signals that cannot be trusted.
+    """Report signals that must not be recorded, or recorded signals that are damaged.
 
-    `row` is that of the first record at fault, where it is known.
+    `row` is the number of the first wrong record, if it is known.
     """
 
     def __init__(self, message: str, row: int | None = None) -> None:
@@ -56,29 +56,29 @@ class SignalError(DataMapError):
 
 
 class SummaryError(DataMapError):
-    """A summary.tsv that cannot be read."""
+    """Report a summary.tsv that cannot be read."""
 
 
 class MapError(DataMapError):
-    """A map that cannot be drawn as asked."""
+    """Report a map that cannot be drawn with these options."""
 
 
 class TrackingError(DataMapError):
-    """An MLflow store, run or artifact that is not there or does not answer."""
+    """Report an MLflow store, run or artifact that is missing or unreachable."""
 
 
 class RunLostError(TrackingError):
-    """A run that will not take what is logged, however often it is tried: gone, or another process's."""
+    """Report a run that was deleted, or that another process writes into, so that retrying does not help."""
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what an error says; its type where it says nothing."""
+    """Return the first line of an error's message, or its type if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 @contextlib.contextmanager
 def raised_as(kind: type[DataMapError], what: object, *foreign: type[BaseException]) -> Iterator[None]:
-    """Turn `foreign` errors, those of the system by default, into one of ours: `what: reason`."""
+    """Turn `foreign` errors (OSError by default) into a `kind` with the message `what: reason`."""
     try:
         yield
     except foreign or (OSError,) as error:  # noqa: B030
@@ -87,32 +87,32 @@ def raised_as(kind: type[DataMapError], what: object, *foreign: type[BaseExcepti
 
 
 def interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C or SIGTERM is behind an error: a library may have turned it into one of its own."""
+    """Tell whether Ctrl-C or SIGTERM caused an error, even if a library replaced it by an error of its own."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Hint for a misspelt word: `"; did you mean x?"`, or "" when nothing is close."""
+    """Return a hint for a misspelled word: `"; did you mean x?"`, or "" if no known word is similar."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def first_few(items: Iterable[object], limit: int = 5) -> str:
-    """The first items as text, and how many more there are: `"a, b, c and 7 more"`."""
+    """Return the first items as text, and the number of the others: `"a, b, c and 7 more"`."""
     items = list(items)
     shown = ", ".join(str(item) for item in items[:limit])
     return shown + (f" and {len(items) - limit} more" if len(items) > limit else "")
 
 
 def counted(number: int, thing: str) -> str:
-    """`"1 sample"`, `"2,000 samples"`."""
+    """Return a number with its noun: `"1 sample"`, `"2,000 samples"`."""
     return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 def masked(text: str) -> str:
-    """The text without the passwords of addresses in it.
+    """Replace the passwords of addresses in a text with asterisks.
 
     >>> masked("store postgresql://ann:secret@db/mlflow")
     'store postgresql://ann:***@db/mlflow'

@@ -1,6 +1,6 @@
-"""What Data Map says as it works: one logger, `datamap`, whose lines go to standard output as they are.
+"""Print messages through one logger, `datamap`, whose lines go to standard output.
 
-Whoever uses the library can silence or redirect it like any other logger: `logging.getLogger("datamap")`.
+Users of the library can silence or redirect it like any other logger: `logging.getLogger("datamap")`.
 """
 
 import logging
@@ -11,12 +11,12 @@ from typing import TextIO
 
 from datamap.errors import masked
 
-# What moves a terminal's cursor, colours it or reverses its text; a class name or an id may hold such characters.
+# Characters that move a terminal's cursor, color it or reverse its text; class names and ids may contain them.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class _Stdout(logging.StreamHandler):
-    """Writes to what `sys.stdout` is at the time; when that takes no more, the work goes on."""
+    """Write to the current `sys.stdout`; if writing fails, the work continues without output."""
 
     beginning = ""  # of each line
 
@@ -36,8 +36,8 @@ class _Stdout(logging.StreamHandler):
         if not isinstance(error, OSError):
             super().handleError(record)
             return
-        if not isinstance(error, BrokenPipeError):  # nobody reads any more: nothing to say
-            print(f"note: standard output takes nothing more ({error}); the work goes on", file=sys.stderr)
+        if not isinstance(error, BrokenPipeError):  # with a broken pipe, nobody reads the output
+            print(f"note: writing to standard output failed ({error}); the work continues", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -46,11 +46,11 @@ _stdout = _Stdout()
 if not logger.handlers:
     logger.addHandler(_stdout)
     logger.setLevel(logging.INFO)
-    logger.propagate = False  # the root logger's handlers would say it a second time
+    logger.propagate = False  # the root logger's handlers would print each line a second time
 
 
 def printable(text: str) -> str:
-    """A text as a terminal may have it: no passwords, and no characters that control the terminal.
+    """Mask passwords in a text, and replace characters that control the terminal.
 
     >>> printable("label \\x1b[2Jyes")
     'label ?[2Jyes'
@@ -59,10 +59,10 @@ def printable(text: str) -> str:
 
 
 def begin_lines_with(text: str) -> None:
-    """Put a text before each line from now on, where several processes share a terminal."""
+    """Put a text before each line from now on, since several processes share the terminal."""
     _stdout.beginning = printable(text)
 
 
 def say(text: str) -> None:
-    """Log a line at level INFO, `printable`; it is printed at once, also into a pipe."""
+    """Log a line at level INFO after `printable`; it is printed at once, into pipes too."""
     logger.info("%s", printable(text))

@@ -1,4 +1,4 @@
-"""How the user calls our commands: as scripts of a clone, or as the installed `datamap`."""
+"""Write our commands as the user calls them: as scripts of a clone, or as the installed `datamap`."""
 
 import shlex
 import sys
@@ -9,7 +9,7 @@ SCRIPTS = {"import": "import_signals", "export": "export_signals"}
 
 
 def invocation(command: str, *arguments: str) -> str:
-    """What to type for one of our commands, in the way in which this process was called.
+    """Return the command line of one of our commands, in the way in which this process was called.
 
     Args:
         command: such as "train" or "import".

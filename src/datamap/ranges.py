@@ -1,4 +1,7 @@
-"""What values an option may have: kept beside its type in a dataclass, checked where options come in."""
+"""Declare the allowed values of options beside their types, and check options against them.
+
+Options are plain dataclasses, since OmegaConf does not read pydantic's constraints.
+"""
 
 import math
 from dataclasses import field, fields, is_dataclass
@@ -13,26 +16,31 @@ def number(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
-    choices: tuple[str, ...] | None = None,
     word: str | None = None,
     default: Any = MISSING,
 ) -> Any:
-    """A field with a range, from `low` to `high`; required unless it has a default.
+    """Declare a field that holds a number from `low` to `high`; it is required unless it has a default.
 
     Args:
-        above: an open lower bound.
-        choices: the only values that there are.
-        word: goes in place of a whole number.
+        low: the smallest allowed value.
+        high: the largest allowed value.
+        above: a bound that the value must exceed.
+        word: a word that may replace the number, which must be a whole number then.
+        default: the default value.
     """
-    bounds = {"low": low, "high": high, "above": above, "choices": choices, "word": word}
-    return field(default=default, metadata=bounds)
+    return field(default=default, metadata={"low": low, "high": high, "above": above, "word": word})
+
+
+def option(*choices: str, default: Any = MISSING) -> Any:
+    """Declare a field that holds one of `choices`; it is required unless it has a default."""
+    return field(default=default, metadata={"choices": choices})
 
 
 def check(options: Any, path: str = "") -> None:
     """Check the values of a dataclass and of the dataclasses in it.
 
     Raises:
-        ConfigError: a value is out of its range or not among its choices; names the first one.
+        ConfigError: a value is not allowed; the message names the first one.
     """
     for key in fields(options):
         value, name = getattr(options, key.name), path + key.name
@@ -44,7 +52,7 @@ def check(options: Any, path: str = "") -> None:
                 raise ConfigError(f"{name}={value} is out of range: {problem}")
 
 
-def _problem(value, low, high, above, choices, word):
+def _problem(value, low=None, high=None, above=None, word=None, choices=()):
     if word and (value == word or type(value) is not int):
         return None if value == word else f"it must be {word!r} or a whole number"
     if isinstance(value, float) and math.isinf(value):

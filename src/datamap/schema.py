@@ -1,7 +1,6 @@
-"""The artifact contract: the columns of signals and summary, and where artifacts lie in a run.
+"""Define the artifact contract: the columns of signals and summary, and the paths of artifacts in a run.
 
-The names are a contract with the users' own scripts and with the files of the original tutorial:
-add to them, never rename.
+Users' own scripts and the files of the original tutorial depend on these names: add new ones, and rename none.
 """
 
 import json
@@ -20,10 +19,10 @@ SIGNAL_COLUMNS = {
     "label_probs": "probs[label]",
 }
 
-# What the summary cannot be made without; the rest of a record is further signals.
+# The summary needs these; the other keys of a record are further signals.
 REQUIRED_SIGNALS = ("id", "label", "correct", "label_probs")
 
-# What the summary is made from; the rest of the contract is for people who read the files.
+# The summary uses these; the rest of the contract is for people who read the files.
 USED_SIGNALS = (*REQUIRED_SIGNALS, "noisy_label", "loss", "margin", "probs")
 
 SUMMARY_COLUMNS = {
@@ -42,7 +41,7 @@ SUMMARY_COLUMNS = {
     "first_learn": "0-based observation of the first learning event; 0 = never",
 }
 
-# What follows in the summary of a run of ours.
+# Columns that our own summaries add.
 FURTHER_COLUMNS = {
     "aleatoric": "mean of p (1 - p)",
     "el2n": "mean length of the error vector over the first observations",
@@ -55,15 +54,15 @@ NORMAL, HARD, DIRTY = 0, 1, 2
 KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
 
 SUMMARY_FILE = "summary.tsv"
-SUMMARIZED_FILE = "summary.json"  # which observations summary.tsv is over
+SUMMARIZED_FILE = "summary.json"  # the observations that summary.tsv covers
 LABELS_FILE = "labels.json"
 SIGNALS_DIR = "signals"
-HOLDOUT_DIR = "holdout"  # of models that never saw the samples: shard k of n is fold k of n
-THRESHOLD_DIR = "threshold"  # of samples that were trained as a class of their own
+HOLDOUT_DIR = "holdout"  # signals from models that never saw the samples: shard k of n is fold k of n
+THRESHOLD_DIR = "threshold"  # signals of samples that were trained as a class of their own
 CHECKPOINT_DIR = "checkpoint"
 MAPS_DIR = "maps"
-# MLflow's slider of an image series begins at step 0 (seen with 3.17), and the card is empty where nothing is logged
-# there. So a map has its one newest picture at 0; how it formed is a series of its own, by observation, from 0 on too.
+# MLflow's slider of an image series begins at step 0 (as of 3.17), and the card is empty if no picture is logged there.
+# So the latest map is logged at step 0, and the maps during training are a series of their own that starts at 0 too.
 NEWEST_STEP = 0
 FORMING_MAP = "maps/while_training"
 EXPLORER_FILE = "maps/explorer.html"
@@ -84,7 +83,7 @@ _SHARD = re.compile(
 
 
 class Shard(NamedTuple):
-    """One file of an observation: epoch or step `number`, part `index` of `count`."""
+    """Name one file of an observation: epoch or step `number`, part `index` of `count`."""
 
     unit: str
     number: int
@@ -105,20 +104,20 @@ class Shard(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Artifact path in the run, such as `signals/epoch_0001-00000-of-00001.jsonl`."""
+        """Return the artifact path in the run, such as `signals/epoch_0001-00000-of-00001.jsonl`."""
         return f"{self._stem}.{self.format}"
 
     @property
     def checksums_path(self) -> str:
-        """Artifact path of its checksum: one file per observation, `signals/epoch_0001.sha256`.
+        """Return the artifact path of its checksum: one file per observation, `signals/epoch_0001.sha256`.
 
-        Outside `signals/` an observation's shards are not made together, and each has a file of its own.
+        Outside `signals/`, the shards of an observation are logged at different times, so each has a file of its own.
         """
         return f"{self._observation if self.folder == SIGNALS_DIR else self._stem}.sha256"
 
 
 def parse_shard(path: str) -> Shard | None:
-    """The shard whose artifact path (or file name) this is; None when it is not exactly a shard's."""
+    """Parse the artifact path or file name of a shard; return None if it is not exactly a shard's."""
     match = _SHARD.fullmatch(path)
     if not match:
         return None
@@ -143,5 +142,5 @@ def parse_labels(content: bytes) -> tuple[str, ...]:
 
 
 def is_column_name(key: str) -> bool:
-    """Whether a signal of this name can be a column of summary.tsv."""
+    """Tell whether a signal of this name can be a column of summary.tsv."""
     return bool(key) and key.isprintable()

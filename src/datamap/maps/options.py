@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from datamap.errors import MapError, did_you_mean
-from datamap.ranges import check, number
+from datamap.ranges import check, number, option
 
 
 @dataclass
@@ -42,7 +42,7 @@ class MapOptions:
     marginals: bool = False
     contours: bool = False
     facet: str | None = None
-    lang: str = number(choices=("en", "zh"), default="en")
+    lang: str = option("en", "zh", default="en")
     width: float = number(low=3, high=40, default=7.2)
     height: float = number(low=2, high=40, default=5.4)
     dpi: int = number(low=50, high=1200, default=160)
