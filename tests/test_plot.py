@@ -139,7 +139,7 @@ MISTAKES = {
     ): r"40 × 40 inches with dpi=1200 has 2,304 million pixels.*dpi=193 or less",
     ("x=text",): "x=text is not a numeric column",
     ("facet=avg_probs",): "facet=avg_probs has 48 values, and a picture holds at most 12 maps",
-    ("facet=id",): "facet=id: 48 values are too many",
+    ("facet=id",): "facet=id has 48 values",
     ("color=constructor",): "color=constructor is not a numeric column",
     ("criterion=avg_probs", "threshold=nan"): "no sample has avg_probs ≥ nan",
     ("use_f_times=0", "color=label"): "use_f_times and color both choose the colors",
