@@ -114,7 +114,7 @@ def test_what_cannot_be_resumed_says_why(command, client, pairs_file, die_after)
     assert (after.info.status, after.data.tags) == (before.info.status, before.data.tags)  # not taken over
     pairs_file.write_text(text)
     assert command("train", "resume=true", f"run_id={killed}").code == 0
-    assert "ended well: nothing is left to resume" in refused(f"run_id={killed}")
+    assert "has already finished; nothing to resume" in refused(f"run_id={killed}")
     damaged = killed_run(command, die_after, client, 2, *arguments)
     for file in Path(client.get_run(damaged).info.artifact_uri, "checkpoint").rglob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:-1])

@@ -21,7 +21,7 @@ def below(pid):
     """Ids of the processes that a process started, but multiprocessing's resource tracker."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "workers").read_text().split())
+        found += map(int, (task / "children").read_text().split())
     return [worker for worker in found if b"spawn_main" in Path(f"/proc/{worker}/cmdline").read_bytes()]
 
 
@@ -70,8 +70,8 @@ def test_whatever_ends_the_training_its_processes_end_too(client, pairs_file, nu
         for line in process.stdout:
             if line.startswith("epoch      3"):
                 break
-        workers = below(process.pid)
-        assert len(workers) == 2
+        children = below(process.pid)
+        assert len(children) == 2
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does: to all of them
         else:
@@ -79,7 +79,7 @@ def test_whatever_ends_the_training_its_processes_end_too(client, pairs_file, nu
         rest = process.communicate(timeout=60)[0]
     finally:
         process.kill()
-    assert gone(workers)
+    assert gone(children)
     if number != signal.SIGKILL:
         assert process.returncode == 130 and rest.endswith("interrupted\n"), rest
         assert "Traceback" not in rest
@@ -116,9 +116,9 @@ def test_the_jobs_of_a_multirun_give_the_same_bytes_side_by_side(pairs_file, cli
         outcome = run_process([*script, f"trainer.jobs={jobs}", f"tracking.run_name=jobs {jobs}"])
         assert outcome.code == 0, outcome.err
         (parent,) = client.search_runs(["1"], f"run_name = 'jobs {jobs}'")
-        workers = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
-        assert {run.info.status for run in [parent, *workers]} == {"FINISHED"}
-        runs.append({run.info.run_name: run.info.run_id for run in workers})
+        children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+        assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
+        runs.append({run.info.run_name: run.info.run_id for run in children})
     assert "2 trainings, 2 at a time (trainer.jobs)" in outcome.out
     for name in ("seed=1", "seed=2"):
         assert re.search(rf"^{name}: epoch 3 of 3  ", outcome.out, re.MULTILINE), outcome.out
@@ -149,12 +149,12 @@ def test_an_interrupted_multirun_ends_all_its_runs(client, pairs_file, tmp_path)
             begun |= set(re.findall(r"^(seed=\d): epoch      3", line))
             if len(begun) == 2:
                 break
-        workers = below(process.pid)
+        children = below(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
         rest = process.communicate(timeout=90)[0]
     finally:
         process.kill()
-    assert len(workers) == 2 and gone(workers)
+    assert len(children) == 2 and gone(children)
     assert process.returncode == 130 and rest.endswith("interrupted\n") and "Traceback" not in rest, rest
     assert [run.info.status for run in client.search_runs(["1"])] == ["KILLED"] * 3
     assert not list(tmp_path.glob("datamap-*"))

@@ -1,4 +1,4 @@
-"""A Hydra multirun (`-m seed=1,2,3`): one parent run, one worker per job with its map, and their comparison."""
+"""A Hydra multirun (`-m seed=1,2,3`): one parent run, one child per job with its map, and their comparison."""
 
 import contextlib
 import importlib.metadata
