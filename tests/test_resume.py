@@ -123,7 +123,7 @@ def test_what_cannot_be_resumed_says_why(command, client, pairs_file, die_after)
     unprotected = killed_run(command, die_after, client, 1, *arguments, "trainer.checkpoint=none")
     assert "no complete checkpoint of observation 1" in refused(f"run_id={unprotected}")
     empty = client.create_run("1").info.run_id
-    assert "ended before it had logged anything" in refused(f"run_id={empty}")
+    assert "ended before it logged anything" in refused(f"run_id={empty}")
 
 
 def test_collecting_in_training_goes_by_epochs(command, store):
