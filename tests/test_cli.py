@@ -16,7 +16,7 @@ import yaml
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT
+from conftest import ROOT, run_process
 from datamap.cli import overrides
 from datamap.cli.compose import compose, composed, validated
 from datamap.config import STEPS, TrainConfig
@@ -226,3 +226,10 @@ def test_an_interrupt_that_meets_the_garbage_collector_is_not_lost(command, monk
     monkeypatch.setattr("datamap.pipeline.plot.plot", plot)
     outcome = command("plot", "run_id=x")
     assert (outcome.code, outcome.err) == (130, "interrupted\n")
+
+
+def test_python_m_datamap_is_the_command():
+    from datamap import __version__
+
+    done = run_process([sys.executable, "-m", "datamap", "--version"], PYTHONPATH=str(ROOT / "src"))
+    assert (done.code, done.out, done.err) == (0, f"datamap {__version__}\n", "")

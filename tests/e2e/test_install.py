@@ -75,6 +75,11 @@ def test_the_wheel_ships_the_package_the_config_and_the_demo_data_and_no_scripts
             assert wheel.read(name) == path.read_bytes(), name
 
 
+def test_an_index_would_accept_both(dist):
+    done = run_process([sys.executable, "-m", "twine", "check", "--strict", *map(str, dist)])
+    assert done.code == 0, done.out
+
+
 def test_from_a_file_of_signals_to_map_and_diagnosis_with_neither_paddle_nor_a_clone(
     datamap, installed, dist
 ):

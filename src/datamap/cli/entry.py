@@ -23,6 +23,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from datamap import __version__
 from datamap import config as types
 from datamap.cli import failures
 from datamap.cli.commands import COMMANDS
@@ -63,6 +64,8 @@ def main() -> None:
     command, *arguments = sys.argv[1:] or ["--help"]
     if command in ("-h", "--help"):
         _show(overview())
+    elif command == "--version":
+        _show(f"datamap {__version__}")
     elif command not in COMMANDS:
         print(
             f"error: no command {command!r}{did_you_mean(command, list(COMMANDS))}: datamap --help",
