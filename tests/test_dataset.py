@@ -139,7 +139,7 @@ def test_repeated_id_is_named_with_both_lines(tmp_path):
         tmp_path / "x.tsv",
         tsv_lines([["id", *NAMES[:3]], ["k", "a", "b", 1], ["l", "a", "b", 0], ["k", "c", "d", 1]]),
     )
-    with pytest.raises(DataError, match="line 4: id 'k' was given in line 2 already"):
+    with pytest.raises(DataError, match="line 4: id 'k' was given in line 2 already; data.columns.id=null"):
         load(path)
 
 
@@ -154,10 +154,12 @@ def test_bad_records_of_jsonl(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.xlsx", "", "unknown kind of file"),
+        ("x.xls", "", "unknown kind of file; save it as .xlsx"),
+        ("x.xlsx", "", "not a workbook, or protected with a password"),
         ("none.tsv", None, "no such file"),
         ("x.tsv", "", "no rows"),
-        ("x.tsv", "a\tb\n", "no column for label among 0, 1"),
+        ("x.tsv", "a\tb\n", "class 'b' occurs only once; if this row has the names"),
+        ("x.tsv", "a\n", "no column for label among 0;"),
         ("x.tsv", "a\tb\t1\nc\td\t1\n", "only 1 class"),
         ("x.parquet", "nonsense", "not a Parquet file"),
     ],

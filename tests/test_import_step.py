@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import resource
 from pathlib import Path
 
@@ -271,6 +272,26 @@ def test_nothing_is_overwritten(command, client, tutorial):
         "error: folder=training_dynamics is there already and not an empty folder; choose another\n"
     )
     assert {path: path.read_bytes() for path in Path("training_dynamics").iterdir()} == before
+
+
+def test_an_empty_working_directory_is_filled(command, client, tutorial, tmp_path, monkeypatch):
+    run_id, _ = imported(command, f"path={tutorial}")
+    uri = f"tracking.uri=sqlite:///{Path('mlflow.db').absolute()}"
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert command("export_signals", f"run_id={run_id}", "folder=.", uri).code == 0
+    assert {path.name for path in Path().iterdir()} == {f"dynamics_epoch_{n}.jsonl" for n in range(3)}
+    assert Path.cwd() == tmp_path / "empty"
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "/proc/kmsg", "fifo"])
+def test_signals_that_never_end_are_not_read(command, client, tmp_path, target):
+    path = tmp_path / "output_data.json"
+    if target == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target)
+    assert refused(command, client, f"path={path}").startswith(f"error: {path}: no")
 
 
 def test_a_damaged_shard_leaves_no_folder(command, client, tutorial):

@@ -72,7 +72,7 @@ def test_a_quoted_file_that_is_cut_off_is_refused_with_the_line(tmp_path, name):
     )
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: content.rindex(b"and more")])
-    with pytest.raises(DataError, match=f"{name}, line 26: unexpected end of data"):
+    with pytest.raises(DataError, match=f"{name}, line 26: a quotation mark is never closed"):
         load(tmp_path / name)
 
 
@@ -88,7 +88,7 @@ def test_utf16_as_spreadsheets_save_it(tmp_path):
     (tmp_path / "x.tsv").write_bytes(text.encode("utf-16"))
     assert load(tmp_path / "x.tsv").texts_a == ["猫0", "猫1", "猫2", "猫3"]
     (tmp_path / "x.tsv").write_bytes(text.encode("utf-16")[:-1])
-    with pytest.raises(DataError, match="x.tsv: not UTF-16"):
+    with pytest.raises(DataError, match="x.tsv, line 5: not UTF-16"):
         load(tmp_path / "x.tsv")
 
 
@@ -114,10 +114,15 @@ def test_positions_are_for_files_without_a_header(tmp_path, name):
     )
     assert load(path).s_labels.tolist() == [0] * 4
     assert load(path, s_label=name).s_labels.tolist() == [1] * 4
+    rows_file(path, ["text_a", "other", "label", name], *[("a", "b", n % 2, 1) for n in range(4)])
+    assert load(path).texts_b is None
+    assert load(path).notes == [
+        f"{path}: single texts: it has no column text_b (another name: data.columns.text_b=)"
+    ]
     with pytest.raises(
-        DataError, match=f"no column for text_b among text_a, other, label, {name}; name it with"
+        DataError, match=f"no column for label among text_a, other, labl, {name}; name it with"
     ):
-        load(rows_file(path, ["text_a", "other", "label", name], ("a", "b", 0, 1)))
+        load(rows_file(path, ["text_a", "other", "labl", name], ("a", "b", 0, 1)))
 
 
 @pytest.mark.parametrize("wanted", [1.5, True, ["a"]])
@@ -188,7 +193,7 @@ def typed(path, bad):
 )
 def test_values_that_are_missing_or_not_finite(tmp_path, suffix, bad, problem):
     path = typed(tmp_path / f"x{suffix}", bad)
-    with pytest.raises(DataError, match=f"x{suffix}, line 2: {problem}"):
+    with pytest.raises(DataError, match=f"x{suffix}, (line|row) 2: {problem}"):
         load(path)
     skipped = dataset.load_samples(path, AUTO, skip_bad=True)
     assert [(row.line, row.problem[: len(problem)]) for row in skipped.bad_rows][0] == (2, problem)
@@ -220,7 +225,7 @@ def test_binary_columns_of_parquet_are_utf8(tmp_path):
     assert (samples.texts_a, samples.class_names) == (["猫"] * 4, ("x", "y"))
     frame.loc[2, "text_a"] = b"\xff"
     frame.to_parquet(tmp_path / "x.parquet")
-    with pytest.raises(DataError, match="line 3: text_a has bytes that are not UTF-8"):
+    with pytest.raises(DataError, match="row 3: text_a has bytes that are not UTF-8"):
         load(tmp_path / "x.parquet")
 
 
@@ -267,8 +272,8 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "broken.tsv").symlink_to("/proc/self/mem")  # reading it is an error for root too
     (tmp_path / "loop.tsv").symlink_to(tmp_path / "loop.tsv")
     for path, problem in {
-        tmp_path / "folder.tsv": "cannot be read (Is a directory)",
-        tmp_path / "broken.tsv": "cannot be read (Input/output error)",
+        tmp_path / "folder.tsv": "a folder, and not one that Hugging Face's save_to_disk wrote",
+        tmp_path / "broken.tsv": "no rows",
         tmp_path / f"{'x' * 5000}.tsv": "cannot be read (File name too long)",
         tmp_path / "no\0.tsv": "no such file",
         tmp_path / "loop.tsv": "",
@@ -295,11 +300,20 @@ def test_formulas_are_guarded_and_read_back_exactly(text):
     assert again.loc[0, ["label", "proposed"]].tolist() == [text, text]
 
 
+def test_a_diagnosis_that_excel_saved(tmp_path):
+    frame = pd.DataFrame({"id": ["007", "8"], "label": ["差", "1"], "proposed": "好", "score": [0.5, 1.0]})
+    frame.to_excel(tmp_path / "x.xlsx", index=False)
+    again = spreadsheet.read_diagnosis((tmp_path / "x.xlsx").read_bytes())
+    assert again.astype({"score": float}).equals(frame.astype(object).astype({"score": float}))
+    text = "id;label;proposed;score\r\n007;差;好;0.5\r\n8;1;好;1\r\n"
+    assert spreadsheet.read_diagnosis(text.encode("gb18030"))["label"].tolist() == ["差", "1"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda c: c[:15], "no column proposed"),
-        (lambda c: c[:-5], "unexpected end of data"),
+        (lambda c: c[:-5], "a quotation mark is never closed"),
         (lambda c: c.replace(b"0.5", b"5"), "row 2: score '5' is not a number from 0 to 1"),
         (lambda c: c.replace(b"0.5", b"nan"), "row 2: score 'nan' is not a number"),
         (lambda c: c.replace(b'"no"', b'"\xff"'), "line 2: not UTF-8"),

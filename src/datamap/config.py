@@ -47,6 +47,8 @@ class DataConfig:
     dev_path: str | None = MISSING
     loader: str | None = MISSING
     header: bool | None = MISSING
+    encoding: str | None = MISSING
+    delimiter: str | None = MISSING
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
     sample: int | None = number(low=2)
     flip_ratio: float = number(low=0, high=1)

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from datamap.data import rows, tables
-from datamap.data.rows import COLUMNS, BadRow, Columns, Refusals, Sample
-from datamap.data.tables import Table
+from datamap.data import lookalikes, rows, tables
+from datamap.data.names import COLUMNS
+from datamap.data.rows import BadRow, Columns, Refusals, Sample
+from datamap.data.tables import Form, Table
 from datamap.errors import DataError, first_few
 from datamap.schema import DIRTY
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NO_HEADER = "; if this row has the names of columns: data.header=true, and data.columns.text_a= and .label="
 
 __all__ = ["COLUMNS", "BadRow", "Samples", "draw", "flip_labels", "load_named", "load_samples"]
 
@@ -26,7 +29,8 @@ class Samples:
     """Labelled texts or text pairs.
 
     `ids` are ints or strings, `labels` and `s_labels` int64 arrays (samples,); `texts_b` is None
-    for single texts. `lines` are the samples' lines in `path`; `bad_rows` were left out.
+    for single texts. `lines` are the samples' lines in `path`; `bad_rows` were left out; `notes` say what was
+    found out of the file by itself, each a line for people.
     """
 
     path: str
@@ -38,6 +42,7 @@ class Samples:
     class_names: tuple[str, ...]
     lines: list[int]
     bad_rows: list[BadRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,31 +86,33 @@ def load_samples(
     skip_bad: bool = False,
     class_names: Sequence[str] | None = None,
     name: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
 ) -> Samples:
     """Read a file of labelled texts. Texts are taken exactly as they stand, labels and ids without blanks around.
 
     Args:
-        path: .tsv, .csv, .jsonl or .parquet, UTF-8 with or without a byte-order mark.
+        path: .tsv, .csv, .txt, .json, .jsonl, .xlsx or .parquet, or a folder of Hugging Face's save_to_disk.
         columns: {"text_a": …, "text_b": …, "label": …, "s_label": …, "id": …}, each the name of a column, its
-            position from 0, None (there is none) or "auto": by the name in `COLUMNS`; in a file without a header
-            by the original's order text_a text_b label [s_label].
+            position from 0, None (there is none) or "auto": by the name in `COLUMNS` or another that is well known;
+            in a file without a header by the order text_a text_b label [s_label], of two columns text_a label.
         header: whether the first line names the columns; None = find out.
         skip_bad: leave malformed rows out and name them in `bad_rows`, instead of an error.
         class_names: the classes that labels must be of; None = those that occur, sorted.
         name: what the file is called in messages and in the run; None = its path.
+        encoding: a name that Python knows; None = UTF-8, or another where that is certain.
+        delimiter: one character, or a word (tab, comma, semicolon, pipe); None = find out.
     Raises:
         DataError: the file cannot be read, a column is not there, or a row is malformed (wrong
             column count, empty text, no label, unknown label, id given twice, a class that occurs
             once, bytes that are not UTF-8), with file and line.
     """
-    known = {*COLUMNS, *(c for c in columns.values() if isinstance(c, str) and c != "auto")}
-    table = tables.read(Path(path), header, known)
+    known = {c for c in columns.values() if isinstance(c, str) and c != "auto"}
+    table = tables.read(Path(path), Form(header, encoding, delimiter, known))
     return _samples(name or str(path), table, columns, skip_bad, class_names)
 
 
-def load_named(
-    name: str, columns: Columns, header: bool | None = None, skip_bad: bool = False
-) -> tuple[Samples, Samples]:
+def load_named(name: str, columns: Columns, skip_bad: bool = False) -> tuple[Samples, Samples]:
     """The (training, development) samples of a data set that PaddleNLP knows by name.
 
     Raises:
@@ -135,23 +142,30 @@ def _named_table(part: Sequence[dict[str, Any]]) -> Table:
 def _samples(
     path: str, table: Table, columns: Columns, skip_bad: bool, class_names: Sequence[str] | None
 ) -> Samples:
-    found, refusals = rows.find_columns(table, columns, path), Refusals(path, skip_bad)
+    found, refusals = rows.find_columns(table, columns, path), Refusals(path, skip_bad, table.unit)
     samples = rows.usable(table, found, refusals)
+    notes = [*table.notes, *rows.notes_on_columns(table, columns, found)]
     if class_names is None:
-        samples = rows.without_lone(samples, refusals)
-        class_names = rows.sorted_classes({sample.label for sample in samples})
+        samples = rows.without_lone(samples, refusals, "" if table.names else NO_HEADER)
+        class_names = _class_names(samples, table.classes.get(found["label"] or 0, ()))
+        notes += lookalikes.notes([sample.label for sample in samples])
     samples = rows.without_unknown(samples, class_names, refusals)
     if len(class_names) < 2:
         raise DataError(
             f"{path}: only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
         )
     pairs = found["text_b"] is not None
-    return _columnar(path, samples, pairs, tuple(class_names), refusals.bad)
+    made = _columnar(path, samples, pairs, tuple(class_names))
+    return replace(made, bad_rows=refusals.bad, notes=[f"{path}: {note}" for note in notes])
 
 
-def _columnar(
-    path: str, samples: list[Sample], pairs: bool, class_names: tuple[str, ...], bad: list[BadRow]
-) -> Samples:
+def _class_names(samples: list[Sample], order: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes that occur, those of `order` first and in that order, the others sorted."""
+    there = {sample.label for sample in samples}
+    return *(name for name in order if name in there), *rows.sorted_classes(there - set(order))
+
+
+def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[str, ...]) -> Samples:
     index = {name: number for number, name in enumerate(class_names)}
     return Samples(
         path=path,
@@ -162,7 +176,6 @@ def _columnar(
         s_labels=np.array([sample.s_label for sample in samples], np.int64),
         class_names=class_names,
         lines=[sample.line for sample in samples],
-        bad_rows=bad,
     )
 
 

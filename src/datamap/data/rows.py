@@ -6,21 +6,21 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from datamap.data import names as known_names
+from datamap.data.names import COLUMNS
 from datamap.data.tables import Table
 from datamap.errors import DataError, did_you_mean, first_few
 from datamap.schema import KINDS
 
-COLUMNS = ("text_a", "text_b", "label", "s_label", "id")
-REQUIRED = ("text_a", "text_b", "label")
-POSITIONS = {
-    "text_a": 0,
-    "text_b": 1,
-    "label": 2,
-    "s_label": 3,
-}  # the original's order, of files without a header
+REQUIRED = ("text_a", "label")
+# Of files without a header: the original's order; one text and its label where there are two columns.
+POSITIONS = {"text_a": 0, "text_b": 1, "label": 2, "s_label": 3}
+TWO_POSITIONS = {"text_a": 0, "label": 1}
 TEXTS = ("text_a", "text_b")
 WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")  # no sign for nothing, no leading zeros
 EXACT = 2**53  # floats below it are whole numbers to the last digit
+AS_TEXT = re.compile(r'="([^"]*)"')  # how a cell of a CSV tells Excel that it is no number
+NOT_UTF8 = "has bytes that are not UTF-8"
 
 Columns = Mapping[str, str | int | None]
 
@@ -36,8 +36,8 @@ class BadRow(NamedTuple):
 class Refusals:
     """What becomes of rows that cannot be used: an error, or a note of each where they are to be skipped."""
 
-    def __init__(self, path: str, skip: bool) -> None:
-        self.path, self.skip = path, skip
+    def __init__(self, path: str, skip: bool, unit: str = "line") -> None:
+        self.path, self.skip, self.unit = path, skip, unit
         self.bad: list[BadRow] = []
 
     def refuse(self, line: int, problem: str) -> None:
@@ -48,7 +48,7 @@ class Refusals:
         """
         if not self.skip:
             raise DataError(
-                f"{self.path}, line {line}: {problem} (data.on_bad_row=skip leaves such rows out)"
+                f"{self.path}, {self.unit} {line}: {problem} (data.on_bad_row=skip leaves such rows out)"
             )
         self.bad.append(BadRow(self.path, line, problem))
 
@@ -80,16 +80,34 @@ def find_columns(table: Table, columns: Columns, path: str) -> dict[str, int | N
     found = {name: _position(name, wanted[name], table, path) for name in COLUMNS}
     if table.names is None:
         taken = {position for name, position in found.items() if wanted[name] != "auto"}
-        free = {n: p for n, p in POSITIONS.items() if p < table.width and p not in taken}
+        order = TWO_POSITIONS if table.width == 2 else POSITIONS
+        free = {n: p for n, p in order.items() if p < table.width and p not in taken}
         found |= {name: position for name, position in free.items() if wanted[name] == "auto"}
     for name in REQUIRED:
-        if found[name] is None and wanted[name] is not None:
+        if found[name] is None:
             there = first_few(table.names or range(table.width), 20)
             raise DataError(
-                f"{path}: no column for {name} among {there}; name it with data.columns.{name}= "
-                "(for single texts: data.columns.text_b=null)"
+                f"{path}: no column for {name} among {there}; name it with data.columns.{name}=, or its position; "
+                "what divides the columns: data.delimiter="
             )
     return found
+
+
+def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | None]) -> list[str]:
+    """Return what was taken for granted of columns: names that are not ours, and texts that stand alone."""
+    header = table.names
+    notes = [
+        f"{name} is column {header[position]!r}"
+        for name, position in found.items()
+        if header
+        and position is not None
+        and header[position] != name
+        and columns.get(name, "auto") == "auto"
+    ]
+    unused = len(header or ()) > len(set(found.values()) - {None})
+    if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
+        notes.append("single texts: it has no column text_b (another name: data.columns.text_b=)")
+    return [", ".join(notes)] if notes else []
 
 
 def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
@@ -102,17 +120,22 @@ def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
         return wanted
     if not isinstance(wanted, str):
         raise DataError(f"{path}: {key}: give a column's name, its position from 0, null or auto")
-    names = table.names or []
-    column = name if wanted == "auto" else wanted
-    if names.count(column) > 1:
-        raise DataError(f"{path}: {names.count(column)} columns are called {column!r}; rename all but one")
-    if column in names:
-        return names.index(column)
-    if wanted == "auto":
-        return None
-    there = f"columns: {first_few(names, 20)}" if names else "the file has no header"
+    header = table.names or []
+    places = known_names.positions(name, header) if wanted == "auto" else []
+    if wanted != "auto":
+        places = [place for place, column in enumerate(header) if column == wanted]
+    if len(places) > 1:
+        called = [header[place] for place in places]
+        if len(set(called)) == 1:
+            raise DataError(f"{path}: {len(called)} columns are called {called[0]!r}; rename all but one")
+        raise DataError(f"{path}: {name} may be {first_few(called)}; name it with data.columns.{name}=")
+    if places or wanted == "auto":
+        return places[0] if places else None
+    there = (
+        f"columns: {first_few(header, 20)}" if header else "the file has no header; has it? data.header=true"
+    )
     raise DataError(
-        f"{path}: no column {wanted!r} for data.columns.{name}{did_you_mean(wanted, names)} ({there})"
+        f"{path}: no column {wanted!r} for data.columns.{name}{did_you_mean(wanted, header)} ({there})"
     )
 
 
@@ -129,13 +152,20 @@ def usable(table: Table, found: Mapping[str, int | None], refusals: Refusals) ->
     """
     samples: list[Sample] = []
     seen: dict[str, int] = {}
+    torn = table.torn if {found["text_a"], found["text_b"]} & {table.width - 1} else ()
     for row, values in enumerate(_rows(table, found)):
         line = table.lines[row]
         sample = table.problems.get(row) or _sample(row, line, values, found)
+        if row in torn and not isinstance(sample, str):
+            sample = "its last text may go on in the next line, which has one column"
         if isinstance(sample, str):
             refusals.refuse(line, sample)
         elif sample.id in seen:
-            refusals.refuse(line, f"id {sample.id!r} was given in line {seen[sample.id]} already")
+            refusals.refuse(
+                line,
+                f"id {sample.id!r} was given in {table.unit} {seen[sample.id]} already; "
+                "data.columns.id=null numbers the rows instead",
+            )
         else:
             seen[sample.id] = line
             samples.append(sample)
@@ -147,8 +177,18 @@ def usable(table: Table, found: Mapping[str, int | None], refusals: Refusals) ->
 def _rows(table: Table, found: Mapping[str, int | None]) -> Iterator[dict[str, Any]]:
     """Yield {column: value} of each row, of the columns that are there."""
     columns = {name: table.column(position) for name, position in found.items() if position is not None}
+    if "label" in columns and found["label"] in table.classes:
+        classes = table.classes[found["label"]]
+        columns["label"] = [_class_name(value, classes) for value in columns["label"]]
     for values in zip(*columns.values(), strict=True):
         yield dict(zip(columns, values, strict=True))
+
+
+def _class_name(value: Any, classes: Sequence[str]) -> Any:
+    """Return the name of a class index; None for Hugging Face's -1, which stands for no label."""
+    if type(value) is not int or value >= len(classes):
+        return value
+    return classes[value] if value >= 0 else None
 
 
 def _sample(row: int, line: int, values: dict[str, Any], found: Mapping[str, int | None]) -> Sample | str:
@@ -156,9 +196,10 @@ def _sample(row: int, line: int, values: dict[str, Any], found: Mapping[str, int
     cells = dict.fromkeys(COLUMNS, "")
     for name, value in values.items():
         try:
-            cells[name] = text_of(value) if name in TEXTS else _word(value)
+            cells[name] = text_of(value) if name in TEXTS else word_of(value)
         except ValueError as error:
-            return f"{name} {error}"
+            hint = "; if the file has another encoding: data.encoding=gb18030, big5 or cp1252"
+            return f"{name} {error}{hint if str(error) == NOT_UTF8 else ''}"
         if name != "s_label" and not cells[name].strip():
             return f"{name} is empty"
     kind = cells.pop("s_label") or "0"
@@ -189,15 +230,27 @@ def text_of(value: Any) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("has bytes that are not UTF-8") from None
+        raise ValueError(NOT_UTF8) from None
     return text
 
 
-def _word(value: Any) -> str:
-    """A label or an id as text: 1.0, as pandas makes of 1 beside a missing number, is 1 again."""
+def word_of(value: Any) -> str:
+    """Return a label or an id as text.
+
+    1.0, as pandas makes of 1 beside a missing number, is 1 again; ="001", as a CSV tells Excel that it is no number, is
+    001; a list of one, as annotation tools have it, is what is in it.
+    """
+    if type(value) is str and value.isalnum():
+        return value  # most of them
+    if isinstance(value, list) and len(value) < 2:
+        value = value[0] if value else None
+    if isinstance(value, list):
+        raise ValueError(f"has {len(value)} values; each sample has one")
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         value = int(value)
-    return text_of(value).strip()
+    word = text_of(value).strip()
+    told = AS_TEXT.fullmatch(word)
+    return told[1].strip() if told else word
 
 
 def ids_of(words: list[str]) -> list[int] | list[str]:
@@ -214,21 +267,25 @@ def ids_of(words: list[str]) -> list[int] | list[str]:
 # ---------------------------------------------------------------------- classes
 
 
-def without_lone(samples: list[Sample], refusals: Refusals) -> list[Sample]:
-    """The samples without those of classes that occur once: they can be neither learnt nor compared."""
+def without_lone(samples: list[Sample], refusals: Refusals, hint: str = "") -> list[Sample]:
+    """Return the samples without those of classes that occur once: they can be neither learnt nor compared.
+
+    Args:
+        hint: what may be the cause where it is the first row.
+    """
     counts = Counter(sample.label for sample in samples)
     for sample in samples:
         if counts[sample.label] == 1:
-            refusals.refuse(sample.line, f"class {sample.label!r} occurs only once")
+            cause = hint if sample.row == 0 else ""
+            refusals.refuse(sample.line, f"class {sample.label!r} occurs only once{cause}")
     return [sample for sample in samples if counts[sample.label] > 1]
 
 
 def without_unknown(samples: list[Sample], names: Sequence[str], refusals: Refusals) -> list[Sample]:
-    """The samples whose labels are among the `names` of the training data's classes."""
-    known = set(names)
+    """Return the samples whose labels are among the `names` of the training data's classes."""
+    known, there = set(names), f"the training data has {first_few(names, 20)}"
     for sample in samples:
         if sample.label not in known:
-            there = f"the training data has {first_few(names, 20)}"
             refusals.refuse(sample.line, f"class {sample.label!r} is not known ({there})")
     return [sample for sample in samples if sample.label in known]
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 import pandas as pd
 
 from datamap import schema
-from datamap.data import rows, tables
+from datamap.data import delimited, files, rows, workbook
 from datamap.errors import DataError, first_few
 
-SAVE = "save it as UTF-8 text, with tabs or commas between the columns"
+SAVE = "save it as .xlsx, or as UTF-8 text with tabs or commas between the columns"
 RENEW = "renew it with datamap diagnose"
 # A cell that begins like this is a formula to some spreadsheet, the wide signs to those of Chinese and Japanese systems
 # (OWASP, "CSV Injection"). Numbers with a sign are none.
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+ZIP = b"PK\x03\x04"  # which a workbook is
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
@@ -80,21 +81,35 @@ def read_diagnosis(content: bytes) -> pd.DataFrame:
 
 
 def _records(content: bytes, name: str) -> list[list[str]]:
-    """All rows as lists of cells, also the empty ones."""
-    text = tables.decoded(content, name)
+    """Return all rows as lists of cells, also the empty ones."""
+    records = _of_workbook(content, name) if content.startswith(ZIP) else _of_text(content, name)
+    if not any(records):
+        raise DataError(f"{name}: no rows")
+    return records
+
+
+def _of_workbook(content: bytes, name: str) -> list[list[str]]:
+    found = dict(workbook.read(content, name)[0])
+    cells = [found.get(number, []) for number in range(1, max(found, default=0) + 1)]
+    return [
+        [rows.word_of(cell) if isinstance(cell, float) else rows.text_of(cell) for cell in row]
+        for row in cells
+    ]
+
+
+def _of_text(content: bytes, name: str) -> list[list[str]]:
+    text = files.decoded(content, name).text
     try:
         text.encode()
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
         raise DataError(f"{name}, line {line}: not UTF-8") from error
-    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+    header = text.partition("\n")[0]
+    delimiter = max("\t,;", key=header.count)
     try:
-        records = [record.cells for record in tables.csv_records(text, delimiter)]
+        return [record.cells for record in delimited.records(text, delimiter)]
     except DataError as error:
         raise DataError(f"{name}, {error}") from error
-    if not any(records):
-        raise DataError(f"{name}: no rows")
-    return records
 
 
 def _columns(header: list[str], required: Sequence[str], name: str) -> list[str]:

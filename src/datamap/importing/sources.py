@@ -61,9 +61,19 @@ def find(path: Path | str, format: str = "auto") -> Source:
         raise SignalError(
             f"{path}: no signals (format={format}); files are recognised by their names: {names}"
         )
+    for file in (file for files in wanted.values() for file in files):
+        _refuse_endless(file)
     if len(wanted) > 1:
         raise SignalError(f"{path}: files of several formats; choose one: format={' or '.join(wanted)}")
     return Source(path, *next(iter(wanted.items())))
+
+
+def _refuse_endless(path: Path) -> None:
+    """Raise SignalError for a pipe or a device; and for a file of size 0, which those of /proc have that never end."""
+    if not path.is_file():
+        raise SignalError(f"{path}: not a regular file")
+    if not path.stat().st_size:
+        raise SignalError(f"{path}: no records")
 
 
 def _there(path: Path, format: str) -> dict[str, list[Path]]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import CurateConfig
-from datamap.data import spreadsheet
+from datamap.data import files, spreadsheet
 from datamap.errors import ConfigError, DataError, counted, first_few
 from datamap.labels import curation
 from datamap.log import say
@@ -56,7 +56,7 @@ def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Correcti
     with opened(config.corrections, config.tracking.uri) as file:
         if not file.is_file():
             raise ConfigError(f"corrections={config.corrections}: no such file (looked in {Path.cwd()})")
-        content = file.read_bytes()
+        content = files.content(file)
     edited = spreadsheet.read(content, config.corrections, ("id", "label"))
     labels = curation.corrections(edited, config.corrections, samples["id"], list(names))
     changed = {key: label for key, label in labels.items() if label != given[key]}

@@ -264,7 +264,8 @@ def _dev_path(source, gone):
     data = source.config("train").get("data")
     if not isinstance(data, dict) or not data.get("dev_path"):
         return None
-    if gone or {*(data.get("columns") or {}).values(), data.get("header")} - {"auto", None}:
-        say(f"note: data.dev_path={data['dev_path']} does not fit: a class is gone, or its columns differ")
+    form = {data.get(key) for key in ("header", "encoding", "delimiter")}
+    if gone or {*(data.get("columns") or {}).values(), *form} - {"auto", None}:
+        say(f"note: data.dev_path={data['dev_path']} does not fit: a class is gone, or it is of another form")
         return None
     return data["dev_path"]

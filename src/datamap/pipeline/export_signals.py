@@ -1,7 +1,6 @@
 """Write a run's signals as Dataset Cartography's training dynamics, one file per observation."""
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,16 +45,22 @@ def export_signals(config: ExportConfig) -> Path:
 
 @contextlib.contextmanager
 def _filled_at_once(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes `folder` when all is written, and is removed when something fails."""
+    """Yield a folder to write into, whose files come into `folder` when all are written, and are removed otherwise.
+
+    A folder that is there already is filled, not replaced: it may be the working directory or the root of a disk.
+    """
     with raised_as(SignalError, f"folder={folder}"):
+        there = folder.exists()
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            unfinished = Path(temporary, folder.name)
+        with tempfile.TemporaryDirectory(dir=folder if there else folder.parent) as temporary:
+            unfinished = Path(temporary, "unfinished")
             unfinished.mkdir()
             yield unfinished
-            if folder.exists():
-                folder.rmdir()
-            shutil.move(unfinished, folder)
+            if not there:
+                unfinished.rename(folder)
+                return
+            for file in unfinished.iterdir():
+                file.rename(folder / file.name)
 
 
 def _write_dynamics(run: Run, number: int, parts: list[Shard], epoch: int, folder: Path) -> int:

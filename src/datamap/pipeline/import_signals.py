@@ -76,7 +76,9 @@ def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Sour
         DataError: a sample has no text, or another label there.
     """
     with opened(path, uri) as file:
-        samples = _load(file, path)
+        samples = dataset.load_samples(file, {}, name=path)
+    for note in samples.notes:
+        say(f"note: {note}")
     ids = contents.samples["id"].to_pylist()
     rows = align.rows(contents.samples["id"], samples.ids)
     lost = align.missing(contents.samples["id"], rows)
@@ -90,17 +92,6 @@ def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Sour
         shown = [f"{ids[row]} ({labels[row]}, here {samples.labels[row]})" for row in wrong.nonzero()[0]]
         raise DataError(f"texts={path}: labels differ from those of {source.path}, id {first_few(shown)}")
     return samples
-
-
-def _load(file: Path, path: str) -> Samples:
-    """The samples of a file of text pairs, or else of single texts; `path` is what it is called."""
-    try:
-        return dataset.load_samples(file, {}, name=path)
-    except DataError as error:
-        try:
-            return dataset.load_samples(file, {"text_b": None}, name=path)
-        except DataError:
-            raise error from None
 
 
 def _log(

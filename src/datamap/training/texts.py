@@ -42,6 +42,8 @@ def load(config: TrainConfig) -> LabeledTexts:
     """
     data = config.data
     samples, dev = _loaded(data, config.tracking)
+    for note in dict.fromkeys(samples.notes + (dev.notes if dev else [])):
+        say(f"note: {note}")
     if data.sample and data.sample > len(samples):
         say(f"note: data.sample={data.sample}, but {samples.path} has {len(samples)} rows: all are used")
     elif data.sample:
@@ -56,13 +58,12 @@ def load(config: TrainConfig) -> LabeledTexts:
 
 
 def _loaded(data: DataConfig, tracking: TrackingConfig) -> LabeledTexts:
-    options: dict[str, Any] = {
-        "columns": asdict(data.columns), "header": data.header, "skip_bad": data.on_bad_row == "skip"
-    }  # fmt: skip
+    options: dict[str, Any] = {"columns": asdict(data.columns), "skip_bad": data.on_bad_row == "skip"}
     if data.path is None:
         if data.loader is None:
             raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")
         return LabeledTexts(*dataset.load_named(data.loader, **options))
+    options |= {"header": data.header, "encoding": data.encoding, "delimiter": data.delimiter}
     samples = _load(data.path, tracking, **options)
     if not data.dev_path:
         return LabeledTexts(samples, None)

@@ -1,0 +1,141 @@
+"""Columns of Parquet files and of the folders that Hugging Face's save_to_disk writes, with their class names."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datamap.data import files
+from datamap.errors import DataError, first_few, reason
+
+STATE = "state.json"  # which files a folder of save_to_disk has, in order
+SPLITS = "dataset_dict.json"
+UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError)
+
+
+class Columns(NamedTuple):
+    """Columns by position; `classes` has the class names of those that hold their indices."""
+
+    names: list[str]
+    rows: int
+    column: Callable[[int], list[Any]]
+    classes: dict[int, list[str]]
+
+
+def open_parquet(content: bytes, path: Path) -> Columns:
+    """Return the columns of a Parquet file; each is read when it is asked for.
+
+    Raises:
+        DataError: it is not one, or has too many rows.
+    """
+    import pyarrow.parquet
+
+    with _explained(path, "not a Parquet file"):
+        file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
+        schema, count = file.schema_arrow, file.metadata.num_rows
+        # Equal texts are kept once until their sizes were looked at: a small file may hold gigabytes of them.
+        texts = [field.name for field in schema if _is_text(field.type)]
+        file = pyarrow.parquet.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
+    files.check_rows(count, 0, path)
+
+    def column(name: str) -> pa.ChunkedArray:
+        return file.read(columns=[name]).column(0)
+
+    return _columns(schema, count, column, path)
+
+
+def open_folder(path: Path) -> Columns:
+    """Return the columns of a data set in a folder of save_to_disk.
+
+    Raises:
+        DataError: it is not one, or is damaged, or has several splits.
+    """
+    if (path / SPLITS).is_file():
+        splits = sorted(folder.name for folder in path.iterdir() if (folder / STATE).is_file())
+        there = first_few(splits, 20)
+        raise DataError(
+            f"{path}: a data set of splits ({there}); name one: data.path={path}/{(splits or ['train'])[0]}"
+        )
+    if not (path / STATE).is_file():
+        raise DataError(f"{path}: a folder, and not one that Hugging Face's save_to_disk wrote; give a file")
+    with _explained(path, "not a data set of Hugging Face's save_to_disk"):
+        state = json.loads(files.content(path / STATE))
+        parts = [path / Path(part["filename"]).name for part in state["_data_files"]]
+        tables = [_arrow(files.content(part)) for part in parts]
+        table = pa.concat_tables(tables)
+    files.check_rows(table.num_rows, 0, path)
+    return _columns(table.schema, table.num_rows, table.column, path)
+
+
+def _arrow(content: bytes) -> pa.Table:
+    try:
+        return pa.ipc.open_stream(pa.BufferReader(content)).read_all()
+    except pa.ArrowInvalid:
+        return pa.ipc.open_file(pa.BufferReader(content)).read_all()
+
+
+def _columns(schema: pa.Schema, count: int, read: Callable[[str], pa.ChunkedArray], path: Path) -> Columns:
+    names = list(schema.names)
+
+    def column(position: int) -> list[Any]:
+        name = names[position]
+        with _explained(path, f"column {name} cannot be read"):
+            values = read(name)
+            files.check_size(_size(values), f"{path}, column {name}")
+            found = _values(values)
+        if len(found) != count:
+            raise DataError(f"{path}: column {name} has {len(found)} values in {count} rows")
+        return found
+
+    classes = _class_names(schema)
+    return Columns(
+        names, count, column, {names.index(name): classes[name] for name in classes if name in names}
+    )
+
+
+def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
+    """Return {column: class names} of Hugging Face's ClassLabels, which stand in the schema's metadata."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        labels = {name: kind for name, kind in features.items() if kind.get("_type") == "ClassLabel"}
+        return {name: [str(word) for word in kind["names"]] for name, kind in labels.items()}
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return {}  # a file of somebody else's
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
+
+
+def _size(column: pa.ChunkedArray) -> int:
+    """Return the bytes of a column's values, with those of a dictionary counted as often as they occur."""
+    total = 0
+    for chunk in column.chunks:
+        if not pa.types.is_dictionary(chunk.type) or not _is_text(chunk.type.value_type):
+            total += chunk.nbytes
+            continue
+        lengths = pc.binary_length(chunk.dictionary).cast(pa.int64()).take(chunk.indices)
+        total += pc.sum(lengths).as_py() or 0
+    return total
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column; where a text is not UTF-8, the bytes of all."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:
+        return column.cast("large_binary").to_pylist()
+
+
+@contextlib.contextmanager
+def _explained(path: Path, problem: str) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
+        raise DataError(f"{path}: {problem} ({reason(error)})") from error

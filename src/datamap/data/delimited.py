@@ -1,0 +1,231 @@
+"""Delimited text: which character divides the columns, whether cells stand in quotes, and the rows."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datamap.data import files, names
+from datamap.errors import ConfigError, DataError
+
+WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "pipes"}
+PREVIEW = 1 << 16  # characters from which the delimiter is found
+FEW = 5  # rows, of which all may have one width by chance
+SEP = re.compile(r'"?sep=([\t,;:|])"?\r?\n')  # Excel's own first line
+QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
+OPENING = re.compile(r'(?:^|(?<=\t))"', re.MULTILINE)
+TSV_CELL = re.compile(QUOTED.pattern + r"(?=\t|\r?\n|\r?\Z)")
+
+
+class Record(NamedTuple):
+    """One row: the line on which it begins, counted from 1, and its cells."""
+
+    line: int
+    cells: list[Any]
+
+
+class Delimited(NamedTuple):
+    """Rows that are not blank, and notes of what was found out."""
+
+    records: list[Record]
+    notes: list[str]
+
+
+def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collection[str]) -> Delimited:
+    """Return the rows of a text.
+
+    Args:
+        path: the text's file, for messages.
+        usual: the delimiter of such files.
+        delimiter: what the user says; None = find out.
+        known: names of columns besides `names.COLUMNS`.
+    Raises:
+        ConfigError: the user's delimiter is not one character.
+        DataError: a quotation mark where none may stand, or one that is never closed, with its line; or too many rows.
+    """
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # old programs of the Mac
+    told = SEP.match(text)
+    if told:
+        text = "\n" + text[told.end() :]
+    chosen = _given(delimiter) or (told and told[1]) or _delimiter(text, usual, known)
+    lines = text.count("\n")
+    files.check_rows(lines, lines + text.count(chosen), path)
+    notes = (
+        []
+        if chosen == usual or delimiter
+        else [f"its columns are divided by {DELIMITERS.get(chosen, chosen)}"]
+    )
+    try:
+        rows, quoted = _tsv_records(text) if chosen == usual == "\t" else (list(records(text, chosen)), False)
+    except DataError as error:
+        raise DataError(f"{path}, {error}") from error
+    notes += [QUOTED_NOTE] * quoted
+    return Delimited([row for row in rows if any(map(str.strip, row.cells))], notes)
+
+
+QUOTED_NOTE = "quotation marks around cells are taken off and doubled ones halved, as in a CSV"
+
+
+def _given(delimiter: str | None) -> str | None:
+    if delimiter is None:
+        return None
+    found = WORDS.get(delimiter, delimiter)
+    if len(found) != 1 or found in '"\r\n':
+        raise ConfigError(f"data.delimiter={delimiter!r}: give one character, or {', '.join(WORDS)}")
+    return found
+
+
+def _delimiter(text: str, usual: str, known: Collection[str]) -> str:
+    """Return the delimiter: under which the first row names columns, else under which rows are of one width."""
+    start = text[:PREVIEW]
+    preview = start if len(text) <= PREVIEW else start[: start.rfind("\n") + 1] or start
+    shares = {}
+    for delimiter in (usual, *(d for d in DELIMITERS if d != usual)):
+        try:
+            rows = [record.cells for record in records(preview, delimiter) if record.cells]
+        except DataError:
+            rows = [line.split(delimiter) for line in preview.split("\n") if line]
+        if len(rows[0] if rows else []) > 1 and names.is_header([cell.strip() for cell in rows[0]], known):
+            return delimiter
+        width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+        shares[delimiter] = count / len(rows) if width > 1 else 0
+    best = max(shares, key=shares.__getitem__)  # the usual one of several
+    return best if (shares[best] == 1 and len(rows) >= FEW) or not shares[usual] else usual
+
+
+def records(text: str, delimiter: str) -> Iterator[Record]:
+    """Yield the rows of delimited text by the rules of CSV (RFC 4180), blank lines as rows without cells.
+
+    Cells are what was written: line ends within quotes stay as they are. Python's own reader is not used, as it
+    changes what the whole process reads: its limit of 131,072 characters a cell is one for all.
+
+    Raises:
+        DataError: a quotation mark where none may stand, or one that is never closed, with its line.
+    """
+    position, line = 0, 1
+    while position < len(text):
+        end = text.find("\n", position)
+        end = len(text) if end < 0 else end
+        if text.find('"', position, end) < 0:
+            row = text[position:end].removesuffix("\r")
+            yield Record(line, row.split(delimiter) if row else [])
+            position, line = end + 1, line + 1
+            continue
+        cells, end = _row(text, position, delimiter, line)
+        yield Record(line, cells)
+        position, line = end, line + text.count("\n", position, end)
+
+
+def _row(text: str, position: int, delimiter: str, line: int) -> tuple[list[str], int]:
+    """Return (the cells of the row at a position, where the next one begins)."""
+    cells = []
+    while True:
+        if text.startswith('"', position):
+            cell = QUOTED.match(text, position)
+            if not cell or text.startswith('"', cell.end()):
+                raise DataError(f"line {line}: a quotation mark is never closed")
+            cells.append(cell[1].replace('""', '"'))
+            position = cell.end()
+            after = text[position : position + 2]
+            if after and after[0] not in (delimiter, "\n") and after not in ("\r\n", "\r"):
+                raise DataError(f"line {line}: a text goes on after its closing quotation mark")
+            position += after.startswith("\r")
+        else:
+            line_end = text.find("\n", position)
+            line_end = len(text) if line_end < 0 else line_end
+            cell_end = text.find(delimiter, position, line_end)
+            end = line_end if cell_end < 0 else cell_end
+            cells.append(text[position:end].removesuffix("\r") if cell_end < 0 else text[position:end])
+            position = end
+        if not text.startswith(delimiter, position):
+            return cells, position + 1
+        position += 1
+
+
+# ---------------------------------------------------------------------- TSV: with or without quotes
+
+
+def _tsv_records(text: str) -> tuple[list[Record], bool]:
+    """Return (rows of a TSV, whether some of its cells stand in quotes).
+
+    Raises:
+        DataError: it is written with quotes, and damaged further on.
+    """
+    lines = text.split("\n")
+    plain = [Record(n, line.removesuffix("\r").split("\t")) for n, line in enumerate(lines, 1)]
+    if '"' not in text:
+        return plain, False
+    if _quotes_are_needed(text, len(next((r.cells for r in plain if r.cells != [""]), []))):
+        try:
+            return list(records(text, "\t")), True
+        except DataError as error:
+            raise DataError(f"{error}; cells are in quotes here, as in a CSV") from error
+    quoted = _all_quoted(text, lines, [record for record in plain if record.cells != [""]])
+    return (plain, False) if quoted is None else (quoted, False)
+
+
+def _quotes_are_needed(text: str, width: int) -> bool:
+    """Return whether the cells in quotes are mostly ones that a writer of CSV had to quote.
+
+    Such a writer quotes a cell that holds a tab, a line end or a quotation mark (Excel also a comma), and doubles the
+    marks within. In a text that only happens to begin and end with quotation marks there is no such reason; nor is
+    there one where each line of the cell has the file's width: then two texts have a single mark each.
+
+    Args:
+        width: number of columns in the first line, without regard to quotes.
+    """
+    needed = idle = commas = position = 0
+    while opening := OPENING.search(text, position):
+        cell = TSV_CELL.match(text, opening.start())
+        good = cell is not None and _had_to_be_quoted(text, cell, width)
+        needed, idle = needed + good, idle + (not good)
+        commas += cell is not None and not good and "," in cell[1]
+        position = cell.end() if cell else opening.end()
+    excel = idle and idle == commas and needed + idle > 2 and "," not in TSV_CELL.sub("", text)
+    return needed > idle or bool(excel)
+
+
+def _had_to_be_quoted(text: str, cell: re.Match[str], width: int) -> bool:
+    if "\t" not in cell[1] and "\n" not in cell[1]:
+        return '"' in cell[1] or "\r" in cell[1]
+    start, end = text.rfind("\n", 0, cell.start()) + 1, text.find("\n", cell.end())
+    rows = text[start : len(text) if end < 0 else end].split("\n")
+    return any(len(row.split("\t")) != width for row in rows)
+
+
+def _all_quoted(text: str, lines: list[str], plain: list[Record]) -> list[Record] | None:
+    """Return the rows of a TSV in which each row after the first has a quoted cell, as our data/samples.tsv; or None.
+
+    Raises:
+        DataError: it begins like one, and is damaged further on.
+    """
+    quoted: list[Record] = []
+    try:
+        for record in records(text, "\t"):
+            if not record.cells:
+                continue
+            if quoted and not _opens_quote(lines[record.line - 1]):
+                return None
+            quoted.append(record)
+    except DataError as error:
+        most = 2 * sum(map(_opens_quote, lines)) > len(plain)
+        if len(quoted) > 1 and _one_width(quoted) and most:
+            raise DataError(f"{error}; cells are in quotes here, as in a CSV") from error
+        return None
+    return quoted if len(quoted) > 1 and (_one_width(quoted) or not _one_width(plain)) else None
+
+
+def _opens_quote(line: str) -> bool:
+    return line.startswith('"') or '\t"' in line
+
+
+def _one_width(rows: Sequence[Record]) -> bool:
+    return len({len(record.cells) for record in rows}) == 1
+
+
+def usual_width(rows: Iterable[Record]) -> int:
+    """Return the number of cells that most rows have."""
+    return max(Counter(len(row.cells) for row in rows).items(), key=lambda item: item[1], default=(0, 0))[0]

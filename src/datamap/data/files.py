@@ -1,0 +1,160 @@
+"""Bytes of files and the text that they hold: which files are read at all, and in which encoding."""
+
+import codecs
+import re
+import stat
+import unicodedata
+from pathlib import Path
+from typing import NamedTuple
+
+from datamap.errors import ConfigError, DataError
+
+# Beyond these, a file is refused before its rows are made: they would not fit into the memory of most machines.
+MAX_BYTES = 1 << 30  # of a file, also unpacked
+MAX_ROWS = 5_000_000
+MAX_CELLS = 10 * MAX_ROWS
+# UTF-32's mark begins like UTF-16's.
+MARKS = {
+    codecs.BOM_UTF8: "UTF-8",
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+SAMPLE = 1 << 16  # bytes from which an encoding is guessed
+CERTAIN = 0.9  # of a Chinese text's characters, at least, are among the 7,445 of GB 2312
+UNDECODED = re.compile("[\udc80-\udcff]")
+NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
+
+
+class Text(NamedTuple):
+    """The text of a file; `note` names its encoding where that is not UTF-8."""
+
+    text: str
+    note: str | None = None
+
+
+def content(path: Path) -> bytes:
+    """Return the bytes of a regular file; a pipe or a device, which may never end, is refused unread.
+
+    Raises:
+        DataError: there is no such file, or it is not regular, is too large or cannot be read.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f"{path}: not a regular file; copy its rows into one")
+        check_size(found.st_size, path)
+        with path.open("rb") as file:  # the files of /proc, of which some never end, have size 0
+            return file.read(found.st_size)
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"{path}: no such file (looked in {Path.cwd()})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def check_size(size: int, path: str | Path) -> None:
+    """Raise DataError for more bytes than a file of texts may have."""
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{path}: {size / 2**30:,.1f} GiB; at most {MAX_BYTES >> 30} GiB are read: split the file"
+        )
+
+
+def check_rows(rows: int, cells: int, path: str | Path) -> None:
+    """Raise DataError for more rows or cells than a file of texts may have."""
+    for count, most, what in ((rows, MAX_ROWS, "rows"), (cells, MAX_CELLS, "cells")):
+        if count > most:
+            raise DataError(f"{path}: {count:,} {what}; at most {most:,} are read: train on a part of them")
+
+
+def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
+    """Return the text of bytes: in `encoding`, else UTF-8, or UTF-16, UTF-32 or GB18030 where that is certain.
+
+    What is not UTF-8 becomes lone surrogates, so that the rows with it can be named.
+
+    Raises:
+        ConfigError: Python knows no such encoding.
+        DataError: the bytes are not in the encoding that is given or that their mark tells.
+    """
+    mark = next((mark for mark in MARKS if raw.startswith(mark)), None)
+    if encoding is not None:
+        return Text(_strictly(raw, name, encoding).removeprefix("\ufeff"))
+    if mark in (None, codecs.BOM_UTF8):
+        text = raw.decode("utf-8-sig", "surrogateescape")
+        found = _utf16(raw) if "\0" in text else _chinese(raw, text)
+        if found is None:
+            return Text(text)
+        return Text(raw.decode(found), f"read as {found.upper()}; to force another encoding: data.encoding=")
+    return Text(_strictly(raw, name, MARKS[mark]).removeprefix("\ufeff"), f"read as {MARKS[mark]}")
+
+
+def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:
+    try:
+        if codecs.lookup(encoding).name == "utf-8":
+            return raw.decode("utf-8-sig", "surrogateescape")
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name}, line {line}: not {encoding} ({error.reason} at byte {error.start}); "
+            "name the file's encoding with data.encoding="
+        ) from error
+    except (LookupError, ValueError) as error:
+        raise ConfigError(
+            f"data.encoding={encoding!r}: no such text encoding (known: utf-8, gb18030, big5, utf-16, cp1252, …)"
+        ) from error
+
+
+def _utf16(raw: bytes) -> str | None:
+    """Return the UTF-16 of bytes without its mark, where read so they are lines of known characters; else None."""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        lines = "\n" in text and any(delimiter in text for delimiter in "\t,;")
+        if (
+            lines
+            and "\0" not in text
+            and not {unicodedata.category(c) for c in set(text)} & {"Cn", "Co", "Cs"}
+        ):
+            return encoding
+    return None
+
+
+def _chinese(raw: bytes, text: str) -> str | None:
+    """Return "gb18030" for bytes that are certainly a Chinese text in it (GBK and GB 2312 are parts of it).
+
+    Args:
+        text: the bytes as UTF-8, of which most characters must have failed.
+    """
+    if not UNDECODED.search(text):
+        return None
+    wrong = len(UNDECODED.findall(text))
+    if wrong <= len(NOT_ASCII.findall(text)):
+        return None
+    import charset_normalizer
+
+    try:
+        chinese = "".join(NOT_ASCII.findall(raw.decode("gb18030")))
+    except UnicodeDecodeError:
+        return None
+    common = chinese.encode("gb2312", "ignore").decode("gb2312")
+    lines = (line for line in raw.split(b"\n") if not line.isascii())
+    sample = b""
+    for line in lines:
+        sample += line + b"\n"
+        if len(sample) > SAMPLE:
+            break
+    guess = charset_normalizer.from_bytes(sample).best()
+    certain = guess is not None and guess.encoding in ("gb18030", "gbk", "gb2312")
+    return "gb18030" if certain and len(common) >= CERTAIN * len(chinese) else None
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; False also where that cannot be known."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False

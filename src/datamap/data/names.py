@@ -1,0 +1,42 @@
+"""Names of columns: those that are known, also as Excel, annotation tools and Chinese teams write them."""
+
+import unicodedata
+from collections.abc import Collection, Sequence
+
+COLUMNS = ("text_a", "text_b", "label", "s_label", "id")
+ALIASES = {
+    "text_a": "text text1 text_1 texta sentence sentence1 sentence_1 sentence_a question1 premise content "
+    "文本 文本1 文本一 文本a 句子 句子1 句子一 句子a 问题1 内容 正文 评论",
+    "text_b": "text2 text_2 textb sentence2 sentence_2 sentence_b question2 hypothesis "
+    "文本2 文本二 文本b 句子2 句子二 句子b 问题2",
+    "label": "labels class category 标签 类别 分类 标注",
+}
+KNOWN = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
+
+
+def plain(word: str) -> str:
+    """Return a word without what makes alike words differ: width, capitals, blanks, invisible characters.
+
+    >>> plain(" Ｔext\\ufeff A")
+    'text_a'
+    """
+    visible = "".join(c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) != "Cf")
+    return "_".join(visible.casefold().split())
+
+
+def positions(name: str, header: Sequence[str]) -> list[int]:
+    """Return where a column of `COLUMNS` stands: by its name, else by its name in other letters, else by an alias."""
+    words = [plain(cell) for cell in header]
+    exact = [n for n, cell in enumerate(header) if cell == name]
+    alike = [n for n, word in enumerate(words) if word == name]
+    return exact or alike or [n for n, word in enumerate(words) if KNOWN.get(word) == name]
+
+
+def is_header(cells: Sequence[str], known: Collection[str]) -> bool:
+    """Return whether a row names columns: one in full, or a text and a label in other letters or by an alias."""
+    return not {*COLUMNS, *known}.isdisjoint(cells) or is_alias_header(cells)
+
+
+def is_alias_header(cells: Sequence[str]) -> bool:
+    """Return whether a row names both a text and a label."""
+    return bool(positions("text_a", cells) and positions("label", cells))
