@@ -370,6 +370,20 @@ def test_labels_of_annotation_tools(tmp_path):
     assert "x.json, row 2: label has 2 values; each sample has one" in refusal(path)
 
 
+def test_exports_of_label_studio(tmp_path):
+    path = text_file(
+        tmp_path / "x.csv", "text,id,sentiment,annotator\n" + "a,7,x,1\nb,8,y,1\nc,9,x,1\nd,1,y,1\n"
+    )
+    assert (
+        "no column for label among text, id, sentiment, annotator; name it with data.columns.label="
+        in refusal(path)
+    )
+    samples = load(path, {"label": "sentiment"})
+    assert (samples.texts_a, samples.ids) == (["a", "b", "c", "d"], [7, 8, 9, 1])
+    path = text_file(tmp_path / "x.json", json.dumps([{"id": 1, "annotations": [], "data": {"text": "a"}}]))
+    assert "choose JSON-MIN or CSV" in refusal(path)
+
+
 def test_json_that_is_no_rows(tmp_path):
     assert "row 2: not a JSON object, but a int" in refusal(
         text_file(tmp_path / "x.json", f"[{json.dumps(RECORDS[0])}, 7]")

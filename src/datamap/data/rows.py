@@ -20,6 +20,7 @@ TEXTS = ("text_a", "text_b")
 WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")  # no sign for nothing, no leading zeros
 EXACT = 2**53  # floats below it are whole numbers to the last digit
 AS_TEXT = re.compile(r'="([^"]*)"')  # how a cell of a CSV tells Excel that it is no number
+HINTS = {frozenset({"annotations", "data"}): "; of Label Studio's exports, choose JSON-MIN or CSV"}
 NOT_UTF8 = "has bytes that are not UTF-8"
 
 Columns = Mapping[str, str | int | None]
@@ -86,9 +87,11 @@ def find_columns(table: Table, columns: Columns, path: str) -> dict[str, int | N
     for name in REQUIRED:
         if found[name] is None:
             there = first_few(table.names or range(table.width), 20)
+            hint = next((hint for columns, hint in HINTS.items() if columns <= {*(table.names or [])}), "")
+            if table.width == 1 and table.unit == "line":
+                hint = "; what divides the columns: data.delimiter="
             raise DataError(
-                f"{path}: no column for {name} among {there}; name it with data.columns.{name}=, or its position; "
-                "what divides the columns: data.delimiter="
+                f"{path}: no column for {name} among {there}; name it with data.columns.{name}=, or its position{hint}"
             )
     return found
 
