@@ -184,6 +184,12 @@ def test_dev_file_has_the_training_classes(tmp_path):
         load(write(tmp_path / "x.tsv", tsv_lines([NAMES, ROWS[0], ROWS[1]])), class_names=("0", "2"))
 
 
+def test_a_dev_file_of_other_classes_alone_is_refused_also_where_rows_are_skipped(tmp_path):
+    path = write(tmp_path / "x.tsv", tsv_lines(ROWS))
+    with pytest.raises(DataError, match="no usable row .4 bad ones."):
+        load(path, class_names=("a", "b"), skip_bad=True)
+
+
 @pytest.fixture
 def many(tmp_path):
     return load(write(tmp_path / "x.tsv", tsv_lines([(f"a{n}", f"b{n}", n % 3) for n in range(300)])))

@@ -280,7 +280,7 @@ def test_an_empty_working_directory_is_filled(command, client, tutorial, tmp_pat
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     assert command("export_signals", f"run_id={run_id}", "folder=.", uri).code == 0
-    assert {path.name for path in Path().iterdir()} == {f"dynamics_epoch_{n}.jsonl" for n in range(3)}
+    assert {path.name for path in Path().iterdir()} == {f"dynamics_epoch_{n}.jsonl" for n in range(4)}
     assert Path.cwd() == tmp_path / "empty"
 
 

@@ -150,6 +150,8 @@ def _samples(
         class_names = _class_names(samples, table.classes.get(found["label"] or 0, ()))
         notes += lookalikes.notes([sample.label for sample in samples])
     samples = rows.without_unknown(samples, class_names, refusals)
+    if not samples:
+        raise DataError(f"{path}: no usable row ({len(refusals.bad):,} bad ones)")
     if len(class_names) < 2:
         raise DataError(
             f"{path}: only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
