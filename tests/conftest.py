@@ -1,11 +1,14 @@
 """What all tests share: a clean MLflow per test, and the commands run as a person runs them."""
 
 import contextlib
+import hashlib
+import json
 import os
 import runpy
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -13,6 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import filelock
 import pytest
 from hypothesis import settings
 
@@ -102,7 +106,12 @@ PAIRS = [
 @pytest.fixture
 def pairs_file(tmp_path):
     """A small file of text pairs in the original's order, without a header; 36 rows."""
-    path = tmp_path / "pairs.tsv"
+    return write_pairs(tmp_path)
+
+
+def write_pairs(folder):
+    """Write the small file of text pairs into a folder; returns its path."""
+    path = folder / "pairs.tsv"
     rows = [f"{a}{n}\t{b}{n}\t{label}" for n in range(6) for a, b, label in PAIRS]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
@@ -153,8 +162,10 @@ def server_of(folder, store, *options, certificate=None):
         str(Path(sys.executable).parent / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port),
         "--workers", "1", "--backend-store-uri", store, "--artifacts-destination", "./artifacts", *options,
     ]  # fmt: skip
+    # Its background jobs start four more processes, and nothing here needs them.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     address = f"http{'s' if certificate else ''}://127.0.0.1:{port}"
     try:
         wait_for(f"{address}/health", process, folder / "log", certificate)
@@ -201,12 +212,62 @@ def local(client, run_id, path):
     return Path(client.get_run(run_id).info.artifact_uri, path)
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """A folder that all workers of this session share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture
-def small_run(command, pairs_file, store):
-    """Id of a run with three observations of 36 samples, in a store of its own."""
-    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
+def trained(command, monkeypatch, shared_folder, empty_store, store):
+    """Copy finished trainings of the text pairs into the test's store: trained(["seed=1"], ["seed=2"]) → outputs.
+
+    The first test of the session that asks for these trainings trains; all others get a copy, theirs to change.
+    """
+
+    def copied(*trainings):
+        name = hashlib.sha256(json.dumps(trainings).encode()).hexdigest()[:12]
+        made = shared_folder / f"trained-{name}"
+        with filelock.FileLock(f"{made}.lock"):
+            if not (made / "outputs.json").exists():
+                shutil.rmtree(made, ignore_errors=True)  # of one that failed
+                made.mkdir()
+                with monkeypatch.context() as there:
+                    there.chdir(made)
+                    shutil.copy(empty_store, "mlflow.db")
+                    outputs = [train_pairs(command, made, options) for options in trainings]
+                (made / "outputs.json").write_text(json.dumps(outputs), encoding="utf-8")
+        copy_store(made, Path.cwd())
+        return json.loads((made / "outputs.json").read_text(encoding="utf-8"))
+
+    return copied
+
+
+def train_pairs(command, folder, options):
+    """Train the small model on text pairs in a folder; returns what the command printed."""
+    outcome = command("train", "data=file", f"data.path={write_pairs(folder)}", *SMALL_MODEL, *options)
     assert outcome.code == 0, outcome.err
-    return outcome.out.split()[1]
+    return outcome.out
+
+
+def copy_store(source, target):
+    """Copy runs and artifacts to a folder that has an empty store; whoever has that store open sees them."""
+    shutil.copytree(source / "mlruns", target / "mlruns")
+    with (
+        contextlib.closing(sqlite3.connect(source / "mlflow.db")) as made,
+        contextlib.closing(sqlite3.connect(target / "mlflow.db")) as copy,
+    ):
+        made.backup(copy)
+        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
+            copy.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(target)))
+        copy.commit()
+
+
+@pytest.fixture
+def small_run(trained):
+    """Id of a run with three observations of 36 samples, in a store of its own."""
+    return trained([])[0].split()[1]
 
 
 def signal_records(probs, labels, ids=None):

@@ -5,10 +5,7 @@ import sys
 import numpy as np
 import pytest
 from mlflow import MlflowClient
-
-import datamap
-from conftest import ROOT
-from test_callbacks import (
+from trainers import (
     FRAMEWORKS,
     LABELS,
     ROWS,
@@ -19,7 +16,10 @@ from test_callbacks import (
     lightning_training,
     records,
 )
-from test_callbacks import pytestmark as pytestmark
+from trainers import pytestmark as pytestmark
+
+import datamap
+from conftest import ROOT
 
 
 @pytest.fixture(autouse=True)

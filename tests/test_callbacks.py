@@ -1,8 +1,6 @@
 """The callbacks in real trainers on tiny models: signals equal the logits computed by hand."""
 
-import json
 import sys
-from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -11,133 +9,20 @@ from mlflow import MlflowClient
 
 from conftest import ROOT
 from datamap.errors import ConfigError, SignalError
-
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),  # of torch, without a GPU
-    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),  # of lightning
-    pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning"),
-]
-N, LENGTH = 20, 6
-TOKENS = np.random.default_rng(0).integers(1, 50, (N, LENGTH))
-LABELS = (TOKENS[:, 0] > 25).astype(int)
-ROWS = [{"id": f"s{n}", "input_ids": TOKENS[n].tolist(), "labels": int(LABELS[n])} for n in range(N)]
-SMALL = {
-    "vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
-    "max_position_embeddings": 16,
-}  # fmt: skip
-
-
-def records(run_id, epoch):
-    folder = Path(MlflowClient().get_run(run_id).info.artifact_uri)
-    text = (folder / f"signals/epoch_{epoch:04d}-00000-of-00001.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def check(records, ids, logits):
-    """The records are of these samples, in this order, and say what the logits say."""
-    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert [record["id"] for record in records] == list(ids)
-    assert [record["label"] for record in records] == LABELS.tolist()
-    np.testing.assert_allclose([record["probs"] for record in records], probs, atol=1e-5)
+from trainers import FRAMEWORKS, ROWS, HuggingFace, N, broken, callback_of, check, lightning_training, records
+from trainers import pytestmark as pytestmark
 
 
 def status(run_id):
     return MlflowClient().get_run(run_id).info.status
 
 
-def broken(*_):
-    """A hook of PyTorch or Paddle before the forward pass."""
-    raise OSError("model lost")
-
-
 # ---------------------------------------------------------------- Hugging Face
-
-
-class HuggingFace:
-    """A tiny BERT in Transformers' Trainer, with dropout."""
-
-    def __init__(self, callback=None, dataset=None, **arguments):
-        import torch
-        import transformers
-
-        torch.manual_seed(0)
-        self.model = transformers.BertForSequenceClassification(transformers.BertConfig(**SMALL))
-        options = {
-            "output_dir": "out", "num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-2,
-            "per_device_eval_batch_size": 7, "report_to": "none", "save_strategy": "no", "disable_tqdm": True,
-        } | arguments  # fmt: skip
-        self.trainer = transformers.Trainer(
-            self.model,
-            transformers.TrainingArguments(**options),
-            data_collator=transformers.default_data_collator,
-            train_dataset=dataset or ROWS,
-            callbacks=[callback] if callback else [],
-        )
-
-    def logits(self):
-        import torch
-
-        self.model.eval()
-        with torch.no_grad():
-            return self.model(input_ids=torch.tensor(TOKENS)).logits.numpy()
-
-    def weights(self):
-        return [value.numpy().copy() for value in self.model.state_dict().values()]
-
-
-class PaddleNLP:
-    """A tiny ERNIE in PaddleNLP's Trainer, with dropout."""
-
-    def __init__(self, callback=None, dataset=None, **arguments):
-        import paddle
-        from paddlenlp.trainer import Trainer, TrainingArguments
-        from paddlenlp.transformers import ErnieConfig, ErnieForSequenceClassification
-
-        paddle.seed(0)
-        self.model = ErnieForSequenceClassification(ErnieConfig(**SMALL, num_labels=2))
-        options = {
-            "output_dir": "out", "num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-2,
-            "per_device_eval_batch_size": 7, "report_to": [], "save_strategy": "no", "disable_tqdm": True,
-            "device": "cpu",
-        } | arguments  # fmt: skip
-        self.trainer = Trainer(
-            self.model,
-            criterion=paddle.nn.CrossEntropyLoss(),
-            args=TrainingArguments(**options),
-            data_collator=self.collate,
-            train_dataset=dataset or ROWS,
-            callbacks=[callback] if callback else [],
-        )
-
-    @staticmethod
-    def collate(rows):
-        import paddle
-
-        return {key: paddle.to_tensor([row[key] for row in rows]) for key in ("input_ids", "labels")}
-
-    def logits(self):
-        import paddle
-
-        self.model.eval()
-        with paddle.no_grad():
-            return self.model(paddle.to_tensor(TOKENS)).numpy()
-
-    def weights(self):
-        return [value.numpy().copy() for value in self.model.state_dict().values()]
-
-
-FRAMEWORKS = {"transformers": HuggingFace, "paddlenlp": PaddleNLP}
 
 
 @pytest.fixture(params=FRAMEWORKS)
 def framework(request, store):
     return request.param
-
-
-def callback_of(framework, *arguments, **options):
-    from importlib import import_module
-
-    return import_module(f"datamap.callbacks.{framework}").DataMapCallback(*arguments, **options)
 
 
 def test_trainers_record_every_sample_after_each_epoch(framework, command):
@@ -273,7 +158,7 @@ def test_ids_and_outputs_that_cannot_be_used():
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_a_process_that_dies_in_training_leaves_a_failed_run(store, shell, name):
     code = (
-        "import test_callbacks as t\n"
+        "import trainers as t\n"
         f"training = t.FRAMEWORKS[{name!r}](t.callback_of({name!r}))\n"
         "training.model.register_forward_pre_hook(t.broken)\n"
         "training.trainer.train()\n"
@@ -285,56 +170,6 @@ def test_a_process_that_dies_in_training_leaves_a_failed_run(store, shell, name)
 
 
 # ---------------------------------------------------------------- Lightning
-
-
-def lightning_training(package, callback, broken=None, output=None):
-    """Train a linear model for two epochs in `lightning.pytorch` or `pytorch_lightning`; returns the logits seen."""
-    from importlib import import_module
-
-    import torch
-
-    lightning = import_module(package)
-    seen = {}
-
-    class Model(lightning.LightningModule):
-        def __init__(self):
-            super().__init__()
-            self.layer = torch.nn.Linear(LENGTH, 2)
-
-        def training_step(self, batch, number):
-            ids, tokens, labels = batch
-            logits = self.layer(tokens)
-            if self.current_epoch == broken:
-                raise OSError("step lost")
-            seen.update(
-                {(self.current_epoch + 1, i): row.tolist() for i, row in zip(ids, logits, strict=True)}
-            )
-            loss = torch.nn.functional.cross_entropy(logits, labels)
-            if output:
-                return output(loss)
-            return {"loss": loss, "ids": ids, "labels": labels, "logits": logits}
-
-        def configure_optimizers(self):
-            return torch.optim.SGD(self.parameters(), 0.01)
-
-    torch.manual_seed(0)
-    rows = [(row["id"], torch.tensor(row["input_ids"]).float(), row["labels"]) for row in ROWS]
-    loader = torch.utils.data.DataLoader(rows, batch_size=4, shuffle=True)
-    options = {
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "accelerator": "cpu",
-    }
-    trainer = lightning.Trainer(
-        max_epochs=2,
-        callbacks=[callback] if callback else [],
-        enable_model_summary=False,
-        log_every_n_steps=1,
-        **options,
-    )
-    trainer.fit(Model(), loader)
-    return seen
 
 
 @pytest.mark.parametrize("package", ["lightning.pytorch", "pytorch_lightning"])

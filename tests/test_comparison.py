@@ -72,15 +72,10 @@ def client(store):
 
 
 @pytest.fixture
-def two_runs(command, pairs_file, client):
+def two_runs(trained):
     """Ids of two runs of the same samples, named one and two."""
-    ids = []
-    for seed, name in ((1, "one"), (2, "two")):
-        outcome = command(
-            "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, f"seed={seed}", f"tracking.run_name={name}"
-        )  # fmt: skip
-        ids.append(outcome.out.split()[1])
-    return ids
+    outputs = trained(["seed=1", "tracking.run_name=one"], ["seed=2", "tracking.run_name=two"])
+    return [out.split()[1] for out in outputs]
 
 
 def check_comparison(client, run, members):
@@ -128,7 +123,8 @@ def test_mistakes(command, store, small_run, runs):
 
 
 def test_multirun_makes_a_parent_with_children_maps_and_comparison(command, client, pairs_file):
-    outcome = command("train", "-m", "seed=1,2", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
+    options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.jobs=1")
+    outcome = command("train", "-m", "seed=1,2", *options)
     assert outcome.code == 0, outcome.err
     assert "note: seed=1, seed=2 learnt too little to tell which samples are hard" in outcome.out
     parent = client.search_runs(["1"], "run_name = 'seed=1,2'")[0]

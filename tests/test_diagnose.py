@@ -21,16 +21,12 @@ NOISY = ("data.flip_ratio=0.2", "trainer.lr=0.03", "trainer.epochs=4", "seed=3")
 
 
 @pytest.fixture
-def noisy_run(command, pairs_file, store):
+def noisy_run(trained):
     """Id of a run with 36 samples, 7 of them dirty, two folds and threshold samples."""
-    outcome = command(
-        "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, *NOISY, "data.folds=2",
-        "signals.threshold_samples=true",
-    )  # fmt: skip
-    assert outcome.code == 0, outcome.err
-    assert outcome.out.count("of 2  accuracy on samples it has not seen") == 2
-    assert "12 threshold samples" in outcome.out
-    return outcome.out.split()[1]
+    (out,) = trained([*NOISY, "data.folds=2", "signals.threshold_samples=true"])
+    assert out.count("of 2  accuracy on samples it has not seen") == 2
+    assert "12 threshold samples" in out
+    return out.split()[1]
 
 
 def table(client, run_id, path):
@@ -351,10 +347,8 @@ def test_what_curate_refuses_makes_no_run(small_run, command, client, options, m
     assert len(client.search_runs(["0", "1"])) == 1
 
 
-def test_a_run_without_texts_cannot_be_curated(command, client, pairs_file, store):
-    run_id = command(
-        "train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "log_text=false"
-    ).out.split()[1]
+def test_a_run_without_texts_cannot_be_curated(trained, command):
+    run_id = trained(["log_text=false"])[0].split()[1]
     assert command("diagnose", f"run_id={run_id}").code == 0
     outcome = command("curate", f"run_id={run_id}", "keep=clean")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err

@@ -8,6 +8,7 @@ import pytest
 
 from conftest import ROOT
 from datamap import schema
+from docs_pages import BLOCK, blocks, text_of
 
 READMES = ("README.md", "README.zh-CN.md")
 DOCS = ROOT / "docs"
@@ -17,16 +18,6 @@ PAGES = [
     "CONTRIBUTING.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in DOCS.rglob("*.md")),
 ]
-BLOCK = r"^```(\w+[^\n]*)\n(.*?)^```"
-
-
-def text_of(name):
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-def blocks(name):
-    """Fenced blocks of code, in order: [(info, text), …]."""
-    return re.findall(BLOCK, text_of(name), re.MULTILINE | re.DOTALL)
 
 
 def prose(name):

@@ -12,8 +12,7 @@ import pytest
 
 from conftest import SMALL_MODEL, local
 from explored import texts_of
-from reference import reduce_records
-from test_foreign import (
+from foreign_files import (
     GOLDS,
     GUIDS,
     LOGITS,
@@ -26,6 +25,7 @@ from test_foreign import (
     write_dynamics,
     write_shards,
 )
+from reference import reduce_records
 
 
 def runs(client):
@@ -248,11 +248,8 @@ def test_there_and_back_again(command, client, tmp_path, tutorial, files):
     assert np.allclose(*probs, rtol=0, atol=1e-6)
 
 
-def test_shards_are_exported_one_after_the_other(small_run, command, client, pairs_file):
-    from conftest import SMALL_MODEL
-
-    options = ("signals.shard_rows=10", "signals.every=4", "trainer.batch_size=12")
-    assert command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, *options).code == 0
+def test_shards_are_exported_one_after_the_other(trained, command):
+    trained(["signals.every=4", "signals.shard_rows=10", "trainer.batch_size=12"])
     assert command("export_signals", "run_id=latest", "folder=some/where").code == 0
     names = sorted(path.name for path in Path("some/where").iterdir())
     assert names == [f"dynamics_epoch_{n}.jsonl" for n in (0, 1, 2)]

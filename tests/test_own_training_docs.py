@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from conftest import ROOT
-from test_docs import blocks, text_of
+from docs_pages import blocks, text_of
 
 PAGES = ("docs/your-own-training.md", "docs/zh/your-own-training.md")
 PYTHON = [code for language, code in blocks(PAGES[0]) if language == "python"]

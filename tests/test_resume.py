@@ -164,7 +164,7 @@ def test_what_was_spooled_is_sent_before_resuming(command, client, pairs_file, d
 
 
 def test_a_runs_config_does_not_say_whom_its_reader_trusts(command, client, pairs_file, die_after, tmp_path):
-    from test_folders import hugging_face
+    from model_folders import hugging_face
 
     folder = tmp_path / ("0123456789abcdef" * 2) / "artifacts/model"  # a pickle, as if of a run
     hugging_face(folder, safe_serialization=False)

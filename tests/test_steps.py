@@ -229,10 +229,9 @@ def test_plot_says_when_the_summary_is_older_than_the_signals(small_run, client,
     assert "the summary covers 3 of 4 observations; renew it: python src/summarize.py" in outcome.out
 
 
-def test_shards_and_steps(pairs_file, client, command):
-    options = ("signals.every=4", "signals.shard_rows=10", "trainer.batch_size=12")
-    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, *options)
-    run_id = outcome.out.split()[1]
+def test_shards_and_steps(trained, client, command):
+    (out,) = trained(["signals.every=4", "signals.shard_rows=10", "trainer.batch_size=12"])
+    run_id = out.split()[1]
     names = [f"signals/step_00000{n}-0000{i}-of-00004.jsonl" for n in (4, 8, 9) for i in range(4)]
     assert [p for p in artifacts(client, run_id, "signals") if p.endswith(".jsonl")] == names
     assert "36 samples over 3 observations" in command("summarize", f"run_id={run_id}").out

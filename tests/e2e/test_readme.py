@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from test_docs import blocks, text_of
+from docs_pages import blocks, text_of
 
 
 def free_port():
