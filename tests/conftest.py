@@ -262,6 +262,9 @@ def copy_store(source, target):
         for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
             copy.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(target)))
         copy.commit()
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()  # MLflow remembers by a run's id where its artifacts are
 
 
 @pytest.fixture
