@@ -1,8 +1,9 @@
 """Ctrl-C and SIGTERM at any moment of each command: what is left behind, and does a second call complete?
 
-    python benchmarks/interrupts.py [trials=20] [only=<command>] [seed=0]
+    python benchmarks/interrupts.py [trials=20] [only=<command>;<command>] [seed=0] [table=yes]
 
-`make faults` runs it too and puts the table into docs/reliability.md.
+`make faults` runs it too and puts the table into docs/reliability.md, `table=no` only prints it. The exit code is 1
+where a trial failed.
 """
 
 import contextlib
@@ -228,11 +229,14 @@ def _uploaded(room, run_id):
     return status == "FINISHED" and steps == set(range(1, OBSERVATIONS + 1))
 
 
-def main(trials=20, only=None, seed=0):
-    """Interrupt each command (or `only` one); each puts its row into the table of docs/reliability.md."""
+def main(trials=20, only=None, seed=0, table="yes"):
+    """Interrupt each command (or `only` some); each puts its row into the table of docs/reliability.md.
+
+    Returns the exit code: 1 where a trial failed.
+    """
     from faults import machine, write_table
 
-    rows = {}
+    rows, failed = {}, False
     head = [
         f"Measured by `python benchmarks/interrupts.py`: {machine()}.\n",
         "| command | interrupted | second call completes | left RUNNING | half artifacts | tracebacks | s a trial |",
@@ -241,7 +245,7 @@ def main(trials=20, only=None, seed=0):
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(folder)
         for place, command in enumerate(lab.commands()):
-            if only and only != command:
+            if only and command not in only.split(";"):
                 continue
             start = time.monotonic()
             results = [
@@ -256,8 +260,11 @@ def main(trials=20, only=None, seed=0):
                 f"| **{command}** | {trials} | {completed} | {running} | {half} | {traces} | {seconds:.1f} |"
             )
             print(rows[command], flush=True)
-            write_table("interrupts", head, rows, list(lab.commands()))
+            failed |= (completed, running, half) != (int(trials), 0, 0)
+            if table == "yes":
+                write_table("interrupts", head, rows, list(lab.commands()))
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    sys.exit(main(**dict(argument.split("=", 1) for argument in sys.argv[1:])))

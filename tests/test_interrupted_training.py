@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT, SMALL_MODEL
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_training_that_is_told_to_stop_ends_killed(client, pairs_file, number):
+def test_a_training_that_is_told_to_stop_ends_killed(client, pairs_file):
+    """By SIGTERM; Ctrl-C is what tests/test_side_by_side.py sends."""
     arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.epochs=10000"]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "src/train.py"), *arguments],
@@ -21,7 +21,7 @@ def test_a_training_that_is_told_to_stop_ends_killed(client, pairs_file, number)
         for line in process.stdout:
             if line.startswith("epoch     3"):
                 break
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         rest = process.communicate(timeout=60)[0]
     finally:
         process.kill()
@@ -61,3 +61,24 @@ def test_importing_paddle_is_not_cut_short_and_takes_no_signals(shell, number):
     outcome = shell([sys.executable, "-c", IMPORT, str(int(number))], **environment)
     assert (outcome.code, outcome.out) == (0, "interrupted True\nTrue\n"), outcome.err
     assert time.monotonic() - start < 120
+
+
+def test_an_interrupted_multirun_ends_its_parent(client, command, monkeypatch):
+    """Ctrl-C while the second job trains."""
+    trained = []
+
+    def train(config, overrides):
+        if trained:
+            raise KeyboardInterrupt
+        from datamap.tracking.store import Store
+
+        with Store().new_run("child", config.tracking.tags) as run:
+            trained.append(run)
+        return run
+
+    monkeypatch.setattr("datamap.cli.multirun.train", train)
+    monkeypatch.setattr("datamap.cli.multirun.plot", lambda config: None)
+    outcome = command("train", "-m", "seed=1,2", "trainer.jobs=1")
+    assert (outcome.code, outcome.err) == (130, "interrupted\n")
+    runs = [(run.info.status, "mlflow.parentRunId" in run.data.tags) for run in client.search_runs(["1"])]
+    assert sorted(runs) == [("FINISHED", True), ("KILLED", False)]

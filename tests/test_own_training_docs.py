@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from conftest import ROOT
 from docs_pages import blocks, text_of
+from trainers import pytestmark as pytestmark
 
 PAGES = ("docs/your-own-training.md", "docs/zh/your-own-training.md")
 PYTHON = [code for language, code in blocks(PAGES[0]) if language == "python"]
@@ -28,8 +28,11 @@ def test_the_signature_is_the_codes():
 @pytest.mark.parametrize(
     "code", EXAMPLES, ids=[re.search("import (?!numpy|pandas|datamap)(\\w+)|$", c)[1] for c in EXAMPLES]
 )
-def test_every_example_runs_in_an_empty_folder_and_can_be_summarized(store, shell, command, code):
-    outcome = shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src"))
-    assert outcome.code == 0, outcome.err
-    run_id = re.search(r"^next: datamap summarize run_id=(\w+)$", outcome.out, re.MULTILINE)[1]
+def test_every_example_runs_in_an_empty_folder_and_can_be_summarized(
+    store, capsys, command, monkeypatch, code
+):
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    exec(compile(code, PAGES[0], "exec"), {"__name__": "__main__"})
+    out = capsys.readouterr().out
+    run_id = re.search(r"^next: datamap summarize run_id=(\w+)$", out, re.MULTILINE)[1]
     assert command("summarize", f"run_id={run_id}").code == 0

@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 import chromium
-from conftest import PAIRS, ROOT, SMALL_MODEL, mlflow_server
+from conftest import PAIRS, SMALL_MODEL, mlflow_server
 from datamap import schema
+from datamap.cli.entry import run
 from datamap.maps import cards, explorer, groups
 from datamap.signals.observations import Observations
 from datamap.signals.trajectories import Trajectories
@@ -40,23 +39,18 @@ def site(tmp_path_factory, empty_store):
     ]
     rows += [f"{text}\t{text}\t{'<b>相同</b>' if n % 2 else '不同'}" for n, text in enumerate(HOSTILE)]
     (folder / "pairs.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    with mlflow_server(folder / "server", empty_store) as address:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "src/train.py"), "-m", "seed=1,2,3", "data=file", "data.path=pairs.tsv",
-             *SMALL_MODEL, f"tracking.uri={address}", "tracking.run_name=sweep"],
-            cwd=folder, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+    with mlflow_server(folder / "server", empty_store) as address, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["datamap"])
+        store = f"tracking.uri={address}"
+        options = ["data=file", "data.path=pairs.tsv", *SMALL_MODEL, store, "tracking.run_name=sweep"]
+        assert run("train", ["-m", "seed=1,2,3", "trainer.jobs=1", *options]) == 0
         from mlflow import MlflowClient
 
         client = MlflowClient(address)
         runs = client.search_runs(["1"], "metrics.`signals.rows` > 0")
         parent = client.search_runs(["1"], "tags.`datamap.compared` != ''")[0]
-        subprocess.run(
-            [sys.executable, str(ROOT / "src/diagnose.py"), f"run_id={runs[0].info.run_id}", f"tracking.uri={address}"],
-            cwd=folder, env=environment, capture_output=True, check=True,
-        )  # fmt: skip
+        assert run("diagnose", [f"run_id={runs[0].info.run_id}", store]) == 0
         yield SimpleNamespace(
             address=f"{address}/#/experiments/1/runs",
             run=runs[0].info.run_id,

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, SMALL_MODEL
+from foreign_files import write_dynamics
 
 
 @pytest.fixture
@@ -110,13 +111,9 @@ def test_no_scheduler_is_said_so(small_run, command):
     assert "engine.address=tcp://127.0.0.1:9: no Dask scheduler answers" in outcome.err
 
 
-def test_two_first_trainings_at_once_share_a_new_store(pairs_file):
-    script = [sys.executable, str(ROOT / "src" / "train.py"), "data=file", f"data.path={pairs_file}"]
-    both = [
-        subprocess.Popen(
-            [*script, *SMALL_MODEL, f"seed={seed}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        for seed in (1, 2)
-    ]
+def test_two_first_commands_at_once_share_a_new_store(tmp_path):
+    files = write_dynamics(tmp_path / "dynamics")
+    script = [sys.executable, str(ROOT / "src" / "import_signals.py"), f"path={files}"]
+    both = [subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
     outputs = [process.communicate(timeout=120)[0].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs

@@ -52,36 +52,44 @@ def parameters(values):
     return [word for value in values for word in ("-P", value)]
 
 
-def test_all_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell, runs, pairs_file):
+def test_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell, runs, pairs_file):
     local = ["mlflow", "run", ".", "--env-manager", "local", "-e"]
     small = parameters([*SMALL_MODEL, "data=file", f"data.path={pairs_file}", "tracking.run_name=my run"])
-    assert shell([*local, "train", *small, "-P", "trainer.lr=2e-3"], cwd=project).code == 0
-    client, (train,) = runs()
-    assert train.info.run_name == "my run"
-    assert float(train.data.params["lr"]) == 2e-3
-
-    done = shell([*local, "summarize", "-P", f"run_id={train.info.run_id}"], cwd=project)
+    done = shell(
+        [*local, "main", *small, *parameters(["trainer.lr=2e-3", "plot.use_f_times=0"])], cwd=project
+    )
     assert done.code == 0, done.err
+    client, (trained,) = runs()
+    assert trained.info.run_name == "my run"
+    assert float(trained.data.params["lr"]) == 2e-3
+    maps = [file.path for file in client.list_artifacts(trained.info.run_id, "maps")]
+    assert maps == ["maps/explorer.html", "maps/forgetting_map.png"]
+
     done = shell([*local, "plot", *parameters(["criterion=correct_times", "threshold=0"])], cwd=project)
     assert done.code == 0, done.err
     client, found = runs()
-    assert [run.info.run_name for run in found] == ["my run", "summarize of my run", "plot of my run"]
-    assert {run.data.tags.get("mlflow.parentRunId") for run in found[1:]} == {train.info.run_id}
-    maps = [file.path for file in client.list_artifacts(train.info.run_id, "maps")]
-    assert maps == ["maps/data_map-correct_times_ge_0.png", "maps/explorer.html"]
+    assert [run.info.run_name for run in found] == ["my run", "plot of my run"]
+    assert found[1].data.tags["mlflow.parentRunId"] == trained.info.run_id
+    maps = [file.path for file in client.list_artifacts(trained.info.run_id, "maps")]
+    assert maps == ["maps/data_map-correct_times_ge_0.png", "maps/explorer.html", "maps/forgetting_map.png"]
 
     done = shell([*local, "curate", "-P", "share=0.1"], cwd=project)
     assert done.code == 0, done.err
     client, found = runs()
-    assert [run.info.run_name for run in found[3:]] == ["clean my run"]
-    assert found[3].data.tags["mlflow.parentRunId"] == train.info.run_id
+    assert [run.info.run_name for run in found[2:]] == ["clean my run"]
+    assert found[2].data.tags["mlflow.parentRunId"] == trained.info.run_id
 
-    done = shell([*local, "main", *small, "-P", "plot.use_f_times=0"], cwd=project)
-    assert done.code == 0, done.err
-    client, found = runs()
-    assert len(found) == 5
-    maps = [file.path for file in client.list_artifacts(found[-1].info.run_id, "maps")]
-    assert maps == ["maps/explorer.html", "maps/forgetting_map.png"]
+
+def test_every_entry_point_calls_its_script(project):
+    """What `mlflow run` would start, for all of them."""
+    from mlflow.projects._project_spec import load_project
+
+    spec = load_project(str(project))
+    scripts = {path.stem for path in (project / "src").glob("*.py")}
+    assert {entry.name for entry in spec._entry_points.values()} == scripts
+    for name in scripts:
+        command = spec.get_entry_point(name).compute_command({"path": "x", "a": "1"}, None)
+        assert command.startswith(f"python src/{name}.py") and command.endswith("--a 1"), command
 
 
 def test_a_mistake_fails_in_one_line(project, shell):
