@@ -5,6 +5,9 @@ import sys
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+
+import datamap
+from conftest import ROOT
 from trainers import (
     FRAMEWORKS,
     LABELS,
@@ -17,9 +20,6 @@ from trainers import (
     records,
 )
 from trainers import pytestmark as pytestmark
-
-import datamap
-from conftest import ROOT
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,11 @@
-"""The modules that pages share, and the explorer's own, one by one in a real Chromium."""
-
-import contextlib
+"""The modules that pages share, and the explorer's own, one by one in Node."""
 
 import numpy as np
 import pytest
 
-import chromium
 from datamap.maps import explorer
 from datamap.web import pages
+from node import Node
 
 SHARED = explorer.PAGE.parents[1] / "web" / "scripts"
 MODULES = (
@@ -18,22 +16,9 @@ MODULES = (
 
 @pytest.fixture(scope="module")
 def scripts():
-    """Evaluates JavaScript on a page that has all modules, and an element to put a map into."""
-    from playwright.sync_api import sync_playwright
-
-    assert chromium.PATH, "these tests need a Chromium; make test installs one"
-    with (
-        sync_playwright() as play,
-        contextlib.closing(
-            play.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
-        ) as browser,
-    ):
-        page, errors = browser.new_page(viewport={"width": 700, "height": 500}), []
-        page.on("pageerror", lambda error: errors.append(error))
-        page.set_content('<div id="stage" style="position: relative; width: 600px; height: 400px"></div>')
-        page.add_script_tag(content=pages.bundle(MODULES))
-        yield page.evaluate
-        assert not errors
+    """Evaluates JavaScript where all modules are."""
+    with Node(pages.bundle(MODULES)) as node:
+        yield node.evaluate
 
 
 def test_a_bundle_has_each_module_once_and_after_what_it_imports():
@@ -160,41 +145,6 @@ def test_points_in_view_are_sorted_by_layer(scripts):
     expected = [np.flatnonzero(inside & (layer == k)) for k in range(3)]
     assert rows == np.concatenate(expected).tolist()
     assert starts == [0, *np.cumsum([len(part) for part in expected]).tolist()]
-
-
-MAP = """(count) => {
-  const stage = document.getElementById("stage");
-  stage.replaceChildren();
-  let seed = 1;
-  const random = () => { seed = (seed * 1664525 + 1013904223) >>> 0; return seed / 4294967296; };
-  const x = Float32Array.from({ length: count }, random), y = Float32Array.from({ length: count }, random);
-  window.chosen = null;
-  window.scatter = createScatter(stage, { onSelect: (rows, polygon) => { window.chosen = [[...rows], polygon]; } });
-  scatter.set({
-    x, y, group: Uint8Array.from(x, (v) => (v < 0.5 ? 0 : 1)), colors: ["#a50026", "#1f3b73"],
-    limits: { x: [0, 1], y: [0, 1] },
-  });
-}"""
-
-
-@pytest.mark.parametrize("count", [300, 200_000])  # as points, as densities
-def test_colours_are_those_of_the_groups_and_grey_where_nothing_is_selected(scripts, count):
-    scripts(MAP, count)
-    left, right = scripts("""() => [0, 1].map((side) => {
-      const row = scatter.inView.findLast((i) => (scatter.data.x[i] >= 0.5) === Boolean(side));
-      return scatter.colorAt(...scatter.positionOf(row));
-    })""")
-    assert left[0] > left[2] + 60 and right[2] > right[0] + 40
-    scripts("""() => {
-      const selected = Uint8Array.from(scatter.data.x, (v) => (v > 0.6 && v < 0.8 ? 1 : 0));
-      scatter.set({ selected });
-    }""")
-    found = scripts("""() => {
-      const { x } = scatter.data, row = (low, high) => scatter.inView.findLast((i) => x[i] > low && x[i] < high);
-      return [row(0.1, 0.4), row(0.65, 0.75)].map((i) => scatter.colorAt(...scatter.positionOf(i)));
-    }""")
-    assert max(found[0]) - min(found[0]) < 4 and min(found[0]) > 180
-    assert found[1][2] > found[1][0] + 40
 
 
 def test_the_first_rows_are_those_of_a_sort(scripts):

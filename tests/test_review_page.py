@@ -1,4 +1,4 @@
-"""The arithmetic of the review page in a real Chromium: differences, keys, long lists, decisions on their way."""
+"""The review page's arithmetic in Node: differences, keys, long lists; in Chromium what it stores of decisions."""
 
 import contextlib
 
@@ -7,8 +7,13 @@ import pytest
 import chromium
 from datamap.review import page as review_page
 from datamap.web import pages
+from node import Node
 
-PURE = ("diff", "keys", "sight", "choices", "outbox")
+PURE = ("diff", "keys", "sight", "choices")
+
+
+def bundle(*names):
+    return pages.bundle(review_page.PAGE / f"{name}.js" for name in names)
 
 
 @pytest.fixture(scope="module")
@@ -24,21 +29,21 @@ def browser():
 
 @contextlib.contextmanager
 def opened(browser):
-    """A page with the modules that need no other page."""
+    """A page with the module that sends decisions."""
     with contextlib.closing(browser.new_context()) as context:
         found = context.new_page()
         found.route(
             "http://localhost/", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html")
         )
         found.goto("http://localhost/")
-        found.add_script_tag(content=pages.bundle(review_page.PAGE / f"{name}.js" for name in PURE))
+        found.add_script_tag(content=bundle("outbox"))
         yield found
 
 
 @pytest.fixture(scope="module")
-def scripts(browser):
-    with opened(browser) as page:
-        yield page
+def scripts():
+    with Node(bundle(*PURE)) as node:
+        yield node
 
 
 @pytest.fixture
@@ -171,7 +176,7 @@ def test_decisions_outlive_their_tab(fresh):
     fresh.evaluate("() => { box.add({ n: 1 }); box.add({ n: 2 }); }")
     fresh.wait_for_function("box.state === 'lost'")
     fresh.reload()
-    fresh.add_script_tag(content=pages.bundle(review_page.PAGE / f"{name}.js" for name in PURE))
+    fresh.add_script_tag(content=bundle("outbox"))
     fresh.evaluate(OUTBOX)
     fresh.evaluate("() => { away = false; box.flush(); }")
     fresh.wait_for_function("!box.waiting.length")

@@ -19,6 +19,7 @@ from datamap.maps import cards, explorer, groups
 from datamap.signals.observations import Observations
 from datamap.signals.trajectories import Trajectories
 from datamap.summaries.dynamics import summarize
+from datamap.web import pages
 
 HOSTILE = [
     '<img src=x onerror="top.hacked=window.hacked=1">',
@@ -515,3 +516,40 @@ def test_what_has_no_number_comes_last(odd_page):
     })""")
     assert np.isnan(up[-1]) and np.isnan(down[-1])
     assert up[:-1] == sorted(up[:-1]) and down[:-1] == sorted(down[:-1], reverse=True)
+
+
+MAP = """(count) => {
+  const stage = document.getElementById("stage");
+  stage.replaceChildren();
+  let seed = 1;
+  const random = () => { seed = (seed * 1664525 + 1013904223) >>> 0; return seed / 4294967296; };
+  const x = Float32Array.from({ length: count }, random), y = Float32Array.from({ length: count }, random);
+  window.chosen = null;
+  window.scatter = createScatter(stage, { onSelect: (rows, polygon) => { window.chosen = [[...rows], polygon]; } });
+  scatter.set({
+    x, y, group: Uint8Array.from(x, (v) => (v < 0.5 ? 0 : 1)), colors: ["#a50026", "#1f3b73"],
+    limits: { x: [0, 1], y: [0, 1] },
+  });
+}"""
+
+
+@pytest.mark.parametrize("count", [300, 200_000])  # as points, as densities
+def test_colours_are_those_of_the_groups_and_grey_where_nothing_is_selected(page, count):
+    page.set_content('<div id="stage" style="position: relative; width: 600px; height: 400px"></div>')
+    page.add_script_tag(content=pages.bundle([explorer.PAGE.parents[1] / "web" / "scripts" / "scatter.js"]))
+    page.evaluate(MAP, count)
+    left, right = page.evaluate("""() => [0, 1].map((side) => {
+      const row = scatter.inView.findLast((i) => (scatter.data.x[i] >= 0.5) === Boolean(side));
+      return scatter.colorAt(...scatter.positionOf(row));
+    })""")
+    assert left[0] > left[2] + 60 and right[2] > right[0] + 40
+    page.evaluate("""() => {
+      const selected = Uint8Array.from(scatter.data.x, (v) => (v > 0.6 && v < 0.8 ? 1 : 0));
+      scatter.set({ selected });
+    }""")
+    found = page.evaluate("""() => {
+      const { x } = scatter.data, row = (low, high) => scatter.inView.findLast((i) => x[i] > low && x[i] < high);
+      return [row(0.1, 0.4), row(0.65, 0.75)].map((i) => scatter.colorAt(...scatter.positionOf(i)));
+    }""")
+    assert max(found[0]) - min(found[0]) < 4 and min(found[0]) > 180
+    assert found[1][2] > found[1][0] + 40
