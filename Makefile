@@ -53,6 +53,7 @@ lint: $(VENV)/.installed-test node_modules/.installed  ## check the code's style
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
+	$(NODE) node_modules/typescript/bin/tsc --project jsconfig.json
 
 format: $(VENV)/.installed-test node_modules/.installed  ## format Python and JavaScript
 	$(BIN)/python -m ruff check --fix .

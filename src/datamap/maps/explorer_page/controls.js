@@ -79,10 +79,10 @@ export function addModes(samples, chosen, choose) {
   for (const mode of ["lasso", "box", "pan"]) {
     const button = add($("tools"), "button", samples.tr(mode));
     button.type = "button";
-    button.setAttribute("aria-pressed", mode === chosen);
+    button.ariaPressed = String(mode === chosen);
     button.addEventListener("click", () => {
       choose(mode);
-      for (const other of $("tools").children) other.setAttribute("aria-pressed", other === button);
+      for (const other of $("tools").children) other.ariaPressed = String(other === button);
     });
   }
 }

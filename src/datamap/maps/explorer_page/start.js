@@ -202,7 +202,7 @@ function begin(samples) {
   setEpoch(last, fullLimits());
 
   // For scripts and tests: where a sample is on the page, and what is shown.
-  window.dataMap = {
+  globalThis.dataMap = {
     scatter,
     samples,
     select,

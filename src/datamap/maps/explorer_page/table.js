@@ -26,7 +26,8 @@ export function comparison(samples, columns, name, down) {
   return (a, b) => {
     const va = values[a];
     const vb = values[b];
-    if (Number.isNaN(va) || Number.isNaN(vb)) return Number.isNaN(va) - Number.isNaN(vb) || a - b;
+    if (Number.isNaN(va) || Number.isNaN(vb))
+      return Number(Number.isNaN(va)) - Number(Number.isNaN(vb)) || a - b;
     return way * (va < vb ? -1 : va > vb ? 1 : 0) || a - b;
   };
 }

@@ -80,8 +80,8 @@ export function difference(textA, textB) {
     [a, ends(ofA)],
     [b, ends(ofB)],
   ];
-  const said = ([tokens, same]) => tokens.filter((token, k) => same[k] && token.trim()).join("").length;
-  const shared = said(all[0]) / Math.max(1, Math.min(textA.length, textB.length));
+  const said = (tokens, same) => tokens.filter((token, k) => same[k] && token.trim()).join("").length;
+  const shared = said(a, all[0][1]) / Math.max(1, Math.min(textA.length, textB.length));
   return all.map(([tokens, same]) =>
     shared < LEAST_SHARED ? [{ text: tokens.join(""), same: true }] : runs(tokens, same),
   );

@@ -366,7 +366,7 @@ begin().catch((error) => {
 });
 
 // For scripts and tests: what is shown.
-window.datamapReview = {
+globalThis.datamapReview = {
   here,
   queue,
   decisions,

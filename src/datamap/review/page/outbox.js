@@ -13,7 +13,14 @@ const DELAYS = [500, 1000, 2000, 4000]; // milliseconds between tries while the 
  */
 export class Outbox {
   constructor(name, send, { taken, refused, changed }) {
-    Object.assign(this, { name, send, taken, refused, changed, tries: 0, state: "idle", plain: [] });
+    this.name = name;
+    this.send = send;
+    this.taken = taken;
+    this.refused = refused;
+    this.changed = changed;
+    this.tries = 0;
+    this.state = "idle";
+    this.plain = []; // what waits, where the browser stores nothing
     addEventListener("online", () => this.flush());
   }
 

@@ -17,6 +17,7 @@ export class Refusal extends Error {
 export async function ask(path, body, who = reviewer.name) {
   const headers = { "X-Token": SECRET, "X-Reviewer": encodeURIComponent(who) };
   if (body) headers["Content-Type"] = "application/json";
+  /** @type {RequestInit} */
   const options = {
     method: body ? "POST" : "GET",
     headers,

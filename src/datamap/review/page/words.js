@@ -10,12 +10,19 @@ export function tr(text, fields = {}) {
   );
 }
 
+/**
+ * Elements that have a data attribute.
+ *
+ * @param {string} name
+ * @returns {NodeListOf<HTMLInputElement>}
+ */
+const marked = (name) => document.querySelectorAll(`[data-${name}]`);
+
 /** Translate what stands in the HTML: texts by data-word, names by data-label, hints by data-hint. */
 export function translatePage() {
-  for (const one of document.querySelectorAll("[data-word]")) one.textContent = tr(one.dataset.word);
-  for (const one of document.querySelectorAll("[data-label]"))
-    one.setAttribute("aria-label", tr(one.dataset.label));
-  for (const one of document.querySelectorAll("[data-hint]")) one.placeholder = tr(one.dataset.hint);
+  for (const one of marked("word")) one.textContent = tr(one.dataset.word);
+  for (const one of marked("label")) one.setAttribute("aria-label", tr(one.dataset.label));
+  for (const one of marked("hint")) one.placeholder = tr(one.dataset.hint);
 }
 
 export const count = (n) => n.toLocaleString("en");

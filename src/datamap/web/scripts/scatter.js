@@ -19,13 +19,18 @@ import { createView } from "./view.js";
 const FAINT = { color: rgb("#c8c8c8"), alpha: 0.45 }; // what is not selected, while something is
 
 /**
- * Make a map in `element`.
+ * Make a map in `element`. It calls:
  *
- * `onHover(row, px, py)`: the point under the pointer, −1 where there is none, and the pointer's place in the
- * element.
- * `onSelect(rows, polygon)`: Uint32Array of the points enclosed by a box or lasso, and its corners on the
- * map.
- * `onView()`: `view` shows another part of the map now.
+ * - `onHover`: with the point under the pointer, −1 where there is none, and the pointer's place in the element;
+ * - `onSelect`: with the points enclosed by a box or lasso, and its corners on the map;
+ * - `onView`: when `view` shows another part of the map.
+ *
+ * @param {HTMLElement} element
+ * @param {{
+ *   onHover?: (row: number, px: number, py: number) => void,
+ *   onSelect?: (rows: Uint32Array, polygon: number[][]) => void,
+ *   onView?: () => void,
+ * }} [listeners]
  */
 export function createScatter(element, { onHover = () => {}, onSelect = () => {}, onView = () => {} } = {}) {
   const picture = canvas(element);
@@ -46,7 +51,7 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     mode: "lasso",
     rings: [],
     path: [],
-    inView: { rows: new Uint32Array(0), starts: [0] },
+    inView: { rows: new Uint32Array(0), starts: new Uint32Array(1) },
     waiting: 0,
   };
   let layers = [];
@@ -245,10 +250,17 @@ function outline(context, path) {
   context.stroke();
 }
 
+/**
+ * Draw a ring around a place.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {number[]} place
+ * @param {number} radius
+ */
 function ring(context, [px, py], radius) {
-  for (const [width, color] of [
-    [4, "#fff"],
-    [2, "#000"],
+  for (const { width, color } of [
+    { width: 4, color: "#fff" },
+    { width: 2, color: "#000" },
   ]) {
     context.beginPath();
     context.arc(px, py, radius, 0, 7);
