@@ -30,7 +30,7 @@ class Folder:
     def __init__(self, root):
         self.root = Path(root)
 
-    def local(self, path):
+    def local(self, path, sha256=None):
         return contextlib.nullcontext(self.root / path)
 
 

@@ -1,9 +1,12 @@
 """SignalRecorder on a real store: whose run it writes into, what it takes, what it refuses."""
 
 import json
+import multiprocessing
+import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -157,15 +160,24 @@ def test_names_for_a_run_that_has_one(active):
         datamap.SignalRecorder(run_name="x")
 
 
-def test_the_run_that_mlflow_run_made_is_adopted(store, monkeypatch):
+def test_the_run_of_the_environment_is_used_and_keeps_its_status(store, monkeypatch):
     made = MlflowClient().create_run("0").info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", made)
     with datamap.SignalRecorder() as recorder:
         record(recorder, 1)
         recorder.commit(1)
-    assert (recorder.run_id, status(made)) == (made, "FINISHED")
-    with pytest.raises(TrackingError, match="already holds signals; unset MLFLOW_RUN_ID"):
+    assert (recorder.run_id, status(made), recorder.run.committed()) == (made, "RUNNING", {1: 8})
+    with pytest.raises(TrackingError, match="holds signals already"):
         datamap.SignalRecorder()
+
+
+def test_a_run_has_one_recorder_at_a_time(active):
+    with datamap.SignalRecorder(["no", "yes"]) as recorder:
+        with pytest.raises(TrackingError, match="has a recorder already: close that one first"):
+            datamap.SignalRecorder()
+        record(recorder, 1)
+        recorder.commit(1)
+    assert recorder.run.committed() == {1: 8}
 
 
 def test_a_run_that_is_not_there_makes_no_store(tmp_path):
@@ -218,10 +230,68 @@ def test_never_closed_ends_failed_with_the_process(store, shell, end):
         f"recorder.commit(1)\n{end}\n"
     )
     outcome = shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src"))
+    assert outcome.err.count("Traceback") == bool(end) and "atexit" not in outcome.err
     assert "was never closed: use `with`, or close() at the end" in outcome.out
     run_id = outcome.out.split("run_id=")[1].split()[0]
     assert status(run_id) == "FAILED"
     assert signals_of(run_id).count(b"\n") == 2
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_never_closed_in_a_process_of_multiprocessing(store, tmp_path, method):
+    process = multiprocessing.get_context(method).Process(target=train_and_raise, args=(tmp_path / "run_id",))
+    process.start()
+    process.join(120)
+    run_id = (tmp_path / "run_id").read_text()
+    steps = [metric.step for metric in MlflowClient().get_metric_history(run_id, "signals.rows")]
+    assert (status(run_id), steps) == ("FAILED", [1, 2])
+
+
+def train_and_raise(run_id_file):
+    recorder = datamap.SignalRecorder()
+    run_id_file.write_text(recorder.run_id)
+    for epoch in (1, 2):
+        record(recorder, epoch)
+        recorder.commit(epoch)
+    raise ValueError("training failed")
+
+
+@pytest.mark.parametrize("way", ["multiprocessing", "os.fork"])
+def test_a_fork_records_nothing_and_ends_nothing(store, way):
+    with datamap.SignalRecorder() as recorder:
+        record(recorder, 1)
+        if way == "os.fork":
+            child = os.fork()
+            if not child:
+                os._exit(fails_in_a_fork(recorder))
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        else:
+            process = multiprocessing.get_context("fork").Process(target=fails_in_a_fork, args=(recorder,))
+            process.start()
+            process.join(60)
+            assert process.exitcode == 0
+        assert status(recorder.run_id) == "RUNNING"
+        recorder.commit(1)
+    assert (recorder.run.committed(), status(recorder.run_id)) == ({1: 8}, "FINISHED")
+
+
+def fails_in_a_fork(recorder):
+    for call in (lambda: record(recorder, 1), lambda: recorder.commit(1)):
+        with pytest.raises(SignalError, match="a forked process cannot record"):
+            call()
+    recorder.close()
+    recorder._abandon()
+    return 0
+
+
+def test_batches_may_come_from_several_threads(store):
+    def part(rows):
+        recorder.record(IDS[rows], LABELS[rows], logits=logits(1)[rows])
+
+    with datamap.SignalRecorder() as recorder, ThreadPoolExecutor(4) as pool:
+        list(pool.map(part, [slice(n, n + 1) for n in range(8)]))
+        recorder.commit(1)
+    assert recorder.run.committed() == {1: 8}
 
 
 def test_what_the_store_does_not_take_is_spooled(store, monkeypatch, command):

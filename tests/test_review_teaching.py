@@ -71,7 +71,7 @@ class Folder(dict):
     """Artifacts in memory."""
 
     @contextlib.contextmanager
-    def local(self, path):
+    def local(self, path, sha256=None):
         yield self[path]
 
 

@@ -10,12 +10,15 @@ import socket
 import tempfile
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
-from datamap.errors import RunLostError, TrackingError
+import datamap
+from datamap.errors import RunLostError, TrackingError, masked
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
@@ -359,3 +362,113 @@ def test_a_search_reads_all_pages(store, monkeypatch):
             oldest = made.info.run_id
     assert len(Store().search("")) == 8
     assert Store().newest_with("curated.tsv").run_id == oldest
+
+
+@pytest.mark.parametrize("query", ["?timeout=60", ""])
+@pytest.mark.parametrize("driver", ["sqlite", "sqlite+pysqlite"])
+def test_a_sqlite_address_may_have_options(store, query, driver):
+    uri = f"{driver}:///{Path.cwd()}/mlflow.db{query}"
+    with Store(uri, create=True).new_run() as run:
+        pass
+    assert Store(uri).run(run.run_id).status == "FINISHED"
+    assert [path.name for path in Path.cwd().iterdir() if "lock" in path.name or "?" in path.name] == []
+    with pytest.raises(TrackingError, match="there is no MLflow store"):
+        Store(f"{driver}:///{Path.cwd()}/other.db{query}")
+
+
+def test_a_long_description_is_ours_to_update(run):
+    for last in ("first", "second"):
+        run.describe("\n".join([f"line {number}" for number in range(2000)]) + last)
+        assert len(run.tags()["mlflow.note.content"]) < 8000
+    run.describe("short")
+    assert run.tags()["mlflow.note.content"] == "short"
+    run.set_tags({"mlflow.note.content": "a person's"})
+    run.describe("ours")
+    assert run.tags()["mlflow.note.content"] == "a person's"
+
+
+MASKED = {
+    "http://ann:secret@host/a@b": "http://ann:***@host/a@b",
+    "https://secret@host/x and https://secret:@host": "https://***@host/x and https://***@host",
+    "https://secret:x-oauth-basic@host": "https://***@host",
+    "http://host:5000/p?mail=a@b": "http://host:5000/p?mail=a@b",
+    "http://host:5000?mail=a@b": "http://host:5000?mail=a@b",
+    "http://[::1]:5000/a@b": "http://[::1]:5000/a@b",
+    "postgresql://ann:se/cr@et@db:5432/x?a=b@c": "postgresql://ann:***@db:5432/x?a=b@c",
+    "postgresql://ann@db/x": "postgresql://ann@db/x",
+    "http://ann:1234@host": "http://ann:***@host",
+    '{"u": "http://h:5000","m":"x@y"}': '{"u": "http://h:5000","m":"x@y"}',
+    '{"u":"http://u:secret@h","m":"x@y"}': '{"u":"http://u:***@h","m":"x@y"}',
+    "http://h/a?X-Amz-Signature=secret&b=c": "http://h/a?X-Amz-Signature=***&b=c",
+    "mail a@b, http://h:80": "mail a@b, http://h:80",
+}
+
+
+@pytest.mark.parametrize("text", MASKED)
+def test_addresses_lose_their_passwords_and_nothing_else(text):
+    assert masked(text) == MASKED[text]
+    assert masked(masked(text)) == MASKED[text]
+
+
+def test_a_folder_that_was_moved_with_its_store_is_named(store, command):
+    with datamap.SignalRecorder() as recorder:
+        recorder.record([1, 2], [0, 1], logits=[[1, 0], [0, 1]])
+        recorder.commit(1)
+    signals_folder = Path.cwd() / "mlruns/1" / recorder.run_id / "artifacts/signals"
+    Path("mlruns").rename("moved")
+    outcome = command("summarize", f"run_id={recorder.run_id}")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert (
+        f"{signals_folder} has none of its signals; if the store's folder was moved, move it back"
+        in outcome.err
+    )
+
+
+def test_an_answer_that_is_lost_leaves_no_second_run(store, monkeypatch):
+    """As MLflow does behind a server: the request is sent again, or its answer never arrives."""
+    create_run = MlflowClient.create_run
+    monkeypatch.setattr("datamap.tracking.addresses.is_server", lambda uri: True)
+
+    def lost(self, *arguments, **options):
+        create_run(self, *arguments, **options)
+        raise MlflowException("connection reset")
+
+    def twice(self, *arguments, **options):
+        create_run(self, *arguments, **options)
+        return create_run(self, *arguments, **options)
+
+    for create in (lost, twice):
+        monkeypatch.setattr(MlflowClient, "create_run", create)
+        with Store(create=True).new_run("mine") as run:
+            running = MlflowClient().search_runs(["1"], "attributes.status = 'RUNNING'")
+            assert [found.info.run_id for found in running] == [run.run_id]
+    assert {found.info.status for found in MlflowClient().search_runs(["1"])} == {"FINISHED"}
+
+
+def test_wrong_credentials_are_told_with_what_to_set(command, monkeypatch):
+    class Unauthorized(BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802
+            self.send_response(200 if self.path == "/health" else 401)
+            self.end_headers()
+            self.wfile.write(b"<html>\nno entry</html>")
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Unauthorized) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        for arguments in (
+            ["summarize", "run_id=latest"],
+            ["summarize", "run_id=x"],
+            ["compare", "runs=[a,b]"],
+        ):
+            outcome = command(*arguments)
+            assert (outcome.code, outcome.err.count("\n"), "html" in outcome.err) == (2, 1, False), (
+                outcome.err
+            )
+            assert (
+                "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+                in outcome.err
+            )
+        server.shutdown()

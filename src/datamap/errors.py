@@ -118,6 +118,18 @@ def masked(text: str) -> str:
     'store postgresql://ann:***@db/mlflow'
     >>> masked("postgresql://db/mlflow?user=ann&password=secret")
     'postgresql://db/mlflow?user=ann&password=***'
+    >>> masked("https://token@host and http://host:5000/path?mail=a@b")
+    'https://***@host and http://host:5000/path?mail=a@b'
     """
-    text = re.sub(r"(\w://[^\s/:@]*):\S*@", r"\1:***@", text)
-    return re.sub(r"([?&]\w*(?:password|passwd|pwd|token|secret)=)[^\s&]+", r"\1***", text)
+    text = _TOKEN.sub(r"\1***@", text)
+    text = _PASSWORD.sub(r"\1:***@", text)
+    return _SECRET_OPTION.sub(r"\1***", text)
+
+
+# A password may have slashes before its first @, as databases read it, but not after it. A number between a colon
+# and a slash is a port.
+_PASSWORD = re.compile(r"""(\w://[^\s/:@\["']*):(?!\d+(?:[/?#\s"',;)\]}]|$))[^\s@]*@(?:[^\s/?#"',<>@]*@)*""")
+_TOKEN = re.compile(r"""(https?://)[^\s/?#:@"',<>]+(?::(?:x-oauth-basic)?)?@""")
+_SECRET_OPTION = re.compile(
+    r"""([?&][\w-]*(?:password|passwd|pwd|token|secret|signature|credential|api_?key|sig)=)[^\s&#"']+""", re.I
+)

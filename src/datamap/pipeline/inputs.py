@@ -113,8 +113,14 @@ def _renew(run):
 
 def signals_of(run: Run, committed: dict[int, int] | None = None) -> Observed:
     """{number: its shards} of the observations that were committed."""
+    committed = committed or run.committed()
     found, digests = _shards_in(run, schema.SIGNALS_DIR)
-    observed, left_out = shards.complete_observations(found, committed or run.committed(), digests)
+    if committed and not found:
+        raise TrackingError(
+            f"run {run.run_id}: {run.artifacts.root}/{schema.SIGNALS_DIR} has none of its signals; "
+            "if the store's folder was moved, move it back to there"
+        )
+    observed, left_out = shards.complete_observations(found, committed, digests)
     if left_out:
         say(
             f"note: observation {first_few(sorted(left_out), 8)} was never committed (a killed run?) and is left out"

@@ -1,27 +1,28 @@
 """Signals of anybody's training loop, in an MLflow run: as our own training logs them, by the same path."""
 
-import atexit
 import contextlib
+import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from multiprocessing.util import Finalize
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from datamap import schema
-from datamap.errors import ConfigError, SignalError, TrackingError, counted, first_few
+from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError, counted, first_few
 from datamap.log import say
 from datamap.program import invocation
 from datamap.recording import arguments
 from datamap.recording.reference import Reference
 from datamap.signals import align, compute, shards
 from datamap.summaries import tsv
+from datamap.tracking import addresses
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store, active_run_id
+from datamap.tracking.store import Store, current_run_id
 
 UNITS = ("epoch", "step")
 SHARD_ROWS = 100_000  # these three: as in conf/train.yaml and conf/tracking/default.yaml
@@ -39,9 +40,10 @@ class SignalRecorder(compute.ObservationCollector):
                     recorder.record(batch.ids, batch.labels, logits=logits)
                 recorder.commit(epoch)
 
-    Observations go into the run that `run_id` names, else into `mlflow.active_run()`, else into a new run of
-    the experiment `datamap`. A run made here ends as FINISHED, FAILED or KILLED; the status of any
-    other stays its owner's. Without `with`, call `close()` at the end.
+    Observations go into the run that `run_id` names, else into `mlflow.active_run()` or the run of `MLFLOW_RUN_ID`,
+    else into a new run of the experiment `datamap`. A run made here ends as FINISHED, FAILED or KILLED; the status
+    of any other stays its owner's. Without `with`, call `close()` at the end. A run has one recorder, which works in
+    the process that made it, not in forks of it.
 
     What it accepts, `datamap summarize` reads; what it refuses, it refuses at once, and what was recorded stays.
 
@@ -58,6 +60,8 @@ class SignalRecorder(compute.ObservationCollector):
         ConfigError, DataError: an argument that cannot be used.
     """
 
+    _open: ClassVar[set[str]] = set()  # ids of the runs that recorders of this process write into
+
     def __init__(
         self, class_names: Iterable[object] | None = None, samples: Any = None, *, run_id: str | None = None,
         run_name: str | None = None, tags: Mapping[str, str] | None = None, format: str = "jsonl", unit: str = "epoch",
@@ -70,15 +74,26 @@ class SignalRecorder(compute.ObservationCollector):
         self._reference: Reference | None = None
         self._metrics: dict[str, float] = {}
         self._rows, self._observations, self._closed = 0, 0, False
+        self._process = os.getpid()
         with contextlib.ExitStack() as stack:  # until all is well, an error ends the run
-            self.run, owned = _open(stack, run_id, run_name, tags)
+            self.run, owned = _run_of(stack, run_id, run_name, tags)
             self.run_id = self.run.run_id
+            self._refuse_second()
             self.run.begin(owned)
             outbox = Outbox(self.run, RETRY_SECONDS, SPOOL, say, owned=owned)
             self._outbox = stack.enter_context(outbox)
             self._log_start()
             self._life = stack.pop_all()
-        atexit.register(self._abandon)
+        self._open.add(self.run_id)
+        # Unlike an atexit handler it runs at the end of a process of multiprocessing, too, and never in a fork.
+        self._at_end = Finalize(None, self._abandon, exitpriority=0)
+
+    def _refuse_second(self):
+        if self.run_id in self._open:
+            raise TrackingError(
+                f"run {self.run_id} has a recorder already: close that one first, or give this one a run of its own, "
+                "such as `with mlflow.start_run(nested=True)`"
+            )
 
     def _log_start(self):
         if self._class_names is not None:
@@ -127,6 +142,10 @@ class SignalRecorder(compute.ObservationCollector):
         return super().commit(arguments.observation_number(number))
 
     def _refuse_closed(self):
+        if os.getpid() != self._process:
+            raise SignalError(
+                f"run {self.run_id}: a forked process cannot record; record in the process that made the recorder"
+            )
         if self._closed:
             raise SignalError(f"run {self.run_id}: its recorder is closed; make a new one for a new run")
 
@@ -186,39 +205,44 @@ class SignalRecorder(compute.ObservationCollector):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._closed:
+        if self._closed or os.getpid() != self._process:
             return
         self._closed = True
-        atexit.unregister(self._abandon)
+        self._at_end.cancel()
         lost = sum(batch.num_rows for batch in self._batches)
         if lost:
             say(f"note: {counted(lost, 'record')} after observation {self._last} never committed, and lost")
         try:
-            if kind and error is None:  # at the end of a process only the type is known
-                error = KeyboardInterrupt() if issubclass(kind, KeyboardInterrupt) else RuntimeError()
             self._life.__exit__(kind, error, trace)
         finally:
+            self._open.discard(self.run_id)
             self._say_end()
 
     def _say_end(self):
         logged = f"{counted(self._observations, 'observation')} of {counted(self._rows, 'sample')}"
         say(f"run {self.run_id}  ({self.run.address}): {logged}")
         if self._observations:
-            here = self.run.tracking_uri == f"sqlite:///{Path.cwd()}/mlflow.db"
-            where = [] if here else [f"tracking.uri={self.run.tracking_uri}"]
+            where = addresses.options(self.run.tracking_uri)
             say(f"next: {invocation('summarize', f'run_id={self.run_id}', *where)}")
 
     def _abandon(self):
-        """At the end of a process that never closed the recorder: its training raised, as far as we can tell."""
+        """End the run with a process that never closed the recorder: its training raised, as far as we can tell."""
         say(f"note: the recorder of run {self.run_id} was never closed: use `with`, or close() at the end")
-        self.__exit__(getattr(sys, "last_type", None) or RuntimeError, None, None)
+        error = sys.exc_info()[1] or getattr(sys, "last_value", None) or RuntimeError("never closed")
+        try:
+            self.__exit__(type(error), error, None)
+        except BaseException as raised:
+            if raised is not error and not isinstance(raised, DataMapError):
+                raise
+            if raised is not error:
+                say(f"note: {raised}")
 
 
-def _open(
+def _run_of(
     stack: contextlib.ExitStack, run_id: str | None, run_name: str | None, tags: Mapping[str, str] | None
 ) -> tuple[Run, bool]:
     """(the run to write into, whether it is ours); one of ours ends with the stack."""
-    theirs = run_id or active_run_id()
+    theirs = run_id or current_run_id()
     if not theirs:
         return stack.enter_context(Store(create=True).new_run(run_name, tags)), True
     if run_name or tags:

@@ -39,8 +39,8 @@ class Readable(Protocol):
     def read(self, path: str) -> bytes:
         """Bytes of an artifact."""
 
-    def local(self, path: str) -> AbstractContextManager[Path | bytes]:
-        """A file of the same content for a while, or the bytes where they are in memory."""
+    def local(self, path: str, sha256: str | None = None) -> AbstractContextManager[Path | bytes]:
+        """A file of the same content for a while, or the bytes; one that is not `sha256` is fetched again."""
 
 
 def encoded(
@@ -227,7 +227,7 @@ def read(artifacts: Readable, parts: Iterable[Shard]) -> pa.Table:
 
 def read_one(artifacts: Readable, part: Shard, wanted: Wanted = contract.is_used) -> pa.Table:
     """The table of one shard (arguments: `decode`)."""
-    with artifacts.local(part.path) as source:
+    with artifacts.local(part.path, part.sha256) as source:
         return decode(source, part, wanted)
 
 

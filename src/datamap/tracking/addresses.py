@@ -49,10 +49,8 @@ def is_default(tracking_uri: str) -> bool:
 
 
 def options(tracking_uri: str) -> list[str]:
-    """What a command needs to find a store: [] where it is that of the environment or of this folder."""
-    found = os.environ.get("MLFLOW_TRACKING_URI")
-    known = found == tracking_uri if found else is_default(tracking_uri)
-    return [] if known else [f"tracking.uri={tracking_uri}"]
+    """What a command in this folder needs to find a store: [] where it is the one that is used there."""
+    return [] if is_default(tracking_uri) else [f"tracking.uri={tracking_uri}"]
 
 
 def serving(tracking_uri: str) -> str:

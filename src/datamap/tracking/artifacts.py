@@ -15,8 +15,10 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from datamap import schema
 from datamap.errors import TrackingError
 from datamap.program import invocation
-from datamap.tracking.failures import translated_errors
+from datamap.tracking.failures import retrying, translated_errors
 
+DOWNLOADS = 3  # of a file that is not what was logged, before that is believed
+DOWNLOAD_TIMEOUT = 20  # seconds for which a download is tried again
 DIGEST_TAG = "mlflow.datamap.sha256."  # and the artifact's path; the UI hides tags of this prefix
 # Artifacts whose SHA-256 is logged with them → the command that makes them anew; None: only a new run does.
 RENEWED_BY = {
@@ -57,34 +59,52 @@ class Artifacts(NamedTuple):
             return file.read_bytes()
 
     @contextlib.contextmanager
-    def local(self, path: str) -> Iterator[Path]:
+    def local(self, path: str, sha256: str | None = None) -> Iterator[Path]:
         """The file of an artifact: where it lies when that is a local folder, else downloaded for a while.
 
+        Args:
+            sha256: what it has to be, where that is known; for the artifacts in `RENEWED_BY` the run knows it.
         Raises:
             TrackingError: as `read`.
         """
         with contextlib.ExitStack() as stack:
+            if self.folder:
+                file = self.folder / path
+            else:
+                file = self._downloaded(path, sha256, stack.enter_context(tempfile.TemporaryDirectory()))
             with translated_errors(f"run {self.run_id}: artifact {path}"):
-                file = self._located(path, stack)
-                if path in RENEWED_BY:
-                    self._check(file, path)
+                self._check(file, path)
             yield file
 
-    def _located(self, path, stack):
-        if self.folder:
-            return self.folder / path
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        # Not the client's method of that name, which leaves its copies.
-        return Path(
-            mlflow.artifacts.download_artifacts(
-                run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
+    def _downloaded(self, path, sha256, folder):
+        """The file of an artifact. One that is not what was logged is fetched again before that is believed."""
+        expected = [sha256] if sha256 else self._logged(path)
+        for _ in range(DOWNLOADS):
+            file = retrying(lambda: self._download(path, folder), DOWNLOAD_TIMEOUT)
+            if not expected or digest_of(file) in expected:
+                break
+        return file
+
+    def _download(self, path, folder):
+        with translated_errors(f"run {self.run_id}: artifact {path}"):
+            # Not the client's method of that name, which leaves its copies.
+            return Path(
+                mlflow.artifacts.download_artifacts(
+                    run_id=self.run_id, artifact_path=path, dst_path=folder, tracking_uri=self.tracking_uri
+                )
             )
-        )
+
+    def _logged(self, path):
+        """Digests of which the file has one; [] where none was logged, as in runs of older versions."""
+        if path not in RENEWED_BY:
+            return []
+        with translated_errors(f"run {self.run_id}: artifact {path}"):
+            tags = MlflowClient(self.tracking_uri).get_run(self.run_id).data.tags
+        return tags.get(DIGEST_TAG + path, "").split()
 
     def _check(self, file, path):
-        """Hold a file against the digest that was logged with it; runs of older versions have none."""
-        tags = MlflowClient(self.tracking_uri).get_run(self.run_id).data.tags
-        logged = tags.get(DIGEST_TAG + path, "").split()
+        """Hold a file against the digest that was logged with it."""
+        logged = self._logged(path)
         if logged and digest_of(file) not in logged:
             command = RENEWED_BY[path]
             renew = (

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_metric
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from datamap.errors import RunLostError, TrackingError, interrupted
+from datamap.errors import RunLostError, TrackingError, interrupted, reason
 
 LONGEST_PAUSE = 15  # seconds between two attempts
 # What a store refuses again, however often it is asked: by MLflow's error code, by the database's or Python's
@@ -35,11 +35,28 @@ def translated_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError, OverflowError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if isinstance(error, ModuleNotFoundError):
-            reason += f"; install it: pip install {error.name}"
         kind = RunLostError if _is_refusal(error) else TrackingError
-        raise kind(f"{what}: {reason}") from error
+        raise kind(f"{what}: {explained(error)}") from error
+
+
+def explained(error: BaseException) -> str:
+    """What an error says, in one line, and what to do where that is known."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"{reason(error)}; install it: pip install {error.name}"
+    if _is_unauthorized(error):
+        return (
+            "the server refuses the credentials; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+            "or MLFLOW_TRACKING_TOKEN"
+        )
+    return reason(error)
+
+
+def _is_unauthorized(error):
+    if isinstance(error, MlflowException):
+        return error.error_code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED") or "error code 401" in str(
+            error
+        )
+    return getattr(getattr(error, "response", None), "status_code", None) == 401
 
 
 def _is_refusal(error):
@@ -99,7 +116,8 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # None: it was not set from Python, and cannot be set back
+                signal.signal(number, handler)
     if held:
         raise KeyboardInterrupt
 

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import tempfile
 import uuid
 import warnings
@@ -18,13 +19,14 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.time import get_current_time_millis
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from yaml import YAMLError
 
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError, masked, raised_as
 from datamap.tracking import addresses
 from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
-from datamap.tracking.failures import status_after, translated_errors, uninterrupted
+from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +49,7 @@ class Run:
             run = self.client.get_run(run_id)
         except MlflowException as error:
             raise TrackingError(
-                f"run {run_id!r} is not in {self.tracking_uri} ({str(error).splitlines()[0]}); "
+                f"run {run_id!r} is not in {self.tracking_uri} ({explained(error)}); "
                 "see the ids in the UI, or use run_id=latest"
             ) from error
         if run.info.lifecycle_stage == "deleted":
@@ -56,6 +58,7 @@ class Run:
             )
         self.info, self.run_id = run.info, run.info.run_id
         self.writer: str | None = None  # what the tag of that name holds while this process writes
+        self._process = os.getpid()
         self.ends_elsewhere = False  # whether somebody else sets its final status, such as the outbox
         self._inputs = run.inputs
         self._params = run.data.params
@@ -105,7 +108,7 @@ class Run:
         self._end_with(None)
 
     def _end_with(self, error):
-        if not self.ends_elsewhere:
+        if not self.ends_elsewhere and os.getpid() == self._process:  # a fork ends nothing
             with uninterrupted():
                 self.end(status_after(error))
 
@@ -154,7 +157,7 @@ class Run:
         """Put a text of ours (Markdown) as the run's description, unless somebody wrote one of their own."""
         with translated_errors(f"run {self.run_id}"):
             tags = self.client.get_run(self.run_id).data.tags
-        text = masked(text)
+        text = _shortened(masked(text))
         if NOTE_TAG not in tags or _digest(tags[NOTE_TAG]) == tags.get(OUR_NOTE_TAG):
             self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: _digest(text)})
 
@@ -311,6 +314,14 @@ class Run:
     def artifacts(self) -> Artifacts:
         """What reads this run's artifacts, in this process or another."""
         return Artifacts(self.tracking_uri, self.run_id, self.info.artifact_uri)
+
+
+def _shortened(text):
+    """A description that MLflow stores as it is: it cuts longer ones, which then no longer are what we wrote."""
+    if len(text) <= MAX_TAG_VAL_LENGTH:
+        return text
+    lines = text[: MAX_TAG_VAL_LENGTH - 3].split("\n")
+    return "\n".join([*(lines[:-1] or lines), "…"])
 
 
 def _digest(text):

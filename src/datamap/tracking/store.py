@@ -5,6 +5,7 @@ import getpass
 import logging
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,25 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's 7 take four minutes, without a word
 
 import mlflow
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from datamap import schema
-from datamap.errors import TrackingError
+from datamap.errors import RunLostError, TrackingError
 from datamap.program import invocation
 from datamap.tracking import addresses
-from datamap.tracking.failures import translated_errors, uninterrupted
+from datamap.tracking.failures import retrying, translated_errors, uninterrupted
 from datamap.tracking.run import NAME_TAG, NOTE_TAG, PARENT_TAG, RUNS_SCHEME, Run
 
 # Of "Creating initial tables…", and of tracebacks for what is raised anyway (a full disk).
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+MADE_TAG = "mlflow.datamap.made"  # tells the run of one request from all others
+SEARCH_TIMEOUT = 30  # seconds for which a run is searched whose making was not answered
 PAGE = 100  # runs that a search reads at a time
 EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
 
@@ -50,7 +56,7 @@ class Store:
 
     def experiment(self) -> Any:
         """The experiment's entity; None when there is none by that name yet."""
-        with translated_errors(f"experiment {self._experiment or ''} in {self.uri}"):
+        with translated_errors(f"experiment {self.experiment_name!r} in {self.uri}"):
             number = os.environ.get("MLFLOW_EXPERIMENT_ID")
             if number and not self._experiment:
                 return self.client.get_experiment(number)
@@ -93,10 +99,40 @@ class Store:
             experiment = self.experiment()
             number = experiment.experiment_id if experiment else self._new_experiment()
             _user()
-            from mlflow.tracking.context.registry import resolve_tags
+        return Run(self.client, self._made_once(number, name, tags or {}))
 
-            made = self.client.create_run(number, tags=resolve_tags(tags), run_name=name)
-        return Run(self.client, made.info.run_id)
+    def _made_once(self, experiment, name, tags):
+        """Id of a new run. Where the answer to its request is lost, the run that it made is found by its tag."""
+        from mlflow.tracking.context.registry import resolve_tags
+
+        mark = uuid.uuid4().hex
+        lost = None
+        try:
+            with translated_errors("a new run cannot be made"):
+                made = self.client.create_run(
+                    experiment, tags=resolve_tags({**tags, MADE_TAG: mark}), run_name=name
+                )
+            if not addresses.is_server(self.uri):
+                return made.info.run_id
+        except RunLostError:
+            raise
+        except TrackingError as error:
+            lost = error
+        found = retrying(lambda: self._marked(experiment, mark), SEARCH_TIMEOUT)
+        if not found and lost:
+            raise lost
+        kept = made.info.run_id if lost is None else found[0]
+        for other in found:
+            if other != kept:  # MLflow sent the request again
+                with translated_errors(f"run {other} cannot be deleted"):
+                    self.client.delete_run(other)
+        return kept
+
+    def _marked(self, experiment, mark):
+        with translated_errors("a new run cannot be found"):
+            return [
+                run.info.run_id for run in self._found([experiment], f"tags.`{MADE_TAG}` = '{mark}'", "ASC")
+            ]
 
     def _adopted(self, run_id, name, tags):
         run = Run(self.client, run_id)
@@ -233,29 +269,37 @@ def configured_uri() -> str:
     return mlflow.get_tracking_uri()
 
 
-def active_run_id() -> str | None:
-    """Id of the run that the user's own code works in (`mlflow.start_run`), or None."""
+def current_run_id() -> str | None:
+    """Id of the run that the user's own code works in (`mlflow.start_run`, else MLFLOW_RUN_ID), or None."""
     run = mlflow.active_run()
-    return run.info.run_id if run else None
+    return run.info.run_id if run else os.environ.get("MLFLOW_RUN_ID")
 
 
 @contextlib.contextmanager
 def _alone(uri):
     """Held while a store may have to be made: two first trainings at once would make MLflow's tables twice.
 
-    A folder is locked, so that no lock file stays behind: that of SQLite's file, else that of temporary files. Where
-    folders cannot be locked (Windows, some network file systems), nothing is.
+    A SQLite file's lock lies beside it while it is held, others' with the temporary files. Where no lock can be made,
+    nothing is locked.
     """
-    sqlite = urlparse(uri).scheme == "sqlite"
-    folder = Path(uri.removeprefix("sqlite:///")).parent if sqlite else Path(tempfile.gettempdir())
+    file = _sqlite_file(uri)
+    folder = file.parent if file else Path(tempfile.gettempdir())
+    lock = folder / f"{file.name if file else 'datamap-store'}.lock"
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(ImportError, OSError):
-            import fcntl
-
-            handle = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):
+            stack.enter_context(FileLock(lock))
+            stack.callback(lock.unlink, missing_ok=True)
         yield
+
+
+def _sqlite_file(uri):
+    """The file of a SQLite store; None where it is another store, or one in memory."""
+    if urlparse(uri).scheme.partition("+")[0] != "sqlite":
+        return None
+    with contextlib.suppress(ArgumentError):
+        name = make_url(uri).database
+        return Path(urlparse(name).path if name.startswith("file:") else name) if name else None
+    return None
 
 
 def _user():
@@ -275,7 +319,7 @@ def _refuse_unusable(uri, create):
     scheme = urlparse(uri).scheme
     if scheme in ("http", "https"):
         _ask_server(uri)
-    elif scheme == "sqlite" and not create and not Path(uri.removeprefix("sqlite:///")).exists():
+    elif not create and (file := _sqlite_file(uri)) and not file.exists():
         raise TrackingError(
             f"there is no MLflow store at {uri}; run this where training ran, or set tracking.uri="
         )
@@ -304,8 +348,8 @@ def _ask_database(uri, create):
     from mlflow.store.db.utils import create_sqlalchemy_engine
 
     with translated_errors(f"tracking store {uri} cannot be used"):
-        if create and uri.startswith("sqlite"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if create and (file := _sqlite_file(uri)):
+            file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_sqlalchemy_engine(uri)
         try:
             with engine.connect() as connection:
