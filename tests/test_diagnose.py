@@ -16,6 +16,7 @@ from datamap.review import decisions
 from datamap.review.decisions import Decision
 from datamap.signals import compute, shards
 from datamap.summaries import tsv
+from datamap.tracking.artifacts import DIGEST_TAG
 
 NOISY = ("data.flip_ratio=0.2", "trainer.lr=0.03", "trainer.epochs=4", "seed=3")
 
@@ -421,7 +422,7 @@ def test_several_classes(made_run, command, client):
     assert set(found["id"][:4]) == {"03", "07", "013", "017"}
     row = found.set_index("id").loc["03"]
     assert (row["label"], row["proposed"], row["text_a"]) == ("丙", "甲", chr(0x4E00 + 21) * 2)
-    assert row["why"].startswith("never predicted right; the model says 甲 (0.80); its characters say ")
+    assert row["why"] == "never predicted right; the model says 甲 (0.80)"
     options = ("keep=forgettable", "drop_classes=true")
     made = curated_run(command("curate", f"run_id={made_run}", *options))
     assert set(table(client, made, "curated.tsv")["id"]) == {"03", "07", "013", "017"}
@@ -520,19 +521,12 @@ def test_learning_by_heart_is_named(made_run, command, client):
     assert run.data.metrics["memorisation/gap"] == pytest.approx(0.2)
     assert "learnt labels by heart" in run.data.tags["mlflow.note.content"]
     outcome = command("summarize", f"run_id={made_run}", "until=auto")
-    assert "20 samples over 1 observation" in outcome.out
+    assert "20 samples over 2 observations" in outcome.out
+    assert "until=auto keeps the first 2 observations, as fewer are too few for a map" in outcome.out
 
 
-def test_learning_by_heart_is_named_without_any_unseen_samples(command, client, store):
-    generator = np.random.default_rng(0)
-    truth = np.arange(400) % 2
-    texts = ["".join(generator.choice(list("甲乙丙丁戊" if t else "子丑寅卯辰"), 6)) for t in truth]
-    given = np.where(np.arange(400) < 60, 1 - truth, truth)
-    with SignalRecorder(class_names=["0", "1"], samples={"id": range(400), "text_a": texts}) as recorder:
-        for number, said in ((1, truth), (2, given), (3, given)):
-            recorder.record(range(400), given, probs=np.eye(2)[said] * 0.8 + 0.1)
-            recorder.commit(number)
-    run = recorder.run_id
+def test_learning_by_heart_is_named_without_any_unseen_samples(recorded_run, command, client):
+    run = recorded_run()
     for step in ("summarize", "diagnose"):
         outcome = command(step, f"run_id={run}")
         assert outcome.code == 0, outcome.err
@@ -544,7 +538,50 @@ def test_learning_by_heart_is_named_without_any_unseen_samples(command, client, 
     assert found.metrics["memorisation/from_observation"] == 2
     assert found.metrics["memorisation/repeated"] == 1
     assert "repeated 100% of the labels that are likeliest wrong" in found.tags["mlflow.note.content"]
-    assert "400 samples over 1 observation" in command("summarize", f"run_id={run}", "until=auto").out
+
+
+@pytest.mark.parametrize(
+    ("by_heart_from", "kept"), [(200, "3 observations"), (600, "3 observations"), (1000, "4 observations")]
+)
+def test_what_one_command_advises_no_other_takes_back(recorded_run, command, client, by_heart_from, kept):
+    run = recorded_run(range(200, 1401, 200), by_heart_from, unit="step")
+    assert "summarize until=auto" in command("diagnose", f"run_id={run}").out
+    client.log_metric(run, "memorisation/from_observation", by_heart_from, step=1400)
+    outcome = command("summarize", f"run_id={run}", "until=auto")
+    assert f"400 samples over {kept}" in outcome.out
+    assert ("until=auto keeps the first 3 observations" in outcome.out) == (by_heart_from < 800)
+    for step in ("diagnose", "plot", "curate keep=clean share=0.1", "summarize until=auto"):
+        name, *options = step.split()
+        outcome = command(name, f"run_id={run}", *options)
+        assert outcome.code == 0, outcome.err
+        assert "renew it" not in outcome.out.replace(
+            "the summary is newer than the diagnosis; renew it", ""
+        ), step
+        assert "(summarize until=auto)" not in outcome.out, step
+        assert "train for more epochs" not in outcome.out, step
+
+
+def test_a_summary_is_outdated_by_new_observations_only(recorded_run, command, client):
+    run = recorded_run(range(1, 6))
+    command("summarize", f"run_id={run}", "until=4", "burn_in=1")
+    assert "the summary covers" not in command("plot", f"run_id={run}").out
+    found = json.loads(local(client, run, schema.SUMMARIZED_FILE).read_text())
+    client.delete_tag(run, f"{DIGEST_TAG}{schema.SUMMARIZED_FILE}")
+    client.log_text(run, json.dumps({**found, "newest": 4}), schema.SUMMARIZED_FILE)
+    said = command("plot", f"run_id={run}").out
+    assert "the summary covers 3 of 5 observations; renew it" in said
+    assert "summarize.py run_id=" in said and "burn_in=1 until=4" in said
+
+
+def test_witnesses_at_chance_are_not_quoted(recorded_run, command, client):
+    run = recorded_run(texts=False)
+    outcome = command("diagnose", f"run_id={run}")
+    assert outcome.code == 0, outcome.err
+    assert "learns labels by heart" not in outcome.out
+    assert "memorisation/from_observation" not in client.get_run(run).data.metrics
+    why = table(client, run, "diagnosis.tsv")["why"]
+    assert why.str.contains("the model says").any()
+    assert not why.str.contains("its characters say|similar texts say").any()
 
 
 def test_relabelling_several_classes_leaves_s_label_out(made_run, command, client):

@@ -194,6 +194,33 @@ def test_the_estimate_counts_what_the_surest_predictions_contradict(noise, class
     assert about.low <= wrong <= about.high
 
 
+@pytest.mark.parametrize("classes", [2, 20])
+def test_without_probabilities_only_a_model_that_learned_can_count(classes):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, classes, 1000)
+
+    def known(right):
+        said = np.where(generator.random((4, 1000)) < right, labels, (labels + 1) % classes)
+        probs = 0.1 / classes + 0.9 * np.eye(classes)[said]
+        plain = evidence_of(probs, labels)._replace(pooled=None, early=None, margin_mean=None)
+        return counting.estimate(mislabel.with_opinion(plain)).known
+
+    assert known(0.95)
+    assert not known(1 / classes)
+    assert not known(0.6 if classes == 2 else 0.3)
+
+
+def test_who_is_at_chance_or_has_no_weight_is_not_quoted():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 900)
+    knows = 0.2 + 0.4 * np.eye(3)[np.where(generator.random(900) < 0.8, labels, 0)]
+    guesses = 0.02 + 0.94 * np.eye(3)[generator.integers(0, 3, 900)]
+    known = evidence_of([guesses], labels, guesses, texts={"linear": knows})
+    assert mislabel.quoted(known) == {"linear"}
+    assert mislabel.quoted(evidence_of([guesses], labels)) == set()  # alone, it weighs 1 all the same
+    assert mislabel.beats_chance(knows, labels) and not mislabel.beats_chance(guesses, labels)
+
+
 def test_what_nothing_foretells_cannot_be_counted():
     assert not counting.estimate(random_evidence(1000)).known
     half_wrong, _ = judged(1000, 0.45, 0.9)

@@ -42,7 +42,7 @@ def train(config: TrainConfig, overrides: list[str]) -> None:
     run = train(config, overrides)
     found = memorization.of_run(run)
     if found:
-        say(memorization.note(found))
+        say(memorization.note(found, run.committed()))
     say(f"look at it: {run.opened_at()}")
     _say_next("diagnose" if config.data.folds else "summarize", run.run_id)
 

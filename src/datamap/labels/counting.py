@@ -16,6 +16,9 @@ GROWTH = (
 )
 
 
+LEARNED = 0.1  # of what the most common class leaves open: a model that gets less right than that is no judge
+
+
 class Estimate(NamedTuple):
     """How many labels are wrong: about `estimate`, in the range `low` to `high`; `known` = whether that tells much."""
 
@@ -40,7 +43,8 @@ def estimate(evidence: Evidence) -> Estimate:
     share of contradictions grows by more than `GROWTH` as predictions get less sure: what grows is not noise alone.
 
     Returns:
-        `Estimate`; where no probabilities of all classes are known, of what the observations predicted wrong.
+        `Estimate`; where no probabilities of all classes are known, of what the observations predicted wrong: it is
+        known where the model learned (`has_learned`) and contradicts less than half as many labels as guesses would.
     """
     labels, total = evidence.labels, len(evidence.labels)
     if evidence.opinion is None:
@@ -56,7 +60,7 @@ def estimate(evidence: Evidence) -> Estimate:
     about = round(share * total)
     border = about + 2 / 3 * max(0, contradicted - about) + 1.645 * np.sqrt(contradicted)
     high = min(total, int(max(border, (share + error) * total)))
-    return Estimate(about, int(max(0, share - error) * total / 2), high, _is_known(probs, labels, share))
+    return Estimate(about, int(max(0, share - error) * total / 2), high, is_known(probs, labels))
 
 
 def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -81,7 +85,14 @@ def _contradicted(probs, labels, part=SUREST):
     return contradicted / len(labels), sum(map(len, surest.values()))
 
 
-def _is_known(probs, labels, share):
+def is_known(probs: np.ndarray, labels: np.ndarray) -> bool:
+    """Return whether predictions tell how many labels are wrong (`estimate` says when they do not).
+
+    Args:
+        probs: (N, C) of models that never saw the labels.
+        labels: int (N,), the given labels.
+    """
+    share, _ = _contradicted(probs, labels)
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
     gain = np.log(of_label(probs, labels).clip(FLOOR)) - np.log(frequencies[labels])
     by_chance = 1 - (frequencies**2).sum()
@@ -103,6 +114,15 @@ def _of_predictions(evidence):
     early = int(evidence.wrong[-(-len(evidence.wrong) // 4) - 1])
     low, high = min(wrong, last, early), max(wrong, last, early)
     sampling = (1.645 * np.sqrt([low, high])).astype(int)
-    return Estimate(
-        wrong, max(0, low - int(sampling[0])), min(len(evidence.labels), high + int(sampling[1])), True
-    )
+    total = len(evidence.labels)
+    frequencies = np.bincount(evidence.labels) / total
+    by_chance = 1 - (frequencies**2).sum()
+    known = has_learned(evidence) and wrong / total < by_chance / 2
+    return Estimate(wrong, max(0, low - int(sampling[0])), min(total, high + int(sampling[1])), bool(known))
+
+
+def has_learned(evidence: Evidence) -> bool:
+    """Return whether the last observation predicts labels better than naming the most common class would."""
+    total = len(evidence.labels)
+    common = np.bincount(evidence.labels).max() / total
+    return bool(1 - evidence.wrong[-1] / total >= common + LEARNED * (1 - common))

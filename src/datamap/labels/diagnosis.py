@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from datamap.labels.mislabel import Evidence
+from datamap.labels.mislabel import RUN, Evidence, quoted
 from datamap.translations import word
 
 REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.assign` numbers them
@@ -60,16 +60,17 @@ def _why(evidence, proposed, names, lang):
     for row in np.flatnonzero(evidence.forgetting_times):
         times = int(evidence.forgetting_times[row])
         reasons[row] += word("; forgotten {n} ×", lang, n=times)
-    texts = evidence.texts or {}
-    sources = (
-        (evidence.pooled, "; the model says {name} ({p})"),
-        (evidence.held_out, "; models that never saw it say {name} ({p})"),
-        (texts.get("linear"), "; its characters say {name} ({p})"),
-        (texts.get("neighbours"), "; similar texts say {name} ({p})"),
-        (texts.get("overlap"), "; what both texts share says {name} ({p})"),
-    )
-    for probs, text in sources:
-        if probs is not None:
+    witnesses, heard = {RUN: evidence.pooled, **evidence.unseen}, quoted(evidence)
+    sources = {
+        RUN: "; the model says {name} ({p})",
+        "folds": "; models that never saw it say {name} ({p})",
+        "linear": "; its characters say {name} ({p})",
+        "neighbours": "; similar texts say {name} ({p})",
+        "overlap": "; what both texts share says {name} ({p})",
+    }
+    for witness, text in sources.items():
+        if witness in heard:
+            probs = witnesses[witness]
             said = probs.argmax(axis=1)
             # Only where somebody disagrees with the given label: else it would be the same text in most rows.
             for row in np.flatnonzero((said != evidence.labels) | (proposed != evidence.labels)):

@@ -11,6 +11,7 @@ from datamap.signals.compute import of_label
 RUN = "run"  # the run's own model, as a witness
 # The opinion foretells given labels, wrong ones among them: it is less sure of the right ones than it could be.
 SHARPNESS = 2
+QUOTED = 0.05  # weight from which on a witness is quoted
 MOST = 0.5  # weight of the run, which has seen the labels, beside models that have not
 MOST_TRUSTED = 1.0  # the same where it is `trusted`, or stands beside folds alone
 
@@ -76,6 +77,32 @@ def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
         name: (float((probs.argmax(axis=1) == evidence.labels).mean()), weights[name])
         for name, probs in evidence.unseen.items()
     }
+
+
+def quoted(evidence: Evidence) -> set[str]:
+    """Return the witnesses that are quoted: those that have weight in the opinion and tell more than chance."""
+    witnesses = {**evidence.unseen, **({} if evidence.pooled is None else {RUN: evidence.pooled})}
+    weights = evidence.opinion.weights if evidence.opinion else {}
+    return {
+        name
+        for name, probs in witnesses.items()
+        if weights.get(name, 0) >= QUOTED and beats_chance(probs, evidence.labels)
+    }
+
+
+def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
+    """Return whether distributions tell anything of the labels.
+
+    They do where they give the given labels more probability than they would give shuffled ones, by more than three
+    standard errors. This holds however sure they are, and however rare a class is.
+
+    Args:
+        probs: (N, C), rows sum to 1.
+        labels: int (N,).
+    """
+    frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
+    excess = of_label(probs, labels) - probs @ frequencies
+    return bool(excess.mean() > 3 * excess.std() / np.sqrt(len(labels)))
 
 
 def combined(evidence: Evidence) -> np.ndarray:

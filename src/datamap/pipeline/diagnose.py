@@ -7,14 +7,13 @@ from datamap.config import DiagnoseConfig, yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError, counted
 from datamap.labels import diagnosis, mislabel
-from datamap.labels.counting import estimate
+from datamap.labels.counting import LEARNED, estimate, has_learned
 from datamap.log import say
 from datamap.maps import regions
+from datamap.pipeline import memorization
 from datamap.pipeline.evidence import of_run as evidence_of
 from datamap.pipeline.explorer import renew_explorer
 from datamap.pipeline.inputs import summary_of
-from datamap.pipeline.memorization import metrics as memorisation_metrics
-from datamap.pipeline.memorization import note
 from datamap.pipeline.run_description import describe
 from datamap.program import invocation
 from datamap.summaries import tsv
@@ -26,7 +25,6 @@ COLUMNS = {
     "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
 }  # fmt: skip
 SHOWN = 5  # rows on the terminal
-LEARNT = 0.1  # of what the commonest class leaves open, below which a model is no judge
 
 
 def diagnose(config: DiagnoseConfig) -> Run:
@@ -41,7 +39,7 @@ def diagnose(config: DiagnoseConfig) -> Run:
 def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> None:
     """The same for a run that was looked up; `next_step` tells what to do with the diagnosis."""
     samples, _ = summary_of(run, config, COLUMNS)
-    evidence, memorised = evidence_of(run, samples, config.score)
+    evidence, memorised, numbers = evidence_of(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
     about = estimate(evidence)
     content = run.artifacts.find(schema.SAMPLES_FILE)
@@ -58,12 +56,13 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
     run.log_config("diagnose", yaml(config))
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
     metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
-    run.log_metrics(
-        {**metrics, **_of_witnesses(evidence), **memorisation_metrics(memorised)}, max(run.committed())
-    )
+    heart = memorization.metrics(memorised) or memorization.taken_back(run, numbers)
+    run.log_metrics({**metrics, **_of_witnesses(evidence), **heart}, max(run.committed()))
     renew_explorer(run, config.lang)
     describe(run, len(samples), config.lang)
-    _warn(evidence, about, memorised)
+    if memorised:
+        say(memorization.note(memorised, numbers))
+    _warn(evidence, about, len(run.committed()))
     _say(run, frame, evidence, about, measured)
     if next_step and content:
         say(f"review them: {invocation('review', f'run_id={run.run_id}')}")
@@ -93,19 +92,20 @@ def _of_witnesses(evidence):
     return found
 
 
-def _warn(evidence, about, memorised):
-    """Say so where the model learns by heart, or nothing tells wrong labels."""
-    if memorised:
-        say(note(memorised))
+def _warn(evidence, about, committed):
+    """Say so where nothing tells wrong labels."""
     observations = len(evidence.wrong)
     if observations < FEWEST:
+        more = "train for more epochs, or wait until the run has ended"
+        if observations < committed:
+            more = f"summarize more of its {committed:,} (until=, burn_in=)"
         say(
-            f"note: a diagnosis of {counted(observations, 'observation')} says little of how samples were learnt: "
-            "train for more epochs, or wait until the run has ended"
+            f"note: a diagnosis of {counted(observations, 'observation')} says little of how samples were "
+            f"learnt: {more}"
         )
     total = len(evidence.labels)
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
-    enough = common + LEARNT * (1 - common)
+    enough = common + LEARNED * (1 - common)
     if evidence.held_out is not None:
         unseen, _ = mislabel.judges(evidence)["folds"]
         if unseen < enough <= right:
@@ -113,7 +113,7 @@ def _warn(evidence, about, memorised):
                 f"note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class "
                 f"has {common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)"
             )
-    if right < enough:
+    if not has_learned(evidence):
         say(
             f"note: after the last observation the model is right in {right:.0%} of the samples, where the "
             f"commonest class has {common:.0%}: it learnt too little to tell wrong labels (train longer, or with "

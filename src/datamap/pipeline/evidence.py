@@ -1,5 +1,6 @@
 """What a run knows of its labels: from artifacts to `mislabel.Evidence`."""
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -23,14 +24,17 @@ from datamap.summaries import tsv
 from datamap.tracking.run import Run
 
 
-def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Evidence, Memorisation | None]:
+def of_run(
+    run: Run, samples: pd.DataFrame, score: str
+) -> tuple[mislabel.Evidence, Memorisation | None, list[int]]:
     """Read what is known of a run's samples, and train the quick witnesses on its texts.
 
     Args:
         samples: columns of its summary; the evidence is in its order.
         score: the one that is wanted; `aum` also reads the threshold samples.
     Returns:
-        (`mislabel.Evidence` with its opinion, where the model begins to learn labels by heart).
+        (`mislabel.Evidence` with its opinion, where the model begins to learn labels by heart, numbers of the
+        observations that the summary is over).
     """
     observed, allow_missing = observed_as_summarized(run)
     ids, labels = pa.array(samples["id"]), samples["label"].to_numpy()
@@ -40,7 +44,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     # Folds are judged by the same labels; without them there may be development data.
     seen, unseen = accuracies(observed, inside.wrong, len(ids)), run.history(memorised.UNSEEN)
-    if held_out:
+    if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
     texts = _texts(run, samples, inside.pooled)
     if unseen or not texts:
@@ -63,7 +67,10 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         trusted=trusted,
         threshold_margins=_margins(run, threshold) if threshold else None,
     )
-    return mislabel.with_opinion(evidence), heart
+    evidence = mislabel.with_opinion(evidence)
+    if heart and heart.doubted and not mislabel.quoted(evidence) & set(texts or {}):
+        heart = None  # the texts' word on which labels are wrong has no weight
+    return evidence, heart, sorted(observed)
 
 
 def _early(run, observed, numbers, ids):
@@ -75,8 +82,14 @@ def _early(run, observed, numbers, ids):
 
 
 def _doubted(run, observed, texts, labels, ids):
-    """Whether the run predicts the labels that its texts are surest are wrong, bool (observations, such labels)."""
-    rows = counting.doubted(pooled(texts, labels).probs, labels)
+    """Whether the run predicts the labels that its texts are surest are wrong, bool (observations, such labels).
+
+    There are none where the texts cannot tell how many are wrong: they then contradict right labels too.
+    """
+    probs = pooled(texts, labels).probs
+    if not counting.is_known(probs, labels):
+        return np.zeros((len(observed), 0), bool)
+    rows = counting.doubted(probs, labels)
     return trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist()).correct
 
 

@@ -1,5 +1,6 @@
 """What commands read from a run: its signals, its summary, and which observations the summary is over."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,8 @@ def summary_of(
     run: Run, config: PlotConfig | CompareConfig | DiagnoseConfig, columns: set[str] | None
 ) -> tuple[pd.DataFrame, int]:
     """(these columns of the summary or all, its number of observations), made first when the run has none."""
-    now = len(run.committed())
+    committed = run.committed()
+    now = len(committed)
     if run.has(schema.SUMMARY_FILE):
         say_if_running(run, now)
     else:
@@ -48,7 +50,7 @@ def summary_of(
             )
         found = tsv.read(file, columns)
     count = len(summarized["observations"])
-    if count < now:
+    if summarized["newest"] < max(committed, default=0):
         say(f"note: the summary covers {count} of {now} observations; renew it: {_renew(run)}")
     return found, count
 
@@ -66,13 +68,38 @@ def committed_between(run: Run, config: SummarizeConfig) -> tuple[Observed, dict
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
-    until = memorised.trusted_until(run) if config.until == "auto" else config.until
-    return shards.between(signals_of(run, committed), config.burn_in, until), committed
+    signals = signals_of(run, committed)
+    if config.until == "auto":
+        return _trusted(run, shards.between(signals, config.burn_in)), committed
+    return shards.between(signals, config.burn_in, config.until), committed
 
 
-def log_summary(run: Run, file: Path, observed: Observed, allow_missing: bool) -> None:
-    """Log a summary.tsv, and which observations it is over, for the commands that read them again."""
-    content = {"observations": list(observed), "allow_missing": allow_missing, "sha256": digest_of(file)}
+def _trusted(run: Run, observed: Observed) -> Observed:
+    """The observations that `until=auto` chooses; says so where it cannot leave out all that it should."""
+    begins = memorised.begins(run)
+    kept = memorised.early(observed, begins)
+    if begins is None:
+        say(
+            f"note: until=auto keeps all {counted(len(kept), 'observation')}: neither development data nor a diagnosis "
+            "says that the model learns labels by heart"
+        )
+    elif kept[-1] >= begins:
+        say(
+            f"note: the model learns labels by heart from observation {begins} on; until=auto keeps the first "
+            f"{counted(len(kept), 'observation')}, as fewer are too few for a map"
+        )
+    return {number: observed[number] for number in kept}
+
+
+def log_summary(run: Run, file: Path, observed: Observed, allow_missing: bool, newest: int) -> None:
+    """Log a summary.tsv, and which observations it is over, for the commands that read them again.
+
+    Args:
+        newest: number of the run's last observation at that time: a later one makes the summary outdated.
+    """
+    content = {
+        "observations": list(observed), "newest": newest, "allow_missing": allow_missing, "sha256": digest_of(file)
+    }  # fmt: skip
     run.log_text(json.dumps(content) + "\n", schema.SUMMARIZED_FILE)
     run.log_file(file, schema.SUMMARY_FILE)
 
@@ -99,6 +126,7 @@ def _summarized(run: Run) -> dict[str, Any]:
         found = json.loads(content or "")
         known = {key: found[key] for key in ("allow_missing", "sha256")}
         known["observations"] = [int(number) for number in found["observations"]]
+        known["newest"] = int(found.get("newest", max(known["observations"])))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise SummaryError(
             f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which says what {schema.SUMMARY_FILE} is over, is "
@@ -108,7 +136,18 @@ def _summarized(run: Run) -> dict[str, Any]:
 
 
 def _renew(run):
-    return invocation("summarize", f"run_id={run.run_id}")
+    """The command that summarizes a run again, over the same choice of observations."""
+    given: dict[str, Any] = {}
+    with contextlib.suppress(TrackingError):
+        given = run.config("summarize")
+    allowed = {"burn_in": _is_number, "until": lambda value: value == "auto" or _is_number(value)}
+    options = [f"{key}={given[key]}" for key, is_allowed in allowed.items() if is_allowed(given.get(key))]
+    options += ["allow_missing=true"] if given.get("allow_missing") is True else []
+    return invocation("summarize", f"run_id={run.run_id}", *options)
+
+
+def _is_number(value):
+    return type(value) is int and value > 0
 
 
 def signals_of(run: Run, committed: dict[int, int] | None = None) -> Observed:

@@ -1,6 +1,9 @@
 """What a run's own metrics say of learning by heart, and what users are told of it."""
 
+from collections.abc import Iterable
+
 from datamap.labels.memorisation import Memorisation, memorisation
+from datamap.tracking.descriptions import FEWEST
 from datamap.tracking.run import Run
 
 BEGINS, REPEATED = "memorisation/from_observation", "memorisation/repeated"
@@ -12,18 +15,31 @@ def of_run(run: Run) -> Memorisation | None:
     return memorisation(run.history(SEEN), run.history(UNSEEN))
 
 
-def trusted_until(run: Run) -> int | None:
-    """Number of the last observation before the model begins to learn labels by heart; None = of all of them.
+def begins(run: Run) -> int | None:
+    """Return the observation from which on the model learns labels by heart; None where nothing says so.
 
     By accuracy on development data, or by what `diagnose` found.
     """
     found = of_run(run)
-    begins = found.number if found else run.metrics().get(BEGINS)
-    return max(1, int(begins) - 1) if begins else None
+    number = found.number if found else run.metrics().get(BEGINS, 0)
+    return int(number) if 0 < number < 2**53 else None
 
 
-def note(found: Memorisation) -> str:
-    """One line: what is seen, and what to do."""
+def early(numbers: Iterable[int], begins: int | None) -> list[int]:
+    """Return the observations before number `begins`, but the first `FEWEST` at least; all where it is None.
+
+    Fewer have no forgetting events to speak of, and no variability.
+
+    >>> early([200, 400, 600, 800, 1000], 1000), early([200, 400, 600, 800, 1000], 200)
+    ([200, 400, 600, 800], [200, 400, 600])
+    """
+    numbers = sorted(numbers)
+    before = [number for number in numbers if begins is None or number < begins]
+    return before if len(before) >= FEWEST else numbers[:FEWEST]
+
+
+def note(found: Memorisation, numbers: Iterable[int]) -> str:
+    """Return one line: what is seen, and what to do about a summary that is over the observations `numbers`."""
     seen = (
         f"repeats {found.seen:.0%} of the {found.doubted:,} labels that models of the texts are surest are wrong"
         if found.doubted
@@ -31,8 +47,16 @@ def note(found: Memorisation) -> str:
     )
     return (
         f"note: from observation {found.number} on the model learns labels by heart (in the end it {seen}), wrong "
-        f"ones too: trust the map of early observations (summarize until=auto), or train with fewer epochs"
+        f"ones too: {_advice(found, sorted(numbers))}"
     )
+
+
+def _advice(found: Memorisation, numbers: list[int]) -> str:
+    if len(early(numbers, found.number)) < len(numbers):
+        return "trust the map of early observations (summarize until=auto), or train with fewer epochs"
+    if numbers[-1] < found.number:
+        return "the summary leaves these observations out"
+    return f"fewer than {FEWEST} come before, too few for a map: observe more often (train signals.every=<steps>)"
 
 
 def metrics(found: Memorisation | None) -> dict[str, float]:
@@ -41,3 +65,9 @@ def metrics(found: Memorisation | None) -> dict[str, float]:
         return {}
     measured = {REPEATED: found.seen} if found.doubted else {"memorisation/gap": found.seen - found.unseen}
     return {BEGINS: found.number, **measured}
+
+
+def taken_back(run: Run, numbers: Iterable[int]) -> dict[str, float]:
+    """Return the metrics that take back what an earlier diagnosis found, where all observations show nothing."""
+    is_whole = set(run.committed()) == set(numbers)
+    return {BEGINS: 0.0} if is_whole and not of_run(run) and run.metrics().get(BEGINS) else {}

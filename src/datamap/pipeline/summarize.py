@@ -34,7 +34,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         file = Path(folder, schema.SUMMARY_FILE)
         totals = reduction.write(_parts(run, config, observed), file, committed)
         run.log_config("summarize", yaml(config))
-        log_summary(run, file, observed, config.allow_missing)
+        log_summary(run, file, observed, config.allow_missing, max(committed))
     headlines = {"observations": len(observed), **totals.headlines}
     metrics = {f"summary/{name}": float(value) for name, value in headlines.items()}
     if totals.auroc_dirty is not None:
@@ -50,7 +50,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
     if "summary/auroc_dirty" in metrics:
         say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
     if found:
-        say(memorised.note(found))
+        say(memorised.note(found, observed))
 
 
 def _parts(run: Run, config: SummarizeConfig, observed: Observed) -> Iterable[reduction.Part]:

@@ -122,7 +122,7 @@ def _of_diagnosis(m, open_, lang):
             samples=reviewed,
             wrong=f"{int(m['review/wrong']):,}",
         )
-    if "memorisation/from_observation" in m:
+    if m.get("memorisation/from_observation"):
         heart = {"number": int(m["memorisation/from_observation"])}
         if "memorisation/gap" in m:
             yield word(BY_HEART, lang, **heart, gap=f"{m['memorisation/gap']:.0%}")
