@@ -28,7 +28,7 @@ ALLOWED = {
     "labels": {"errors", "schema", "signals", "translations"},
     "data": {"errors", "schema"},
     "importing": {"errors", "schema", "signals"},
-    "review": {"data", "errors", "labels", "schema", "signals", "translations", "web"},
+    "review": {"data", "errors", "labels", "log", "schema", "signals", "translations", "web"},
     "paddle_backend": {"data", "errors", "log", "schema", "signals"},
     "training": {
         "config", "data", "errors", "log", "maps", "paddle_backend", "pipeline", "program", "ranges", "schema",

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import stat
 import threading
 import time
@@ -10,10 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import requests
-import uvicorn
 
 from datamap.errors import TrackingError
-from datamap.review import address, storage
+from datamap.review import address, connections, storage
 from datamap.review.app import application
 from datamap.review.review import About, Review
 from datamap.review.samples import Samples
@@ -65,21 +65,19 @@ class Client(requests.Session):
 @contextlib.contextmanager
 def served(review, loopback=True):
     """A client of a server in a thread of its own."""
-    config = uvicorn.Config(
-        application(review, TOKEN, loopback), port=0, log_config=None, lifespan="off", ws="none"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = connections.server(application(review, TOKEN, loopback))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
         while not server.started:
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with Client(f"http://127.0.0.1:{port}") as client:
+        with Client(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
             yield client
     finally:
         server.should_exit = True
         thread.join()
+        listener.close()
 
 
 @pytest.fixture
@@ -277,7 +275,7 @@ def test_what_the_store_does_not_take_is_told_without_passwords(review, client, 
 
     monkeypatch.setattr(review.storage, "append", refuse)
     answer = client.post("/api/decisions", json={"row": 1, "action": "drop"})
-    assert (answer.status_code, answer.json()) == (409, {"error": "postgresql://ann:***@db/mlflow: gone"})
+    assert (answer.status_code, answer.json()) == (503, {"error": "postgresql://ann:***@db/mlflow: gone"})
     assert review.journal.version == 0
 
 

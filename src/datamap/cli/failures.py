@@ -58,9 +58,11 @@ def report(error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
     name = f"datamap-error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
-        with Path(tempfile.gettempdir(), name).open("x", encoding="utf-8") as file:
+        path = Path(tempfile.gettempdir(), name)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # texts of the data may be in it: for this user only
+        with open(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123
             file.write(masked(f"datamap {' '.join(sys.argv[1:])}\n{text}"))
-            where = f"traceback in {file.name}"
+            where = f"traceback in {path}"
     except OSError:
         print(masked(text), file=sys.stderr)
         where = "traceback above"

@@ -2,6 +2,7 @@
 
 import getpass
 import importlib
+import math
 import re
 import sys
 import threading
@@ -12,13 +13,15 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.config import ReviewConfig
-from datamap.errors import DataMapError, counted, first_few
+from datamap.errors import ConfigError, DataMapError, counted, first_few
+from datamap.labels.mislabel import SCORES
 from datamap.log import logger, say
 from datamap.pipeline.diagnose import diagnose_run
 from datamap.pipeline.inputs import observed_as_summarized, summary_of
 from datamap.pipeline.run_description import describe
 from datamap.program import invocation
 from datamap.review import samples as columns
+from datamap.review.decisions import LONGEST_NAME, is_name
 from datamap.review.review import About, Review
 from datamap.review.server import serve
 from datamap.review.storage import Appended, Logged, Storage
@@ -32,6 +35,7 @@ SWITCH = (
     0.001  # seconds after which work in the background lets an answer go first; Python's default is 0.005
 )
 ESTIMATE = ("estimate", "low", "high", "known")
+MAX_COUNT = 1 << 53  # what counts more than any run has samples is damaged
 
 
 def review(config: ReviewConfig) -> Run:
@@ -69,25 +73,39 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
 
 
 def _about(run: Run, config: ReviewConfig) -> About:
-    metrics = run.metrics()
-    known = {name: metrics.get(f"mislabelled/{name}") for name in ESTIMATE}
     served = urlparse(run.tracking_uri).scheme in ("http", "https")
+    score = run.config("diagnose").get("score")
     return About(
         run_id=run.run_id,
         run_name=run.info.run_name,
-        score=run.config("diagnose").get("score", config.diagnose.score),
+        score=score if isinstance(score, str) and score in SCORES else config.diagnose.score,
         unit=_unit(run),
         lang=config.lang,
-        reviewer=config.reviewer or _user(),
+        reviewer=_reviewer(config.reviewer),
         run_address=re.sub(r"//[^/@]*@", "//", run.address) if served else None,  # without a password
-        estimate=_estimate(known) if None not in known.values() else None,
+        estimate=_estimate(run.metrics()),
     )
 
 
-def _estimate(known):
-    return {"count": int(known.pop("estimate")), "known": bool(known.pop("known"))} | {
-        name: int(value) for name, value in known.items()
-    }
+def _estimate(metrics):
+    """Return what `diagnose` logged of the number of wrong labels; None where it is missing or no count."""
+    found = {name: metrics.get(f"mislabelled/{name}", math.nan) for name in ESTIMATE}
+    if not all(0 <= value <= MAX_COUNT for value in found.values()):
+        return None
+    names = {"estimate": "count", "low": "low", "high": "high"}
+    return {key: int(found[name]) for name, key in names.items()} | {"known": bool(found["known"])}
+
+
+def _reviewer(given: str | None) -> str:
+    """Return the reviewer's name: the given one, else that of the user.
+
+    Raises:
+        ConfigError: what is given is not a name.
+    """
+    if given and not is_name(given):
+        raise ConfigError(f"reviewer={given[:50]!r}: give at most {LONGEST_NAME} printable characters")
+    user = given or _user()
+    return user if is_name(user) else "reviewer"
 
 
 def _unit(run: Run) -> str:

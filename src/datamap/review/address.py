@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from typing import NamedTuple
 
-TOKEN = re.compile(r"[\w-]{43}")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Address(NamedTuple):
@@ -24,13 +24,15 @@ def new(port: int) -> Address:
 
 
 def kept(run_id: str) -> Address | None:
-    """The address of a run's last review by this user; None where none is known."""
+    """Return the address of a run's last review by this user; None where none is known, or its file is damaged."""
     try:
         found = json.loads(_file(run_id).read_bytes())
-        address = Address(int(found["port"]), found["token"])
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError):  # RuntimeError: no home
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home, or JSON that is nested too deep
         return None
-    return address if TOKEN.fullmatch(address.token) and 0 < address.port < 65536 else None
+    port, token = (found.get("port"), found.get("token")) if isinstance(found, dict) else (None, None)
+    if type(port) is not int or not 0 < port < 65536 or not isinstance(token, str):
+        return None
+    return Address(port, token) if TOKEN.fullmatch(token) else None
 
 
 def keep(run_id: str, address: Address) -> None:

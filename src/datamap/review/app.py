@@ -1,6 +1,7 @@
 """The server's addresses: each answers with JSON what `Review` says, and every error is one line."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -11,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from datamap.errors import DataMapError
+from datamap.errors import DataMapError, TrackingError
 from datamap.review import page as pages
 from datamap.review import queries
-from datamap.review.decisions import LONGEST_NAME
+from datamap.review.decisions import LONGEST_NAME, is_name
 from datamap.review.guard import Guard, refusal
 from datamap.review.queries import RequestError
 from datamap.review.review import Review
@@ -47,14 +48,8 @@ class _Answers:
             Route(
                 "/api/find", _as_json(lambda request: self.review.find(request.query_params.get("id", "")))
             ),
-            Route(
-                "/api/sample/{row:int}",
-                _as_json(lambda r: self.review.sample(r.path_params["row"], self.who(r))),
-            ),
-            Route(
-                "/api/neighbours/{row:int}",
-                _as_json(lambda r: self.review.near(r.path_params["row"], self.who(r))),
-            ),
+            Route("/api/sample/{row}", _as_json(lambda r: self.review.sample(self.row(r), self.who(r)))),
+            Route("/api/neighbours/{row}", _as_json(lambda r: self.review.near(self.row(r), self.who(r)))),
             Route("/api/decisions", _as_json(self.decide), methods=["POST"]),
             Route("/api/progress", _as_json(lambda request: self.review.progress(self.who(request)))),
         ]
@@ -64,17 +59,23 @@ class _Answers:
         return Response(content, media_type="text/html", headers={"Content-Security-Policy": pages.FRAMED})
 
     def order(self, request: Request) -> Response:
-        query = queries.parsed(_json(request), len(self.review.samples.names))
+        query = queries.parsed(_body(request), len(self.review.samples.names))
         return _as_bytes(self.review.order(query, self.who(request)))
 
     def samples(self, request: Request) -> Any:
-        rows = queries.rows(_json(request), len(self.review.samples))
+        rows = queries.rows(_body(request), len(self.review.samples))
         return self.review.listed(rows, self.who(request))
 
     def decide(self, request: Request) -> Any:
-        body = queries.dictionary(_json(request), "the request", ("row", "action", "label"))
+        body = queries.dictionary(_body(request), "the request", ("row", "action", "label"))
         row = queries.integer(body.get("row"), "row", len(self.review.samples) - 1)
         return self.review.decide(row, body.get("action", ""), body.get("label"), self.who(request))
+
+    def row(self, request: Request) -> int:
+        digits = request.path_params["row"]
+        if not re.fullmatch("[0-9]+", digits):
+            raise HTTPException(404)
+        return queries.row(digits, len(self.review.samples))
 
     def who(self, request: Request) -> str:
         return _reviewer(request, self.review.about.reviewer)
@@ -92,12 +93,9 @@ def _as_bytes(content: bytes) -> Response:
     return Response(content, media_type="application/octet-stream")
 
 
-def _json(request: Request) -> Any:
-    """The request's body, which the guard has read, as data."""
-    try:
-        return json.loads(request.scope["body"])
-    except (ValueError, RecursionError) as error:
-        raise RequestError("the request is no JSON") from error
+def _body(request: Request) -> Any:
+    """Return the request's body, which the guard has read, as data."""
+    return queries.decoded(request.scope["body"])
 
 
 def _reviewer(request: Request, default: str) -> str:
@@ -106,7 +104,7 @@ def _reviewer(request: Request, default: str) -> str:
         name = " ".join(unquote(request.headers.get("x-reviewer", ""), errors="strict").split())
     except UnicodeDecodeError as error:
         raise RequestError("X-Reviewer is no percent-encoded UTF-8") from error
-    if len(name) > LONGEST_NAME or not name.isprintable():
+    if name and not is_name(name):
         raise RequestError(f"X-Reviewer is no name of at most {LONGEST_NAME} printable characters")
     return name or default
 
@@ -120,6 +118,7 @@ def _no_such_address(request: Request, error: Exception) -> Response:
 HANDLERS: dict[Any, Callable[[Request, Exception], Response]] = {
     RequestError: lambda request, error: refusal(400, str(error)),
     queries.UnknownSampleError: lambda request, error: refusal(404, str(error)),
+    TrackingError: lambda request, error: refusal(503, str(error)),  # the page tries again
     DataMapError: lambda request, error: refusal(409, str(error)),
     HTTPException: _no_such_address,
     Exception: lambda request, error: refusal(500, "a bug in Data Map; the terminal has its traceback"),

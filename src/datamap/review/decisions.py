@@ -1,19 +1,22 @@
-"""What a reviewer decided of a sample, as one line of `review/decisions.jsonl`."""
+"""What a reviewer decided of a sample, as one line of `review/decisions.jsonl`, and which decisions count."""
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from datamap.errors import DataError
 
 ACTIONS = ("keep", "label", "drop", "unsure", "undo")
 LONGEST_NAME = 100  # characters of a reviewer's name
+MAX_TURN = 1 << 53  # beyond, JSON numbers are no longer exact everywhere
 
 
 class Decision(NamedTuple):
     """One decision: `action` is one of `ACTIONS`, labels are class names, `when` is ISO 8601 in UTC.
 
-    `id` is the sample's id as text; `score` is that of the sample at the time.
+    `id` is the sample's id as text; `score` is that of the sample at the time. `turn` is one more than the largest turn
+    that the server knew: it orders the decisions of several files, whatever their clocks said.
     """
 
     id: str
@@ -23,6 +26,7 @@ class Decision(NamedTuple):
     who: str
     when: str
     score: float
+    turn: int = 0
 
     @property
     def is_sure(self) -> bool:
@@ -35,60 +39,93 @@ class Decision(NamedTuple):
         return self.is_sure and self.new_label != self.old_label
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text can be a reviewer's name."""
+    return bool(text.strip()) and len(text) <= LONGEST_NAME and text.isprintable()
+
+
 def line(decision: Decision) -> bytes:
-    """A decision as a line of the file."""
+    """Return a decision as a line of the file."""
     return json.dumps(decision._asdict(), ensure_ascii=False).encode() + b"\n"
 
 
 def parse(content: bytes) -> tuple[list[Decision], int]:
-    """(the decisions of a file, how many of its lines are none: torn by a killed server, or damaged)."""
+    """Return (the decisions of a file, how many of its lines are none: torn by a killed server, or damaged)."""
     found, bad = [], 0
     for text in content.split(b"\n"):
         if text.strip():
             try:
-                found.append(_parsed(text))
-            except (ValueError, KeyError, TypeError, RecursionError):
+                found.append(_parsed(json.loads(text)))
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 bad += 1
     return found, bad
 
 
-def _parsed(text):
-    record = json.loads(text)
-    one = Decision(**{**{name: record[name] for name in Decision._fields}, "id": str(record["id"])})
-    texts = (one.action, one.old_label, one.who, one.when)
-    if one.action not in ACTIONS or not all(isinstance(value, str) for value in texts):
-        raise ValueError(one.action)
-    if not isinstance(one.new_label, str if one.action in ("keep", "label") else str | None):
-        raise ValueError(one.new_label)
-    return one._replace(score=float(one.score))
+def _parsed(record):
+    """Return the decision of a line's JSON, each value of its type."""
+    id, action, score = record["id"], record["action"], record["score"]
+    old, new, who, when = (record[name] for name in ("old_label", "new_label", "who", "when"))
+    turn = record.get("turn", 0)
+    if not (type(id) in (int, str) and type(score) in (int, float) and action in ACTIONS):
+        raise ValueError(record)
+    if not all(isinstance(text, str) for text in (old, who, when)) or len(who) > LONGEST_NAME:
+        raise ValueError(record)
+    if not isinstance(new, str if action in ("keep", "label") else str | None):
+        raise ValueError(record)
+    if type(turn) is not int or not 0 <= turn <= MAX_TURN or not math.isfinite(score):
+        raise ValueError(record)
+    "".join((str(id), old, new or "", who, when)).encode()  # half of a surrogate pair is no text
+    return Decision(str(id), action, old, new, who, when, float(score), turn)
+
+
+def merged(files: Sequence[list[Decision]]) -> list[Decision]:
+    """Return the decisions of several files in one order, which is theirs within each file.
+
+    Between files the larger `turn` is the later one, and the later time where turns are equal.
+    """
+    if len(files) == 1:
+        return files[0]
+    placed = []
+    for found in files:
+        latest = (0, "")
+        for one in found:
+            latest = max(latest, (one.turn, one.when))
+            placed.append((latest, one))
+    return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
 
 
 def counting(decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """{reviewer: the newest decision} of a sample's decisions; none where it is an undo."""
-    newest = {one.who: one for one in sorted(decisions, key=lambda one: one.when)}
+    """Return {reviewer: the newest decision}, the newest last, of a sample's decisions in their order.
+
+    A reviewer whose newest one is an undo has none.
+    """
+    newest: dict[str, Decision] = {}
+    for one in decisions:
+        newest.pop(one.who, None)
+        newest[one.who] = one
     return {who: one for who, one in newest.items() if one.action != "undo"}
 
 
 def is_conflict(of: dict[str, Decision]) -> bool:
-    """Whether reviewers who are sure of a sample give it different labels, or only some drop it."""
+    """Return whether reviewers who are sure of a sample give it different labels, or only some drop it."""
     return len({one.new_label for one in of.values() if one.is_sure}) > 1
 
 
 def of_files(contents: Iterable[tuple[str, bytes]]) -> tuple[list[Decision], int]:
-    """(the decisions of all files, how many lines are none), of (name, bytes) each.
+    """Return (the decisions of all files in their order, how many lines are none), of (name, bytes) each.
 
     Raises:
         DataError: a file holds no decision at all, though it is not empty.
     """
-    found: list[Decision] = []
+    found: list[list[Decision]] = []
     torn = 0
     for name, content in contents:
         decisions, bad = parse(content)
         if bad > 1 and not decisions:
             raise DataError(f"{name} is damaged: none of its {bad:,} lines is a decision")
-        found += decisions
+        found.append(decisions)
         torn += bad
-    return found, torn
+    return merged(found), torn
 
 
 class Outcome(NamedTuple):
@@ -107,7 +144,7 @@ class Outcome(NamedTuple):
 
 
 def outcome(decisions: Iterable[Decision]) -> Outcome:
-    """What decisions of all reviewers, in any order, come to."""
+    """Return what decisions of all reviewers, in their order, come to."""
     by_id: dict[str, list[Decision]] = {}
     for one in decisions:
         by_id.setdefault(one.id, []).append(one)

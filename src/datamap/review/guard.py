@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST = 1 << 20  # bytes of a request
+KNOWN = "datamap.known"  # in the scope of a request whose client knows the token
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -47,8 +48,12 @@ class Guard:
 
         refused = self._refusal(scope)
         if refused is None:
+            scope[KNOWN] = True
             scope["body"] = body = await _body(receive)
-            refused = None if body is not None else (413, "the request is too large")
+            if body is None:  # the client went away before it had sent all: nothing is decided, nobody waits
+                return
+            if len(body) > LARGEST:
+                refused = 413, "the request is too large"
         if refused:
             await refusal(*refused)(scope, receive, sealed)
         else:
@@ -92,12 +97,12 @@ def _is_ours(host: str, loopback: bool) -> bool:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """All of a request's body; None where it is larger than `LARGEST`."""
+    """Return all of a request's body, or more than `LARGEST` of it; None where its client went away."""
     content, more = b"", True
-    while more:
+    while more and len(content) <= LARGEST:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         content += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(content) > LARGEST:
-            return None
     return content

@@ -33,7 +33,7 @@ class Histories:
         if self.found is None:
             return None
         numbers, probs, correct, predicted = self.found
-        there = ~np.isnan(probs[:, row])
+        there = np.isfinite(probs[:, row])
         return {
             "numbers": list(numbers),
             "label_probs": _or_null(probs[:, row].astype(float).round(4), there),

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -29,23 +29,39 @@ class Journal:
         self.ids = ids
         self.rows: dict[str, int] = {}  # of the ids that were looked up; among a million that takes a moment
         self.version = 0
+        self._begin()
+
+    def _begin(self):
+        self.taken: list[Decision] = []
         self.unknown = 0  # decisions on samples that the run does not have
-        self.all: dict[int, list[Decision]] = {}  # row → all, in the order in which they were taken in
-        self.of: dict[int, dict[str, Decision]] = {}  # row → {reviewer: what counts}
+        self.all: dict[int, list[Decision]] = {}  # row → all, in their order
+        self.of: dict[int, dict[str, Decision]] = {}  # row → {reviewer: what counts}, the newest last
         self.conflicts: set[int] = set()
 
-    def add(self, decisions: Iterable[Decision]) -> None:
-        """Take decisions in; of one reviewer and sample the newest counts, and after an undo none."""
-        decisions = list(decisions)
-        self._find([one.id for one in decisions if one.id not in self.rows])
-        for one in decisions:
+    def take(self, decisions: Sequence[Decision]) -> None:
+        """Take in all decisions, in their order; those that were taken in before are not looked at again.
+
+        Of one reviewer and sample the last one counts, and after an undo none.
+        """
+        old = len(self.taken)
+        if decisions[:old] != self.taken:  # a file was edited, or another one has earlier ones
+            self._begin()
+            self.version += 1
+            old = 0
+        new = decisions[old:]
+        self._find([one.id for one in new if one.id not in self.rows])
+        for one in new:
             row = self.rows[one.id]
             if row < 0:
                 self.unknown += 1
                 continue
-            self.all.setdefault(row, []).append(one)
+            of_row = self.all.setdefault(row, [])
+            if one in of_row:  # written again after a file was damaged, or copied into another one
+                of_row.remove(one)
+            of_row.append(one)
             self._count(row)
             self.version += 1
+        self.taken = [*self.taken, *new]
 
     def _find(self, ids):
         if ids:
@@ -64,7 +80,7 @@ class Journal:
     def decision(self, row: int, who: str) -> Decision | None:
         """What counts of a reviewer, else the newest of anybody; None where nobody decided."""
         of = self.of.get(row, {})
-        return of.get(who) or max(of.values(), key=lambda one: one.when, default=None)
+        return of.get(who) or next(reversed(of.values()), None)
 
     def decided(self, count: int, who: str | None = None) -> np.ndarray:
         """Bool array of `count` rows: whether `who` decided, by default anybody."""
@@ -80,7 +96,7 @@ class Journal:
         for row, of in self.of.items():
             sure = [one for one in of.values() if one.is_sure]
             if sure:
-                found[row] = max(sure, key=lambda one: one.when).is_wrong
+                found[row] = sure[-1].is_wrong
         return found
 
     def agreement(self) -> Agreement | None:

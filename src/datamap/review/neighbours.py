@@ -20,8 +20,9 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._texts: list[pa.ChunkedArray] | None = None
-        self._index: Any = None  # sparse (n-grams, N): each sample a column of length 1
-        self._weights: Any = None  # of the n-grams: their inverse document frequency, 0 where too common
+        # (weights of the n-grams: their inverse document frequency, 0 where too common; sparse (n-grams, N): each
+        # sample a column of length 1). One attribute: a thread that asks sees both or none.
+        self._built: tuple[Any, Any] | None = None
 
     def build(self, texts: list[pa.ChunkedArray]) -> None:
         """Index texts, those of a pair as one; memory is that of `KEPT` n-grams of each."""
@@ -36,14 +37,14 @@ class Neighbours:
             self._strongest(range(start, min(start + BLOCK, count)), weights)
             for start in range(0, count, BLOCK)
         ]
-        self._index = sparse.vstack(blocks, "csr").T.tocsr()
-        self._weights = weights
+        self._built = weights, sparse.vstack(blocks, "csr").T.tocsr()
 
     def of(self, row: int) -> list[tuple[int, float]] | None:
         """[(row, cosine)] of the most similar others, falling; [] without texts, None while there is no index."""
-        if self._index is None:
+        if self._built is None:
             return None if self._texts is None or self._texts else []
-        similar = (self._strongest([row], self._weights) @ self._index).tocsr()
+        weights, index = self._built
+        similar = (self._strongest([row], weights) @ index).tocsr()
         others = similar.indices != row
         rows, values = similar.indices[others], similar.data[others]
         best = np.argsort(-values, kind="stable")[:WANTED]

@@ -1,5 +1,7 @@
 """Which samples a page asks for, and in which order: a filter as JSON → rows."""
 
+import contextlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -33,6 +35,33 @@ class Query(NamedTuple):
     order: str
 
 
+def decoded(body: bytes) -> Any:
+    """Return a request's JSON.
+
+    Raises:
+        RequestError: it is none, or a text in it is none: half of a surrogate pair stands alone.
+    """
+    try:
+        found = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise RequestError("a text of the request is no Unicode (half of a surrogate pair)") from error
+    except (ValueError, RecursionError) as error:
+        raise RequestError("the request is no JSON, or has a number of too many digits") from error
+    return found
+
+
+def row(text: str, samples: int) -> int:
+    """Return the row that an address names by its digits.
+
+    Raises:
+        RequestError: the run has no such row.
+    """
+    if len(text) > 18 or int(text) >= samples:
+        raise RequestError(f"there is no sample {text[:18]} (rows: 0 to {samples - 1})")
+    return int(text)
+
+
 def parsed(body: object, classes: int) -> Query:
     """The query of a request's JSON.
 
@@ -63,22 +92,28 @@ def dictionary(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any
         raise RequestError(f"{what} is no JSON object")
     unknown = [key for key in value if key not in keys]
     if unknown:
-        raise RequestError(f"{what} has an unknown key {first_few(unknown)} (known: {first_few(keys, 20)})")
+        shown = first_few([key[:50] for key in unknown])
+        raise RequestError(f"{what} has an unknown key {shown} (known: {first_few(keys, 20)})")
     return value
 
 
 def integer(value: object, what: str, most: int) -> int:
     """`value`, which must be a whole number from 0 to `most`."""
     if type(value) is not int or not 0 <= value <= most:
-        raise RequestError(f"{what} is no whole number from 0 to {most}: {str(value)[:50]}")
+        raise RequestError(f"{what} is no whole number from 0 to {most}: {_shown(value)}")
     return value
 
 
 def choice(value: object, what: str, allowed: tuple[str, ...]) -> str:
     """`value`, which must be one of these words."""
     if not isinstance(value, str) or value not in allowed:
-        raise RequestError(f"{what}={str(value)[:50]}: choose {', '.join(allowed)}")
+        raise RequestError(f"{what}={_shown(value)}: choose {', '.join(allowed)}")
     return value
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message has it: a list may be nested too deep to be written."""
+    return str(value)[:50] if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
 
 
 def _several(what: str, allowed: tuple[str, ...] | None = None) -> Callable[[object, int], list[int]]:
@@ -95,11 +130,12 @@ def _several(what: str, allowed: tuple[str, ...] | None = None) -> Callable[[obj
 
 
 def _numbers(value: object, what: str, count: int) -> np.ndarray:
-    found = isinstance(value, list) and len(value) == count and all(type(n) in (int, float) for n in value)
-    array = np.array(value, np.float64) if found else np.full(count, np.nan)
-    if not np.isfinite(array).all():
-        raise RequestError(f"{what} is not {count} numbers")
-    return array
+    if isinstance(value, list) and len(value) == count and all(type(n) in (int, float) for n in value):
+        with contextlib.suppress(OverflowError):  # 10^400
+            array = np.array([float(n) for n in value])
+            if np.isfinite(array).all():
+                return array
+    raise RequestError(f"{what} is not {count} numbers")
 
 
 def _polygon(value: object, classes: int) -> np.ndarray:

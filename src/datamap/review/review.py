@@ -104,8 +104,8 @@ class Review:
         return self._listed(row, who, cut=None) | {
             "why": samples.why[row].as_py() or "",
             "history": self.histories.of(row),
-            "x": float(samples.x[row]),
-            "y": float(samples.y[row]),
+            "x": _finite(samples.x[row]),
+            "y": _finite(samples.y[row]),
             "decisions": [self._told(row, one) for one in self.journal.all.get(row, [])],
             "conflict": row in self.journal.conflicts,
         }
@@ -162,7 +162,7 @@ class Review:
     def refresh(self) -> None:
         """Take in what was decided since, here or by another server."""
         with self._lock:
-            self.journal.add(self.storage.new())
+            self.journal.take(self.storage.all())
 
     def lesson(self) -> teaching.Lesson:
         """What the decisions so far teach."""
@@ -200,11 +200,18 @@ class Review:
         return "" if column is None else column[row].as_py()[:cut]
 
     def _told(self, row: int, one: Decision) -> dict[str, Any]:
-        return {"row": row, **one._asdict()}
+        told = {"row": row, **one._asdict()}
+        del told["turn"]  # the page gets decisions in their order
+        return told
 
     def _agreement(self) -> dict[str, Any] | None:
         found = self.journal.agreement()
         return found and found._asdict()
+
+
+def _finite(value):
+    """Return a number as JSON has it: None where it is not finite."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _indices(values):

@@ -40,8 +40,10 @@ class Samples(NamedTuple):
     def row_of(self, id: str) -> int:
         """Where the sample of an id stands, written as text; −1 where there is none."""
         known = self.ids.type
-        if pa.types.is_integer(known) and not re.fullmatch("0|-?[1-9][0-9]{0,17}", id):
-            return NONE
+        if pa.types.is_integer(known):
+            written = re.fullmatch("0|-?[1-9][0-9]{0,18}", id)  # 64 bits have at most 19 digits
+            if not written or not -(1 << 63) <= int(id) < 1 << 63:
+                return NONE
         return pc.index(self.ids, pa.scalar(id).cast(known)).as_py()
 
     def __len__(self) -> int:
@@ -68,7 +70,12 @@ def of_run(
             f"{schema.DIAGNOSIS_FILE} lacks {counted(int((rows < 0).sum()), 'sample')} of the run"
         )
     table = diagnosis.take(pa.array(rows))
-    labels = summary["label"].to_numpy(np.int32)
+    labels = summary["label"].to_numpy()
+    if not ((labels >= 0) & (labels < schema.MAX_CLASSES)).all():
+        raise DataError(f"{schema.SUMMARY_FILE}: a label is not a class index below {schema.MAX_CLASSES:,}")
+    labels = labels.astype(np.int32)
+    with raised_as(DataError, f"{schema.LABELS_FILE}: a class name is not Unicode", UnicodeEncodeError):
+        "".join(names).encode()
     proposed = _plain(table["proposed"])
     known = _all_names(names, labels, proposed)
     return Samples(
@@ -95,10 +102,9 @@ def _plain(column):
 def _all_names(names, labels, proposed):
     """The class names, and indices for the classes without one."""
     known = set(names)
-    others = [int(text) for text in proposed.unique().to_pylist() if text not in known and text.isdecimal()]
-    count = max(
-        [len(names), int(labels.max(initial=0)) + 1, *(n + 1 for n in others if n < schema.MAX_CLASSES)]
-    )
+    others = [text for text in proposed.unique().to_pylist() if text not in known]
+    numbers = [int(text) for text in others if re.fullmatch("[0-9]{1,6}", text)]  # below MAX_CLASSES
+    count = max([len(names), int(labels.max(initial=0)) + 1, *(number + 1 for number in numbers)])
     return (*names, *map(str, range(len(names), count)))
 
 

@@ -1,11 +1,14 @@
 """The review's web server, for as long as somebody reviews."""
 
 import contextlib
+import html
 import ipaddress
 import socket
+import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from datamap.errors import ConfigError, raised_as
 from datamap.review import address as addresses
@@ -25,24 +28,33 @@ def serve(review: Review, host: str, port: int, open_page: bool, started: Callab
     Raises:
         ConfigError: the port is taken, or the host is not this machine's.
     """
-    import uvicorn
-
     from datamap.review.app import application
+    from datamap.review.connections import errors_logged_once, server
 
     listener, address = _at(review.about.run_id, host, port)
-    with listener:
-        app = application(review, address.token, _is_loopback(listener))
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
-            timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
+    with listener, contextlib.ExitStack() as stack:
+        served = server(application(review, address.token, _is_loopback(listener)))
         page = f"http://{_named(listener)}/?token={address.token}"
         started(page)
         if open_page:
-            threading.Timer(0.5, webbrowser.open, [page]).start()
+            threading.Timer(0.5, webbrowser.open, [stack.enter_context(_leading_to(page))]).start()
+        stack.enter_context(errors_logged_once())
         with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again when it is through
-            server.run(sockets=[listener])
+            served.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _leading_to(page: str) -> Iterator[str]:
+    """Give the address of a file that only this user may read and that leads to a page.
+
+    A browser's command line shows its address to every user of the machine: the page's own holds the token.
+    """
+    with raised_as(ConfigError, "open=true: no temporary file can be written"):
+        folder = tempfile.TemporaryDirectory(prefix="datamap-")  # noqa: SIM115  only this user may look into it
+        file = Path(folder.name, "review.html")
+        file.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(page)}">')
+    with folder:
+        yield file.as_uri()
 
 
 def _at(run_id: str, host: str, port: int) -> tuple[socket.socket, Address]:

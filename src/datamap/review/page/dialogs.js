@@ -106,21 +106,16 @@ export function createHelp() {
   return { open: () => $("help").showModal() };
 }
 
-/** What is said where decisions wait: how many, and why. */
-export function drawTrouble(state, waiting, runId) {
-  const box = $("trouble");
+/** Say why the server is away or fails, and how many decisions wait for it. */
+export function drawTrouble({ state, reason, waiting: { length } }, runId) {
+  const box = $("trouble"), kept = { n: count(length) };
   box.hidden = state === "idle";
   if (box.hidden) return;
-  const what =
-    state === "forbidden"
-      ? tr("The server was started anew and has another address: open the one that it printed.")
-      : tr("The server does not answer. If it ended, start it again: {command}", {
-          command: `datamap review run_id=${runId}`,
-        });
-  const kept =
-    waiting === 1
-      ? tr("1 decision is kept in this browser and will be sent.")
-      : tr("{n} decisions are kept in this browser and will be sent.", { n: count(waiting) });
-  const text = waiting ? `${what} ${kept}` : what;
+  const what = {
+    forbidden: () => tr("The server was started anew and has another address: open the one that it printed."),
+    failing: () => tr("The server could not do it and is asked again: {reason}", { reason }),
+    lost: () => tr("The server does not answer. If it ended, start it again: {command}", { command: `datamap review run_id=${runId}` }),
+  }[state]();
+  const text = length ? `${what} ${tr(length === 1 ? "1 decision is kept in this browser and will be sent." : "{n} decisions are kept in this browser and will be sent.", kept)}` : what;
   if (box.textContent !== text) box.textContent = text;
 }

@@ -3,6 +3,7 @@
 import { $, add } from "../../web/scripts/dom.js";
 import { REGIONS } from "./card.js";
 import { NOTHING, queue } from "./queue.js";
+import { asText } from "./server.js";
 import { tr } from "./words.js";
 
 const PAUSE = 250; // milliseconds after the last typed letter
@@ -22,17 +23,20 @@ const ORDERS = {
 /** Draw the filters; `changed()` is called when the queue is to be loaded anew. */
 export function createFilters(run, changed) {
   const box = $("filters");
-  let timer = 0;
+  let timer = 0, typed = {}; // what was typed and is not applied yet
 
   function apply(changes) {
-    Object.assign(queue.filter, changes);
+    clearTimeout(timer);
+    Object.assign(queue.filter, typed, changes);
+    typed = {};
     say();
     changed();
   }
 
   function later(changes) {
     clearTimeout(timer);
-    timer = setTimeout(() => apply(changes), PAUSE);
+    Object.assign(typed, changes);
+    timer = setTimeout(() => apply({}), PAUSE);
   }
 
   function chooser(name, options, value, take) {
@@ -76,7 +80,8 @@ export function createFilters(run, changed) {
   };
   const [low, high] = scoreRange(box, (range) => later({ score: range }));
 
-  $("search").addEventListener("input", () => later({ text: $("search").value.trim() || null }));
+  const searched = () => asText($("search").value.trim()) || null;
+  $("search").addEventListener("input", () => later({ text: searched() }));
   $("show-filters").addEventListener("click", () => {
     box.hidden = !box.hidden;
     $("show-filters").setAttribute("aria-expanded", String(!box.hidden));
@@ -84,6 +89,12 @@ export function createFilters(run, changed) {
   const clear = add(box, "button", tr("clear filters"));
   clear.type = "button";
   clear.addEventListener("click", () => set({ ...NOTHING, decided: "no" }));
+
+  /** Search for a text at once; "" ends the search. */
+  function search(text) {
+    $("search").value = text;
+    if (searched() !== queue.filter.text || "text" in typed) apply({ text: searched() });
+  }
 
   /** Show a filter that was chosen elsewhere, and load the queue. */
   function set(filter) {
@@ -102,7 +113,7 @@ export function createFilters(run, changed) {
     $("show-filters").textContent = active.length ? `${tr("Filters")} · ${active.length}` : tr("Filters");
   }
   say();
-  return { set, apply };
+  return { set, apply, search };
 }
 
 function scoreRange(box, take) {

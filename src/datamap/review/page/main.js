@@ -18,7 +18,7 @@ import { drawProgress } from "./progress.js";
 import { NOTHING, queue } from "./queue.js";
 import { reviewer } from "./reviewer.js";
 import { neighbours, prefetch, samples } from "./samples.js";
-import { ask, askJson } from "./server.js";
+import { ask, askJson, asText } from "./server.js";
 import { tr, translatePage } from "./words.js";
 
 const AHEAD = 4; // samples fetched before they are shown
@@ -38,7 +38,7 @@ let wasAway = false;
 let waiting = 0;
 
 const failed = (error) => {
-  if (error.status && error.status !== 403) return tell(error.message);
+  if (error.status && error.status !== 403 && error.status < 500) return tell(error.message);
   outbox.again(error);
   return trouble();
 };
@@ -48,7 +48,7 @@ const tell = (text) => {
 
 /** Say whether the server is away; once it is back, show again what could not be fetched. */
 function trouble() {
-  drawTrouble(outbox.state, outbox.waiting.length, run.run_id);
+  drawTrouble(outbox, run.run_id);
   const isBack = wasAway && outbox.state === "idle";
   wasAway = outbox.state !== "idle";
   return isBack ? refresh() : undefined;
@@ -232,7 +232,11 @@ function act(name, key) {
 }
 
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && event.target === $("search")) return $("card").focus();
+  if (event.key === "Escape" && event.target === $("search")) {
+    event.preventDefault(); // the browser would empty the box, and the list would stay as it is
+    filters.search("");
+    return $("card").focus();
+  }
   const asked = isTaken(event) ? null : actionOf(event);
   if (!asked) return undefined;
   event.preventDefault();
@@ -319,7 +323,7 @@ function beginHeader() {
     Object.assign(link, { href: run.run_address, target: "_blank", rel: "noreferrer" });
   $("reviewer").value = reviewer.name;
   $("reviewer").addEventListener("change", () => {
-    reviewer.rename($("reviewer").value.trim() || run.reviewer);
+    reviewer.rename(asText($("reviewer").value.trim()) || run.reviewer);
     $("reviewer").value = reviewer.name;
     decisions.clear();
     loadQueue();

@@ -20,32 +20,36 @@ export class Outbox {
     this.changed = changed;
     this.tries = 0;
     this.state = "idle";
-    this.plain = []; // what waits, where the browser stores nothing
+    this.reason = ""; // why the server refuses what it is asked again
+    this.unstored = []; // what waits, where the browser stores nothing
     addEventListener("online", () => this.flush());
   }
 
-  get waiting() {
+  /** What waits: what tabs share, then what only this tab has, where the browser's storage is full or missing. */
+  get waiting() { return [...this.stored, ...this.unstored]; }
+
+  get stored() {
     try {
-      return JSON.parse(localStorage.getItem(this.name) ?? "[]");
+      const items = JSON.parse(localStorage.getItem(this.name) ?? "[]");
+      return Array.isArray(items) ? items : [];
     } catch {
-      return this.plain; // no storage: this tab only
+      return [];
     }
   }
 
-  set waiting(items) {
-    this.plain = items;
+  /** Store items; false where the browser does not take them. */
+  store(items) {
     try {
       localStorage.setItem(this.name, JSON.stringify(items));
+      return true;
     } catch {
-      /* no storage, or a full one */
+      return false;
     }
   }
 
   add(item) {
-    this.waiting = [
-      ...this.waiting,
-      { ...item, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` },
-    ];
+    const entry = { ...item, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
+    if (this.unstored.length || !this.store([...this.stored, entry])) this.unstored.push(entry);
     this.flush();
   }
 
@@ -54,35 +58,52 @@ export class Outbox {
     this.flushing = true;
     clearTimeout(this.timer);
     const work = () => this.sendAll();
-    await (navigator.locks ? navigator.locks.request(this.name, work) : work());
-    this.flushing = false;
-    this.changed();
+    try {
+      await (navigator.locks ? navigator.locks.request(this.name, work) : work());
+    } catch (error) {
+      this.again(error);
+    } finally {
+      this.flushing = false;
+    }
+    this.tell(() => this.changed());
     if (this.waiting.length && this.state === "idle") this.flush();
   }
 
   async sendAll() {
     for (let [item] = this.waiting; item; [item] = this.waiting) {
+      let told;
       try {
         const answer = await this.send(item);
-        this.leave("idle", item);
-        this.taken(item, answer);
+        told = () => this.taken(item, answer);
       } catch (error) {
-        if (!(error instanceof Refusal) || error.status === 403 || error.status >= 500)
-          return this.again(error);
-        this.leave("idle", item);
-        this.refused(item, error);
+        if (!(error instanceof Refusal) || error.status === 403 || error.status >= 500) return this.again(error);
+        told = () => this.refused(item, error);
       }
+      this.leave("idle", item);
+      this.tell(told);
+    }
+  }
+
+  /** Call back; what goes wrong there (on the page) does not keep the decisions from the server. */
+  tell(callback) {
+    try {
+      callback();
+    } catch (error) {
+      reportError(error);
     }
   }
 
   leave(state, { key }) {
     this.state = state;
     this.tries = 0;
-    this.waiting = this.waiting.filter((other) => other.key !== key);
+    this.store(this.stored.filter((other) => other.key !== key));
+    this.unstored = this.unstored.filter((other) => other.key !== key);
   }
 
   again(error) {
-    this.state = error.status === 403 ? "forbidden" : "lost";
+    this.state = error.status === 403 ? "forbidden" : error.status >= 500 ? "failing" : "lost";
+    this.reason = error.message;
+    clearTimeout(this.timer);
     this.timer = setTimeout(() => this.flush(), DELAYS[Math.min(this.tries++, DELAYS.length - 1)]);
   }
 }

@@ -13,9 +13,12 @@ export class Refusal extends Error {
   }
 }
 
+/** A text without halves of characters, which no server reads. */
+export const asText = (text) => text.toWellFormed?.() ?? text;
+
 /** The answer to a request; throws a `Refusal`, or a TypeError where nobody answers. */
 export async function ask(path, body, who = reviewer.name) {
-  const headers = { "X-Token": SECRET, "X-Reviewer": encodeURIComponent(who) };
+  const headers = { "X-Token": SECRET, "X-Reviewer": encodeURIComponent(asText(who)) };
   if (body) headers["Content-Type"] = "application/json";
   /** @type {RequestInit} */
   const options = {
