@@ -2,19 +2,28 @@
 
 import contextlib
 import json
+import logging
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
+from conftest import ROOT
 from datamap.errors import TrackingError
-from datamap.review import address, connections, storage
+from datamap.review import address, connections, queries, storage
 from datamap.review.app import application
+from datamap.review.queries import UnknownSampleError
 from datamap.review.review import About, Review
 from datamap.review.samples import Samples
 
@@ -176,6 +185,15 @@ def test_there_are_no_files(client, path):
         ("/api/order", {"filter": {"polygon": [[0, 0], [1, 1]]}}, 400, "3 to 10,000 points"),
         ("/api/order", {"filter": {"polygon": [[0, 0], [1, 1], ["a", 0]]}}, 400, "a point of filter.polygon"),
         ("/api/order", {"filter": {"text": "x" * 1001}}, 400, "filter.text"),
+        ("/api/order", {"filter": {"text": "\ud800"}}, 400, "half of a surrogate pair"),
+        ("/api/order", {"\udfff": 1}, 400, "half of a surrogate pair"),
+        ("/api/order", {"filter": {"score": [0, 10**400]}}, 400, "filter.score is not 2 numbers"),
+        ("/api/order", {"filter": {"polygon": [[0, 0], [1, 1], [10**4000, 0]]}}, 400, "a point of filter.polygon"),
+        ("/api/order", b'{"filter": {"score": [0, ' + b"9" * 5000 + b"]}}", 400, "too many digits"),
+        ("/api/order", b'{"order": ' + b"[" * 600 + b"]" * 600 + b"}", 400, "order"),
+        ("/api/samples", {"rows": [10**4000]}, 400, "a row is no whole number"),
+        ("/api/decisions", {"row": 1, "action": "\ud800"}, 400, "half of a surrogate pair"),
+        ("/api/decisions", {"row": 1, "action": "label", "label": 10**400}, 400, "label is no whole number"),
         ("/api/order", {"filter": {"decided": "maybe"}}, 400, "choose no"),
         ("/api/samples", {"rows": list(range(201))}, 400, "at most 200"),
         ("/api/samples", {"rows": [30]}, 400, "a row is no whole number from 0 to 29"),
@@ -195,6 +213,185 @@ def test_what_is_refused_is_one_line_and_changes_nothing(review, client, path, b
     assert reason in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
     assert review.journal.version == 0
+
+
+@pytest.mark.parametrize("digits", ["30", "9" * 19, "9" * 400, "9" * 5000, "0" * 18 + "1" * 2])
+@pytest.mark.parametrize("of", ["sample", "neighbours"])
+def test_rows_that_there_are_not(client, of, digits):
+    answer = client.get(f"/api/{of}/{digits}")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("there is no sample ")
+
+
+def test_ids_of_64_bits_are_found_as_they_are_shown(tmp_path):
+    ids = [-(2**63), -1, 0, 7, 1234567890123456789, 2**63 - 1]
+    review = review_of(tmp_path, count=len(ids))
+    review.samples = Samples(**{**review.samples._asdict(), "ids": pa.array(ids)})
+    for row, id in enumerate(ids):
+        assert review.find(review.sample(row, "me")["id"]) == {"row": row} == review.find(str(id))
+    for id in (str(2**63), "9" * 5000, "-0", "007", "+7", "7.0", "", "٧"):
+        with pytest.raises(UnknownSampleError):
+            review.find(id)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from([0, 1, 29, 10**400, 10**4000, "\ud800", "score", "keep", "label", "easy", "no", [0, 1]]),
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(
+        st.sampled_from(["filter", "order", "rows", "row", "action", "label", "score", "polygon", "text", "\udc00"]),
+        values, max_size=4,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+BODIES = {
+    "order": st.fixed_dictionaries(
+        {"filter": VALUES | st.dictionaries(st.sampled_from(list(queries.CHECKS)), VALUES, max_size=3)},
+        optional={"order": VALUES},
+    ),
+    "samples": st.fixed_dictionaries({"rows": VALUES}),
+    "decisions": st.fixed_dictionaries({"row": VALUES, "action": VALUES}, optional={"label": VALUES}),
+}
+
+
+@pytest.mark.parametrize("path", BODIES)
+@given(data=st.data())
+@settings(max_examples=150)
+def test_any_body_is_answered_or_refused(tmp_path_factory, path, data):
+    """In Starlette's own client: what the server does not foresee is raised here, not answered with 500."""
+    body = json.dumps(data.draw(BODIES[path] | VALUES)).encode()
+    with in_process(tmp_path_factory) as client:
+        answer = client.post(f"/api/{path}", content=body)
+    assert answer.status_code in (200, 400), answer.text
+    if answer.status_code == 400:
+        assert set(answer.json()) == {"error"} and "\n" not in answer.json()["error"]
+
+
+@given(text=st.text(max_size=30) | st.from_regex("[0-9]{1,30}", fullmatch=True), who=st.text(max_size=8))
+@settings(max_examples=150)
+def test_any_address_is_answered_or_refused(tmp_path_factory, text, who):
+    text = text.encode("utf-8", "replace").decode()
+    headers = {"X-Reviewer": quote(who.encode("utf-8", "surrogatepass"))}
+    with in_process(tmp_path_factory) as client:
+        for path in (
+            f"find?id={quote(text)}",
+            f"sample/{quote(text, safe='')}",
+            f"neighbours/{quote(text)}",
+            "progress",
+        ):
+            assert client.get(f"/api/{path}", headers=headers).status_code in (200, 400, 404)
+
+
+@contextlib.contextmanager
+def in_process(folders):
+    app = application(review_of(folders.mktemp("run")), TOKEN)
+    yield TestClient(app, "http://127.0.0.1", headers={"X-Token": TOKEN})
+
+
+# ---------------------------------------------------------------- connections
+
+
+def half_sent(client, content):
+    """A connection that sends only so much."""
+    host, port = client.base.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=30)
+    connection.sendall(content)
+    return connection
+
+
+REQUEST = f"POST /api/decisions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Token: {TOKEN}\r\nContent-Length: 99\r\n\r\n".encode()
+DECISION = b'{"row": 1, "action": "drop"}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"GET", REQUEST[:-30], REQUEST, REQUEST + DECISION, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST"],
+)
+def test_a_request_that_is_never_complete_is_closed_and_decides_nothing(monkeypatch, review, client, content):
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 0.5)
+    with half_sent(client, content) as connection:
+        while connection.recv(1 << 16):
+            pass
+    assert client.get("/api/run").status_code == 200
+    assert review.journal.version == 0 and not (review.storage.folder / "decisions.jsonl").exists()
+
+
+def test_bytes_that_trickle_do_not_put_the_deadline_off(monkeypatch, client):
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 1)
+    began = time.monotonic()
+    with half_sent(client, b"GET / HTTP/1.1\r\nX: ") as connection, contextlib.suppress(OSError):
+        while time.monotonic() < began + 20:
+            connection.sendall(b"x")
+            time.sleep(0.05)
+    assert time.monotonic() - began < 10
+
+
+def test_the_owner_gets_in_however_many_connections_there_are(monkeypatch, client):
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 20)
+    assert client.get("/api/run").status_code == 200  # a connection that stays open
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(half_sent(client, b"GET / HTTP/1.1\r\n"))
+        for _ in range(5):
+            assert client.get("/api/run").status_code == 200
+            assert (
+                requests.get(f"{client.base}/api/run", headers={"X-Token": TOKEN}, timeout=20).status_code
+                == 200
+            )
+
+
+FEW = """
+import resource, socket, sys, threading, time
+sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+import requests
+import test_review_answers as tests
+from datamap.review import connections
+
+def client(base, done):
+    end = time.monotonic() + 60
+    opened = []
+    for _ in range(150):
+        with tests.contextlib.suppress(OSError):
+            opened.append(tests.half_sent(type("of", (), {"base": base}), b"GET"))
+    answers = []
+    while len(answers) < 20 and time.monotonic() < end:
+        with tests.contextlib.suppress(requests.RequestException):
+            answers.append(requests.get(base + "/api/run", headers={"X-Token": tests.TOKEN}, timeout=5).status_code)
+    done(answers)
+
+if len(sys.argv) > 3:  # the flood: a process with files of its own
+    client(sys.argv[3], print)
+    sys.exit()
+
+import subprocess
+open_files = len(list(Path("/dev/fd").iterdir()))
+with connections.errors_logged_once(), tests.served(tests.review_of(Path())) as served:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files + 30, 4096))
+    flood = subprocess.Popen([sys.executable, __file__, *sys.argv[1:3], served.base], stdout=-1, text=True,
+                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)))
+    print(flood.communicate()[0])
+"""
+
+
+def test_with_few_open_files_the_owner_gets_in_and_the_log_stays_short(tmp_path):
+    (tmp_path / "few.py").write_text(FEW)
+    done = subprocess.run(
+        [sys.executable, "few.py", str(ROOT / "src"), str(ROOT / "tests")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.strip().splitlines()[-1] == str([200] * 20), done.stdout + done.stderr
+    assert len(done.stdout + done.stderr) < 3000
+
+
+def test_errors_are_logged_once(caplog):
+    logger = logging.getLogger("uvicorn.error")
+    with connections.errors_logged_once():
+        for k in range(100):
+            logger.error("of a kind")
+            logger.error("another", exc_info=ValueError(k))
+    assert len(caplog.records) == connections.MAX_ERRORS
+    logger.error("of a kind")
+    assert len(caplog.records) == connections.MAX_ERRORS + 1
 
 
 @pytest.mark.parametrize("name", ["%FF", "x" * 101, "a%00b", "%1B[2J", "%E2%80%AE"])
@@ -292,6 +489,14 @@ def test_an_address_is_kept_for_this_user_only(tmp_path, monkeypatch):
         b"{}",
         b'{"port": 8123, "token": "short"}',
         b'{"port": 1e9, "token": "' + b"t" * 43 + b'"}',
+        b'{"port": 1e999, "token": "' + b"t" * 43 + b'"}',
+        b'{"port": 8123, "token": 7}',
+        b'{"port": 8123, "token": "' + "٣".encode() * 43 + b'"}',
+        b'{"port": ' + b"9" * 5000 + b"}",
+        b"[1, 2]",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 100_000,
     ):
         file.write_bytes(damage)
         assert address.kept("0a1b") is None

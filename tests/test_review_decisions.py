@@ -244,7 +244,9 @@ assert [one.id for one in kept.all()] == [one.id for one in storage.Appended(Pat
 
 def test_a_line_that_the_disk_takes_in_part_is_taken_back(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -280,7 +282,9 @@ class Bucket:
 
 def test_sessions_with_other_clocks_are_put_in_order_by_turns(monkeypatch):
     bucket = Bucket()
-    for second, (action, new) in zip((50, 40, 10), (("keep", "x"), ("label", "y"), ("label", "z")), strict=True):
+    for second, (action, new) in zip(
+        (50, 40, 10), (("keep", "x"), ("label", "y"), ("label", "z")), strict=True
+    ):
         session = storage.Logged(bucket, bucket)
         session.all()
         session.append(decided(1, action, new, second=second))

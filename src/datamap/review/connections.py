@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,8 @@ REQUEST_TIMEOUT = (
 )
 MAX_CONNECTIONS = 64
 FREE_FILES = 24  # open files that the process keeps for other things, among them connections not yet counted
-BACKLOG = 16  # connections that are accepted before the first of them is counted
+ACCEPTED_AT_ONCE = 16  # connections, before the first of them is counted
+QUEUE = 512  # connections that the system holds until they are accepted
 MAX_ERRORS = 20  # different ones, of which each is logged once
 
 
@@ -89,14 +91,16 @@ def _free_files() -> float:
         return float("inf")
     with contextlib.suppress(OSError):
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return float("inf") if limit == resource.RLIM_INFINITY else limit - len(list(Path("/dev/fd").iterdir()))
+        return (
+            float("inf") if limit == resource.RLIM_INFINITY else limit - len(list(Path("/dev/fd").iterdir()))
+        )
     return 0
 
 
 def server(app: Any) -> "Server":
     """Return the server of an ASGI application, with all its bounds."""
     config = uvicorn.Config(
-        app, loop="asyncio", http=Connection, backlog=BACKLOG, log_config=None, log_level="error",
+        app, loop="asyncio", http=Connection, backlog=ACCEPTED_AT_ONCE, log_config=None, log_level="error",
         access_log=False, lifespan="off", ws="none", server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=1,
     )  # fmt: skip
@@ -108,17 +112,20 @@ class Server(uvicorn.Server):
 
     is_short = False  # of files, which was said
 
-    async def startup(self, sockets: list[Any] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve."""
         asyncio.get_running_loop().set_exception_handler(self._explain)
         await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(QUEUE)  # asyncio has one number for both
 
     def _explain(self, loop, context):
         error = context.get("exception")
         if not isinstance(error, OSError) or error.errno not in (errno.EMFILE, errno.ENFILE):
             loop.default_exception_handler(context)
             return
-        for one in list(self.server_state.connections):
+        connections: list[Any] = list(self.server_state.connections)
+        for one in connections:
             if not one.is_known:
                 one.transport.abort()
         if not self.is_short:
@@ -129,7 +136,7 @@ class Server(uvicorn.Server):
 @contextlib.contextmanager
 def errors_logged_once() -> Iterator[None]:
     """Log each error of the server once: whoever can reach it must not fill the terminal."""
-    seen = set()
+    seen: set[tuple[str, str]] = set()
 
     def is_new(record: logging.LogRecord) -> bool:
         kind = record.exc_info[1] if record.exc_info else None
