@@ -183,6 +183,59 @@ def test_decisions_outlive_their_tab(fresh):
     assert fresh.evaluate("taken") == [1, 2]
 
 
+def test_what_goes_wrong_on_the_page_keeps_no_decision_from_the_server(fresh):
+    fresh.evaluate(OUTBOX)
+    errors = []
+    fresh.on("pageerror", lambda error: errors.append(str(error)))
+    fresh.evaluate("""() => {
+      away = false;
+      for (const name of ["taken", "refused", "changed"]) {
+        box[name] = (item) => { taken.push(item?.n); throw new Error(name); };
+      }
+      for (let n = 0; n < 6; n++) box.add({ n });
+    }""")
+    fresh.wait_for_function("!box.waiting.length && !box.flushing")
+    fresh.evaluate("box.add({ n: 6 })")
+    fresh.wait_for_function("!box.waiting.length && !box.flushing")
+    assert fresh.evaluate("log") == [0, 1, 2, 4, 5, 6]
+    assert {error.split()[-1] for error in errors} == {"taken", "refused", "changed"}
+
+
+def test_a_server_that_cannot_keep_a_decision_is_asked_again(fresh):
+    fresh.evaluate(OUTBOX)
+    fresh.evaluate("""() => {
+      away = false;
+      window.full = true;
+      const send = box.send;
+      box.send = (item) => { if (full) throw new Refusal(503, "No space left on device"); return send(item); };
+      box.add({ n: 1 });
+    }""")
+    fresh.wait_for_function("box.state === 'failing'")
+    assert fresh.evaluate("[box.reason, box.waiting.length, refused]") == ["No space left on device", 1, []]
+    fresh.evaluate("full = false")
+    fresh.wait_for_function("!box.waiting.length")
+    assert fresh.evaluate("[taken, box.state]") == [[1], "idle"]
+
+
+@pytest.mark.parametrize("storage", ["full", "damaged", "none"])
+def test_decisions_need_no_storage_of_the_browser(fresh, storage):
+    fresh.evaluate(OUTBOX)
+    fresh.evaluate(
+        """(storage) => {
+          if (storage === "damaged") localStorage.test = '{"no": "list"}';
+          if (storage === "full") Storage.prototype.setItem = () => { throw new Error("quota"); };
+          if (storage === "none") Object.defineProperty(window, "localStorage", { get() { throw new Error(); } });
+          for (let n = 0; n < 3; n++) box.add({ n });
+        }""",
+        storage,
+    )
+    fresh.wait_for_function("box.state === 'lost'")
+    assert fresh.evaluate("box.waiting.map(({ n }) => n)") == [0, 1, 2]
+    fresh.evaluate("away = false")
+    fresh.wait_for_function("!box.waiting.length")
+    assert fresh.evaluate("taken") == [0, 1, 2]
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_page_is_one_file_that_runs_no_other_script(lang):
     content = review_page.page(lang).decode()

@@ -286,7 +286,7 @@ ZH = {
     "The server was started anew and has another address: open the one that it printed.": (
         "服务器已用新地址重新启动，请打开它输出的地址。"
     ),
-    "The server could not do it and is asked again: {reason}": "服务器未能完成操作，将自动重试：{reason}",
+    "The server could not do it ({reason}) and is asked again.": "服务器未能完成操作（{reason}），将自动重试。",
     "This address is not the server's: open the one that it printed.": "此地址无效，请打开服务器输出的地址。",
     "1 decision is kept in this browser and will be sent.": "1 个判断已保存在浏览器中，稍后会自动发送。",
     "{n} decisions are kept in this browser and will be sent.": "{n} 个判断已保存在浏览器中，稍后会自动发送。",

@@ -220,6 +220,29 @@ def test_filters_and_the_map_choose_what_is_reviewed(page):
     assert count() == 40
 
 
+def test_escape_ends_a_search(page):
+    page.locator("#search").fill("number 3")
+    wait(page, "datamapReview.queue.length === 11")
+    page.locator("#search").press("Escape")
+    wait(page, "datamapReview.queue.length === 40")
+    assert page.locator("#search").input_value() == ""
+    assert page.evaluate("document.activeElement.id") == "card"
+    page.locator("#search").fill("number 3")
+    page.locator("#search").press("Escape")  # before the list is filtered
+    page.wait_for_timeout(600)
+    assert page.evaluate("[datamapReview.queue.length, datamapReview.queue.filter.text]") == [40, None]
+
+
+def test_a_disk_that_takes_nothing_is_told_and_the_decision_waits(page):
+    said = {"error": "decisions.jsonl: No space left on device"}
+    page.route("**/api/decisions", lambda route: route.fulfill(status=503, json=said))
+    page.keyboard.press("k")
+    page.get_by_text("(decisions.jsonl: No space left on device) and is asked again. 1 decision is kept").wait_for()
+    page.unroute("**/api/decisions")
+    press(page)
+    page.locator("#trouble").wait_for(state="hidden")
+
+
 def test_a_jump_goes_to_any_id_and_says_where_there_is_none(page):
     page.keyboard.press("g")
     page.locator("#jump-id").fill("nobody")

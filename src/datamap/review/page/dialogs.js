@@ -108,14 +108,21 @@ export function createHelp() {
 
 /** Say why the server is away or fails, and how many decisions wait for it. */
 export function drawTrouble({ state, reason, waiting: { length } }, runId) {
-  const box = $("trouble"), kept = { n: count(length) };
+  const box = $("trouble");
   box.hidden = state === "idle";
   if (box.hidden) return;
   const what = {
     forbidden: () => tr("The server was started anew and has another address: open the one that it printed."),
-    failing: () => tr("The server could not do it and is asked again: {reason}", { reason }),
-    lost: () => tr("The server does not answer. If it ended, start it again: {command}", { command: `datamap review run_id=${runId}` }),
+    failing: () => tr("The server could not do it ({reason}) and is asked again.", { reason }),
+    lost: () =>
+      tr("The server does not answer. If it ended, start it again: {command}", {
+        command: `datamap review run_id=${runId}`,
+      }),
   }[state]();
-  const text = length ? `${what} ${tr(length === 1 ? "1 decision is kept in this browser and will be sent." : "{n} decisions are kept in this browser and will be sent.", kept)}` : what;
+  const kept =
+    length === 1
+      ? tr("1 decision is kept in this browser and will be sent.")
+      : tr("{n} decisions are kept in this browser and will be sent.", { n: count(length) });
+  const text = length ? `${what} ${kept}` : what;
   if (box.textContent !== text) box.textContent = text;
 }

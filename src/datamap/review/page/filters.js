@@ -23,7 +23,8 @@ const ORDERS = {
 /** Draw the filters; `changed()` is called when the queue is to be loaded anew. */
 export function createFilters(run, changed) {
   const box = $("filters");
-  let timer = 0, typed = {}; // what was typed and is not applied yet
+  let timer = 0;
+  let typed = {}; // what was typed and is not applied yet
 
   function apply(changes) {
     clearTimeout(timer);

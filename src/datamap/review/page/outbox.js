@@ -26,7 +26,9 @@ export class Outbox {
   }
 
   /** What waits: what tabs share, then what only this tab has, where the browser's storage is full or missing. */
-  get waiting() { return [...this.stored, ...this.unstored]; }
+  get waiting() {
+    return [...this.stored, ...this.unstored];
+  }
 
   get stored() {
     try {
@@ -76,7 +78,8 @@ export class Outbox {
         const answer = await this.send(item);
         told = () => this.taken(item, answer);
       } catch (error) {
-        if (!(error instanceof Refusal) || error.status === 403 || error.status >= 500) return this.again(error);
+        if (!(error instanceof Refusal) || error.status === 403 || error.status >= 500)
+          return this.again(error);
         told = () => this.refused(item, error);
       }
       this.leave("idle", item);
