@@ -94,7 +94,7 @@ def test_two_reviewers_at_once_see_each_other(client, command):
         assert "reviewers disagree about 5 samples: s0, s2" in one.end(signal.SIGTERM)
     assert len(lines(client, run_id)) == 20
     outcome = command("curate", f"run_id={run_id}", "keep=corrected")
-    assert "reviewers disagree about 5 samples, which keep their labels: s0, s2" in outcome.out
+    assert "reviewers disagree about 5 samples (they keep their labels): s0, s2" in outcome.out
     assert "0 relabelled" in outcome.out
 
 
