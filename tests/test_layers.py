@@ -58,7 +58,7 @@ ONLY_IN = {
     "cleanlab": {"labels"},
     "safetensors": {"paddle_backend"},
     "starlette": {"review"},
-    "uvicorn": {"review/server"},
+    "uvicorn": {"review/connections"},
 }
 MODULES = [path.relative_to(PACKAGE).with_suffix("").as_posix() for path in sorted(PACKAGE.rglob("*.py"))]
 

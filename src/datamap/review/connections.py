@@ -48,7 +48,8 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self.since = time.monotonic()
         self._watch()
-        others = [one for one in self.connections if one is not self and not one.transport.is_closing()]
+        open_ones: list[Any] = [one for one in self.connections if not one.transport.is_closing()]
+        others = [one for one in open_ones if one is not self]
         unknown = [one for one in others if not one.is_known]
         if len(others) >= MAX_CONNECTIONS or (unknown and _free_files() < FREE_FILES):
             min(unknown or others, key=lambda one: one.since).transport.abort()
