@@ -305,8 +305,8 @@ def test_a_diagnosis_that_excel_saved(tmp_path):
     frame.to_excel(tmp_path / "x.xlsx", index=False)
     again = spreadsheet.read_diagnosis((tmp_path / "x.xlsx").read_bytes())
     assert again.to_dict("list") == frame.to_dict("list")
-    text = "id;label;proposed;score\r\n007;差;好;0.5\r\n8;1;好;1\r\n"
-    assert spreadsheet.read_diagnosis(text.encode("gb18030"))["label"].tolist() == ["差", "1"]
+    text = "id;label;proposed;score;text_a\r\n007;差评;好评;0.5;这部电影很好，我喜欢看\r\n8;好评;差评;1;质量太差了\r\n"
+    assert spreadsheet.read_diagnosis(text.encode("gb18030"))["label"].tolist() == ["差评", "好评"]
 
 
 @pytest.mark.parametrize(
