@@ -60,7 +60,7 @@ def make(samples, observations):
     import pandas as pd
 
     from datamap import schema
-    from datamap.cli.compose import composed
+    from datamap.config import defaults
     from datamap.pipeline.summarize import summarize_run
     from datamap.summaries import tsv
     from datamap.tracking.store import Store
@@ -82,7 +82,7 @@ def make(samples, observations):
         }
         frame = pd.DataFrame({"id": np.arange(samples), **pairs, "label": labels})
         run.log_bytes(b"".join(tsv.lines(frame)), schema.SAMPLES_FILE)
-        summarize_run(run, composed("summarize", run_id=run.run_id))
+        summarize_run(run, defaults("summarize", run_id=run.run_id))
         scores = np.sort(generator.beta(0.5, 6, samples))[::-1].round(4)
         order = generator.permutation(samples)
         names = np.array(["no", "yes"], object)

@@ -17,9 +17,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT, run_process
-from datamap.cli import overrides
-from datamap.cli.compose import compose, composed, validated
-from datamap.config import STEPS, TrainConfig
+from datamap.cli import overrides, process
+from datamap.cli.compose import compose
+from datamap.config import STEPS, TrainConfig, defaults, validated
 from datamap.config import yaml as config_yaml
 
 TRANSLATIONS = {
@@ -60,6 +60,8 @@ def test_translate(arguments):
 TYPED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
 TROUBLE = st.lists(st.sampled_from([*"15_.e\\'\"}{[:=, ，-", "${"]), min_size=1).map("".join)
 
+process.register_resolvers()
+
 
 def arrived(step, *arguments):
     return validated(compose(step, overrides.translate(list(arguments), STEPS[step])), step)
@@ -90,7 +92,10 @@ def test_what_the_user_quotes_is_text_and_null_is_none():
 
     assert (experiment("null"), experiment("'null'"), experiment('"1.50"')) == (None, "null", "1.50")
     assert (
-        composed("train", tracking={"experiment": "${oc.env:HOME}"}).tracking.experiment == "${oc.env:HOME}"
+        defaults(
+            "train", data={"path": "x", "dev_path": None}, tracking={"experiment": "${oc.env:HOME}"}
+        ).tracking.experiment
+        == "${oc.env:HOME}"
     )
 
 

@@ -10,17 +10,18 @@ from hydra import compose, initialize_config_dir
 
 from conftest import ROOT
 from datamap import config
-from datamap.cli import entry as cli
+from datamap.cli import process
 from datamap.cli.overrides import translate
 from datamap.errors import ConfigError
 from datamap.maps.options import MapOptions
 
 CONF = ROOT / "conf"
+process.register_resolvers()
 
 
 def composed(step, *overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return cli.validated(compose(step, translate(list(overrides), config.STEPS[step])), step)
+        return config.validated(compose(step, translate(list(overrides), config.STEPS[step])), step)
 
 
 def options(group):
@@ -107,6 +108,13 @@ def test_values_are_checked(step, override, message):
 
 def test_demo_data_is_found_from_any_folder():
     assert Path(composed("train").data.path).is_file()
+
+
+@pytest.mark.parametrize("step", set(config.STEPS) - {"import_signals", "curate"})
+def test_defaults_without_hydra_are_those_of_the_command(step):
+    needed = {"compare": {"runs": "-"}, "upload": {}, "train": {}, "main": {}}.get(step, {"run_id": "x"})
+    found = config.defaults(step, **needed)
+    assert found == composed(step, *(f"{key}={value}" for key, value in needed.items()))
 
 
 def test_the_regions_of_diagnose_are_those_that_maps_shade():

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 import datamap
 from datamap import schema
-from datamap.cli.compose import composed
+from datamap.config import defaults
 from datamap.errors import ConfigError, DataError, DataMapError, SignalError
 from datamap.pipeline.summarize import summarize_run
 from datamap.recording.reference import Reference
@@ -277,5 +277,5 @@ def test_what_it_accepts_summarize_reads(store, observations, format):
         count = feed(recorder, [[{"ids": [0, 1], **EYE}], *observations])
     run = Store().run(recorder.run_id)
     assert len(run.committed()) == count
-    summarize_run(run, composed("summarize", run_id=run.run_id, allow_missing=True))
+    summarize_run(run, defaults("summarize", run_id=run.run_id, allow_missing=True))
     assert run.has("summary.tsv")

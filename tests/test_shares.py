@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from datamap.cli import multirun
-from datamap.cli.compose import composed
+from datamap.config import defaults
 from datamap.training import shares
 
 
@@ -59,5 +59,8 @@ def test_cores_are_those_that_the_process_may_use(shell):
 def test_jobs_of_a_multirun_at_a_time(monkeypatch, given, expected):
     monkeypatch.setattr(shares, "cores", lambda: 4)
     monkeypatch.setattr(shares, "trainings_that_fit", lambda parameters: 16)
-    jobs = [multirun.MultirunJob(number, composed("train", **given), [], "") for number in range(3)]
+    jobs = [
+        multirun.MultirunJob(number, defaults("train", data={"path": "x", "dev_path": None}, **given), [], "")
+        for number in range(3)
+    ]
     assert multirun.at_a_time(jobs).jobs == expected

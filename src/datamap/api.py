@@ -5,12 +5,13 @@ Runs are looked for where MLflow looks (`mlflow.set_tracking_uri`), the "latest"
 """
 
 import html
-from collections.abc import Sequence
+import numbers
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datamap import schema
-from datamap.errors import ConfigError
+from datamap.errors import ConfigError, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,13 +74,13 @@ def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
         TrackingError: there is no such store or run, or the run has no signals.
         SignalError, SummaryError, DataError: what the run holds is damaged.
     """
-    from datamap.cli.compose import composed
+    from datamap.config import defaults
     from datamap.data import spreadsheet
     from datamap.pipeline.diagnose import diagnose_run
 
     run = _run(run_id)
     if not run.has(schema.DIAGNOSIS_FILE):
-        diagnose_run(run, composed("diagnose", run_id=run.run_id), next_step=False)
+        diagnose_run(run, defaults("diagnose", run_id=run.run_id), next_step=False)
     return spreadsheet.read_diagnosis(run.artifacts.read(schema.DIAGNOSIS_FILE))
 
 
@@ -89,21 +90,26 @@ def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> E
     Args:
         run_id: the run's id, or "latest" for the newest run with signals; a run that has no summary is summarized
             first, which is logged.
-        height: of the frame, in pixels.
+        height: of the frame, 100 to 10,000 pixels.
         lang: of the words on the page, "en" or "zh".
     Returns:
         ExplorerPage, which Jupyter shows; 1,000,000 samples at most, of more a part.
     Raises:
+        ConfigError: a height or language that there is not.
         TrackingError: there is no such store or run, or the run has no signals.
         SignalError, SummaryError, DataError: what the run holds is damaged.
     """
     from datamap.pipeline.explorer import explorer_page
 
+    if lang not in ("en", "zh"):
+        raise ConfigError(f"lang={shortened(lang)}: choose en or zh")
+    if type(height) is not int or not 100 <= height <= 10_000:
+        raise ConfigError(f"height={shortened(height)} is out of range: it must be 100 to 10,000 pixels")
     run = _run(run_id)
     return ExplorerPage(explorer_page(run, _summary(run), lang), height)
 
 
-def compare(run_ids: Sequence[str], *, share: float = 0.1) -> "pd.DataFrame":
+def compare(run_ids: Iterable[str], *, share: float = 0.1) -> "pd.DataFrame":
     """How far the data maps of several runs agree, over the samples that all of them have. Nothing is logged.
 
     `datamap compare` logs these numbers, with the maps, as a run of its own.
@@ -121,12 +127,14 @@ def compare(run_ids: Sequence[str], *, share: float = 0.1) -> "pd.DataFrame":
     """
     from datamap.summaries import comparison
 
-    if isinstance(run_ids, str) or len(set(run_ids)) < 2:
-        raise ConfigError(f"run_ids={run_ids!r}: give the ids of two runs or more")
-    if not 0 < share <= 1:
-        raise ConfigError(f"share={share} is out of range: it must be above 0 and at most 1")
+    several = isinstance(run_ids, Iterable) and not isinstance(run_ids, str | bytes | Mapping)
+    ids = list(run_ids) if several else []
+    if not all(isinstance(run_id, str) for run_id in ids) or len(set(ids)) < 2:
+        raise ConfigError(f"run_ids={shortened(ids or run_ids)}: give the ids of two runs or more")
+    if not isinstance(share, numbers.Real) or not 0 < share <= 1:
+        raise ConfigError(f"share={shortened(share)} is out of range: it must be above 0 and at most 1")
     summaries: dict[str, pd.DataFrame] = {}
-    for run in (_run(run_id) for run_id in dict.fromkeys(run_ids)):
+    for run in (_run(run_id) for run_id in dict.fromkeys(ids)):
         name = run.info.run_name
         summaries[f"{name} {run.run_id[:6]}" if name in summaries else name] = _summary(run)
     return comparison.agreement(comparison.aligned(summaries), share)
@@ -135,11 +143,13 @@ def compare(run_ids: Sequence[str], *, share: float = 0.1) -> "pd.DataFrame":
 def _run(run_id: str) -> "Run":
     from datamap.tracking.store import Store
 
+    if not isinstance(run_id, str) or not run_id.strip():
+        raise ConfigError(f'run_id={shortened(run_id)}: give a run\'s id, or "latest"')
     return Store().run(run_id)
 
 
 def _summary(run: "Run") -> "pd.DataFrame":
-    from datamap.cli.compose import composed
+    from datamap.config import defaults
     from datamap.pipeline.inputs import summary_of
 
-    return summary_of(run, composed("plot", run_id=run.run_id), None)[0]
+    return summary_of(run, defaults("plot", run_id=run.run_id), None)[0]

@@ -4,13 +4,20 @@ import re
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from datamap.errors import ConfigError
 from datamap.maps.options import MapOptions
-from datamap.ranges import number, option
+from datamap.places import CONF
+from datamap.ranges import check, number, option
 
 MAX_TOKENS = 65_536  # per sample: the model allocates a position embedding for each
+MISSING_HINTS = {
+    "keep": "choose clean, relabelled, corrected, ambiguous, both_ends or forgettable",
+    "runs": "give runs='[<id>,<id>]', or a search filter such as \"runs=params.data = 'demo'\"",
+    "run_id": "give run_id=<id>, or run_id=latest for the newest run with signals",
+}
 
 
 @dataclass
@@ -262,6 +269,47 @@ STEPS = {
     "import_signals": ImportConfig,
     "export_signals": ExportConfig,
 }
+
+
+def validated(raw: DictConfig | ListConfig, name: str) -> Any:
+    """Return a composed config as the step's dataclass, after checking types and ranges.
+
+    Raises:
+        ConfigError: a value is missing, of the wrong type or out of range.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(STEPS[name]), raw)
+        for key in sorted(OmegaConf.missing_keys(merged)):
+            raise ConfigError(f"{key} is missing: {MISSING_HINTS.get(key, f'give {key}=<value>')}")
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
+    check(config)
+    return config
+
+
+def defaults(name: str, **values: object) -> Any:
+    """Return a step's config as its command composes it without overrides, with these values.
+
+    It reads the YAML files without Hydra, whose global state belongs to the process and so to the user.
+    """
+    return validated(OmegaConf.merge(_composed(name), literal(values)), name)
+
+
+def _composed(name):
+    """Return conf/<name>.yaml merged with what its list of defaults names, in the list's order."""
+    own: Any = OmegaConf.load(CONF / f"{name}.yaml")
+    folder, parts = name.rpartition("/")[0], []
+    for entry in own.pop("defaults", ["_self_"]):
+        if entry == "_self_":
+            parts.append(own)
+        elif isinstance(entry, str):  # a file beside it, such as summarize@summarize
+            step, _, key = entry.partition("@")
+            found = _composed(f"{folder}/{step}" if folder else step)
+            parts.append({key: found} if key else found)
+        else:  # a group, such as tracking: default
+            parts += [{group: _composed(f"{group}/{option}")} for group, option in entry.items()]
+    return OmegaConf.merge(*parts)
 
 
 def keys(step: type, path: str = "") -> list[str]:

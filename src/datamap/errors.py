@@ -87,16 +87,30 @@ def raised_as(kind: type[DataMapError], what: object, *foreign: type[BaseExcepti
 
 
 def interrupted(error: BaseException | None) -> bool:
-    """Tell whether Ctrl-C or SIGTERM caused an error, even if a library replaced it by an error of its own."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
+    """Return whether an error is Ctrl-C or SIGTERM, or what a library raised from one."""
+    return isinstance(error, KeyboardInterrupt) or isinstance(
+        getattr(error, "__cause__", None), KeyboardInterrupt
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelled word: `"; did you mean x?"`, or "" if no known word is similar."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def shortened(value: object, limit: int = 60) -> str:
+    """Return what a value looks like, on one line of at most `limit` characters.
+
+    >>> shortened([1, 2, 3]), shortened("x" * 100, 6)
+    ('[1, 2, 3]', "'xxxx…")
+    """
+    try:
+        text = str(value) if isinstance(value, BaseException) else repr(value)
+    except Exception:  # somebody else's `__repr__`
+        text = type(value).__name__
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def first_few(items: Iterable[object], limit: int = 5) -> str:

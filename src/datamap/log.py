@@ -1,8 +1,13 @@
-"""Print messages through one logger, `datamap`, whose lines go to standard output.
+"""What Data Map tells the user as it works.
 
-Users of the library can silence or redirect it like any other logger: `logging.getLogger("datamap")`.
+In a process of our own command each line goes to standard output. In the user's process it is a guest: a line goes to
+the logger `datamap` at level INFO where the user's logging takes that, and is printed where it does not.
+`logging.getLogger("datamap").setLevel("WARNING")` silences it. No handler is ever added.
 """
 
+import contextlib
+import functools
+import io
 import logging
 import os
 import re
@@ -14,39 +19,8 @@ from datamap.errors import masked
 # Characters that move a terminal's cursor, color it or reverse its text; class names and ids may contain them.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
-
-class _Stdout(logging.StreamHandler):
-    """Write to the current `sys.stdout`; if writing fails, the work continues without output."""
-
-    beginning = ""  # of each line
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stdout
-
-    def format(self, record: logging.LogRecord) -> str:
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        return (self.beginning + super().format(record)).encode(encoding, "backslashreplace").decode(encoding)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
-        error = sys.exc_info()[1]
-        if not isinstance(error, OSError):
-            super().handleError(record)
-            return
-        if not isinstance(error, BrokenPipeError):  # with a broken pipe, nobody reads the output
-            print(f"note: writing to standard output failed ({error}); the work continues", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 logger = logging.getLogger("datamap")
-_stdout = _Stdout()
-if not logger.handlers:
-    logger.addHandler(_stdout)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False  # the root logger's handlers would print each line a second time
+_beginning: str | None = None  # of each line of our own command; None in the user's process
 
 
 def printable(text: str) -> str:
@@ -58,11 +32,64 @@ def printable(text: str) -> str:
     return CONTROLS.sub("?", masked(text))
 
 
-def begin_lines_with(text: str) -> None:
-    """Put a text before each line from now on, since several processes share the terminal."""
-    _stdout.beginning = printable(text)
+def own_lines(beginning: str = "") -> None:
+    """Print all lines from now on, as our own command does; each begins with a text where several share a terminal."""
+    global _beginning
+    _beginning = printable(beginning)
 
 
 def say(text: str) -> None:
-    """Log a line at level INFO after `printable`; it is printed at once, into pipes too."""
-    logger.info("%s", printable(text))
+    """Tell the user a line, `printable`; whatever becomes of it, the work goes on."""
+    line = printable(text)
+    with contextlib.suppress(Exception):
+        if _beginning is not None:
+            print_line(_beginning + line)
+        elif logger.isEnabledFor(logging.INFO) and logger.hasHandlers():
+            logger.info("%s", line)
+        elif logger.level <= logging.INFO and logger.manager.disable < logging.INFO:
+            print_line(line)
+
+
+def print_line(line: str) -> None:
+    """Print at once; where standard output takes nothing, report that once on standard error.
+
+    What could not be written never stays in the stream's buffer: Python would fail with it once more, at its end.
+    """
+    try:
+        write_line(line)
+    except OSError as error:
+        _report_unwritable(str(error))
+
+
+def write_line(line: str) -> None:
+    """Write a line to standard output at once.
+
+    Raises:
+        OSError: it takes nothing; where only nobody reads any more, that is well.
+    """
+    with contextlib.suppress(BrokenPipeError):
+        _write(sys.stdout, sys.__stdout__, line)
+
+
+def print_error(line: str) -> None:
+    """Print on standard error, at once; where that takes nothing, nobody can be told."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, sys.__stderr__, line)
+
+
+def _write(stream: TextIO, own: TextIO, line: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    encoded = (line + "\n").encode(encoding, "backslashreplace")
+    if stream is not own or not isinstance(stream, io.TextIOWrapper):  # a notebook's, or none
+        print(encoded.decode(encoding), end="", file=stream, flush=True)
+        return
+    stream.flush()
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    left = memoryview(encoded.replace(b"\n", os.linesep.encode()))
+    while left:
+        left = left[raw.write(left) :]
+
+
+@functools.cache
+def _report_unwritable(reason: str) -> None:
+    print_error(f"note: writing to standard output failed ({reason}); the work continues")

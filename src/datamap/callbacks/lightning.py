@@ -57,6 +57,8 @@ class DataMapCallback(Callback):
         Raises:
             SignalError: the step did not return what it must.
         """
+        if not outputs:  # the step returned None: it skipped this batch
+            return
         found = outputs if isinstance(outputs, Mapping) else {}
         given = {key: found[name] for key, name in self._names.items() if name in found}
         if not {"ids", "labels"} <= set(given) or ("logits" in given) == ("probs" in given):

@@ -20,7 +20,8 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     def modules(self, model: paddle.nn.Layer) -> list[paddle.nn.Layer]:
         return model.sublayers(include_self=True)
 
+    def batch_size(self, args: TrainingArguments) -> int:
+        return args.per_device_eval_batch_size
+
     def batches(self, loader: DataLoader, args: TrainingArguments) -> DataLoader:
-        return DataLoader(
-            loader.dataset, batch_size=args.per_device_eval_batch_size, collate_fn=loader.collate_fn
-        )
+        return DataLoader(loader.dataset, batch_size=self.batch_size(args), collate_fn=loader.collate_fn)

@@ -4,12 +4,16 @@ import abc
 import contextlib
 import inspect
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from datamap.callbacks.rows import collated_rows, labels_of
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
+from datamap.signals.arrays import as_array
+from datamap.signals.compute import signal_table
 
 
 class EpochRecording(abc.ABC):
@@ -24,6 +28,7 @@ class EpochRecording(abc.ABC):
         All else goes to `datamap.SignalRecorder`: class_names, samples, run_id, …
         """
         self._ids, self._options = ids, recorder
+        self._batch_ids: list[list] = []
         self.recorder: SignalRecorder | None = None
 
     @abc.abstractmethod
@@ -35,18 +40,50 @@ class EpochRecording(abc.ABC):
         """The model and all its parts, the model first."""
 
     @abc.abstractmethod
-    def batches(self, loader: Any, args: Any) -> Iterable[Any]:
-        """Batches of a training loader's dataset in its order, ready for the model."""
+    def batch_size(self, args: Any) -> int:
+        """Return how many samples the model gets at a time in evaluation mode."""
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Begin a run.
+    @abc.abstractmethod
+    def batches(self, loader: Any, args: Any) -> Iterable[Any]:
+        """Return batches of a training loader's dataset in its order, ready for the model."""
+
+    def on_train_begin(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        model: Any = None,
+        train_dataloader: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Begin a run, once ids, collator, labels and the model's outputs are known to be usable.
 
         Raises:
-            ConfigError: several processes train together.
+            ConfigError, SignalError: they are not, or several processes train together.
         """
         refuse_many_processes(args.world_size)
         self.__exit__(RuntimeError, None, None)  # of an earlier training, which never came to its end
+        dataset, name = train_dataloader.dataset, label_name(args)
+        ids = sample_ids(dataset, self._ids)
+        rows = collated_rows(dataset, train_dataloader.collate_fn, self.batch_size(args), name)
+        self._batch_ids = [[ids[row] for row in batch] for batch in rows]
+        with self.no_grad(), evaluation_mode(self.modules(model)):
+            known, labels, logits = next(self._outputs(model, train_dataloader, args))
+        signal_table(known, labels, logits=logits, where="the first batch")
         self.recorder = SignalRecorder(**self._options)
+
+    def _outputs(self, model: Any, loader: Any, args: Any) -> Iterator[tuple[list, Any, Any]]:
+        """Yield (ids, labels, logits) of each batch that is not empty."""
+        name = label_name(args)
+        for ids, batch in zip(self._batch_ids, self.batches(loader, args), strict=True):
+            count = len(labels_of(batch, name))
+            if count != len(ids):
+                raise SignalError(
+                    f"the collator made a batch of {count} rows, which had {len(ids)} before training; let it leave "
+                    "out the same rows each time"
+                )
+            if ids:
+                yield ids, *labels_and_logits(model, batch, name)
 
     def on_epoch_end(
         self,
@@ -63,12 +100,9 @@ class EpochRecording(abc.ABC):
             ConfigError, SignalError: the dataset, a batch or an output cannot be recorded.
         """
         assert self.recorder
-        ids, start = sample_ids(train_dataloader.dataset, self._ids), 0
         with self.no_grad(), evaluation_mode(self.modules(model)):
-            for batch in self.batches(train_dataloader, args):
-                labels, logits = labels_and_logits(model, batch)
-                self.recorder.record(ids[start : start + len(labels)], labels, logits=logits)
-                start += len(labels)
+            for ids, labels, logits in self._outputs(model, train_dataloader, args):
+                self.recorder.record(ids, labels, logits=logits)
         self.recorder.commit(math.ceil(round(state.epoch, 6)))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -99,21 +133,36 @@ def refuse_many_processes(count: int) -> None:
         )
 
 
-def sample_ids(dataset: Any, given: Sequence | None = None) -> Sequence:
-    """The ids of a dataset's samples, in its order: those given, else its column or key `id`, else row numbers.
+def label_name(args: Any) -> str:
+    """Return the key of the labels in a batch, as the Trainer's arguments name it.
 
     Raises:
-        ConfigError: the dataset has no length, or not as many samples as there are ids.
+        ConfigError: they name several.
+    """
+    names = args.label_names or ["labels"]
+    if len(names) != 1:
+        raise ConfigError(f"label_names={names}: a sample has one label here; multi-label is not supported")
+    return names[0]
+
+
+def sample_ids(dataset: Any, given: Iterable | None = None) -> list:
+    """Return the ids of a dataset's samples, in its order: those given, else its column or key `id`, else row numbers.
+
+    Raises:
+        ConfigError: the dataset has no length, there are not as many ids as samples, or one occurs twice.
+        SignalError: ids that cannot be recorded.
     """
     if not hasattr(dataset, "__len__"):
         raise ConfigError(
             f"{type(dataset).__name__} has no length: DataMapCallback needs a dataset with rows, no stream"
         )
-    if given is None:
-        given = _own_ids(dataset)
-    if len(given) != len(dataset):
-        raise ConfigError(f"ids= has {len(given)} ids, but the training dataset {len(dataset)} samples")
-    return given
+    ids = as_array(_own_ids(dataset) if given is None else given, "ids").tolist()
+    if len(ids) != len(dataset):
+        raise ConfigError(f"ids= has {len(ids)} ids, but the training dataset {len(dataset)} samples")
+    twice = [value for value, count in Counter(map(str, ids)).items() if count > 1]
+    if twice:
+        raise ConfigError(f"ids of the training dataset occur twice: {first_few(twice)}")
+    return ids
 
 
 def _own_ids(dataset):
@@ -138,17 +187,15 @@ def evaluation_mode(modules: Iterable[Any]) -> Iterator[None]:
             module.training = mode
 
 
-def labels_and_logits(model: Any, batch: Any) -> tuple[Any, Any]:
-    """(labels, logits) of a batch, as tensors; the model gets the labels only where it cannot do without.
+def labels_and_logits(model: Any, batch: Mapping[str, Any], name: str = "labels") -> tuple[Any, Any]:
+    """Return (labels, logits) of a batch, as tensors; the model gets the labels only where it cannot do without.
 
     Raises:
         SignalError: the batch has no labels, or the model's output no logits.
     """
-    if not isinstance(batch, Mapping) or "labels" not in batch:
-        keys = first_few(batch, 10) if isinstance(batch, Mapping) else type(batch).__name__
-        raise SignalError(f"a batch of the training dataset has no 'labels' (it has: {keys})")
-    inputs = {name: value for name, value in batch.items() if name != "labels"}
-    parameter = inspect.signature(model.forward).parameters.get("labels")
+    labels = labels_of(batch, name)
+    inputs = {key: value for key, value in batch.items() if key != name}
+    parameter = inspect.signature(model.forward).parameters.get(name)
     needed = parameter is not None and parameter.default is parameter.empty
     output = model(**(batch if needed else inputs))
     if isinstance(output, Mapping):
@@ -157,4 +204,4 @@ def labels_and_logits(model: Any, batch: Any) -> tuple[Any, Any]:
         output = output["logits"]
     elif isinstance(output, tuple | list):
         output = output[1 if needed else 0]  # (loss, logits, …), or (logits, …)
-    return batch["labels"], output
+    return labels, output

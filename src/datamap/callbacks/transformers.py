@@ -24,10 +24,13 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     def modules(self, model: torch.nn.Module) -> Iterator[torch.nn.Module]:
         return model.modules()
 
+    def batch_size(self, args: TrainingArguments) -> int:
+        return args.eval_batch_size
+
     def batches(self, loader: DataLoader, args: TrainingArguments) -> Iterator[dict[str, Any]]:
         batches = DataLoader(
             loader.dataset,
-            batch_size=args.eval_batch_size,
+            batch_size=self.batch_size(args),
             collate_fn=loader.collate_fn,
             num_workers=args.dataloader_num_workers,
             generator=torch.Generator(),  # of its own: the training's stays as it is

@@ -1,10 +1,7 @@
 """Command line → config → command; a user's mistake → one line and exit code 2."""
 
 import _thread
-import atexit
 import contextlib
-import gc
-import io
 import os
 import re
 import signal
@@ -14,9 +11,6 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-# Arrow's own pool keeps what was once used: 100 MB of a summary of 240,000 samples (benchmarks/summarize.py).
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -25,29 +19,19 @@ from omegaconf.errors import OmegaConfBaseException
 
 from datamap import __version__
 from datamap import config as types
-from datamap.cli import failures
+from datamap.cli import failures, process
 from datamap.cli.commands import COMMANDS
-from datamap.cli.compose import compose, validated
+from datamap.cli.compose import compose
 from datamap.cli.help import help_text, overview
 from datamap.cli.overrides import MULTIRUN, name_of, refuse_with_resume, swept, translate
-from datamap.cli.places import CONF
-from datamap.errors import DataMapError, did_you_mean, interrupted
+from datamap.config import validated
+from datamap.errors import ConfigError, DataMapError, did_you_mean, interrupted
+from datamap.log import print_error, write_line
+from datamap.places import CONF
 from datamap.program import SCRIPTS
 
 if TYPE_CHECKING:
     from datamap.cli.multirun import Multirun
-
-# Imports make many objects and no garbage: looking for some as often as usual takes a quarter of the
-# wall time of a short command (benchmarks/startup.py).
-gc.set_threshold(200_000, 20, 100)
-
-
-@atexit.register
-def _freeze() -> None:
-    """At its end Python looks several times more, half a second of a short command: what is frozen it leaves alone."""
-    if "paddle" not in sys.modules:  # a process group of Paddle's that is left alone may abort the process
-        gc.freeze()
-
 
 # No output folders and no log files of Hydra's own: all that a command makes is in its MLflow run.
 QUIET = (
@@ -62,18 +46,7 @@ QUIET = (
 def main() -> None:
     """The installed command: `datamap <command> [key=value …]`."""
     command, *arguments = sys.argv[1:] or ["--help"]
-    if command in ("-h", "--help"):
-        _show(overview())
-    elif command == "--version":
-        _show(f"datamap {__version__}")
-    elif command not in COMMANDS:
-        print(
-            f"error: no command {command!r}{did_you_mean(command, list(COMMANDS))}: datamap --help",
-            file=sys.stderr,
-        )
-        sys.exit(2)
-    else:
-        sys.exit(run(command, arguments))
+    sys.exit(run(command, arguments))
 
 
 def script(command: str) -> None:
@@ -90,13 +63,10 @@ def run(command: str, arguments: list[str]) -> int:
         exit code: 0; 2 for a user's mistake (one line on stderr); 130 when interrupted; 1 for a bug of ours,
         whose traceback is in a file that the line names.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that has no Chinese ends no command
+    process.begin()
     try:
         with _no_interrupt_lost():
-            _dispatch(command, translate(arguments, types.STEPS[SCRIPTS.get(command, command)]))
+            _dispatch(command, arguments)
     except (Exception, KeyboardInterrupt) as error:
         return _exit_code(command, error)
     return 0
@@ -124,7 +94,7 @@ def _no_interrupt_lost() -> Iterator[None]:
 def _exit_code(command: str, error: BaseException) -> int:
     """What `run` returns after an error; one line on stderr says it."""
     if interrupted(error):
-        print("interrupted", file=sys.stderr)
+        print_error("interrupted")
         return 130
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _failed(2, failures.one_line(error) + _key_hint(error, command))
@@ -138,7 +108,16 @@ def _say_starting() -> None:
         print("starting …", end="\r", file=sys.stderr, flush=True)
 
 
-def _dispatch(command: str, overrides: list[str]) -> None:
+def _dispatch(command: str, arguments: list[str]) -> None:
+    if command in ("-h", "--help"):
+        _show(overview())
+        return
+    if command == "--version":
+        _show(f"datamap {__version__}")
+        return
+    if command not in COMMANDS:
+        raise ConfigError(f"no command {command!r}{did_you_mean(command, list(COMMANDS))}: datamap --help")
+    overrides = translate(arguments, types.STEPS[SCRIPTS.get(command, command)])
     flags = [argument for argument in overrides if argument.startswith("-")]
     if {"--help", "-h"} & set(flags):
         _show(help_text(command))
@@ -152,15 +131,13 @@ def _dispatch(command: str, overrides: list[str]) -> None:
 
 def _show(text: str) -> None:
     try:
-        print(text, flush=True)
+        write_line(text)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails once more at its end
-        if not isinstance(error, BrokenPipeError):
-            raise OSError(error.errno, error.strerror, "standard output") from error
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def _failed(code: int, reason: str) -> int:
-    print(f"error: {reason}", file=sys.stderr)
+    print_error(f"error: {reason}")
     return code
 
 

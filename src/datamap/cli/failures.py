@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 from datamap.errors import DataMapError, masked
-from datamap.log import printable
+from datamap.log import print_error, printable
 
 # Reasons outside of Data Map that the user can do something about.
 ADVICE = {
@@ -64,7 +64,7 @@ def report(error: BaseException) -> str:
             file.write(masked(f"datamap {' '.join(sys.argv[1:])}\n{text}"))
             where = f"traceback in {path}"
     except OSError:
-        print(masked(text), file=sys.stderr)
+        print_error(masked(text))
         where = "traceback above"
     return (
         f"a bug in Data Map: {type(error).__name__}: {one_line(error)[:200]} ({where}); "

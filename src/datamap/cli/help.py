@@ -3,7 +3,7 @@
 import inspect
 
 from datamap.cli.commands import COMMANDS
-from datamap.cli.places import CONF
+from datamap.places import CONF
 from datamap.program import SCRIPTS, invocation
 
 # The file that explains each config group best, and the groups of each command.

@@ -3,17 +3,16 @@
 import contextlib
 import importlib.metadata
 import os
-import signal
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from datamap.cli.compose import composed
-from datamap.config import PlotConfig, TrainConfig
+from datamap.cli import process
+from datamap.config import PlotConfig, TrainConfig, defaults
 from datamap.errors import DataMapError, counted
-from datamap.log import begin_lines_with, say
+from datamap.log import say
 from datamap.pipeline.compare import compare
 from datamap.pipeline.plot import plot
 from datamap.pipeline.train import train
@@ -40,7 +39,7 @@ class Multirun(contextlib.ExitStack):
         super().__init__()
         self.name = name
         self.jobs: list[MultirunJob] = []
-        self.plot, self.comparison = composed("plot", run_id="-"), composed("compare", runs="-")
+        self.plot, self.comparison = defaults("plot", run_id="-"), defaults("compare", runs="-")
 
     def add(self, config: TrainConfig, overrides: list[str], name: str) -> None:
         """Add a job, called `name`."""
@@ -136,6 +135,5 @@ def _trained(config: PlotConfig, job: MultirunJob) -> str:
 
 def _trained_beside(config: PlotConfig, job: MultirunJob) -> str:
     """The same in a process of its own."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so the run ends as after a Ctrl-C
-    begin_lines_with(f"{job.name}: ")
+    process.begin(f"{job.name}: ")
     return _trained(config, job)

@@ -1,13 +1,15 @@
 """Draw data maps: pure functions that turn a DataFrame into a Figure. `panels` and `marks` fill the Axes."""
 
 import warnings
+from collections.abc import Iterable, Mapping, Set
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from datamap.errors import MapError, counted
+from datamap.errors import ConfigError, MapError, counted, shortened
 from datamap.maps import canvas, groups, marks, panels, plans
 from datamap.maps.options import MapOptions, merge_options
 from datamap.translations import amount, word
@@ -20,7 +22,7 @@ def draw_map(
     summary: pd.DataFrame,
     options: MapOptions | None = None,
     *,
-    class_names: tuple = (),
+    class_names: Iterable[str] = (),
     title: str = "",
     observations: int | None = None,
     **keywords: Any,
@@ -51,6 +53,7 @@ def draw_map(
     [7.2, 5.4]
     """
     options = merge_options(options, keywords)
+    class_names = _checked(summary, class_names, title, observations)
     plan = plans.make_plan(options)
     shown = _shown(summary, plan, options)
     # Colors and axes are those of all samples: a filter changes neither.
@@ -73,6 +76,24 @@ def draw_map(
         _fill_histograms(histograms, summary, shown, found, options.lang)
         figure.canvas.draw()
     return figure
+
+
+def _checked(summary, class_names, title, observations):
+    """Return the class names as a tuple of texts, after checking what a notebook may give besides options."""
+    if not isinstance(summary, pd.DataFrame) or summary.empty:
+        raise MapError(
+            f"summary is {shortened(summary)}: give a DataFrame of samples, as datamap.summary() returns it"
+        )
+    twice = summary.columns[summary.columns.duplicated()]
+    if len(twice):
+        raise MapError(f"summary has two columns {shortened(twice[0])}; leave one out")
+    if isinstance(class_names, str | bytes | Set | Mapping) or not isinstance(class_names, Iterable):
+        raise ConfigError(f"class_names={shortened(class_names)}: give a list of names, by class index")
+    if not isinstance(title, str):
+        raise ConfigError(f"title={shortened(title)}: give a text")
+    if observations is not None and (not isinstance(observations, Integral) or observations < 0):
+        raise ConfigError(f"observations={shortened(observations)}: give how many there are")
+    return tuple(map(str, class_names))
 
 
 def _shown(summary, plan, options):

@@ -183,7 +183,7 @@ def numeric_column(summary: pd.DataFrame, name: str, option: str) -> str:
     Raises:
         MapError: it is not; the message lists the numeric columns.
     """
-    columns = [c for c in summary.columns if pd.api.types.is_numeric_dtype(summary[c])]
+    columns = [c for c in summary.columns if isinstance(c, str) and pd.api.types.is_numeric_dtype(summary[c])]
     if name in columns:
         return name
     hint = did_you_mean(name, columns)

@@ -1,9 +1,10 @@
 """Define the options of a map, which are the same in a notebook and in `conf/plot.yaml`."""
 
+import numbers
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, get_args
 
-from datamap.errors import MapError, did_you_mean
+from datamap.errors import ConfigError, MapError, did_you_mean, shortened
 from datamap.ranges import check, number, option
 
 
@@ -80,7 +81,19 @@ def merge_options(options: MapOptions | None, keywords: dict[str, Any]) -> MapOp
             raise MapError(
                 f"a map has no option {name!r}{did_you_mean(name, known)} (options: {', '.join(known)})"
             )
+    if options is not None and not isinstance(options, MapOptions):
+        raise ConfigError(f"options={shortened(options)}: give MapOptions, or its fields as keywords")
     found = replace(options or MapOptions(), **keywords)
+    for key in fields(found):
+        _refuse_other_type(key.name, getattr(found, key.name), get_args(key.type) or (key.type,))
     check(found)
     check_size(found.width, found.height, found.dpi)
     return found
+
+
+def _refuse_other_type(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    """Raise ConfigError where a value is of none of these types; any whole number is an int, any number a float."""
+    abstract = {int: numbers.Integral, float: numbers.Real}
+    good = isinstance(value, tuple(abstract.get(kind, kind) for kind in kinds))
+    if not good or (isinstance(value, bool) and bool not in kinds):
+        raise ConfigError(f"{name}={shortened(value)}: give {' or '.join(kind.__name__ for kind in kinds)}")

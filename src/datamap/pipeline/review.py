@@ -15,7 +15,7 @@ from datamap import schema
 from datamap.config import ReviewConfig
 from datamap.errors import ConfigError, DataMapError, counted, first_few
 from datamap.labels.mislabel import SCORES
-from datamap.log import logger, say
+from datamap.log import print_line, say
 from datamap.pipeline.diagnose import diagnose_run
 from datamap.pipeline.inputs import observed_as_summarized, summary_of
 from datamap.pipeline.run_description import describe
@@ -155,7 +155,7 @@ def _say_address(review: Review, address: str) -> None:
     if lesson.reviewed:
         say(f"{lesson.reviewed:,} of {count:,} samples are reviewed already, {lesson.wrong:,} wrong")
     # Not by `say`, which masks tokens: this one is for whoever reads the terminal.
-    logger.info("review of %s: %s  (Ctrl-C ends it)", counted(count, "sample"), address)
+    print_line(f"review of {counted(count, 'sample')}: {address}  (Ctrl-C ends it)")  # `say` masks its token
 
 
 def _end(run: Run, review: Review) -> None:

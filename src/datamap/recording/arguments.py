@@ -1,65 +1,100 @@
 """What people give a `SignalRecorder` besides signals: refused here when later commands could not use it."""
 
+import enum
+import itertools
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from datamap import schema
-from datamap.errors import ConfigError, DataError, SignalError, first_few
+from datamap.errors import ConfigError, DataError, SignalError, first_few, shortened
 from datamap.tracking.failures import metric_name_problem
 
 SAMPLE_COLUMNS = ("id", "text_a", "text_b", "label", "s_label")
 LARGEST_NUMBER = 2**53  # of an observation: what the browser, too, holds exactly
 
 
-def choice(name: str, value: str, choices: Sequence[str]) -> str:
-    """The value of the argument `name`.
+def choice(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return the value of the argument `name`.
 
     Raises:
         ConfigError: it is not among the choices.
     """
-    if value not in choices:
-        raise ConfigError(f"{name}={value!r}: it is one of {first_few(choices)}")
+    if not isinstance(value, str) or value not in choices:
+        raise ConfigError(f"{name}={shortened(value)}: it is one of {first_few(choices)}")
     return value
 
 
-def class_names(names: Iterable[object] | None) -> tuple[str, ...] | None:
-    """Class names by index, as text; 1, 1.0 and "1" are one name.
+def new_run(run_id: object, run_name: object, tags: object) -> None:
+    """Check what names a run.
 
     Raises:
-        ConfigError: not a list, an empty name, or one that occurs twice.
+        ConfigError: an id or a name that is no text, or tags that are no texts by name.
+    """
+    for name, value in (("run_id", run_id), ("run_name", run_name)):
+        if value is not None and not (isinstance(value, str) and value.strip()):
+            raise ConfigError(f"{name}={shortened(value)}: give a text, or leave it out")
+    if tags is not None and not (isinstance(tags, Mapping) and all(isinstance(name, str) for name in tags)):
+        raise ConfigError(f"tags={shortened(tags)}: give {{name: text}}")
+
+
+def class_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, ...] | None:
+    """Return class names by index, as text; 1, 1.0 and "1" are one name, and members of an Enum are called by theirs.
+
+    Raises:
+        ConfigError: not in an order, an empty name, or one that occurs twice.
     """
     if names is None:
         return None
-    if isinstance(names, str | Mapping) or not isinstance(names, Iterable):
-        raise ConfigError(f"class_names={names!r}: give a list of names, by class index")
-    found: list[str] = []
-    for given in names:
-        name = _name(given)
+    if isinstance(names, str | bytes | Mapping | Set) or not isinstance(names, Iterable):
+        raise ConfigError(f"class_names={shortened(names)}: give a list of names, by class index")
+    try:
+        given = list(names)
+    except Exception as error:  # an iterator of the user's
+        raise ConfigError(f"class_names=: not a list of names: {shortened(error)}") from error
+    if isinstance(names, enum.EnumMeta) and sorted(m.value for m in given if type(m.value) is int) == [
+        *range(len(given))
+    ]:
+        given.sort(key=lambda member: member.value)  # their values are the class indices
+    found: dict[str, None] = {}
+    for name in map(_name, given):
         if name in found:
-            raise ConfigError(f"class_names=: {name!r} occurs twice")
-        found.append(name)
+            raise ConfigError(f"class_names=: {shortened(name)} occurs twice")
+        found[name] = None
     return tuple(found)
 
 
 def _name(given):
-    if given is None or given != given:
-        raise ConfigError(f"class_names=: {given} is no name")
-    if not str(given).strip():
+    name = given.name if isinstance(given, enum.Enum) else _text(given)
+    if name is None:
+        raise ConfigError(f"class_names=: {shortened(given)} is no name; a name is a text or a number")
+    if not name.strip():
         raise ConfigError("class_names=: a name is empty")
-    return _text(given)
+    if not _is_unicode(name):
+        raise ConfigError(f"class_names=: {shortened(name)} is not valid Unicode")
+    return name
 
 
 def _text(value):
-    """A label as text, whole numbers without a point."""
+    """Return a text or a number as text, whole numbers without a point; None of anything else."""
+    if isinstance(value, str):
+        return str(value)
+    if not isinstance(value, int | float | np.number | np.bool_) or not np.isfinite(value):
+        return None
     return str(int(value)) if isinstance(value, float | np.floating) and value == int(value) else str(value)
 
 
+def _is_unicode(text):
+    """Return whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
-    """The columns that we log of a user's table of texts, labels as they were given.
+    """Return the columns that we log of a user's table of texts, labels as they were given.
 
     Args:
         samples: DataFrame, or what becomes one.
@@ -70,62 +105,121 @@ def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
     """
     try:
         frame = samples.to_pandas() if hasattr(samples, "to_pandas") else pd.DataFrame(samples)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # each library raises its own
         raise DataError(
-            f"samples=: not a table ({error}); give a DataFrame with columns id and text_a"
+            f"samples=: not a table ({shortened(error)}); give a DataFrame with columns id and text_a"
         ) from error
-    missing = {"id", "text_a"} - set(frame.columns)
+    columns = list(frame.columns)
+    missing = {"id", "text_a"} - set(columns)
     if missing:
         raise DataError(
-            f"samples= has no column {first_few(sorted(missing))} (columns: {first_few(frame.columns, 10)}); "
+            f"samples= has no column {first_few(sorted(missing))} (columns: {first_few(columns, 10)}); "
             "rename yours: samples.rename(columns={'text': 'text_a'})"
         )
-    if frame["id"].isna().any():
-        raise DataError(f"samples=: id is empty, row {first_few(1 + np.flatnonzero(frame['id'].isna()))}")
-    twice = frame["id"][frame["id"].astype(str).duplicated()]
-    if len(twice):
-        raise DataError(f"samples=: id repeated: {first_few(twice)}")
+    known = [name for name in SAMPLE_COLUMNS if name in columns]
+    twice = [name for name in known if columns.count(name) > 1]
+    if twice:
+        raise DataError(f"samples= has two columns {twice[0]!r}; leave one out")
+    return _checked_samples({name: frame[name].astype(object).tolist() for name in known}, names)
+
+
+def _checked_samples(given, names):
+    """Return a table of these columns (lists of plain values) when all of them can be used."""
+    ids = _sample_ids(given["id"])
+    frame = pd.DataFrame(
+        {"id": pd.Series(ids, dtype=object if isinstance(ids[0], str) else np.int64) if ids else []}
+    )
     for name in ("text_a", "text_b"):
-        if name in frame:
-            _refuse(
-                frame, frame[name].isna() | (frame[name].astype(str).str.strip() == ""), f"{name} is empty"
+        if name in given:
+            frame[name] = pd.Series(_texts(ids, given[name], name), dtype=object)
+    if "label" in given:
+        frame["label"] = _labels(ids, given["label"], names)
+    if "s_label" in given:
+        kinds = [_scalar(value) for value in given["s_label"]]
+        _refuse(ids, [kind not in schema.KINDS for kind in kinds], "s_label is 0, 1 or 2")
+        frame["s_label"] = pd.Series(kinds, dtype=np.int64)
+    return frame[[name for name in SAMPLE_COLUMNS if name in frame]]
+
+
+def _sample_ids(given):
+    """Return ids, all of them ints or all of them texts."""
+    ids = [_scalar(value) for value in given]
+    for row, value in enumerate(ids):
+        if _is_absent(given[row]):
+            raise DataError(f"samples=: id is empty, row {row + 1}")
+        if isinstance(value, float) and value.is_integer():
+            ids[row] = value = int(value)
+        good = _is_unicode(value) if isinstance(value, str) else type(value) is int and abs(value) < 2**63
+        if not good:
+            raise DataError(
+                f"samples=: id {shortened(given[row])}, row {row + 1}, is neither a text nor a whole number below 2^63"
             )
-    if "s_label" in frame:
-        _refuse(frame, ~frame["s_label"].isin(list(schema.KINDS)), "s_label is 0, 1 or 2")
-    if "label" in frame:
-        label_indices(frame, names)
-    return frame[[name for name in SAMPLE_COLUMNS if name in frame.columns]]
+    if len({type(value) for value in ids}) > 1:
+        raise DataError("samples=: some ids are numbers, others strings; give one kind")
+    if len(set(ids)) < len(ids):
+        raise DataError(f"samples=: id repeated: {first_few(i for i, n in Counter(ids).items() if n > 1)}")
+    return ids
 
 
-def label_indices(frame: pd.DataFrame, names: Sequence[str] | None) -> np.ndarray:
-    """Class index of each row's `label`: int64 (rows,). Numbers are indices, all else names.
-
-    Raises:
-        DataError: a label that is no class.
-        ConfigError: labels that are names, without `class_names=`.
-    """
-    labels = frame["label"]
-    if not pd.api.types.is_numeric_dtype(labels):
-        if names is None:
-            raise ConfigError("samples= names its labels: give class_names=, by class index")
-        labels = labels.map(_text).map({name: index for index, name in enumerate(names)})
-    wrong = labels.isna() | (labels < 0) | (labels % 1 != 0)
-    if names is not None:
-        wrong |= labels >= len(names)
-    if wrong.any():
-        given = frame["label"][wrong].iloc[0]
-        shown = repr(given) if isinstance(given, str) else _text(given) if given == given else "empty"
-        _refuse(
-            frame,
-            wrong,
-            f"label {shown} is not in class_names=" if names else f"label {shown} is no class index",
-        )
-    return labels.to_numpy(np.int64)
+def _texts(ids, given, name):
+    texts = ["" if _is_absent(value) else _text(value) for value in given]
+    _refuse(ids, [text is not None and not text.strip() for text in texts], f"{name} is empty")
+    _refuse(ids, [text is None or not _is_unicode(text) for text in texts], f"{name} is not a text")
+    return texts
 
 
-def _refuse(frame, wrong, problem):
-    if wrong.any():
-        raise DataError(f"samples=: {problem}, id {first_few(frame['id'][wrong])}")
+def _labels(ids, given, names):
+    """Return labels as they were given: all class indices, or else names in `names`."""
+    values = [_scalar(value) for value in given]
+    numbers = not any(isinstance(value, str) for value in values)
+    if not numbers and names is None:
+        raise ConfigError("samples= names its labels: give class_names=, by class index")
+    for value, key, shown in zip(values, ids, given, strict=True):
+        problem = _label_problem(value, numbers, names)
+        if problem:
+            what = "is empty" if _is_absent(shown) else f"{shortened(value)} {problem}"
+            raise DataError(f"samples=: label {what}, id {key}")
+    return pd.Series(
+        values if numbers else [_text(value) for value in values], dtype=np.int64 if numbers else object
+    )
+
+
+def _label_problem(value, numbers, names):
+    """Return why a label is no class; None where it is one."""
+    if not numbers:
+        return None if _text(value) in names else "is not in class_names="
+    whole = isinstance(value, int | float) and value >= 0 and value % 1 == 0
+    if whole and value < (2**31 if names is None else len(names)):
+        return None
+    return "is not in class_names=" if names else "is no class index"
+
+
+def _is_absent(value):
+    return (
+        value is None
+        or value is pd.NA
+        or value is pd.NaT
+        or (isinstance(value, float | np.floating) and value != value)
+    )
+
+
+def _scalar(value):
+    """Return a text or a number as Python's; None of anything else."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, str | int | float) else None
+
+
+def label_indices(labels: pd.Series, names: Sequence[str] | None) -> np.ndarray:
+    """Return the class index of each label of a `sample_table`: int64 (rows,)."""
+    if labels.dtype == np.int64:
+        return labels.to_numpy()
+    index = {name: number for number, name in enumerate(names or ())}
+    return np.array([index[_text(label)] for label in labels], np.int64)
+
+
+def _refuse(ids, wrong, problem):
+    if any(wrong):
+        raise DataError(f"samples=: {problem}, id {first_few(itertools.compress(ids, wrong))}")
 
 
 def observation_number(number: object) -> int:
@@ -136,8 +230,8 @@ def observation_number(number: object) -> int:
     """
     try:
         found = operator.index(number)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise SignalError(f"commit({number!r}): numbers only ({error})") from error
+    except Exception as error:  # a tensor raises its framework's own
+        raise SignalError(f"commit({shortened(number)}): numbers only ({shortened(error)})") from error
     if found > LARGEST_NUMBER:
         raise SignalError(f"observation {found}: numbers go from 1 to {LARGEST_NUMBER}")
     return found
@@ -149,10 +243,12 @@ def metrics(given: Mapping[str, object] | None) -> dict[str, float]:
     Raises:
         SignalError: a name that MLflow refuses or that is ours, or a value that is no number.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise SignalError(f"metrics={shortened(given)}: give {{name: value}}")
     found = {}
     for name, value in (given or {}).items():
         if not isinstance(name, str):
-            raise SignalError(f"metric {name!r}: a name is a string")
+            raise SignalError(f"metric {shortened(name)}: a name is a string")
         if name == schema.COMMIT_METRIC:
             raise SignalError(f"metric {name!r} is Data Map's own; choose another name")
         problem = metric_name_problem(name)
@@ -160,6 +256,8 @@ def metrics(given: Mapping[str, object] | None) -> dict[str, float]:
             raise SignalError(f"metric {name!r}: {problem}")
         try:
             found[name] = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError) as error:
-            raise SignalError(f"metric {name!r}: {value!r}: numbers only ({error})") from error
+        except Exception as error:  # a tensor raises its framework's own
+            raise SignalError(
+                f"metric {name!r}: {shortened(value)}: numbers only ({shortened(error)})"
+            ) from error
     return found

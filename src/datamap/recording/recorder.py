@@ -69,6 +69,7 @@ class SignalRecorder(compute.ObservationCollector):
         super().__init__(self._send)
         self._format = arguments.choice("format", format, schema.FORMATS)
         self._unit = arguments.choice("unit", unit, UNITS)
+        arguments.new_run(run_id, run_name, tags)
         self._class_names = arguments.class_names(class_names)
         self._samples = None if samples is None else arguments.sample_table(samples, self._class_names)
         self._reference: Reference | None = None
@@ -185,7 +186,7 @@ class SignalRecorder(compute.ObservationCollector):
             )
         known = samples.iloc[rows]
         if "label" in known:
-            wrong = table["label"].to_numpy() != arguments.label_indices(known, self._class_names)
+            wrong = table["label"].to_numpy() != arguments.label_indices(known["label"], self._class_names)
             if wrong.any():
                 which = first_few(table["id"].filter(pa.array(wrong)).to_pylist())
                 raise SignalError(f"observation {number}: samples= has another label, id {which}")

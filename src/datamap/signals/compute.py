@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datamap.errors import SignalError, first_few
+from datamap.errors import SignalError, first_few, shortened
 from datamap.schema import KINDS
+from datamap.signals.arrays import NUMBERS, as_array
 
 LEAST = float(np.finfo(np.float32).min)  # log-probability: as a float32 it is finite
 SUM_TOLERANCE = 1e-3  # of given probabilities: half-precision softmax sums to 1 within this
@@ -28,35 +29,6 @@ class Outputs(NamedTuple):
     noisy_labels: np.ndarray
     probs: np.ndarray
     log_probs: np.ndarray
-
-
-def as_array(values: Any) -> np.ndarray:
-    """NumPy array of a list, an array, or a PyTorch or Paddle tensor: with a gradient, on any device.
-
-    Neither framework is imported. Half-precision floats become float32, which holds each of them
-    exactly (Paddle's `numpy()` would give the bits of a bfloat16 as a uint16).
-
-    Raises:
-        SignalError: rows of different lengths.
-
-    >>> as_array([[1, 2], [3, 4]]).shape
-    (2, 2)
-    """
-    if isinstance(values, list | tuple) and values and _is_tensor(values[0]):
-        return np.array([as_array(value) for value in values])
-    if _is_tensor(values):
-        values = values.detach().cpu()
-        values = (values.float() if str(values.dtype).endswith("float16") else values).numpy()
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise SignalError(f"not an array: {error}") from error
-    return array.astype(np.float32) if array.dtype == np.float16 else array
-
-
-def _is_tensor(value):
-    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
-    return bool(packages & {"torch", "paddle"}) and hasattr(value, "detach")
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -156,9 +128,17 @@ def signal_table(
     """
     if (logits is None) == (probs is None):
         raise SignalError(f"{where}: give either logits or probs")
-    ids, labels = _flat(as_array(ids)), _flat(as_array(labels))
-    scores = _numbers(as_array(logits if probs is None else probs), where)
-    noisy = np.zeros(len(ids), np.int64) if noisy_labels is None else _flat(as_array(noisy_labels))
+    ids, labels = _flat(as_array(ids, "ids")), _flat(as_array(labels, "labels"))
+    scores = _numbers(as_array(logits, "logits") if probs is None else as_array(probs, "probs"), where)
+    noisy = (
+        np.zeros(len(ids), np.int64)
+        if noisy_labels is None
+        else _flat(as_array(noisy_labels, "noisy_labels"))
+    )
+    if ids.ndim > 1:
+        raise SignalError(
+            f"{where}: ids {ids.shape}: give one number or string per sample, such as f'{{a}}/{{b}}'"
+        )
     _refuse_other_tasks(ids, labels, scores, where)
     _check_shapes(ids, labels, scores, noisy, where)
     _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: not finite (NaN or infinite)")
@@ -200,10 +180,11 @@ class ObservationCollector:
         self, ids: Any, labels: Any, logits: Any = None, probs: Any = None, noisy_labels: Any = None
     ) -> None:
         """Add a batch of samples to the observation under way (arguments: `signal_table`)."""
-        if not (as_array(ids).size or as_array(labels).size):
-            return
         where = f"observation after {self._last}" if self._last else "first observation"
-        self._batches.append(signal_table(ids, labels, logits, probs, noisy_labels, where))
+        given = {"ids": ids, "labels": labels, "logits": logits, "probs": probs, "noisy_labels": noisy_labels}
+        arrays = {name: as_array(value, name) for name, value in given.items() if value is not None}
+        if any(array.size for array in arrays.values()):
+            self._batches.append(signal_table(**{**given, **arrays}, where=where))
 
     def commit(self, number: int) -> pa.Table:
         """End the observation, hand it on as observation `number`, and return its table.
@@ -255,6 +236,12 @@ def refuse_repeated(ids: pa.ChunkedArray, where: str, hint: str = "") -> None:
         raise SignalError(f"{where}: id repeated: {first_few(twice)}{hint}")
 
 
+def _few(values):
+    return ", ".join(
+        value[:60] if isinstance(value, str) else shortened(value) for value in values.ravel()[:3].tolist()
+    )
+
+
 def _flat(array):
     """An array (n, 1), as Paddle's loaders give labels, as (n,); others as they are."""
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
@@ -281,10 +268,8 @@ def _refuse_other_tasks(ids, labels, scores, where):
 
 def _numbers(scores, where):
     """Logits or probabilities as floats of at most 64 bits."""
-    if scores.dtype.kind not in "iubf":
-        raise SignalError(
-            f"{where}: logits and probabilities must be numbers, not {first_few(scores.ravel(), 3)}"
-        )
+    if scores.dtype.kind not in NUMBERS:
+        raise SignalError(f"{where}: logits and probabilities must be numbers, not {_few(scores)}")
     with np.errstate(over="ignore"):  # of longer ones: infinite, and refused as such
         return scores if scores.dtype in (np.float32, np.float64) else scores.astype(np.float64)
 
@@ -295,8 +280,8 @@ def _indices(labels, count, ids, where, problem):
     Raises:
         SignalError: one is not a whole number, or out of range.
     """
-    if labels.dtype.kind not in "iubf":
-        raise SignalError(f"{where}: labels must be class indices, not {first_few(labels, 3)}")
+    if labels.dtype.kind not in NUMBERS:
+        raise SignalError(f"{where}: labels must be class indices, not {_few(labels)}")
     if labels.dtype.kind == "f":
         wrong = ~np.isfinite(labels) | (np.floor(labels) != labels)
         _refuse(wrong, ids, f"{where}: label is not a whole number: multi-label is not supported")
@@ -323,7 +308,7 @@ def _id_array(ids, where):
     wrong = [value for value in ids.tolist() if not isinstance(value, str)]
     if wrong:
         raise SignalError(
-            f"{where}: ids must be whole numbers below 2^63 or strings, not {first_few(wrong, 3)}"
+            f"{where}: ids must be whole numbers below 2^63 or strings, not {_few(np.array(wrong[:3], object))}"
         )
     try:
         return pa.array(ids.tolist(), pa.string())

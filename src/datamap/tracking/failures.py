@@ -100,26 +100,35 @@ def retrying(action: Callable[[], Result], patience: float) -> Result:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold the first Ctrl-C or SIGTERM back until the block is over; a second one acts at once."""
+    """Hold the first Ctrl-C or SIGTERM back until the block is over; a second one acts at once.
+
+    Held or not, a signal does what the process's own handler does with it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held: list[int] = []
 
     def hold(number, frame):
         held.append(number)
         if len(held) > 1:
-            raise KeyboardInterrupt
+            deliver()
 
-    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    def deliver():
+        for known, handler in handlers.items():
+            if handler is not None:  # None: not set from Python, which could not put it back
+                signal.signal(known, handler)
+        while held:
+            signal.raise_signal(held.pop())
+
+    for number, handler in handlers.items():
+        if handler is not None:
+            signal.signal(number, hold)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            if handler is not None:  # None: it was not set from Python, and cannot be set back
-                signal.signal(number, handler)
-    if held:
-        raise KeyboardInterrupt
+        deliver()
 
 
 def status_after(error: BaseException | None) -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import getpass
-import logging
 import os
 import tempfile
 import uuid
@@ -10,9 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
-
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's 7 take four minutes, without a word
 
 import mlflow
 from filelock import FileLock
@@ -27,9 +23,6 @@ from datamap.program import invocation
 from datamap.tracking import addresses
 from datamap.tracking.failures import retrying, translated_errors, uninterrupted
 from datamap.tracking.run import NAME_TAG, NOTE_TAG, PARENT_TAG, RUNS_SCHEME, Run
-
-# Of "Creating initial tables…", and of tracebacks for what is raised anyway (a full disk).
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 MADE_TAG = "mlflow.datamap.made"  # tells the run of one request from all others
@@ -98,19 +91,16 @@ class Store:
         with translated_errors("a new run cannot be made"):
             experiment = self.experiment()
             number = experiment.experiment_id if experiment else self._new_experiment()
-            _user()
         return Run(self.client, self._made_once(number, name, tags or {}))
 
     def _made_once(self, experiment, name, tags):
         """Id of a new run. Where the answer to its request is lost, the run that it made is found by its tag."""
-        from mlflow.tracking.context.registry import resolve_tags
-
         mark = uuid.uuid4().hex
         lost = None
         try:
             with translated_errors("a new run cannot be made"):
                 made = self.client.create_run(
-                    experiment, tags=resolve_tags({**tags, MADE_TAG: mark}), run_name=name
+                    experiment, tags=_with_source({**tags, MADE_TAG: mark}), run_name=name
                 )
             if not addresses.is_server(self.uri):
                 return made.info.run_id
@@ -302,12 +292,17 @@ def _sqlite_file(uri):
     return None
 
 
-def _user():
-    """Who works here. A user id without a name, as in containers, gets one: MLflow asks for it too."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # OSError from Python 3.13 on
-        return os.environ.setdefault("LOGNAME", f"uid{os.getuid()}")
+def _with_source(tags):
+    """Add MLflow's tags of who works where; a user id without a name, as in containers, gets one."""
+    from mlflow.tracking.context.registry import resolve_tags
+
+    with contextlib.ExitStack() as stack:
+        try:
+            getpass.getuser()
+        except (KeyError, OSError):  # OSError from Python 3.13 on
+            os.environ["LOGNAME"] = f"uid{os.getuid()}"  # MLflow asks there too
+            stack.callback(os.environ.pop, "LOGNAME", None)
+        return resolve_tags(tags)
 
 
 def _refuse_unusable(uri, create):

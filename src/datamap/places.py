@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
 CLONE = PACKAGE.parents[1]
 IN_CLONE = (CLONE / "MLproject").is_file()
 CONF = CLONE / "conf" if IN_CLONE else PACKAGE / "conf"

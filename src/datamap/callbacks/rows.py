@@ -1,0 +1,102 @@
+"""Which row of a dataset each line of a batch came from, whatever the collator does."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from datamap.errors import ConfigError, SignalError, first_few, shortened
+from datamap.signals.arrays import as_array
+
+ROW_LABELS = ("label", "label_ids")  # what a row may call what a batch calls `labels`
+
+
+def collated_rows(dataset: Any, collate: Callable[[list], Any], size: int, name: str) -> list[np.ndarray]:
+    """Return the dataset's row numbers of each of its batches, as the collator lets rows through.
+
+    A collator may leave rows out or change their order, and keeps of a row only what the model takes: the label is all
+    that is known to come through. So each batch is collated again with other labels, which spell each row's place in
+    it, one binary digit a time.
+
+    Args:
+        dataset: with rows and a length; each row is a dict with a label.
+        collate: rows → batch, a dict.
+        size: rows per batch.
+        name: the batch's key of the labels.
+    Returns:
+        one int array per batch, in the order of the batch's lines; empty where the collator left all rows out.
+    Raises:
+        ConfigError: a row has no label, or the collator does another thing each time.
+        SignalError: a batch has no labels.
+    """
+    labels, found = _two_labels(dataset, name), []
+    for start in range(0, len(dataset), size):
+        rows = [dataset[row] for row in range(start, min(start + size, len(dataset)))]
+        found.append(start + _places(rows, collate, name, labels))
+    return found
+
+
+def labels_of(batch: Any, name: str) -> Any:
+    """Return the labels of a batch.
+
+    Raises:
+        SignalError: it has none.
+    """
+    if not isinstance(batch, Mapping) or name not in batch:
+        keys = first_few(batch, 10) if isinstance(batch, Mapping) else type(batch).__name__
+        raise SignalError(f"a batch of the training dataset has no {name!r} (it has: {keys})")
+    return batch[name]
+
+
+def _places(rows, collate, name, labels):
+    """Return the places of a batch's lines among the rows that it is made of."""
+
+    def collated(given):
+        return as_array(labels_of(collate(list(given)), name), "labels").ravel()
+
+    def labeled(bits):
+        return ({**row, _key(row, name): labels[bit]} for row, bit in zip(rows, bits, strict=True))
+
+    own, zeros = collated(rows), collated(labeled([0] * len(rows)))
+    places = np.zeros(len(own), int)
+    for digit in range((len(rows) - 1).bit_length()):
+        spelled = collated(labeled([place >> digit & 1 for place in range(len(rows))]))
+        if not len(own) == len(zeros) == len(spelled):
+            break
+        places += (spelled != zeros) << digit
+    given = [str(rows[place][_key(rows[place], name)]) for place in places if place < len(rows)]
+    pairs = set(zip(given, own.tolist(), strict=False))
+    steady = len(own) == len(zeros) == len(given) == len(set(places.tolist()))
+    if not steady or len(pairs) > len(set(given)):
+        raise ConfigError(
+            "ids cannot follow rows through the collator, which treats them by their label or differently each time; "
+            "use datamap.SignalRecorder in your own loop"
+        )
+    return places
+
+
+def _two_labels(dataset, name):
+    """Return two labels of the dataset that differ."""
+    found: dict[str, Any] = {}
+    for row in _rows(dataset):
+        label = row[_key(row, name)]
+        found.setdefault(str(label), label)
+        if len(found) == 2:
+            return tuple(found.values())
+    raise ConfigError(
+        f"all rows of the training dataset have the label {first_few(found) or 'of none'}: give two classes"
+    )
+
+
+def _rows(dataset: Any) -> Iterator[Any]:
+    return (dataset[row] for row in range(len(dataset)))
+
+
+def _key(row, name):
+    key = next((key for key in (name, *ROW_LABELS) if isinstance(row, Mapping) and key in row), None)
+    if key is None:
+        raise ConfigError(
+            f"a row of the training dataset is {shortened(row)}: make it a dict with the key {name!r}, so that "
+            "ids follow rows through the collator"
+        )
+    return key

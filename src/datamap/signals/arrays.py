@@ -1,0 +1,89 @@
+"""NumPy arrays of whatever people keep ids, labels and scores in."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+
+from datamap.errors import SignalError, shortened
+
+NUMBERS = "iubf"  # NumPy's kinds of integers, booleans and floats
+
+
+def as_array(values: Any, name: str = "values") -> np.ndarray:
+    """Return the NumPy array of lists, iterators, arrays, tensors or columns of pandas, Polars and Arrow.
+
+    Tensors of PyTorch and Paddle may have a gradient and be on any device; neither framework is imported. Floats of
+    less than 32 bits become float32, which holds each of them exactly (Paddle's `numpy()` would give the bits of a
+    bfloat16 as a uint16). Objects that are all numbers become numbers, as pandas' columns that may hold NA do.
+
+    Args:
+        name: of the argument, for messages.
+    Raises:
+        SignalError: it is not one value per sample, or values are masked, of mixed types or not to be read.
+
+    >>> as_array([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    _refuse_no_rows(values, name)
+    try:
+        array = _converted(values)
+    except (MemoryError, SignalError):
+        raise
+    except Exception as error:  # each framework raises its own
+        raise SignalError(
+            f"{name}: a {type(values).__name__} is not an array: {shortened(error, 120)}"
+        ) from error
+    if array.ndim == 0:
+        raise SignalError(f"{name}={shortened(values)}: give a list or an array, one entry per sample")
+    if array.dtype.kind == "U":
+        _refuse_mixed(values, name)
+    return array
+
+
+def _refuse_no_rows(values, name):
+    """Refuse what has no order, or is one value."""
+    if isinstance(values, Set):
+        raise SignalError(f"{name}: a {type(values).__name__} has no order; give a list or an array")
+    if isinstance(values, Mapping) and not hasattr(values, "__array__"):
+        hint = f"give its .{name}" if hasattr(values, name) else "give a list or an array"
+        raise SignalError(f"{name}: a {type(values).__name__} is not an array; {hint}")
+    if values is None or isinstance(values, str | bytes):
+        raise SignalError(f"{name}={shortened(values)}: give a list or an array, one entry per sample")
+
+
+def _converted(values):
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise SignalError("masked entries have no value; leave their rows out")
+        return _plain(np.asarray(values.data))
+    if _is_tensor(values):
+        values = values.detach().cpu()
+        return (values.float() if str(values.dtype).endswith("float16") else values).numpy()
+    if isinstance(values, Iterable) and not isinstance(values, Sequence) and not hasattr(values, "__array__"):
+        values = list(values)
+    if isinstance(values, list | tuple) and values and _is_tensor(values[0]):
+        values = [_converted(value) for value in values]
+    return _plain(np.asarray(values))
+
+
+def _is_tensor(value):
+    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    return bool(packages & {"torch", "paddle"}) and hasattr(value, "detach")
+
+
+def _plain(array):
+    """Return objects that are all numbers as numbers, and short floats as float32."""
+    if array.dtype.kind == "O":
+        narrow = np.array(array.tolist())
+        return narrow if narrow.dtype.kind in NUMBERS and narrow.shape == array.shape else array
+    short = array.dtype == np.float16 or array.dtype.isbuiltin == 2  # 2: of another package, such as bfloat16
+    return array.astype(np.float32) if short else array
+
+
+def _refuse_mixed(values, name):
+    """Refuse numbers among texts, which NumPy makes texts without a word."""
+    if isinstance(values, list | tuple) and any(
+        isinstance(value, int | float | np.number) for value in values
+    ):
+        raise SignalError(f"{name}: some are numbers, others strings; give one kind")
