@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +145,21 @@ def test_a_shard_that_the_checksums_do_not_list_is_refused_and_one_of_another_sp
         "epoch_0002-00000-of-00002.jsonl was added or renamed: signals/epoch_0002.sha256 does not"
         in outcome.err
     )
+
+
+def test_a_download_that_was_cut_is_fetched_again(made, monkeypatch):
+    client, run_id = made
+    run = Store().run(run_id)
+    whole = run.artifacts.read("labels.json")
+    fetched = []
+
+    def cut(*, artifact_path, dst_path, **_):
+        fetched.append(artifact_path)
+        file = Path(dst_path, "labels.json")
+        file.write_bytes(whole if len(fetched) % 3 == 0 else whole[:3])
+        return str(file)
+
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", cut)
+    behind_a_server = run.artifacts._replace(root="mlflow-artifacts:/1")
+    assert behind_a_server.read("labels.json") == whole
+    assert len(fetched) == 3

@@ -19,6 +19,7 @@ LONGEST_PAUSE = 15  # seconds between two attempts
 # error behind it, by the HTTP status of an artifact.
 REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED")
 CALLERS_FAULTS = (DataError, IntegrityError, OverflowError, TypeError, ValueError)
+STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, ImportError, OverflowError)
 REFUSED_STATUS = (400, 403, 404, 413)
 
 Result = TypeVar("Result")
@@ -34,9 +35,22 @@ def translated_errors(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError, ImportError, OverflowError) as error:
+    except TrackingError:
+        raise
+    except Exception as error:
+        if not (isinstance(error, STORE_ERRORS) or _raised_by_mlflow(error)):
+            raise
         kind = RunLostError if _is_refusal(error) else TrackingError
         raise kind(f"{what}: {explained(error)}") from error
+
+
+def _raised_by_mlflow(error):
+    """Whether MLflow stumbled over what a server, or something before it, answered."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    package = trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] if trace else ""
+    return package in ("mlflow", "google", "json", "requests")
 
 
 def explained(error: BaseException) -> str:
@@ -64,7 +78,7 @@ def _is_refusal(error):
         return error.error_code in REFUSALS or isinstance(error.__cause__, CALLERS_FAULTS)
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return error.response.status_code in REFUSED_STATUS
-    return isinstance(error, (*CALLERS_FAULTS, ImportError)) and not isinstance(error, OSError)
+    return isinstance(error, (DataError, IntegrityError, OverflowError, ImportError))
 
 
 def policy(

@@ -16,7 +16,6 @@ import mlflow.data.pandas_dataset
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
@@ -46,10 +45,11 @@ class Run:
     def __init__(self, client: MlflowClient, run_id: str) -> None:
         self.client, self.tracking_uri = client, client.tracking_uri
         try:
-            run = self.client.get_run(run_id)
-        except MlflowException as error:
+            with translated_errors(f"run {run_id!r} in {self.tracking_uri}"):
+                run = self.client.get_run(run_id)
+        except RunLostError as error:
             raise TrackingError(
-                f"run {run_id!r} is not in {self.tracking_uri} ({explained(error)}); "
+                f"run {run_id!r} is not in {self.tracking_uri} ({explained(error.__cause__)}); "
                 "see the ids in the UI, or use run_id=latest"
             ) from error
         if run.info.lifecycle_stage == "deleted":
