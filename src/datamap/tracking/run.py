@@ -49,7 +49,7 @@ class Run:
                 run = self.client.get_run(run_id)
         except RunLostError as error:
             raise TrackingError(
-                f"run {run_id!r} is not in {self.tracking_uri} ({explained(error.__cause__)}); "
+                f"run {run_id!r} is not in {self.tracking_uri} ({explained(error.__cause__ or error)}); "
                 "see the ids in the UI, or use run_id=latest"
             ) from error
         if run.info.lifecycle_stage == "deleted":
