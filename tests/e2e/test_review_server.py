@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import artifacts, local, mlflow_server
+from datamap.config import DiagnoseConfig, ReviewConfig
 from reviewed import made_run, serving, until
 
 
@@ -150,3 +151,47 @@ def test_a_port_that_is_taken(client, shell, command):
         outcome = command("review", f"run_id={run_id}", f"port={port}")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
     assert f"host=127.0.0.1 port={port}: Address already in use" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["score: [1, 2]", "score: 2024-01-01", "score: .nan", 'score: "\\ud800"', f"score: {'9' * 4000}", "[]"],
+)
+@pytest.mark.parametrize("estimate", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_run_whose_numbers_and_config_are_anything_is_described(client, monkeypatch, config, estimate):
+    """Only what is of its type is told; a config that is no mapping is named."""
+    from datamap.errors import DataMapError
+    from datamap.pipeline import review
+    from datamap.tracking.store import Store
+
+    run = Store(None).run(made_run())
+    run.log_text(config, "config/diagnose.yaml")
+    monkeypatch.setattr(
+        run, "metrics", lambda: dict.fromkeys(("mislabelled/estimate", "mislabelled/known"), estimate)
+    )
+    try:
+        about = review._about(
+            run, ReviewConfig(reviewer="me", lang="en", diagnose=DiagnoseConfig(score="combined"))
+        )
+    except DataMapError as error:
+        assert config == "[]" or "ud800" in config, error
+    else:
+        assert (about.score, about.estimate) == ("combined", None)
+        json.dumps(about._asdict(), allow_nan=False).encode()
+
+
+def test_the_token_is_on_no_command_line_and_in_no_file_of_others(client, tmp_path):
+    (tmp_path / "browser").write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nfile=${{1#file://}}\ncp $file {tmp_path}/copy\n'
+        f"stat -c %a $(dirname $file) > {tmp_path}/mode\n"
+    )
+    (tmp_path / "browser").chmod(0o755)
+    with serving(made_run(), "open=true", BROWSER=f"{tmp_path}/browser %s") as server:
+        mode = tmp_path / "mode"
+        until(lambda: mode.exists() and mode.read_text())
+        copy = (tmp_path / "copy").read_text()
+        opened = (tmp_path / "arguments").read_text().strip()
+        assert server.token not in opened and f"{server.base}/?token={server.token}" in copy
+        assert mode.read_text().strip() == "700"
+        server.end()
+    assert not Path(opened.removeprefix("file://")).exists()
