@@ -112,6 +112,22 @@ def test_several_processes_are_refused(framework):
     assert not MlflowClient().search_runs(["0"])
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_ids_follow_rows_through_a_collator_that_leaves_out_and_reorders(store, order):
+    import torch
+
+    def collate(rows):
+        rows = [row for row in rows if row["input_ids"][1] < 30][::order]
+        return {key: torch.tensor([row[key] for row in rows]) for key in ("input_ids", "labels")}
+
+    callback = callback_of("transformers")
+    training = HuggingFace(callback, ROWS, num_train_epochs=1, remove_unused_columns=False)
+    training.trainer.data_collator = collate
+    training.trainer.train()
+    found = {record["id"]: record["label"] for record in records(callback.recorder.run_id, 1)}
+    assert found == {row["id"]: row["labels"] for row in ROWS if row["input_ids"][1] < 30}
+
+
 @pytest.mark.parametrize("removed", [True, False])
 def test_ids_of_a_dataset_whose_columns_are_removed(store, removed):
     import datasets
