@@ -1,6 +1,7 @@
 """What commands read of a run is what was logged: edits and damage are named, with what renews the artifact."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -125,6 +126,65 @@ def test_a_secret_that_anothers_config_asks_for_is_not_resolved(made, command, m
     assert (resumed.code, resumed.err.count("\n")) == (2, 1)
     assert "config/train.yaml has an interpolation" in resumed.err
     assert "hunter2" not in curated.out + curated.err + resumed.out + resumed.err
+
+
+TYPES = "scratch: {layers: 2}\n  lr: 1.0e-05\n  name_or_path: /tmp/theirs\n  trust_pickle: true"
+CONFIG = (
+    f"seed: 7\nlog_text: true\nmodel:\n  {TYPES}\ntrainer: {{lr: 0.5, epochs: 3, device: 'gpu:0', warmup: '0.1'}}\n"
+    "signals: {every: epoch, format: '${oc.env:SECRET}'}\ndata: {dev_path: %s, columns: {text_a: auto}, header: null}\n"
+)
+HOSTILE = {
+    "model={trust_pickle: true, name_or_path: /tmp/theirs}": "model",
+    "model={trust_pickle: true}": "model",
+    "+model.trust_pickle=true": "+model.trust_pickle",
+    "++model={trust_pickle: true}": "++model",
+    "~model.trust_pickle": "~model.trust_pickle",
+    "model.trust_pickle=true": "model.trust_pickle",
+    "'model.trust_pickle'=true": "'model.trust_pickle'",
+    "model.trust_pickle =true": "'model.trust_pickle '",
+    "model@data=folder": "model@data",
+    "model=../../theirs": "model",
+    "model.name_or_path=/tmp/theirs": "model.name_or_path",
+    "+model.name_or_path=/tmp/theirs": "+model.name_or_path",
+    "trainer={lr: 1}": "trainer",
+    "trainer.warmup=0.1": "trainer.warmup",
+    "signals.format=${oc.env:SECRET}": "signals.format",
+    "hydra.run.dir=/tmp/theirs": "hydra.run.dir",
+    "seed=1\nrm -rf /": None,
+    "a\u202eb\x1b[2J=1": None,
+}
+
+
+def test_of_anothers_run_only_known_values_reach_the_printed_command(made, command, monkeypatch):
+    client, run_id = made
+    monkeypatch.setenv("SECRET", "hunter2")
+    client.log_text(run_id, CONFIG % "dev.tsv", "config/train.yaml")
+    for given, left in HOSTILE.items():
+        overrides = [given, "trainer.lr=9", "model.lr=9"]
+        client.log_text(run_id, json.dumps(overrides), "config/train.overrides.json")
+        outcome = command("curate", f"run_id={run_id}", "keep=clean")
+        assert outcome.code == 0, outcome.err
+        (printed,) = [line for line in outcome.out.splitlines() if line.startswith("next: ")]
+        typed = shlex.split(printed.removeprefix("next: python src/train.py "))
+        assert [part for part in typed if part.partition("=")[0] not in ("data", "data.path")] == [
+            "data.columns.text_b=null", "data.dev_path=dev.tsv", *(["seed=7"] if given.startswith("seed") else []),
+            "trainer.lr=0.5", "model.lr=1e-05", *(["model.name_or_path=???"] if "name_or_path=" in given else [])
+        ]  # fmt: skip
+        for text in ("theirs", "trust_pickle=", "hunter2", "\x1b", "\u202e", "rm -rf"):
+            assert text not in outcome.out
+        note = [line for line in outcome.out.splitlines() if "not carried over" in line]
+        assert left is None or (len(note) == 1 and left in note[0]), given
+
+
+def test_a_path_that_is_none_is_not_carried_over(made, command, monkeypatch):
+    client, run_id = made
+    monkeypatch.setenv("SECRET", "hunter2")
+    for path in ("'${oc.env:SECRET}'", "[a]", '"a\\nb"', '"a\'b"', "7", '"\\e[2J"'):
+        client.log_text(run_id, CONFIG % path, "config/train.yaml")
+        outcome = command("curate", f"run_id={run_id}", "keep=clean")
+        assert outcome.code == 0, outcome.err
+        assert "note: data.dev_path is not carried over: it is not a plain path" in outcome.out
+        assert "dev_path" not in outcome.out.partition("next: ")[2]
 
 
 def test_a_shard_that_the_checksums_do_not_list_is_refused_and_one_of_another_split_left_out(made, command):

@@ -171,6 +171,56 @@ def parquet(changes):
     return shards.encode(pa.table({**columns, **changes}), "parquet")
 
 
+IMPOSSIBLE = {
+    "probs are negative or do not sum to 1, id 1": {"probs": [[0.5, 1.5, -1.0]]},
+    "probs are negative or do not sum to 1, id 1 ": {"probs": [[2.5, 2.5]]},
+    "label_probs is not in": {"label_probs": [float("nan")]},
+    "label_probs is not probs.label., id 1": {"probs": [[0.5, 0.5]], "label_probs": [0.9]},
+    "correct does not agree with probs, id 1": {"probs": [[0.1, 0.9]], "label_probs": [0.1]},
+    "correct does not agree with probs, id 1 ": {
+        "probs": [[0.9, 0.1]],
+        "label_probs": [0.9],
+        "correct": [False],
+    },
+    "label is not in 0..1, id 1": {"probs": [[0.5, 0.5]], "label": [2]},
+    "probs has 0 classes": {"probs": pa.array([[]], pa.list_(pa.float64()))},
+    "loss is not finite, id 1": {"loss": [float("nan")]},
+    "loss is not finite, id 1 ": {"loss": [float("inf")]},
+    "loss is negative, id 1": {"loss": [-0.5]},
+    "margin is not finite": {"margin": [float("nan")]},
+    "own is not finite": {"own": [float("-inf")]},
+    "noisy_label is not 0, 1 or 2": {"noisy_label": [3]},
+    "label is not a class index": {"label": [schema.MAX_CLASSES]},
+}
+
+
+@pytest.mark.parametrize("format", schema.FORMATS)
+@pytest.mark.parametrize("message", IMPOSSIBLE)
+def test_values_that_no_recorder_accepts_are_refused(message, format):
+    columns = {"id": [1], "label": [0], "correct": [True], "label_probs": [0.5], **IMPOSSIBLE[message]}
+    content = shards.encode(pa.table(columns), format).replace(b"nan", b"NaN")
+    with pytest.raises(SignalError, match=message.strip() if format == "parquet" else None):
+        shards.decode(content, ANY._replace(format=format))
+
+
+def test_a_predicted_label_is_a_class_and_agrees_with_correct():
+    for changes, message in (
+        ({"pred_label": [1]}, "correct does not say whether pred_label is label"),
+        ({"pred_label": [999_999]}, "pred_label is not a class index"),
+    ):
+        with pytest.raises(SignalError, match=message):
+            shards.decode(parquet(changes), ANY._replace(format="parquet"), lambda key, kind: True)
+
+
+def test_probabilities_that_rounding_made_equal_contradict_nothing():
+    changes = {"probs": [[0.5, 0.5]], "correct": [False]}
+    assert shards.decode(parquet(changes), ANY._replace(format="parquet")).num_rows == 1
+    logits = np.zeros((2, 3))  # ties: the lowest index wins
+    table = signal_table([1, 2], [0, 2], logits=logits)
+    shard, content = shards.sealed(table, ANY)
+    assert shards.decode(content, shard)["correct"].to_pylist() == [True, False]
+
+
 @pytest.mark.parametrize("message", BAD_COLUMNS)
 def test_columns_of_parquet_that_cannot_be_right(message):
     with pytest.raises(SignalError, match=f"epoch_0001-00000-of-00001.parquet.*({message})"):
@@ -182,10 +232,11 @@ def test_columns_of_parquet_as_other_programs_write_them():
         "id": pa.array(["a"]).dictionary_encode(),
         "label": pa.array([1], pa.uint8()),
         "probs": pa.array([[0, 1]], pa.list_(pa.int8(), 2)),
+        "label_probs": [1],
         "flag": [True],
     }
     (row,) = shards.decode(parquet(changes), ANY._replace(format="parquet")).to_pylist()
-    assert row == {"id": "a", "label": 1, "correct": True, "label_probs": 0.5, "probs": [0, 1], "flag": 1.0}
+    assert row == {"id": "a", "label": 1, "correct": True, "label_probs": 1, "probs": [0, 1], "flag": 1.0}
 
 
 def tables(records):

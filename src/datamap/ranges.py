@@ -4,7 +4,7 @@ Options are plain dataclasses, since OmegaConf does not read pydantic's constrai
 """
 
 import math
-from dataclasses import field, fields, is_dataclass
+from dataclasses import Field, field, fields, is_dataclass
 from typing import Any
 
 from omegaconf import MISSING
@@ -46,10 +46,13 @@ def check(options: Any, path: str = "") -> None:
         value, name = getattr(options, key.name), path + key.name
         if is_dataclass(value):
             check(value, f"{name}.")
-        elif key.metadata and value is not None:
-            problem = _problem(value, **key.metadata)
-            if problem:
-                raise ConfigError(f"{name}={value} is out of range: {problem}")
+        elif value is not None and (wrong := problem(key, value)):
+            raise ConfigError(f"{name}={value} is out of range: {wrong}")
+
+
+def problem(key: Field, value: Any) -> str | None:
+    """Return what is wrong with a value that is not None, of the type of its key; None where it is in range."""
+    return _problem(value, **key.metadata) if key.metadata else None
 
 
 def _problem(value, low=None, high=None, above=None, word=None, choices=()):

@@ -3,7 +3,6 @@
 Users' own scripts and the files of the original tutorial depend on these names: add new ones, and rename none.
 """
 
-import json
 import re
 from typing import NamedTuple
 
@@ -75,7 +74,9 @@ COMMIT_METRIC = "signals.rows"  # at step = the observation's number
 EXTRA_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
 
 FORMATS = ("jsonl", "parquet")
-MAX_CLASSES = 1_000_000  # a label beyond is no class index
+MAX_CLASSES = (
+    65_536  # a label beyond is no class index: probabilities of more do not fit into a line of a shard
+)
 
 _SHARD = re.compile(
     rf"(?:(\w+)/)?(epoch|step)_([0-9]{{1,9}})-([0-9]{{1,9}})-of-([0-9]{{1,9}})\.({'|'.join(FORMATS)})"
@@ -125,20 +126,6 @@ def parse_shard(path: str) -> Shard | None:
     shard = Shard(unit, int(number), int(index), int(count), format, folder=folder or SIGNALS_DIR)
     written = path if folder else f"{SIGNALS_DIR}/{path}"
     return shard if shard.index < shard.count and shard.path == written else None
-
-
-def parse_labels(content: bytes) -> tuple[str, ...]:
-    """Class names by index, of the bytes of a `labels.json`.
-
-    Raises:
-        ValueError, RecursionError: it is damaged.
-    """
-    names = json.loads(content)
-    if isinstance(names, dict) and all(isinstance(name, str) for name in names.values()):
-        found = tuple(names[key] for key in map(str, range(len(names))) if key in names)
-        if len(found) == len(names):
-            return found
-    raise ValueError("not {class index from 0: class name}, with a name for each index")
 
 
 def is_column_name(key: str) -> bool:

@@ -4,6 +4,7 @@ tutorial      the original's output_data.json: each line a Python dictionary, ap
 cartography   allenai/cartography's training_dynamics/dynamics_epoch_0.jsonl, …: logits
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,9 +18,9 @@ import pyarrow.compute as pc
 from datamap.errors import SignalError, first_few
 from datamap.importing import records
 from datamap.importing.records import at
+from datamap.signals import contract
 from datamap.signals.compute import log_of, signal_table
 
-TOLERANCE = 1e-4  # within which a recorded label_probs is probs[label]
 DYNAMICS_DIR = "training_dynamics"
 DYNAMICS = re.compile(r"dynamics_epoch_(0|[1-9][0-9]{0,8})\.jsonl")
 
@@ -115,7 +116,11 @@ def _tutorial_table(raw: pa.Table, path: Path, lines: np.ndarray) -> pa.Table:
         if pa.types.is_floating(column.type):
             refuse(~np.isfinite(column.to_numpy()), name, "is not a finite number")
     recorded = given["label_probs"].to_numpy()
-    refuse(abs(made["label_probs"].to_numpy() - recorded) > TOLERANCE, "label_probs", "is not probs[label]")
+    refuse(
+        abs(made["label_probs"].to_numpy() - recorded) > contract.TOLERANCE,
+        "label_probs",
+        "is not probs[label]",
+    )
     if pa.types.is_string(given["correct"].type):
         words = pc.utf8_lower(given["correct"])
         known = pc.is_in(words, value_set=pa.array(["true", "false"]))
@@ -125,7 +130,10 @@ def _tutorial_table(raw: pa.Table, path: Path, lines: np.ndarray) -> pa.Table:
     right = _bools(pc.equal(columns["pred_label"], columns["label"]))
     refuse(right != _bools(given["correct"]), "correct", "does not say whether pred_label is label")
     columns["label_probs"] = pa.array(np.clip(recorded, 0, 1))  # a float32 softmax may be a little above 1
-    return pa.table(columns)
+    table = pa.table(columns)
+    with _at_line(path, lines):
+        contract.refuse_values(table, str(path))
+    return table
 
 
 def _bools(column: pa.Array) -> np.ndarray:
@@ -173,9 +181,15 @@ def _signals(
     ids: pa.Array, labels: pa.Array, path: Path, lines: np.ndarray, **scores: np.ndarray
 ) -> pa.Table:
     """`signal_table`, its errors with the line of the first record that is wrong."""
+    with _at_line(path, lines):
+        return signal_table(ids.to_numpy(zero_copy_only=False), labels.to_numpy(), where=str(path), **scores)
+
+
+@contextlib.contextmanager
+def _at_line(path: Path, lines: np.ndarray) -> Iterator[None]:
+    """Name the line of the first record at fault in an error that names the file."""
     try:
-        keys = ids.to_numpy(zero_copy_only=False)
-        return signal_table(keys, labels.to_numpy(), where=str(path), **scores)
+        yield
     except SignalError as error:
         if error.row is None:
             raise

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datamap import schema
+from datamap import documents, schema
 from datamap.errors import SignalError, first_few, raised_as
 from datamap.importing import foreign
 from datamap.importing.foreign import Note, Observation
@@ -143,8 +143,8 @@ def class_names(source: Source) -> tuple[str, ...]:
     folder = source.files[0].parent
     for path in (folder / schema.LABELS_FILE, folder.parent / schema.LABELS_FILE):
         if source.format == "datamap" and path.is_file():
-            with raised_as(SignalError, path, OSError, ValueError, RecursionError):
-                return schema.parse_labels(path.read_bytes())
+            with raised_as(SignalError, path, OSError, ValueError):
+                return documents.labels(path.read_bytes())
     return ()
 
 

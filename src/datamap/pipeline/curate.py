@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from datamap import schema
-from datamap.cli.overrides import key_of
 from datamap.config import CurateConfig, yaml
 from datamap.data import dataset, spreadsheet
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import curation
 from datamap.log import say
-from datamap.pipeline import corrections
+from datamap.pipeline import corrections, next_training
 from datamap.pipeline.diagnose import diagnose_run
 from datamap.pipeline.inputs import summary_of
 from datamap.program import invocation
@@ -27,9 +26,6 @@ from datamap.tracking.store import Store, resolved
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
-# Keys that a training on the curated file takes over; what it trains on is another file.
-CARRIED = ("model", "seed", "trainer", "signals", "log_text", "plot.live")
-NOT_CARRIED = "model.trust_pickle"  # whom its reader trusts is not for a run to say
 HALF = 0.5  # of a class, at least, stays where only the estimate says how many samples go
 FROM_TAG = "datamap.curated_from"
 REVIEWED_TAG = "datamap.reviewed_by"
@@ -240,32 +236,10 @@ def _log(store, source, config, file, curated, counts, gone, lineage):
 
 
 def _command(source, config, address, curated, gone):
-    """The command that trains on a curated file as the source was trained: with the overrides given there.
-
-    Dev data is left out where it no longer fits: a class is gone, or the source named its columns otherwise.
-    """
-    overrides = [
-        o for o in source.overrides("train")
-        if key_of(o).startswith(CARRIED) and "${" not in o and key_of(o) != NOT_CARRIED
-    ]  # fmt: skip
+    """Return the command that trains on a curated file as the source was trained."""
     data = {"data": "file", "data.path": address}
     if curated.texts_b is None:
         data["data.columns.text_b"] = "null"
-    dev_path = _dev_path(source, gone)
-    if dev_path:
-        data["data.dev_path"] = dev_path
     if config.tracking.uri:
         data["tracking.uri"] = config.tracking.uri
-    return invocation("train", *(f"{key}={value}" for key, value in data.items()), *overrides)
-
-
-def _dev_path(source, gone):
-    """The source's development data; None where it has none, or where it does not fit the curated file."""
-    data = source.config("train").get("data")
-    if not isinstance(data, dict) or not data.get("dev_path"):
-        return None
-    form = {data.get(key) for key in ("header", "encoding", "delimiter")}
-    if gone or {*(data.get("columns") or {}).values(), *form} - {"auto", None}:
-        say(f"note: data.dev_path={data['dev_path']} does not fit: a class is gone, or it is of another form")
-        return None
-    return data["dev_path"]
+    return next_training.command(source, data, gone)

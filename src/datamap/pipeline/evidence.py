@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 
 from datamap import schema
+from datamap.errors import SummaryError
 from datamap.labels import counting, mislabel, witnesses
 from datamap.labels.memorisation import (
     Memorisation,
@@ -21,7 +22,10 @@ from datamap.pipeline.inputs import extra_signals_of, observed_as_summarized
 from datamap.signals import class_probs, shards, trajectories
 from datamap.signals.observations import Observations
 from datamap.summaries import tsv
+from datamap.tracking.metrics import accuracies as known_accuracies
 from datamap.tracking.run import Run
+
+MOST_CELLS = 2**30  # samples times classes; each takes dozens of bytes
 
 
 def of_run(
@@ -43,9 +47,13 @@ def of_run(
     held_out = class_probs.read(run.artifacts, folds).ordered(ids, schema.HOLDOUT_DIR) if folds else None
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     # Folds are judged by the same labels; without them there may be development data.
-    seen, unseen = accuracies(observed, inside.wrong, len(ids)), run.history(memorised.UNSEEN)
+    seen, unseen = (
+        accuracies(observed, inside.wrong, len(ids)),
+        known_accuracies(run.history(memorised.UNSEEN)),
+    )
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
+    _refuse_classes(run, labels, inside.probs)
     texts = _texts(run, samples, inside.pooled)
     if unseen or not texts:
         numbers, heart, trusted = informative(seen, unseen), memorisation(seen, unseen), False
@@ -71,6 +79,20 @@ def of_run(
     if heart and heart.doubted and not mislabel.quoted(evidence) & set(texts or {}):
         heart = None  # the texts' word on which labels are wrong has no weight
     return evidence, heart, sorted(observed)
+
+
+def _refuse_classes(run, labels, probs):
+    """Raise SummaryError for labels beyond the run's classes, or so many classes that no table of them fits."""
+    most, classes = int(labels.max()), len(run.class_names()) if probs is None else probs.shape[1]
+    if classes and most >= classes:
+        raise SummaryError(
+            f"run {run.run_id}: {schema.SUMMARY_FILE} has label {most}, but the run has {classes} classes"
+        )
+    if len(labels) * (most + 1) > MOST_CELLS:
+        raise SummaryError(
+            f"run {run.run_id}: {len(labels):,} samples of {most + 1:,} classes are too many for a diagnosis "
+            f"(samples times classes: at most {MOST_CELLS:,})"
+        )
 
 
 def _early(run, observed, numbers, ids):

@@ -4,11 +4,10 @@ import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from datamap import schema
+from datamap import documents, schema
 from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig
 from datamap.errors import SummaryError, TrackingError, counted, first_few
 from datamap.log import say
@@ -43,14 +42,14 @@ def summary_of(
         summarize_run(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
     summarized = _summarized(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
-        if digest_of(file) != summarized["sha256"]:
+        if digest_of(file) != summarized.sha256:
             raise SummaryError(
                 f"run {run.run_id}: {schema.SUMMARY_FILE} and {schema.SUMMARIZED_FILE} are not of the same summary "
                 f"(was one interrupted?); renew both: {_renew(run)}"
             )
         found = tsv.read(file, columns)
-    count = len(summarized["observations"])
-    if summarized["newest"] < max(committed, default=0):
+    count = len(summarized.observations)
+    if summarized.newest < max(committed, default=0):
         say(f"note: the summary covers {count} of {now} observations; renew it: {_renew(run)}")
     return found, count
 
@@ -111,28 +110,24 @@ def observed_as_summarized(run: Run) -> tuple[Observed, bool]:
         SummaryError: the run does not say which, or has lost one of them.
     """
     summarized, signals = _summarized(run), signals_of(run)
-    lost = [number for number in summarized["observations"] if number not in signals]
+    lost = [number for number in summarized.observations if number not in signals]
     if lost:
         raise SummaryError(
             f"run {run.run_id}: its summary is over observation {first_few(lost)}, which is no longer there; "
             f"renew it: {_renew(run)}"
         )
-    return {number: signals[number] for number in summarized["observations"]}, summarized["allow_missing"]
+    return {number: signals[number] for number in summarized.observations}, summarized.allow_missing
 
 
-def _summarized(run: Run) -> dict[str, Any]:
+def _summarized(run: Run) -> documents.Summarized:
     content = run.artifacts.find(schema.SUMMARIZED_FILE)
     try:
-        found = json.loads(content or "")
-        known = {key: found[key] for key in ("allow_missing", "sha256")}
-        known["observations"] = [int(number) for number in found["observations"]]
-        known["newest"] = int(found.get("newest", max(known["observations"])))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return documents.summarized(content or b"")
+    except ValueError as error:
         raise SummaryError(
             f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which says what {schema.SUMMARY_FILE} is over, is "
             f"{'damaged' if content else 'missing'}; renew both: {_renew(run)}"
         ) from error
-    return known
 
 
 def _renew(run):

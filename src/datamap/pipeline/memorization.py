@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from datamap.labels.memorisation import Memorisation, memorisation
 from datamap.tracking.descriptions import FEWEST
+from datamap.tracking.metrics import accuracies
 from datamap.tracking.run import Run
 
 BEGINS, REPEATED = "memorisation/from_observation", "memorisation/repeated"
@@ -12,7 +13,7 @@ SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observ
 
 def of_run(run: Run) -> Memorisation | None:
     """From training accuracy and accuracy on development data; None where the run lacks one of them."""
-    return memorisation(run.history(SEEN), run.history(UNSEEN))
+    return memorisation(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
 
 
 def begins(run: Run) -> int | None:

@@ -3,12 +3,24 @@
 from pathlib import Path
 
 from datamap import schema
+from datamap.errors import TrackingError
+from datamap.program import invocation
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 
 
 def describe(run: Run, samples: int, lang: str = "en") -> None:
-    """Describe a run that has a summary of so many samples by what it holds now."""
+    """Describe a run that has a summary of so many samples by what it holds now.
+
+    Raises:
+        TrackingError: a metric has a value that it cannot have, or the summary's metrics are missing.
+    """
+    metrics = run.metrics()
+    if "summary/observations" not in metrics:
+        again = invocation("summarize", f"run_id={run.run_id}")
+        raise TrackingError(
+            f"run {run.run_id} has a summary, but not its metrics; summarize it again: {again}"
+        )
     explorers = run.files(str(Path(schema.EXPLORER_FILE).parent))
     artifacts = {*run.files(None), *explorers}
-    run.describe(descriptions.of_run(samples, run.metrics(), run.link_to, artifacts, lang))
+    run.describe(descriptions.of_run(samples, metrics, run.link_to, artifacts, lang))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few, shortened
-from datamap.schema import KINDS
+from datamap.schema import KINDS, MAX_CLASSES
 from datamap.signals.arrays import NUMBERS, as_array
 
 LEAST = float(np.finfo(np.float32).min)  # log-probability: as a float32 it is finite
@@ -143,6 +143,8 @@ def signal_table(
     _check_shapes(ids, labels, scores, noisy, where)
     _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: not finite (NaN or infinite)")
     classes = scores.shape[1]
+    if classes > MAX_CLASSES:
+        raise SignalError(f"{where}: {classes:,} classes; a run holds at most {MAX_CLASSES:,}")
     labels = _indices(labels, classes, ids, where, f"label is not in 0..{classes - 1}")
     noisy = _indices(noisy, len(KINDS), ids, where, "noisy_labels: planted kinds are 0, 1 or 2")
     if probs is None:

@@ -1,14 +1,21 @@
 """What a table of signals must be like: columns of `schema.SIGNAL_COLUMNS`, their types and ranges."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap import schema
 from datamap.errors import SignalError, first_few, raised_as
+from datamap.signals.compute import SUM_TOLERANCE
 
 INDICES = ("label", "pred_label", "noisy_label")
 MOST_SHOWN = 20  # names of columns
+TOLERANCE = 1e-4  # within which a recorded label_probs is probs[label]
+NO_DISTRIBUTION = "probs are negative or do not sum to 1"
+
+Problem = tuple[np.ndarray, str]
 
 
 def is_used(key: str, kind: pa.DataType) -> bool:
@@ -42,7 +49,7 @@ def typed(table: pa.Table, name: str) -> pa.Table:
         raise SignalError(f"{name} is damaged: it has no records")
     refuse_missing(table, name)
     table = pa.table({key: _column(table[key], key, name) for key in names})
-    _refuse_values(table, name)
+    refuse_values(table, name)
     return table
 
 
@@ -98,17 +105,62 @@ def _truth(words: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     return pc.equal(words, "true")
 
 
-def _refuse_values(table: pa.Table, name: str) -> None:
+def refuse_values(table: pa.Table, name: str) -> None:
+    """Check the values of a table whose columns have their types: what the recorder would not accept is refused.
+
+    Args:
+        table: what `typed` makes.
+        name: what messages call it.
+    Raises:
+        SignalError: a value that cannot be right, or two that contradict each other; its row is that of the first one.
+    """
+
     def refuse(wrong: np.ndarray, problem: str) -> None:
         if wrong.any():
-            raise SignalError(
-                f"{name}: {problem}, id {first_few(table['id'].filter(pa.array(wrong)).to_pylist())}"
-            )
+            ids = table["id"].filter(pa.array(wrong)).to_pylist()
+            raise SignalError(f"{name}: {problem}, id {first_few(ids)}", row=int(wrong.argmax()))
 
-    labels, probs = table["label"].to_numpy(), table["label_probs"].to_numpy()
-    refuse((labels < 0) | (labels >= schema.MAX_CLASSES), "label is not a class index")
-    refuse(~((probs >= 0) & (probs <= 1)), "label_probs is not in [0, 1]")
+    columns = {key: table[key].to_numpy() for key in table.column_names if key not in ("id", "probs")}
+    for key in {"label", "pred_label"} & set(columns):
+        refuse((columns[key] < 0) | (columns[key] >= schema.MAX_CLASSES), f"{key} is not a class index")
+    refuse(~_between(columns["label_probs"], 0, 1), "label_probs is not in [0, 1]")
+    for key, values in columns.items():
+        if values.dtype.kind == "f":  # a further signal may have no value, but none is infinite
+            known = np.isfinite(values) if key in schema.SIGNAL_COLUMNS else ~np.isinf(values)
+            refuse(~known, f"{key} is not finite")
+    if "loss" in columns:
+        refuse(columns["loss"] < -TOLERANCE, "loss is negative")
+    if "noisy_label" in columns:
+        refuse(~np.isin(columns["noisy_label"], list(schema.KINDS)), "noisy_label is not 0, 1 or 2")
+    if "pred_label" in columns:
+        right = columns["pred_label"] == columns["label"]
+        refuse(right != columns["correct"], "correct does not say whether pred_label is label")
     if "probs" in table.column_names:
-        numbers = pc.list_flatten(table["probs"])
-        if numbers.null_count or not pc.all(pc.is_finite(numbers)).as_py():
-            raise SignalError(f"{name}: probs has numbers that are missing or not finite")
+        for wrong, problem in _problems_of_probs(table["probs"], columns):
+            refuse(wrong, problem)
+
+
+def _between(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    return (values >= low) & (values <= high)  # of NaN: not
+
+
+def _problems_of_probs(column: pa.ChunkedArray, columns: dict[str, np.ndarray]) -> Iterator[Problem]:
+    """Yield (whether each record is wrong, what is) of the probabilities; each may rely on the ones before."""
+    widths = pc.list_value_length(column).to_numpy()
+    width = int(widths[0])
+    numbers = pc.list_flatten(column)
+    yield np.full(len(widths), not 1 <= width <= schema.MAX_CLASSES), f"probs has {width} classes"
+    yield widths != width, f"probs has another number of classes than {width}"
+    probs = numbers.to_numpy(zero_copy_only=False).reshape(-1, width)
+    yield ~np.isfinite(probs).all(axis=1), "probs has numbers that are missing or not finite"
+    sums = probs.sum(axis=1)
+    yield (probs < 0).any(axis=1) | ~_between(sums, 1 - SUM_TOLERANCE, 1 + SUM_TOLERANCE), NO_DISTRIBUTION
+    labels, rows = columns["label"], np.arange(len(probs))
+    yield labels >= width, f"label is not in 0..{width - 1}"
+    given = probs[rows, labels]
+    yield abs(given - columns["label_probs"]) > TOLERANCE, "label_probs is not probs[label]"
+    others = probs.copy()
+    others[rows, labels] = -np.inf
+    ahead = given - others.max(axis=1)
+    # Of about equal ones either may have been the larger, before they were rounded.
+    yield np.where(columns["correct"], -ahead, ahead) > TOLERANCE, "correct does not agree with probs"

@@ -49,7 +49,10 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
     with _explained(schema.SUMMARY_FILE):
         known = _summary_header(source)
         wanted = known if columns is None or set(columns) - set(known) else [n for n in known if n in columns]
-        return _frame(pyarrow.csv.read_csv(_opened(source), **_options(_types(known), wanted)))
+        table = pyarrow.csv.read_csv(_opened(source), **_options(_types(known), wanted))
+        if not table.num_rows:
+            raise ValueError("it has no rows")
+        return _frame(table)
 
 
 def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
@@ -125,10 +128,36 @@ def _options(
     }
 
 
+# The largest value of a column of the contract; all begin at 0, and each row has one.
+LARGEST: dict[str, float] = {
+    **dict.fromkeys(INTS, 2**53),
+    **dict.fromkeys(("correct_ratio", "avg_probs", "max_label_probs", "min_label_probs"), 1),
+    "label": schema.MAX_CLASSES - 1,
+    "s_label": max(schema.KINDS),
+    "label_var": 0.25,  # of numbers from 0 to 1
+}
+ROUNDING = 1e-6
+
+
+def _refuse_values(table: pa.Table) -> None:
+    """Raise ValueError for numbers that no summary has: below 0, beyond `LARGEST`, missing or infinite."""
+    for name in table.column_names:
+        column = table[name]
+        if name in LARGEST and column.null_count:
+            raise ValueError(f"a row has no {name}")
+        if pa.types.is_string(column.type):
+            continue
+        values = column.to_numpy()
+        wrong = np.isinf(values)
+        if name in LARGEST:
+            wrong = ~((values >= -ROUNDING) & (values <= LARGEST[name] + ROUNDING))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(f"{name} is {values[row]} in row {row + 2}")
+
+
 def _frame(table: pa.Table) -> pd.DataFrame:
-    for name in INTS:
-        if name in table.column_names and table[name].null_count:
-            raise SummaryError(f"{schema.SUMMARY_FILE} is damaged: a row has no {name}")
+    _refuse_values(table)
     if "id" in table.column_names:
         table = table.set_column(table.column_names.index("id"), "id", _numbers(table["id"]))
     frame = table.to_pandas(split_blocks=True, self_destruct=True)

@@ -7,30 +7,30 @@ import os
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import mlflow
 import mlflow.data.pandas_dataset
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
-from yaml import YAMLError
 
-from datamap import schema
+from datamap import documents, schema
 from datamap.errors import RunLostError, TrackingError, masked, raised_as
 from datamap.tracking import addresses
 from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
 from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
+from datamap.tracking.metrics import checked, rows
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+T = TypeVar("T")
 WRITER_TAG = "mlflow.datamap.writer"  # the UI hides tags of this prefix
 PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"
@@ -239,8 +239,7 @@ class Run:
 
     def overrides(self, step: str) -> list[str]:
         """The overrides that a command was given; [] where they are not known."""
-        found = self._data(f"config/{step}.overrides.json", json.loads, [])
-        return [str(override) for override in found]
+        return self._document(f"config/{step}.overrides.json", documents.overrides, [])
 
     def config(self, step: str) -> dict[str, Any]:
         """A command's config as plain data; {} where the run has none.
@@ -250,29 +249,29 @@ class Run:
         Raises:
             TrackingError: the artifact is damaged.
         """
-        return self._data(f"config/{step}.yaml", yaml.safe_load, {})
+        return self._document(f"config/{step}.yaml", documents.config, {})
 
     def class_names(self) -> tuple[str, ...]:
         """Class names by index; () where the run has none."""
-        return self._data(schema.LABELS_FILE, schema.parse_labels, ())
+        return self._document(schema.LABELS_FILE, documents.labels, ())
 
-    def _data(self, path, parse, missing):
-        """What a small artifact of JSON or YAML holds: of the type of `missing`, which stands for no artifact."""
+    def _document(self, path: str, parse: Callable[[bytes], T], missing: T) -> T:
+        """Return what a small artifact says, or `missing` where the run has none."""
         content = self.artifacts.find(path)
         if content is None:
             return missing
-        with raised_as(
-            TrackingError, f"run {self.run_id}: {path} is damaged", ValueError, RecursionError, YAMLError
-        ):
-            found = parse(content)
-            if not isinstance(found, type(missing)):
-                raise ValueError(f"it holds a {type(found).__name__}")
-            return found
+        with raised_as(TrackingError, f"run {self.run_id}: {path} is damaged", ValueError):
+            return parse(content)
 
     def metrics(self) -> dict[str, float]:
-        """{name: latest value} of all metrics."""
+        """Return {name: latest value} of the metrics that our commands log and read again.
+
+        Raises:
+            TrackingError: one has a value that it cannot have.
+        """
         with translated_errors(f"run {self.run_id}"):
-            return self.client.get_run(self.run_id).data.metrics
+            found = self.client.get_run(self.run_id).data.metrics
+        return checked(found, self.run_id)
 
     def tags(self) -> dict[str, str]:
         """{name: value} of all tags."""
@@ -285,7 +284,8 @@ class Run:
 
     def committed(self, metric: str = schema.COMMIT_METRIC) -> dict[int, int]:
         """{observation number: rows} of the observations that were committed; of another metric: {step: value}."""
-        return {entry.step: int(entry.value) for entry in self._history(metric)}
+        where = f"run {self.run_id}: metric {metric}, step"
+        return {e.step: rows(e.value, f"{where} {e.step}") for e in self._history(metric)}
 
     def history(self, metric: str) -> dict[int, float]:
         """{step: value} of a metric; {} where it was never logged."""

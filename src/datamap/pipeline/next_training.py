@@ -1,0 +1,118 @@
+"""The command that trains on a curated file as its source run was trained.
+
+The source may be anybody's run, so nothing of it reaches the command as text. Which keys were given is read from
+`config/train.overrides.json`, what they were is read from `config/train.yaml`, and only the keys of `KEYS` are carried
+over, each as a value of its own type and within its range. A model's name is carried over where `conf/model/` has it;
+a path to a model, and whether its pickles are trusted, are for the user to say.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import Field, fields
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from datamap.cli.overrides import key_of
+from datamap.places import CONF
+from datamap.config import LiveConfig, ModelConfig, ScratchConfig, SignalsConfig, TrainConfig, TrainerConfig
+from datamap.errors import first_few
+from datamap.log import say
+from datamap.program import invocation
+from datamap.ranges import problem
+from datamap.tracking.run import Run
+
+_OF_MODEL = ("max_length", "lr", "epochs", "batch_size", "threads")
+KEYS: dict[str, Field] = {
+    **{key.name: key for key in fields(TrainConfig) if key.name in ("seed", "log_text")},
+    **{f"model.{key.name}": key for key in fields(ModelConfig) if key.name in _OF_MODEL},
+    **{f"model.scratch.{key.name}": key for key in fields(ScratchConfig)},
+    **{f"trainer.{key.name}": key for key in fields(TrainerConfig)},
+    **{f"signals.{key.name}": key for key in fields(SignalsConfig)},
+    **{f"plot.{key.name}": key for key in fields(LiveConfig)},
+}
+# Keys that are not carried over by design: a curated file is other data, and the user says where it is logged.
+OTHER_DATA = ("data", "tracking", "plot", "summarize", "maps", "run_id", "resume")
+WORD = re.compile(
+    r"(?!null$|true$|false$|nan$|inf$)[a-z]+(:[0-9]{1,4})?"
+)  # of a choice, or a device such as gpu:0
+LARGEST = 2**63
+TO_GIVE = "???"  # in Hydra: the user must give this value
+
+
+def command(source: Run, data: dict[str, str], gone: list[str]) -> str:
+    """Return the command, and say what of the source run it does not carry over.
+
+    Args:
+        source: the run whose training is repeated; its artifacts may be anybody's.
+        data: {key: value} of the curated file and of the store, the user's own.
+        gone: classes that the curated file no longer has.
+    """
+    config, given = source.config("train"), [key_of(override) for override in source.overrides("train")]
+    carried = {key: _shown(_at(config, key)) for key in given if _fits(key, _at(config, key))}
+    model = next(filter(_is_model, source.overrides("train")), None)
+    if model:
+        carried = {"model": model.removeprefix("model="), **carried}
+    if any(key.endswith("model.name_or_path") for key in given):
+        carried["model.name_or_path"] = TO_GIVE
+    dev = _dev_path(config, gone)
+    left = dict.fromkeys(key for key in given if key not in carried and key.split(".")[0] not in OTHER_DATA)
+    left |= dict.fromkeys(key for key, value in carried.items() if value == TO_GIVE)
+    if left:
+        say(f"note: not carried over from run {source.run_id}: {first_few(_names(left))}; give them yourself")
+    values = {**data, **({"data.dev_path": dev} if dev else {}), **carried}
+    return invocation("train", *(f"{key}={value}" for key, value in values.items()))
+
+
+def _names(keys: dict[str, None]) -> Iterator[str]:
+    """Yield the keys as a line of text shows them, whatever a run calls a key."""
+    for key in keys:
+        yield key if re.fullmatch(r"[\w.+~@/-]{1,60}", key) else repr(key[:40])
+
+
+def _is_model(override: str) -> bool:
+    return override in {f"model={path.stem}" for path in (CONF / "model").glob("*.yaml")}
+
+
+def _at(config: dict[str, Any], key: str) -> Any:
+    found: Any = config
+    for name in key.split("."):
+        found = found.get(name, ...) if isinstance(found, dict) else ...
+    return found
+
+
+def _fits(key: str, value: Any) -> bool:
+    """Tell whether a value is of the type of one of `KEYS`, and within its range."""
+    if key not in KEYS or not isinstance(value, bool | int | float | str | None):
+        return False
+    if isinstance(value, str) and not WORD.fullmatch(value):
+        return False
+    if isinstance(value, int | float) and not abs(value) < LARGEST:
+        return False
+    try:
+        kind: Any = KEYS[key].type
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return value is None or not problem(KEYS[key], value)
+
+
+def _shown(value: bool | int | float | str | None) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _dev_path(config: dict[str, Any], gone: list[str]) -> str | None:
+    """Return the source's development data; None where it has none, or where it does not fit the curated file."""
+    path, columns = _at(config, "data.dev_path"), _at(config, "data.columns")
+    if path in (None, ...):
+        return None
+    form = [_at(config, f"data.{key}") for key in ("header", "encoding", "delimiter")]
+    form += columns.values() if isinstance(columns, dict) else []
+    if not isinstance(path, str) or not path.isprintable() or "${" in path or set(path) & set("'\"\\"):
+        problem = "it is not a plain path"
+    elif gone or any(value not in ("auto", None, ...) for value in form):
+        problem = "it does not fit: a class is gone, or it is of another form"
+    else:
+        return path
+    say(f"note: data.dev_path is not carried over: {problem}")
+    return None

@@ -1,0 +1,89 @@
+"""The metrics that one command logs and another reads, each with the values that it can have.
+
+A run may be anybody's, and a metric may be NaN or infinite. Metrics of the user's own are not looked at.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from datamap.errors import TrackingError
+
+
+class _Range(NamedTuple):
+    low: float
+    high: float
+    whole: bool = False
+
+
+COUNT, SHARE = _Range(0, 2**53, whole=True), _Range(0, 1)
+RANGES = {
+    "summary/observations": COUNT._replace(low=1),
+    "summary/mean_confidence": SHARE,
+    "summary/never_learnt": SHARE,
+    "summary/forgetting_events": COUNT._replace(whole=False),
+    "summary/auroc_dirty": SHARE,
+    "mislabelled/estimate": COUNT,
+    "mislabelled/low": COUNT,
+    "mislabelled/high": COUNT,
+    "mislabelled/known": SHARE._replace(whole=True),
+    "memorisation/from_observation": COUNT,
+    "memorisation/gap": _Range(-1, 1),
+    "memorisation/repeated": SHARE,
+    "review/reviewed": COUNT,
+    "review/wrong": COUNT,
+}
+# Where the first is there, a command logged the others with it.
+TOGETHER = {
+    "summary/observations": ("summary/mean_confidence", "summary/never_learnt", "summary/forgetting_events"),
+    "mislabelled/known": ("mislabelled/estimate", "mislabelled/low", "mislabelled/high"),
+    "review/reviewed": ("review/wrong",),
+}
+
+
+def checked(found: Mapping[str, float], run_id: str) -> dict[str, float]:
+    """Return the metrics of `RANGES` that a run has.
+
+    Args:
+        found: {name: latest value} of all metrics.
+        run_id: what messages call the run.
+    Raises:
+        TrackingError: a value is out of its range, or one of `TOGETHER` is missing.
+    """
+    ours = {name: found[name] for name in RANGES if name in found}
+    for name, value in ours.items():
+        _refuse_other(value, RANGES[name], f"run {run_id}: metric {name}")
+    for first, others in TOGETHER.items():
+        missing = [name for name in others if first in ours and name not in ours]
+        if missing:
+            raise TrackingError(f"run {run_id}: metric {missing[0]} is missing, though the run has {first}")
+    return ours
+
+
+def rows(value: float, where: str) -> int:
+    """Return a number of records, as the metrics of committed observations say it.
+
+    Raises:
+        TrackingError: it is not one; `where` is what the message begins with.
+    """
+    _refuse_other(value, COUNT, where)
+    return int(value)
+
+
+def accuracies(history: Mapping[int, float]) -> dict[int, float]:
+    """Return the points of a metric that can be an accuracy: the metric may be the user's own, in percent or NaN.
+
+    >>> accuracies({1: 0.5, 2: float("nan"), 3: 93.0})
+    {1: 0.5}
+    """
+    return {step: value for step, value in history.items() if _is_in(value, SHARE)}
+
+
+def _is_in(value: float, of: _Range) -> bool:
+    return math.isfinite(value) and of.low <= value <= of.high and (not of.whole or value == int(value))
+
+
+def _refuse_other(value: float, of: _Range, where: str) -> None:
+    if not _is_in(value, of):
+        kind = "whole number" if of.whole else "number"
+        raise TrackingError(f"{where} is {value}, not a {kind} from {of.low} to {of.high}")
