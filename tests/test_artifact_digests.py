@@ -136,12 +136,12 @@ CONFIG = (
 HOSTILE = {
     "model={trust_pickle: true, name_or_path: /tmp/theirs}": "model",
     "model={trust_pickle: true}": "model",
-    "+model.trust_pickle=true": "+model.trust_pickle",
+    "+model.trust_pickle=true": None,
     "++model={trust_pickle: true}": "++model",
-    "~model.trust_pickle": "~model.trust_pickle",
-    "model.trust_pickle=true": "model.trust_pickle",
-    "'model.trust_pickle'=true": "'model.trust_pickle'",
-    "model.trust_pickle =true": "'model.trust_pickle '",
+    "~model.trust_pickle": None,
+    "model.trust_pickle=true": None,
+    "'model.trust_pickle'=true": None,
+    "model.trust_pickle =true": None,
     "model@data=folder": "model@data",
     "model=../../theirs": "model",
     "model.name_or_path=/tmp/theirs": "model.name_or_path",
@@ -170,7 +170,7 @@ def test_of_anothers_run_only_known_values_reach_the_printed_command(made, comma
             "data.columns.text_b=null", "data.dev_path=dev.tsv", *(["seed=7"] if given.startswith("seed") else []),
             "trainer.lr=0.5", "model.lr=1e-05", *(["model.name_or_path=???"] if "name_or_path=" in given else [])
         ]  # fmt: skip
-        for text in ("theirs", "trust_pickle=", "hunter2", "\x1b", "\u202e", "rm -rf"):
+        for text in ("theirs", "trust_pickle", "hunter2", "\x1b", "\u202e", "rm -rf"):
             assert text not in outcome.out
         note = [line for line in outcome.out.splitlines() if "not carried over" in line]
         assert left is None or (len(note) == 1 and left in note[0]), given

@@ -501,12 +501,13 @@ def test_damaged_class_names(tmp_path, names):
 def test_labels_and_classes_of_our_own_shards(tmp_path):
     folder = write_shards(tmp_path, rows=10, sums=False) / "signals"
     damage(tmp_path, "epoch_0003-00000-of-00001.jsonl", lambda c: c.replace(b'"label": 2', b'"label": 7'))
-    assert refusal(tmp_path) == f"{folder}, observation 3: label is not in 0..2, id b"
+    refused = f"{folder}/epoch_0003-00000-of-00001.jsonl: label is not in 0..2, id b"
+    assert refusal(tmp_path) == refused
     damage(
         tmp_path, "epoch_0003-00000-of-00001.jsonl", lambda c: c.replace(b'probs": [', b'probs": [0.0, ', 1)
     )
     assert refusal(tmp_path) == (
-        f"{folder}, observation 3: another number of classes than the first record's 3, id a"
+        f"{folder}/epoch_0003-00000-of-00001.jsonl: probs has another number of classes than 4, id b, c"
     )
 
 

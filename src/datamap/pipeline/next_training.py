@@ -56,7 +56,7 @@ def command(source: Run, data: dict[str, str], gone: list[str]) -> str:
     if any(key.endswith("model.name_or_path") for key in given):
         carried["model.name_or_path"] = TO_GIVE
     dev = _dev_path(config, gone)
-    left = dict.fromkeys(key for key in given if key not in carried and key.split(".")[0] not in OTHER_DATA)
+    left = dict.fromkeys(key for key in given if key not in carried and not _is_left_out(key))
     left |= dict.fromkeys(key for key, value in carried.items() if value == TO_GIVE)
     if left:
         say(f"note: not carried over from run {source.run_id}: {first_few(_names(left))}; give them yourself")
@@ -68,6 +68,11 @@ def _names(keys: dict[str, None]) -> Iterator[str]:
     """Yield the keys as a line of text shows them, whatever a run calls a key."""
     for key in keys:
         yield key if re.fullmatch(r"[\w.+~@/-]{1,60}", key) else repr(key[:40])
+
+
+def _is_left_out(key: str) -> bool:
+    """Tell whether a key is left out without a word: of other data, or whose pickles the source run trusted."""
+    return key.split(".")[0] in OTHER_DATA or "trust_pickle" in key
 
 
 def _is_model(override: str) -> bool:
