@@ -10,7 +10,9 @@ import pytest
 import datamap
 from conftest import local
 from datamap.cli.entry import run
-from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY
+from datamap.errors import SummaryError
+from datamap.summaries import tsv
+from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, digest_of
 from datamap.tracking.store import Store
 
 
@@ -223,3 +225,99 @@ def test_a_download_that_was_cut_is_fetched_again(made, monkeypatch):
     behind_a_server = run.artifacts._replace(root="mlflow-artifacts:/1")
     assert behind_a_server.read("labels.json") == whole
     assert len(fetched) == 3
+
+
+def replaced(client, run_id, path, content):
+    """Put content in an artifact's place, as somebody who may write into the store can."""
+    client.delete_tag(run_id, DIGEST_TAG + path)
+    local(client, run_id, path).write_text(content)
+
+
+COMMANDS = (("plot", "explorer=true"), ("diagnose",), ("curate", "keep=clean"), ("summarize",))
+NAN, INFINITE, LONG = float("nan"), float("inf"), "9" * 5000
+METRICS = (
+    ("mislabelled/estimate", NAN), ("mislabelled/known", 0.5), ("mislabelled/low", -1), ("summary/observations", NAN),
+    ("summary/never_learnt", INFINITE), ("memorisation/from_observation", NAN), ("review/reviewed", 2), ("own", NAN),
+    ("train/accuracy", NAN), ("validation/accuracy", -INFINITE),
+)  # fmt: skip
+
+
+def test_a_metric_of_another_kind_is_named_and_a_users_own_is_not_looked_at(made, command):
+    client, run_id = made
+    for step, (name, value) in enumerate(METRICS, start=10):
+        client.log_metric(run_id, name, value, step=step)
+        for arguments in COMMANDS:
+            outcome = command(*arguments[:1], f"run_id={run_id}", *arguments[1:])
+            assert outcome.code == 0 or (outcome.code == 2 and outcome.err.count("\n") == 1), outcome.err
+            if outcome.code:
+                assert f"metric {name} is" in outcome.err or "review/wrong is missing" in outcome.err
+        client.log_metric(run_id, name, 1, step=step + 1000)
+        if name == "review/reviewed":
+            client.log_metric(run_id, "review/wrong", 1)
+    client.log_metric(run_id, "signals.rows", NAN, step=2)
+    outcome = command("summarize", f"run_id={run_id}")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "metric signals.rows, step 2 is nan, not a whole number" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("labels.json", json.dumps({"0": "\ud800", "1": "yes"})),
+        ("labels.json", '{"0": 1, "1": [2]}'),
+        ("labels.json", '{"0": "", "1": "yes"}'),
+        ("summary.json", f'{{"observations": [{LONG}], "allow_missing": false, "sha256": "0"}}'),
+        ("summary.json", '{"observations": [1e400], "allow_missing": [], "sha256": 1}'),
+        ("config/diagnose.yaml", "score: .nan"),
+        ("config/diagnose.yaml", f"score: {LONG}"),
+        ("config/diagnose.yaml", "a: &a [x, x]\nscore: [*a, *a]"),
+        ("config/train.overrides.json", '{"0": "model=tiny"}'),
+        ("config/train.overrides.json", "[1]"),
+        ("diagnosis.tsv", "id\tscore\tproposed\twhy\tlabel\tregion\n0\tinf\t" + LONG + "\tx\tno\teasy\n"),
+    ],
+)
+def test_an_artifact_of_another_kind_is_one_line(made, command, path, content):
+    client, run_id = made
+    if not local(client, run_id, path).exists():
+        client.log_text(run_id, content, path)
+    replaced(client, run_id, path, content)
+    codes = set()
+    for arguments in COMMANDS[:3]:
+        outcome = command(*arguments[:1], f"run_id={run_id}", *arguments[1:])
+        codes.add(outcome.code)
+        assert outcome.code == 0 or (outcome.code == 2 and outcome.err.count("\n") == 1), outcome.err
+        replaced(client, run_id, path, content)
+    assert 2 in codes
+
+
+def test_a_summary_of_impossible_numbers_is_refused(made):
+    client, run_id = made
+    content = local(client, run_id, "summary.tsv").read_bytes()
+    head, first, *_ = content.splitlines(keepends=True)
+    names = head.decode().rstrip("\n").split("\t")
+    for name, value in (
+        ("label", "999999"), ("label", "-1"), ("s_label", "3"), ("avg_probs", "nan"), ("avg_probs", "1.5"),
+        ("label_var", "inf"), ("correct_ratio", "1e400"), ("loss_mean", "-inf"), ("forgetting_times", "-2"),
+        ("max_label_probs", ""), ("label", "9" * 5000), ("label", "0.5"),
+    ):  # fmt: skip
+        cells = first.decode().rstrip("\n").split("\t")
+        cells[names.index(name)] = value
+        with pytest.raises(SummaryError, match=f"{name}|{names.index(name)}"):
+            tsv.read(head + first + "\t".join(cells).encode() + b"\n")
+    with pytest.raises(SummaryError, match="no rows"):
+        tsv.read(head)
+
+
+def test_a_label_beyond_the_runs_classes_is_refused_before_anything_is_made_of_it(made, command):
+    client, run_id = made
+    file = local(client, run_id, "summary.tsv")
+    lines = file.read_text().splitlines(keepends=True)
+    cells = lines[1].split("\t")
+    cells[lines[0].split("\t").index("label")] = "65535"
+    file.write_text("".join([lines[0], "\t".join(cells), *lines[2:]]))
+    client.delete_tag(run_id, f"{DIGEST_TAG}summary.tsv")
+    kept = json.loads(local(client, run_id, "summary.json").read_text())
+    replaced(client, run_id, "summary.json", json.dumps({**kept, "sha256": digest_of(file)}))
+    outcome = command("diagnose", f"run_id={run_id}")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert "summary.tsv has label 65535, but the run has 2 classes" in outcome.err

@@ -1,6 +1,7 @@
 """What SignalRecorder accepts, `summarize` reads; what it cannot use it refuses at once, in one line."""
 
 import contextlib
+import itertools
 import json
 import os
 import time
@@ -19,8 +20,10 @@ from datamap import schema
 from datamap.config import defaults
 from datamap.errors import ConfigError, DataError, DataMapError, SignalError
 from datamap.pipeline.summarize import summarize_run
+from datamap.recording import arguments
 from datamap.recording.reference import Reference
 from datamap.signals import compute, shards
+from datamap.signals.compute import signal_table
 from datamap.summaries import reduction, tsv
 from datamap.tracking.store import Store
 
@@ -279,3 +282,16 @@ def test_what_it_accepts_summarize_reads(store, observations, format):
     assert len(run.committed()) == count
     summarize_run(run, defaults("summarize", run_id=run.run_id, allow_missing=True))
     assert run.has("summary.tsv")
+
+
+def test_more_classes_than_a_run_holds_are_refused_when_they_are_recorded():
+    with pytest.raises(ConfigError, match="more than 65,536 names"):
+        arguments.class_names(itertools.count())
+    with pytest.raises(SignalError, match="65,537 classes; a run holds at most 65,536"):
+        signal_table([1], [0], logits=np.zeros((1, 65_537)))
+
+
+def test_many_class_names_take_no_quadratic_time():
+    started = time.monotonic()
+    assert len(arguments.class_names(range(60_000))) == 60_000
+    assert time.monotonic() - started < 5

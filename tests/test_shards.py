@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -225,6 +226,16 @@ def test_probabilities_that_rounding_made_equal_contradict_nothing():
 def test_columns_of_parquet_that_cannot_be_right(message):
     with pytest.raises(SignalError, match=f"epoch_0001-00000-of-00001.parquet.*({message})"):
         shards.decode(parquet(BAD_COLUMNS[message]), ANY._replace(format="parquet"))
+
+
+def test_a_parquet_file_of_far_more_rows_than_bytes_is_refused_unread():
+    zeros = np.zeros(3_000_000, np.int64)
+    columns = {"id": zeros, "label": zeros, "correct": zeros == 0, "label_probs": zeros / 2}
+    content = shards.encode(pa.table(columns), "parquet")
+    started = time.monotonic()
+    with pytest.raises(SignalError, match="3,000,000 rows, .* in a file of"):
+        shards.decode(content, ANY._replace(format="parquet"))
+    assert time.monotonic() - started < 0.5
 
 
 def test_columns_of_parquet_as_other_programs_write_them():

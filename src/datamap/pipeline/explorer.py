@@ -1,6 +1,7 @@
 """The explorer of a run: what goes into it, and whether it is made anew."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from datamap import __version__, schema
 from datamap.data import spreadsheet
-from datamap.errors import DataMapError
+from datamap.errors import DataMapError, SummaryError
 from datamap.log import say
 from datamap.pipeline.inputs import MAP_COLUMNS, observed_as_summarized
 from datamap.program import invocation
@@ -82,6 +83,8 @@ def _diagnosis(run: Run, ids: Iterable) -> pd.DataFrame | None:
         table = tsv.text_table(content, schema.DIAGNOSIS_FILE, ["id", "score", "proposed", "why"])
         rows = align.rows(ids, table["id"])
         scores = pd.to_numeric(table["score"].to_pandas(), errors="coerce").to_numpy(float)
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise SummaryError(f"{schema.DIAGNOSIS_FILE} is damaged: a score is not a number from 0 to 1")
     except DataMapError as error:
         say(f"note: the explorer shows no diagnosis: {error}")
         return None
@@ -103,7 +106,7 @@ def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:
 
     def of(cell):
         name = spreadsheet.unguarded(cell)
-        return index.get(name, int(name) if name.isascii() and name.isdigit() else -1)
+        return index.get(name, int(name) if re.fullmatch("[0-9]{1,5}", name) else -1)
 
     return np.array([*map(of, distinct), -1])[codes]
 

@@ -46,16 +46,18 @@ def class_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, 
     """Return class names by index, as text; 1, 1.0 and "1" are one name, and members of an Enum are called by theirs.
 
     Raises:
-        ConfigError: not in an order, an empty name, or one that occurs twice.
+        ConfigError: not in an order, too many, an empty name, or one that occurs twice.
     """
     if names is None:
         return None
     if isinstance(names, str | bytes | Mapping | Set) or not isinstance(names, Iterable):
         raise ConfigError(f"class_names={shortened(names)}: give a list of names, by class index")
     try:
-        given = list(names)
+        given = list(itertools.islice(names, schema.MAX_CLASSES + 1))
     except Exception as error:  # an iterator of the user's
         raise ConfigError(f"class_names=: not a list of names: {shortened(error)}") from error
+    if len(given) > schema.MAX_CLASSES:
+        raise ConfigError(f"class_names=: more than {schema.MAX_CLASSES:,} names, and a run holds no more")
     if isinstance(names, enum.EnumMeta) and sorted(m.value for m in given if type(m.value) is int) == [
         *range(len(given))
     ]:

@@ -30,6 +30,10 @@ UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, OverflowEr
 Shards = dict[int, list[Shard]]  # observation number → its shards, in order
 Wanted = Callable[[str, pa.DataType], bool]  # (key, its type) → whether it is read
 
+# Ids differ and probabilities hardly repeat: of a Parquet file of ours, a value takes more than a byte.
+MAX_EXPANSION = 100  # values, or bytes before compression, for each byte of the file
+MIN_EXPANDED = 10_000_000  # are read in a second, however they are stored
+
 UNLISTED = "not listed"  # instead of the SHA-256 of a shard that the observation's checksums do not have
 
 
@@ -177,7 +181,17 @@ def _for_arrow(source: bytes | Path) -> Any:
 
 def _from_parquet(source: bytes | Path, wanted: Wanted) -> pa.Table:
     file = pyarrow.parquet.ParquetFile(_for_arrow(source))
+    _refuse_expanding(file.metadata, len(source) if isinstance(source, bytes) else source.stat().st_size)
     return file.read(columns=[f.name for f in file.schema_arrow if wanted(f.name, f.type)])
+
+
+def _refuse_expanding(metadata: Any, size: int) -> None:
+    """Raise ValueError for a file that says that it holds far more values than its bytes can."""
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    columns = [group.column(index) for group in groups for index in range(group.num_columns)]
+    held = max(sum(c.num_values for c in columns), sum(c.total_uncompressed_size for c in columns))
+    if max(held, metadata.num_rows) > max(MIN_EXPANDED, MAX_EXPANSION * size):
+        raise ValueError(f"{metadata.num_rows:,} rows, {held:,} values or bytes, in a file of {size:,} bytes")
 
 
 def _from_json_lines(source: bytes | Path, wanted: Wanted) -> pa.Table:
