@@ -5,8 +5,11 @@ What it accepts can be used: texts are written and read back, signals are summar
 """
 
 import contextlib
+import dataclasses
 import decimal
+import io
 import json
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -17,14 +20,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datamap import schema
+from datamap import documents, schema
 from datamap.data import dataset, spreadsheet
 from datamap.errors import DataMapError
 from datamap.importing import sources
 from datamap.labels import curation
+from datamap.pipeline import next_training
 from datamap.signals import class_probs, shards, trajectories
 from datamap.signals.compute import signal_table
 from datamap.summaries import reduction, tsv
+from datamap.tracking import descriptions, metrics
 
 AUTO = dict.fromkeys(dataset.COLUMNS, "auto")
 TOKENS = [
@@ -340,3 +345,154 @@ def test_texts_of_a_run(content):
     except DataMapError:
         return
     assert all(len(column) == 3 for column in texts.values())
+
+
+# ---------------------------------------------------------------------- typed values of a run's artifacts
+
+NUMBERS = st.sampled_from([0, 1, -1, 2**53, 2**53 + 1, 2**63, 10**400, 0.5, float("nan"), float("inf"), True])
+TEXTS = st.sampled_from(
+    ["", "0", "no", "\ud800", "a\u202eb", "NaN", "${oc.env:HOME}", "x" * 5000, "9" * 5000]
+)
+ANYTHING = st.recursive(
+    st.none() | NUMBERS | TEXTS | st.floats() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(TEXTS | st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+DOCUMENTS = {
+    "labels": (documents.labels, {"0": "no", "1": "yes"}),
+    "summarized": (
+        documents.summarized,
+        {"observations": [1, 2], "allow_missing": False, "sha256": "0" * 64},
+    ),
+    "overrides": (documents.overrides, ["seed=1", "trainer.lr=1"]),
+    "config": (
+        documents.config,
+        {"seed": 1, "trainer": {"lr": 0.1}, "data": {"dev_path": "x", "columns": {}}},
+    ),
+}
+
+
+@st.composite
+def of_other_types(draw, valid):
+    """A document of which a value, at any depth, is another one; or anything."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(ANYTHING)
+    keys = list(valid) if isinstance(valid, dict) else list(range(len(valid)))
+    if not keys or draw(st.integers(0, 3)) == 0:
+        return draw(ANYTHING)
+    changed = valid.copy()
+    for key in draw(st.lists(st.sampled_from(keys), min_size=1, max_size=2)):
+        inner = changed[key]
+        changed[key] = draw(of_other_types(inner)) if isinstance(inner, dict | list) else draw(ANYTHING)
+    return changed
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@fuzzed
+@given(st.data(), st.booleans())
+def test_documents_of_other_types(name, data, ascii):
+    parse, valid = DOCUMENTS[name]
+    value = data.draw(of_other_types(valid))
+    content = json.dumps(value, ensure_ascii=ascii).encode("utf-8", "surrogatepass")
+    try:
+        found = parse(data.draw(st.just(content) | mutated([content])))
+    except ValueError as error:
+        assert "\n" not in str(error)
+        return
+    plain = dataclasses.asdict(found) if dataclasses.is_dataclass(found) else found
+    json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()  # no NaN, no surrogate
+    if name == "labels":
+        assert all(isinstance(one, str) and one for one in found)
+    if name == "summarized":
+        assert all(type(number) is int for number in found.observations) and found.observations
+        assert type(found.allow_missing) is bool and type(found.sha256) is str
+    if name == "overrides":
+        assert all(isinstance(one, str) for one in found)
+
+
+class Trained:
+    """A run that anybody may have made, as `next_training` sees one."""
+
+    run_id = "0" * 32
+
+    def __init__(self, config, overrides):
+        self.made, self.given = config, overrides
+
+    def config(self, step):
+        return self.made
+
+    def overrides(self, step):
+        return self.given
+
+
+KEYS = st.sampled_from(
+    [
+        *next_training.KEYS,
+        "model",
+        "+model",
+        "model.trust_pickle",
+        "++model.trust_pickle",
+        "model.name_or_path",
+    ]
+)
+
+
+@fuzzed
+@given(st.data())
+def test_what_the_next_training_takes_of_another_run(data):
+    config = DOCUMENTS["config"][1] | {"model": {"name_or_path": "theirs", "trust_pickle": True}}
+    for key in data.draw(st.lists(KEYS, max_size=4)):
+        group, _, name = key.rpartition(".")
+        inner = config.get(group)
+        if isinstance(inner, dict):
+            inner[name] = data.draw(ANYTHING)
+    config = data.draw(st.just(config) | of_other_types(config))
+    given_keys = data.draw(
+        st.lists(st.tuples(KEYS | st.text(max_size=5), TEXTS | st.text(max_size=9)), max_size=5)
+    )
+    overrides = [f"{key}={value}" for key, value in given_keys]
+    run = Trained(config if isinstance(config, dict) else {}, overrides)
+    words = shlex.split(next_training.command(run, {"data": "file"}, []))[2:]
+    for word in words:
+        key, equals, value = word.partition("=")
+        assert equals and key in {*next_training.KEYS, "data", "data.dev_path", "model", "model.name_or_path"}
+        assert "${" not in value and "{" not in value and value.isprintable() or key == "data.dev_path"
+        assert key != "model.name_or_path" or value == "???"
+        assert "${" not in value and "trust" not in word and "theirs" not in word
+
+
+@fuzzed
+@given(
+    st.dictionaries(st.sampled_from([*metrics.RANGES, "own"]), st.floats() | st.integers(-2, 9).map(float))
+)
+def test_metrics_of_any_value(found):
+    try:
+        ours = metrics.checked(found, "x")
+    except DataMapError:
+        return
+    assert all(np.isfinite(value) for value in ours.values()) and "own" not in ours
+    if "summary/observations" in ours:
+        descriptions.of_run(10, {"memorisation/gap": 0.1, **ours}, str, [schema.SUMMARY_FILE])
+
+
+SUMMARY = pd.read_csv(io.BytesIO(b"".join([PART.header, *PART.lines])), sep="\t")
+CELLS = st.sampled_from(
+    ["", "nan", "inf", "-inf", "1e400", "9" * 5000, "-1", "65536", "0.5", "true", "x", "[1]"]
+)
+
+
+@fuzzed
+@given(st.data())
+def test_a_summary_of_other_types(data):
+    frame = SUMMARY.astype(object)
+    for name in data.draw(st.lists(st.sampled_from(list(frame)), min_size=1, max_size=3)):
+        frame.loc[data.draw(st.integers(0, len(frame) - 1)), name] = data.draw(CELLS)
+    try:
+        found = tsv.read(frame.to_csv(sep="\t", index=False).encode())
+    except DataMapError:
+        return
+    assert found["label"].between(0, schema.MAX_CLASSES - 1).all()
+    assert found["avg_probs"].between(0, 1).all() and found["label_var"].between(0, 0.25 + 1e-6).all()
+    assert not np.isinf(found.select_dtypes("number").to_numpy(float)).any()
