@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from datamap.cli.overrides import key_of
-from datamap.places import CONF
 from datamap.config import LiveConfig, ModelConfig, ScratchConfig, SignalsConfig, TrainConfig, TrainerConfig
 from datamap.errors import first_few
 from datamap.log import say
+from datamap.places import CONF
 from datamap.program import invocation
 from datamap.ranges import problem
 from datamap.tracking.run import Run
