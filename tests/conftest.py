@@ -27,13 +27,17 @@ settings.load_profile("tests")
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every process that a test starts too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What a person's shell says of MLflow is not for the tests.
+for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+    del os.environ[name]
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
 def clean_world(tmp_path, monkeypatch):
     """Each test works in an empty folder, with MLflow's and Hydra's global state as new."""
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:  # of another test
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import datamap
-from conftest import local
+from conftest import copy_store, local
 from datamap.cli.entry import run
 from datamap.errors import SummaryError
 from datamap.summaries import tsv
@@ -16,9 +16,25 @@ from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, digest_of
 from datamap.tracking.store import Store
 
 
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory, empty_store):
+    """(folder, id of a run in it that has all derived artifacts), made without training."""
+    folder = tmp_path_factory.mktemp("complete")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder, complete_run()
+
+
 @pytest.fixture
-def made(client):
-    """(client, id of a run that has all derived artifacts), made without training."""
+def made(complete, client):
+    """(client, id of a copy of that run)."""
+    folder, run_id = complete
+    copy_store(folder, Path.cwd())
+    return client, run_id
+
+
+def complete_run():
     samples = {"id": range(20), "text_a": [f"text {n}" for n in range(20)], "label": [0, 1] * 10}
     with datamap.SignalRecorder(["no", "yes"], samples) as recorder:
         for epoch in (1, 2, 3):
@@ -27,7 +43,7 @@ def made(client):
             recorder.commit(epoch)
     for command in ("summarize", "diagnose"):
         assert run(command, [f"run_id={recorder.run_id}"]) == 0
-    return client, recorder.run_id
+    return recorder.run_id
 
 
 def truncate(path):
