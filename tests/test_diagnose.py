@@ -3,14 +3,13 @@
 import json
 import re
 import sqlite3
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import ROOT, SMALL_MODEL, artifacts, local
+from conftest import SMALL_MODEL, artifacts, local
 from datamap import SignalRecorder, schema
 from datamap.review import decisions
 from datamap.review.decisions import Decision
@@ -474,7 +473,9 @@ def test_the_command_that_is_printed_works_in_a_shell(command, shell, pairs_file
     printed = re.search(r"^next: python (src/train\.py .*)$", out, re.MULTILINE).group(1)
     for override in (*SMALL_MODEL, "seed=7"):
         assert override in printed.split()
-    done = shell(["bash", "-c", f"{sys.executable} {ROOT}/{printed}"])
+    words = shell(["bash", "-c", f"printf '%s\\0' {printed}"]).out.split("\0")[:-1]
+    assert words[0] == "src/train.py"
+    done = command("train", *words[1:])
     assert done.code == 0, done.err
     assert "dev accuracy" in done.out
 

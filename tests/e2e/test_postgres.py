@@ -61,11 +61,11 @@ def server(database, tmp_path_factory):
 
 
 @pytest.fixture
-def step(server, shell):
+def step(server, command, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+
     def run(script, *arguments, code=0):
-        done = shell(
-            [sys.executable, str(ROOT / "src" / f"{script}.py"), *arguments], MLFLOW_TRACKING_URI=server
-        )
+        done = command(script, *arguments)
         assert done.code == code, done.out + done.err
         return done.out + done.err
 
@@ -142,10 +142,8 @@ def test_the_last_of_two_writers_goes_on(server, pairs_file):
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
-def test_without_a_server_the_password_stays_secret(database, shell):
-    done = shell(
-        [sys.executable, str(ROOT / "src/summarize.py"), "run_id=nowhere", f"tracking.uri={database}"]
-    )
+def test_without_a_server_the_password_stays_secret(database, command):
+    done = command("summarize", "run_id=nowhere", f"tracking.uri={database}")
     assert (done.code, done.err.count("\n")) == (2, 1), done.err
     assert "run 'nowhere' is not in postgresql+psycopg2://ann:***@127.0.0.1" in done.err
     assert "s3cret" not in done.out + done.err

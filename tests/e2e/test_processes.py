@@ -89,18 +89,18 @@ def wait_for_workers(log, count=2):
     raise AssertionError(log.read_text())
 
 
-def test_dask_gives_the_same_bits(small_run, client, command, shell, cluster):
+def test_dask_gives_the_same_bits(small_run, client, command, cluster):
     path = Path(client.get_run(small_run).info.artifact_uri, "summary.tsv")
     assert command("summarize", f"run_id={small_run}").code == 0
     before = path.read_bytes()
     path.unlink()
-    script = [sys.executable, str(ROOT / "src" / "summarize.py"), f"run_id={small_run}", "engine=dask"]
-    done = shell([*script, f"engine.address={cluster}"])
+    arguments = (f"run_id={small_run}", "engine=dask", f"engine.address={cluster}")
+    done = command("summarize", *arguments)
     assert done.code == 0, done.err
     assert path.read_bytes() == before
     damaged = Path(client.get_run(small_run).info.artifact_uri, "signals/epoch_0002-00000-of-00001.jsonl")
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    done = shell([*script, f"engine.address={cluster}"])
+    done = command("summarize", *arguments)
     assert (done.code, "epoch_0002-00000-of-00001.jsonl is damaged" in done.err) == (2, True), done.err
     assert path.read_bytes() == before
 

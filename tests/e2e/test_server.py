@@ -1,14 +1,13 @@
-"""The whole chain against a real `mlflow server` on loopback, each command in its own process."""
+"""The whole chain against a real `mlflow server` on loopback."""
 
 import json
 import shutil
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SMALL_MODEL, mlflow_server, server_of
+from conftest import SMALL_MODEL, mlflow_server, server_of
 
 
 @pytest.fixture
@@ -17,13 +16,13 @@ def server(empty_store, tmp_path):
         yield address
 
 
-def test_three_steps_against_a_server(server, pairs_file, shell):
+def test_three_steps_against_a_server(server, pairs_file, command, monkeypatch):
     from mlflow import MlflowClient
 
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+
     def step(script, *arguments):
-        done = shell(
-            [sys.executable, str(ROOT / "src" / f"{script}.py"), *arguments], MLFLOW_TRACKING_URI=server
-        )
+        done = command(script, *arguments)
         assert done.code == 0, done.err
         return done.out
 
@@ -50,7 +49,10 @@ def test_three_steps_against_a_server(server, pairs_file, shell):
     assert not Path("mlflow.db").exists()
 
 
-def test_a_server_with_a_certificate_of_a_private_authority(empty_store, tmp_path, shell):
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_a_server_with_a_certificate_of_a_private_authority(
+    empty_store, tmp_path, shell, command, monkeypatch
+):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     made = shell([
         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
@@ -59,14 +61,17 @@ def test_a_server_with_a_certificate_of_a_private_authority(empty_store, tmp_pat
     assert made.code == 0, made.err
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     options = ("--uvicorn-opts", f"--ssl-keyfile {key} --ssl-certfile {certificate}")
-    script = [sys.executable, str(ROOT / "src/summarize.py"), "run_id=nowhere"]
     with server_of(tmp_path, "sqlite:///mlflow.db", *options, certificate=certificate) as address:
         for trust, answer in {
             (): f"MLflow server {address} does not answer (SSLError)",
             ("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate)): f"run 'nowhere' is not in {address}",
             ("MLFLOW_TRACKING_INSECURE_TLS", "true"): f"run 'nowhere' is not in {address}",
         }.items():
-            done = shell(script, MLFLOW_TRACKING_URI=address, **dict([trust] if trust else []))
+            with monkeypatch.context() as environment:
+                environment.setenv("MLFLOW_TRACKING_URI", address)
+                if trust:
+                    environment.setenv(*trust)
+                done = command("summarize", "run_id=nowhere")
             lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
             assert (done.code, len(lines)) == (2, 1), done.err
             assert answer in lines[0]
