@@ -1,8 +1,8 @@
-// Legend, choices and filters.
+// Show the legend, the choices and the filters.
 
 import { $, add, shape } from "../../web/scripts/dom.js";
 
-/** A list of columns to choose one from. */
+/** Add a list to choose a column from. */
 export function chooser(samples, parent, options, value) {
   const list = add(parent, "select");
   for (const name of options)
@@ -11,7 +11,7 @@ export function chooser(samples, parent, options, value) {
   return list;
 }
 
-/** A labelled list for `x`, `y` or `color`. */
+/** Add a labeled list for `x`, `y` or `color`. */
 export function addChoice(samples, name, options, value, changed) {
   const label = add($("choices"), "label", samples.tr(name));
   const list = chooser(samples, $("choices"), options, value);
@@ -20,7 +20,7 @@ export function addChoice(samples, name, options, value, changed) {
   list.addEventListener("change", () => changed(list.value));
 }
 
-/** The legend reads as the axis does: the last group first. `toggle(group)` hides and shows one. */
+/** Draw the legend in the order of the axis, the last group first; `toggle(group)` hides or shows one. */
 export function drawLegend(rules, counts, hidden, toggle) {
   const legend = $("legend");
   legend.replaceChildren();
@@ -37,7 +37,7 @@ export function drawLegend(rules, counts, hidden, toggle) {
   }
 }
 
-/** Add a range to `filters`: a column, its lowest and its highest value. */
+/** Add a range to `filters`: a column, its lowest and its highest value. `changed()` is called on changes. */
 export function addFilter(samples, filters, options, column, changed) {
   const filter = { column, low: -Infinity, high: Infinity };
   filters.push(filter);
@@ -53,8 +53,8 @@ export function addFilter(samples, filters, options, column, changed) {
     ["high", Infinity, "max"],
   ]) {
     const input = add(row, "input");
-    Object.assign(input, { placeholder: hint, inputMode: "decimal" });
-    input.setAttribute("aria-label", hint);
+    Object.assign(input, { placeholder: samples.tr(hint), inputMode: "decimal" });
+    input.setAttribute("aria-label", samples.tr(hint));
     input.addEventListener("input", () => {
       const value = input.value.trim() === "" ? open : Number(input.value);
       input.classList.toggle("wrong", Number.isNaN(value));
@@ -74,7 +74,7 @@ export function addFilter(samples, filters, options, column, changed) {
   });
 }
 
-/** Buttons of the map's modes; `choose(mode)` is called. */
+/** Add buttons for the map's modes, which call `choose(mode)`. */
 export function addModes(samples, chosen, choose) {
   for (const mode of ["lasso", "box", "pan"]) {
     const button = add($("tools"), "button", samples.tr(mode));

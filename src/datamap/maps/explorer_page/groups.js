@@ -1,8 +1,8 @@
-// Which colour a sample has, and whether it is shown.
+// Decide the color of each sample, and whether it is shown.
 
 /**
- * Index of the first rule that each sample fits, as the static maps have it: Uint8Array. The last rule fits
- * all.
+ * Return the index of the first rule that each sample meets, as on the static maps: Uint8Array. Every sample
+ * meets the last rule.
  */
 export function groupsOf(rules, columns, count) {
   const group = new Uint8Array(count).fill(rules.length - 1);
@@ -24,7 +24,7 @@ export function groupsOf(rules, columns, count) {
   return group;
 }
 
-/** 1 for each sample that the legend, the search and the ranges let through: Uint8Array. */
+/** Mark each sample that legend, search and ranges admit with 1: Uint8Array. */
 export function visibleOf(samples, columns, group, { hidden, query, filters }) {
   const visible = new Uint8Array(samples.count);
   const wanted = query.trim().toLowerCase();
@@ -45,7 +45,7 @@ function matches({ idOf, textNames, textOf }, i, wanted) {
   );
 }
 
-/** How many visible samples each group has: array by group. */
+/** Count the visible samples of each group: array by group. */
 export function countsOf(group, visible, groups) {
   const counts = new Array(groups).fill(0);
   for (let i = 0; i < group.length; i++) counts[group[i]] += visible[i];

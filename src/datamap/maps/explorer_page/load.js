@@ -1,15 +1,15 @@
-// What the page knows of its samples, from the data inside it.
+// Load the page's samples from the data inside it.
 
 import { $ } from "../../web/scripts/dom.js";
 import { unpack, unpackJson } from "../../web/scripts/unpack.js";
+import { translator } from "../../web/scripts/words.js";
 
-const MISSING = 65535; // a class
+const MISSING = 65535; // stands for no class
 
 /**
- * The samples: numbers as typed arrays, probabilities and predictions in arrays of observations × samples.
+ * Return the samples: numbers as typed arrays, probabilities and predictions as observations × samples.
  *
- * A sample's texts are `textOf(name, row)`, "" where the page has none of it. Everything else is as
- * `explorer.py` says it.
+ * `textOf(name, row)` returns a sample's text, "" if the page has none. `explorer.py` defines the rest.
  */
 export async function load() {
   const data = JSON.parse($("data").textContent);
@@ -37,16 +37,16 @@ export async function load() {
     predicted: predicted && withoutMissing(predicted),
     textNames: Object.keys(texts),
     textOf: reader(texts, textRows, data.count),
-    // A column may be called like what every object has, such as `constructor`.
+    // A column may have the name of a property of every object, such as `constructor`.
     isText: (name) => Object.hasOwn(texts, name),
     isClass: (name) => ["label", "pred_label", "proposed"].includes(name),
     meaning: (name) => (Object.hasOwn(data.meanings, name) ? data.meanings[name] : ""),
     className: (k) => (Number.isFinite(k) ? (data.classes[k] ?? String(k)) : ""),
-    tr: (text) => data.words[text] ?? text,
+    tr: translator(data.words),
   };
 }
 
-/** {idOf: row → id as text, rowOf: id → row}. */
+/** Return {idOf: row → id as text, rowOf: id → row}. */
 async function unpackIds({ numbers, texts }) {
   const ids = numbers ? await unpack(numbers, Int32Array) : await unpackJson(texts);
   return { idOf: (i) => String(ids[i]), rowOf: (id) => ids.indexOf(numbers ? Number(id) : String(id)) };

@@ -1,4 +1,4 @@
-// The summary after some observations, worked out as datamap.summaries.dynamics does.
+// Compute the summary after some observations, as datamap.summaries.dynamics does.
 
 const REPLAYED = [
   "correct_times",
@@ -13,7 +13,10 @@ const REPLAYED = [
   "first_learn",
 ];
 
-/** t → columns as they were after the first t observations; what cannot be replayed stays as at the end. */
+/**
+ * Return a function t → columns after the first t observations; columns that cannot be replayed keep their
+ * final values.
+ */
 export function createReplay(samples) {
   let cached = { t: 0 };
   return (t) => {
@@ -27,7 +30,7 @@ export function createReplay(samples) {
   };
 }
 
-/** The columns `REPLAYED` over the first t observations. */
+/** Compute the columns `REPLAYED` over the first t observations. */
 export function replayed({ count, probs, levels, correct }, t) {
   const r = Object.fromEntries(REPLAYED.map((name) => [name, new Float32Array(count)]));
   for (let i = 0; i < count; i++) {
@@ -70,7 +73,7 @@ export function replayed({ count, probs, levels, correct }, t) {
   return r;
 }
 
-/** The newest prediction of each sample within the first t observations; NaN where there is none. */
+/** Return the latest prediction of each sample within the first t observations; NaN if there is none. */
 function lastPredicted({ count, predicted }, t) {
   const found = new Float32Array(count).fill(NaN);
   for (let s = 0; s < t; s++) {

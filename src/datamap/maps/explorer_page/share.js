@@ -1,4 +1,4 @@
-// What leaves the page: the table's TSV to the clipboard or a file, a command to the clipboard.
+// Copy the table or a command to the clipboard, or save the table as a file.
 
 import { $ } from "../../web/scripts/dom.js";
 
@@ -6,18 +6,18 @@ export function say(text) {
   $("said").textContent = text;
 }
 
-/** Copy a text; where the browser does not let us, show it selected. */
+/** Copy a text; if the browser does not allow it, show the text selected. */
 export function copy(samples, text) {
   const area = $("plain");
   area.value = text;
   area.hidden = false;
   area.select();
-  const done = document.execCommand("copy"); // the one way that MLflow's frame lets through
+  const done = document.execCommand("copy"); // the only way that MLflow's frame allows
   area.hidden = done;
   say(samples.tr(done ? "copied" : "press Ctrl-C to copy"));
 }
 
-/** Save a text as samples.tsv; MLflow's frame forbids that, there it is shown. */
+/** Save a text as samples.tsv; in MLflow's frame, which forbids downloads, show it instead. */
 export function download(samples, text) {
   if (window.origin === "null" && window.parent !== window) {
     const area = $("plain");

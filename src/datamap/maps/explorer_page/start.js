@@ -1,5 +1,5 @@
-// The explorer. Data flow one way: data → columns at an epoch → groups and what is visible → map, legend,
-// table.
+// Run the explorer. Data flow in one direction: data → columns at an epoch → groups and visible samples → map,
+// legend and table.
 
 import { $ } from "../../web/scripts/dom.js";
 import { createScatter } from "../../web/scripts/scatter.js";
@@ -116,7 +116,11 @@ function begin(samples) {
   function setEpoch(t, limits = null) {
     state.t = t;
     $("epoch").value = t;
-    $("epoch-name").textContent = `${samples.unit} ${samples.numbers[t - 1]} / ${samples.numbers.at(-1)}`;
+    $("epoch-name").textContent = tr("{unit} {number} / {last}", {
+      unit: tr(samples.unit),
+      number: samples.numbers[t - 1],
+      last: samples.numbers.at(-1),
+    });
     update(limits);
   }
 
@@ -164,7 +168,7 @@ function begin(samples) {
       $(id).textContent = tr(text);
     $("play").textContent = "▶";
     $("play").setAttribute("aria-label", tr("replay"));
-    $("epoch").setAttribute("aria-label", samples.unit);
+    $("epoch").setAttribute("aria-label", tr(samples.unit));
     $("epoch").max = last;
     fillNext();
   }
@@ -201,7 +205,7 @@ function begin(samples) {
   listen();
   setEpoch(last, fullLimits());
 
-  // For scripts and tests: where a sample is on the page, and what is shown.
+  // Scripts and tests ask here where a sample is on the page, and what is shown.
   globalThis.dataMap = {
     scatter,
     samples,
@@ -222,7 +226,7 @@ function begin(samples) {
   };
 }
 
-/** The regions lie on the map's usual axes; variability is the root of label_var. */
+/** Return the regions if the axes are the map's usual ones; variability is the square root of label_var. */
 function regionsOf(samples, { x, y }) {
   if (y !== "avg_probs" || (x !== "label_var" && x !== "variability")) return [];
   const root = (end) => (end === null ? null : Math.sqrt(end));

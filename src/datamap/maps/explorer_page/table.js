@@ -1,4 +1,4 @@
-// The samples as a table, and as TSV.
+// Show the samples as a table, and write them as TSV.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { short } from "../../web/scripts/numbers.js";
@@ -7,7 +7,7 @@ export const SHOWN_ROWS = 200;
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 const NUMBERS = ["avg_probs", "variability", "correct_ratio", "forgetting_times", "learnt_times"];
 
-/** What a cell says: a text, or a number for those of numeric columns. */
+/** Return the content of a cell: a number in numeric columns, else a text. */
 export function cell(samples, columns, name, i) {
   if (name === "id") return samples.idOf(i);
   if (samples.isText(name)) return samples.textOf(name, i);
@@ -15,7 +15,10 @@ export function cell(samples, columns, name, i) {
   return Number.isFinite(columns[name][i]) ? Number(columns[name][i].toPrecision(6)) : "";
 }
 
-/** Compares two rows by a column, up or down; what has no number comes last, equal ones stay in order. */
+/**
+ * Return a function that compares two rows by a column, descending if `down`. Rows without a number come last,
+ * equal rows keep their order.
+ */
 export function comparison(samples, columns, name, down) {
   const way = down ? -1 : 1;
   if (name === "id" || samples.isText(name) || samples.isClass(name)) {
@@ -32,22 +35,22 @@ export function comparison(samples, columns, name, down) {
   };
 }
 
-/** The first `most` rows in order, without sorting the others. */
-export function firstRows(rows, most, compare) {
+/** Return the first `count` rows in order, without sorting the others. */
+export function firstRows(rows, count, compare) {
   let kept = [];
   let last = -1;
   for (const row of rows) {
     if (last >= 0 && compare(row, last) >= 0) continue;
     kept.push(row);
-    if (kept.length >= 4 * most) {
-      kept = kept.sort(compare).slice(0, most);
-      last = kept[most - 1];
+    if (kept.length >= 4 * count) {
+      kept = kept.sort(compare).slice(0, count);
+      last = kept[count - 1];
     }
   }
-  return kept.sort(compare).slice(0, most);
+  return kept.sort(compare).slice(0, count);
 }
 
-/** Names of the columns that people read first, of those that the page has. */
+/** Return the names of the page's columns that people read first. */
 function firstColumns({ textNames }, columns) {
   const texts = textNames.filter((name) => name !== "why");
   const why = textNames.filter((name) => name === "why");
@@ -60,17 +63,17 @@ function firstColumns({ textNames }, columns) {
 }
 
 /**
- * Draw the table. `table` has: rows, columns, sort, down, selected (whether rows are a selection);
- * `sortBy(name)` and `hover(row)`, −1 for none, are called.
+ * Draw the table of `rows`, sorted by the column `sort`, descending if `down`; `selected` tells whether they are
+ * a selection. It calls `sortBy(name)`, and `hover(row)` with −1 for no row.
  */
 export function drawTable(samples, { rows, columns, sort, down, selected, sortBy, hover }) {
   const { tr } = samples;
   const head = document.querySelector("thead");
   const body = document.querySelector("tbody");
   const names = [...firstColumns(samples, columns), ...NUMBERS];
-  $("count").textContent =
-    `${rows.length.toLocaleString("en")} ${tr(selected ? "selected" : "shown")}` +
-    (rows.length > SHOWN_ROWS ? ` (${tr("the first")} ${SHOWN_ROWS} ${tr("listed")})` : "");
+  const shown = selected ? "{count} selected" : "{count} shown";
+  const rest = rows.length > SHOWN_ROWS ? tr(" (the first {count} listed)", { count: SHOWN_ROWS }) : "";
+  $("count").textContent = tr(shown, { count: rows.length.toLocaleString("en") }) + rest;
   head.replaceChildren();
   body.replaceChildren();
   const top = add(head, "tr");
@@ -96,7 +99,7 @@ export function drawTable(samples, { rows, columns, sort, down, selected, sortBy
   body.onmouseleave = () => hover(-1);
 }
 
-/** Rows as TSV that spreadsheets and pandas read, with every column, in the table's order. */
+/** Write rows as TSV for spreadsheets and pandas, with every column, in the table's order. */
 export function tsv(samples, { rows, columns, sort, down }) {
   const first = firstColumns(samples, columns);
   const names = [...first, ...Object.keys(columns).filter((name) => !first.includes(name))];

@@ -1,4 +1,4 @@
-// What a sample is, beside the pointer.
+// Show a sample's facts beside the pointer.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { drawHistory } from "../../web/scripts/history.js";
@@ -24,8 +24,9 @@ export function fillTip(samples, columns, i, t, axes) {
     `id ${samples.idOf(i)} · ${facts.map((name) => `${name} ${short(columns[name][i])}`).join(" · ")}`,
     "facts",
   );
-  const unit = `${samples.unit} ${samples.numbers[0]}–${samples.numbers.at(-1)}`;
-  tip.append(drawHistory(historyOf(samples, i, t), `${tr("probability of the given label")}, ${unit}`));
+  const range = { unit: tr(samples.unit), first: samples.numbers[0], last: samples.numbers.at(-1) };
+  const caption = tr("probability of the given label, {unit} {first}–{last}", range);
+  tip.append(drawHistory(historyOf(samples, i, t), caption));
 }
 
 function fillDiagnosis(samples, columns, i, tip) {
@@ -35,7 +36,7 @@ function fillDiagnosis(samples, columns, i, tip) {
   if (samples.isText("why")) add(tip, "p", samples.textOf("why", i), "facts");
 }
 
-/** A sample's history for `drawHistory`; what the slider has not reached is faint. */
+/** Return a sample's history for `drawHistory`; observations after the slider's are faint. */
 export function historyOf({ probs, levels, correct, count, numbers }, i, t) {
   return numbers.map((_, s) => ({
     probability: probs[s * count + i] > levels ? null : probs[s * count + i] / levels,

@@ -1,24 +1,21 @@
-// Our words in the page's language, and how numbers are written.
+// Translate texts into the page's language, and format numbers.
+
+import { translator } from "../../web/scripts/words.js";
 
 const { words } = JSON.parse(document.getElementById("data").textContent);
 
-/** A text in the page's language, its {fields} filled in. */
-export function tr(text, fields = {}) {
-  const translated = Object.hasOwn(words, text) ? words[text] : text;
-  return translated.replace(/\{(\w+)\}/g, (field, name) =>
-    Object.hasOwn(fields, name) ? String(fields[name]) : field,
-  );
-}
+/** Return a text in the page's language, its {fields} filled in. */
+export const tr = translator(words);
 
 /**
- * Elements that have a data attribute.
+ * Return the elements that have a data attribute.
  *
  * @param {string} name
  * @returns {NodeListOf<HTMLInputElement>}
  */
 const marked = (name) => document.querySelectorAll(`[data-${name}]`);
 
-/** Translate what stands in the HTML: texts by data-word, names by data-label, hints by data-hint. */
+/** Translate the page's HTML: texts by data-word, names by data-label, hints by data-hint. */
 export function translatePage() {
   for (const one of marked("word")) one.textContent = tr(one.dataset.word);
   for (const one of marked("label")) one.setAttribute("aria-label", tr(one.dataset.label));

@@ -1,8 +1,8 @@
-// What lies around the points: axes and their names, grid, regions and their names.
+// Draw what surrounds the points: axes and their names, the grid, regions and their names.
 
 import { rgb, ticks } from "./numbers.js";
 
-/** Draw on a 2D context, in CSS pixels, over the points; `labels` {x, y}: names of the axes. */
+/** Draw axes and grid on a 2D context, in CSS pixels, over the points; `labels` {x, y}: names of the axes. */
 export function drawAxes(context, view, labels) {
   const { left, top, right, bottom } = view.plot();
   context.strokeStyle = "#00000014";
@@ -46,9 +46,10 @@ function drawNames(context, view, labels) {
 }
 
 /**
- * What is seen of regions, in pixels from the top left of the plotted rectangle: [{color: [r, g, b], left,
- * …}].
- * `regions` [{name, color, x: [low, high], y: [low, high]}], null = open.
+ * Return the visible parts of regions, in pixels from the top left corner of the plotted rectangle:
+ * [{color: [r, g, b], left, right, top, bottom}].
+ *
+ * `regions`: [{name, color, x: [low, high], y: [low, high]}], null = open.
  */
 export function regionsInView(view, regions) {
   const plot = view.plot();
@@ -68,12 +69,12 @@ export function regionsInView(view, regions) {
   });
 }
 
-/** Write the regions' names, over the points. */
+/** Write the regions' names over the points. */
 export function drawRegionNames(context, view, regions) {
   context.font = "italic 11px system-ui, sans-serif";
   for (const { name, x, y } of regions) {
     const part = shownPart(view, x, y);
-    // A name that does not fit into what is seen of its region would seem to name the region beside it.
+    // A name that does not fit into the visible part of its region would seem to name the region beside it.
     if (!part || part.right - part.left < context.measureText(name).width + 10 || part.bottom - part.top < 20)
       continue;
     const atRight = x[1] === null;
@@ -93,7 +94,7 @@ export function drawRegionNames(context, view, regions) {
   }
 }
 
-/** What is seen of a region, in pixels; null where nothing is. */
+/** Return the visible part of a region in pixels; null if no part is visible. */
 export function shownPart(view, [x0, x1], [y0, y1]) {
   const { left, top, right, bottom } = view.plot();
   const part = {

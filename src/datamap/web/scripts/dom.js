@@ -1,7 +1,7 @@
-// Elements made and filled. Texts are only ever set as textContent, never as markup.
+// Create and fill elements. Texts are always set as textContent, never as markup.
 
 /**
- * The element of this id, of whatever kind the page has it.
+ * Return the element with this id, whatever its type.
  *
  * @param {string} id
  * @returns {any}
@@ -9,7 +9,7 @@
 export const $ = (id) => document.getElementById(id);
 
 /**
- * Add an element of kind `tag` with a text and a class to `parent`; returns it.
+ * Add an element `tag` with a text and a class to `parent`, and return it.
  *
  * @param {Element} parent
  * @param {string} tag
@@ -24,7 +24,7 @@ export function add(parent, tag, text = "", className = "") {
 }
 
 /**
- * Make an SVG element with attributes.
+ * Create an SVG element with attributes.
  *
  * @param {string} tag
  * @param {Record<string, unknown>} attributes

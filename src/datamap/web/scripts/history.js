@@ -1,20 +1,20 @@
-// A sample's learning history as a small line.
+// Draw a sample's learning history as a small line.
 
 import { shape } from "./dom.js";
 
 export const RIGHT = "#1f3b73",
   WRONG = "#a50026";
-const MANY = 40; // observations, from which on dots are small
-const AXIS = 26; // pixels for the axis's numbers
+const MANY = 40; // with more observations, dots are small
+const AXIS = 26; // pixels for the numbers of the axis
 const SMALL = { "font-size": 10, fill: "#555" };
 
 /**
- * An SVG of the probability of the given label over the observations; a dot each, full where the model was
- * right, else a ring.
+ * Draw the probability of the given label over the observations as an SVG: a dot per observation, filled if the
+ * model was right, else a ring.
  *
- * `history` [{probability: 0 to 1 or null where the sample is missing, correct, faint, title}], oldest first;
- * `caption` below.
- * `ends` [first, last]: what to write at the ends of the time axis; without it there are no axes.
+ * `history`: [{probability: 0 to 1, or null if the sample is missing, correct, faint, title}], oldest first.
+ * `caption`: text below the line.
+ * `ends`: [first, last], labels at the ends of the time axis; without it, no axes are drawn.
  */
 export function drawHistory(history, caption, { width = 220, height = 48, ends = null } = {}) {
   const left = ends ? AXIS : 0;

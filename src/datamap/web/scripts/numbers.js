@@ -1,12 +1,12 @@
-// Numbers for people.
+// Format numbers for people.
 
-/** A number in at most three significant digits; whole ones as they are. */
+/** Write a number with at most three significant digits; whole numbers keep all digits. */
 export function short(value) {
   if (Number.isInteger(value)) return String(value);
   return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : "";
 }
 
-/** Round numbers along an axis from `low` over `length`: about six. */
+/** Return about six round numbers along an axis that starts at `low` and spans `length`. */
 export function ticks(low, length) {
   const rough = length / 6;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -17,5 +17,5 @@ export function ticks(low, length) {
   return found;
 }
 
-/** "#rrggbb" → [r, g, b]. */
+/** Convert "#rrggbb" to [r, g, b]. */
 export const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));

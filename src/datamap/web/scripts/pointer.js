@@ -1,4 +1,4 @@
-// What the mouse, a pen, a finger and the keyboard do on a map, told in words of the map.
+// Translate events of mouse, pen, finger and keyboard into actions on the map.
 
 import { corners } from "./shapes.js";
 
@@ -6,11 +6,12 @@ const STEP = 40; // pixels that an arrow key pans
 const KEYS = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
 
 /**
- * Listen on a canvas. `tell` has: mode() → "lasso", "box" or "pan"; hover(px, py); leave(); pan(dx, dy);
- * zoom(px, py, factor); showAll(); trace(path) while a shape is drawn, [] when it is done; enclose(path).
+ * Listen to events on a canvas, and call the methods of `tell`: mode() → "lasso", "box" or "pan";
+ * hover(px, py); leave(); pan(dx, dy); zoom(px, py, factor); showAll(); trace(path) while a shape is drawn, [] at its end;
+ * enclose(path).
  */
 export function followPointer(canvas, tell) {
-  let held = null; // path of the pointer since it went down
+  let held = null; // path of the pointer since a button was pressed
   const at = (event) => {
     const area = canvas.getBoundingClientRect();
     return [event.clientX - area.left, event.clientY - area.top];

@@ -1,19 +1,20 @@
-// Points and densities, painted into the pixels of an ImageData by the CPU.
+// Paint points and densities into the pixels of an ImageData, on the CPU.
 //
-// Counting a million points into cells takes hundredths of a second, drawing them by a software WebGL seconds
-// (docs/benchmarks.md). Few points are discs; many are a density, coloured group by group as the static maps
-// are.
+// Counting a million points into cells takes hundredths of a second, while drawing them with a software WebGL
+// takes seconds (docs/benchmarks.md). Few points are drawn as discs, many as a density that is colored group by
+// group, as on the static maps.
 
-export const MOST_POINTS = 50_000; // in view; of more, a large layer is drawn as its density
-export const FEW = 2_000; // points of a layer that are drawn always, on top of all densities
+export const MAX_POINTS = 50_000; // in view; with more, a large layer is drawn as a density
+export const MIN_DENSITY = 2_000; // points of a layer; a smaller one is drawn as points, on top of densities
 export const HIDDEN = 255; // layer of a point that is not drawn
 const STEPS = 4; // positions of a disc within a pixel, along each axis
-const NEAR = 128; // places of what is counted as a list of pixels
+const MAX_TABLE = 128; // counts whose alpha is looked up in a table
 
 /**
- * Rows of the points in view, sorted by layer: {rows, starts}; layer k has rows[starts[k]] to rows[starts[k +
- * 1] - 1].
- * `scratch` is a Uint32Array of as many places as there are points, so that panning makes no garbage.
+ * Return the rows of the points in view, sorted by layer, as {rows, starts}: layer k has the rows from index
+ * starts[k] up to, but not including, starts[k + 1].
+ *
+ * `scratch`: a Uint32Array with an element per point, reused so that panning allocates no memory.
  */
 export function pointsInView({ x, y, layer }, count, view, scratch) {
   const x1 = view.x + view.width;
@@ -34,7 +35,8 @@ export function pointsInView({ x, y, layer }, count, view, scratch) {
 }
 
 /**
- * Paint white, and regions (`regionsInView` of axes.js); `ratio` pixels of the picture per pixel of the page.
+ * Paint white, then the regions (`regionsInView` of axes.js); a pixel of the page has `ratio` pixels of the
+ * picture.
  */
 export function paintBackground({ data, width, height }, regions, ratio) {
   const pixels = new Uint32Array(data.buffer);
@@ -51,18 +53,19 @@ export function paintBackground({ data, width, height }, regions, ratio) {
   }
 }
 
-/** Diameter of a point in CSS pixels: smaller the more there are. */
+/** Return the diameter of a point in CSS pixels, which falls with the number of points. */
 export const pointSize = (count) => Math.min(9, Math.max(3, 9 * (500 / Math.max(count, 1)) ** 0.25));
 
 /**
  * Paint the points in view onto an opaque picture of the plotted rectangle.
- * `layers` [{color: [r, g, b], alpha: 0 to 1}], the last one on top; `size` in pixels of the picture.
+ *
+ * `layers`: [{color: [r, g, b], alpha: 0 to 1}], the last one on top. `size`: in pixels of the picture.
  */
 export function paint(image, { x, y }, layers, inView, view, size) {
   const { rows, starts } = inView;
   const scale = { x: image.width / view.width, y: image.height / view.height };
   const counts = layers.map((_, k) => starts[k + 1] - starts[k]);
-  const isMany = (k) => rows.length > MOST_POINTS && counts[k] > FEW;
+  const isMany = (k) => rows.length > MAX_POINTS && counts[k] > MIN_DENSITY;
   const cell = Math.max(1, Math.round(size / 2));
   for (let k = 0; k < layers.length; k++) {
     if (isMany(k))
@@ -78,7 +81,7 @@ export function paint(image, { x, y }, layers, inView, view, size) {
   }
 }
 
-/** By logarithm, and never faint: a cell with one sample is seen beside one with a thousand. */
+/** Paint a density; logarithm and minimum keep a cell with one sample visible beside one with a thousand. */
 function paintDensity(image, x, y, rows, layer, view, scale, cell) {
   const columns = Math.ceil(image.width / cell);
   const lines = Math.ceil(image.height / cell);
@@ -92,10 +95,10 @@ function paintDensity(image, x, y, rows, layer, view, scale, cell) {
     const cy = Math.min(lines - 1, ((top - y[i]) * sy) | 0);
     counts[cy * columns + cx] += 1;
   }
-  let most = 1;
-  for (let c = 0; c < counts.length; c++) if (counts[c] > most) most = counts[c];
-  const alphas = Uint16Array.from({ length: Math.min(most, NEAR) + 1 }, (_, n) =>
-    alphaOf(n, most, layer.alpha),
+  let highest = 1;
+  for (let c = 0; c < counts.length; c++) if (counts[c] > highest) highest = counts[c];
+  const alphas = Uint16Array.from({ length: Math.min(highest, MAX_TABLE) + 1 }, (_, n) =>
+    alphaOf(n, highest, layer.alpha),
   );
   for (let c = 0; c < counts.length; c++) {
     const n = counts[c];
@@ -106,13 +109,13 @@ function paintDensity(image, x, y, rows, layer, view, scale, cell) {
         ((c / columns) | 0) * cell,
         cell,
         layer.color,
-        n < alphas.length ? alphas[n] : alphaOf(n, most, layer.alpha),
+        n < alphas.length ? alphas[n] : alphaOf(n, highest, layer.alpha),
       );
   }
 }
 
-const alphaOf = (n, most, alpha) =>
-  Math.round(256 * alpha * (0.35 + (0.65 * Math.log1p(n)) / Math.log1p(most)));
+const alphaOf = (n, highest, alpha) =>
+  Math.round(256 * alpha * (0.35 + (0.65 * Math.log1p(n)) / Math.log1p(highest)));
 
 function fillCell({ data, width, height }, left, top, cell, [r, g, b], alpha) {
   const right = Math.min(width, left + cell);
@@ -131,8 +134,8 @@ function blend(data, at, r, g, b, alpha) {
 }
 
 /**
- * Discs of this diameter at each position within a pixel: coverage and whiteness (of the rim) in 256ths, per
- * pixel.
+ * Make discs of this diameter at each position within a pixel: coverage and whiteness (of the rim) per pixel, in
+ * 256ths.
  */
 function makeDiscs(size) {
   const reach = Math.ceil(size / 2) + 1;

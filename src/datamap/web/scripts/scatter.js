@@ -1,13 +1,13 @@
-// A map on the page: points to hover over, zoom, pan, and select by box or lasso.
+// Draw a map whose points can be hovered over and selected by box or lasso, with zoom and pan.
 //
 //   const scatter = createScatter(element, { onHover, onSelect });
 //   scatter.set({ x, y, group, colors, limits, labels, regions, visible, selected });
-//                                                  any of them, again and again
+//                                                  any of these, at any time
 //   scatter.setMode("lasso");                      or "box", "pan"
-//   scatter.highlight([row, …]);                   rings; [] for none
+//   scatter.highlight([row, …]);                   draw rings; [] removes them
 //   scatter.reach(row);                            bring a point into view
 //
-// `element` is positioned and has a size. Rows are indices of the arrays.
+// `element` must be positioned and have a size. Rows are indices into the arrays.
 
 import { drawAxes, drawRegionNames, regionsInView } from "./axes.js";
 import { rgb } from "./numbers.js";
@@ -16,14 +16,14 @@ import { HIDDEN, paint, paintBackground, pointSize, pointsInView } from "./raste
 import { corners, inBox, inPolygon } from "./shapes.js";
 import { createView } from "./view.js";
 
-const FAINT = { color: rgb("#c8c8c8"), alpha: 0.45 }; // what is not selected, while something is
+const FAINT = { color: rgb("#c8c8c8"), alpha: 0.45 }; // points outside of the selection, if there is one
 
 /**
- * Make a map in `element`. It calls:
+ * Create a map in `element`. It calls:
  *
- * - `onHover`: with the point under the pointer, −1 where there is none, and the pointer's place in the element;
- * - `onSelect`: with the points enclosed by a box or lasso, and its corners on the map;
- * - `onView`: when `view` shows another part of the map.
+ * - `onHover` with the point under the pointer, −1 for none, and the pointer's position in the element;
+ * - `onSelect` with the points inside a box or lasso, and its corners on the map;
+ * - `onView` when the visible part of the map has changed.
  *
  * @param {HTMLElement} element
  * @param {{
@@ -120,7 +120,7 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     draw();
   }
 
-  /** The nearest point in view within 10 pixels, of equally near ones the topmost; −1 where there is none. */
+  /** Return the nearest point in view within 10 pixels, the topmost of equally near ones; −1 if there is none. */
   function nearest(px, py) {
     const [x, y] = view.toMap(px, py);
     const scale = view.scale();
@@ -197,22 +197,25 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
       view.showAll();
       draw();
     },
-    /** Where a point is, in pixels of the element. */
+    /** Return the position of a point, in pixels of the element. */
     positionOf: (row) => view.toScreen(data.x[row], data.y[row]),
-    /** Colour [r, g, b] of the pixel at a place in the element. */
+    /** Return the color [r, g, b] of the pixel at a position in the element. */
     colorAt: (px, py) =>
       [
         ...picture.getImageData(Math.round(px * devicePixelRatio), Math.round(py * devicePixelRatio), 1, 1)
           .data,
       ].slice(0, 3),
-    /** Rows of the points in view. */
+    /** Return the rows of the points in view. */
     get inView() {
       return state.inView.rows;
     },
   };
 }
 
-/** Layers from bottom to top, and which one each point is in: what is not selected, then rare groups last. */
+/**
+ * Return the layers from bottom to top, and the layer of each point: points outside of the selection first, rare
+ * groups last.
+ */
 function layersOf({ x, group, colors, visible, selected }) {
   const count = x.length;
   const groups = colors.length;
@@ -236,13 +239,13 @@ function canvas(element) {
   const made = document.createElement("canvas");
   Object.assign(made.style, { position: "absolute", inset: "0", width: "100%", height: "100%" });
   element.append(made);
-  // Its pixels stay with the CPU, which paints them.
+  // The CPU paints the pixels, so they stay in its memory.
   return made.getContext("2d", { willReadFrequently: true });
 }
 
 function outline(context, path) {
   context.beginPath();
-  for (const [x, y] of path) context.lineTo(x, y); // the first one begins the line
+  for (const [x, y] of path) context.lineTo(x, y); // the first point begins the line
   context.closePath();
   context.fillStyle = "#1f3b7322";
   context.strokeStyle = "#1f3b73";

@@ -1,12 +1,12 @@
-// What a box or a lasso encloses: pure geometry, corners as [x, y].
+// Test which points a box or a lasso encloses: pure geometry, with corners as [x, y].
 
-/** Tells whether a point lies in the rectangle between two corners. */
+/** Return a function that tells whether a point lies in the rectangle between two corners. */
 export const inBox =
   ([x0, y0], [x1, y1]) =>
   (x, y) =>
     x >= Math.min(x0, x1) && x <= Math.max(x0, x1) && y >= Math.min(y0, y1) && y <= Math.max(y0, y1);
 
-/** Tells whether a point lies in a polygon, by the parity of the edges to its right. */
+/** Return a function that tells whether a point lies in a polygon, by the parity of the edges to its right. */
 export function inPolygon(corners) {
   const xs = corners.map(([x]) => x);
   const ys = corners.map(([, y]) => y);
@@ -23,7 +23,7 @@ export function inPolygon(corners) {
   };
 }
 
-/** The four corners of the rectangle between two. */
+/** Return the four corners of the rectangle between two opposite ones. */
 export const corners = ([x0, y0], [x1, y1]) => [
   [x0, y0],
   [x1, y0],

@@ -1,8 +1,8 @@
-// Columns as a page of ours carries them: bytes in planes, deflated, as base64 (datamap.web.pages).
+// Unpack the columns of a page: bytes in planes, compressed with deflate, as base64 (datamap.web.pages).
 
-/** Bytes of base64. */
+/** Decode base64. */
 function fromBase64(text) {
-  // Browsers of 2025 and later: ten times as fast.
+  // Browsers since 2025 have this function, which is ten times as fast.
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   const raw = atob(text);
   const bytes = new Uint8Array(raw.length);
@@ -10,13 +10,13 @@ function fromBase64(text) {
   return bytes;
 }
 
-/** Inflated bytes of base64. */
+/** Decode and decompress base64. */
 export async function inflate(text) {
   const stream = new Blob([fromBase64(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** A column as an array of `Type`: the first bytes of all values come first, then the second ones … */
+/** Return a column as an array of `Type`: first come the first bytes of all values, then the second bytes … */
 export async function unpack(text, Type) {
   const planes = await inflate(text);
   const width = Type.BYTES_PER_ELEMENT;
@@ -28,5 +28,5 @@ export async function unpack(text, Type) {
   return new Type(values.buffer);
 }
 
-/** What was packed as JSON. */
+/** Return a value that was packed as JSON. */
 export const unpackJson = async (text) => JSON.parse(new TextDecoder().decode(await inflate(text)));

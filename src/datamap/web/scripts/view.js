@@ -1,10 +1,11 @@
-// Which part of the map is shown, and where on the screen: pure arithmetic, no element.
+// Compute the visible part of the map and positions on the screen: pure arithmetic without elements.
 
 export const MARGIN = { left: 56, right: 10, top: 34, bottom: 40 }; // pixels around the plotted rectangle
 
 /**
- * A view: `low` and `span` of the map along both axes, drawn into a box of `width` × `height` pixels.
- * `limits` are those of the complete map: {x: [low, high], y: [low, high]}.
+ * Create a view: the part of the map from (x, y) over `width` and `height`, drawn into a box of pixels.
+ *
+ * `limits`: those of the complete map, {x: [low, high], y: [low, high]}.
  */
 export function createView(limits) {
   const view = {
@@ -39,7 +40,7 @@ export function createView(limits) {
       const [[left, right], [bottom, top]] = [view.limits.x, view.limits.y];
       Object.assign(view, { x: left, y: bottom, width: right - left, height: top - bottom });
     },
-    /** Make what lies at the pixel (px, py) `factor` times smaller, and leave it there. */
+    /** Zoom out by `factor`, and keep the point at the pixel (px, py) where it is. */
     zoom(px, py, factor) {
       const [left, right] = view.limits.x;
       const widest = 4 * (right - left);
@@ -53,13 +54,13 @@ export function createView(limits) {
         height: view.height * kept,
       });
     },
-    /** Shift by pixels: what was at (0, 0) comes to (dx, dy). */
+    /** Shift the map by pixels: the point at (0, 0) moves to (dx, dy). */
     pan(dx, dy) {
       const scale = view.scale();
       view.x -= dx / scale.x;
       view.y += dy / scale.y;
     },
-    /** Bring a position of the map into the middle, unless it is seen already. */
+    /** Bring a position of the map into the center, unless it is visible already. */
     reach(x, y) {
       const inX = x >= view.x && x <= view.x + view.width;
       const inY = y >= view.y && y <= view.y + view.height;
