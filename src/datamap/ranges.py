@@ -1,6 +1,6 @@
 """Declare the allowed values of options beside their types, and check options against them.
 
-Options are plain dataclasses, since OmegaConf does not read pydantic's constraints.
+Options are plain dataclasses, because OmegaConf ignores the constraints of pydantic.
 """
 
 import math

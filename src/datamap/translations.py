@@ -1,4 +1,4 @@
-"""The words on maps and in the explorer, in English and Chinese."""
+"""Translate the texts of maps, pages and descriptions into Chinese."""
 
 from datamap.errors import counted
 
@@ -296,7 +296,7 @@ ZH = {
 
 
 def amount(number: int, thing: str, lang: str) -> str:
-    """`"1 sample"`, `"2,000 samples"`, or the same in Chinese.
+    """Return a number with its noun, `"1 sample"` or `"2,000 samples"`, in language `lang`.
 
     >>> amount(2000, "sample", "zh")
     '2,000 个样本'
@@ -305,6 +305,6 @@ def amount(number: int, thing: str, lang: str) -> str:
 
 
 def word(text: str, lang: str, **values: object) -> str:
-    """A text of ours in language `lang`, its {fields} filled in; what has no translation stays."""
+    """Return a text in language `lang`, its {fields} filled in; a text without a translation stays English."""
     translated = ZH.get(text, text) if lang == "zh" else text
     return translated.format(**values) if values else translated
