@@ -91,9 +91,9 @@ def grid(figure: Figure, rows: int, columns: int) -> list[Axes]:
     return list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
 
 
-def fitted(text: str, width: float, size: float) -> str:
+def shorten_text(text: str, width: float, size: float) -> str:
     """Shorten `text` in the middle until it is at most `width` inches wide at font size `size`."""
-    text = plain(text)
+    text = remove_controls(text)
     shown, kept = text, min(len(text), MAX_CHARACTERS + 1)
     while kept > 1 and text_width(shown, size) > width:
         kept = min(kept - 1, int(kept * 0.95))
@@ -101,7 +101,7 @@ def fitted(text: str, width: float, size: float) -> str:
     return shown
 
 
-def plain(text: str) -> str:
+def remove_controls(text: str) -> str:
     """Replace line breaks and characters that cannot be drawn (control characters, lone surrogates) with spaces."""
     return "".join(
         " " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in str(text)
@@ -119,7 +119,7 @@ def text_width(text: str, size: float) -> float:
 def set_title(figure: Figure, lines: Sequence[str]) -> float:
     """Write lines above all Axes, shortened to the figure's width; return their height in inches."""
     room = figure.get_figwidth() - 0.2
-    shown = [fitted(line, room, TITLE_SIZE) for line in lines]
+    shown = [shorten_text(line, room, TITLE_SIZE) for line in lines]
     figure.suptitle("\n".join(shown), x=0.1 / figure.get_figwidth(), ha="left", fontsize=TITLE_SIZE)
     return len(shown) * LINE
 
@@ -136,7 +136,7 @@ def add_legend(figure: Figure, handles: list, names: list[str], title: str, belo
     """
     room = LEGEND_SHARE * figure.get_figwidth() - 0.4
     legend = figure.legend(
-        handles, [fitted(name, room, 10) for name in names], title=fitted(title, room, 10),
+        handles, [shorten_text(name, room, 10) for name in names], title=shorten_text(title, room, 10),
         loc="upper right", bbox_to_anchor=(1, 1 - below / figure.get_figheight()),
         alignment="left", handletextpad=0.3, borderaxespad=0.6,
     )  # fmt: skip
@@ -163,9 +163,9 @@ def add_legend_below(
     """
     size, width = font_size(), figure.get_figwidth()
     room = (right - left) * width - 0.3
-    heading = "\n".join(fitted(line, width - 0.2, size) for line in title)
+    heading = "\n".join(shorten_text(line, width - 0.2, size) for line in title)
     legend = figure.legend(
-        handles, [fitted(name, room, size) for name in names], title=heading,
+        handles, [shorten_text(name, room, size) for name in names], title=heading,
         loc="upper left", bbox_to_anchor=(left, top), alignment="left", handlelength=1, handletextpad=0.4,
         labelspacing=0.3, borderaxespad=0.4, title_fontsize=size,
     )  # fmt: skip

@@ -96,7 +96,7 @@ def draw_movement(
         )
         marks.draw_movement(ax, start, end, panels.map_limits(limits, options))
         panels.label_edges([ax], 1, options, *figure.get_size_inches())
-        names = [canvas.fitted(name, 3.0, canvas.TITLE_SIZE) for name in (name_before, name_after)]
+        names = [canvas.shorten_text(name, 3.0, canvas.TITLE_SIZE) for name in (name_before, name_after)]
         what = word("mean of the samples of each cell; blue rose, red fell", options.lang)
         canvas.set_title(figure, [word("from {a} to {b}", options.lang, a=names[0], b=names[1]), what])
         figure.canvas.draw()

@@ -185,5 +185,5 @@ def heading_lines(
 def _on_lines(figure, heading):
     """Put title and counts on one line where they fit, else on two."""
     line = ": ".join(heading)
-    wide = canvas.text_width(canvas.plain(line), canvas.TITLE_SIZE)
+    wide = canvas.text_width(canvas.remove_controls(line), canvas.TITLE_SIZE)
     return [line] if wide < figure.get_figwidth() - 0.2 else heading

@@ -65,7 +65,7 @@ def draw_maps(
         marks.draw_groups(panel, xs, ys, found, bounds, size)
         if options.contours:
             marks.draw_contours(panel, xs, ys, bounds)
-        panel.set_title(canvas.fitted(name, width / _columns(panels) - 0.3, canvas.font_size()))
+        panel.set_title(canvas.shorten_text(name, width / _columns(panels) - 0.3, canvas.font_size()))
     label_edges(panels, len(parts), options, width, height or figure.get_figheight())
 
 
@@ -146,6 +146,6 @@ def label_edges(panels: list[Axes], count: int, options: MapOptions, width: floa
 def _axis_name(column, count, room, lang):
     """Return the column's name, with its meaning if there is one map that has enough space."""
     explained = word(AXIS_NAMES[column], lang) if count == 1 and column in AXIS_NAMES else column
-    if canvas.text_width(canvas.plain(explained), canvas.font_size()) <= room:
-        return canvas.plain(explained)
-    return canvas.fitted(column, room, canvas.font_size())
+    if canvas.text_width(canvas.remove_controls(explained), canvas.font_size()) <= room:
+        return canvas.remove_controls(explained)
+    return canvas.shorten_text(column, room, canvas.font_size())
