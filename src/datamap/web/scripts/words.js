@@ -1,4 +1,4 @@
-// Texts in the page's language.
+// Translate texts into the page's language.
 
 /** Return a function (text, fields) → its translation in `words`, or itself, with {fields} filled in. */
 export const translator =
