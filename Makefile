@@ -48,10 +48,11 @@ fuzz: $(VENV)/.installed-test  ## feed every reader with damaged files, about 10
 coverage: $(VENV)/.installed-test  ## run the tests outside tests/e2e, and list what they do not reach
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e --cov=datamap --cov-report=term-missing:skip-covered
 
-lint: $(VENV)/.installed-test node_modules/.installed  ## check the code's style, format and types
+lint: $(VENV)/.installed-test node_modules/.installed  ## check style, format, types and spelling
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/codespell src docs conf *.md
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
 	$(NODE) node_modules/typescript/bin/tsc --project jsconfig.json
 

@@ -517,7 +517,7 @@ def test_labels_and_classes_of_our_own_shards(tmp_path):
 def test_what_cannot_be_found(tmp_path):
     assert refusal(tmp_path / "no").startswith(f"{tmp_path / 'no'}: no such file or folder (looked in ")
     assert refusal(tmp_path).startswith(
-        f"{tmp_path}: no signals (format=auto); files are recognised by their names: tut"
+        f"{tmp_path}: no signals (format=auto); files are recognized by their names: tut"
     )
     write_dynamics(tmp_path)
     assert "no signals (format=datamap)" in refusal(tmp_path, "datamap")

@@ -325,7 +325,7 @@ def test_importing_it_imports_no_framework():
 
 ROWS = {"ids": [7, 8], "labels": [0, 1], "logits": np.eye(2)}
 REFUSED = {
-    "sequence labelling .a label a token. is not supported: record one row per sample": {
+    "sequence labeling .a label a token. is not supported: record one row per sample": {
         "labels": np.zeros((2, 5)), "logits": np.zeros((2, 5, 3))},
     "multi-label is not supported; of one-hot labels give the indices": {"labels": np.eye(2)},
     "not a whole number: multi-label is not supported, id 8": {"labels": [0.0, 0.5]},

@@ -30,7 +30,7 @@ def train(config: TrainConfig, overrides: list[str]) -> None:
     """Fine-tune a text classifier and log the signals of every training sample, epoch by epoch.
 
     datamap train                                         the demo data, a small ERNIE
-    datamap train data=file data.path=my.tsv              your own labelled texts
+    datamap train data=file data.path=my.tsv              your own labeled texts
     datamap train model=ernie-3.0-base-zh data=lcqmc      the original's set-up
     datamap train data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
     datamap train -m seed=1,2,3                           three runs under one parent, and their comparison

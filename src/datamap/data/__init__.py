@@ -1,1 +1,1 @@
-"""Labelled texts from files. Imports `errors` and `schema`."""
+"""Labeled texts from files. Imports `errors` and `schema`."""

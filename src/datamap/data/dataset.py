@@ -1,4 +1,4 @@
-"""Labelled texts from files: rows read, columns found, every row checked, samples drawn."""
+"""Labeled texts from files: rows read, columns found, every row checked, samples drawn."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ __all__ = ["COLUMNS", "BadRow", "Samples", "draw", "flip_labels", "load_named", 
 
 @dataclass(frozen=True)
 class Samples:
-    """Labelled texts or text pairs.
+    """Labeled texts or text pairs.
 
     `ids` are ints or strings, `labels` and `s_labels` int64 arrays (samples,); `texts_b` is None
     for single texts. `lines` are the samples' lines in `path`; `bad_rows` were left out; `notes` say what was
@@ -89,7 +89,7 @@ def load_samples(
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> Samples:
-    """Read a file of labelled texts. Texts are taken exactly as they stand, labels and ids without blanks around.
+    """Read a file of labeled texts. Texts are taken exactly as they stand, labels and ids without blanks around.
 
     Args:
         path: .tsv, .csv, .txt, .json, .jsonl, .xlsx or .parquet, or a folder of Hugging Face's save_to_disk.

@@ -205,7 +205,7 @@ def _expected(value: object, kind: pa.DataType) -> str:
     one_row = "; signals have one label and one list of classes a sample"
     if pa.types.is_list(kind):
         nested = isinstance(value, list | tuple) and any(isinstance(v, list | tuple) for v in value)
-        return f"lists in a list (sequence labelling?){one_row}" if nested else "not a list of numbers"
+        return f"lists in a list (sequence labeling?){one_row}" if nested else "not a list of numbers"
     if isinstance(value, list | tuple):
         return f"a list (several labels?){one_row}"
     if pa.types.is_integer(kind):

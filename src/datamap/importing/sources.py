@@ -59,7 +59,7 @@ def find(path: Path | str, format: str = "auto") -> Source:
     if not wanted:
         names = ", ".join(f"{name} {known.names}" for name, known in FORMATS.items())
         raise SignalError(
-            f"{path}: no signals (format={format}); files are recognised by their names: {names}"
+            f"{path}: no signals (format={format}); files are recognized by their names: {names}"
         )
     for file in (file for files in wanted.values() for file in files):
         _refuse_endless(file)

@@ -54,7 +54,7 @@ def memorisation(
 def of_doubted(numbers: Iterable[int], correct: np.ndarray) -> Memorisation | None:
     """Where a model begins to repeat labels that are likely wrong, and does not stop.
 
-    A model that generalises contradicts a wrong label until it knows that label by heart (Liu et al. 2020, fig. 1).
+    A model that generalizes contradicts a wrong label until it knows that label by heart (Liu et al. 2020, fig. 1).
 
     Args:
         numbers: of the T observations.

@@ -64,7 +64,7 @@ def _folds(labels, seed):
 
 
 def _linear(classes, inverse, inverse_of_many):
-    """What makes a new linear model for so many rows; `inverse…`: of its regularisation (scikit-learn's C)."""
+    """What makes a new linear model for so many rows; `inverse…`: of its regularization (scikit-learn's C)."""
     from sklearn.linear_model import LogisticRegression, SGDClassifier
 
     def make(rows):

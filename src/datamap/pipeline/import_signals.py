@@ -70,7 +70,7 @@ def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
 
 
 def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Source) -> Samples:
-    """The labelled texts of a file, those of the signals' samples, in their order.
+    """The labeled texts of a file, those of the signals' samples, in their order.
 
     Raises:
         DataError: a sample has no text, or another label there.

@@ -1,4 +1,4 @@
-"""From a model's outputs to the signals of samples: one observation at a time, vectorised."""
+"""From a model's outputs to the signals of samples: one observation at a time, vectorized."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -253,7 +253,7 @@ def _refuse_other_tasks(ids, labels, scores, where):
     """Raise SignalError for outputs of tasks that have no one distribution over classes a sample."""
     if scores.ndim == 3:
         raise SignalError(
-            f"{where}: scores {scores.shape}: sequence labelling (a label a token) is not supported: "
+            f"{where}: scores {scores.shape}: sequence labeling (a label a token) is not supported: "
             "record one row per sample"
         )
     if labels.ndim == 2:

@@ -214,7 +214,7 @@ class Run:
         )
 
     def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
-        """Log labelled texts as a dataset input of the run: name, digest, schema and size."""
+        """Log labeled texts as a dataset input of the run: name, digest, schema and size."""
         of_run = source.startswith(RUNS_SCHEME)  # MLflow knows no kind of source for its own artifacts
         known: Any = None if of_run else source
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-// The queue on the data map: what it holds is coloured by score, the sample that is shown has a ring.
+// The queue on the data map: what it holds is colored by score, the sample that is shown has a ring.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { createScatter } from "../../web/scripts/scatter.js";
@@ -6,7 +6,7 @@ import { queue } from "./queue.js";
 import { askBytes } from "./server.js";
 import { tr } from "./words.js";
 
-const SCORES = [0.25, 0.5, 0.75]; // where the colours change
+const SCORES = [0.25, 0.5, 0.75]; // where the colors change
 const COLORS = ["#8fa3bf", "#c9a54b", "#d9742b", "#a50026"];
 const MOST_CORNERS = 500; // of a lasso
 const REST = 400; // milliseconds after the last turn of the wheel
@@ -139,5 +139,5 @@ function drawTools(scatter, enclose) {
     scatter.showAll();
     enclose(null);
   });
-  $("map-note").textContent = tr("Colour: score. Draw around points to review them; the wheel zooms.");
+  $("map-note").textContent = tr("Color: score. Draw around points to review them; the wheel zooms.");
 }
