@@ -28,9 +28,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Libraries that take a tenth of a second or more to import, or that only an extra installs.
 HEAVY = {
-    "accelerate", "cleanlab", "dask", "distributed", "hydra", "joblib", "lightning", "matplotlib", "ml_dtypes",
-    "mlflow", "paddle", "paddlenlp", "pandas", "psutil", "pyarrow", "pytorch_lightning", "requests", "scipy", "sklearn",
-    "sqlalchemy", "starlette", "threadpoolctl", "torch", "transformers", "uvicorn",
+    "accelerate", "charset_normalizer", "cleanlab", "dask", "distributed", "hydra", "joblib", "lightning",
+    "matplotlib", "ml_dtypes", "mlflow", "openpyxl", "paddle", "paddlenlp", "pandas", "psutil", "pyarrow",
+    "pytorch_lightning", "requests", "scipy", "sklearn", "sqlalchemy", "starlette", "threadpoolctl", "torch", "tqdm",
+    "transformers", "uvicorn",
 }  # fmt: skip
 SILENT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING,

@@ -53,12 +53,12 @@ def draw_map(
     [7.2, 5.4]
     """
     options = merge_options(options, keywords)
-    class_names = _checked(summary, class_names, title, observations)
+    names = _checked(summary, class_names, title, observations)
     plan = plans.make_plan(options)
     shown = _shown(summary, plan, options)
     # Colors and axes are those of all samples: a filter changes neither.
-    found = groups.split(shown, groups.rules_of(summary, plan.color, class_names, options.lang), options.lang)
-    maps = split_facets(shown, found, options, class_names)
+    found = groups.split(shown, groups.rules_of(summary, plan.color, names, options.lang), options.lang)
+    maps = split_facets(shown, found, options, names)
     heading = heading_lines(title, plan, len(shown), len(summary), observations, options.lang)
     texts = [
         *heading,
@@ -79,7 +79,7 @@ def draw_map(
 
 
 def _checked(summary, class_names, title, observations):
-    """Return the class names as a tuple of texts, after checking what a notebook may give besides options."""
+    """Check the arguments other than options, and return the class names as a tuple of texts."""
     if not isinstance(summary, pd.DataFrame) or summary.empty:
         raise MapError(
             f"summary is {shortened(summary)}: give a DataFrame of samples, as datamap.summary() returns it"
