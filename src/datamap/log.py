@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from datamap.errors import masked
 
@@ -77,14 +77,14 @@ def print_error(line: str) -> None:
         _write(sys.stderr, sys.__stderr__, line)
 
 
-def _write(stream: TextIO, own: TextIO, line: str) -> None:
+def _write(stream: TextIO, own: TextIO | None, line: str) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     encoded = (line + "\n").encode(encoding, "backslashreplace")
     if stream is not own or not isinstance(stream, io.TextIOWrapper):  # a notebook's, or none
         print(encoded.decode(encoding), end="", file=stream, flush=True)
         return
     stream.flush()
-    raw = getattr(stream.buffer, "raw", stream.buffer)
+    raw: Any = getattr(stream.buffer, "raw", stream.buffer)
     left = memoryview(encoded.replace(b"\n", os.linesep.encode()))
     while left:
         left = left[raw.write(left) :]
