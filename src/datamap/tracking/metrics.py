@@ -57,6 +57,10 @@ def checked(found: Mapping[str, float], run_id: str) -> dict[str, float]:
         missing = [name for name in others if first in ours and name not in ours]
         if missing:
             raise TrackingError(f"run {run_id}: metric {missing[0]} is missing, though the run has {first}")
+    if ours.get("memorisation/from_observation") and not {"memorisation/gap", "memorisation/repeated"} & set(
+        ours
+    ):
+        raise TrackingError(f"run {run_id}: metric memorisation/gap is missing, though the model memorizes")
     return ours
 
 
