@@ -1,4 +1,4 @@
-"""`python -m datamap <command> [key=value …]`, the same as `datamap <command> …`."""
+"""Run `python -m datamap <command> [key=value …]` like `datamap <command> …`."""
 
 from datamap.cli.entry import main
 

@@ -87,7 +87,7 @@ def raised_as(kind: type[DataMapError], what: object, *foreign: type[BaseExcepti
 
 
 def interrupted(error: BaseException | None) -> bool:
-    """Return whether an error is Ctrl-C or SIGTERM, or what a library raised from one."""
+    """Tell whether an error is Ctrl-C or SIGTERM, or was raised by a library from one of them."""
     return isinstance(error, KeyboardInterrupt) or isinstance(
         getattr(error, "__cause__", None), KeyboardInterrupt
     )
@@ -100,7 +100,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def shortened(value: object, limit: int = 60) -> str:
-    """Return what a value looks like, on one line of at most `limit` characters.
+    """Represent a value on one line of at most `limit` characters.
 
     >>> shortened([1, 2, 3]), shortened("x" * 100, 6)
     ('[1, 2, 3]', "'xxxx…")

@@ -1,8 +1,8 @@
-"""What Data Map tells the user as it works.
+"""Print messages for the user.
 
-In a process of our own command each line goes to standard output. In the user's process it is a guest: a line goes to
-the logger `datamap` at level INFO where the user's logging takes that, and is printed where it does not.
-`logging.getLogger("datamap").setLevel("WARNING")` silences it. No handler is ever added.
+Our own command prints each line to standard output. In a user's process, a line goes to the logger `datamap` at level
+INFO if the user's logging handles that level; otherwise it is printed. `logging.getLogger("datamap").setLevel("WARNING")`
+silences it. No handler is ever added.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from datamap.errors import masked
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 logger = logging.getLogger("datamap")
-_beginning: str | None = None  # of each line of our own command; None in the user's process
+_beginning: str | None = None  # prefix of each line of our own command; None in a user's process
 
 
 def printable(text: str) -> str:
@@ -33,13 +33,13 @@ def printable(text: str) -> str:
 
 
 def own_lines(beginning: str = "") -> None:
-    """Print all lines from now on, as our own command does; each begins with a text where several share a terminal."""
+    """Print all lines from now on, as our own command does, with a prefix where several processes share a terminal."""
     global _beginning
     _beginning = printable(beginning)
 
 
 def say(text: str) -> None:
-    """Tell the user a line, `printable`; whatever becomes of it, the work goes on."""
+    """Tell the user a line, after `printable`; the work continues even if that fails."""
     line = printable(text)
     with contextlib.suppress(Exception):
         if _beginning is not None:
@@ -51,9 +51,9 @@ def say(text: str) -> None:
 
 
 def print_line(line: str) -> None:
-    """Print at once; where standard output takes nothing, report that once on standard error.
+    """Print a line at once; if standard output cannot be written to, report that once on standard error.
 
-    What could not be written never stays in the stream's buffer: Python would fail with it once more, at its end.
+    Nothing unwritten stays in the stream's buffer, because Python would fail with it again when it exits.
     """
     try:
         write_line(line)
@@ -65,14 +65,14 @@ def write_line(line: str) -> None:
     """Write a line to standard output at once.
 
     Raises:
-        OSError: it takes nothing; where only nobody reads any more, that is well.
+        OSError: writing failed; a closed pipe raises nothing.
     """
     with contextlib.suppress(BrokenPipeError):
         _write(sys.stdout, sys.__stdout__, line)
 
 
 def print_error(line: str) -> None:
-    """Print on standard error, at once; where that takes nothing, nobody can be told."""
+    """Print a line to standard error at once; ignore a failure, since there is nowhere to report it."""
     with contextlib.suppress(OSError):
         _write(sys.stderr, sys.__stderr__, line)
 
@@ -80,7 +80,7 @@ def print_error(line: str) -> None:
 def _write(stream: TextIO, own: TextIO | None, line: str) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     encoded = (line + "\n").encode(encoding, "backslashreplace")
-    if stream is not own or not isinstance(stream, io.TextIOWrapper):  # a notebook's, or none
+    if stream is not own or not isinstance(stream, io.TextIOWrapper):  # a notebook's stream, or none
         print(encoded.decode(encoding), end="", file=stream, flush=True)
         return
     stream.flush()

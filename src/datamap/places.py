@@ -1,4 +1,4 @@
-"""Where the config and the demo data lie: in the clone that this is part of, else in the installed package."""
+"""Locate the config and the demo data: in the clone if this is part of one, else in the installed package."""
 
 from pathlib import Path
 
