@@ -1,8 +1,8 @@
 """Print messages for the user.
 
 Our own command prints each line to standard output. In a user's process, a line goes to the logger `datamap` at level
-INFO if the user's logging handles that level; otherwise it is printed. `logging.getLogger("datamap").setLevel("WARNING")`
-silences it. No handler is ever added.
+INFO if the user's logging handles that level; otherwise it is printed.
+`logging.getLogger("datamap").setLevel("WARNING")` silences it. No handler is ever added.
 """
 
 import contextlib
