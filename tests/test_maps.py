@@ -143,7 +143,9 @@ def test_marginals_count_every_sample(summary):
 
 
 def test_colour_by_label_and_by_number(summary):
-    assert legend_of(figures.draw_map(summary, color="label", class_names="abc"))[0].startswith("c (")
+    assert legend_of(figures.draw_map(summary, color="label", class_names=("a", "b", "c")))[0].startswith(
+        "c ("
+    )
     assert legend_of(figures.draw_map(summary, color="loss_mean"))[0].startswith("68.3 to 82 (")
     with pytest.raises(MapError, match="color=text is not a numeric column"):
         figures.draw_map(summary, color="text")
