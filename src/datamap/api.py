@@ -131,13 +131,17 @@ def compare(run_ids: Iterable[str], *, share: float = 0.1) -> "pd.DataFrame":
     ids = list(run_ids) if several else []
     if not all(isinstance(run_id, str) for run_id in ids) or len(set(ids)) < 2:
         raise ConfigError(f"run_ids={shortened(ids or run_ids)}: give the ids of two runs or more")
-    if not isinstance(share, numbers.Real) or not 0 < share <= 1:
+    if not _is_number(share) or not 0 < share <= 1:
         raise ConfigError(f"share={shortened(share)} is out of range: it must be above 0 and at most 1")
     summaries: dict[str, pd.DataFrame] = {}
     for run in (_run(run_id) for run_id in dict.fromkeys(ids)):
         name = run.info.run_name
         summaries[f"{name} {run.run_id[:6]}" if name in summaries else name] = _summary(run)
     return comparison.agreement(comparison.aligned(summaries), share)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real)
 
 
 def _run(run_id: str) -> "Run":

@@ -6,6 +6,7 @@ INFO if the user's logging handles that level; otherwise it is printed.
 """
 
 import contextlib
+import errno
 import functools
 import io
 import logging
@@ -77,17 +78,22 @@ def print_error(line: str) -> None:
         _write(sys.stderr, sys.__stderr__, line)
 
 
-def _write(stream: TextIO, own: TextIO | None, line: str) -> None:
+def _write(stream: TextIO | None, own: TextIO | None, line: str) -> None:
+    if stream is None:  # closed before Python began
+        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     encoded = (line + "\n").encode(encoding, "backslashreplace")
-    if stream is not own or not isinstance(stream, io.TextIOWrapper):  # a notebook's stream, or none
+    if stream is not own or not isinstance(stream, io.TextIOWrapper):  # a notebook's stream
         print(encoded.decode(encoding), end="", file=stream, flush=True)
         return
     stream.flush()
     raw: Any = getattr(stream.buffer, "raw", stream.buffer)
     left = memoryview(encoded.replace(b"\n", os.linesep.encode()))
     while left:
-        left = left[raw.write(left) :]
+        written = raw.write(left)
+        if written is None:  # the user made it non-blocking, and it is full
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        left = left[written:]
 
 
 @functools.cache

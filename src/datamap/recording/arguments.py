@@ -58,16 +58,24 @@ def class_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, 
         raise ConfigError(f"class_names=: not a list of names: {shortened(error)}") from error
     if len(given) > schema.MAX_CLASSES:
         raise ConfigError(f"class_names=: more than {schema.MAX_CLASSES:,} names, and a run holds no more")
-    if isinstance(names, enum.EnumMeta) and sorted(m.value for m in given if type(m.value) is int) == [
-        *range(len(given))
-    ]:
-        given.sort(key=lambda member: member.value)  # their values are the class indices
+    if isinstance(names, enum.EnumMeta):
+        given = _by_index(given)
     found: dict[str, None] = {}
     for name in map(_name, given):
         if name in found:
             raise ConfigError(f"class_names=: {shortened(name)} occurs twice")
         found[name] = None
     return tuple(found)
+
+
+def _by_index(members):
+    """Return members of an Enum by their values where these are the class indices, else as they were defined."""
+    by_value = {member.value: member for member in members if type(member.value) is int}
+    return (
+        [by_value[index] for index in range(len(members))]
+        if set(by_value) == set(range(len(members)))
+        else members
+    )
 
 
 def _name(given):
