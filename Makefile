@@ -71,7 +71,7 @@ docs: $(VENV)/.installed-test  ## build the documentation's pages in site/
 
 ui: export MLFLOW_PORT = $(PORT)
 ui: $(VENV)/.installed  ## serve the runs of this folder in MLflow's UI, on 127.0.0.1 at PORT (5000)
-	@$(BIN)/python -m datamap.tracking.addresses & $(BIN)/mlflow ui --workers 1 --uvicorn-opts "--log-level warning"
+	@$(BIN)/python -m datamap.tracking.runs_page & $(BIN)/mlflow ui --workers 1 --uvicorn-opts "--log-level warning"
 
 clean:  ## remove the environments (the runs in mlflow.db and mlruns/ stay)
 	rm -rf $(VENV) node_modules

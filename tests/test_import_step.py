@@ -40,7 +40,7 @@ def imported(command, *arguments):
     return run_id, outcome.out
 
 
-def summary_of(command, client, run_id):
+def ensure_summary(command, client, run_id):
     outcome = command("summarize", f"run_id={run_id}")
     assert outcome.code == 0, outcome.err
     return pd.read_csv(local(client, run_id, "summary.tsv"), sep="\t")
@@ -100,7 +100,7 @@ def test_the_summary_is_that_of_the_originals_reducer(command, client, tutorial,
     if change:
         write(tutorial, SAME[change](tutorial.read_text()))
     run_id, _ = imported(command, f"path={tutorial}")
-    summary = summary_of(command, client, run_id)
+    summary = ensure_summary(command, client, run_id)
     observations = [[{**r, "correct": r["correct"] == "true"} for r in o] for o in two_class_records()]
     expected = reduce_records(observations)
     assert summary["id"].tolist() == list(expected)
@@ -128,7 +128,7 @@ def test_a_killed_runs_file(command, client, tutorial):
     ]
     assert out.splitlines()[:2] == notes
     assert "3 observations of 36 samples imported" in out
-    assert len(summary_of(command, client, run_id)) == 36
+    assert len(ensure_summary(command, client, run_id)) == 36
 
 
 def test_string_ids(command, client, tmp_path):
@@ -169,9 +169,9 @@ def test_texts_of_a_run_say_what_was_planted_where_signals_cannot(command, clien
     assert command("export_signals", f"run_id={trained}", "folder=dynamics").code == 0
     run_id, _ = imported(command, "path=dynamics", f"texts=runs:/{trained}/data/samples.tsv")
     for column in ("s_label", "avg_probs"):
-        mine, theirs = (summary_of(command, client, i)[column].tolist() for i in (run_id, trained))
+        mine, theirs = (ensure_summary(command, client, i)[column].tolist() for i in (run_id, trained))
         assert mine == pytest.approx(theirs, abs=1e-6)
-    assert sum(summary_of(command, client, run_id)["s_label"]) == 2 * 7
+    assert sum(ensure_summary(command, client, run_id)["s_label"]) == 2 * 7
     texts = pd.read_csv(local(client, run_id, "data/samples.tsv"), sep="\t")["text_a"]
     assert texts[0] == "怎么换手机壳0"
 
@@ -192,7 +192,7 @@ def test_texts_that_do_not_fit(command, client, tutorial, pairs_file):
 
 def test_cartography(command, client, tmp_path):
     run_id, _ = imported(command, f"path={write_dynamics(tmp_path / 'model' / 'training_dynamics').parent}")
-    summary = summary_of(command, client, run_id)
+    summary = ensure_summary(command, client, run_id)
     probs = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=2, keepdims=True)
     confidence = probs[:, range(3), GOLDS]
     assert summary["id"].tolist() == GUIDS
@@ -209,17 +209,17 @@ def test_our_own_shards(command, client, tmp_path, format):
     run_id, _ = imported(command, f"path={folder}")
     names = [path.name for path in local(client, run_id, "signals").iterdir()]
     assert f"step_000002-00000-of-00001.{format}" in names
-    assert len(summary_of(command, client, run_id)) == 3
+    assert len(ensure_summary(command, client, run_id)) == 3
     assert json.loads(local(client, run_id, "labels.json").read_text())["2"] == "yes"
     again, _ = imported(command, f"path={local(client, run_id, '.')}")
-    before, after = (summary_of(command, client, i) for i in (run_id, again))
+    before, after = (ensure_summary(command, client, i) for i in (run_id, again))
     pd.testing.assert_frame_equal(before, after)
 
 
 def test_a_trained_runs_artifacts_are_imported_elsewhere(small_run, command, client, pairs_file):
     folder = local(client, small_run, ".")
     run_id, _ = imported(command, f"path={folder}", f"texts={pairs_file}")
-    before, after = (summary_of(command, client, i) for i in (small_run, run_id))
+    before, after = (ensure_summary(command, client, i) for i in (small_run, run_id))
     pd.testing.assert_frame_equal(before, after)
     texts = [local(client, i, "data/samples.tsv").read_text(encoding="utf-8") for i in (small_run, run_id)]
     assert texts[0] == texts[1]
@@ -236,7 +236,7 @@ def test_there_and_back_again(command, client, tmp_path, tutorial, files):
     lines = Path("training_dynamics/dynamics_epoch_1.jsonl").read_text(encoding="utf-8").splitlines()
     assert [list(json.loads(line)) for line in lines] == [["guid", "logits_epoch_1", "gold"]] * len(lines)
     again, _ = imported(command, "path=training_dynamics")
-    before, after = (summary_of(command, client, i) for i in (run_id, again))
+    before, after = (ensure_summary(command, client, i) for i in (run_id, again))
     if files == "tutorial":
         before["s_label"] = 0  # Cartography's files have no place for it
     pd.testing.assert_frame_equal(before, after, rtol=1e-6, atol=1e-6)
@@ -354,7 +354,7 @@ def test_signals_without_probs_cannot_be_exported(command, client, tmp_path):
     lines = [json.dumps(record) + "\n" for record in records]
     path = write(tmp_path / "epoch_0001-00000-of-00001.jsonl", "".join(lines))
     run_id, _ = imported(command, f"path={path}")
-    assert summary_of(command, client, run_id)["avg_probs"].tolist() == [0.75] * 3
+    assert ensure_summary(command, client, run_id)["avg_probs"].tolist() == [0.75] * 3
     outcome = command("export_signals", f"run_id={run_id}")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert (

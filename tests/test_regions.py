@@ -7,7 +7,7 @@ import pytest
 from datamap.maps import regions
 
 
-def summary_of(classes, observations, samples=2000):
+def ensure_summary(classes, observations, samples=2000):
     """Samples of four kinds, as a model with that many classes and observations sees them; and the kinds."""
     kinds = np.arange(samples) % 10  # 0 noisy, 1 hard, 2 ambiguous, else easy
     t = np.arange(1, observations + 1)[:, None] / observations
@@ -30,7 +30,7 @@ def summary_of(classes, observations, samples=2000):
 @pytest.mark.parametrize("classes", [2, 10, 100])
 @pytest.mark.parametrize("observations", [5, 10, 30])
 def test_relative_borders_mean_the_same(classes, observations):
-    summary, kinds = summary_of(classes, observations)
+    summary, kinds = ensure_summary(classes, observations)
     assert (regions.assign(summary, regions.relative_limits(summary)) == kinds).all()
 
 

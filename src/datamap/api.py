@@ -154,6 +154,6 @@ def _run(run_id: str) -> "Run":
 
 def _summary(run: "Run") -> "pd.DataFrame":
     from datamap.config import defaults
-    from datamap.pipeline.inputs import summary_of
+    from datamap.pipeline.summarize import ensure_summary
 
-    return summary_of(run, defaults("plot", run_id=run.run_id), None)[0]
+    return ensure_summary(run, defaults("plot", run_id=run.run_id), None)[0]

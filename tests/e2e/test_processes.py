@@ -22,7 +22,7 @@ def client(store):
     return MlflowClient()
 
 
-def summary_of(client, run_id):
+def ensure_summary(client, run_id):
     return pd.read_csv(Path(client.get_run(run_id).info.artifact_uri, "summary.tsv"), sep="\t")
 
 
@@ -49,7 +49,7 @@ def test_two_processes_make_one_run(client, command, shell, pairs_file, options)
     ]
     for run_id in (alone, together):
         assert command("summarize", f"run_id={run_id}").code == 0
-    one, two = (summary_of(client, run_id) for run_id in (alone, together))
+    one, two = (ensure_summary(client, run_id) for run_id in (alone, together))
     assert one.columns.tolist() == two.columns.tolist()
     assert one["id"].tolist() == two["id"].tolist() == list(range(37))
     assert abs(one["avg_probs"] - two["avg_probs"]).max() < (0.05 if options else 1e-4)

@@ -10,7 +10,8 @@ from datamap.data import spreadsheet
 from datamap.errors import ConfigError, counted, first_few
 from datamap.log import say
 from datamap.maps.options import MapOptions
-from datamap.pipeline.inputs import MAP_COLUMNS, summary_of
+from datamap.pipeline.stored_summary import MAP_COLUMNS
+from datamap.pipeline.summarize import ensure_summary
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
@@ -75,7 +76,7 @@ def _summaries(members, config):
     columns = MAP_COLUMNS | {"id", config.x, config.y}
     for run in members:
         name = " ".join(run.info.run_name.split())
-        summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"], _ = summary_of(
+        summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"], _ = ensure_summary(
             run, config, columns
         )
     total = max(map(len, summaries.values()))

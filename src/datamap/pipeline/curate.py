@@ -15,7 +15,7 @@ from datamap.labels import curation
 from datamap.log import say
 from datamap.pipeline import corrections, next_training
 from datamap.pipeline.diagnose import diagnose_run
-from datamap.pipeline.inputs import summary_of
+from datamap.pipeline.summarize import ensure_summary
 from datamap.program import invocation
 from datamap.signals import align
 from datamap.summaries import tsv
@@ -131,7 +131,7 @@ def _without_lone(samples, choice):
 
 def _samples(source, config, score):
     """Summary and diagnosis of the run's samples as one DataFrame, in the summary's order."""
-    columns, _ = summary_of(source, config.diagnose, COLUMNS)
+    columns, _ = ensure_summary(source, config.diagnose, COLUMNS)
     content = source.artifacts.find(schema.DIAGNOSIS_FILE)
     if content is None:
         say(f"run {source.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")

@@ -13,8 +13,8 @@ from datamap.maps import regions
 from datamap.pipeline import memorization
 from datamap.pipeline.evidence import of_run as evidence_of
 from datamap.pipeline.explorer import renew_explorer
-from datamap.pipeline.inputs import summary_of
 from datamap.pipeline.run_description import describe
+from datamap.pipeline.summarize import ensure_summary
 from datamap.program import invocation
 from datamap.summaries import tsv
 from datamap.tracking.descriptions import ENOUGH, FEWEST
@@ -38,7 +38,7 @@ def diagnose(config: DiagnoseConfig) -> Run:
 
 def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> None:
     """The same for a run that was looked up; `next_step` tells what to do with the diagnosis."""
-    samples, _ = summary_of(run, config, COLUMNS)
+    samples, _ = ensure_summary(run, config, COLUMNS)
     evidence, memorised, numbers = evidence_of(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
     about = estimate(evidence)

@@ -17,10 +17,11 @@ from datamap.labels.memorisation import (
     of_doubted,
 )
 from datamap.labels.pool import pooled
-from datamap.pipeline import memorization as memorised
-from datamap.pipeline.inputs import extra_signals_of, observed_as_summarized
+from datamap.pipeline import memorization
+from datamap.pipeline.stored_summary import summarized_observations
 from datamap.signals import class_probs, shards, trajectories
 from datamap.signals.observations import Observations
+from datamap.signals.stored import extra_signals_of
 from datamap.summaries import tsv
 from datamap.tracking.metrics import accuracies as known_accuracies
 from datamap.tracking.run import Run
@@ -40,7 +41,7 @@ def of_run(
         (`mislabel.Evidence` with its opinion, where the model begins to learn labels by heart, numbers of the
         observations that the summary is over).
     """
-    observed, allow_missing = observed_as_summarized(run)
+    observed, allow_missing = summarized_observations(run)
     ids, labels = pa.array(samples["id"]), samples["label"].to_numpy()
     inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)
     folds = extra_signals_of(run, schema.HOLDOUT_DIR)
@@ -49,7 +50,7 @@ def of_run(
     # Folds are judged by the same labels; without them there may be development data.
     seen, unseen = (
         accuracies(observed, inside.wrong, len(ids)),
-        known_accuracies(run.history(memorised.UNSEEN)),
+        known_accuracies(run.history(memorization.UNSEEN)),
     )
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))

@@ -11,7 +11,7 @@ from datamap import __version__, schema
 from datamap.data import spreadsheet
 from datamap.errors import DataMapError, SummaryError
 from datamap.log import say
-from datamap.pipeline.inputs import MAP_COLUMNS, observed_as_summarized
+from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
 from datamap.program import invocation
 from datamap.signals import align
 from datamap.summaries import tsv
@@ -52,7 +52,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     from datamap.maps import explorer, explorer_data
     from datamap.signals import trajectories
 
-    observed, _ = observed_as_summarized(run)
+    observed, _ = summarized_observations(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
         most = explorer_data.max_samples(tsv.header(file))
         shown = tsv.read_rows(file, explorer.subsample(samples, most))

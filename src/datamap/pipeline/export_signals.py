@@ -9,10 +9,10 @@ from datamap.config import ExportConfig
 from datamap.errors import SignalError, TrackingError, counted, raised_as
 from datamap.importing import foreign
 from datamap.log import say
-from datamap.pipeline.inputs import signals_of
 from datamap.program import invocation
 from datamap.schema import Shard
 from datamap.signals import shards
+from datamap.signals.stored import signals_of
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from datamap.cli.overrides import key_of
 from datamap.config import LiveConfig, ModelConfig, ScratchConfig, SignalsConfig, TrainConfig, TrainerConfig
 from datamap.errors import first_few
 from datamap.log import say
@@ -48,7 +47,10 @@ def command(source: Run, data: dict[str, str], gone: list[str]) -> str:
         data: {key: value} of the curated file and of the store, the user's own.
         gone: classes that the curated file no longer has.
     """
-    config, given = source.config("train"), [key_of(override) for override in source.overrides("train")]
+    config, given = (
+        source.config("train"),
+        [override.partition("=")[0] for override in source.overrides("train")],
+    )
     carried = {key: _shown(_at(config, key)) for key in given if _fits(key, _at(config, key))}
     model = next(filter(_is_model, source.overrides("train")), None)
     if model:

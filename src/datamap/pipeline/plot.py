@@ -10,8 +10,9 @@ from datamap.log import say
 from datamap.maps import plans
 from datamap.maps.options import check_size
 from datamap.pipeline.explorer import log_explorer
-from datamap.pipeline.inputs import MAP_COLUMNS, summary_of
 from datamap.pipeline.run_description import describe
+from datamap.pipeline.stored_summary import MAP_COLUMNS
+from datamap.pipeline.summarize import ensure_summary
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -25,7 +26,7 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
     run = store.run(config.run_id)
     store.nest_project_run(run, "plot")
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
-    samples, count = summary_of(run, config, MAP_COLUMNS | asked)
+    samples, count = ensure_summary(run, config, MAP_COLUMNS | asked)
     with warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(
             samples, config, class_names=run.class_names(), title=run.info.run_name, observations=count

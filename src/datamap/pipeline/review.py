@@ -17,8 +17,9 @@ from datamap.errors import ConfigError, DataMapError, counted, first_few
 from datamap.labels.mislabel import SCORES
 from datamap.log import print_line, say
 from datamap.pipeline.diagnose import diagnose_run
-from datamap.pipeline.inputs import observed_as_summarized, summary_of
 from datamap.pipeline.run_description import describe
+from datamap.pipeline.stored_summary import summarized_observations
+from datamap.pipeline.summarize import ensure_summary
 from datamap.program import invocation
 from datamap.review import samples as columns
 from datamap.review.decisions import LONGEST_NAME, is_name
@@ -57,7 +58,7 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     Raises:
         DataMapError: the run has no signals, or an artifact is damaged.
     """
-    summary, _ = summary_of(run, config.diagnose, COLUMNS)
+    summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
     if not run.has(schema.DIAGNOSIS_FILE):
         say(f"run {run.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")
         diagnose_run(run, replace(config.diagnose, tracking=config.tracking), next_step=False)
@@ -136,7 +137,7 @@ def _read_the_rest(run: Run, review: Review) -> None:
         importlib.import_module(needed)
 
     try:
-        observed, _ = observed_as_summarized(run)
+        observed, _ = summarized_observations(run)
         review.histories.load(run.artifacts, observed, review.samples.ids)
     except DataMapError as error:
         say(f"note: no histories are shown: {error}")

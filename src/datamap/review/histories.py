@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.signals import trajectories
-from datamap.signals.shards import Readable, Shards
+from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.signals.trajectories import Trajectories
 
 MOST_CELLS = (
@@ -20,7 +20,7 @@ class Histories:
     def __init__(self) -> None:
         self.found: Trajectories | None = None
 
-    def load(self, artifacts: Readable, observed: Shards, ids: pa.Array) -> None:
+    def load(self, artifacts: Readable, observed: ShardsByObservation, ids: pa.Array) -> None:
         """Read them all.
 
         Raises:
@@ -42,7 +42,7 @@ class Histories:
         }
 
 
-def thinned(observed: Shards, samples: int) -> Shards:
+def thinned(observed: ShardsByObservation, samples: int) -> ShardsByObservation:
     """The observations, or so many of them, evenly, that the histories of all samples fit into memory.
 
     >>> list(thinned({n: [] for n in range(1, 9)}, MOST_CELLS // 3))

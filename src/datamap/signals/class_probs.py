@@ -38,7 +38,9 @@ class ClassProbs(NamedTuple):
         return self._replace(ids=ids, probs=self.probs[rows], pooled=self.pooled[rows])
 
 
-def read(artifacts: shards.Readable, whole: shards.Shards, allow_missing: bool = False) -> ClassProbs:
+def read(
+    artifacts: shards.Readable, whole: shards.ShardsByObservation, allow_missing: bool = False
+) -> ClassProbs:
     """The `ClassProbs` of all samples; memory is that of the result and one group of shards.
 
     Args:

@@ -27,7 +27,7 @@ from datamap.signals import contract
 READING = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 4))
 UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, OverflowError, MemoryError)
 
-Shards = dict[int, list[Shard]]  # observation number → its shards, in order
+ShardsByObservation = dict[int, list[Shard]]  # observation number → its shards, in order
 Wanted = Callable[[str, pa.DataType], bool]  # (key, its type) → whether it is read
 
 # Ids differ and probabilities hardly repeat: of a Parquet file of ours, a value takes more than a byte.
@@ -245,7 +245,7 @@ def read_one(artifacts: Readable, part: Shard, wanted: Wanted = contract.is_used
         return decode(source, part, wanted)
 
 
-def between(observed: Shards, burn_in: int = 0, until: int | None = None) -> Shards:
+def between(observed: ShardsByObservation, burn_in: int = 0, until: int | None = None) -> ShardsByObservation:
     """The observations without the first `burn_in`, up to number `until`.
 
     Raises:
@@ -260,7 +260,7 @@ def between(observed: Shards, burn_in: int = 0, until: int | None = None) -> Sha
     return {number: observed[number] for number in kept}
 
 
-def groups(observed: Shards, allow_missing: bool = False) -> Iterator[Shards]:
+def groups(observed: ShardsByObservation, allow_missing: bool = False) -> Iterator[ShardsByObservation]:
     """Yield what must be read at once to have all observations of some samples.
 
     The same shard of every observation holds the same samples. Where observations have different
@@ -276,7 +276,7 @@ def groups(observed: Shards, allow_missing: bool = False) -> Iterator[Shards]:
 
 def complete_observations(
     found: Iterable[Shard], committed: Iterable[int], digests: Mapping[str, str] | None = None
-) -> tuple[Shards, list[int]]:
+) -> tuple[ShardsByObservation, list[int]]:
     """The shards of each committed observation, and what was left out.
 
     Args:

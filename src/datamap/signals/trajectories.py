@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.signals import align, shards
-from datamap.signals.shards import Readable, Shards
+from datamap.signals.shards import Readable, ShardsByObservation
 
 
 class Trajectories(NamedTuple):
@@ -24,7 +24,7 @@ class Trajectories(NamedTuple):
     predicted: np.ndarray | None
 
 
-def read(artifacts: Readable, observed: Shards, ids: Iterable) -> Trajectories:
+def read(artifacts: Readable, observed: ShardsByObservation, ids: Iterable) -> Trajectories:
     """Read the trajectories of the samples `ids`, shard by shard, so that memory is theirs and one shard's.
 
     Args:

@@ -1,19 +1,11 @@
 """Addresses of pages in MLflow's UI; run as a module (`make ui`), it prints that of the experiment's runs."""
 
-import contextlib
 import os
-import time
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlparse
 
-from datamap.errors import TrackingError
-from datamap.log import say
-
 # Without it a browser that never saw MLflow opens the view for LLM traces, which has no way to the runs (MLflow 3.17).
 TRAINING_VIEW = "?workflowType=machine_learning"
-
-PATIENCE = 120  # seconds that a server may take to start
 
 
 def is_server(tracking_uri: str) -> bool:
@@ -35,11 +27,11 @@ def address(tracking_uri: str, page: str) -> str:
     """Address of a page for a browser: at the store's own server, else where `mlflow ui` will serve it."""
     if is_server(tracking_uri):
         return f"{tracking_uri.rstrip('/')}/{page}{TRAINING_VIEW}"
-    return f"{_here()}/{page}{TRAINING_VIEW}"
+    return f"{local_server()}/{page}{TRAINING_VIEW}"
 
 
-def _here():
-    """Where `mlflow ui` serves on this machine."""
+def local_server() -> str:
+    """Return the address at which `mlflow ui` or `make ui` serves on this machine."""
     return f"http://127.0.0.1:{os.environ.get('MLFLOW_PORT', 5000)}"
 
 
@@ -64,21 +56,3 @@ def serving(tracking_uri: str) -> str:
     if not is_default(tracking_uri):
         return f"mlflow ui --backend-store-uri {tracking_uri}"
     return "make ui" if Path("src/datamap").is_dir() else "mlflow ui"
-
-
-def main() -> None:
-    """Say where the experiment's runs are, as soon as the server that was started beside this answers."""
-    from datamap.tracking.store import Store
-
-    for _ in range(PATIENCE):
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{_here()}/health", timeout=1):
-            break
-        time.sleep(1)
-    try:
-        say(f"\nthe runs: {Store().address}\n")
-    except TrackingError as error:
-        say(f"note: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -8,8 +8,8 @@ import pyarrow as pa
 from datamap import schema
 from datamap.log import say
 from datamap.maps.live import LiveMap
-from datamap.pipeline.inputs import signals_of
 from datamap.signals import shards
+from datamap.signals.stored import signals_of
 from datamap.tracking.run import Run
 from datamap.training.preparation import PreparedTraining
 

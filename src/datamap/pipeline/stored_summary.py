@@ -1,0 +1,101 @@
+"""The stored summary of a run: the samples' statistics, and which observations they are over."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datamap import documents, schema
+from datamap.errors import SummaryError, TrackingError, first_few
+from datamap.program import invocation
+from datamap.signals.shards import ShardsByObservation
+from datamap.signals.stored import signals_of
+from datamap.summaries import tsv
+from datamap.tracking.artifacts import digest_of
+from datamap.tracking.run import Run
+
+# What groupings, regions and marginals are made from.
+MAP_COLUMNS = {
+    "label", "s_label", "correct_ratio", "avg_probs", "label_var", "forgetting_times", "learnt_times"
+}  # fmt: skip
+
+
+def log_summary(
+    run: Run, file: Path, observed: ShardsByObservation, allow_missing: bool, newest: int
+) -> None:
+    """Log a summary.tsv, and which observations it is over, for the commands that read them again.
+
+    Args:
+        run: to log into.
+        file: the summary.
+        observed: the observations that it is over.
+        allow_missing: true if some of them may lack samples.
+        newest: number of the run's last observation at that time; a later one makes the summary outdated.
+    """
+    content = {
+        "observations": list(observed), "newest": newest, "allow_missing": allow_missing, "sha256": digest_of(file)
+    }  # fmt: skip
+    run.log_text(json.dumps(content) + "\n", schema.SUMMARIZED_FILE)
+    run.log_file(file, schema.SUMMARY_FILE)
+
+
+def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFrame, documents.Summarized]:
+    """Return (these columns of the summary, or all; what it is over).
+
+    Raises:
+        SummaryError: the run has no summary, or it is damaged.
+    """
+    if not run.has(schema.SUMMARY_FILE):
+        raise SummaryError(f"run {run.run_id} has no {schema.SUMMARY_FILE}; make it: {renewal(run)}")
+    about = _about(run)
+    with run.artifacts.local(schema.SUMMARY_FILE) as file:
+        if digest_of(file) != about.sha256:
+            raise SummaryError(
+                f"run {run.run_id}: {schema.SUMMARY_FILE} and {schema.SUMMARIZED_FILE} are not of the same summary "
+                f"(was one interrupted?); renew both: {renewal(run)}"
+            )
+        return tsv.read(file, columns), about
+
+
+def summarized_observations(run: Run) -> tuple[ShardsByObservation, bool]:
+    """Return ({number: its shards} of the observations that the summary is over, true if some may lack samples).
+
+    Raises:
+        SummaryError: the run does not say which, or has lost one of them.
+    """
+    about, signals = _about(run), signals_of(run)
+    lost = [number for number in about.observations if number not in signals]
+    if lost:
+        raise SummaryError(
+            f"run {run.run_id}: its summary is over observation {first_few(lost)}, which is no longer there; "
+            f"renew it: {renewal(run)}"
+        )
+    return {number: signals[number] for number in about.observations}, about.allow_missing
+
+
+def _about(run: Run) -> documents.Summarized:
+    content = run.artifacts.find(schema.SUMMARIZED_FILE)
+    try:
+        return documents.summarized(content or b"")
+    except ValueError as error:
+        raise SummaryError(
+            f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which says what {schema.SUMMARY_FILE} is over, is "
+            f"{'damaged' if content else 'missing'}; renew both: {renewal(run)}"
+        ) from error
+
+
+def renewal(run: Run) -> str:
+    """Return the command that summarizes a run again, over the same choice of observations."""
+    given: dict[str, Any] = {}
+    with contextlib.suppress(TrackingError):
+        given = run.config("summarize")
+    allowed = {"burn_in": _is_number, "until": lambda value: value == "auto" or _is_number(value)}
+    options = [f"{key}={given[key]}" for key, is_allowed in allowed.items() if is_allowed(given.get(key))]
+    options += ["allow_missing=true"] if given.get("allow_missing") is True else []
+    return invocation("summarize", f"run_id={run.run_id}", *options)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and value > 0

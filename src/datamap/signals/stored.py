@@ -1,0 +1,87 @@
+"""Stored signals: which observations of a run are committed and complete, and where their shards lie."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from datamap import schema
+from datamap.errors import TrackingError, first_few
+from datamap.log import say
+from datamap.program import invocation
+from datamap.schema import Shard
+from datamap.signals import shards
+from datamap.signals.shards import ShardsByObservation
+
+
+class Artifacts(shards.Readable, Protocol):
+    """The artifacts of a run."""
+
+    @property
+    def root(self) -> str:
+        """Return the address of the artifacts."""
+
+
+class RecordedRun(Protocol):
+    """A run that holds signals, as `tracking.run.Run` is."""
+
+    run_id: str
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """Return the run's artifacts."""
+
+    def committed(self, metric: str = ...) -> Mapping[int, int]:
+        """Return {number: rows} of the observations that a metric commits."""
+
+    def files(self, folder: str) -> list[str]:
+        """Return the paths of the artifacts below a folder."""
+
+
+def signals_of(run: RecordedRun, committed: Mapping[int, int] | None = None) -> ShardsByObservation:
+    """Return {number: its shards} of the observations that were committed; a note names those that were not.
+
+    Raises:
+        TrackingError: the shards are not where the run says.
+        SignalError: an observation is damaged.
+    """
+    committed = committed or run.committed()
+    found, digests = _shards_in(run, schema.SIGNALS_DIR)
+    if committed and not found:
+        raise TrackingError(
+            f"run {run.run_id}: {run.artifacts.root}/{schema.SIGNALS_DIR} has none of its signals; "
+            "if the store's folder was moved, move it back to there"
+        )
+    observed, left_out = shards.complete_observations(found, committed, digests)
+    if left_out:
+        say(
+            f"note: observation {first_few(sorted(left_out), 8)} was never committed (a killed run?) and is left out"
+        )
+    return observed
+
+
+def extra_signals_of(run: RecordedRun, folder: str) -> ShardsByObservation:
+    """Return {number: its shards} of the extra trainings in a folder; {} while some of them are missing."""
+    done = run.committed(schema.EXTRA_METRICS[folder])
+    found, digests = _shards_in(run, folder) if done else ([], {})
+    if len(done) < max((shard.count for shard in found), default=0):
+        say(
+            f"note: {folder}/ is not finished and is left out (a killed run? go on: "
+            f"{invocation('train', 'resume=true', f'run_id={run.run_id}')})"
+        )
+        return {}
+    return shards.complete_observations(found, {shard.number: 0 for shard in found}, digests)[0]
+
+
+def _shards_in(run: RecordedRun, folder: str) -> tuple[list[Shard], dict[str, str]]:
+    """Return ([Shard, …], {artifact path: SHA-256}) of a folder of the run."""
+    files = run.files(folder)
+    found = [shard for shard in map(schema.parse_shard, files) if shard]
+    digests: dict[str, str] = {}
+    for path in {shard.checksums_path for shard in found} & set(files):
+        digests |= shards.parse_checksums(run.artifacts.read(path), path)
+    # Shards of another split are what a killed process left: the observation was logged again, in other parts.
+    listed = {(shard.checksums_path, shard.count) for shard in found if shard.path in digests}
+    found = [s for s in found if s.checksums_path not in files or (s.checksums_path, s.count) in listed]
+    for shard in found:
+        if shard.checksums_path in files:
+            digests.setdefault(shard.path, shards.UNLISTED)
+    return found, digests

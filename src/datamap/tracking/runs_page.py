@@ -1,0 +1,28 @@
+"""`python -m datamap.tracking.runs_page`: print the address of the runs, beside a server that is starting."""
+
+import contextlib
+import time
+import urllib.request
+
+from datamap.errors import TrackingError
+from datamap.log import say
+from datamap.tracking.addresses import local_server
+from datamap.tracking.store import Store
+
+START_TIMEOUT = 120  # seconds
+
+
+def main() -> None:
+    """Print the address of the experiment's runs, as soon as the server answers."""
+    for _ in range(START_TIMEOUT):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{local_server()}/health", timeout=1):
+            break
+        time.sleep(1)
+    try:
+        say(f"\nthe runs: {Store().address}\n")
+    except TrackingError as error:
+        say(f"note: {error}")
+
+
+if __name__ == "__main__":
+    main()
