@@ -1,6 +1,7 @@
 """Who may import whom (docs/design.md), held against the source."""
 
 import ast
+import graphlib
 import sys
 
 import pytest
@@ -88,6 +89,27 @@ def imports(path):
                 rest.partition(".")[0] if package == "datamap" else package
             )
     return ours, others
+
+
+def imported(tree):
+    """Yield the modules of ours that run-time code imports anywhere; of `from a import b` both a and a.b."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")):
+            yield from imported(node)
+
+
+def test_no_modules_import_each_other():
+    trees = {
+        f"datamap.{module.replace('/', '.')}": ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
+        for module in MODULES
+    }
+    edges = {name: {*imported(tree)} & trees.keys() for name, tree in trees.items()}
+    graphlib.TopologicalSorter(
+        edges
+    ).prepare()  # refuses circles, also those that imports inside functions hide
 
 
 def test_every_module_has_its_place():

@@ -48,6 +48,7 @@ def test_which_observations_a_summary_is_over_is_data(record, command, client):
     assert command("summarize", f"run_id={run_id}", "burn_in=1", "until=3").code == 0
     assert json.loads(local(client, run_id, "summary.json").read_text()) == {
         "observations": [2, 3],
+        "newest": 4,
         "allow_missing": False,
         "sha256": hashlib.sha256(local(client, run_id, "summary.tsv").read_bytes()).hexdigest(),
     }
