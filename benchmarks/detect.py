@@ -29,12 +29,7 @@ import noisy  # noqa: E402
 
 from datamap.labels import counting, mislabel, witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
-from datamap.labels.memorisation import (  # noqa: E402
-    accuracies,
-    contradicts_to_the_end,
-    informative,
-    informative_of_doubted,
-)
+from datamap.labels.memorization import accuracies, from_accuracies, from_doubted  # noqa: E402
 from datamap.labels.pool import pooled  # noqa: E402
 from datamap.signals import compute  # noqa: E402
 from datamap.summaries import dynamics  # noqa: E402
@@ -151,13 +146,12 @@ def of_run(found, folds):
     if folds:
         unseen = accuracies(numbers, (found["held_out"].argmax(axis=2) != labels).sum(axis=1), len(labels))
         held_out = found["held_out"].astype(np.float64).mean(axis=0)
-    numbers, trusted = informative(seen, unseen), False
+    memorization = from_accuracies(seen, unseen)
     if "texts_linear" in found and not unseen:
         texts = {key[6:]: found[key] for key in found if key.startswith("texts_")}
         doubted = counting.doubted(pooled(texts, labels).probs, labels)
-        numbers = informative_of_doubted(seen, correct[:, doubted])
-        trusted = contradicts_to_the_end(correct[:, doubted])
-    early = [number - 1 for number in numbers]
+        memorization = from_doubted(seen, correct[:, doubted])
+    early = [number - 1 for number in memorization.informative]
     outputs = [compute.Outputs(labels, None, probs, compute.log_of(probs)) for probs in inside]
     return {
         "wrong": (~correct).sum(axis=1),
@@ -168,7 +162,7 @@ def of_run(found, folds):
         "pooled": geometric(inside),
         "early": geometric(inside[early]) if early else None,
         "held_out": held_out,
-        "trusted": trusted,
+        "trusted": memorization.trusted,
     }
 
 

@@ -27,7 +27,7 @@ SENTIMENTS = ("negative", "neutral", "positive")
 
 @dataclass(frozen=True)
 class Numbers:
-    """Labelled rows of numbers, with what passes need of `dataset.Samples`."""
+    """Labelled rows of numbers, with what passes need of `dataset.TextDataset`."""
 
     values: np.ndarray
     ids: np.ndarray
@@ -42,15 +42,15 @@ class Numbers:
 
 
 def samples_of(texts_a, labels, class_names, texts_b=None):
-    """`dataset.Samples` of texts and class indices."""
+    """`dataset.TextDataset` of texts and class indices."""
     ids = list(range(len(texts_a)))
-    return dataset.Samples(
+    return dataset.TextDataset(
         path="benchmark",
         ids=ids,
         texts_a=list(texts_a),
         texts_b=texts_b,
         labels=np.array(labels, np.int64),
-        s_labels=np.zeros(len(ids), np.int64),
+        planted=np.zeros(len(ids), np.int64),
         class_names=tuple(class_names),
         lines=ids,
     )
@@ -60,7 +60,7 @@ def demo(seed):
     """The demo's 1,500 pairs with right labels."""
     auto = dict.fromkeys(dataset.COLUMNS, "auto")
     samples = dataset.load_samples(ROOT / "data" / "demo.tsv", auto)
-    flipped = samples.s_labels == 2
+    flipped = samples.planted == 2
     return replace(samples, labels=np.where(flipped, 1 - samples.labels, samples.labels))
 
 

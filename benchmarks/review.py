@@ -215,12 +215,12 @@ def review_of(samples, folder):
 
     from datamap.review import storage
     from datamap.review.review import About, Review
-    from datamap.review.samples import Samples
+    from datamap.review.samples import ReviewSamples
 
     random = np.random.default_rng(0)
     pairs = {name: pa.chunked_array([texts(random, samples)]) for name in ("text_a", "text_b")}
     labels, scores = random.integers(0, 2, samples), random.beta(0.5, 6, samples).astype(np.float32)
-    found = Samples(
+    found = ReviewSamples(
         pa.array(range(samples)), ("no", "yes"), labels.astype(np.int32),
         np.where(scores > 0.5, 1 - labels, -1).astype(np.int32), random.integers(0, 4, samples).astype(np.uint8),
         scores, random.random(samples, np.float32) / 4, random.random(samples, np.float32), pairs, pairs["text_a"],
@@ -338,7 +338,7 @@ def simulated(samples, given, way, budget, first):
     """How many wrong labels are found among the first 100, 200, … reviewed; the texts' features are made once."""
     from datamap.labels import features, witnesses
 
-    made = features.of_texts(samples.texts_a, samples.texts_b, witnesses.MOST, witnesses.BLOCK, 0)
+    made = features.of_texts(samples.texts_a, samples.texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, 0)
     with mock.patch.object(features, "of_texts", return_value=made):
         return reviewed_in_turn(samples, given, way, budget, first)
 

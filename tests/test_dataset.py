@@ -56,7 +56,7 @@ def test_forms(tmp_path, form):
     assert samples.texts_a == [row[0] for row in ROWS]
     assert samples.texts_b == [row[1] for row in ROWS]
     assert samples.labels.tolist() == [0, 1, 1, 0]
-    assert samples.s_labels.tolist() == [0, 2, 1, 0]
+    assert samples.planted.tolist() == [0, 2, 1, 0]
     assert samples.ids == [0, 1, 2, 3]
     assert samples.class_names == ("0", "1")
 
@@ -214,7 +214,7 @@ def test_flipped_labels_are_other_classes_and_marked(many, ratio):
     flipped = dataset.flip_labels(many, ratio, seed=1)
     changed = flipped.labels != many.labels
     assert changed.sum() == round(300 * ratio)
-    assert np.array_equal(flipped.s_labels == 2, changed)
+    assert np.array_equal(flipped.planted == 2, changed)
     assert set(flipped.labels) <= {0, 1, 2}
     again = dataset.flip_labels(many, ratio, seed=1)
     assert np.array_equal(flipped.labels, again.labels)

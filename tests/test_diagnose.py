@@ -515,12 +515,12 @@ def test_learning_by_heart_is_named(made_run, command, client):
     for step in ("summarize", "diagnose"):
         outcome = command(step, f"run_id={made_run}")
         assert outcome.code == 0, outcome.err
-        assert "note: from observation 2 on the model learns labels by heart" in outcome.out
+        assert "note: from observation 2 on the model memorizes labels" in outcome.out
         assert "(in the end it knows 80% of the samples it is trained on, and 60% of others)" in outcome.out
     run = client.get_run(made_run)
     assert run.data.metrics["memorisation/from_observation"] == 2
     assert run.data.metrics["memorisation/gap"] == pytest.approx(0.2)
-    assert "learnt labels by heart" in run.data.tags["mlflow.note.content"]
+    assert "memorized labels" in run.data.tags["mlflow.note.content"]
     outcome = command("summarize", f"run_id={made_run}", "until=auto")
     assert "20 samples over 2 observations" in outcome.out
     assert "until=auto keeps the first 2 observations, as fewer are too few for a map" in outcome.out
@@ -532,7 +532,7 @@ def test_learning_by_heart_is_named_without_any_unseen_samples(recorded_run, com
         outcome = command(step, f"run_id={run}")
         assert outcome.code == 0, outcome.err
     assert (
-        "note: from observation 2 on the model learns labels by heart (in the end it repeats 100% of the"
+        "note: from observation 2 on the model memorizes labels (in the end it repeats 100% of the"
         in outcome.out
     )
     found = client.get_run(run).data
@@ -578,7 +578,7 @@ def test_witnesses_at_chance_are_not_quoted(recorded_run, command, client):
     run = recorded_run(texts=False)
     outcome = command("diagnose", f"run_id={run}")
     assert outcome.code == 0, outcome.err
-    assert "learns labels by heart" not in outcome.out
+    assert "memorizes labels" not in outcome.out
     assert "memorisation/from_observation" not in client.get_run(run).data.metrics
     why = table(client, run, "diagnosis.tsv")["why"]
     assert why.str.contains("the model says").any()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datamap.data.dataset import Samples
+from datamap.data.dataset import TextDataset
 from datamap.paddle_backend import modeling, word_pieces
 from datamap.paddle_backend.classifier import Classifier
 from datamap.paddle_backend.encoding import encode
@@ -101,7 +101,7 @@ def test_texts_are_cut_and_framed_as_by_the_tokenizer(all_tokenizers, max_length
     pairs = [(a, b if paired else None) for a in texts for b in texts]
     rows, zeros = list(range(len(pairs))), np.zeros(len(pairs), int)
     firsts, seconds = [a for a, _ in pairs], [b for _, b in pairs] if paired else None
-    samples = Samples("none", rows, firsts, seconds, zeros, zeros, ("0", "1"), rows)
+    samples = TextDataset("none", rows, firsts, seconds, zeros, zeros, ("0", "1"), rows)
     for name, tokenizer in all_tokenizers.items():
         tokens = encode(Classifier(Model, tokenizer), samples, max_length)
         for row, (a, b) in enumerate(pairs):

@@ -170,7 +170,7 @@ def test_data(suffix, data, skip, pairs):
     again = dataset.load_samples(written(b"".join(tsv.lines(samples.frame())), "again.tsv"), columns)
     assert (again.ids, again.texts_a, again.texts_b) == (samples.ids, samples.texts_a, samples.texts_b)
     assert np.array_equal(again.labels, samples.labels)
-    assert np.array_equal(again.s_labels, samples.s_labels)
+    assert np.array_equal(again.planted, samples.planted)
 
 
 # ---------------------------------------------------------------------- signals

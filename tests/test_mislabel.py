@@ -116,7 +116,7 @@ def test_what_is_learnt_by_heart_has_no_vote():
     known = evidence_of([np.full((600, 2), 0.5), heart, heart, heart], labels, witness)
     assert known.opinion.weights["folds"] == pytest.approx(1, abs=0.2)
     assert roc_auc_score(labels != truth, mislabel.combined(known)) > 0.8
-    assert evidence_of([heart], labels, witness).opinion.weights["run"] <= mislabel.MOST_TRUSTED
+    assert evidence_of([heart], labels, witness).opinion.weights["run"] <= mislabel.MAX_TRUSTED_WEIGHT
 
 
 def test_a_run_without_other_witnesses_is_its_own():

@@ -25,7 +25,7 @@ from datamap.review import address, connections, queries, storage
 from datamap.review.app import application
 from datamap.review.queries import UnknownSampleError
 from datamap.review.review import About, Review
-from datamap.review.samples import Samples
+from datamap.review.samples import ReviewSamples
 
 TOKEN = "t" * 43
 HOSTILE = [
@@ -37,7 +37,7 @@ def samples(count=30, classes=3):
     labels = np.arange(count) % classes
     texts = pa.chunked_array([pa.array([HOSTILE[n % len(HOSTILE)] for n in range(count)])])
     scores = np.linspace(0.99, 0.01, count).astype(np.float32)
-    return Samples(
+    return ReviewSamples(
         pa.array(range(count)), tuple(f"class {k}" for k in range(classes)), labels.astype(np.int32),
         np.where(scores > 0.5, (labels + 1) % classes, -1).astype(np.int32), (labels % 4).astype(np.uint8), scores,
         np.linspace(0, 0.25, count).astype(np.float32), np.linspace(0, 1, count).astype(np.float32),
@@ -226,7 +226,7 @@ def test_rows_that_there_are_not(client, of, digits):
 def test_ids_of_64_bits_are_found_as_they_are_shown(tmp_path):
     ids = [-(2**63), -1, 0, 7, 1234567890123456789, 2**63 - 1]
     review = review_of(tmp_path, count=len(ids))
-    review.samples = Samples(**{**review.samples._asdict(), "ids": pa.array(ids)})
+    review.samples = ReviewSamples(**{**review.samples._asdict(), "ids": pa.array(ids)})
     for row, id in enumerate(ids):
         assert review.find(review.sample(row, "me")["id"]) == {"row": row} == review.find(str(id))
     for id in (str(2**63), "9" * 5000, "-0", "007", "+7", "7.0", "", "٧"):

@@ -112,8 +112,8 @@ def test_positions_are_for_files_without_a_header(tmp_path, name):
     path = rows_file(
         tmp_path / "x.tsv", ["text_a", "text_b", "label", name], *[("a", "b", n % 2, 1) for n in range(4)]
     )
-    assert load(path).s_labels.tolist() == [0] * 4
-    assert load(path, s_label=name).s_labels.tolist() == [1] * 4
+    assert load(path).planted.tolist() == [0] * 4
+    assert load(path, s_label=name).planted.tolist() == [1] * 4
     rows_file(path, ["text_a", "other", "label", name], *[("a", "b", n % 2, 1) for n in range(4)])
     assert load(path).texts_b is None
     assert load(path).notes == [
@@ -211,7 +211,7 @@ def test_whole_numbers_that_pandas_made_floats_are_whole_again(tmp_path):
     frame["label"] = frame["label"].astype(float)
     frame.to_parquet(tmp_path / "x.parquet")
     samples = load(tmp_path / "x.parquet")
-    assert (samples.class_names, samples.ids, samples.s_labels.tolist()) == (
+    assert (samples.class_names, samples.ids, samples.planted.tolist()) == (
         ("0", "1"),
         [1, 2, 3, 4],
         [0, 1, 2, 0],

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datamap.labels import memorisation, pool, witnesses
+from datamap.labels import memorization, pool, witnesses
 
 WORDS = {0: ["cats purr", "a cat meows", "kittens nap"], 1: ["dogs bark", "a dog howls", "puppies chew"]}
 
@@ -84,7 +84,7 @@ def test_texts_without_any_sign(text):
 
 
 def test_of_many_samples_a_part_is_trained_on(monkeypatch):
-    for name in ("MOST", "REFERENCES", "BLOCK"):
+    for name in ("MAX_ROWS", "MAX_REFERENCES", "BLOCK"):
         monkeypatch.setattr(witnesses, name, 40)
     texts, truth, labels = animals(200)
     for name, probs in witnesses.unseen(texts, None, labels, 2).items():
@@ -102,31 +102,28 @@ def test_a_pool_weighs_what_foretells_and_tones_down_what_is_too_sure():
     assert pool.pooled({"one": modest}, labels, {"one": 0.5}).weights["one"] == pytest.approx(0.5, abs=1e-3)
 
 
-def test_memorisation_begins_where_training_accuracy_leaves_the_rest_behind():
+def test_memorization_begins_where_training_accuracy_leaves_the_rest_behind():
     seen, unseen = {1: 0.6, 2: 0.75, 3: 0.9, 4: 0.97}, {1: 0.6, 2: 0.7, 3: 0.71}
-    assert memorisation.memorisation(seen, unseen) == (3, 0.9, 0.71, 0)
-    assert memorisation.memorisation(seen, {1: 0.6, 2: 0.72, 3: 0.85}) is None
-    assert memorisation.memorisation(seen, {}) is None
-    assert memorisation.memorisation({1: 0.9}, {1: 0.5}) == (1, 0.9, 0.5, 0)
+    assert memorization.onset(seen, unseen) == (3, 0.9, 0.71, 0)
+    assert memorization.onset(seen, {1: 0.6, 2: 0.72, 3: 0.85}) is None
+    assert memorization.onset(seen, {}) is None
+    assert memorization.onset({1: 0.9}, {1: 0.5}) == (1, 0.9, 0.5, 0)
 
 
-def test_memorisation_begins_where_likely_wrong_labels_are_no_longer_contradicted():
+def test_memorization_begins_where_likely_wrong_labels_are_no_longer_contradicted():
     correct = np.zeros((4, 20), bool)
     correct[1, :15] = correct[2, :5] = correct[3, :13] = True
-    assert memorisation.of_doubted((1, 2, 3, 4), correct) == (4, 0.65, 0.0, 20)
+    assert memorization.from_doubted((1, 2, 3, 4), correct).onset == (4, 0.65, 0.0, 20)
     correct[3, 11:] = False
-    assert memorisation.of_doubted((1, 2, 3, 4), correct) is None
-    assert memorisation.of_doubted((1,), np.ones((1, 9), bool)) is None
+    assert memorization.from_doubted((1, 2, 3, 4), correct).onset is None
+    assert memorization.from_doubted((1,), np.ones((1, 9), bool)).onset is None
 
 
 def test_a_run_is_trusted_that_contradicts_likely_wrong_labels_to_the_end():
     correct = np.zeros((3, 20), bool)
     correct[1, :2] = True
-    assert memorisation.contradicts_to_the_end(correct)
-    assert memorisation.informative_of_doubted((1, 2, 3), correct) == [1, 2, 3]
+    assert memorization.from_doubted((1, 2, 3), correct) == (None, [1, 2, 3], True)
     correct[2, :3] = True
-    assert not memorisation.contradicts_to_the_end(correct)
-    assert memorisation.informative_of_doubted((1, 2, 3), correct) == [1, 2]
+    assert memorization.from_doubted((1, 2, 3), correct) == (None, [1, 2], False)
     few = np.zeros((3, 9), bool)
-    assert not memorisation.contradicts_to_the_end(few)
-    assert memorisation.informative_of_doubted((1, 2, 3), few) == [1]
+    assert memorization.from_doubted((1, 2, 3), few) == (None, [1], False)

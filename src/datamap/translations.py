@@ -96,13 +96,13 @@ ZH = {
         "**最可能有 {about} 个标签是错的**，在 {low} 到 {high} 之间。请从头查看 {file}，直到连续 {row} 个都正确。"
     ),
     "**{samples} reviewed**, {wrong} of them wrong.": "**已审查 {samples}**，其中 {wrong} 个标错。",
-    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
     "the end it was right in {gap} more of the samples that it was trained on than of others): wrong labels may lie "
     "among the easy samples.": (
         "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（最终它在训练样本上的"
         "正确率比在其他样本上高 {gap}）：易学样本里也可能有错误标签。"
     ),
-    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
     "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
     "the easy samples.": (
         "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（从文本看最可能标错的标签，"

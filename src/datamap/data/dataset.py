@@ -11,7 +11,7 @@ import numpy as np
 
 from datamap.data import lookalikes, rows, tables
 from datamap.data.names import COLUMNS
-from datamap.data.rows import BadRow, Columns, Refusals, Sample
+from datamap.data.rows import BadRow, BadRows, Columns, Sample
 from datamap.data.tables import Form, Table
 from datamap.errors import DataError, first_few
 from datamap.schema import DIRTY
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 NO_HEADER = "; if this row has the names of columns: data.header=true, and data.columns.text_a= and .label="
 
-__all__ = ["COLUMNS", "BadRow", "Samples", "draw", "flip_labels", "load_named", "load_samples"]
+__all__ = ["COLUMNS", "BadRow", "TextDataset", "draw", "flip_labels", "load_named", "load_samples"]
 
 
 @dataclass(frozen=True)
-class Samples:
+class TextDataset:
     """Labeled texts or text pairs.
 
-    `ids` are ints or strings, `labels` and `s_labels` int64 arrays (samples,); `texts_b` is None
+    `ids` are ints or strings, `labels` and `planted` int64 arrays (samples,); `texts_b` is None
     for single texts. `lines` are the samples' lines in `path`; `bad_rows` were left out; `notes` say what was
     found out of the file by itself, each a line for people.
     """
@@ -38,7 +38,7 @@ class Samples:
     texts_a: list[str]
     texts_b: list[str] | None
     labels: np.ndarray
-    s_labels: np.ndarray
+    planted: np.ndarray
     class_names: tuple[str, ...]
     lines: list[int]
     bad_rows: list[BadRow] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Samples:
     @property
     def digest(self) -> str:
         """SHA-256 over everything that training sees, the first 16 hex digits."""
-        content = [self.ids, self.texts_a, self.texts_b, self.labels.tolist(), self.s_labels.tolist()]
+        content = [self.ids, self.texts_a, self.texts_b, self.labels.tolist(), self.planted.tolist()]
         text = json.dumps(content, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -59,9 +59,9 @@ class Samples:
         import pandas as pd
 
         texts = {"text_a": self.texts_a} | ({"text_b": self.texts_b} if self.texts_b else {})
-        return pd.DataFrame({"id": self.ids, **texts, "label": self.labels, "s_label": self.s_labels})
+        return pd.DataFrame({"id": self.ids, **texts, "label": self.labels, "s_label": self.planted})
 
-    def take(self, rows: Iterable[int]) -> "Samples":
+    def take(self, rows: Iterable[int]) -> "TextDataset":
         """The samples at `rows`, in that order."""
         chosen = [int(row) for row in rows]
 
@@ -74,7 +74,7 @@ class Samples:
             texts_a=pick(self.texts_a),
             texts_b=None if self.texts_b is None else pick(self.texts_b),
             labels=self.labels[chosen],
-            s_labels=self.s_labels[chosen],
+            planted=self.planted[chosen],
             lines=pick(self.lines),
         )
 
@@ -88,7 +88,7 @@ def load_samples(
     name: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
-) -> Samples:
+) -> TextDataset:
     """Read a file of labeled texts. Texts are taken exactly as they stand, labels and ids without blanks around.
 
     Args:
@@ -112,7 +112,7 @@ def load_samples(
     return _samples(name or str(path), table, columns, skip_bad, class_names)
 
 
-def load_named(name: str, columns: Columns, skip_bad: bool = False) -> tuple[Samples, Samples]:
+def load_named(name: str, columns: Columns, skip_bad: bool = False) -> tuple[TextDataset, TextDataset]:
     """The (training, development) samples of a data set that PaddleNLP knows by name.
 
     Raises:
@@ -141,24 +141,24 @@ def _named_table(part: Sequence[dict[str, Any]]) -> Table:
 
 def _samples(
     path: str, table: Table, columns: Columns, skip_bad: bool, class_names: Sequence[str] | None
-) -> Samples:
-    found, refusals = rows.find_columns(table, columns, path), Refusals(path, skip_bad, table.unit)
-    samples = rows.usable(table, found, refusals)
+) -> TextDataset:
+    found, bad_rows = rows.find_columns(table, columns, path), BadRows(path, skip_bad, table.unit)
+    samples = rows.usable(table, found, bad_rows)
     notes = [*table.notes, *rows.notes_on_columns(table, columns, found)]
     if class_names is None:
-        samples = rows.without_lone(samples, refusals, "" if table.names else NO_HEADER)
+        samples = rows.without_lone(samples, bad_rows, "" if table.names else NO_HEADER)
         class_names = _class_names(samples, table.classes.get(found["label"] or 0, ()))
         notes += lookalikes.notes([sample.label for sample in samples])
-    samples = rows.without_unknown(samples, class_names, refusals)
+    samples = rows.without_unknown(samples, class_names, bad_rows)
     if not samples:
-        raise DataError(f"{path}: no usable row ({len(refusals.bad):,} bad ones)")
+        raise DataError(f"{path}: no usable row ({len(bad_rows.bad):,} bad ones)")
     if len(class_names) < 2:
         raise DataError(
             f"{path}: only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
         )
     pairs = found["text_b"] is not None
     made = _columnar(path, samples, pairs, tuple(class_names))
-    return replace(made, bad_rows=refusals.bad, notes=[f"{path}: {note}" for note in notes])
+    return replace(made, bad_rows=bad_rows.bad, notes=[f"{path}: {note}" for note in notes])
 
 
 def _class_names(samples: list[Sample], order: Sequence[str]) -> tuple[str, ...]:
@@ -167,21 +167,21 @@ def _class_names(samples: list[Sample], order: Sequence[str]) -> tuple[str, ...]
     return *(name for name in order if name in there), *rows.sorted_classes(there - set(order))
 
 
-def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[str, ...]) -> Samples:
+def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[str, ...]) -> TextDataset:
     index = {name: number for number, name in enumerate(class_names)}
-    return Samples(
+    return TextDataset(
         path=path,
         ids=rows.ids_of([sample.id for sample in samples]),
         texts_a=[sample.text_a for sample in samples],
         texts_b=[sample.text_b for sample in samples] if pairs else None,
         labels=np.array([index[sample.label] for sample in samples], np.int64),
-        s_labels=np.array([sample.s_label for sample in samples], np.int64),
+        planted=np.array([sample.s_label for sample in samples], np.int64),
         class_names=class_names,
         lines=[sample.line for sample in samples],
     )
 
 
-def draw(samples: Samples, count: int, seed: int) -> Samples:
+def draw(samples: TextDataset, count: int, seed: int) -> TextDataset:
     """`count` random samples in their file's order; all of them when there are no more.
 
     Raises:
@@ -200,13 +200,13 @@ def draw(samples: Samples, count: int, seed: int) -> Samples:
     return drawn
 
 
-def flip_labels(samples: Samples, ratio: float, seed: int) -> Samples:
+def flip_labels(samples: TextDataset, ratio: float, seed: int) -> TextDataset:
     """Plant dirty labels: give `ratio` of the samples another class and s_label 2."""
     count = round(ratio * len(samples))
     generator = np.random.default_rng([seed, 2])
     chosen = generator.choice(len(samples), count, replace=False)
-    labels, s_labels = samples.labels.copy(), samples.s_labels.copy()
+    labels, planted = samples.labels.copy(), samples.planted.copy()
     classes = len(samples.class_names)
     labels[chosen] = (labels[chosen] + generator.integers(1, classes, count)) % classes
-    s_labels[chosen] = DIRTY
-    return replace(samples, labels=labels, s_labels=s_labels)
+    planted[chosen] = DIRTY
+    return replace(samples, labels=labels, planted=planted)

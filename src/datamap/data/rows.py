@@ -34,14 +34,14 @@ class BadRow(NamedTuple):
     problem: str
 
 
-class Refusals:
+class BadRows:
     """What becomes of rows that cannot be used: an error, or a note of each where they are to be skipped."""
 
     def __init__(self, path: str, skip: bool, unit: str = "line") -> None:
         self.path, self.skip, self.unit = path, skip, unit
         self.bad: list[BadRow] = []
 
-    def refuse(self, line: int, problem: str) -> None:
+    def report(self, line: int, problem: str) -> None:
         """Note a row.
 
         Raises:
@@ -145,7 +145,7 @@ def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
 # ---------------------------------------------------------------------- which rows can be used
 
 
-def usable(table: Table, found: Mapping[str, int | None], refusals: Refusals) -> list[Sample]:
+def usable(table: Table, found: Mapping[str, int | None], bad_rows: BadRows) -> list[Sample]:
     """The rows that have all that they need, and an id of their own.
 
     Args:
@@ -162,9 +162,9 @@ def usable(table: Table, found: Mapping[str, int | None], refusals: Refusals) ->
         if row in torn and not isinstance(sample, str):
             sample = "its last text may go on in the next line, which has one column"
         if isinstance(sample, str):
-            refusals.refuse(line, sample)
+            bad_rows.report(line, sample)
         elif sample.id in seen:
-            refusals.refuse(
+            bad_rows.report(
                 line,
                 f"id {sample.id!r} was given in {table.unit} {seen[sample.id]} already; "
                 "data.columns.id=null numbers the rows instead",
@@ -173,7 +173,7 @@ def usable(table: Table, found: Mapping[str, int | None], refusals: Refusals) ->
             seen[sample.id] = line
             samples.append(sample)
     if not samples:
-        raise DataError(f"{refusals.path}: no usable row ({len(refusals.bad)} bad ones)")
+        raise DataError(f"{bad_rows.path}: no usable row ({len(bad_rows.bad)} bad ones)")
     return samples
 
 
@@ -270,7 +270,7 @@ def ids_of(words: list[str]) -> list[int] | list[str]:
 # ---------------------------------------------------------------------- classes
 
 
-def without_lone(samples: list[Sample], refusals: Refusals, hint: str = "") -> list[Sample]:
+def without_lone(samples: list[Sample], bad_rows: BadRows, hint: str = "") -> list[Sample]:
     """Return the samples without those of classes that occur once: they can be neither learnt nor compared.
 
     Args:
@@ -280,16 +280,16 @@ def without_lone(samples: list[Sample], refusals: Refusals, hint: str = "") -> l
     for sample in samples:
         if counts[sample.label] == 1:
             cause = hint if sample.row == 0 else ""
-            refusals.refuse(sample.line, f"class {sample.label!r} occurs only once{cause}")
+            bad_rows.report(sample.line, f"class {sample.label!r} occurs only once{cause}")
     return [sample for sample in samples if counts[sample.label] > 1]
 
 
-def without_unknown(samples: list[Sample], names: Sequence[str], refusals: Refusals) -> list[Sample]:
+def without_unknown(samples: list[Sample], names: Sequence[str], bad_rows: BadRows) -> list[Sample]:
     """Return the samples whose labels are among the `names` of the training data's classes."""
     known, there = set(names), f"the training data has {first_few(names, 20)}"
     for sample in samples:
         if sample.label not in known:
-            refusals.refuse(sample.line, f"class {sample.label!r} is not known ({there})")
+            bad_rows.report(sample.line, f"class {sample.label!r} is not known ({there})")
     return [sample for sample in samples if sample.label in known]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from datamap.labels.mislabel import Evidence
 from datamap.labels.pool import pooled
-from datamap.signals.compute import FLOOR, of_label
+from datamap.signals.compute import MIN_PROB, of_label
 
 SUREST = 0.15  # of the predictions of each class: the share that tells how many labels are wrong
 # Wrong labels contradict sure and less sure predictions alike, errors of a weak model the less sure ones.
@@ -94,7 +94,7 @@ def is_known(probs: np.ndarray, labels: np.ndarray) -> bool:
     """
     share, _ = _contradicted(probs, labels)
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
-    gain = np.log(of_label(probs, labels).clip(FLOOR)) - np.log(frequencies[labels])
+    gain = np.log(of_label(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
     by_chance = 1 - (frequencies**2).sum()
     (surest, count), (less_sure, _) = (_contradicted(probs, labels, part) for part in LEVELS)
     growth = less_sure - surest - _sampling(surest, count)

@@ -12,8 +12,8 @@ RUN = "run"  # the run's own model, as a witness
 # The opinion foretells given labels, wrong ones among them: it is less sure of the right ones than it could be.
 SHARPNESS = 2
 QUOTED = 0.05  # weight from which on a witness is quoted
-MOST = 0.5  # weight of the run, which has seen the labels, beside models that have not
-MOST_TRUSTED = 1.0  # the same where it is `trusted`, or stands beside folds alone
+MAX_RUN_WEIGHT = 0.5  # weight of the run, which has seen the labels, beside models that have not
+MAX_TRUSTED_WEIGHT = 1.0  # the same where it is `trusted`, or stands beside folds alone
 
 
 class Evidence(NamedTuple):
@@ -66,7 +66,7 @@ def with_opinion(evidence: Evidence) -> Evidence:
         )
     if evidence.early is not None:
         unseen[RUN] = evidence.early
-    most = MOST_TRUSTED if evidence.trusted or not evidence.texts else MOST
+    most = MAX_TRUSTED_WEIGHT if evidence.trusted or not evidence.texts else MAX_RUN_WEIGHT
     return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: most}))
 
 

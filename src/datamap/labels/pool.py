@@ -7,7 +7,7 @@ import numpy as np
 
 from datamap.signals.compute import log_of, log_softmax, of_label
 
-LARGEST = 10.0  # weight of a witness that is never contradicted, which would have an infinite one
+MAX_WEIGHT = 10.0  # weight of a witness that is never contradicted, which would have an infinite one
 PRIOR = 10.0  # samples' worth of pull towards the witnesses' plain mean, so that a few hundred samples do not overfit
 SHRINKAGE = 1e-3  # of the classes' terms, so that a class of a few samples keeps near its frequency
 
@@ -31,7 +31,7 @@ def pooled(
     Args:
         witnesses: {name: (N, C) distributions}, at least one.
         labels: int (N,) given labels.
-        most: {name: largest weight}, `LARGEST` for the others.
+        most: {name: largest weight}, `MAX_WEIGHT` for the others.
     Returns:
         `Pool`.
     """
@@ -56,7 +56,7 @@ def pooled(
         penalty = SHRINKAGE * (terms**2).sum() + PRIOR / samples * (from_mean**2).sum()
         return penalty - of_label(pooled, labels).mean(), slopes
 
-    bounds: list[tuple] = [(0, (most or {}).get(name, LARGEST)) for name in witnesses]
+    bounds: list[tuple] = [(0, (most or {}).get(name, MAX_WEIGHT)) for name in witnesses]
     # Nothing can be learnt of a class that no label names.
     bounds += [(None, None) if given else (0, 0) for given in np.bincount(labels, minlength=classes)]
     start = np.append(np.full(count, 1 / count), np.zeros(classes))

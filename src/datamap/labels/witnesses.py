@@ -8,14 +8,14 @@ import warnings
 import numpy as np
 
 FOLDS = 4
-MOST = (
+MAX_ROWS = (
     20_000  # rows that a model trains on, and texts that the n-grams are taken from; of more, a random part
 )
-REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
+MAX_REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
 NEIGHBOURS = 30
 BLOCK = 10_000  # rows whose features are held at a time
-FAST = 160_000  # rows times classes up to which one model of all classes is fast enough; of more, one model per class
-RARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
+MAX_JOINT_SIZE = 160_000  # rows times classes; beyond, one model per class is trained instead of one of all
+MIN_SHARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
 
 
 def unseen(
@@ -39,7 +39,7 @@ def unseen(
         return {}
     from datamap.labels import features
 
-    grams, bigrams, shared = features.of_texts(texts_a, texts_b, MOST, BLOCK, seed)
+    grams, bigrams, shared = features.of_texts(texts_a, texts_b, MAX_ROWS, BLOCK, seed)
     folds = _folds(labels, seed)
     found = {
         "linear": _out_of_fold(_linear(classes, 1, 3), grams, labels, classes, folds, seed),
@@ -50,7 +50,7 @@ def unseen(
     else:
         found["overlap"] = _out_of_fold(_trees, shared, labels, classes, folds, seed)
     frequencies = counts / counts.sum()
-    return {name: (1 - RARE) * probs + RARE * frequencies for name, probs in found.items()}
+    return {name: (1 - MIN_SHARE) * probs + MIN_SHARE * frequencies for name, probs in found.items()}
 
 
 def _folds(labels, seed):
@@ -68,7 +68,7 @@ def _linear(classes, inverse, inverse_of_many):
     from sklearn.linear_model import LogisticRegression, SGDClassifier
 
     def make(rows):
-        if rows * classes <= FAST:
+        if rows * classes <= MAX_JOINT_SIZE:
             return LogisticRegression(C=inverse, max_iter=100, tol=1e-3)
         alpha = 1 / (inverse_of_many * rows)
         return SGDClassifier("log_loss", alpha=alpha, max_iter=5, tol=None, average=True, random_state=0)
@@ -86,8 +86,8 @@ def _out_of_fold(make, values, labels, classes, folds, seed):
     """(N, C) probabilities of models that `make` makes, each of the rows that it was not trained on."""
     random, probs = np.random.default_rng([seed, 1]), np.zeros((len(labels), classes))
     for train, held_out in folds:
-        if len(train) > MOST:
-            train = np.sort(random.choice(train, MOST, replace=False))
+        if len(train) > MAX_ROWS:
+            train = np.sort(random.choice(train, MAX_ROWS, replace=False))
         if len(np.unique(labels[train])) < 2:  # all others are of the class that was drawn
             probs[held_out, labels[train[0]]] = 1
             continue
@@ -100,7 +100,7 @@ def _out_of_fold(make, values, labels, classes, folds, seed):
 def _neighbours(grams, labels, classes, seed):
     """Labels of the `NEIGHBOURS` most similar other texts, each weighing its cosine; (N, C)."""
     count = len(labels)
-    chosen = np.random.default_rng([seed, 2]).permutation(count)[:REFERENCES]
+    chosen = np.random.default_rng([seed, 2]).permutation(count)[:MAX_REFERENCES]
     chosen.sort()
     others, own = grams[chosen].T.tocsr(), np.full(count, -1)
     own[chosen] = np.arange(len(chosen))

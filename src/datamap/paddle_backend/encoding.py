@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from datamap.data.dataset import Samples
+from datamap.data.dataset import TextDataset
 from datamap.errors import ModelError
 from datamap.paddle_backend import word_pieces
 from datamap.paddle_backend.classifier import Classifier
@@ -17,7 +17,7 @@ Encoded = tuple[list[int], list[int]]  # token ids, segment ids
 
 def encode(
     classifier: Classifier,
-    samples: Samples,
+    samples: TextDataset,
     max_length: int,
     bar: Callable[[Iterable], Iterable] = iter,
 ) -> Tokens:

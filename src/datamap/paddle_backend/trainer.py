@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from datamap.data.dataset import Samples
+from datamap.data.dataset import TextDataset
 from datamap.errors import TrainingError
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.classifier import Classifier, first_token_only
@@ -67,12 +67,12 @@ class Trainer:
     def __init__(
         self,
         classifier: Classifier,
-        samples: Samples,
+        samples: TextDataset,
         options: FitOptions,
         processes: Processes | None = None,
         *,
-        dev: Samples | None = None,
-        observed: Samples | None = None,
+        dev: TextDataset | None = None,
+        observed: TextDataset | None = None,
         tokens: tuple[Tokens, Tokens] | None = None,
         bar: Callable[[Iterable], Iterable] = iter,
     ) -> None:
@@ -248,7 +248,7 @@ class Trainer:
             )
         mine = self.observed.take(self.rows) if self.processes.count > 1 else self.observed
         return signal_table(
-            mine.ids, mine.labels, logits, noisy_labels=mine.s_labels, where=f"observation {number}"
+            mine.ids, mine.labels, logits, noisy_labels=mine.planted, where=f"observation {number}"
         )
 
     def _means(self, table):

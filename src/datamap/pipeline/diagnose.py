@@ -17,7 +17,7 @@ from datamap.pipeline.run_description import describe
 from datamap.pipeline.summarize import ensure_summary
 from datamap.program import invocation
 from datamap.summaries import tsv
-from datamap.tracking.descriptions import ENOUGH, FEWEST
+from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -39,7 +39,7 @@ def diagnose(config: DiagnoseConfig) -> Run:
 def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> None:
     """The same for a run that was looked up; `next_step` tells what to do with the diagnosis."""
     samples, _ = ensure_summary(run, config, COLUMNS)
-    evidence, memorised, numbers = evidence_of(run, samples, config.score)
+    evidence, onset, numbers = evidence_of(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
     about = estimate(evidence)
     content = run.artifacts.find(schema.SAMPLES_FILE)
@@ -56,12 +56,12 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
     run.log_config("diagnose", yaml(config))
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
     metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
-    heart = memorization.metrics(memorised) or memorization.taken_back(run, numbers)
-    run.log_metrics({**metrics, **_of_witnesses(evidence), **heart}, max(run.committed()))
+    changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
+    run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
     renew_explorer(run, config.lang)
     describe(run, len(samples), config.lang)
-    if memorised:
-        say(memorization.note(memorised, numbers))
+    if onset:
+        say(memorization.note(onset, numbers))
     _warn(evidence, about, len(run.committed()))
     _say(run, frame, evidence, about, measured)
     if next_step and content:
@@ -95,7 +95,7 @@ def _of_witnesses(evidence):
 def _warn(evidence, about, committed):
     """Say so where nothing tells wrong labels."""
     observations = len(evidence.wrong)
-    if observations < FEWEST:
+    if observations < MIN_OBSERVATIONS:
         more = "train for more epochs, or wait until the run has ended"
         if observations < committed:
             more = f"summarize more of its {committed:,} (until=, burn_in=)"

@@ -7,15 +7,7 @@ import pyarrow as pa
 from datamap import schema
 from datamap.errors import SummaryError
 from datamap.labels import counting, mislabel, witnesses
-from datamap.labels.memorisation import (
-    Memorisation,
-    accuracies,
-    contradicts_to_the_end,
-    informative,
-    informative_of_doubted,
-    memorisation,
-    of_doubted,
-)
+from datamap.labels.memorization import Onset, accuracies, from_accuracies, from_doubted
 from datamap.labels.pool import pooled
 from datamap.pipeline import memorization
 from datamap.pipeline.stored_summary import summarized_observations
@@ -26,19 +18,17 @@ from datamap.summaries import tsv
 from datamap.tracking.metrics import accuracies as known_accuracies
 from datamap.tracking.run import Run
 
-MOST_CELLS = 2**30  # samples times classes; each takes dozens of bytes
+MAX_CELLS = 2**30  # samples times classes; each takes dozens of bytes
 
 
-def of_run(
-    run: Run, samples: pd.DataFrame, score: str
-) -> tuple[mislabel.Evidence, Memorisation | None, list[int]]:
+def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Evidence, Onset | None, list[int]]:
     """Read what is known of a run's samples, and train the quick witnesses on its texts.
 
     Args:
         samples: columns of its summary; the evidence is in its order.
         score: the one that is wanted; `aum` also reads the threshold samples.
     Returns:
-        (`mislabel.Evidence` with its opinion, where the model begins to learn labels by heart, numbers of the
+        (`mislabel.Evidence` with its opinion, where the model begins to memorize labels, numbers of the
         observations that the summary is over).
     """
     observed, allow_missing = summarized_observations(run)
@@ -57,11 +47,9 @@ def of_run(
     _refuse_classes(run, labels, inside.probs)
     texts = _texts(run, samples, inside.pooled)
     if unseen or not texts:
-        numbers, heart, trusted = informative(seen, unseen), memorisation(seen, unseen), False
+        found = from_accuracies(seen, unseen)
     else:
-        doubted = _doubted(run, observed, texts, labels, ids)
-        numbers, heart = informative_of_doubted(observed, doubted), of_doubted(observed, doubted)
-        trusted = contradicts_to_the_end(doubted)
+        found = from_doubted(observed, _doubted(run, observed, texts, labels, ids))
     evidence = mislabel.Evidence(
         labels=labels,
         wrong=inside.wrong,
@@ -70,16 +58,17 @@ def of_run(
         forgetting_times=samples["forgetting_times"].to_numpy(),
         margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
         pooled=inside.pooled,
-        early=None if allow_missing else _early(run, observed, numbers, ids),
+        early=None if allow_missing else _early(run, observed, found.informative, ids),
         held_out=held_out and held_out.probs,
         texts=texts,
-        trusted=trusted,
+        trusted=found.trusted,
         threshold_margins=_margins(run, threshold) if threshold else None,
     )
     evidence = mislabel.with_opinion(evidence)
-    if heart and heart.doubted and not mislabel.quoted(evidence) & set(texts or {}):
-        heart = None  # the texts' word on which labels are wrong has no weight
-    return evidence, heart, sorted(observed)
+    onset = found.onset
+    if onset and onset.doubted and not mislabel.quoted(evidence) & set(texts or {}):
+        onset = None  # models of the texts found the doubted labels, and their opinion has no weight
+    return evidence, onset, sorted(observed)
 
 
 def _refuse_classes(run, labels, probs):
@@ -89,10 +78,10 @@ def _refuse_classes(run, labels, probs):
         raise SummaryError(
             f"run {run.run_id}: {schema.SUMMARY_FILE} has label {most}, but the run has {classes} classes"
         )
-    if len(labels) * (most + 1) > MOST_CELLS:
+    if len(labels) * (most + 1) > MAX_CELLS:
         raise SummaryError(
             f"run {run.run_id}: {len(labels):,} samples of {most + 1:,} classes are too many for a diagnosis "
-            f"(samples times classes: at most {MOST_CELLS:,})"
+            f"(samples times classes: at most {MAX_CELLS:,})"
         )
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from datamap import schema
 from datamap.config import ImportConfig, yaml
 from datamap.data import dataset
-from datamap.data.dataset import Samples
+from datamap.data.dataset import TextDataset
 from datamap.errors import DataError, counted, first_few
 from datamap.importing import sources
 from datamap.log import say
@@ -69,7 +69,7 @@ def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
     return names + tuple(str(index) for index in range(len(names), classes))
 
 
-def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Source) -> Samples:
+def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Source) -> TextDataset:
     """The labeled texts of a file, those of the signals' samples, in their order.
 
     Raises:
@@ -95,7 +95,7 @@ def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Sour
 
 
 def _log(
-    run: Run, config: ImportConfig, source: sources.Source, contents: _Contents, texts: Samples | None
+    run: Run, config: ImportConfig, source: sources.Source, contents: _Contents, texts: TextDataset | None
 ) -> None:
     run.log_config("import_signals", yaml(config))
     origin = source.path.resolve()
@@ -116,6 +116,6 @@ def _log(
         run.log_metrics({schema.COMMIT_METRIC: table.num_rows}, number)
 
 
-def _with_planted(table: pa.Table, texts: Samples) -> pa.Table:
+def _with_planted(table: pa.Table, texts: TextDataset) -> pa.Table:
     """The signals with what the texts' s_label says was planted."""
-    return with_planted(table, texts.s_labels[align.rows(table["id"], texts.ids)])
+    return with_planted(table, texts.planted[align.rows(table["id"], texts.ids)])

@@ -1,9 +1,9 @@
-"""What a run's own metrics say of learning by heart, and what users are told of it."""
+"""What a run's own metrics say of memorization, and what users are told of it."""
 
 from collections.abc import Iterable
 
-from datamap.labels.memorisation import Memorisation, memorisation
-from datamap.tracking.descriptions import FEWEST
+from datamap.labels.memorization import Onset, onset
+from datamap.tracking.descriptions import MIN_OBSERVATIONS
 from datamap.tracking.metrics import accuracies
 from datamap.tracking.run import Run
 
@@ -11,13 +11,13 @@ BEGINS, REPEATED = "memorisation/from_observation", "memorisation/repeated"
 SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observation
 
 
-def of_run(run: Run) -> Memorisation | None:
+def of_run(run: Run) -> Onset | None:
     """From training accuracy and accuracy on development data; None where the run lacks one of them."""
-    return memorisation(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
+    return onset(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
 
 
-def begins(run: Run) -> int | None:
-    """Return the observation from which on the model learns labels by heart; None where nothing says so.
+def onset_of(run: Run) -> int | None:
+    """Return the observation from which on the model memorizes labels; None where nothing says so.
 
     By accuracy on development data, or by what `diagnose` found.
     """
@@ -26,8 +26,8 @@ def begins(run: Run) -> int | None:
     return int(number) if 0 < number < 2**53 else None
 
 
-def early(numbers: Iterable[int], begins: int | None) -> list[int]:
-    """Return the observations before number `begins`, but the first `FEWEST` at least; all where it is None.
+def early(numbers: Iterable[int], onset: int | None) -> list[int]:
+    """Return the observations before number `onset`, but the first `MIN_OBSERVATIONS` at least; all where it is None.
 
     Fewer have no forgetting events to speak of, and no variability.
 
@@ -35,11 +35,11 @@ def early(numbers: Iterable[int], begins: int | None) -> list[int]:
     ([200, 400, 600, 800], [200, 400, 600])
     """
     numbers = sorted(numbers)
-    before = [number for number in numbers if begins is None or number < begins]
-    return before if len(before) >= FEWEST else numbers[:FEWEST]
+    before = [number for number in numbers if onset is None or number < onset]
+    return before if len(before) >= MIN_OBSERVATIONS else numbers[:MIN_OBSERVATIONS]
 
 
-def note(found: Memorisation, numbers: Iterable[int]) -> str:
+def note(found: Onset, numbers: Iterable[int]) -> str:
     """Return one line: what is seen, and what to do about a summary that is over the observations `numbers`."""
     seen = (
         f"repeats {found.seen:.0%} of the {found.doubted:,} labels that models of the texts are surest are wrong"
@@ -47,20 +47,23 @@ def note(found: Memorisation, numbers: Iterable[int]) -> str:
         else f"knows {found.seen:.0%} of the samples it is trained on, and {found.unseen:.0%} of others"
     )
     return (
-        f"note: from observation {found.number} on the model learns labels by heart (in the end it {seen}), wrong "
+        f"note: from observation {found.number} on the model memorizes labels (in the end it {seen}), wrong "
         f"ones too: {_advice(found, sorted(numbers))}"
     )
 
 
-def _advice(found: Memorisation, numbers: list[int]) -> str:
+def _advice(found: Onset, numbers: list[int]) -> str:
     if len(early(numbers, found.number)) < len(numbers):
         return "trust the map of early observations (summarize until=auto), or train with fewer epochs"
     if numbers[-1] < found.number:
         return "the summary leaves these observations out"
-    return f"fewer than {FEWEST} come before, too few for a map: observe more often (train signals.every=<steps>)"
+    return (
+        f"fewer than {MIN_OBSERVATIONS} come before, too few for a map: observe more often "
+        "(train signals.every=<steps>)"
+    )
 
 
-def metrics(found: Memorisation | None) -> dict[str, float]:
+def metrics(found: Onset | None) -> dict[str, float]:
     """{metric: value}; {} where nothing was found."""
     if found is None:
         return {}

@@ -96,16 +96,16 @@ def _chosen(run: Run, config: SummarizeConfig, signals: ShardsByObservation) -> 
 
 def _trusted(run: Run, observed: ShardsByObservation) -> ShardsByObservation:
     """Return the observations that `until=auto` chooses; a note tells where it cannot leave out all that it should."""
-    begins = memorization.begins(run)
-    kept = memorization.early(observed, begins)
-    if begins is None:
+    onset = memorization.onset_of(run)
+    kept = memorization.early(observed, onset)
+    if onset is None:
         say(
             f"note: until=auto keeps all {counted(len(kept), 'observation')}: neither development data nor a diagnosis "
-            "says that the model learns labels by heart"
+            "says that the model memorizes labels"
         )
-    elif kept[-1] >= begins:
+    elif kept[-1] >= onset:
         say(
-            f"note: the model learns labels by heart from observation {begins} on; until=auto keeps the first "
+            f"note: the model memorizes labels from observation {onset} on; until=auto keeps the first "
             f"{counted(len(kept), 'observation')}, as fewer are too few for a map"
         )
     return {number: observed[number] for number in kept}

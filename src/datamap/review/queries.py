@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from datamap.errors import DataMapError, first_few
 from datamap.labels.diagnosis import REGIONS
 from datamap.review.journal import Journal
-from datamap.review.samples import Samples
+from datamap.review.samples import ReviewSamples
 
 ORDERS = ("score", "uncertain", "id")
 DECIDED = ("no", "nobody", "yes", "conflict")  # no: not by the one who asks
@@ -162,7 +162,7 @@ CHECKS: dict[str, Callable[[object, int], Any]] = {
 
 
 def mask(
-    samples: Samples, scores: np.ndarray, journal: Journal, filter: Mapping[str, Any], who: str
+    samples: ReviewSamples, scores: np.ndarray, journal: Journal, filter: Mapping[str, Any], who: str
 ) -> np.ndarray:
     """Bool array (N,): the samples that pass the filter of a query by the reviewer `who`."""
     passed = np.ones(len(samples), bool)
@@ -192,7 +192,7 @@ def _decided(journal: Journal, which: str, who: str, count: int) -> np.ndarray:
     return decided if which == "yes" else ~decided
 
 
-def _containing(samples: Samples, text: str) -> np.ndarray:
+def _containing(samples: ReviewSamples, text: str) -> np.ndarray:
     """Which samples have a text in their texts or their id, whatever its case."""
     found = np.zeros(len(samples), bool)
     has_case = text.upper() != text.lower()  # ignoring it takes ten times as long

@@ -13,7 +13,7 @@ from datamap.review.histories import Histories
 from datamap.review.journal import Journal
 from datamap.review.neighbours import Neighbours
 from datamap.review.queries import Query, RequestError, UnknownSampleError
-from datamap.review.samples import NONE, Samples
+from datamap.review.samples import NONE, ReviewSamples
 from datamap.review.storage import Storage
 
 CUT = 300  # characters of a text in a list
@@ -37,7 +37,7 @@ class About(NamedTuple):
 class Review:
     """The samples of a run under review; may be called from several threads."""
 
-    def __init__(self, about: About, samples: Samples, storage: Storage) -> None:
+    def __init__(self, about: About, samples: ReviewSamples, storage: Storage) -> None:
         self.about, self.samples, self.storage = about, samples, storage
         self.histories, self.neighbours = Histories(), Neighbours()
         self.journal = Journal(samples.ids)

@@ -18,7 +18,7 @@ from datamap.signals import align
 NONE = -1  # no proposal
 
 
-class Samples(NamedTuple):
+class ReviewSamples(NamedTuple):
     """N samples in the summary's order.
 
     `ids` is an arrow array; `names` the class names by index. `labels` (given) and `proposed` (`NONE` without one) are
@@ -52,7 +52,7 @@ class Samples(NamedTuple):
 
 def of_run(
     summary: pd.DataFrame, diagnosis: pa.Table, texts: Mapping[str, pa.ChunkedArray], names: Sequence[str]
-) -> Samples:
+) -> ReviewSamples:
     """Join what a run says of its samples.
 
     Args:
@@ -78,7 +78,7 @@ def of_run(
         "".join(names).encode()
     proposed = _plain(table["proposed"])
     known = _all_names(names, labels, proposed)
-    return Samples(
+    return ReviewSamples(
         ids,
         known,
         labels,

@@ -11,11 +11,11 @@ from datamap.errors import SignalError, first_few, shortened
 from datamap.schema import KINDS, MAX_CLASSES
 from datamap.signals.arrays import NUMBERS, as_array
 
-LEAST = float(np.finfo(np.float32).min)  # log-probability: as a float32 it is finite
+MIN_LOG_PROB = float(np.finfo(np.float32).min)  # log-probability: as a float32 it is finite
 SUM_TOLERANCE = 1e-3  # of given probabilities: half-precision softmax sums to 1 within this
 # Smallest probability that counts: about the rounding error of a float32 near 1. Below it, whether a recorded
 # probability is 0 or 1e-20 is rounding, and one such observation would outweigh all others of a mean of logarithms.
-FLOOR = 1e-7
+MIN_PROB = 1e-7
 
 
 class Outputs(NamedTuple):
@@ -26,7 +26,7 @@ class Outputs(NamedTuple):
     """
 
     labels: np.ndarray
-    noisy_labels: np.ndarray
+    planted: np.ndarray
     probs: np.ndarray
     log_probs: np.ndarray
 
@@ -44,7 +44,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     """
     shifted = np.asarray(logits, np.float64)
     with np.errstate(over="ignore"):
-        shifted = np.maximum(shifted - shifted.max(axis=1, keepdims=True), LEAST)
+        shifted = np.maximum(shifted - shifted.max(axis=1, keepdims=True), MIN_LOG_PROB)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
@@ -54,12 +54,12 @@ def of_label(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def log_of(probs: Any) -> np.ndarray:
-    """Natural logarithm of probabilities in float64; what is below `FLOOR` counts as that.
+    """Natural logarithm of probabilities in float64; what is below `MIN_PROB` counts as that.
 
     >>> log_of([0.0, 1e-20, 1.0]).round(2).tolist()
     [-16.12, -16.12, 0.0]
     """
-    return np.log(np.maximum(np.asarray(probs, np.float64), FLOOR))
+    return np.log(np.maximum(np.asarray(probs, np.float64), MIN_PROB))
 
 
 def margin(outputs: Outputs) -> np.ndarray:
@@ -91,7 +91,7 @@ DERIVED = {"margin": margin, "entropy": entropy, "error_norm": error_norm}
 SIGNALS = {
     "label": lambda o: o.labels,
     "pred_label": lambda o: o.probs.argmax(axis=1),
-    "noisy_label": lambda o: o.noisy_labels,
+    "noisy_label": lambda o: o.planted,
     "correct": lambda o: o.probs.argmax(axis=1) == o.labels,
     # 0.0 - x: the loss of a sure sample is 0, not -0.
     "loss": lambda o: (0.0 - of_label(o.log_probs, o.labels)).astype(np.float32),

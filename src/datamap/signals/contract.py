@@ -11,7 +11,7 @@ from datamap.errors import SignalError, first_few, raised_as
 from datamap.signals.compute import SUM_TOLERANCE
 
 INDICES = ("label", "pred_label", "noisy_label")
-MOST_SHOWN = 20  # names of columns
+MAX_SHOWN = 20  # names of columns
 TOLERANCE = 1e-4  # within which a recorded label_probs is probs[label]
 NO_DISTRIBUTION = "probs are negative or do not sum to 1"
 
@@ -41,7 +41,7 @@ def typed(table: pa.Table, name: str) -> pa.Table:
     names = table.column_names
     missing = [key for key in schema.REQUIRED_SIGNALS if key not in names]
     if missing:
-        raise SignalError(f"{name}: no key {first_few(missing)} (keys: {first_few(names, MOST_SHOWN)})")
+        raise SignalError(f"{name}: no key {first_few(missing)} (keys: {first_few(names, MAX_SHOWN)})")
     odd = [key for key in names if not schema.is_column_name(key) or names.count(key) > 1]
     if odd:
         raise SignalError(f"{name}: key {odd[0]!r} occurs twice, or cannot be the name of a column")

@@ -18,7 +18,7 @@ class Observations:
     """The signals of samples over observations, as arrays.
 
     `numbers` are the observations' numbers, ascending, length T. `ids` is an arrow array, `labels`
-    and `noisy_labels` are int64 (samples,). `correct` bool, `label_probs` float64 and each array of
+    and `planted` are int64 (samples,). `correct` bool, `label_probs` float64 and each array of
     `further` float64 are (T, samples). `present` is bool (T, samples), or None when every sample is
     in every observation; where it is False the other arrays hold nothing of meaning.
     """
@@ -26,7 +26,7 @@ class Observations:
     numbers: tuple[int, ...]
     ids: pa.Array
     labels: np.ndarray
-    noisy_labels: np.ndarray
+    planted: np.ndarray
     correct: np.ndarray
     label_probs: np.ndarray
     further: dict[str, np.ndarray]
@@ -66,7 +66,7 @@ class Observations:
             numbers=tuple(numbers),
             ids=ids,
             labels=labels,
-            noisy_labels=kinds,
+            planted=kinds,
             correct=stacked.pop("correct"),
             label_probs=stacked.pop("label_probs"),
             further=stacked,
@@ -82,7 +82,7 @@ class Observations:
                 self,
                 ids=self.ids[low:high],
                 labels=self.labels[low:high],
-                noisy_labels=self.noisy_labels[low:high],
+                planted=self.planted[low:high],
                 correct=self.correct[:, low:high],
                 label_probs=self.label_probs[:, low:high],
                 further={key: values[:, low:high] for key, values in self.further.items()},
@@ -98,7 +98,7 @@ class Observations:
             numbers=tuple(range(len(rows))),
             ids=self.ids.take(pa.array(samples)),
             labels=self.labels[samples],
-            noisy_labels=self.noisy_labels[samples],
+            planted=self.planted[samples],
             correct=pick(self.correct),
             label_probs=pick(self.label_probs),
             further={key: pick(values) for key, values in self.further.items()},

@@ -162,7 +162,7 @@ def _reduce(observations, extra, el2n_observations):
     columns = {
         "id": observations.ids.to_numpy(zero_copy_only=False),
         "label": observations.labels,
-        "s_label": observations.noisy_labels,
+        "s_label": observations.planted,
         **{name: statistic(observations) for name, statistic in STATISTICS.items()},
         "aleatoric": aleatoric(observations.label_probs),
     }

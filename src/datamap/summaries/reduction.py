@@ -16,17 +16,14 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.signals.observations import Observations
-from datamap.signals.shards import Readable
+from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.summaries import dynamics, tsv
 from datamap.summaries.spilled import Lines, Spilled
 
 THREADS = min(4, os.cpu_count() or 1)  # each holds one shard of samples in memory
 ROWS = 16_384  # samples that are turned into lines at once
-
-Group = dict[int, list[Shard]]  # observation number → its shards
 
 
 class Part(NamedTuple):
@@ -51,7 +48,10 @@ class Options(NamedTuple):
 
 
 def reduce(
-    artifacts: Readable, group: Group, options: Options, lines: Lines | list[bytes] | None = None
+    artifacts: Readable,
+    group: ShardsByObservation,
+    options: Options,
+    lines: Lines | list[bytes] | None = None,
 ) -> Part:
     """Reduce one group of `shards.groups` to a `Part`.
 
@@ -99,7 +99,9 @@ def _keys(ids: pa.Array) -> np.ndarray:
     return pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
 
 
-def in_process(artifacts: Readable, groups: Iterable[Group], options: Options) -> Iterator[Part]:
+def in_process(
+    artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options
+) -> Iterator[Part]:
     """Yield the Parts of the groups, in order, from threads of this process."""
     with ThreadPoolExecutor(THREADS) as pool:
 
@@ -110,7 +112,7 @@ def in_process(artifacts: Readable, groups: Iterable[Group], options: Options) -
 
 
 def on_dask(
-    artifacts: Readable, groups: Iterable[Group], options: Options, address: str | None
+    artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options, address: str | None
 ) -> Iterator[Part]:
     """The same on the Dask cluster whose scheduler is at `address`; None = one of this machine's cores.
 

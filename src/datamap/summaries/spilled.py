@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 BLOCK = 1 << 20  # numbers read at once
-MOST = 1 << 22  # numbers sorted at once
+MAX_SORTED = 1 << 22  # numbers sorted at once
 
 
 class Lines:
@@ -63,7 +63,7 @@ class Spilled(contextlib.AbstractContextManager):
         while content := self._file.read(BLOCK * self.dtype.itemsize):
             yield np.frombuffer(content, self.dtype)
 
-    def repeated(self, most: int = MOST) -> np.ndarray:
+    def repeated(self, most: int = MAX_SORTED) -> np.ndarray:
         """The numbers that occur more than once; about `most` are sorted at once, by the rest of a division."""
         if self._ascend():  # row numbers do: one look at them is enough
             return np.zeros(0, self.dtype)

@@ -129,7 +129,7 @@ def _options(
 
 
 # The largest value of a column of the contract; all begin at 0, and each row has one.
-LARGEST: dict[str, float] = {
+MAX_VALUES: dict[str, float] = {
     **dict.fromkeys(INTS, 2**53),
     **dict.fromkeys(("correct_ratio", "avg_probs", "max_label_probs", "min_label_probs"), 1),
     "label": schema.MAX_CLASSES - 1,
@@ -140,17 +140,17 @@ ROUNDING = 1e-6
 
 
 def _refuse_values(table: pa.Table) -> None:
-    """Raise ValueError for numbers that no summary has: below 0, beyond `LARGEST`, missing or infinite."""
+    """Raise ValueError for numbers that no summary has: below 0, beyond `MAX_VALUES`, missing or infinite."""
     for name in table.column_names:
         column = table[name]
-        if name in LARGEST and column.null_count:
+        if name in MAX_VALUES and column.null_count:
             raise ValueError(f"a row has no {name}")
         if pa.types.is_string(column.type):
             continue
         values = column.to_numpy()
         wrong = np.isinf(values)
-        if name in LARGEST:
-            wrong = ~((values >= -ROUNDING) & (values <= LARGEST[name] + ROUNDING))
+        if name in MAX_VALUES:
+            wrong = ~((values >= -ROUNDING) & (values <= MAX_VALUES[name] + ROUNDING))
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(f"{name} is {values[row]} in row {row + 2}")

@@ -14,18 +14,18 @@ FILES = {
     EXPLORER_FILE: "hover, search, filter and select samples, replay the epochs",
     SUMMARY_FILE: "sort all samples by any number",
 }
-FEWEST = 3  # observations, below which nothing can have been forgotten and learnt again
+MIN_OBSERVATIONS = 3  # observations, below which nothing can have been forgotten and learnt again
 TOO_FEW = (
     "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
     "for more epochs, or wait until the run has ended, and summarize again."
 )
 BY_HEART = (
-    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
     "the end it was right in {gap} more of the samples that it was trained on than of others): wrong labels may lie "
     "among the easy samples."
 )
 BY_HEART_BY_TEXTS = (
-    "**How far to trust the map:** from observation {number} on the model learnt labels by heart, wrong ones too (in "
+    "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
     "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
     "the easy samples."
 )
@@ -87,7 +87,7 @@ def _of_summary(samples, m, open_, lang):
         lang, samples=amount(samples, "sample", lang), observations=amount(observations, "observation", lang),
         mean=f"{m['mean_confidence']:.2f}", never=f"{m['never_learnt']:.1%}", events=f"{m['forgetting_events']:.2f}",
     )  # fmt: skip
-    if observations < FEWEST:
+    if observations < MIN_OBSERVATIONS:
         yield word(TOO_FEW, lang, observations=amount(observations, "observation", lang))
     first = word(
         "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left "

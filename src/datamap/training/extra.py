@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datamap.data.dataset import Samples
+from datamap.data.dataset import TextDataset
 from datamap.errors import DataError
 
 
@@ -19,13 +19,13 @@ class ExtraTraining:
     folder: str
     index: int
     count: int
-    train: Samples
-    observed: Samples
+    train: TextDataset
+    observed: TextDataset
     rows: np.ndarray
     observed_rows: np.ndarray
 
 
-def fold_trainings(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTraining]:
+def fold_trainings(samples: TextDataset, count: int, seed: int, folder: str) -> list[ExtraTraining]:
     """Return one training per fold: it trains on the other folds and observes the samples of its own.
 
     Each class is spread evenly over the folds.
@@ -42,7 +42,7 @@ def fold_trainings(samples: Samples, count: int, seed: int, folder: str) -> list
     ]
 
 
-def threshold_training(samples: Samples, seed: int, folder: str) -> ExtraTraining:
+def threshold_training(samples: TextDataset, seed: int, folder: str) -> ExtraTraining:
     """Return the training in which N / (C + 1) random samples form a class of their own and are observed.
 
     Nothing in their texts explains that class, so the model can only memorize it: their margins look like those of
@@ -60,7 +60,7 @@ def threshold_training(samples: Samples, seed: int, folder: str) -> ExtraTrainin
 
 
 def _of_rows(
-    folder: str, index: int, count: int, samples: Samples, rows: np.ndarray, observed: np.ndarray
+    folder: str, index: int, count: int, samples: TextDataset, rows: np.ndarray, observed: np.ndarray
 ) -> ExtraTraining:
     return ExtraTraining(folder, index, count, samples.take(rows), samples.take(observed), rows, observed)
 

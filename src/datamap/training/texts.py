@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from datamap import schema
 from datamap.config import DataConfig, TrackingConfig, TrainConfig
 from datamap.data import dataset
-from datamap.data.dataset import Samples
+from datamap.data.dataset import TextDataset
 from datamap.errors import ConfigError, counted
 from datamap.log import say
 from datamap.summaries import tsv
@@ -18,8 +18,8 @@ from datamap.tracking.store import opened, resolved
 class LabeledTexts(NamedTuple):
     """Samples to train on (`samples`), and others to measure on (`dev`, or None)."""
 
-    samples: Samples
-    dev: Samples | None
+    samples: TextDataset
+    dev: TextDataset | None
 
     @property
     def texts(self) -> list[str]:
