@@ -50,11 +50,11 @@ def test_agreement_of_a_run_with_itself_and_with_its_opposite():
     assert found["jaccard_hardest"].tolist() == [1, 0, 0]
 
 
-def test_a_run_that_learnt_little_is_known():
+def test_a_run_that_learned_little_is_known():
     labels = [0, 0, 0, 1, 1, 1]
     for right, little in ((0.5, True), (0.54, True), (0.56, False), (1, False)):
         frame = pd.DataFrame({"label": labels, "correct_ratio": [right] * 6})
-        assert comparison.learnt_little(frame) == little
+        assert comparison.learned_little(frame) == little
 
 
 def test_always_hard_is_hard_in_every_run():
@@ -126,7 +126,7 @@ def test_multirun_makes_a_parent_with_children_maps_and_comparison(command, clie
     options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.jobs=1")
     outcome = command("train", "-m", "seed=1,2", *options)
     assert outcome.code == 0, outcome.err
-    assert "note: seed=1, seed=2 learnt too little to tell which samples are hard" in outcome.out
+    assert "note: seed=1, seed=2 learned too little to tell which samples are hard" in outcome.out
     parent = client.search_runs(["1"], "run_name = 'seed=1,2'")[0]
     children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert sorted(run.info.run_name for run in children) == ["seed=1", "seed=2"]

@@ -102,10 +102,10 @@ def _log(target, config, members, summaries):
     target.log_metrics({f"pairwise/{name}": float(value) for name, value in means.items()}, 0)
     target.log_metrics({"pairwise/always_hard": len(hard)}, 0)
     links = [(run.info.run_name, run.link) for run in members]
-    weak = [name for name, frame in summaries.items() if comparison.learnt_little(frame)]
+    weak = [name for name, frame in summaries.items() if comparison.learned_little(frame)]
     target.describe(descriptions.of_comparison(links, means.to_dict(), len(hard), config.share, weak))
     if weak:
-        say(f"note: {first_few(weak)} learnt too little to tell which samples are hard")
+        say(f"note: {first_few(weak)} learned too little to tell which samples are hard")
     for name, value in means.items():
         say(f"{name:28} {value:.3f}")
     say(

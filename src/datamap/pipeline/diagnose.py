@@ -7,7 +7,7 @@ from datamap.config import DiagnoseConfig, yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError, counted
 from datamap.labels import diagnosis, mislabel
-from datamap.labels.counting import LEARNED, estimate, has_learned
+from datamap.labels.counting import estimate, has_learned
 from datamap.log import say
 from datamap.maps import regions
 from datamap.pipeline import memorization
@@ -16,6 +16,7 @@ from datamap.pipeline.explorer import renew_explorer
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.summarize import ensure_summary
 from datamap.program import invocation
+from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS
 from datamap.tracking.run import Run
@@ -101,11 +102,11 @@ def _warn(evidence, about, committed):
             more = f"summarize more of its {committed:,} (until=, burn_in=)"
         say(
             f"note: a diagnosis of {counted(observations, 'observation')} says little of how samples were "
-            f"learnt: {more}"
+            f"learned: {more}"
         )
     total = len(evidence.labels)
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
-    enough = common + LEARNED * (1 - common)
+    enough = required_accuracy(evidence.labels)
     if evidence.held_out is not None:
         unseen, _ = mislabel.judges(evidence)["folds"]
         if unseen < enough <= right:
@@ -116,7 +117,7 @@ def _warn(evidence, about, committed):
     if not has_learned(evidence):
         say(
             f"note: after the last observation the model is right in {right:.0%} of the samples, where the "
-            f"commonest class has {common:.0%}: it learnt too little to tell wrong labels (train longer, or with "
+            f"commonest class has {common:.0%}: it learned too little to tell wrong labels (train longer, or with "
             "another learning rate)"
         )
     if not evidence.unseen:

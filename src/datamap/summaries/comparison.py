@@ -1,4 +1,4 @@
-"""Several runs' summaries of the same samples: how far do they agree?"""
+"""Compare the summaries of several runs over the same samples."""
 
 from itertools import combinations
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from datamap.errors import SummaryError, first_few
 from datamap.signals import align
+from datamap.signals.baseline import required_accuracy
 
 Summaries = dict[str, pd.DataFrame]  # run name → its summary
 
@@ -14,7 +15,7 @@ RANKED = ("avg_probs", "label_var", "forgetting_times")
 
 
 def aligned(summaries: Summaries) -> Summaries:
-    """The samples that all summaries have, in the first one's order.
+    """Reduce summaries to the samples that all of them have, in the first one's order.
 
     Args:
         summaries: {run name: DataFrame with the columns of summary.tsv}, two or more.
@@ -28,16 +29,20 @@ def aligned(summaries: Summaries) -> Summaries:
     common = np.logical_and.reduce([found >= 0 for found in rows.values()])
     if not common.any():
         raise SummaryError(
-            f"runs {first_few(summaries)} have no sample id in common: are they of the same data?"
+            f"runs {first_few(summaries)} have no sample id in common; compare runs of the same data"
         )
     return {name: frame.iloc[rows[name][common]].reset_index(drop=True) for name, frame in summaries.items()}
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's rank correlation, ties by their mean rank; NaN where one side is constant.
+    """Compute Spearman's rank correlation: Pearson's correlation of the ranks, in [-1, 1].
+
+    Equal values share their mean rank. The result is NaN if all values of one side are equal, as the ranks then have no
+    variance.
 
     Args:
-        a, b: numbers of the same samples, (samples,).
+        a: numbers of the samples, (samples,).
+        b: other numbers of the same samples, (samples,).
 
     >>> spearman(np.array([1, 2, 3]), np.array([10, 30, 20]))
     0.5
@@ -50,7 +55,11 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def hardest(summary: pd.DataFrame, share: float) -> np.ndarray:
-    """Bool array (samples,): the `share` of lowest avg_probs; ties by their order in the summary."""
+    """Mark the `share` of the samples with the lowest avg_probs, at least one; ties go by order in the summary.
+
+    >>> hardest(pd.DataFrame({"avg_probs": [0.9, 0.1, 0.5, 0.8]}), 0.25).tolist()
+    [False, True, False, False]
+    """
     count = max(1, round(share * len(summary)))
     mask = np.zeros(len(summary), bool)
     mask[np.argsort(summary["avg_probs"].to_numpy(), kind="stable")[:count]] = True
@@ -58,7 +67,7 @@ def hardest(summary: pd.DataFrame, share: float) -> np.ndarray:
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    """Size of the intersection over that of the union (Jaccard 1912) of two bool arrays.
+    """Compute the Jaccard index |A ∩ B| / |A ∪ B| of two sets, given as bool arrays (samples,); 1 if both are empty.
 
     >>> jaccard(np.array([True, True, False]), np.array([True, False, True]))
     0.3333333333333333
@@ -68,11 +77,13 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def agreement(summaries: Summaries, share: float) -> pd.DataFrame:
-    """One row per pair of runs: run_a, run_b, spearman_<column> of `RANKED`, jaccard_hardest.
+    """Measure how far each pair of runs agrees on which samples are hard, ambiguous and forgotten.
 
     Args:
-        summaries: what `aligned` gives.
-        share: of the samples that are called hardest, in (0, 1].
+        summaries: summaries of the same samples (`aligned`).
+        share: of the samples that count as hardest, in (0, 1].
+    Returns:
+        DataFrame with one row per pair: run_a, run_b, spearman_<column> for each of `RANKED`, jaccard_hardest.
     """
     rows = []
     for a, b in combinations(summaries, 2):
@@ -86,17 +97,16 @@ def agreement(summaries: Summaries, share: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-LEARNT = 0.1  # of what the commonest class leaves open, below which a model is no judge
+def learned_little(summary: pd.DataFrame) -> bool:
+    """Tell whether a model, on average over its observations, was right too rarely to judge samples.
 
-
-def learnt_little(summary: pd.DataFrame) -> bool:
-    """Whether a model was right hardly more often, over all observations, than by naming the commonest class."""
-    common = summary["label"].value_counts(normalize=True).max()
-    return bool(summary["correct_ratio"].mean() < common + LEARNT * (1 - common))
+    The bound is `required_accuracy`.
+    """
+    return bool(summary["correct_ratio"].mean() < required_accuracy(summary["label"].to_numpy()))
 
 
 def always_hard(summaries: Summaries, share: float) -> pd.DataFrame:
-    """The samples that every run has among its hardest `share`, hardest first.
+    """Return the samples that every run has among its hardest `share`, hardest first.
 
     Returns:
         DataFrame: id, label, s_label, avg_probs (mean over the runs), then avg_probs of each run.

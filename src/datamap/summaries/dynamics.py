@@ -1,4 +1,9 @@
-"""From observations to one row per sample: a pure function per statistic."""
+"""Reduce the observations of each sample to one row of statistics, one pure function per statistic.
+
+Training dynamics show how a model came to know a sample. A sample that the model predicts right from the first epoch on
+is easy. One whose probability goes up and down is ambiguous. One that the model predicts wrong to the end is hard, or
+its label is wrong (Swayamdipta et al. 2020, "Dataset Cartography").
+"""
 
 from collections.abc import Callable
 
@@ -8,12 +13,12 @@ import pandas as pd
 from datamap.errors import SignalError, did_you_mean
 from datamap.signals.observations import Observations
 
-# In the functions below: `correct` is a bool array (observations, samples), `label_probs` a
-# float64 array of the same shape: the probability of the given label.
+# In the functions below, t = 1 … T counts observations. `correct` is a bool array (T, samples): the prediction equals
+# the given label y. `label_probs` is a float64 array (T, samples): p_t(y | x), the probability of the given label.
 
 
 def correct_times(correct: np.ndarray) -> np.ndarray:
-    """Count the observations in which each sample was predicted right.
+    """Count the observations with a right prediction: Σ_t [prediction_t = y], int (samples,).
 
     >>> correct_times(np.array([[True, False], [True, True]]))
     array([2, 1])
@@ -22,19 +27,36 @@ def correct_times(correct: np.ndarray) -> np.ndarray:
 
 
 def correct_ratio(correct: np.ndarray) -> np.ndarray:
-    """Share of right predictions ("correctness", Swayamdipta et al. 2020, sec. 2), in [0, 1]."""
+    """Compute the share of observations with a right prediction, in [0, 1].
+
+    This is the "correctness" of Swayamdipta et al. (2020, sec. 2): a coarse measure of how easy a sample is, which
+    ignores how sure the model was.
+
+    >>> correct_ratio(np.array([[True, False], [True, True]]))
+    array([1. , 0.5])
+    """
     return correct.mean(axis=0)
 
 
 def avg_probs(label_probs: np.ndarray) -> np.ndarray:
-    """Mean probability of the given label: "confidence" (Swayamdipta et al. 2020, eq. 1)."""
+    """Compute the mean probability of the given label, (1/T) Σ_t p_t(y | x), in [0, 1].
+
+    This is the "confidence" of Swayamdipta et al. (2020, eq. 1), the vertical axis of the data map. It is the
+    confidence in the given label, not in the prediction: a model that is sure of another label gives it a low value.
+    Samples with a wrong label therefore gather at the bottom of the map.
+
+    >>> avg_probs(np.array([[0.5, 0.2], [1.0, 0.2]]))
+    array([0.75, 0.2 ])
+    """
     return label_probs.mean(axis=0)
 
 
 def label_var(label_probs: np.ndarray) -> np.ndarray:
-    """Population variance of the given label's probability, in [0, 0.25].
+    """Compute the population variance of the given label's probability over the observations, in [0, 0.25].
 
-    Its square root is "variability" (Swayamdipta et al. 2020, eq. 2).
+    Its square root is the "variability" of Swayamdipta et al. (2020, eq. 2), the horizontal axis of the data map. It is
+    high for samples on which the model changes its mind. With a mean of c it is at most c (1 − c), so that the points
+    of a map lie under an arch.
 
     >>> label_var(np.array([[0.0, 0.3], [1.0, 0.3]]))
     array([0.25, 0.  ])
@@ -43,7 +65,10 @@ def label_var(label_probs: np.ndarray) -> np.ndarray:
 
 
 def forgetting_times(correct: np.ndarray) -> np.ndarray:
-    """Count forgetting events: right, then wrong at the next observation (Toneva et al. 2019).
+    """Count forgetting events: Σ_t [right at t and wrong at t + 1], int (samples,).
+
+    A sample that is forgotten again and again is near the border between classes, atypical or wrongly labeled; samples
+    that are never forgotten can often be left out without loss of accuracy (Toneva et al. 2019).
 
     >>> forgetting_times(np.array([[1, 0], [0, 0], [1, 1]], dtype=bool))
     array([1, 0])
@@ -52,7 +77,9 @@ def forgetting_times(correct: np.ndarray) -> np.ndarray:
 
 
 def learnt_times(correct: np.ndarray) -> np.ndarray:
-    """Count learning events: wrong, then right at the next observation (Toneva et al. 2019).
+    """Count learning events: Σ_t [wrong at t and right at t + 1], int (samples,); Toneva et al. (2019).
+
+    They alternate with forgetting events, so that the two counts differ by at most 1.
 
     >>> learnt_times(np.array([[1, 0], [0, 0], [1, 1]], dtype=bool))
     array([1, 1])
@@ -61,12 +88,24 @@ def learnt_times(correct: np.ndarray) -> np.ndarray:
 
 
 def first_forget(correct: np.ndarray) -> np.ndarray:
-    """0-based observation of the first forgetting event; 0 = never (none can fall on 0)."""
+    """Return the 0-based index of the observation at which each sample was first forgotten; 0 means never.
+
+    Index 0 is free for that, as the observation of an event is at least the second one.
+
+    >>> first_forget(np.array([[1, 0], [0, 0], [1, 1]], dtype=bool))
+    array([1, 0])
+    """
     return _first(_forgetting(correct))
 
 
 def first_learn(correct: np.ndarray) -> np.ndarray:
-    """0-based observation of the first learning event; 0 = never (none can fall on 0)."""
+    """Return the 0-based index of the observation at which each sample was first learned; 0 means never.
+
+    A sample that is right at the first observation and stays so has no learning event, so it has 0 too.
+
+    >>> first_learn(np.array([[1, 0], [0, 0], [1, 1]], dtype=bool))
+    array([2, 2])
+    """
     return _first(_learning(correct))
 
 
@@ -100,7 +139,11 @@ STATISTICS: dict[str, Callable[[Observations], np.ndarray]] = {
 
 
 def aleatoric(label_probs: np.ndarray) -> np.ndarray:
-    """Mean of p (1 − p) of the given label: data uncertainty (Data-IQ, Seedat et al. 2022, eq. 2).
+    """Compute the data uncertainty (1/T) Σ_t p_t (1 − p_t), with p_t = p_t(y | x), in [0, 0.25].
+
+    It is the aleatoric uncertainty of Data-IQ (Seedat et al. 2022, eq. 2). It is high where single predictions are
+    near 0.5, while variability is high where predictions differ between observations. The two add up to c (1 − c) with
+    the mean probability c, by the law of total variance.
 
     >>> aleatoric(np.array([[0.5, 1.0], [0.5, 0.0]]))
     array([0.25, 0.  ])
@@ -109,11 +152,21 @@ def aleatoric(label_probs: np.ndarray) -> np.ndarray:
 
 
 def el2n(error_norm: np.ndarray, first: int) -> np.ndarray:
-    """Mean length of the error vector over the `first` observations (EL2N, Paul et al. 2021, sec. 2.2)."""
+    """Compute the EL2N score: the mean length of the error vector, ‖p_t − onehot(y)‖₂, over early observations.
+
+    Samples with a large score early in training matter most for what the model learns (Paul et al. 2021, sec. 2.2).
+
+    Args:
+        error_norm: float (T, samples), lengths of the error vectors (`compute.error_norm`).
+        first: the number of observations from the first that count.
+
+    >>> el2n(np.array([[1.0, 0.0], [0.5, 0.25], [0.0, 0.0]]), first=2)
+    array([0.75 , 0.125])
+    """
     return error_norm[:first].mean(axis=0)
 
 
-# What a further signal, (observations, samples) → (samples,), can be reduced to.
+# Name → reduction of a further signal, (T, samples) → (samples,).
 REDUCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda values: values.mean(axis=0),
     "var": lambda values: values.var(axis=0),
@@ -129,18 +182,17 @@ def summarize(
 ) -> pd.DataFrame:
     """Reduce observations to one row per sample, in the order of the first observation.
 
-    A sample that is missing from some observations is reduced over those that it has, as if
-    there were no others.
+    A sample that is missing from some observations is reduced over those that it has, as if there were no others.
 
     Args:
-        observations: `observations.Observations`.
-        extra: {further signal: names in `REDUCTIONS`}; a signal that is not named gets its mean.
-        el2n_observations: how many observations `el2n` is over.
+        observations: the signals of all samples.
+        extra: {further signal: names in `REDUCTIONS`}; any other signal is reduced to its mean.
+        el2n_observations: the number of observations for `el2n`.
     Returns:
-        DataFrame with the columns of `schema.SUMMARY_COLUMNS`, then `aleatoric`, `el2n` where all
-        classes' probabilities are known, and `<signal>_<reduction>` of the further signals.
+        DataFrame with the columns of `schema.SUMMARY_COLUMNS`, then `aleatoric`, `el2n` if the probabilities of all
+        classes are known, and `<signal>_<reduction>` for each further signal.
     Raises:
-        SignalError: `extra` names a signal or a reduction that there is none of.
+        SignalError: `extra` names an unknown signal or reduction.
     """
     extra = extra or {}
     if observations.present is None:
@@ -179,12 +231,12 @@ def _refuse_unknown(extra, further):
     for key, reductions in extra.items():
         if key not in further:
             raise SignalError(
-                f"extra: no signal {key!r} is recorded{did_you_mean(key, further)} (signals: {', '.join(further)})"
+                f"extra: the run has no signal {key!r}{did_you_mean(key, further)} (signals: {', '.join(further)})"
             )
         for name in reductions:
             if name not in REDUCTIONS:
                 raise SignalError(
-                    f"extra: {key} has no reduction {name!r}{did_you_mean(name, REDUCTIONS)} "
+                    f"extra: signal {key} has unknown reduction {name!r}{did_you_mean(name, REDUCTIONS)} "
                     f"(reductions: {', '.join(REDUCTIONS)})"
                 )
 
@@ -193,7 +245,7 @@ SUMMED = ["avg_probs", "label_var", "correct_times", "forgetting_times"]  # colu
 
 
 def sums(summary: pd.DataFrame) -> dict[str, float]:
-    """What `headlines` are made from, added up over the rows of a summary."""
+    """Add up over the rows of a summary what `headlines` divides by the number of samples."""
     return {
         "samples": len(summary),
         "mean_confidence": float(summary["avg_probs"].sum()),
@@ -204,11 +256,10 @@ def sums(summary: pd.DataFrame) -> dict[str, float]:
 
 
 def headlines(sums: dict[str, float]) -> dict[str, float]:
-    """A run in a few numbers, from the `sums` of all its samples.
+    """Describe a run in a few numbers, from the `sums` of all its samples.
 
     Returns:
-        {"mean_confidence": mean avg_probs, "mean_variability": mean root of label_var (both Swayamdipta
-        et al. 2020), "never_learnt": share of samples that were never predicted right,
-        "forgetting_events": forgetting events per sample (Toneva et al. 2019)}.
+        {"mean_confidence": mean of avg_probs, "mean_variability": mean of the root of label_var, "never_learnt": share
+        of samples that were never predicted right, "forgetting_events": forgetting events per sample}.
     """
     return {name: value / sums["samples"] for name, value in sums.items() if name != "samples"}

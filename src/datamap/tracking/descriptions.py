@@ -169,10 +169,10 @@ def of_comparison(
         agreement: {name: mean over all pairs of runs}.
         hard: how many samples every run has among its hardest.
         share: which share is called hardest.
-        weak: names of members that learnt too little to tell.
+        weak: names of members that learned too little to tell.
     """
     why = (
-        f"but {', '.join(map(escaped, weak))} learnt too little to tell which samples are hard."
+        f"but {', '.join(map(escaped, weak))} learned too little to tell which samples are hard."
         if weak
         else "whatever made them hard, it was not the run."
     )
