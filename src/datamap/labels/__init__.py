@@ -1,4 +1,1 @@
-"""Which labels are wrong: scores, the report and the rules that act on it.
-
-Imports `errors`, `schema`, `translations` and `signals`.
-"""
+"""Find wrong labels: score them, count them, explain them, and make a better training file."""

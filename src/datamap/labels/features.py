@@ -1,30 +1,35 @@
-"""Texts and text pairs as numbers: n-grams of characters, and how much two texts share."""
+"""Turn texts and text pairs into numbers: n-grams of characters, and how much two texts share."""
 
 from typing import Any
 
 import numpy as np
 
-LENGTHS = (1, 2, 3)  # of the n-grams whose overlap is counted
+LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
 
 
 def of_texts(
-    texts_a: list[str], texts_b: list[str] | None, most: int, block: int, seed: int
+    texts_a: list[str], texts_b: list[str] | None, max_texts: int, block: int, seed: int
 ) -> tuple[Any, Any, np.ndarray | None]:
-    """What simple models tell classes by.
+    """Compute the features by which simple models tell classes apart.
+
+    A text a becomes a vector of TF-IDF values. A pair (a, b) becomes |a − b| and a ∘ b, the elementwise product: what
+    the texts differ in, and what they share.
 
     Args:
-        texts_a: list of N str; texts_b: the pairs' second texts, or None.
-        most: texts that the n-grams are taken from; of more, a random part.
-        block: rows that are worked out at a time.
-        seed: of that part.
+        texts_a: N texts.
+        texts_b: the second texts of N pairs; None for single texts.
+        max_texts: the number of texts that n-grams are taken from; a random part of more.
+        block: the number of rows that are computed at a time.
+        seed: seed of the random part.
     Returns:
-        (sparse float32 matrix of N rows: TF-IDF of 1- to 4-grams within words; of a pair |a − b|, a ∘ b, a, b
-        and `shared`; the same of plain 1- and 2-grams, of a pair |a − b| and a ∘ b alone; and `shared`, float32
-        array: of each pair cosine, lengths and overlaps, and their squares; None of single texts).
+        (grams, bigrams, shared). `grams` is a sparse float32 matrix of N rows: 1- to 4-grams of characters within
+        words; for a pair |a − b|, a ∘ b, a, b and `shared`. `bigrams` has 1- and 2-grams across words; for a pair
+        |a − b| and a ∘ b. `shared` is a float32 array (N, 20): cosine, lengths and overlaps of each pair, and their
+        squares; None for single texts.
     """
     from scipy import sparse
 
-    long, short = _fitted(texts_a + (texts_b or []), most, seed)
+    long, short = _fitted(texts_a + (texts_b or []), max_texts, seed)
     if texts_b is None:
         return long.transform(texts_a), short.transform(texts_a), None
     grams, bigrams, numbers = [], [], []
@@ -40,23 +45,25 @@ def of_texts(
     return sparse.vstack(grams, "csr"), sparse.vstack(bigrams, "csr"), np.concatenate(numbers)
 
 
-def _fitted(texts, most, seed):
-    """Two TfidfVectorizers: of 1- to 4-grams within words, and of plain 1- and 2-grams."""
+def _fitted(texts, max_texts, seed):
+    """Fit two TfidfVectorizers: of 1- to 4-grams within words, and of 1- and 2-grams across words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    if len(texts) > most:
-        texts = [texts[i] for i in np.random.default_rng([seed, 3]).choice(len(texts), most, replace=False)]
+    if len(texts) > max_texts:
+        texts = [
+            texts[i] for i in np.random.default_rng([seed, 3]).choice(len(texts), max_texts, replace=False)
+        ]
     options = {"max_features": 200_000, "dtype": np.float32}
     words = {"analyzer": "char_wb", "ngram_range": (1, 4), "sublinear_tf": True, **options}
     short = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), **options).fit([*texts, "?"])
     try:
         return TfidfVectorizer(min_df=2, **words).fit(texts), short
-    except ValueError:  # no n-gram is in two texts
+    except ValueError:  # no two texts share an n-gram
         return TfidfVectorizer(**words).fit([*texts, "?"]), short
 
 
 def _shared(texts_a, texts_b, cosine):
-    """(pairs, 20) numbers of 0 to about 1."""
+    """Compute 20 numbers per pair, from 0 to about 1: cosine, lengths, and overlaps of the sets of n-grams."""
     shorter, longer = np.sort([[len(t) for t in texts_a], [len(t) for t in texts_b]], axis=0).clip(1)
     columns = [cosine, shorter / longer, np.log1p(shorter) / 5, np.log1p(longer) / 5]
     for n in LENGTHS:

@@ -1,4 +1,4 @@
-"""Which labels are wrong? A score in [0, 1] for each sample, one pure function per score."""
+"""Score how likely each label is wrong, in [0, 1], one pure function per score."""
 
 from typing import NamedTuple
 
@@ -8,25 +8,32 @@ from datamap.errors import SignalError
 from datamap.labels.pool import Pool, pooled
 from datamap.signals.compute import of_label
 
-RUN = "run"  # the run's own model, as a witness
-# The opinion foretells given labels, wrong ones among them: it is less sure of the right ones than it could be.
+RUN = "run"  # name of the run's own model as a witness
+# The opinion is fitted to the given labels, wrong ones included, and therefore less sure of the right class than it
+# could be.
 SHARPNESS = 2
-QUOTED = 0.05  # weight from which on a witness is quoted
-MAX_RUN_WEIGHT = 0.5  # weight of the run, which has seen the labels, beside models that have not
-MAX_TRUSTED_WEIGHT = 1.0  # the same where it is `trusted`, or stands beside folds alone
+MIN_QUOTED_WEIGHT = 0.05  # weight in the opinion from which on a witness is quoted
+MAX_RUN_WEIGHT = 0.5  # of the run, which has seen the labels, in a pool with models that have not
+MAX_TRUSTED_WEIGHT = 1.0  # of a run that is `trusted`, or in a pool with folds alone
 
 
 class Evidence(NamedTuple):
-    """What is known of N samples, from T observations of C classes.
+    """Hold all that is known about N samples, from T observations of C classes; None means unknown.
 
-    `labels` are the given labels, int64 (N,). `avg_probs`, `margin_mean`, `correct_times` and
-    `forgetting_times` are columns of the summary, (N,). `pooled` is the geometric mean over observations of the
-    predicted distribution, float (N, C), `early` that of the ones that are `memorisation.informative`. Of models
-    that never saw the sample are `held_out`, the mean over the folds' observations, and `texts`, {witness: (N, C)},
-    what `witnesses.unseen` gives. `trusted`: to its end the run contradicts labels that are likely wrong.
-    `wrong` is how many samples were predicted wrong at each observation, int (T,).
-    `threshold_margins` are the mean margins of threshold samples, (M,). `opinion` is what `with_opinion` makes of all
-    that. None = not known.
+    Attributes:
+        labels: int64 (N,), the given labels.
+        wrong: int (T,), the number of samples that each observation predicted wrong.
+        avg_probs: float (N,), a column of the summary, like the next three.
+        correct_times: int (N,).
+        forgetting_times: int (N,).
+        margin_mean: float (N,).
+        pooled: float (N, C), the geometric mean of the predicted distributions over all observations.
+        early: float (N, C), the same over the observations that are `Memorization.informative`.
+        held_out: float (N, C), the mean prediction of models that were trained on other folds.
+        texts: {witness: float (N, C)}, predictions of quick models of the texts (`witnesses.unseen`).
+        trusted: True if the run contradicts labels that are likely wrong to its end (`Memorization.trusted`).
+        threshold_margins: float (M,), the mean margins of the threshold samples.
+        opinion: the pool of all witnesses (`with_opinion`).
     """
 
     labels: np.ndarray
@@ -45,18 +52,19 @@ class Evidence(NamedTuple):
 
     @property
     def unseen(self) -> dict[str, np.ndarray]:
-        """{witness: (N, C)} of the models that never saw the sample's label."""
+        """Return {witness: (N, C)} of the models that never saw a sample's label."""
         folds = {} if self.held_out is None else {"folds": self.held_out}
         return {**(self.texts or {}), **folds}
 
 
 def with_opinion(evidence: Evidence) -> Evidence:
-    """The evidence with its `opinion`, the `Pool` of what is known of each sample's class; None without any.
+    """Return the evidence with its `opinion`: the pooled prediction of each sample's class.
 
-    The witnesses that never saw the sample are weighed by how well they foretell the given labels (`pool.pooled`).
-    The run itself has seen them all, and its late observations know them by heart: only early ones count, and no more
-    than half of what they say, or all of it where the run is `trusted` or stands beside folds alone. A run without
-    other witnesses is its own: its geometric mean, in which one sure "no" counts much, as in AUM.
+    Witnesses that never saw the label are weighed by how well they predict the given labels (`pool.pooled`). The run
+    itself has seen all labels, and has memorized them by its late observations. So only its early observations are a
+    witness, with a weight of at most `MAX_RUN_WEIGHT`, or `MAX_TRUSTED_WEIGHT` if the run is trusted or the other
+    witnesses are folds alone. Without other witnesses, the opinion is the run's geometric mean. The opinion stays None
+    if no probabilities of all classes are known.
     """
     unseen = evidence.unseen
     if not unseen:
@@ -66,12 +74,12 @@ def with_opinion(evidence: Evidence) -> Evidence:
         )
     if evidence.early is not None:
         unseen[RUN] = evidence.early
-    most = MAX_TRUSTED_WEIGHT if evidence.trusted or not evidence.texts else MAX_RUN_WEIGHT
-    return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: most}))
+    max_weight = MAX_TRUSTED_WEIGHT if evidence.trusted or not evidence.texts else MAX_RUN_WEIGHT
+    return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: max_weight}))
 
 
 def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
-    """{witness: (share of the samples in which it is right, none of which it has seen; its weight)}."""
+    """Return {witness: (its accuracy on the given labels, none of which it has seen; its weight in the opinion)}."""
     weights = evidence.opinion.weights if evidence.opinion else {}
     return {
         name: (float((probs.argmax(axis=1) == evidence.labels).mean()), weights[name])
@@ -80,25 +88,29 @@ def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
 
 
 def quoted(evidence: Evidence) -> set[str]:
-    """Return the witnesses that are quoted: those that have weight in the opinion and tell more than chance."""
+    """Return the witnesses to quote in explanations: those with weight in the opinion that beat chance."""
     witnesses = {**evidence.unseen, **({} if evidence.pooled is None else {RUN: evidence.pooled})}
     weights = evidence.opinion.weights if evidence.opinion else {}
     return {
         name
         for name, probs in witnesses.items()
-        if weights.get(name, 0) >= QUOTED and beats_chance(probs, evidence.labels)
+        if weights.get(name, 0) >= MIN_QUOTED_WEIGHT and beats_chance(probs, evidence.labels)
     }
 
 
 def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
-    """Return whether distributions tell anything of the labels.
+    """Tell whether distributions say anything about the labels.
 
-    They do where they give the given labels more probability than they would give shuffled ones, by more than three
-    standard errors. This holds however sure they are, and however rare a class is.
+    They do if they give the given labels more probability than they would give shuffled labels, by more than three
+    standard errors. In contrast to accuracy, this works for any confidence of the model and any rare class.
 
     Args:
         probs: (N, C), rows sum to 1.
-        labels: int (N,).
+        labels: int (N,), the given labels.
+
+    >>> labels = np.array([0, 1] * 50)
+    >>> beats_chance(np.eye(2)[labels], labels), beats_chance(np.full((100, 2), 0.5), labels)
+    (True, False)
     """
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
     excess = of_label(probs, labels) - probs @ frequencies
@@ -106,11 +118,12 @@ def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
 
 
 def combined(evidence: Evidence) -> np.ndarray:
-    """1 - probability of the given label in the `opinion` of all witnesses, each weighed by what it foretells.
+    """Score by the opinion of all witnesses: 1 − q(y | x), with q(c | x) ∝ p(c | x)^`SHARPNESS`.
 
-    The opinion is made a bit surer, p^`SHARPNESS` scaled to sum to 1: of many classes one that is likely instead then
-    counts more than several that might be; with two classes the order stays as it is. Ours; chosen by
-    benchmarks/detect.py. Where no probabilities of all classes are known it is `confidence`.
+    Here p is the pooled distribution (`with_opinion`) and y the given label. The exponent makes the opinion surer. With
+    two classes it does not change the order of samples. With more, one likely alternative then counts more than several
+    possible ones. This score is ours; benchmarks/detect.py compares it with the others. It falls back to `confidence`
+    if no probabilities of all classes are known.
     """
     if evidence.opinion is None:
         return confidence(evidence)
@@ -119,68 +132,77 @@ def combined(evidence: Evidence) -> np.ndarray:
 
 
 def confidence(evidence: Evidence) -> np.ndarray:
-    """1 − avg_probs: low confidence (Swayamdipta et al. 2020, sec. 5)."""
+    """Score by low confidence in the given label: 1 − avg_probs (Swayamdipta et al. 2020, sec. 5)."""
     return 1 - evidence.avg_probs
 
 
 def aum(evidence: Evidence) -> np.ndarray:
-    """Area under the margin (Pleiss et al. 2020, eq. 1), turned into 1 / (1 + exp(AUM − threshold)).
+    """Score by the area under the margin (AUM; Pleiss et al. 2020), as 1 / (1 + exp(AUM − threshold)).
 
-    The threshold is the 99th percentile of the threshold samples' (sec. 3); 0 where there are none. The paper
-    takes both from the same two trainings with the extra class; here the samples' margins come from the run's own
-    training, which has all its samples, and only the threshold from the other one (`passes.threshold`).
+    AUM is the mean over observations of z_y − max_{c≠y} z_c, with logits z and the given label y (eq. 1). It is low if
+    the model, while it learns from other samples of the true class, is pulled away from the given label. To find
+    what is low, the paper trains with some samples moved to an extra class of their own. These labels are certainly
+    wrong, and the threshold is the 99th percentile of their AUM (sec. 3). It is 0 if a run has no threshold samples.
+
+    The paper takes all margins from two trainings with the extra class. Here the margins of the samples are from the
+    run's own training, and only those of the threshold samples from the other one (`training.extra`).
 
     Raises:
-        SignalError: margins are not known, as the probabilities of all classes were not recorded.
+        SignalError: the run has no margins, as the probabilities of all classes were not recorded.
     """
     if evidence.margin_mean is None:
-        raise SignalError("score=aum needs the probabilities of all classes (probs), which this run lacks")
+        raise SignalError(
+            "score=aum needs the probabilities of all classes, which this run did not record; record logits or probs"
+        )
     margins = evidence.threshold_margins
     threshold = 0 if margins is None else np.quantile(margins, 0.99)
     return 1 / (1 + np.exp(np.clip(evidence.margin_mean - threshold, -500, 500)))
 
 
 def forgetting(evidence: Evidence) -> np.ndarray:
-    """1 where never learnt, which counts as forgotten for ever (Toneva et al. 2019, sec. 3); below it the more
-    often forgotten: forgetting events over one more than the most that there can be.
+    """Score by forgetting events: events / (⌊T/2⌋ + 1), and 1 for samples that were never learned.
+
+    A sample can be forgotten ⌊T/2⌋ times in T observations, so only a sample that was never learned scores 1: it counts
+    as forgotten infinitely often (Toneva et al. 2019, sec. 3).
     """
-    most = len(evidence.wrong) // 2
-    return np.where(evidence.correct_times == 0, 1.0, evidence.forgetting_times / (most + 1))
+    max_events = len(evidence.wrong) // 2
+    return np.where(evidence.correct_times == 0, 1.0, evidence.forgetting_times / (max_events + 1))
 
 
 def confident_learning(evidence: Evidence) -> np.ndarray:
-    """1 − cleanlab's label quality (self-confidence; Northcutt et al. 2021) in what models said of unseen samples.
+    """Score by held-out self-confidence: 1 − p(y | x) from models that were trained on other folds.
 
-    Not class-adjusted: that takes off what weak models are usually sure of, which hides wrong labels in rare classes.
+    This is cleanlab's label quality score (Northcutt et al. 2021). It is not adjusted by class: the adjustment subtracts
+    the mean confidence of each class, which hides wrong labels in rare classes if the models are weak.
 
     Raises:
         SignalError: the run has no folds.
     """
     if evidence.held_out is None:
         raise SignalError(
-            "score=confident_learning needs what models say of samples that they never saw, of all folds; "
+            "score=confident_learning needs predictions for all folds, which this run does not have; "
             "train with data.folds=5"
         )
     return _self_confidence(evidence.held_out, evidence)
 
 
 def linear(evidence: Evidence) -> np.ndarray:
-    """The same of a held-out linear model on n-grams of characters."""
+    """Score by the held-out self-confidence of a linear model on 1- to 4-grams of characters."""
     return _self_confidence(_of_texts(evidence, "linear"), evidence)
 
 
 def bigrams(evidence: Evidence) -> np.ndarray:
-    """The same of one on 1- and 2-grams, less smooth."""
+    """Score by the held-out self-confidence of a linear model on 1- and 2-grams, with less regularization."""
     return _self_confidence(_of_texts(evidence, "bigrams"), evidence)
 
 
 def neighbours(evidence: Evidence) -> np.ndarray:
-    """The same of the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); single texts only."""
+    """Score by the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); for single texts only."""
     return _self_confidence(_of_texts(evidence, "neighbours"), evidence)
 
 
 def overlap(evidence: Evidence) -> np.ndarray:
-    """The same of held-out boosted trees on what both texts of a pair share; pairs only."""
+    """Score by held-out boosted trees on what both texts of a pair share; for pairs only."""
     return _self_confidence(_of_texts(evidence, "overlap"), evidence)
 
 
@@ -194,13 +216,13 @@ def _of_texts(evidence, name):
     found = evidence.texts or {}
     if name not in found:
         raise SignalError(
-            f"score={name} needs {'text pairs' if name == 'overlap' else 'texts'} in the run, "
-            f"which can tell {', '.join(found) or 'nothing'} (train without log_text=false, record with samples=)"
+            f"score={name} needs {'text pairs' if name == 'overlap' else 'texts'} in the run "
+            f"(it has: {', '.join(found) or 'none'}); train with log_text=true, or record with samples="
         )
     return found[name]
 
 
-# Name → score of each sample, float (N,) in [0, 1]: the higher, the likelier the label is wrong.
+# Name → score of each sample, float (N,) in [0, 1]: the higher, the more likely the label is wrong.
 SCORES = {
     "combined": combined,
     "confidence": confidence,
@@ -215,5 +237,9 @@ SCORES = {
 
 
 def precision_at(scores: np.ndarray, positive: np.ndarray, count: int) -> float:
-    """Share of positive samples among the `count` of highest score; ties by their order."""
+    """Compute the share of positive samples among the `count` of highest score; ties go by order.
+
+    >>> precision_at(np.array([0.9, 0.1, 0.8]), np.array([True, True, False]), 2)
+    0.5
+    """
     return float(positive[np.argsort(-scores, kind="stable")[:count]].mean())

@@ -1,4 +1,4 @@
-"""Several distributions of each sample, made into one: witnesses weigh as much as they foretell."""
+"""Combine several predicted distributions of each sample into one; a witness weighs as much as it predicts."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,33 +7,46 @@ import numpy as np
 
 from datamap.signals.compute import log_of, log_softmax, of_label
 
-MAX_WEIGHT = 10.0  # weight of a witness that is never contradicted, which would have an infinite one
-PRIOR = 10.0  # samples' worth of pull towards the witnesses' plain mean, so that a few hundred samples do not overfit
-SHRINKAGE = 1e-3  # of the classes' terms, so that a class of a few samples keeps near its frequency
+MAX_WEIGHT = 10.0  # of a witness that is never contradicted; its best weight would be infinite
+PRIOR = 10.0  # strength of the pull to equal weights, in samples: a few hundred samples must not overfit
+SHRINKAGE = 1e-3  # pull of the class terms to 0: a class of a few samples stays near its frequency
 
 
 class Pool(NamedTuple):
-    """`probs`, float64 (N, C), rows sum to 1; `weights`, {witness: ≥ 0}, 0 where it tells nothing."""
+    """Hold the pooled distributions and how much each witness counts.
+
+    Attributes:
+        probs: float64 (N, C), rows sum to 1.
+        weights: {witness: weight, 0 or more}; 0 for a witness that says nothing about the labels.
+    """
 
     probs: np.ndarray
     weights: dict
 
 
 def pooled(
-    witnesses: Mapping[str, np.ndarray], labels: np.ndarray, most: Mapping[str, float] | None = None
+    witnesses: Mapping[str, np.ndarray], labels: np.ndarray, max_weights: Mapping[str, float] | None = None
 ) -> Pool:
-    """The logarithmic opinion pool of distributions (Genest and Zidek 1986, sec. 3).
+    """Combine distributions by a weighted logarithmic opinion pool (Genest and Zidek 1986, sec. 3).
 
-    p(class) ∝ exp(b_class + Σ w_k ln p_k(class)). The weights w_k ≥ 0 and the terms b are those under which the given
-    labels are likeliest. No witness has seen the label that it is weighed by, so that what knows nothing gets no
-    weight, and what is too sure is toned down. Few samples tell little of the weights, which then keep near 1 / K each.
+    Witness k says that sample x is of class c with probability p_k(c | x). The pool is the normalized product
+
+        p(c | x) ∝ exp(b_c + Σ_k w_k ln p_k(c | x)),  w_k ≥ 0
+
+    In contrast to a mean, one sure "no" counts much. The weights w_k and the class terms b_c maximize the likelihood of
+    the given labels, as in a multinomial logistic regression on the log-probabilities. So a witness that knows
+    nothing gets weight 0, and one that is too sure of itself a weight below 1. This works only if no witness has seen
+    the label by which it is weighed. A penalty keeps the weights near 1/K of K witnesses if there are few samples.
 
     Args:
         witnesses: {name: (N, C) distributions}, at least one.
-        labels: int (N,) given labels.
-        most: {name: largest weight}, `MAX_WEIGHT` for the others.
-    Returns:
-        `Pool`.
+        labels: int (N,), the given labels.
+        max_weights: {name: largest weight}; `MAX_WEIGHT` for other witnesses.
+
+    >>> right, guess = np.array([[0.9, 0.1], [0.1, 0.9]] * 50), np.full((100, 2), 0.5)
+    >>> pool = pooled({"right": right, "guess": guess}, np.array([0, 1] * 50))
+    >>> pool.weights["right"] > 1, pool.probs[0].argmax()
+    (True, 0)
     """
     from scipy.optimize import minimize
 
@@ -45,8 +58,9 @@ def pooled(
         return log_softmax(np.tensordot(values[:count], logs, 1) + values[count:])
 
     def loss(values):
-        pooled = pool(values)
-        errors = np.exp(pooled)
+        """Return (mean negative log-likelihood with penalties, its gradient)."""
+        log_probs = pool(values)
+        errors = np.exp(log_probs)
         errors[rows, labels] -= 1
         slopes = np.append((logs * errors).sum(axis=(1, 2)), errors.sum(axis=0)) / samples
         terms = values[count:]
@@ -54,10 +68,10 @@ def pooled(
         from_mean = values[:count] - 1 / count
         slopes[:count] += 2 * PRIOR / samples * from_mean
         penalty = SHRINKAGE * (terms**2).sum() + PRIOR / samples * (from_mean**2).sum()
-        return penalty - of_label(pooled, labels).mean(), slopes
+        return penalty - of_label(log_probs, labels).mean(), slopes
 
-    bounds: list[tuple] = [(0, (most or {}).get(name, MAX_WEIGHT)) for name in witnesses]
-    # Nothing can be learnt of a class that no label names.
+    bounds: list[tuple] = [(0, (max_weights or {}).get(name, MAX_WEIGHT)) for name in witnesses]
+    # The term of a class that no label names would go to minus infinity.
     bounds += [(None, None) if given else (0, 0) for given in np.bincount(labels, minlength=classes)]
     start = np.append(np.full(count, 1 / count), np.zeros(classes))
     best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x

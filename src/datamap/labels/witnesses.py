@@ -1,6 +1,6 @@
-"""What quick models of the texts alone say of each sample, none of which has seen that sample's label.
+"""Predict each sample's class by quick models of the texts, none of which has seen that sample's label.
 
-They train in seconds, and what they have not seen they cannot know by heart.
+They train in seconds on a CPU. A model cannot memorize what it has not seen, so its contradictions mean something.
 """
 
 import warnings
@@ -21,18 +21,23 @@ MIN_SHARE = 1e-3  # share that the classes' frequencies get in every distributio
 def unseen(
     texts_a: list[str], texts_b: list[str] | None, labels: np.ndarray, classes: int, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Distributions over classes of every sample, from models that did not see its label.
+    """Predict a distribution over classes for every sample, by models that were trained on other samples.
+
+    The samples are split into `FOLDS` folds with all classes spread evenly; a model predicts the fold that it was not
+    trained on. Each distribution is mixed with the classes' frequencies, (1 − `MIN_SHARE`) p + `MIN_SHARE` f, so that
+    no probability is 0: its logarithm would outweigh all others in the pool.
 
     Args:
-        texts_a: list of N str; texts_b: the pairs' second texts, or None.
+        texts_a: N texts.
+        texts_b: the second texts of N pairs; None for single texts.
         labels: int (N,), the given labels.
-        classes: how many there are.
-        seed: of the folds.
+        classes: the number of classes C.
+        seed: seed of the folds.
     Returns:
-        {"linear": logistic regression on 1- to 4-grams of characters, "bigrams": the same, less smooth, on 1- and
-        2-grams, "neighbours": labels of the nearest texts (SimiFeat, Zhu et al. 2022), or of pairs "overlap":
-        boosted trees on what both texts share};
-        each float64 (N, C), rows sum to 1. {} where fewer than two classes have two samples each.
+        {witness: float64 (N, C), rows sum to 1}: "linear", a logistic regression on 1- to 4-grams of characters;
+        "bigrams", one on 1- and 2-grams with less regularization; and "neighbours", the labels of the nearest texts
+        (SimiFeat, Zhu et al. 2022), or for pairs "overlap", boosted trees on what both texts share. {} if fewer than
+        two classes have two samples each.
     """
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:
@@ -54,7 +59,7 @@ def unseen(
 
 
 def _folds(labels, seed):
-    """[(rows to train on, rows held out)], every class spread evenly."""
+    """Return [(rows to train on, rows held out)] with every class spread evenly."""
     from sklearn.model_selection import StratifiedKFold
 
     with warnings.catch_warnings():
@@ -64,7 +69,11 @@ def _folds(labels, seed):
 
 
 def _linear(classes, inverse, inverse_of_many):
-    """What makes a new linear model for so many rows; `inverse…`: of its regularization (scikit-learn's C)."""
+    """Return a function that makes a linear model for a number of rows.
+
+    `inverse` is scikit-learn's C, the inverse strength of regularization, for few rows and classes; `inverse_of_many`
+    is that for many.
+    """
     from sklearn.linear_model import LogisticRegression, SGDClassifier
 
     def make(rows):
@@ -83,12 +92,12 @@ def _trees(rows):
 
 
 def _out_of_fold(make, values, labels, classes, folds, seed):
-    """(N, C) probabilities of models that `make` makes, each of the rows that it was not trained on."""
+    """Return the probabilities (N, C) of models that `make` makes, each for the rows that it was not trained on."""
     random, probs = np.random.default_rng([seed, 1]), np.zeros((len(labels), classes))
     for train, held_out in folds:
         if len(train) > MAX_ROWS:
             train = np.sort(random.choice(train, MAX_ROWS, replace=False))
-        if len(np.unique(labels[train])) < 2:  # all others are of the class that was drawn
+        if len(np.unique(labels[train])) < 2:  # the random part holds a single class
             probs[held_out, labels[train[0]]] = 1
             continue
         model = make(len(train)).fit(values[train], labels[train])
@@ -98,7 +107,7 @@ def _out_of_fold(make, values, labels, classes, folds, seed):
 
 
 def _neighbours(grams, labels, classes, seed):
-    """Labels of the `NEIGHBOURS` most similar other texts, each weighing its cosine; (N, C)."""
+    """Return the shares of classes (N, C) among the `NEIGHBOURS` most similar other texts, weighed by cosine."""
     count = len(labels)
     chosen = np.random.default_rng([seed, 2]).permutation(count)[:MAX_REFERENCES]
     chosen.sort()
@@ -115,5 +124,5 @@ def _neighbours(grams, labels, classes, seed):
         places = np.repeat(np.arange(len(rows)), wanted) * classes + labels[chosen[best]].ravel()
         found = np.bincount(places, weights.ravel(), minlength=len(rows) * classes)
         votes[rows] = found.reshape(len(rows), classes)
-    votes += np.bincount(labels, minlength=classes) / count  # as one more, of average similarity
+    votes += np.bincount(labels, minlength=classes) / count  # one more neighbor of unknown class
     return votes / votes.sum(axis=1, keepdims=True)
