@@ -114,7 +114,10 @@ def test_burn_in_until_and_extra(small_run, client, command):
     [
         ("burn_in=3", "burn_in=3 and until=None leave none of the observations 1, 2, 3"),
         ("extra={los: [mean]}", "extra: the run has no signal 'los'; did you mean loss? (signals: loss, "),
-        ("extra={loss: [men]}", "extra: signal loss has unknown reduction 'men'; did you mean mean? (reductions: mean, "),
+        (
+            "extra={loss: [men]}",
+            "extra: signal loss has unknown reduction 'men'; did you mean mean? (",
+        ),
         ("extra={loss: mean}", "extra.loss: Value 'mean'"),
     ],
 )

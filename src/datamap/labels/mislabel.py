@@ -152,7 +152,7 @@ def aum(evidence: Evidence) -> np.ndarray:
     """
     if evidence.margin_mean is None:
         raise SignalError(
-            "score=aum needs the probabilities of all classes, which this run did not record; record logits or probs"
+            "score=aum needs the probabilities of all classes (probs), which this run lacks; use another score"
         )
     margins = evidence.threshold_margins
     threshold = 0 if margins is None else np.quantile(margins, 0.99)
@@ -172,8 +172,8 @@ def forgetting(evidence: Evidence) -> np.ndarray:
 def confident_learning(evidence: Evidence) -> np.ndarray:
     """Score by held-out self-confidence: 1 − p(y | x) from models that were trained on other folds.
 
-    This is cleanlab's label quality score (Northcutt et al. 2021). It is not adjusted by class: the adjustment subtracts
-    the mean confidence of each class, which hides wrong labels in rare classes if the models are weak.
+    This is cleanlab's label quality score (Northcutt et al. 2021). It is not adjusted by class: the adjustment
+    subtracts the mean confidence of each class, which hides wrong labels in rare classes if the models are weak.
 
     Raises:
         SignalError: the run has no folds.
