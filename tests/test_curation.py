@@ -152,10 +152,10 @@ def test_corrections_from_a_spreadsheet():
         ("id\tlabel\n1\tyes\n77\tno\n", "my.tsv, row 3: the run has no sample 77"),
         ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: sample 1 is named twice"),
         ("id;label\n1;yes\n", "my.tsv: no column id (columns: id;label); save it as UTF-8 text, with tabs or commas"),
-        ("", "my.tsv: no rows; save it as UTF-8 text"),
+        ("", "my.tsv: no rows; save it as .xlsx"),
         ("id\tid\tlabel\n", "my.tsv: several columns are called id (columns: id, id, label); save it"),
-        ('id\tlabel\n1\t"no\n', "my.tsv, line 2: unexpected end of data; save it as UTF-8 text"),
-        ("id\tlabel\n\n1\tno\tyes\n", "my.tsv, row 3: 3 columns instead of 2; save it as UTF-8 text"),
+        ('id\tlabel\n1\t"no\n', "my.tsv, line 2: a quotation mark is never closed; save it as .xlsx"),
+        ("id\tlabel\n\n1\tno\tyes\n", "my.tsv, row 3: 3 columns instead of 2; save it as .xlsx"),
     ],
 )  # fmt: skip
 def test_corrections_that_cannot_be_used(text, message):
@@ -182,7 +182,7 @@ def test_lost_zeros_and_names_with_spaces():
 
 
 def test_corrections_in_another_encoding():
-    with pytest.raises(DataError, match="my.tsv, line 2: not UTF-8; save it as UTF-8 text"):
+    with pytest.raises(DataError, match="my.tsv, line 2: not UTF-8; save it as .xlsx"):
         corrections("id\tlabel\n1\t是\n".encode("gbk"), [1], ("是", "否"))
 
 

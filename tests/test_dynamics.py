@@ -107,7 +107,7 @@ def test_reductions_by_config():
 
 def test_an_unknown_further_signal_is_named():
     row = {"id": "a", "label": 0, "correct": True, "label_probs": 0.5, "grade": 2.0}
-    with pytest.raises(SignalError, match="extra: no signal 'grad' .* did you mean grade"):
+    with pytest.raises(SignalError, match="extra: the run has no signal 'grad'; did you mean grade"):
         dynamics.summarize(observations_of([[row]]), extra={"grad": ["mean"]})
 
 
