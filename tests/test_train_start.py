@@ -22,7 +22,7 @@ from datamap.training.loggers import ShardLogger, ShardWriter
         (["model.scratch.hidden_size=15"], "model.scratch.hidden_size=15 is not a multiple"),
         (["trainer.lr=1e400"], "trainer.lr=inf is out of range: it must be finite"),
         (["trainer.warmup=nan"], "trainer.warmup=nan is out of range"),
-        (["data.columns.text_a=1.5"], "data.columns.text_a=1.5: give a column's name"),
+        (["data.columns.text_a=1.5"], "no column '1.5' for data.columns.text_a"),
         (["data.dev_path=" + "a" * 5000 + ".tsv"], "File name too long"),
         (["trainer.device=tpu7"], "trainer.device=tpu7: Paddle has no such device on this machine; set cpu"),
         (["model.name_or_path=."], "the folder has no weights"),
