@@ -1,16 +1,23 @@
-"""What notebooks call: `datamap.summary`, `diagnosis`, `explore`, `compare`."""
+"""The API: load what a run holds, or call a step that logs into it."""
 
 import html
 import re
 import sys
 
+import mlflow
 import numpy as np
 import pytest
 
 import datamap
 from conftest import ROOT, artifacts
-from datamap.errors import ConfigError, TrackingError
+from datamap.errors import ConfigError, SummaryError, TrackingError
 from explored import texts_of
+
+PUBLIC = [
+    "ConfigError", "DataError", "DataMapError", "LoadedRun", "MapError", "MapOptions", "ModelError", "RunLostError",
+    "SignalError", "SignalRecorder", "SummaryError", "TrackingError", "TrainingError", "autolog", "compare", "curate",
+    "diagnose", "draw_map", "load_run", "plot", "summarize",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -32,8 +39,26 @@ def recorded(store):
     return made
 
 
-def test_the_summary_of_a_run_made_first_where_it_has_none(recorded, client):
-    frame = datamap.summary()
+def test_loading_logs_nothing_and_prints_nothing(recorded, client, capsys):
+    capsys.readouterr()
+    run = datamap.load_run(recorded[0])
+    assert (run.run_id, run.name, run.class_names) == (recorded[0], "seed 1", ("no", "yes"))
+    for read in (run.summary, run.explorer, run.map):
+        with pytest.raises(SummaryError, match=rf"no summary.tsv; make it: .* run_id={recorded[0]}"):
+            read()
+    with pytest.raises(SummaryError, match=r"no diagnosis.tsv; make it: "):
+        run.diagnosis()
+    assert run.decisions().empty
+    assert {path.partition("/")[0] for path in artifacts(client, recorded[0])} == {
+        "data",
+        "labels.json",
+        "signals",
+    }
+    assert capsys.readouterr() == ("", "")
+
+
+def test_summarize_logs_the_summary_and_returns_it(recorded, client):
+    frame = datamap.summarize()
     assert list(frame.columns[:6]) == [
         "id",
         "label",
@@ -46,24 +71,41 @@ def test_the_summary_of_a_run_made_first_where_it_has_none(recorded, client):
     assert set(frame.nsmallest(5, "avg_probs")["id"]) == {0, 8, 16, 24, 32}
     assert "summary.tsv" in artifacts(client, recorded[1])  # "latest"
     assert "summary.tsv" not in artifacts(client, recorded[0])
-    assert datamap.summary(recorded[1]).equals(frame)
+    assert datamap.load_run(recorded[1]).summary().equals(frame)
+    assert len(datamap.summarize(recorded[1], burn_in=3)["correct_times"].unique()) <= 3
 
 
-def test_the_diagnosis_of_a_run_joins_its_summary(recorded, client):
-    frame = datamap.diagnosis(recorded[0])
+def test_labels_are_the_same_in_every_table(recorded, client):
+    frame = datamap.diagnose(recorded[0])
     columns = ["text_a", "label", "proposed", "why", "score", "region", "variability", "id"]
     assert list(frame.columns) == columns
     assert set(frame["id"][:5]) == {0, 8, 16, 24, 32}
     assert (frame["label"][:5] != frame["proposed"][:5]).all()
     assert frame["score"].is_monotonic_decreasing
-    joined = datamap.summary(recorded[0]).merge(frame, on="id", suffixes=("", "_name"))
-    assert len(joined) == 40
-    assert (joined["label_name"] == np.where(joined["label"], "yes", "no")).all()
+    joined = datamap.load_run(recorded[0]).summary().merge(frame, on="id", suffixes=("", "_diagnosed"))
+    assert len(joined) == 40 and (joined["label"] == joined["label_diagnosed"]).all()
+    assert list(joined["label"].cat.categories) == ["no", "yes"]
     assert "diagnosis.tsv" in artifacts(client, recorded[0])
 
 
+def test_a_diagnosis_of_another_score_or_summary_is_not_returned(recorded):
+    datamap.diagnose(recorded[0], score="confidence")
+    run = datamap.load_run(recorded[0])
+    assert run.diagnosis().equals(run.diagnosis(score="confidence"))
+    with pytest.raises(
+        ConfigError, match="the run has a diagnosis by score=confidence; renew it: .* score=aum"
+    ):
+        run.diagnosis(score="aum")
+    datamap.summarize(recorded[0], burn_in=2)
+    with pytest.raises(
+        SummaryError, match="its summary is newer than its diagnosis; renew it: .* score=confidence"
+    ):
+        run.diagnosis()
+
+
 def test_the_explorer_in_a_notebook(recorded, client, tmp_path):
-    page = datamap.explore(recorded[0], height=500, lang="zh")
+    datamap.summarize(recorded[0])
+    page = datamap.load_run(recorded[0]).explorer(height=500, lang="zh")
     shown = page._repr_html_()
     assert 'height="500"' in shown
     assert html.unescape(re.search('srcdoc="([^"]*)"', shown)[1]) == page.content.decode()
@@ -72,31 +114,94 @@ def test_the_explorer_in_a_notebook(recorded, client, tmp_path):
     assert "maps/explorer.html" not in artifacts(client, recorded[0])
 
 
-def test_how_far_runs_agree(recorded, client):
+def test_maps_name_the_classes(recorded, client):
+    logged = datamap.plot(recorded[0], color="label", explorer=False, name="classes")
+    assert {"no", "yes"} <= {text.get_text().partition(" (")[0] for text in texts_on(logged)}
+    drawn = datamap.load_run(recorded[0]).map(datamap.MapOptions(color="label"))
+    by_hand = datamap.draw_map(
+        datamap.load_run(recorded[0]).summary(), color="label", title="seed 1", observations=4
+    )
+    assert [t.get_text() for t in texts_on(drawn)] == [t.get_text() for t in texts_on(by_hand)]
+    assert "maps/classes.png" in artifacts(client, recorded[0])
+
+
+def texts_on(figure):
+    """All texts that lie on a figure, those of legends too."""
+    from matplotlib.text import Text
+
+    return [text for text in figure.findobj(Text) if text.get_text()]
+
+
+def test_curate_returns_the_new_run(recorded, client):
+    datamap.diagnose(recorded[0])
+    curated = datamap.curate(recorded[0], keep="clean", share=0.125)
+    assert curated.run_id not in recorded
+    assert "curated.tsv" in artifacts(client, curated.run_id)
+
+
+def test_compare_logs_how_far_runs_agree(recorded, client):
     (row,) = datamap.compare(recorded, share=0.125).to_dict("records")
     assert (row["run_a"], row["run_b"]) == ("seed 1", "seed 2")
     assert row["jaccard_hardest"] == 1
     assert -1 <= row["spearman_label_var"] < row["spearman_avg_probs"] <= 1
-    runs = client.search_runs([client.get_experiment_by_name("datamap").experiment_id])
-    assert len(runs) == 2  # none was made
+    (logged,) = client.search_runs(
+        [client.get_experiment_by_name("datamap").experiment_id], "tags.`datamap.compared` != ''"
+    )
+    assert logged.data.metrics["pairwise/jaccard_hardest"] == 1
 
 
 def test_mistakes(recorded, monkeypatch):
     with pytest.raises(TrackingError, match="run 'nowhere' is not in sqlite:"):
-        datamap.summary("nowhere")
+        datamap.load_run("nowhere")
     with (
         monkeypatch.context() as changed,
         pytest.raises(TrackingError, match="'another' of .* has no run with signals"),
     ):
         changed.setenv("MLFLOW_EXPERIMENT_NAME", "another")
-        datamap.diagnosis()
+        datamap.diagnose()
     for run_ids in (recorded[0], recorded[:1], [recorded[0], recorded[0]]):
         with pytest.raises(ConfigError, match="give the ids of two runs or more"):
             datamap.compare(run_ids)
-    with pytest.raises(ConfigError, match="share=0 is out of range"):
+    with pytest.raises(ConfigError, match="1 run with signals found, and a comparison needs two"):
+        datamap.compare(["latest", recorded[1]])
+    with pytest.raises(ConfigError, match="share=0"):
         datamap.compare(recorded, share=0)
+    with pytest.raises(ConfigError, match="keep=clen is out of range"):
+        datamap.curate(recorded[0], keep="clen")
     with pytest.raises(AttributeError, match="module 'datamap' has no attribute 'nothing'"):
         datamap.nothing  # noqa: B018
+
+
+def test_another_store_is_named_for_one_call(recorded, tmp_path, monkeypatch):
+    here = mlflow.get_tracking_uri()
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri("sqlite:///elsewhere.db")
+    assert len(datamap.summarize(recorded[0], tracking_uri=here)) == 40
+    assert datamap.load_run(recorded[0], here).name == "seed 1"
+
+
+def test_former_names_still_work(recorded):
+    with pytest.deprecated_call(match=r"datamap.summary goes .* use datamap.load_run\(run_id\).summary\(\)"):
+        frame = datamap.summary(recorded[0])
+    assert len(frame) == 40
+    with pytest.deprecated_call():
+        assert len(datamap.diagnosis(recorded[0])) == 40
+    with pytest.deprecated_call():
+        assert b"<html" in datamap.explore(recorded[1]).content
+
+
+def test_a_recorder_takes_its_store_its_retries_and_its_shards(store, tmp_path, client):
+    uri = f"sqlite:///{tmp_path}/own.db"
+    options = {"tracking_uri": uri, "retry_seconds": 1, "spool": tmp_path / "spool", "shard_rows": 25}
+    with datamap.SignalRecorder(samples={"id": range(40), "label": [0, 1] * 20}, **options) as recorder:
+        recorder.record(range(40), [0, 1] * 20, probs=np.full((40, 2), 0.5))
+        recorder.commit(1)
+    run = datamap.load_run(recorder.run_id, uri)
+    signals = run._run.files("signals")
+    assert sum(name.endswith(".jsonl") for name in signals) == 2
+    for wrong in ({"retry_seconds": -1}, {"shard_rows": 0}, {"shard_rows": "many"}):
+        with pytest.raises(ConfigError, match=f"{next(iter(wrong))}=.* is out of range"):
+            datamap.SignalRecorder(**wrong)
 
 
 def test_within_an_application_of_the_users_that_is_made_with_hydra(recorded, tmp_path):
@@ -105,12 +210,13 @@ def test_within_an_application_of_the_users_that_is_made_with_hydra(recorded, tm
 
     (tmp_path / "theirs.yaml").write_text("lr: 0.1\n")
     with hydra.initialize_config_dir(str(tmp_path), version_base="1.3"):
-        assert len(datamap.summary(recorded[0])) == 40
+        assert len(datamap.summarize(recorded[0])) == 40
         assert GlobalHydra.instance().is_initialized()
         assert hydra.compose("theirs").lr == 0.1
 
 
 def test_all_that_is_public_is_there_and_nothing_heavy_is_imported_for_it(shell):
+    assert datamap.__all__ == sorted(datamap.__all__) == PUBLIC
     assert set(datamap.__all__) <= set(dir(datamap))
     assert all(getattr(datamap, name).__doc__ for name in datamap.__all__)
     code = "import datamap, sys; print([m for m in ('mlflow', 'matplotlib', 'pandas', 'hydra') if m in sys.modules])"

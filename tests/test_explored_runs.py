@@ -43,7 +43,7 @@ def test_the_explorer_shows_the_diagnosis(run, command, client):
     outcome = command("diagnose", f"run_id={run}")
     assert outcome.code == 0 and "maps/explorer.html" in outcome.out
     page = data_of(file_of(client, run).read_text())
-    diagnosis = datamap.diagnosis(run).set_index("id").loc[range(40)]
+    diagnosis = datamap.diagnose(run).set_index("id").loc[range(40)]
     assert np.allclose(unpacked(page["columns"]["score"], "<f4"), diagnosis["score"])
     names = np.array(["=no", "yes"])
     proposed = [names[k] if k < 2 else "" for k in unpacked(page["proposed"], "<u2")]

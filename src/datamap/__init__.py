@@ -4,20 +4,72 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datamap.api import compare, diagnosis, explore, summary
+    from datamap.api import LoadedRun, compare, curate, diagnose, load_run, plot, summarize
     from datamap.callbacks.autolog import autolog
+    from datamap.errors import (
+        ConfigError,
+        DataError,
+        DataMapError,
+        MapError,
+        ModelError,
+        RunLostError,
+        SignalError,
+        SummaryError,
+        TrackingError,
+        TrainingError,
+    )
     from datamap.maps.figures import draw_map
+    from datamap.maps.options import MapOptions
     from datamap.recording.recorder import SignalRecorder
 
-__version__ = "0.1.0"
-__all__ = ["SignalRecorder", "autolog", "compare", "diagnosis", "draw_map", "explore", "summary"]
+__version__ = "0.2.0"
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DataMapError",
+    "LoadedRun",
+    "MapError",
+    "MapOptions",
+    "ModelError",
+    "RunLostError",
+    "SignalError",
+    "SignalRecorder",
+    "SummaryError",
+    "TrackingError",
+    "TrainingError",
+    "autolog",
+    "compare",
+    "curate",
+    "diagnose",
+    "draw_map",
+    "load_run",
+    "plot",
+    "summarize",
+]
 
 _HOMES = {
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "DataMapError": "errors",
+    "LoadedRun": "api",
+    "MapError": "errors",
+    "MapOptions": "maps.options",
+    "ModelError": "errors",
+    "RunLostError": "errors",
+    "SignalError": "errors",
     "SignalRecorder": "recording.recorder",
+    "SummaryError": "errors",
+    "TrackingError": "errors",
+    "TrainingError": "errors",
     "autolog": "callbacks.autolog",
     "compare": "api",
-    "diagnosis": "api",
+    "curate": "api",
+    "diagnose": "api",
     "draw_map": "maps.figures",
+    "load_run": "api",
+    "plot": "api",
+    "summarize": "api",
+    "diagnosis": "api",  # these three are deprecated
     "explore": "api",
     "summary": "api",
 }

@@ -1,22 +1,29 @@
-"""What notebooks call: a run's summary, diagnosis and explorer, and how far runs agree.
+"""The API for notebooks and programs: load what a run holds, or call a step that logs into it.
 
-Runs are looked for where MLflow looks (`mlflow.set_tracking_uri`), the "latest" in the active experiment
-(`mlflow.set_experiment`), by default the experiment `datamap`.
+`load_run` only reads. `summarize`, `diagnose`, `plot`, `curate` and `compare` do what the commands of these names do:
+they log into MLflow, and return what they made. Their keyword arguments are the keys of `conf/<command>.yaml`.
+
+Runs are looked for in `tracking_uri`, by default where MLflow looks (`mlflow.set_tracking_uri`); "latest" is the newest
+run with signals of the active experiment (`mlflow.set_experiment`), by default of the experiment `datamap`.
 """
 
 import html
-import numbers
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datamap import schema
-from datamap.errors import ConfigError, shortened
+from datamap.config import defaults
+from datamap.errors import ConfigError, SummaryError, shortened
+from datamap.log import silence
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
-    from datamap.tracking.store import Run
+    from datamap.maps.options import MapOptions
+    from datamap.tracking.run import Run
 
 
 class ExplorerPage:
@@ -39,121 +46,323 @@ class ExplorerPage:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the page to a file, which any browser opens; returns its path."""
+        """Write the page to a file, which any browser opens; return its path."""
         Path(path).write_bytes(self.content)
         return Path(path)
 
 
-def summary(run_id: str = "latest") -> "pd.DataFrame":
-    """The summary of a run: one row per sample. A run that has none is summarized first, which is logged.
+class LoadedRun:
+    """What a run holds. Its methods read from the run at each call; they log nothing and print nothing.
+
+    Labels are categories in every table: `.astype(str)` gives the names of the classes, `.cat.codes` their indices.
+
+    Attributes:
+        run_id: id of the MLflow run.
+        name: of the run.
+        class_names: names of the classes, by index.
+    """
+
+    def __init__(self, run: "Run") -> None:
+        self._run = run
+        self.run_id: str = run.run_id
+        self.name: str = run.info.run_name
+        self.class_names: tuple[str, ...] = run.class_names()
+
+    def __repr__(self) -> str:
+        return f"<run {self.run_id} ({self.name})>"
+
+    def summary(self) -> "pd.DataFrame":
+        """Return the statistics of the samples, one row per sample, in the order of the first observation.
+
+        Returns:
+            DataFrame (samples, columns) with the columns of summary.tsv (docs/summary.md), among them avg_probs
+            ("confidence", Swayamdipta et al. 2020, eq. 1; 0 to 1), label_var (the variance whose root is
+            "variability", eq. 2) and forgetting_times (Toneva et al. 2019).
+
+        Raises:
+            SummaryError: the run is not summarized yet, or its summary is damaged.
+            TrackingError: the store is unreachable.
+        """
+        from datamap.pipeline.stored_summary import read_summary
+
+        with silence():
+            table = read_summary(self._run)[0]
+        table["label"] = self._classes(table["label"])
+        return table
+
+    def diagnosis(self, score: str | None = None) -> "pd.DataFrame":
+        """Return the samples, most likely wrong first.
+
+        Args:
+            score: by which the run must have been diagnosed (docs/detection.md); None = any.
+
+        Returns:
+            DataFrame (samples, columns) of diagnosis.tsv: text_a and text_b where the run has texts, label (the given
+            one), proposed, why, score (0 to 1), region, variability, id.
+
+        Raises:
+            SummaryError: the run is not diagnosed yet, or was summarized again since.
+            ConfigError: the run was diagnosed by another score.
+            DataError: the diagnosis is damaged.
+            TrackingError: the store is unreachable.
+        """
+        from datamap.pipeline.stored_diagnosis import read_diagnosis
+
+        with silence():
+            table = read_diagnosis(self._run, score)
+        for column in ("label", "proposed"):
+            table[column] = self._classes(table[column])
+        return table
+
+    def explorer(self, *, height: int = 720, lang: str = "en") -> ExplorerPage:
+        """Return the map to hover, filter, select and replay (docs/explorer.md); Jupyter shows it inline.
+
+        Args:
+            height: of the frame, 100 to 10,000 pixels.
+            lang: language of the page, "en" or "zh".
+
+        Returns:
+            ExplorerPage of at most 1,000,000 samples; of more samples a part.
+
+        Raises:
+            ConfigError: a height or a language that is not possible.
+            SummaryError: the run is not summarized yet, or its summary is damaged.
+            SignalError: its signals are damaged.
+            TrackingError: the store is unreachable.
+        """
+        from datamap.pipeline.explorer import explorer_page
+        from datamap.pipeline.stored_summary import read_summary
+
+        if lang not in ("en", "zh"):
+            raise ConfigError(f"lang={shortened(lang)}: choose en or zh")
+        if type(height) is not int or not 100 <= height <= 10_000:
+            raise ConfigError(f"height={shortened(height)} is out of range: it must be 100 to 10,000 pixels")
+        with silence():
+            return ExplorerPage(explorer_page(self._run, read_summary(self._run)[0], lang), height)
+
+    def map(self, options: "MapOptions | None" = None, **keywords: Any) -> "Figure":
+        """Return the data map as a matplotlib Figure.
+
+        Args:
+            options: `MapOptions`; the default options if None.
+            **keywords: fields of `MapOptions` that replace those of `options`.
+
+        Raises:
+            SummaryError: the run is not summarized yet, or its summary is damaged.
+            MapError, ConfigError: see `draw_map`.
+        """
+        from datamap.maps.figures import draw_map
+        from datamap.pipeline.stored_summary import read_summary
+
+        with silence():
+            table, about = read_summary(self._run)
+        return draw_map(
+            table, options, class_names=self.class_names, title=self.name, observations=len(about.observations),
+            **keywords,
+        )  # fmt: skip
+
+    def decisions(self) -> "pd.DataFrame":
+        """Return what reviewers decided and did not undo, one row per sample and reviewer.
+
+        Returns:
+            DataFrame with the columns id (text), action (keep, label, drop or unsure), old_label, new_label, who,
+            when (ISO 8601, UTC) and score (of the sample at that time); empty where nobody has reviewed.
+
+        Raises:
+            TrackingError: the store is unreachable.
+        """
+        import pandas as pd
+
+        from datamap.pipeline.corrections import read_decisions
+
+        with silence():
+            found = read_decisions(self._run)
+        columns = ["id", "action", "old_label", "new_label", "who", "when", "score"]
+        table = pd.DataFrame([decision._asdict() for decision in found], columns=columns)
+        for column in ("old_label", "new_label"):
+            table[column] = self._classes(table[column])
+        return table
+
+    def _classes(self, labels: "pd.Series") -> "pd.Series":
+        """Return labels, class indices or names, as categories of the run's classes; unnamed ones come last."""
+        import pandas as pd
+
+        names = [*self.class_names]
+        if pd.api.types.is_integer_dtype(labels):
+            count = int(labels.max()) + 1 if len(labels) else 0
+            names += map(str, range(len(names), count))
+            return pd.Series(pd.Categorical.from_codes(labels, names), index=labels.index, name=labels.name)
+        given = labels.where(labels.notna() & (labels != ""))
+        names += sorted(set(given.dropna()) - set(names))
+        return pd.Series(pd.Categorical(given, names), index=labels.index, name=labels.name)
+
+
+def load_run(run_id: str = "latest", tracking_uri: str | None = None) -> LoadedRun:
+    """Return a run to read from; nothing is logged.
 
     Args:
         run_id: the run's id, or "latest" for the newest run with signals.
-    Returns:
-        DataFrame (samples, columns) of summary.tsv, in the order of the first observation. The columns are those of
-        docs/summary.md, among them avg_probs ("confidence", Swayamdipta et al. 2020, eq. 1; 0 to 1), label_var
-        (the variance whose root is "variability", eq. 2) and forgetting_times (Toneva et al. 2019).
+        tracking_uri: the MLflow store; None = where MLflow looks.
+
     Raises:
-        TrackingError: there is no such store or run, or the run has no signals.
-        SignalError, SummaryError, DataError: what the run holds is damaged.
+        ConfigError: `run_id` is not a text.
+        TrackingError: there is no such store or run.
+
+    >>> datamap.load_run("3f2a…").summary()  # doctest: +SKIP
     """
-    return _summary(_run(run_id))
+    from datamap.tracking.store import Store
+
+    _check_id(run_id)
+    with silence():
+        return LoadedRun(Store(tracking_uri).run(run_id))
 
 
-def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
-    """Which labels of a run are likely wrong: one row per sample, likeliest first.
-
-    A run that has no diagnosis is diagnosed first, with the defaults of `datamap diagnose`, which is logged.
+def summarize(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any) -> "pd.DataFrame":
+    """Reduce a run's signals to one row per sample, log summary.tsv into the run, and return it.
 
     Args:
         run_id: the run's id, or "latest" for the newest run with signals.
+        tracking_uri: the MLflow store; None = where MLflow looks.
+        **keys: of conf/summarize.yaml, such as burn_in=2.
+
     Returns:
-        DataFrame (samples, columns) of diagnosis.tsv: text_a and text_b where the run has texts, label (the given one),
-        proposed, why, score (0 to 1; docs/detection.md defines the scores), region, variability, id.
+        DataFrame, as `LoadedRun.summary` returns it.
+
     Raises:
-        TrackingError: there is no such store or run, or the run has no signals.
-        SignalError, SummaryError, DataError: what the run holds is damaged.
+        DataMapError: a key is out of range, the run has no signals, or they are damaged.
     """
-    from datamap.config import defaults
-    from datamap.data import spreadsheet
-    from datamap.pipeline.diagnose import diagnose_run
+    from datamap.pipeline import summarize as step
 
-    run = _run(run_id)
-    if not run.has(schema.DIAGNOSIS_FILE):
-        diagnose_run(run, defaults("diagnose", run_id=run.run_id), next_step=False)
-    return spreadsheet.read_diagnosis(run.artifacts.read(schema.DIAGNOSIS_FILE))
+    return LoadedRun(step.summarize(_config("summarize", run_id, tracking_uri, keys))).summary()
 
 
-def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> ExplorerPage:
-    """The map to hover, filter, select and replay, inline in Jupyter (docs/explorer.md). Nothing is logged.
+def diagnose(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any) -> "pd.DataFrame":
+    """Rank a run's samples by how likely their label is wrong, log diagnosis.tsv into the run, and return it.
 
     Args:
-        run_id: the run's id, or "latest" for the newest run with signals; a run that has no summary is summarized
-            first, which is logged.
-        height: of the frame, 100 to 10,000 pixels.
-        lang: of the words on the page, "en" or "zh".
+        run_id: the run's id, or "latest" for the newest run with signals; a run without a summary is summarized first.
+        tracking_uri: the MLflow store; None = where MLflow looks.
+        **keys: of conf/diagnose.yaml, such as score="aum".
+
     Returns:
-        ExplorerPage, which Jupyter shows; 1,000,000 samples at most, of more a part.
+        DataFrame, as `LoadedRun.diagnosis` returns it.
+
     Raises:
-        ConfigError: a height or language that there is not.
-        TrackingError: there is no such store or run, or the run has no signals.
-        SignalError, SummaryError, DataError: what the run holds is damaged.
+        DataMapError: a key is out of range, the run has no signals, or they are damaged.
     """
-    from datamap.pipeline.explorer import explorer_page
+    from datamap.pipeline import diagnose as step
 
-    if lang not in ("en", "zh"):
-        raise ConfigError(f"lang={shortened(lang)}: choose en or zh")
-    if type(height) is not int or not 100 <= height <= 10_000:
-        raise ConfigError(f"height={shortened(height)} is out of range: it must be 100 to 10,000 pixels")
-    run = _run(run_id)
-    return ExplorerPage(explorer_page(run, _summary(run), lang), height)
+    return LoadedRun(step.diagnose(_config("diagnose", run_id, tracking_uri, keys))).diagnosis()
 
 
-def compare(run_ids: Iterable[str], *, share: float = 0.1) -> "pd.DataFrame":
-    """How far the data maps of several runs agree, over the samples that all of them have. Nothing is logged.
-
-    `datamap compare` logs these numbers, with the maps, as a run of its own.
+def plot(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any) -> "Figure":
+    """Draw a data map of a run, log it into the run, and return it.
 
     Args:
-        run_ids: two ids or more; runs that have no summary are summarized first, which is logged.
-        share: of the samples that count as a run's hardest (lowest avg_probs), above 0 to 1.
+        run_id: the run's id, or "latest" for the newest run with signals; a run without a summary is summarized first.
+        tracking_uri: the MLflow store; None = where MLflow looks.
+        **keys: of conf/plot.yaml: fields of `MapOptions`, name=, explorer= and svg=.
+
+    Returns:
+        matplotlib Figure.
+
+    Raises:
+        DataMapError: a key is out of range, a filter keeps no sample, or the run has no signals.
+    """
+    from datamap.pipeline import plot as step
+
+    return step.plot(_config("plot", run_id, tracking_uri, keys)).figure
+
+
+def curate(run_id: str = "latest", *, keep: str, tracking_uri: str | None = None, **keys: Any) -> LoadedRun:
+    """Make a training file of a run's samples, and log it as curated.tsv into a new run below it.
+
+    Args:
+        run_id: the run's id, or "latest" for the newest run with signals.
+        keep: the rule: "clean", "relabelled", "corrected", "ambiguous", "both_ends" or "forgettable".
+        tracking_uri: the MLflow store; None = where MLflow looks.
+        **keys: of conf/curate.yaml, such as share=0.05.
+
+    Returns:
+        LoadedRun of the new run.
+
+    Raises:
+        DataMapError: a key is out of range, the run has no texts, or the rule keeps nothing.
+    """
+    from datamap.pipeline import curate as step
+
+    return LoadedRun(step.curate(_config("curate", run_id, tracking_uri, {"keep": keep, **keys})))
+
+
+def compare(run_ids: Iterable[str], *, tracking_uri: str | None = None, **keys: Any) -> "pd.DataFrame":
+    """Compare the maps of several runs over the samples that all of them have, and log that as a run of its own.
+
+    Args:
+        run_ids: two ids or more; runs that have no summary are summarized first.
+        tracking_uri: the MLflow store; None = where MLflow looks.
+        **keys: of conf/compare.yaml, such as share=0.1.
+
     Returns:
         DataFrame, one row per pair: run_a, run_b (names of runs); spearman_avg_probs, spearman_label_var and
         spearman_forgetting_times (rank correlations, −1 to 1); jaccard_hardest (Jaccard 1912, 0 to 1).
+
     Raises:
-        ConfigError: fewer than two runs, or a share out of range.
+        ConfigError: fewer than two runs, or a key out of range.
         SummaryError: the runs have no sample in common.
         TrackingError: there is no such store or run, or a run has no signals.
     """
-    from datamap.summaries import comparison
+    from datamap.pipeline import compare as step
 
     several = isinstance(run_ids, Iterable) and not isinstance(run_ids, str | bytes | Mapping)
     ids = list(run_ids) if several else []
     if not all(isinstance(run_id, str) for run_id in ids) or len(set(ids)) < 2:
         raise ConfigError(f"run_ids={shortened(ids or run_ids)}: give the ids of two runs or more")
-    if not _is_number(share) or not 0 < share <= 1:
-        raise ConfigError(f"share={shortened(share)} is out of range: it must be above 0 and at most 1")
-    summaries: dict[str, pd.DataFrame] = {}
-    for run in (_run(run_id) for run_id in dict.fromkeys(ids)):
-        name = run.info.run_name
-        summaries[f"{name} {run.run_id[:6]}" if name in summaries else name] = _summary(run)
-    return comparison.agreement(comparison.aligned(summaries), share)
+    return step.compare(defaults("compare", runs=ids, **_tracking(tracking_uri), **keys)).agreement
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real)
+def _config(command: str, run_id: str, tracking_uri: str | None, keys: Mapping[str, Any]) -> Any:
+    _check_id(run_id)
+    return defaults(command, run_id=run_id, **_tracking(tracking_uri), **keys)
 
 
-def _run(run_id: str) -> "Run":
-    from datamap.tracking.store import Store
+def _tracking(uri: str | None) -> dict[str, Any]:
+    return {"tracking": {"uri": uri}} if uri else {}
 
+
+def _check_id(run_id: object) -> None:
     if not isinstance(run_id, str) or not run_id.strip():
         raise ConfigError(f'run_id={shortened(run_id)}: give a run\'s id, or "latest"')
-    return Store().run(run_id)
 
 
-def _summary(run: "Run") -> "pd.DataFrame":
-    from datamap.config import defaults
-    from datamap.pipeline.summarize import ensure_summary
+# ---------------------------------------------------------------------- deprecated names
 
-    return ensure_summary(run, defaults("plot", run_id=run.run_id), None)[0]
+
+def summary(run_id: str = "latest") -> "pd.DataFrame":
+    """Return the summary of a run, made first where it has none. Deprecated: `load_run(run_id).summary()`."""
+    _warn("summary", "load_run(run_id).summary(), after datamap.summarize(run_id)")
+    run = load_run(run_id)
+    return run.summary() if run._run.has(schema.SUMMARY_FILE) else summarize(run.run_id)
+
+
+def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
+    """Return the diagnosis of a run, made first where it has none. Deprecated: `load_run(run_id).diagnosis()`."""
+    _warn("diagnosis", "load_run(run_id).diagnosis(), after datamap.diagnose(run_id)")
+    run = load_run(run_id)
+    return run.diagnosis() if run._run.has(schema.DIAGNOSIS_FILE) else diagnose(run.run_id)
+
+
+def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> ExplorerPage:
+    """Return the explorer of a run. Deprecated: `load_run(run_id).explorer()`."""
+    _warn("explore", "load_run(run_id).explorer()")
+    run = load_run(run_id)
+    try:
+        return run.explorer(height=height, lang=lang)
+    except SummaryError:
+        summarize(run.run_id)
+        return run.explorer(height=height, lang=lang)
+
+
+def _warn(name: str, instead: str) -> None:
+    warnings.warn(
+        f"datamap.{name} goes with version 0.3; use datamap.{instead}", DeprecationWarning, stacklevel=3
+    )

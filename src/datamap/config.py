@@ -288,7 +288,7 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
     return config
 
 
-def defaults(name: str, **values: object) -> Any:
+def defaults(name: str, /, **values: object) -> Any:
     """Return a step's config as its command composes it without overrides, with these values.
 
     It reads the YAML files without Hydra, whose global state belongs to the process and so to the user.

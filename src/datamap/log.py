@@ -13,6 +13,8 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 from datamap.errors import masked
@@ -22,6 +24,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 
 logger = logging.getLogger("datamap")
 _beginning: str | None = None  # prefix of each line of our own command; None in a user's process
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 
 def printable(text: str) -> str:
@@ -39,8 +42,20 @@ def own_lines(beginning: str = "") -> None:
     _beginning = printable(beginning)
 
 
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Say nothing in the block, in this thread: loading what a run holds is no work to report on."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
 def say(text: str) -> None:
     """Tell the user a line, after `printable`; the work continues even if that fails."""
+    if _silent.get():
+        return
     line = printable(text)
     with contextlib.suppress(Exception):
         if _beginning is not None:

@@ -33,7 +33,7 @@ def draw_map(
     label's probability over the observations.
 
     Args:
-        summary: DataFrame with the columns of summary.tsv, one row per sample.
+        summary: DataFrame with the columns of summary.tsv, one row per sample; labels are indices or categories.
         options: `MapOptions`; the default options if None.
         class_names: names of the values of the column `label`.
         title: text before the counts.
@@ -54,6 +54,7 @@ def draw_map(
     """
     options = merge_options(options, keywords)
     names = _checked(summary, class_names, title, observations)
+    summary, names = _with_indices(summary, names)
     plan = plans.make_plan(options)
     shown = _shown(summary, plan, options)
     # Colors and axes are those of all samples: a filter changes neither.
@@ -82,7 +83,7 @@ def _checked(summary, class_names, title, observations):
     """Check the arguments other than options, and return the class names as a tuple of texts."""
     if not isinstance(summary, pd.DataFrame) or summary.empty:
         raise MapError(
-            f"summary is {shortened(summary)}: give a DataFrame of samples, as datamap.summary() returns it"
+            f"summary is {shortened(summary)}: give a DataFrame of samples, as datamap.load_run(…).summary() returns it"
         )
     twice = summary.columns[summary.columns.duplicated()]
     if len(twice):
@@ -94,6 +95,14 @@ def _checked(summary, class_names, title, observations):
     if observations is not None and (not isinstance(observations, Integral) or observations < 0):
         raise ConfigError(f"observations={shortened(observations)}: give how many there are")
     return tuple(map(str, class_names))
+
+
+def _with_indices(summary, names):
+    """Return (the summary with labels as class indices, class names); labels may be categories, as `load_run` gives."""
+    if isinstance(summary.get("label", pd.Series()).dtype, pd.CategoricalDtype):
+        labels = summary["label"].cat
+        return summary.assign(label=labels.codes), names or tuple(map(str, labels.categories))
+    return summary, names
 
 
 def _shown(summary, plan, options):

@@ -3,6 +3,9 @@
 import contextlib
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
+
+import pandas as pd
 
 from datamap import schema
 from datamap.config import CompareConfig, yaml
@@ -20,8 +23,15 @@ from datamap.tracking.store import Store
 MOST_RUNS = 100
 
 
-def compare(config: CompareConfig, into: Run | None = None) -> Run:
-    """Log maps side by side, movement, agreement and the always hard samples; returns the comparison's run.
+class Comparison(NamedTuple):
+    """A comparison: its run, and how far each pair of runs agrees (`summaries.comparison.agreement`)."""
+
+    run: Run
+    agreement: pd.DataFrame
+
+
+def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
+    """Log maps side by side, movement, agreement and the always hard samples.
 
     Args:
         config: `CompareConfig`.
@@ -37,10 +47,10 @@ def compare(config: CompareConfig, into: Run | None = None) -> Run:
     name = config.tracking.run_name or f"compare {first_few(summaries)}"
     with contextlib.nullcontext(into) if into else store.new_run(name) as target:
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
-        _log(target, config, members, summaries)
+        agreement = _log(target, config, members, summaries)
         _log_maps(target, options, summaries)
         say(f"run {target.run_id}  ({target.address})")
-    return target
+    return Comparison(target, agreement)
 
 
 def _members(store, config):
@@ -111,6 +121,7 @@ def _log(target, config, members, summaries):
     say(
         f"every run has {counted(len(hard), 'sample')} among its hardest {config.share:.0%}: comparison/always_hard.tsv"
     )
+    return agreement
 
 
 def _log_maps(target, options, summaries):

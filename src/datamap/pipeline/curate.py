@@ -13,7 +13,7 @@ from datamap.data import dataset, spreadsheet
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import curation
 from datamap.log import say
-from datamap.pipeline import corrections, next_training
+from datamap.pipeline import corrections, next_training, stored_diagnosis
 from datamap.pipeline.diagnose import diagnose_run
 from datamap.pipeline.summarize import ensure_summary
 from datamap.program import invocation
@@ -138,7 +138,10 @@ def _samples(source, config, score):
         diagnose_run(source, replace(config.diagnose, tracking=config.tracking), next_step=False)
         content = source.artifacts.find(schema.DIAGNOSIS_FILE)
     else:
-        _check_diagnosis(source, score)
+        stored_diagnosis.check_score(source, score)
+        if stored_diagnosis.is_outdated(source):
+            renewal = stored_diagnosis.renewal(source)
+            say(f"note: the summary is newer than the diagnosis; renew it: {renewal}")
     found = spreadsheet.read_diagnosis(content)
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()
@@ -148,22 +151,6 @@ def _samples(source, config, score):
             f"renew it: {invocation('diagnose', f'run_id={source.run_id}')}"
         )
     return columns.assign(place=rows, **{name: found[name].to_numpy()[rows] for name in found})
-
-
-def _check_diagnosis(source, score):
-    """Refuse a score that the run's diagnosis was not made with; say so where its summary is newer than it is.
-
-    Raises:
-        ConfigError: the `score` asked for is another than the run's.
-    """
-    own = source.config("diagnose").get("score")
-    renew = invocation("diagnose", f"run_id={source.run_id}")
-    if score not in (own, None):
-        raise ConfigError(
-            f"diagnose.score={score}: the run has a diagnosis by score={own}; renew it: {renew} score={score}"
-        )
-    if source.time_of("summary/observations") > source.time_of("mislabelled/estimate"):
-        say(f"note: the summary is newer than the diagnosis; renew it: {renew} score={own}")
 
 
 def _count(source, samples, config):

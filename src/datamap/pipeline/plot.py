@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from typing import TYPE_CHECKING, NamedTuple
 
 from datamap import schema
 from datamap.config import PlotConfig, yaml
@@ -16,9 +17,20 @@ from datamap.pipeline.summarize import ensure_summary
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def plot(config: PlotConfig) -> tuple[Run, str]:
-    """Draw a data map of a run and log it as file and as image series; returns (run, name)."""
+
+class LoggedMap(NamedTuple):
+    """A map in a run: as `maps/<name>.png`, and as the image series of that name."""
+
+    run: Run
+    name: str
+    figure: "Figure"
+
+
+def plot(config: PlotConfig) -> LoggedMap:
+    """Draw a data map of a run and log it as file and as image series."""
     from datamap.maps import cards, figures
 
     name = _name(config)
@@ -38,7 +50,7 @@ def plot(config: PlotConfig) -> tuple[Run, str]:
     if config.explorer:
         log_explorer(run, samples, config.lang)
     describe(run, len(samples), config.lang)
-    return run, name
+    return LoggedMap(run, name, figure)
 
 
 def _name(config):

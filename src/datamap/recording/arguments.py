@@ -12,6 +12,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError, first_few, shortened
+from datamap.log import say
 from datamap.tracking.failures import metric_name_problem
 
 SAMPLE_COLUMNS = ("id", "text_a", "text_b", "label", "s_label")
@@ -117,14 +118,18 @@ def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
         frame = samples.to_pandas() if hasattr(samples, "to_pandas") else pd.DataFrame(samples)
     except Exception as error:  # each library raises its own
         raise DataError(
-            f"samples=: not a table ({shortened(error)}); give a DataFrame with columns id and text_a"
+            f"samples=: not a table ({shortened(error)}); give a DataFrame with a column id"
         ) from error
     columns = list(frame.columns)
-    missing = {"id", "text_a"} - set(columns)
-    if missing:
+    if "id" not in columns:
         raise DataError(
-            f"samples= has no column {first_few(sorted(missing))} (columns: {first_few(columns, 10)}); "
-            "rename yours: samples.rename(columns={'text': 'text_a'})"
+            f"samples= has no column id (columns: {first_few(columns, 10)}); "
+            "rename yours: samples.rename(columns={'index': 'id'})"
+        )
+    if "text_a" not in columns:
+        say(
+            f"note: samples= has no column text_a (columns: {first_few(columns, 10)}), so the run has no texts; "
+            "if there are any, rename their column: samples.rename(columns={'text': 'text_a'})"
         )
     known = [name for name in SAMPLE_COLUMNS if name in columns]
     twice = [name for name in known if columns.count(name) > 1]
@@ -271,3 +276,14 @@ def metrics(given: Mapping[str, object] | None) -> dict[str, float]:
                 f"metric {name!r}: {shortened(value)}: numbers only ({shortened(error)})"
             ) from error
     return found
+
+
+def number(name: str, value: object, low: float, high: float) -> float:
+    """Return a number between two bounds.
+
+    Raises:
+        ConfigError: it is not a number, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ConfigError(f"{name}={shortened(value)} is out of range: it must be {low:,} to {high:,}")
+    return value

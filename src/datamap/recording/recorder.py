@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from multiprocessing.util import Finalize
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -25,9 +26,7 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import Store, current_run_id
 
 UNITS = ("epoch", "step")
-SHARD_ROWS = 100_000  # these three: as in conf/train.yaml and conf/tracking/default.yaml
-RETRY_SECONDS = 300
-SPOOL = "datamap-spool"
+MAX_RETRY_SECONDS = 10**6
 
 
 class SignalRecorder(compute.ObservationCollector):
@@ -49,12 +48,17 @@ class SignalRecorder(compute.ObservationCollector):
 
     Args:
         class_names: names of the classes by index, for legends and the explorer.
-        samples: DataFrame (or what becomes one) with the columns id and text_a, and text_b, label
-            and s_label where there are any: the texts, for explorer, diagnose and curate.
+        samples: DataFrame (or what becomes one) with the column id, and text_a, text_b, label and s_label where there
+            are any. Explorer, diagnose and curate show and use the texts.
         run_id: id of a run that has no signals yet.
-        run_name, tags: of a new run.
+        run_name: of a new run.
+        tags: {name: value} of a new run.
         format: of the files of signals, "jsonl" or "parquet" (a seventh of the size).
         unit: what observations are numbered by, "epoch" or "step".
+        tracking_uri: the MLflow store; None = where MLflow looks.
+        retry_seconds: for which an observation is sent again while the store is unreachable, before it is spooled.
+        spool: folder for observations that could not be sent; `datamap upload` sends them later.
+        shard_rows: records of a file of signals, at most.
     Raises:
         TrackingError: there is no such run, it holds signals, or the store does not answer.
         ConfigError, DataError: an argument that cannot be used.
@@ -65,11 +69,15 @@ class SignalRecorder(compute.ObservationCollector):
     def __init__(
         self, class_names: Iterable[object] | None = None, samples: Any = None, *, run_id: str | None = None,
         run_name: str | None = None, tags: Mapping[str, str] | None = None, format: str = "jsonl", unit: str = "epoch",
+        tracking_uri: str | None = None, retry_seconds: float = 300, spool: str | Path = "datamap-spool",
+        shard_rows: int = 100_000,
     ) -> None:  # fmt: skip
         super().__init__(self._send)
         self._format = arguments.choice("format", format, schema.FORMATS)
         self._unit = arguments.choice("unit", unit, UNITS)
         arguments.new_run(run_id, run_name, tags)
+        arguments.number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
+        self._shard_rows = int(arguments.number("shard_rows", shard_rows, 1, 2**31 - 1))
         self._class_names = arguments.class_names(class_names)
         self._samples = None if samples is None else arguments.sample_table(samples, self._class_names)
         self._reference: Reference | None = None
@@ -77,11 +85,11 @@ class SignalRecorder(compute.ObservationCollector):
         self._rows, self._observations, self._closed = 0, 0, False
         self._process = os.getpid()
         with contextlib.ExitStack() as stack:  # until all is well, an error ends the run
-            self.run, owned = _run_of(stack, run_id, run_name, tags)
+            self.run, owned = _run_of(stack, run_id, run_name, tags, tracking_uri)
             self.run_id = self.run.run_id
             self._refuse_second()
             self.run.begin(owned)
-            outbox = Outbox(self.run, RETRY_SECONDS, SPOOL, say, owned=owned)
+            outbox = Outbox(self.run, retry_seconds, spool, say, owned=owned)
             self._outbox = stack.enter_context(outbox)
             self._log_start()
             self._life = stack.pop_all()
@@ -100,7 +108,7 @@ class SignalRecorder(compute.ObservationCollector):
         if self._class_names is not None:
             self._refuse_overwriting(schema.LABELS_FILE)
             self.run.log_labels(self._class_names)
-        if self._samples is not None:
+        if self._samples is not None and "text_a" in self._samples:
             self._refuse_overwriting(schema.SAMPLES_FILE)
             self.run.log_bytes(b"".join(tsv.lines(self._samples)), schema.SAMPLES_FILE)
 
@@ -158,7 +166,7 @@ class SignalRecorder(compute.ObservationCollector):
             self._reference.check(number, table)
 
         def files():
-            return shards.files(table, self._unit, number, SHARD_ROWS, self._format)
+            return shards.files(table, self._unit, number, self._shard_rows, self._format)
 
         self._outbox.put(Delivery(number, files, {**self._metrics, schema.COMMIT_METRIC: table.num_rows}))
         self._reference = self._reference or Reference.of(number, table)
@@ -240,15 +248,19 @@ class SignalRecorder(compute.ObservationCollector):
 
 
 def _run_of(
-    stack: contextlib.ExitStack, run_id: str | None, run_name: str | None, tags: Mapping[str, str] | None
+    stack: contextlib.ExitStack,
+    run_id: str | None,
+    run_name: str | None,
+    tags: Mapping[str, str] | None,
+    tracking_uri: str | None,
 ) -> tuple[Run, bool]:
     """(the run to write into, whether it is ours); one of ours ends with the stack."""
     theirs = run_id or current_run_id()
     if not theirs:
-        return stack.enter_context(Store(create=True).new_run(run_name, tags)), True
+        return stack.enter_context(Store(tracking_uri, create=True).new_run(run_name, tags)), True
     if run_name or tags:
         raise ConfigError(f"run_name= and tags= are for a new run, but signals go into run {theirs}")
-    run = Store().run(theirs)
+    run = Store(tracking_uri).run(theirs)
     if run.committed() or run.files(schema.SIGNALS_DIR):
         raise TrackingError(
             f"run {theirs} holds signals already, and nothing is overwritten: record into a new run "

@@ -106,6 +106,14 @@ def counting(decisions: Iterable[Decision]) -> dict[str, Decision]:
     return {who: one for who, one in newest.items() if one.action != "undo"}
 
 
+def by_sample(decisions: Iterable[Decision]) -> dict[str, dict[str, Decision]]:
+    """Return {id: {reviewer: the newest decision}} of the samples on which somebody's word counts."""
+    by_id: dict[str, list[Decision]] = {}
+    for one in decisions:
+        by_id.setdefault(one.id, []).append(one)
+    return {key: of for key, some in by_id.items() if (of := counting(some))}
+
+
 def is_conflict(of: dict[str, Decision]) -> bool:
     """Return whether reviewers who are sure of a sample give it different labels, or only some drop it."""
     return len({one.new_label for one in of.values() if one.is_sure}) > 1
@@ -145,10 +153,7 @@ class Outcome(NamedTuple):
 
 def outcome(decisions: Iterable[Decision]) -> Outcome:
     """Return what decisions of all reviewers, in their order, come to."""
-    by_id: dict[str, list[Decision]] = {}
-    for one in decisions:
-        by_id.setdefault(one.id, []).append(one)
-    of_ids = {key: of for key, some in by_id.items() if (of := counting(some))}
+    of_ids = by_sample(decisions)
     sure = {key: [one.new_label for one in of.values() if one.is_sure] for key, of in of_ids.items()}
     return Outcome(
         {key: said[0] for key, said in sure.items() if len(set(said)) == 1},

@@ -1,0 +1,52 @@
+"""The stored diagnosis of a run: by which score it was made, and if it is of the run's present summary."""
+
+import pandas as pd
+
+from datamap import schema
+from datamap.data import spreadsheet
+from datamap.errors import ConfigError, SummaryError
+from datamap.program import invocation
+from datamap.tracking.run import Run
+
+
+def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
+    """Return the rows of diagnosis.tsv, most likely wrong first.
+
+    Args:
+        run: that was diagnosed.
+        score: by which it must have been diagnosed; None = any.
+
+    Raises:
+        SummaryError: the run has no diagnosis, or one of an earlier summary.
+        ConfigError: the diagnosis was made by another score.
+        DataError: the file is damaged.
+    """
+    content = run.artifacts.find(schema.DIAGNOSIS_FILE)
+    if content is None:
+        raise SummaryError(f"run {run.run_id} has no {schema.DIAGNOSIS_FILE}; make it: {renewal(run, score)}")
+    check_score(run, score)
+    if is_outdated(run):
+        raise SummaryError(
+            f"run {run.run_id}: its summary is newer than its diagnosis; renew it: {renewal(run, score)}"
+        )
+    return spreadsheet.read_diagnosis(content)
+
+
+def check_score(run: Run, score: str | None) -> None:
+    """Raise ConfigError where the run's diagnosis was made by another score than the one that is asked for."""
+    own = run.config("diagnose").get("score")
+    if score not in (own, None):
+        raise ConfigError(
+            f"diagnose.score={score}: the run has a diagnosis by score={own}; renew it: {renewal(run, score)}"
+        )
+
+
+def is_outdated(run: Run) -> bool:
+    """Tell if the run was summarized again after its diagnosis."""
+    return run.time_of("summary/observations") > run.time_of("mislabelled/estimate")
+
+
+def renewal(run: Run, score: str | None = None) -> str:
+    """Return the command that diagnoses a run again, by a score or as before."""
+    score = score or run.config("diagnose").get("score")
+    return invocation("diagnose", f"run_id={run.run_id}", *([f"score={score}"] if score else []))
