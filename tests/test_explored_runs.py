@@ -47,7 +47,7 @@ def test_the_explorer_shows_the_diagnosis(run, command, client):
     assert np.allclose(unpacked(page["columns"]["score"], "<f4"), diagnosis["score"])
     names = np.array(["=no", "yes"])
     proposed = [names[k] if k < 2 else "" for k in unpacked(page["proposed"], "<u2")]
-    assert proposed == diagnosis["proposed"].tolist()
+    assert proposed == diagnosis["proposed"].astype(object).fillna("").tolist()
     assert {"=no", "yes"} == set(proposed[:4])
     assert texts_of(file_of(client, run))["why"] == diagnosis["why"].tolist()
     assert page["next"]["command"] == f"python src/review.py run_id={run}"
