@@ -44,6 +44,8 @@ def clean_world(tmp_path, monkeypatch):
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"
     )  # datamap.tracking does, at its import
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.delenv("DATAMAP_LANG", raising=False)
+    monkeypatch.setattr("datamap.translations._spoken", None)
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)

@@ -18,7 +18,7 @@ ALLOWED = {
     "config": {"errors", "maps", "places", "ranges"},
     "documents": {"schema"},
     "errors": set(),
-    "log": {"errors"},
+    "log": {"errors", "translations"},
     "places": set(),
     "program": set(),
     "ranges": {"errors"},
@@ -29,16 +29,16 @@ ALLOWED = {
     "web": set(),
     "maps": {"errors", "ranges", "schema", "translations", "web"},
     "labels": {"errors", "schema", "signals", "translations"},
-    "data": {"errors", "schema"},
-    "importing": {"documents", "errors", "schema", "signals"},
+    "data": {"errors", "schema", "translations"},
+    "importing": {"documents", "errors", "schema", "signals", "translations"},
     "review": {"data", "errors", "labels", "log", "schema", "signals", "translations", "web"},
     "paddle_backend": {"data", "errors", "log", "schema", "signals"},
     "training": {
         "config", "data", "errors", "log", "maps", "paddle_backend", "program", "ranges", "schema", "signals",
-        "summaries", "tracking",
+        "summaries", "tracking", "translations",
     },
     "tracking": {"documents", "errors", "log", "program", "schema", "translations"},
-    "recording": {"errors", "log", "program", "schema", "signals", "summaries", "tracking"},
+    "recording": {"errors", "log", "program", "schema", "signals", "summaries", "tracking", "translations"},
     "callbacks": {"errors", "recording", "signals"},
     "pipeline": {
         "config", "data", "documents", "errors", "importing", "labels", "log", "maps", "paddle_backend",
@@ -47,6 +47,7 @@ ALLOWED = {
     },
     "cli": {
         "__version__", "config", "errors", "log", "pipeline", "places", "program", "ranges", "tracking", "training",
+        "translations",
     },
 }  # fmt: skip
 # What only some may import: a module of ours, or all of a package.

@@ -114,12 +114,12 @@ class LoadedRun:
             table[column] = self._classes(table[column])
         return table
 
-    def explorer(self, *, height: int = 720, lang: str = "en") -> ExplorerPage:
+    def explorer(self, *, height: int = 720, lang: str = "auto") -> ExplorerPage:
         """Return the map to hover, filter, select and replay (docs/explorer.md); Jupyter shows it inline.
 
         Args:
             height: of the frame, 100 to 10,000 pixels.
-            lang: language of the page, "en" or "zh".
+            lang: language of the page, "en" or "zh"; "auto" = the run's, else that of DATAMAP_LANG, else "en".
 
         Returns:
             ExplorerPage of at most 1,000,000 samples; of more samples a part.
@@ -133,10 +133,11 @@ class LoadedRun:
         from datamap.pipeline.explorer import explorer_page
         from datamap.pipeline.stored_summary import read_summary
 
-        if lang not in ("en", "zh"):
-            raise ConfigError(f"lang={shortened(lang)}: choose en or zh")
+        if lang not in ("auto", "en", "zh"):
+            raise ConfigError(f"lang={shortened(lang)}: choose auto, en or zh")
         if type(height) is not int or not 100 <= height <= 10_000:
             raise ConfigError(f"height={shortened(height)} is out of range: it must be 100 to 10,000 pixels")
+        lang = self._run.language if lang == "auto" else lang
         with silence():
             return ExplorerPage(explorer_page(self._run, read_summary(self._run)[0], lang), height)
 
@@ -214,7 +215,9 @@ def load_run(run_id: str = "latest", tracking_uri: str | None = None) -> LoadedR
 
     _check_id(run_id)
     with silence():
-        return LoadedRun(Store(tracking_uri).run(run_id))
+        run = Store(tracking_uri).run(run_id)
+        run.speak()
+        return LoadedRun(run)
 
 
 def summarize(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any) -> "pd.DataFrame":
@@ -351,7 +354,7 @@ def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
     return run.diagnosis() if run._run.has(schema.DIAGNOSIS_FILE) else diagnose(run.run_id)
 
 
-def explore(run_id: str = "latest", *, height: int = 720, lang: str = "en") -> ExplorerPage:
+def explore(run_id: str = "latest", *, height: int = 720, lang: str = "auto") -> ExplorerPage:
     """Return the explorer of a run. Deprecated: `load_run(run_id).explorer()`."""
     _warn("explore", "load_run(run_id).explorer()")
     run = load_run(run_id)

@@ -12,6 +12,7 @@ from datamap.maps.options import MapOptions
 from datamap.places import CONF
 from datamap.ranges import check, number, option
 
+LANG = ("auto", "en", "zh")
 MAX_TOKENS = 65_536  # per sample: the model allocates a position embedding for each
 MISSING_HINTS = {
     "keep": "choose clean, relabelled, corrected, ambiguous, both_ends or forgettable",
@@ -121,6 +122,7 @@ class TrainConfig:
     resume: bool = MISSING
     run_id: str | None = MISSING
     log_text: bool = MISSING
+    lang: str = option(*LANG)
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -143,6 +145,7 @@ class SummarizeConfig:
     until: Any = number(low=1, word="auto")
     el2n_observations: int = number(low=1)
     extra: dict[str, list[str]] | None = MISSING
+    lang: str = option(*LANG)
     engine: EngineConfig = field(default_factory=EngineConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -153,6 +156,7 @@ class PlotConfig(MapOptions):
     explorer: bool = MISSING
     name: str | None = MISSING
     svg: bool = MISSING
+    lang: str = option(*LANG)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -163,8 +167,8 @@ class CompareConfig:
     share: float = number(above=0, high=1)
     x: str = MISSING
     y: str = MISSING
-    lang: str = option("en", "zh")
     dpi: int = number(low=50, high=1200)
+    lang: str = option(*LANG)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -185,7 +189,7 @@ class DiagnoseConfig:
         "overlap",
     )  # fmt: skip
     texts: bool = MISSING
-    lang: str = option("en", "zh")
+    lang: str = option(*LANG)
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -198,7 +202,7 @@ class ReviewConfig:
     port: int = number(low=0, high=65535)
     open: bool = MISSING
     reviewer: str | None = MISSING
-    lang: str = option("en", "zh")
+    lang: str = option(*LANG)
     diagnose: DiagnoseConfig = field(default_factory=DiagnoseConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -212,6 +216,7 @@ class CurateConfig:
     corrections: str | None = MISSING
     balance: bool = MISSING
     drop_classes: bool = MISSING
+    lang: str = option(*LANG)
     diagnose: DiagnoseConfig = field(default_factory=DiagnoseConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
@@ -221,6 +226,7 @@ class ImportConfig:
     path: str = MISSING
     format: str = option("auto", "tutorial", "datamap", "cartography")
     texts: str | None = MISSING
+    lang: str = option(*LANG)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
@@ -228,12 +234,14 @@ class ImportConfig:
 class ExportConfig:
     run_id: str = MISSING
     folder: str = MISSING
+    lang: str = option(*LANG)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
 class UploadConfig:
     folder: str = MISSING
+    lang: str = option(*LANG)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 

@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 from datamap.errors import masked
+from datamap.translations import translate
 
 # Characters that move a terminal's cursor, color it or reverse its text; class names and ids may contain them.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -52,11 +53,16 @@ def silence() -> Iterator[None]:
         _silent.reset(token)
 
 
-def say(text: str) -> None:
-    """Tell the user a line, after `printable`; the work continues even if that fails."""
+def say(text: str, /, **values: object) -> None:
+    """Tell the user a line, after `printable`; the work continues even if that fails.
+
+    Args:
+        text: a template in English, said in the language of this process's lines.
+        values: its {fields}; see `translations.translate`.
+    """
     if _silent.get():
         return
-    line = printable(text)
+    line = printable(translate(text, **values))
     with contextlib.suppress(Exception):
         if _beginning is not None:
             print_line(_beginning + line)

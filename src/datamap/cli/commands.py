@@ -43,7 +43,7 @@ def train(config: TrainConfig, overrides: list[str]) -> None:
     found = memorization.of_run(run)
     if found:
         say(memorization.note(found, run.committed()))
-    say(f"look at it: {run.opened_at()}")
+    say("look at it: {address}", address=run.opened_at())
     _say_next("diagnose" if config.data.folds else "summarize", run.run_id)
 
 
@@ -185,7 +185,7 @@ COMMANDS: dict[str, Callable[[Any, list[str]], None]] = {
 
 
 def _say_next(command: str, run_id: str) -> None:
-    say(f"next: {invocation(command, f'run_id={run_id}')}")
+    say("next: {command}", command=invocation(command, f"run_id={run_id}"))
 
 
 def _changed(options: Any, keys: dict[str, Any], where: str) -> Any:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from datamap.cli import process
 from datamap.config import PlotConfig, TrainConfig, defaults
-from datamap.errors import DataMapError, counted
+from datamap.errors import DataMapError
 from datamap.log import say
 from datamap.pipeline.compare import compare
 from datamap.pipeline.plot import plot
@@ -20,6 +20,7 @@ from datamap.tracking.run import PARENT_TAG, Run
 from datamap.tracking.store import Store
 from datamap.training import shares
 from datamap.training.workers import Worker, WorkerPool
+from datamap.translations import Amount, speak
 
 
 class MultirunJob(NamedTuple):
@@ -53,14 +54,15 @@ class Multirun(contextlib.ExitStack):
         """
         if not self.jobs:  # Hydra only showed something
             return
+        speak(self.jobs[0].config.lang)
         tracking = self.jobs[0].config.tracking
         store = Store(tracking.uri, tracking.experiment, create=True)
         parent = self.enter_context(store.new_run(tracking.run_name or self.name, tracking.tags))
         os.environ.pop("MLFLOW_RUN_ID", None)  # that was the parent
-        say(f"parent run {parent.run_id}  ({parent.address})")
+        say("parent run {run}  ({address})", run=parent.run_id, address=parent.address)
         made, failed = self._made(parent)
         if len(made) < 2:
-            say(f"note: {counted(len(made), 'run')} to compare: no comparison")
+            say("note: {runs} to compare: no comparison", runs=Amount(len(made), "run"))
         else:
             runs = [made[number] for number in sorted(made)]
             compare(replace(self.comparison, runs=runs, tracking=tracking), parent)
@@ -83,7 +85,8 @@ class Multirun(contextlib.ExitStack):
             for job in jobs:
                 guarded(partial(_trained, self.plot), job)
             return made, failed
-        say(f"{counted(len(jobs), 'training')}, {together.jobs} at a time (trainer.jobs)")
+        trainings = Amount(len(jobs), "training")
+        say("{trainings}, {jobs} at a time (trainer.jobs)", trainings=trainings, jobs=together.jobs)
         left = deque(_alone(job, together.threads) for job in jobs)
 
         def take(worker: Worker, job: MultirunJob) -> None:

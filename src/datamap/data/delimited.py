@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from datamap.data import files, names
 from datamap.errors import ConfigError, DataError
+from datamap.translations import translate
 
 WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "pipes"}
@@ -56,13 +57,13 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
     notes = (
         []
         if chosen == usual or delimiter
-        else [f"its columns are divided by {DELIMITERS.get(chosen, chosen)}"]
+        else [translate("its columns are divided by {by}", by=translate(DELIMITERS.get(chosen, chosen)))]
     )
     try:
         rows, quoted = _tsv_records(text) if chosen == usual == "\t" else (list(records(text, chosen)), False)
     except DataError as error:
         raise DataError(f"{path}, {error}") from error
-    notes += [QUOTED_NOTE] * quoted
+    notes += [translate(QUOTED_NOTE)] * quoted
     return Delimited([row for row in rows if any(map(str.strip, row.cells))], notes)
 
 

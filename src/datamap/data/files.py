@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datamap.errors import ConfigError, DataError
+from datamap.translations import translate
 
 # Beyond these, a file is refused before its rows are made: they would not fit into the memory of most machines.
 MAX_BYTES = 1 << 30  # of a file, also unpacked
@@ -85,8 +86,16 @@ def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
         found = _utf16(raw) if "\0" in text else _chinese(raw, text)
         if found is None:
             return Text(text)
-        return Text(raw.decode(found), f"read as {found.upper()}; to force another encoding: data.encoding=")
-    return Text(_strictly(raw, name, MARKS[mark]).removeprefix("\ufeff"), f"read as {MARKS[mark]}")
+        return Text(
+            raw.decode(found),
+            translate(
+                "read as {encoding}; to force another encoding: data.encoding=", encoding=found.upper()
+            ),
+        )
+    return Text(
+        _strictly(raw, name, MARKS[mark]).removeprefix("\ufeff"),
+        translate("read as {encoding}", encoding=MARKS[mark]),
+    )
 
 
 def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:

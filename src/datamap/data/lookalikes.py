@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from datamap.data import names
-from datamap.errors import counted, first_few
+from datamap.errors import first_few
+from datamap.translations import Amount, translate
 
 SHOWN = 5  # groups that are named
 WHOLE = re.compile(r"0*([0-9]+)(\.0+)?")
@@ -37,14 +38,15 @@ def notes(labels: Iterable[str]) -> list[str]:
     ]
     if not groups:
         return []
-    shown = [_shown(group, counts) for group in groups]
-    return [
-        f"classes that look alike stay apart: {first_few(shown, SHOWN)}; to join them, write them alike in the file"
-    ]
+    shown = first_few([_shown(group, counts) for group in groups], SHOWN)
+    alike_note = "classes that look alike stay apart: {groups}; to join them, write them alike in the file"
+    return [translate(alike_note, groups=shown)]
 
 
 def _shown(group: list[str], counts: Counter) -> str:
     """Return a group's labels and their rows, with escapes where only the composition of letters differs."""
     composed = {unicodedata.normalize("NFC", label) for label in group}
     show = repr if len(composed) == len(group) else ascii
-    return " and ".join(f"{show(label)} ({counted(counts[label], 'row')})" for label in group)
+    return translate(" and ").join(
+        translate("{label} ({rows})", label=show(label), rows=Amount(counts[label], "row")) for label in group
+    )

@@ -11,6 +11,7 @@ from datamap.data.names import COLUMNS
 from datamap.data.tables import Table
 from datamap.errors import DataError, did_you_mean, first_few
 from datamap.schema import KINDS
+from datamap.translations import translate
 
 REQUIRED = ("text_a", "label")
 # Of files without a header: the original's order; one text and its label where there are two columns.
@@ -100,7 +101,7 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     """Return what was taken for granted of columns: names that are not ours, and texts that stand alone."""
     header = table.names
     notes = [
-        f"{name} is column {header[position]!r}"
+        translate("{name} is column {column!r}", name=name, column=header[position])
         for name, position in found.items()
         if header
         and position is not None
@@ -109,7 +110,7 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     ]
     unused = len(header or ()) > len(set(found.values()) - {None})
     if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
-        notes.append("single texts: it has no column text_b (another name: data.columns.text_b=)")
+        notes.append(translate("single texts: it has no column text_b (another name: data.columns.text_b=)"))
     return [", ".join(notes)] if notes else []
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from datamap.data import columnar, delimited, files, json_rows, names, workbook
 from datamap.data.delimited import Record
 from datamap.errors import DataError
+from datamap.translations import translate
 
 TITLES = 5  # rows at the top among which the header is looked for: sheets have titles above it
 
@@ -114,8 +115,10 @@ def _of_records(records: list[Record], form: Form, notes: list[str], unit: str =
     top = [[_name(cell) for cell in record.cells] for record in records[:TITLES]]
     place = _header_at(top, form)
     if place:
-        above = f"{unit} {records[place].line} has the columns' names; what stands above it is left out"
-        notes = [*notes, above]
+        above = "line {line} has the columns' names; what stands above it is left out"
+        if unit == "row":
+            above = "row {line} has the columns' names; what stands above it is left out"
+        notes = [*notes, translate(above, line=records[place].line)]
     header = None if place is None else top[place]
     while header and not header[-1]:
         header.pop()

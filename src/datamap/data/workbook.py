@@ -9,6 +9,7 @@ from typing import Any
 
 from datamap.data import files
 from datamap.errors import DataError, reason
+from datamap.translations import translate
 
 
 def read(content: bytes, path: str | Path) -> tuple[list[tuple[int, list[Any]]], list[str]]:
@@ -42,7 +43,8 @@ def _rows(content: bytes, path: str | Path) -> tuple[list[tuple[int, list[Any]]]
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
     if not sheets:
         raise DataError(f"{path}: no sheet")
-    notes = [f"of its {len(sheets)} sheets the first, {sheets[0].title!r}, is read"] * (len(sheets) > 1)
+    first = "of its {count} sheets the first, {title!r}, is read"
+    notes = [translate(first, count=len(sheets), title=sheets[0].title)] * (len(sheets) > 1)
     sheets[0].reset_dimensions()  # what is written there is often wrong
     rows, total = [], 0
     for number, row in enumerate(sheets[0].iter_rows(values_only=True), 1):

@@ -20,6 +20,7 @@ from datamap.importing import records
 from datamap.importing.records import at
 from datamap.signals import contract
 from datamap.signals.compute import log_of, signal_table
+from datamap.translations import translate
 
 DYNAMICS_DIR = "training_dynamics"
 DYNAMICS = re.compile(r"dynamics_epoch_(0|[1-9][0-9]{0,8})\.jsonl")
@@ -74,7 +75,7 @@ def read_tutorial(files: list[Path], note: Note) -> Iterator[Observation]:
     if cut and number == 1:
         raise SignalError(f"{path}: its last line is cut off, and no observation before it is complete")
     if cut:
-        note(f"{path}: its last line is cut off (a killed run?): left out")
+        note(translate("{path}: its last line is cut off (a killed run?): left out", path=path))
     yield _joined(number, path, parts)._replace(last=True)
 
 

@@ -11,6 +11,17 @@ from datamap.translations import word
 REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.assign` numbers them
 
 
+def region_names(lang: str) -> tuple[str, ...]:
+    """Return the regions as the column `region` names them, in the order of `REGIONS`.
+
+    >>> region_names("zh")
+    ('易学', '模糊', '难学', '疑似噪声')
+    """
+    if lang == "en":
+        return REGIONS
+    return tuple(word(name, lang) for name in ("easy to learn", "ambiguous", "hard to learn", "noisy?"))
+
+
 def table(
     summary: pd.DataFrame, evidence: Evidence, scores: np.ndarray, regions: np.ndarray,
     names: Sequence[str] | np.ndarray, texts: Mapping[str, Sequence[str]], lang: str = "en",
@@ -24,7 +35,7 @@ def table(
         regions: int (samples,), what `regions.assign` gives.
         names: class names by index.
         texts: {column name: list of str}, may be empty.
-        lang: of the column `why`.
+        lang: of the columns `why` and `region`.
     Returns:
         columns: the texts', label (given), proposed (another label, of largest probability all in all; "" where the
         given one has that, or no probabilities are known), why, score (4 digits), region, variability (the root of
@@ -41,7 +52,7 @@ def table(
             "proposed": np.where(proposed == evidence.labels, "", names[proposed]),
             "why": _why(evidence, proposed, names, lang),
             "score": np.round(scores, 4),
-            "region": np.array(REGIONS, object)[regions],
+            "region": np.array(region_names(lang), object)[regions],
             "variability": np.round(np.sqrt(summary["label_var"]), 4),
             "id": summary["id"],
         }

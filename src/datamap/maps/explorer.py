@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamap import translations
 from datamap.maps import groups, marks, regions
 from datamap.maps.explorer_data import MAX_SAMPLES, numeric, pack_samples
 from datamap.maps.meanings import MEANINGS
-from datamap.translations import word
+from datamap.translations import shown, word
 from datamap.web import pages
 
 PAGE = Path(__file__).parent / "explorer_page"
@@ -81,7 +80,7 @@ def build_page(
         },
         **{"classes": classes, **samples},
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},
-        "words": translations.ZH if lang == "zh" else {},
+        "words": shown.ZH if lang == "zh" else {},
         "meanings": meanings,
         **_looks(summary, full, classes, lang),
     }

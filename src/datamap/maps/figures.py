@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from datamap.errors import ConfigError, MapError, counted, shortened
+from datamap.errors import ConfigError, MapError, shortened
 from datamap.maps import canvas, groups, marks, panels, plans
 from datamap.maps.options import MapOptions, merge_options
-from datamap.translations import amount, word
+from datamap.translations import Amount, amount, word
 
 MARGINALS = ("avg_probs", "label_var", "correct_ratio")  # confidence, variability, correctness
 MAX_FACETS = 12
@@ -114,8 +114,9 @@ def _shown(summary, plan, options):
     for column in dict.fromkeys((options.x, options.y)):
         unplaced = int((~np.isfinite(panels.to_floats(shown[column]))).sum())
         if unplaced:
-            what = f"the map leaves out {counted(unplaced, 'sample')} without a finite {column}"
-            warnings.warn(what, stacklevel=3)
+            left_out = Amount(unplaced, "sample")
+            what = "the map leaves out {samples} without a finite {column}"
+            warnings.warn(word(what, options.lang, samples=left_out, column=column), stacklevel=3)
     return shown
 
 

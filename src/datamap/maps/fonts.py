@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from matplotlib import font_manager
 
+from datamap.translations import translate
+
 # Fonts of Debian, PyPI (mplfonts), Windows and macOS, best first.
 CHINESE = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN",
@@ -43,6 +45,6 @@ def families(texts: Iterable[str]) -> list[str]:
         return ["DejaVu Sans"]
     name = chinese()
     if name is None:
-        warnings.warn(HINT, stacklevel=2)
+        warnings.warn(translate(HINT), stacklevel=2)
         return ["DejaVu Sans"]
     return ["DejaVu Sans", name]

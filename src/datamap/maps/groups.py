@@ -62,12 +62,16 @@ def _rules(names, ranges, colors=WRONG_TO_RIGHT, markers=MARKERS):
     return [Rule(*row) for row in zip(names, colors, markers, ranges, strict=False)]
 
 
-def _event_rules(column, verb, between):
+FORGOTTEN = ("forgotten 3 times or more", "forgotten twice", "forgotten once")
+LEARNED = ("learned 3 times or more", "learned twice", "learned once")
+
+
+def _event_rules(column, events, between):
     """Make rules by number of events; split 0 events by how often the sample was right: never, sometimes, always."""
     never, always = {"correct_ratio": (-INFINITY, 1e-9)}, {"correct_ratio": (1, INFINITY)}
     none = {column: (-INFINITY, 1)}
     return _rules(
-        ("never right", f"{verb} 3 times or more", f"{verb} twice", f"{verb} once", between, "always right"),
+        ("never right", *events, between, "always right"),
         (
             {**none, **never}, {column: (3, INFINITY)}, {column: (2, 3)}, {column: (1, 2)},
             {**none, "correct_ratio": (1e-9, 1)}, {**none, **always},
@@ -92,10 +96,10 @@ GROUPINGS = {
     "forgetting_times": Grouping(
         "forgetting events",
         "forgetting_map",
-        _event_rules("forgetting_times", "forgotten", "learned and kept"),
+        _event_rules("forgetting_times", FORGOTTEN, "learned and kept"),
     ),
     "learnt_times": Grouping(
-        "learning events", "learnt_map", _event_rules("learnt_times", "learned", "right at first, then lost")
+        "learning events", "learnt_map", _event_rules("learnt_times", LEARNED, "right at first, then lost")
     ),
     "s_label": Grouping("planted kind", "dirty_map", KINDS),
 }

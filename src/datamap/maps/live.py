@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from datamap.maps.options import MapOptions
+from datamap.translations import translate
 
 SHARE = 0.02  # of training's time that drawing may take
 
@@ -49,10 +50,11 @@ class LiveMap:
     Args:
         samples: number of samples on the map.
         say: prints a line for the user.
+        lang: of the map, "en" or "zh".
     """
 
-    def __init__(self, samples: int, say: Callable[[str], object]) -> None:
-        self.say, self.said, self.broken = say, False, False
+    def __init__(self, samples: int, say: Callable[[str], object], lang: str = "en") -> None:
+        self.say, self.lang, self.said, self.broken = say, lang, False, False
         self.summary = RunningSummary()
         values = np.linspace(0, 1, samples)
         self.cost = 0.0
@@ -72,10 +74,13 @@ class LiveMap:
         passed = time.monotonic() - self.since
         if self.cost > SHARE * passed:
             if not self.said:
-                self.say(
-                    f"note: drawing the map takes {self.cost:.1f} s, more than {SHARE:.0%} of an epoch, so some epochs "
-                    "have no live map; plot.live=false turns live maps off"
+                slow = translate(
+                    "note: drawing the map takes {cost:.1f} s, more than {share:.0%} of an epoch, so some epochs "
+                    "have no live map; plot.live=false turns live maps off",
+                    cost=self.cost,
+                    share=SHARE,
                 )
+                self.say(slow)
             self.said = True
             return None
         return self._draw(self.summary.frame().assign(label=self.labels))
@@ -88,14 +93,15 @@ class LiveMap:
         if self.broken:
             return None
         try:
-            return _pixels(frame, max(1, self.summary.count))
+            return _pixels(frame, max(1, self.summary.count), self.lang)
         except Exception as error:  # a picture must never end a training
             self.broken = True
-            self.say(f"note: live maps are off, because drawing failed: {type(error).__name__}: {error}")
+            off = "note: live maps are off, because drawing failed: {error}: {reason}"
+            self.say(translate(off, error=type(error).__name__, reason=error))
             return None
 
 
-def _pixels(frame, observations):
+def _pixels(frame, observations, lang):
     from datamap.maps import canvas, cards
 
-    return canvas.pixels(cards.draw_card(frame, MapOptions(), observations=observations))
+    return canvas.pixels(cards.draw_card(frame, MapOptions(lang=lang), observations=observations))

@@ -106,7 +106,8 @@ def _set_weights(model: Any, arrays: dict[str, np.ndarray], folder: Path) -> Non
             f"{folder}: config.json does not match the weights: its model has no {first_few(unknown, 3)}"
         )
     if any(name in arrays and name not in fitting for name in wanted):
-        say(f"note: the classifier in {folder} predicts other classes, so training starts with a new one")
+        other = "note: the classifier in {folder} predicts other classes, so training starts with a new one"
+        say(other, folder=folder)
     state = {name: paddle.to_tensor(array) for name, array in fitting.items()}
     model.set_state_dict({**model.state_dict(), **state})
 

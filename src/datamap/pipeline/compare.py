@@ -19,6 +19,7 @@ from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
+from datamap.translations import AUTO, Amount, speak, spoken
 
 MOST_RUNS = 100
 
@@ -41,15 +42,17 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
 
     store = Store(config.tracking.uri, config.tracking.experiment)
     members = _members(store, config)
+    speak(members[0].lang or AUTO if config.lang == AUTO else config.lang)
     summaries = _summaries(members, config)
-    options = MapOptions(x=config.x, y=config.y, lang=config.lang, dpi=config.dpi)
+    options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)
     name = config.tracking.run_name or f"compare {first_few(summaries)}"
     with contextlib.nullcontext(into) if into else store.new_run(name) as target:
+        target.lang = spoken()
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
         agreement = _log(target, config, members, summaries)
         _log_maps(target, options, summaries)
-        say(f"run {target.run_id}  ({target.address})")
+        say("run {run}  ({address})", run=target.run_id, address=target.address)
     return Comparison(target, agreement)
 
 
@@ -93,7 +96,8 @@ def _summaries(members, config):
     summaries = comparison.aligned(summaries)
     count = len(next(iter(summaries.values())))
     if count < total:
-        say(f"note: {count:,} of {total:,} samples are in all runs, and only those are compared")
+        some = "note: {count:,} of {total:,} samples are in all runs, and only those are compared"
+        say(some, count=count, total=total)
     return summaries
 
 
@@ -113,13 +117,17 @@ def _log(target, config, members, summaries):
     target.log_metrics({"pairwise/always_hard": len(hard)}, 0)
     links = [(run.info.run_name, run.link) for run in members]
     weak = [name for name, frame in summaries.items() if comparison.learned_little(frame)]
-    target.describe(descriptions.of_comparison(links, means.to_dict(), len(hard), config.share, weak))
+    target.describe(
+        descriptions.of_comparison(links, means.to_dict(), len(hard), config.share, weak, target.language)
+    )
     if weak:
-        say(f"note: {first_few(weak)} learned too little to tell which samples are hard")
+        say("note: {runs} learned too little to tell which samples are hard", runs=first_few(weak))
     for name, value in means.items():
         say(f"{name:28} {value:.3f}")
     say(
-        f"every run has {counted(len(hard), 'sample')} among its hardest {config.share:.0%}: comparison/always_hard.tsv"
+        "every run has {samples} among its hardest {share:.0%}: comparison/always_hard.tsv",
+        samples=Amount(len(hard), "sample"),
+        share=config.share,
     )
     return agreement
 

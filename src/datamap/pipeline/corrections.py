@@ -9,13 +9,14 @@ import pandas as pd
 from datamap import schema
 from datamap.config import CurateConfig
 from datamap.data import files, spreadsheet
-from datamap.errors import ConfigError, DataError, counted, first_few
+from datamap.errors import ConfigError, DataError, first_few
 from datamap.labels import curation
 from datamap.log import say
 from datamap.program import invocation
 from datamap.review import decisions, storage
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened
+from datamap.translations import Amount, translate
 
 SHOWN = 20  # reviewers and conflicts that are named
 
@@ -86,10 +87,15 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
     dropped = sum(label is None for label in labels.values())
     kept = sum(label == given[key] for key, label in labels.items())
     say(
-        f"{counted(outcome.samples, 'sample')} reviewed by {first_few(outcome.reviewers, SHOWN)}; their decisions come "
-        f"before any rule: {kept:,} kept, {len(labels) - kept - dropped:,} relabeled, {dropped:,} dropped"
+        "{samples} reviewed by {reviewers}; their decisions come before any rule: {kept:,} kept, {relabeled:,} "
+        "relabeled, {dropped:,} dropped",
+        samples=Amount(outcome.samples, "sample"),
+        reviewers=first_few(outcome.reviewers, SHOWN),
+        kept=kept,
+        relabeled=len(labels) - kept - dropped,
+        dropped=dropped,
     )
-    left = "they keep their labels" if keep == "corrected" else "the rule decides"
+    left = translate("they keep their labels" if keep == "corrected" else "the rule decides")
     _say(outcome, torn, len(outcome.labels) - len(labels), left)
     digest = hashlib.sha256(b"".join(content for _, content in files)).hexdigest()
     return Corrections(
@@ -106,15 +112,21 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
 
 def _say(outcome: decisions.Outcome, torn: int, unknown: int, left: str) -> None:
     if outcome.unsure:
-        say(f"note: of {counted(len(outcome.unsure), 'sample')} nobody was sure: {left}")
+        unsure = Amount(len(outcome.unsure), "sample")
+        say("note: of {samples} nobody was sure: {outcome}", samples=unsure, outcome=left)
     if outcome.conflicts:
         say(
-            f"note: reviewers disagree about {counted(len(outcome.conflicts), 'sample')} ({left}): "
-            f"{first_few(outcome.conflicts, SHOWN)}"
+            "note: reviewers disagree about {samples} ({outcome}): {ids}",
+            samples=Amount(len(outcome.conflicts), "sample"),
+            outcome=left,
+            ids=first_few(outcome.conflicts, SHOWN),
         )
     if torn:
         say(
-            f"note: {counted(torn, 'line')} of {schema.REVIEW_DIR}/ is no decision (a killed server?) and is left out"
+            "note: {lines} of {folder}/ is no decision (a killed server?) and is left out",
+            lines=Amount(torn, "line"),
+            folder=schema.REVIEW_DIR,
         )
     if unknown:
-        say(f"note: {counted(unknown, 'decision')} on samples that the run does not have")
+        strange = Amount(unknown, "decision")
+        say("note: {decisions} on samples that the run does not have", decisions=strange)

@@ -22,6 +22,7 @@ from datamap.summaries import tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import PARENT_TAG, Run
 from datamap.tracking.store import Store, resolved
+from datamap.translations import translate
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 BY_SCORE = ("clean", "relabelled")
@@ -43,6 +44,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     config = replace(config, corrections=resolved(config.corrections, *where))
     store = Store(*where)
     source = store.run(config.run_id)
+    source.speak(config.lang)
     texts = source.artifacts.find(schema.SAMPLES_FILE)
     if texts is None:
         raise TrackingError(
@@ -67,8 +69,10 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
             name=schema.CURATED_FILE,
         )  # fmt: skip
         say(
-            f"{schema.CURATED_FILE}: {counts['samples']:,} of {counts['samples_before']:,} samples, "
-            f"{counts['relabelled']:,} relabelled, digest {curated.digest}"
+            "{file}: {samples:,} of {samples_before:,} samples, {relabelled:,} relabelled, digest {digest}",
+            file=schema.CURATED_FILE,
+            digest=curated.digest,
+            **counts,
         )
         return _log(store, source, config, file, curated, counts, gone, lineage)
 
@@ -91,10 +95,11 @@ def _sparing(samples, choice, config):
     share = HALF if by_score and config.share is None and config.threshold is None else 0
     choice, spared = curation.with_every_class(choice, samples["label"].to_numpy(object), order, share)
     if spared:
-        what = "half of the samples" if share else "two samples"
         say(
-            f"note: of class {first_few(spared)} the rule would leave fewer: {what} stay as they are, the least "
-            "doubtful (drop_classes=true: not)"
+            "note: of class {classes} the rule would leave fewer: {samples} stay as they are, the least doubtful "
+            "(drop_classes=true: not)",
+            classes=first_few(spared),
+            samples=translate("half of the samples" if share else "two samples"),
         )
     return choice
 
@@ -105,7 +110,8 @@ def _balanced(choice):
     counts = pd.Series(choice.labels[choice.kept]).value_counts()
     if counts.nunique() > 1:
         larger = counts.index[counts > counts.min()]
-        say(f"note: class {first_few(sorted(larger))} stays larger: people decided to keep its samples")
+        stays = "note: class {classes} stays larger: people decided to keep its samples"
+        say(stays, classes=first_few(sorted(larger)))
     return choice
 
 
@@ -124,8 +130,9 @@ def _without_lone(samples, choice):
             f"the rule leaves {what}; a classifier needs two classes (share= threshold= balance=)"
         )
     if gone:
-        only = f" ({first_few(lone)} had one sample left)" if lone else ""
-        say(f"note: no sample is left of class {first_few(gone)}{only}")
+        none = "note: no sample is left of class {classes}"
+        with_lone = "note: no sample is left of class {classes} ({lone} had one sample left)"
+        say(with_lone if lone else none, classes=first_few(gone), lone=first_few(lone))
     return choice, gone
 
 
@@ -134,14 +141,14 @@ def _samples(source, config, score):
     columns, _ = ensure_summary(source, config.diagnose, COLUMNS)
     content = source.artifacts.find(schema.DIAGNOSIS_FILE)
     if content is None:
-        say(f"run {source.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")
+        say("run {run} has no {file} yet: diagnosing it first", run=source.run_id, file=schema.DIAGNOSIS_FILE)
         diagnose_run(source, replace(config.diagnose, tracking=config.tracking), next_step=False)
         content = source.artifacts.find(schema.DIAGNOSIS_FILE)
     else:
         stored_diagnosis.check_score(source, score)
         if stored_diagnosis.is_outdated(source):
             renewal = stored_diagnosis.renewal(source)
-            say(f"note: the summary is newer than the diagnosis; renew it: {renewal}")
+            say("note: the summary is newer than the diagnosis; renew it: {command}", command=renewal)
     found = spreadsheet.read_diagnosis(content)
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()
@@ -216,9 +223,11 @@ def _log(store, source, config, file, curated, counts, gone, lineage):
         run.log_file(file, schema.CURATED_FILE)
         run.log_dataset(curated.frame(), "curated", address, curated.digest, "curated")
         run.log_metrics({f"curated/{name}": value for name, value in counts.items()}, 0)
-        run.describe(descriptions.of_curated(source.info.run_name, source.link, config.keep, counts, command))
-    say(f"run {run.run_id}  ({run.address})")
-    say(f"next: {command}")
+        run.lang = source.lang
+        name = source.info.run_name
+        run.describe(descriptions.of_curated(name, source.link, config.keep, counts, command, run.language))
+    say("run {run}  ({address})", run=run.run_id, address=run.address)
+    say("next: {command}", command=command)
     return run
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from datamap import schema
 from datamap.config import DiagnoseConfig, yaml
 from datamap.data import spreadsheet
-from datamap.errors import ConfigError, counted
+from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
 from datamap.labels.counting import estimate, has_learned
 from datamap.log import say
@@ -21,6 +21,7 @@ from datamap.summaries import tsv
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
+from datamap.translations import Amount, translate
 
 COLUMNS = {
     "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
@@ -32,6 +33,7 @@ def diagnose(config: DiagnoseConfig) -> Run:
     """Score a run's samples and log `diagnosis.tsv` and its metrics; returns the run."""
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
+    run.speak(config.lang)
     store.nest_project_run(run, "diagnose")
     diagnose_run(run, config)
     return run
@@ -51,7 +53,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
         regions.assign(samples, _limits(config.regions, samples)),
         _class_names(run, evidence),
         tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {},
-        config.lang,
+        run.language,
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)
     run.log_config("diagnose", yaml(config))
@@ -59,15 +61,15 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
     metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
     run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
-    renew_explorer(run, config.lang)
-    describe(run, len(samples), config.lang)
+    renew_explorer(run)
+    describe(run, len(samples))
     if onset:
         say(memorization.note(onset, numbers))
     _warn(evidence, about, len(run.committed()))
     _say(run, frame, evidence, about, measured)
     if next_step and content:
-        say(f"review them: {invocation('review', f'run_id={run.run_id}')}")
-        say(f"next: {invocation('curate', f'run_id={run.run_id}', *_rule(run, about))}")
+        say("review them: {command}", command=invocation("review", f"run_id={run.run_id}"))
+        say("next: {command}", command=invocation("curate", f"run_id={run.run_id}", *_rule(run, about)))
 
 
 def _rule(run, about):
@@ -99,10 +101,11 @@ def _warn(evidence, about, committed):
     if observations < MIN_OBSERVATIONS:
         more = "train for more epochs, or wait until the run has ended"
         if observations < committed:
-            more = f"summarize more of its {committed:,} (until=, burn_in=)"
+            more = "summarize more of its {committed:,} (until=, burn_in=)"
         say(
-            f"note: a diagnosis of {counted(observations, 'observation')} says little of how samples were "
-            f"learned: {more}"
+            "note: a diagnosis of {observations} says little of how samples were learned: {advice}",
+            observations=Amount(observations, "observation"),
+            advice=translate(more, committed=committed),
         )
     total = len(evidence.labels)
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
@@ -111,14 +114,18 @@ def _warn(evidence, about, committed):
         unseen, _ = mislabel.judges(evidence)["folds"]
         if unseen < enough <= right:
             say(
-                f"note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class "
-                f"has {common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)"
+                "note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class "
+                "has {common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)",
+                unseen=unseen,
+                common=common,
             )
     if not has_learned(evidence):
         say(
-            f"note: after the last observation the model is right in {right:.0%} of the samples, where the "
-            f"commonest class has {common:.0%}: it learned too little to tell wrong labels (train longer, or with "
-            "another learning rate)"
+            "note: after the last observation the model is right in {right:.0%} of the samples, where the "
+            "commonest class has {common:.0%}: it learned too little to tell wrong labels (train longer, or with "
+            "another learning rate)",
+            right=right,
+            common=common,
         )
     if not evidence.unseen:
         say(
@@ -158,24 +165,30 @@ def _measured(s_label, scores):
 
 def _say(run, frame, evidence, about, measured):
     where = run.opened_at(schema.DIAGNOSIS_FILE)
-    say(f"{schema.DIAGNOSIS_FILE}: {len(frame):,} samples, likeliest wrong first: {where}")
+    listed = "{file}: {count:,} samples, likeliest wrong first: {address}"
+    say(listed, file=schema.DIAGNOSIS_FILE, count=len(frame), address=where)
     if about.known:
-        share = about.estimate / len(frame)
         say(
-            f"  likeliest {counted(about.estimate, 'wrong label')} ({share:.1%}), between {about.low:,} and "
-            f"{about.high:,}: review from the top of the list, until {ENOUGH} in a row are right"
+            "  likeliest {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, "
+            "until {row} in a row are right",
+            labels=Amount(about.estimate, "wrong label"),
+            share=about.estimate / len(frame),
+            low=about.low,
+            high=about.high,
+            row=ENOUGH,
         )
     judges = mislabel.judges(evidence).items()
     if judges:
-        said = ", ".join(
-            f"{name} in {accuracy:.0%} (weight {weight:.2f})" for name, (accuracy, weight) in judges
-        )
-        say(f"  right about labels that they never saw: {said}")
-    counts = frame["region"].value_counts()
-    say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in diagnosis.REGIONS))
+        one = "{name} in {accuracy:.0%} (weight {weight:.2f})"
+        said = [
+            translate(one, name=name, accuracy=accuracy, weight=weight) for name, (accuracy, weight) in judges
+        ]
+        say("  right about labels that they never saw: {judges}", judges=", ".join(said))
+    counts, names = frame["region"].value_counts(), diagnosis.region_names(run.language)
+    say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in names))
     for row in frame.head(SHOWN).to_dict("records"):
         texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
         say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {texts}".rstrip())
     if measured:
         found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
-        say(f"  planted dirty samples: {found}")
+        say("  planted dirty samples: {measured}", measured=found)

@@ -22,29 +22,30 @@ MADE_FROM_TAG = "mlflow.datamap.explorer"  # digest of what the explorer was mad
 MADE_FROM = (schema.SUMMARY_FILE, schema.SAMPLES_FILE, schema.LABELS_FILE, schema.DIAGNOSIS_FILE)
 
 
-def log_explorer(run: Run, samples: pd.DataFrame, lang: str) -> None:
+def log_explorer(run: Run, samples: pd.DataFrame) -> None:
     """Log the explorer into the run, unless the one that is there was made from the same.
 
     Args:
+        run: whose language the explorer speaks.
         samples: the run's summary, with the columns of the map at least.
-        lang: of its words, "en" or "zh".
     """
-    digest = _digest(run, lang)
+    digest = _digest(run)
+    address = run.opened_at(schema.EXPLORER_FILE)
     if digest and run.tags().get(MADE_FROM_TAG) == f"{digest} {run.size_of(schema.EXPLORER_FILE)}":
-        say(f"{schema.EXPLORER_FILE}: nothing in it changed: {run.opened_at(schema.EXPLORER_FILE)}")
+        say("{file}: nothing in it changed: {address}", file=schema.EXPLORER_FILE, address=address)
         return
-    page = explorer_page(run, samples, lang)
+    page = explorer_page(run, samples, run.language)
     run.log_bytes(page, schema.EXPLORER_FILE)
     run.set_tags({MADE_FROM_TAG: f"{digest} {len(page)}"})
-    say(f"{schema.EXPLORER_FILE}: hover, filter, select and replay: {run.opened_at(schema.EXPLORER_FILE)}")
+    say("{file}: hover, filter, select and replay: {address}", file=schema.EXPLORER_FILE, address=address)
 
 
-def renew_explorer(run: Run, lang: str) -> None:
+def renew_explorer(run: Run) -> None:
     """Make the explorer of a run anew where it has one, so that it shows a new diagnosis."""
     if run.has(schema.EXPLORER_FILE):
         with run.artifacts.local(schema.SUMMARY_FILE) as file:
             samples = tsv.read(file, MAP_COLUMNS)
-        log_explorer(run, samples, lang)
+        log_explorer(run, samples)
 
 
 def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
@@ -62,9 +63,10 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     texts = tsv.texts_of(content, ids) if content is not None else {}
     unit = next(iter(observed.values()))[0].unit
     names, diagnosis = run.class_names(), _diagnosis(run, ids)
+    title, next_step = run.info.run_name, _next_step(run, diagnosis)
     return explorer.build_page(
-        shown, histories, texts, names, run.info.run_name, samples, unit, lang, diagnosis, _next_step(run, diagnosis)
-    )  # fmt: skip
+        shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step
+    )
 
 
 def _next_step(run, diagnosis):
@@ -86,7 +88,7 @@ def _diagnosis(run: Run, ids: Iterable) -> pd.DataFrame | None:
         if not ((scores >= 0) & (scores <= 1)).all():
             raise SummaryError(f"{schema.DIAGNOSIS_FILE} is damaged: a score is not a number from 0 to 1")
     except DataMapError as error:
-        say(f"note: the explorer shows no diagnosis: {error}")
+        say("note: the explorer shows no diagnosis: {error}", error=error)
         return None
     proposed, why = (table[name].to_pandas() for name in ("proposed", "why"))
     known = rows >= 0
@@ -111,11 +113,11 @@ def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:
     return np.array([*map(of, distinct), -1])[codes]
 
 
-def _digest(run: Run, lang: str) -> str:
+def _digest(run: Run) -> str:
     """Hash all that the explorer is made from, our version included; return "" if an artifact's digest is unknown."""
     tags = run.tags()
     artifacts = [tags.get(DIGEST_TAG + path, "") for path in MADE_FROM]
     if not artifacts[0]:
         return ""
-    said = [run.info.run_name, lang, *_next_step(run, None), *artifacts]
+    said = [run.info.run_name, run.language, *_next_step(run, None), *artifacts]
     return hashlib.sha256("\0".join([__version__, *said]).encode()).hexdigest()[:32]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datamap.config import ExportConfig
-from datamap.errors import SignalError, TrackingError, counted, raised_as
+from datamap.errors import SignalError, TrackingError, raised_as
 from datamap.importing import foreign
 from datamap.log import say
 from datamap.program import invocation
@@ -15,6 +15,7 @@ from datamap.signals import shards
 from datamap.signals.stored import signals_of
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
+from datamap.translations import Amount
 
 
 def export_signals(config: ExportConfig) -> Path:
@@ -29,6 +30,7 @@ def export_signals(config: ExportConfig) -> Path:
             raise SignalError(f"folder={folder} is there already and not an empty folder; choose another")
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
+    run.speak(config.lang)
     store.nest_project_run(run, "export_signals")
     committed = run.committed()
     if not committed:
@@ -39,7 +41,12 @@ def export_signals(config: ExportConfig) -> Path:
             if rows != committed[number]:
                 problem = f"{rows:,} records were read, {committed[number]:,} were committed"
                 raise SignalError(f"observation {number} is damaged: {problem}")
-    say(f"{counted(len(committed), 'observation')} of run {run.run_id} written to {folder}")
+    say(
+        "{observations} of run {run} written to {folder}",
+        observations=Amount(len(committed), "observation"),
+        run=run.run_id,
+        folder=folder,
+    )
     return folder
 
 

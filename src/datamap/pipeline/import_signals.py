@@ -19,6 +19,7 @@ from datamap.signals.compute import with_planted
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, opened, resolved
+from datamap.translations import Amount, speak
 
 SHARD_ROWS = 100_000
 
@@ -34,16 +35,19 @@ class _Contents(NamedTuple):
 
 def import_signals(config: ImportConfig) -> Run:
     """Log the signals that lie in files into a new run; returns it. All is read and checked before it is made."""
+    speak(config.lang)
     source = sources.find(config.path, config.format)
     contents = _survey(source)
     path = resolved(config.texts, config.tracking.uri, config.tracking.experiment)
     texts = _texts(path, config.tracking.uri, contents, source) if path else None
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
     with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
-        say(f"run {run.run_id}  ({run.address})")
+        say("run {run}  ({address})", run=run.run_id, address=run.address)
         _log(run, config, source, contents, texts)
     say(
-        f"{counted(contents.observations, 'observation')} of {counted(len(contents.samples), 'sample')} imported"
+        "{observations} of {samples} imported",
+        observations=Amount(contents.observations, "observation"),
+        samples=Amount(len(contents.samples), "sample"),
     )
     return run
 
@@ -52,7 +56,7 @@ def _survey(source: sources.Source) -> _Contents:
     """Read all observations, which checks them; say what is left out."""
     digest, observations = (
         sources.digest(source),
-        sources.observations(source, lambda text: say(f"note: {text}")),
+        sources.observations(source, lambda text: say("note: {note}", note=text)),
     )
     _, _, first = next(observations)
     samples, names = first.select(["id", "label"]).combine_chunks(), _class_names(source, first)
@@ -78,7 +82,7 @@ def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Sour
     with opened(path, uri) as file:
         samples = dataset.load_samples(file, {}, name=path)
     for note in samples.notes:
-        say(f"note: {note}")
+        say("note: {note}", note=note)
     ids = contents.samples["id"].to_pylist()
     rows = align.rows(contents.samples["id"], samples.ids)
     lost = align.missing(contents.samples["id"], rows)

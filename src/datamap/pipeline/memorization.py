@@ -6,6 +6,7 @@ from datamap.labels.memorization import Onset, onset
 from datamap.tracking.descriptions import MIN_OBSERVATIONS
 from datamap.tracking.metrics import accuracies
 from datamap.tracking.run import Run
+from datamap.translations import translate
 
 BEGINS, REPEATED = "memorisation/from_observation", "memorisation/repeated"
 SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observation
@@ -42,25 +43,30 @@ def early(numbers: Iterable[int], onset: int | None) -> list[int]:
 def note(found: Onset, numbers: Iterable[int]) -> str:
     """Return one line: what is seen, and what to do about a summary that is over the observations `numbers`."""
     seen = (
-        f"repeats {found.seen:.0%} of the {found.doubted:,} labels that models of the texts are surest are wrong"
+        "repeats {seen:.0%} of the {doubted:,} labels that models of the texts are surest are wrong"
         if found.doubted
-        else f"knows {found.seen:.0%} of the samples it is trained on, and {found.unseen:.0%} of others"
+        else "knows {seen:.0%} of the samples it is trained on, and {unseen:.0%} of others"
     )
-    return (
-        f"note: from observation {found.number} on the model memorizes labels (in the end it {seen}), wrong "
-        f"ones too: {_advice(found, sorted(numbers))}"
+    return translate(
+        "note: from observation {number} on the model memorizes labels (in the end it {seen}), wrong ones too: "
+        "{advice}",
+        number=found.number,
+        seen=translate(seen, **found._asdict()),
+        advice=_advice(found, sorted(numbers)),
     )
 
 
 def _advice(found: Onset, numbers: list[int]) -> str:
     if len(early(numbers, found.number)) < len(numbers):
-        return "trust the map of early observations (summarize until=auto), or train with fewer epochs"
+        return translate(
+            "trust the map of early observations (summarize until=auto), or train with fewer epochs"
+        )
     if numbers[-1] < found.number:
-        return "the summary leaves these observations out"
-    return (
-        f"fewer than {MIN_OBSERVATIONS} come before, too few for a map: observe more often "
-        "(train signals.every=<steps>)"
+        return translate("the summary leaves these observations out")
+    few = (
+        "fewer than {least} come before, too few for a map: observe more often (train signals.every=<steps>)"
     )
+    return translate(few, least=MIN_OBSERVATIONS)
 
 
 def metrics(found: Onset | None) -> dict[str, float]:

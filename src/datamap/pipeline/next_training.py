@@ -20,10 +20,11 @@ from datamap.places import CONF
 from datamap.program import invocation
 from datamap.ranges import problem
 from datamap.tracking.run import Run
+from datamap.translations import translate
 
 _OF_MODEL = ("max_length", "lr", "epochs", "batch_size", "threads")
 KEYS: dict[str, Field] = {
-    **{key.name: key for key in fields(TrainConfig) if key.name in ("seed", "log_text")},
+    **{key.name: key for key in fields(TrainConfig) if key.name in ("seed", "log_text", "lang")},
     **{f"model.{key.name}": key for key in fields(ModelConfig) if key.name in _OF_MODEL},
     **{f"model.scratch.{key.name}": key for key in fields(ScratchConfig)},
     **{f"trainer.{key.name}": key for key in fields(TrainerConfig)},
@@ -61,7 +62,8 @@ def command(source: Run, data: dict[str, str], gone: list[str]) -> str:
     left = dict.fromkeys(key for key in given if key not in carried and not _is_left_out(key))
     left |= dict.fromkeys(key for key, value in carried.items() if value == TO_GIVE)
     if left:
-        say(f"note: not carried over from run {source.run_id}: {first_few(_names(left))}; give them yourself")
+        lost = "note: not carried over from run {run}: {keys}; give them yourself"
+        say(lost, run=source.run_id, keys=first_few(_names(left)))
     values = {**data, **({"data.dev_path": dev} if dev else {}), **carried}
     return invocation("train", *(f"{key}={value}" for key, value in values.items()))
 
@@ -121,5 +123,5 @@ def _dev_path(config: dict[str, Any], gone: list[str]) -> str | None:
         problem = "it does not fit: a class is gone, or it is of another form"
     else:
         return path
-    say(f"note: data.dev_path is not carried over: {problem}")
+    say("note: data.dev_path is not carried over: {problem}", problem=translate(problem))
     return None

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from datamap import schema
@@ -36,6 +37,8 @@ def plot(config: PlotConfig) -> LoggedMap:
     name = _name(config)
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
+    run.speak(config.lang)
+    config = replace(config, lang=run.language)
     store.nest_project_run(run, "plot")
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
     samples, count = ensure_summary(run, config, MAP_COLUMNS | asked)
@@ -45,11 +48,11 @@ def plot(config: PlotConfig) -> LoggedMap:
         )
     card = cards.draw_card(samples, config, class_names=run.class_names(), observations=count)
     for message in dict.fromkeys(str(warning.message) for warning in caught):
-        say(f"note: {message}")
+        say("note: {note}", note=message)
     _log_map(run, figure, card, name, config)
     if config.explorer:
-        log_explorer(run, samples, config.lang)
-    describe(run, len(samples), config.lang)
+        log_explorer(run, samples)
+    describe(run, len(samples))
     return LoggedMap(run, name, figure)
 
 
@@ -75,4 +78,11 @@ def _log_map(run, figure, card, name, config):
     # The key puts it into a section `maps`, the first on the run's page.
     run.log_image(canvas.pixels(card), path, schema.NEWEST_STEP)
     run.log_config("plot", yaml(config))
-    say(f"{path}.png: {len(array[0])} × {len(array)} pixels, logged into run {run.run_id}: {run.address}")
+    say(
+        "{path}.png: {width} × {height} pixels, logged into run {run}: {address}",
+        path=path,
+        width=len(array[0]),
+        height=len(array),
+        run=run.run_id,
+        address=run.address,
+    )

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.config import ReviewConfig
-from datamap.errors import ConfigError, DataMapError, counted, first_few
+from datamap.errors import ConfigError, DataMapError, first_few
 from datamap.labels.mislabel import SCORES
 from datamap.log import print_line, say
 from datamap.pipeline.diagnose import diagnose_run
@@ -29,6 +29,7 @@ from datamap.review.storage import Appended, Logged, Storage
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
+from datamap.translations import Amount, translate
 
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
 OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why")
@@ -43,6 +44,7 @@ def review(config: ReviewConfig) -> Run:
     """Serve the review of a run until Ctrl-C, then log how far it is; returns the run."""
     store = Store(config.tracking.uri, config.tracking.experiment)
     found = store.run(config.run_id)
+    found.speak(config.lang)
     store.nest_project_run(found, "review")
     review = review_of(found, config)
     sys.setswitchinterval(SWITCH)
@@ -60,13 +62,15 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     """
     summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
     if not run.has(schema.DIAGNOSIS_FILE):
-        say(f"run {run.run_id} has no {schema.DIAGNOSIS_FILE} yet: diagnosing it first")
+        say("run {run} has no {file} yet: diagnosing it first", run=run.run_id, file=schema.DIAGNOSIS_FILE)
         diagnose_run(run, replace(config.diagnose, tracking=config.tracking), next_step=False)
     diagnosis = tsv.text_table(run.artifacts.read(schema.DIAGNOSIS_FILE), schema.DIAGNOSIS_FILE, OF_DIAGNOSIS)
     content = run.artifacts.find(schema.SAMPLES_FILE)
     if content is None:
         say(
-            f"note: run {run.run_id} has no texts ({schema.SAMPLES_FILE}): its samples are shown by their ids"
+            "note: run {run} has no texts ({file}): its samples are shown by their ids",
+            run=run.run_id,
+            file=schema.SAMPLES_FILE,
         )
     texts = tsv.text_columns(content, pa.array(summary["id"])) if content else {}
     found = columns.of_run(summary, diagnosis, texts, run.class_names())
@@ -81,7 +85,7 @@ def _about(run: Run, config: ReviewConfig) -> About:
         run_name=run.info.run_name,
         score=score if isinstance(score, str) and score in SCORES else config.diagnose.score,
         unit=_unit(run),
-        lang=config.lang,
+        lang=run.language,
         reviewer=_reviewer(config.reviewer),
         run_address=re.sub(r"//[^/@]*@", "//", run.address) if served else None,  # without a password
         estimate=_estimate(run.metrics()),
@@ -140,7 +144,7 @@ def _read_the_rest(run: Run, review: Review) -> None:
         observed, _ = summarized_observations(run)
         review.histories.load(run.artifacts, observed, review.samples.ids)
     except DataMapError as error:
-        say(f"note: no histories are shown: {error}")
+        say("note: no histories are shown: {error}", error=error)
     review.neighbours.build(list(review.samples.texts.values()))
 
 
@@ -149,21 +153,33 @@ def _say_address(review: Review, address: str) -> None:
     torn, unknown = review.storage.torn, review.journal.unknown
     if torn:
         say(
-            f"note: {counted(torn, 'line')} of {schema.REVIEW_DIR}/ is no decision (a killed server?) and is left out"
+            "note: {lines} of {folder}/ is no decision (a killed server?) and is left out",
+            lines=Amount(torn, "line"),
+            folder=schema.REVIEW_DIR,
         )
     if unknown:
-        say(f"note: {counted(unknown, 'decision')} on samples that the run does not have")
+        strange = Amount(unknown, "decision")
+        say("note: {decisions} on samples that the run does not have", decisions=strange)
     if lesson.reviewed:
-        say(f"{lesson.reviewed:,} of {count:,} samples are reviewed already, {lesson.wrong:,} wrong")
+        already = "{reviewed:,} of {count:,} samples are reviewed already, {wrong:,} wrong"
+        say(already, reviewed=lesson.reviewed, count=count, wrong=lesson.wrong)
     # Not by `say`, which masks tokens: this one is for whoever reads the terminal.
-    print_line(f"review of {counted(count, 'sample')}: {address}  (Ctrl-C ends it)")  # `say` masks its token
+    samples = Amount(count, "sample")
+    print_line(
+        translate("review of {samples}: {address}  (Ctrl-C ends it)", samples=samples, address=address)
+    )
 
 
 def _end(run: Run, review: Review) -> None:
     """Log how far the review is, and say what to do with it."""
     review.refresh()
     lesson = review.lesson()
-    say(f"{lesson.reviewed:,} of {counted(len(review.samples), 'sample')} reviewed, {lesson.wrong:,} wrong")
+    say(
+        "{reviewed:,} of {samples} reviewed, {wrong:,} wrong",
+        reviewed=lesson.reviewed,
+        samples=Amount(len(review.samples), "sample"),
+        wrong=lesson.wrong,
+    )
     if not lesson.reviewed:
         return
     known: dict[str, float] = {"reviewed": lesson.reviewed, "wrong": lesson.wrong}
@@ -172,10 +188,7 @@ def _end(run: Run, review: Review) -> None:
     run.log_metrics({f"review/{name}": float(value) for name, value in known.items()}, max(run.committed()))
     describe(run, len(review.samples))
     if review.journal.conflicts:
-        say(f"note: reviewers disagree about {_named(review)}")
-    say(f"next: {invocation('curate', f'run_id={run.run_id}', 'keep=corrected')}")
-
-
-def _named(review: Review) -> str:
-    ids = [str(review.samples.ids[row].as_py()) for row in sorted(review.journal.conflicts)]
-    return f"{counted(len(ids), 'sample')}: {first_few(ids)}"
+        ids = [str(review.samples.ids[row].as_py()) for row in sorted(review.journal.conflicts)]
+        many = Amount(len(ids), "sample")
+        say("note: reviewers disagree about {samples}: {ids}", samples=many, ids=first_few(ids))
+    say("next: {command}", command=invocation("curate", f"run_id={run.run_id}", "keep=corrected"))

@@ -9,7 +9,7 @@ from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 
 
-def describe(run: Run, samples: int, lang: str = "en") -> None:
+def describe(run: Run, samples: int) -> None:
     """Describe a run that has a summary of so many samples by what it holds now.
 
     Raises:
@@ -23,4 +23,4 @@ def describe(run: Run, samples: int, lang: str = "en") -> None:
         )
     explorers = run.files(str(Path(schema.EXPLORER_FILE).parent))
     artifacts = {*run.files(None), *explorers}
-    run.describe(descriptions.of_run(samples, metrics, run.link_to, artifacts, lang))
+    run.describe(descriptions.of_run(samples, metrics, run.link_to, artifacts, run.language))

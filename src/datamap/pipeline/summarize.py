@@ -9,7 +9,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig, yaml
-from datamap.errors import TrackingError, counted
+from datamap.errors import TrackingError
 from datamap.log import say
 from datamap.pipeline import memorization
 from datamap.pipeline.run_description import describe
@@ -21,12 +21,14 @@ from datamap.signals.stored import signals_of
 from datamap.summaries import reduction
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
+from datamap.translations import Amount
 
 
 def summarize(config: SummarizeConfig) -> Run:
     """Reduce a run's signals to one row per sample and log `summary.tsv`; returns the run."""
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
+    run.speak(config.lang)
     store.nest_project_run(run, "summarize")
     summarize_run(run, config)
     return run
@@ -40,12 +42,13 @@ def ensure_summary(
     if run.has(schema.SUMMARY_FILE):
         _say_if_running(run, len(committed))
     else:
-        say(f"run {run.run_id} has no {schema.SUMMARY_FILE} yet: summarizing it first")
+        say("run {run} has no {file} yet: summarizing it first", run=run.run_id, file=schema.SUMMARY_FILE)
         summarize_run(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
     summary, about = read_summary(run, columns)
     count = len(about.observations)
     if about.newest < max(committed, default=0):
-        say(f"note: the summary covers {count} of {len(committed)} observations; renew it: {renewal(run)}")
+        covers = "note: the summary covers {count} of {total} observations; renew it: {command}"
+        say(covers, count=count, total=len(committed), command=renewal(run))
     return summary, count
 
 
@@ -71,10 +74,14 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
     run.log_metrics(metrics, max(committed))
     describe(run, totals.samples)
     say(
-        f"{schema.SUMMARY_FILE}: {counted(totals.samples, 'sample')} over {counted(len(observed), 'observation')}"
+        "{file}: {samples} over {observations}",
+        file=schema.SUMMARY_FILE,
+        samples=Amount(totals.samples, "sample"),
+        observations=Amount(len(observed), "observation"),
     )
     if "summary/auroc_dirty" in metrics:
-        say(f"dirty samples against the rest: AUROC of 1 - avg_probs {metrics['summary/auroc_dirty']:.3f}")
+        dirty = "dirty samples against the rest: AUROC of 1 - avg_probs {auroc:.3f}"
+        say(dirty, auroc=metrics["summary/auroc_dirty"])
     if found:
         say(memorization.note(found, observed))
 
@@ -100,13 +107,16 @@ def _trusted(run: Run, observed: ShardsByObservation) -> ShardsByObservation:
     kept = memorization.early(observed, onset)
     if onset is None:
         say(
-            f"note: until=auto keeps all {counted(len(kept), 'observation')}: neither development data nor a diagnosis "
-            "says that the model memorizes labels"
+            "note: until=auto keeps all {observations}: neither development data nor a diagnosis "
+            "says that the model memorizes labels",
+            observations=Amount(len(kept), "observation"),
         )
     elif kept[-1] >= onset:
         say(
-            f"note: the model memorizes labels from observation {onset} on; until=auto keeps the first "
-            f"{counted(len(kept), 'observation')}, as fewer are too few for a map"
+            "note: the model memorizes labels from observation {number} on; until=auto keeps the first "
+            "{observations}, as fewer are too few for a map",
+            number=onset,
+            observations=Amount(len(kept), "observation"),
         )
     return {number: observed[number] for number in kept}
 
@@ -115,5 +125,7 @@ def _say_if_running(run: Run, count: int) -> None:
     """Tell the user that a run has more to come than its `count` observations."""
     if run.status == "RUNNING":
         say(
-            f"note: run {run.run_id} is still running (or was killed): {counted(count, 'observation')} so far"
+            "note: run {run} is still running (or was killed): {observations} so far",
+            run=run.run_id,
+            observations=Amount(count, "observation"),
         )

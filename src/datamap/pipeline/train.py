@@ -11,6 +11,7 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 from datamap.training import bars, resumption, session, texts
 from datamap.training.preparation import PreparedTraining, prepare
+from datamap.translations import speak
 
 
 def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
@@ -26,6 +27,7 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
     if config.signals.collect == "train" and config.signals.every != "epoch":
         raise ConfigError("signals.collect=train observes once an epoch: leave signals.every=epoch")
     processes = Processes(config.trainer.device)
+    speak(config.lang)
     if config.resume:
         return _resume(config, processes)
     config = replace(config, data=texts.resolved_data(config))
@@ -41,6 +43,7 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
 def _resume(config: TrainConfig, processes: Processes) -> Run:
     """Go on with a run from its last committed observation, with the run's own config."""
     run = resumption.find_run(config, processes)
+    run.speak(config.lang)
     config = resumption.config_of(run, config)
     data = texts.load(config)
     resumption.refuse_other_data(run, data)

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from datamap.config import UploadConfig
-from datamap.errors import TrackingError, counted, masked
+from datamap.errors import TrackingError, masked
 from datamap.log import say
 from datamap.tracking import spool
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, configured_uri
+from datamap.translations import Amount
 
 
 def upload(config: UploadConfig) -> list[Run]:
@@ -22,7 +23,7 @@ def upload(config: UploadConfig) -> list[Run]:
     sent, left = [], []
     for folder in waiting:
         try:
-            sent.append(_send(folder, config.tracking.uri))
+            sent.append(_send(folder, config.tracking.uri, config.lang))
         except TrackingError as error:
             left.append(f"{error} (left in {folder})")
     if left:
@@ -30,7 +31,7 @@ def upload(config: UploadConfig) -> list[Run]:
     return sent
 
 
-def _send(folder: Path, uri: str | None) -> Run:
+def _send(folder: Path, uri: str | None, lang: str) -> Run:
     """Send what waits of one run into the store that the user names (`uri`), else the one in use.
 
     A note never decides to which store the user's credentials are sent.
@@ -42,7 +43,13 @@ def _send(folder: Path, uri: str | None) -> Run:
             f"spooled for {spooled_for}, but the store in use is {in_use}: set tracking.uri= or MLFLOW_TRACKING_URI"
         )
     run = Store(uri).run(note.run_id)
+    run.speak(lang)
     run.writer = note.writer
     count = spool.deliver(run, folder)
-    say(f"{counted(count, 'upload')} sent into run {run.run_id}  ({run.address})")
+    say(
+        "{uploads} sent into run {run}  ({address})",
+        uploads=Amount(count, "upload"),
+        run=run.run_id,
+        address=run.address,
+    )
     return run

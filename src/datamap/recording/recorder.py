@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from datamap import schema
-from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError, counted, first_few
+from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError, first_few
 from datamap.log import say
 from datamap.program import invocation
 from datamap.recording import arguments
@@ -24,6 +24,7 @@ from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, current_run_id
+from datamap.translations import Amount, speak
 
 UNITS = ("epoch", "step")
 MAX_RETRY_SECONDS = 10**6
@@ -73,6 +74,7 @@ class SignalRecorder(compute.ObservationCollector):
         shard_rows: int = 100_000,
     ) -> None:  # fmt: skip
         super().__init__(self._send)
+        speak()
         self._format = arguments.choice("format", format, schema.FORMATS)
         self._unit = arguments.choice("unit", unit, UNITS)
         arguments.new_run(run_id, run_name, tags)
@@ -220,7 +222,11 @@ class SignalRecorder(compute.ObservationCollector):
         self._at_end.cancel()
         lost = sum(batch.num_rows for batch in self._batches)
         if lost:
-            say(f"note: {counted(lost, 'record')} after observation {self._last} never committed, and lost")
+            say(
+                "note: {records} after observation {number} never committed, and lost",
+                records=Amount(lost, "record"),
+                number=self._last,
+            )
         try:
             self._life.__exit__(kind, error, trace)
         finally:
@@ -228,15 +234,21 @@ class SignalRecorder(compute.ObservationCollector):
             self._say_end()
 
     def _say_end(self):
-        logged = f"{counted(self._observations, 'observation')} of {counted(self._rows, 'sample')}"
-        say(f"run {self.run_id}  ({self.run.address}): {logged}")
+        say(
+            "run {run}  ({address}): {observations} of {samples}",
+            run=self.run_id,
+            address=self.run.address,
+            observations=Amount(self._observations, "observation"),
+            samples=Amount(self._rows, "sample"),
+        )
         if self._observations:
             where = addresses.options(self.run.tracking_uri)
-            say(f"next: {invocation('summarize', f'run_id={self.run_id}', *where)}")
+            say("next: {command}", command=invocation("summarize", f"run_id={self.run_id}", *where))
 
     def _abandon(self):
         """End the run with a process that never closed the recorder: its training raised, as far as we can tell."""
-        say(f"note: the recorder of run {self.run_id} was never closed: use `with`, or close() at the end")
+        never = "note: the recorder of run {run} was never closed: use `with`, or close() at the end"
+        say(never, run=self.run_id)
         error = sys.exc_info()[1] or getattr(sys, "last_value", None) or RuntimeError("never closed")
         try:
             self.__exit__(type(error), error, None)
@@ -244,7 +256,7 @@ class SignalRecorder(compute.ObservationCollector):
             if raised is not error and not isinstance(raised, DataMapError):
                 raise
             if raised is not error:
-                say(f"note: {raised}")
+                say("note: {note}", note=raised)
 
 
 def _run_of(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datamap import translations
+from datamap.translations import shown
 from datamap.web import pages
 
 PAGE = Path(__file__).parent / "page"
@@ -15,5 +15,5 @@ def page(lang: str = "en") -> bytes:
     Args:
         lang: of the words that are ours, "en" or "zh".
     """
-    words = translations.ZH if lang == "zh" else {}
+    words = shown.ZH if lang == "zh" else {}
     return pages.assemble(PAGE, [PAGE / "main.js"], {"words": words}, lang)

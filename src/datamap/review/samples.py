@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from datamap import schema
 from datamap.data import spreadsheet
 from datamap.errors import DataError, counted, raised_as
-from datamap.labels.diagnosis import REGIONS
+from datamap.labels.diagnosis import region_names
 from datamap.signals import align
+from datamap.translations import LANGUAGES
 
 NONE = -1  # no proposal
 
@@ -83,13 +84,19 @@ def of_run(
         known,
         labels,
         _indices(proposed, known),
-        _indices(table["region"], REGIONS).clip(0).astype(np.uint8),
+        _regions(table["region"]),
         np.nan_to_num(_scores(table["score"])).clip(0, 1),
         summary["label_var"].to_numpy(np.float32),
         summary["avg_probs"].to_numpy(np.float32),
         dict(texts),
         _plain(table["why"]),
     )
+
+
+def _regions(column):
+    """Return the place of each name in `REGIONS`, in whichever language it is; 0 where it is none."""
+    places = [_indices(column, region_names(lang)) for lang in LANGUAGES]
+    return np.maximum.reduce(places).clip(0).astype(np.uint8)
 
 
 def _plain(column):

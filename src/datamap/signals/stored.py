@@ -53,7 +53,8 @@ def signals_of(run: RecordedRun, committed: Mapping[int, int] | None = None) -> 
     observed, left_out = shards.complete_observations(found, committed, digests)
     if left_out:
         say(
-            f"note: observation {first_few(sorted(left_out), 8)} was never committed (a killed run?) and is left out"
+            "note: observation {numbers} was never committed (a killed run?) and is left out",
+            numbers=first_few(sorted(left_out), 8),
         )
     return observed
 
@@ -64,8 +65,9 @@ def extra_signals_of(run: RecordedRun, folder: str) -> ShardsByObservation:
     found, digests = _shards_in(run, folder) if done else ([], {})
     if len(done) < max((shard.count for shard in found), default=0):
         say(
-            f"note: {folder}/ is not finished and is left out (a killed run? go on: "
-            f"{invocation('train', 'resume=true', f'run_id={run.run_id}')})"
+            "note: {folder}/ is not finished and is left out (a killed run? go on: {command})",
+            folder=folder,
+            command=invocation("train", "resume=true", f"run_id={run.run_id}"),
         )
         return {}
     return shards.complete_observations(found, {shard.number: 0 for shard in found}, digests)[0]

@@ -4,9 +4,8 @@ import html
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from datamap.errors import counted
 from datamap.schema import DIAGNOSIS_FILE, EXPLORER_FILE, SUMMARY_FILE
-from datamap.translations import amount, word
+from datamap.translations import Amount, word
 
 # Artifacts that a run's page links, and what they are opened for.
 FILES = {
@@ -21,8 +20,8 @@ TOO_FEW = (
 )
 BY_HEART = (
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
-    "the end it was right in {gap} more of the samples that it was trained on than of others): wrong labels may lie "
-    "among the easy samples."
+    "the end its accuracy was {gap:.0f} percentage points higher on the samples of training than on others): wrong "
+    "labels may lie among the easy samples."
 )
 BY_HEART_BY_TEXTS = (
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
@@ -84,11 +83,11 @@ def _of_summary(samples, m, open_, lang):
     yield word(
         "**{samples} over {observations}.** Mean confidence {mean}; {never} of the samples were never predicted right; "
         "{events} forgetting events per sample.",
-        lang, samples=amount(samples, "sample", lang), observations=amount(observations, "observation", lang),
+        lang, samples=Amount(samples, "sample"), observations=Amount(observations, "observation"),
         mean=f"{m['mean_confidence']:.2f}", never=f"{m['never_learnt']:.1%}", events=f"{m['forgetting_events']:.2f}",
     )  # fmt: skip
     if observations < MIN_OBSERVATIONS:
-        yield word(TOO_FEW, lang, observations=amount(observations, "observation", lang))
+        yield word(TOO_FEW, lang, observations=Amount(observations, "observation"))
     first = word(
         "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left "
         "of the map).",
@@ -115,7 +114,7 @@ def _of_diagnosis(m, open_, lang):
             lang, about=about, low=low, high=high, file=open_.get(DIAGNOSIS_FILE, f"`{DIAGNOSIS_FILE}`"), row=ENOUGH,
         )  # fmt: skip
     if "review/reviewed" in m:
-        reviewed = amount(int(m["review/reviewed"]), "sample", lang)
+        reviewed = Amount(int(m["review/reviewed"]), "sample")
         yield word(
             "**{samples} reviewed**, {wrong} of them wrong.",
             lang,
@@ -125,7 +124,7 @@ def _of_diagnosis(m, open_, lang):
     if m.get("memorisation/from_observation"):
         heart = {"number": int(m["memorisation/from_observation"])}
         if "memorisation/gap" in m:
-            yield word(BY_HEART, lang, **heart, gap=f"{m['memorisation/gap']:.0%}")
+            yield word(BY_HEART, lang, **heart, gap=100 * m["memorisation/gap"])
         else:
             yield word(BY_HEART_BY_TEXTS, lang, **heart, repeated=f"{m['memorisation/repeated']:.0%}")
     if m.get("mislabelled/known") == 0:
@@ -135,7 +134,9 @@ def _of_diagnosis(m, open_, lang):
         )
 
 
-def of_curated(name: str, link: str, rule: str, counts: Mapping[str, int], command: str) -> str:
+def of_curated(
+    name: str, link: str, rule: str, counts: Mapping[str, int], command: str, lang: str = "en"
+) -> str:
     """Description of a run that holds a curated training file.
 
     Args:
@@ -143,16 +144,18 @@ def of_curated(name: str, link: str, rule: str, counts: Mapping[str, int], comma
         rule: what `keep=` said.
         counts: {"samples": …, "samples_before": …, "relabelled": …}.
         command: what trains on the file.
+        lang: "en" or "zh".
     """
-    return "\n".join(
-        [
-            f"**{counts['samples']:,} of the {counts['samples_before']:,} samples** of run "
-            f"[{escaped(name)}]({link}) by "
-            f"`keep={rule}`, {counts['relabelled']:,} of them with another label (`curated.tsv`).",
-            "",
-            f"Train on them: {code(command)}",
-        ]
+    made = word(
+        "**{samples:,} of the {samples_before:,} samples** of run [{name}]({link}) by `keep={rule}`, {relabelled:,} of "
+        "them with another label (`curated.tsv`).",
+        lang,
+        name=escaped(name),
+        link=link,
+        rule=rule,
+        **counts,
     )
+    return f"{made}\n\n{word('Train on them: {command}', lang, command=code(command))}"
 
 
 def of_comparison(
@@ -161,6 +164,7 @@ def of_comparison(
     hard: int,
     share: float,
     weak: Sequence[str] = (),
+    lang: str = "en",
 ) -> str:
     """Description of a comparison.
 
@@ -170,27 +174,29 @@ def of_comparison(
         hard: how many samples every run has among its hardest.
         share: which share is called hardest.
         weak: names of members that learned too little to tell.
+        lang: "en" or "zh".
     """
     why = (
-        f"but {', '.join(map(escaped, weak))} learned too little to tell which samples are hard."
+        "but {runs} learned too little to tell which samples are hard."
         if weak
         else "whatever made them hard, it was not the run."
     )
+    every = "Every run has **{samples}** among its hardest {share:.0%} (`comparison/always_hard.tsv`): {why}"
     members = ", ".join(f"[{escaped(name)}]({link})" for name, link in runs)
+    why = word(why, lang, runs=", ".join(map(escaped, weak)))
     return "\n".join(
         [
-            f"**Data maps of {members}.**",
+            word("**Data maps of {runs}.**", lang, runs=members),
             "",
-            f"Every run has **{counted(hard, 'sample')}** among its hardest {share:.0%} "
-            f"(`comparison/always_hard.tsv`): {why}",
+            word(every, lang, samples=Amount(hard, "sample"), share=share, why=why),
             "",
-            "| agreement, mean over pairs of runs | |",
+            f"| {word('agreement, mean over pairs of runs', lang)} | |",
             "|---|---:|",
             *(f"| {name.replace('_', ' ', 1)} | {value:.3f} |" for name, value in agreement.items()),
             "",
-            "| open | to |",
+            word("| open | to |", lang),
             "|---|---|",
-            "| Model metrics → `maps` | see the maps side by side, and where samples moved |",
-            "| Artifacts → `comparison/agreement.tsv` | see each pair of runs |",
+            f"| Model metrics → `maps` | {word('see the maps side by side, and where samples moved', lang)} |",
+            f"| Artifacts → `comparison/agreement.tsv` | {word('see each pair of runs', lang)} |",
         ]
     )

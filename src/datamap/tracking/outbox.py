@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from datamap.errors import RunLostError, TrackingError, counted, interrupted
+from datamap.errors import RunLostError, TrackingError, interrupted
 from datamap.program import invocation
 from datamap.tracking import addresses, failures, spool
 from datamap.tracking.delivery import Delivery, send
 from datamap.tracking.failures import status_after
 from datamap.tracking.run import Run
+from datamap.translations import Amount, translate
 
 WAITING = 2  # deliveries that may wait before training does
 
@@ -76,14 +77,19 @@ class Outbox:
         left = spool.waiting_in(self.folder)
         if left:
             self._end_unfinished()
-            self.say(
-                f"{counted(len(left), 'upload')} of run {self.run.run_id} wait in {self.folder}; "
-                f"when {self.run.tracking_uri} answers again: {self._upload_command()}"
+            wait = translate(
+                "{uploads} of run {run} wait in {folder}; when {store} answers again: {command}",
+                uploads=Amount(len(left), "upload"),
+                run=self.run.run_id,
+                folder=self.folder,
+                store=self.run.tracking_uri,
+                command=self._upload_command(),
             )
+            self.say(wait)
         if kind is None and self.failure:
             raise self.failure
         if self.failure not in (None, error):
-            self.say(f"note: {self.failure}")
+            self.say(translate("note: {note}", note=self.failure))
         if kind is None and left:
             raise TrackingError(f"{self.run.tracking_uri} did not take all; see the line above")
 
@@ -171,12 +177,14 @@ class Outbox:
 
     def _say_retry(self, state):
         if state.attempt_number == 1:
-            self.say(f"note: {state.outcome.exception()}; trying again for up to {self.patience} s")
+            again = "note: {error}; trying again for up to {seconds} s"
+            self.say(translate(again, error=state.outcome.exception(), seconds=self.patience))
 
     def _spool(self, files, delivery, offline):
         spool.put(self.run, self.folder, files, delivery, self.checkpoints)
         if not offline:
-            self.say(f"note: {self.run.tracking_uri} takes nothing; observations go to {self.folder}")
+            away = "note: {store} takes nothing; observations go to {folder}"
+            self.say(translate(away, store=self.run.tracking_uri, folder=self.folder))
 
     def _not_spooled(self, error):
         return TrackingError(

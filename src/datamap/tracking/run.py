@@ -25,6 +25,7 @@ from datamap.tracking import addresses
 from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
 from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
 from datamap.tracking.metrics import checked, rows
+from datamap.translations import AUTO, LANGUAGES, speak, spoken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,7 @@ NAME_TAG = "mlflow.runName"
 NOTE_TAG = "mlflow.note.content"
 RUNS_SCHEME = "runs:/"  # MLflow's address of an artifact
 OUR_NOTE_TAG = "mlflow.datamap.note"  # digest of what we wrote there last
+LANG_TAG = "mlflow.datamap.lang"  # language of the run's description, where one was chosen
 
 
 class Run:
@@ -62,6 +64,8 @@ class Run:
         self.ends_elsewhere = False  # whether somebody else sets its final status, such as the outbox
         self._inputs = run.inputs
         self._params = run.data.params
+        lang = run.data.tags.get(LANG_TAG)
+        self.lang: str | None = lang if lang in LANGUAGES else None  # that was chosen for it
 
     @property
     def status(self) -> str:
@@ -93,6 +97,18 @@ class Run:
         server = addresses.serving(self.tracking_uri)
         address = addresses.address(self.tracking_uri, self.link_to(artifact))
         return f"{address}  (served by: {server})" if server else address
+
+    # ------------------------------------------------------------------ its language
+
+    def speak(self, lang: str = AUTO) -> None:
+        """Choose the language of what is written of the run and of the lines about it: by "auto" the run's own."""
+        speak(self.lang or AUTO if lang == AUTO else lang)
+        self.lang = spoken()
+
+    @property
+    def language(self) -> str:
+        """Return the language of what is written of the run: "en" or "zh"."""
+        return self.lang or "en"
 
     # ------------------------------------------------------------------ its life
 
@@ -158,8 +174,9 @@ class Run:
         with translated_errors(f"run {self.run_id}"):
             tags = self.client.get_run(self.run_id).data.tags
         text = _shortened(masked(text))
+        chosen = {LANG_TAG: self.lang} if self.lang else {}
         if NOTE_TAG not in tags or _digest(tags[NOTE_TAG]) == tags.get(OUR_NOTE_TAG):
-            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: _digest(text)})
+            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: _digest(text), **chosen})
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log params; those that `mlflow run` logged already under the same name stay."""

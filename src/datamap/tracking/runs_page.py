@@ -19,9 +19,9 @@ def main() -> None:
             break
         time.sleep(1)
     try:
-        say(f"\nthe runs: {Store().address}\n")
+        say("\nthe runs: {address}\n", address=Store().address)
     except TrackingError as error:
-        say(f"note: {error}")
+        say("note: {note}", note=error)
 
 
 if __name__ == "__main__":

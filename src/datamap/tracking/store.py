@@ -22,7 +22,8 @@ from datamap.errors import RunLostError, TrackingError
 from datamap.program import invocation
 from datamap.tracking import addresses
 from datamap.tracking.failures import retrying, translated_errors, uninterrupted
-from datamap.tracking.run import NAME_TAG, NOTE_TAG, PARENT_TAG, RUNS_SCHEME, Run
+from datamap.tracking.run import LANG_TAG, NAME_TAG, NOTE_TAG, PARENT_TAG, RUNS_SCHEME, Run
+from datamap.translations import spoken
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 MADE_TAG = "mlflow.datamap.made"  # tells the run of one request from all others
@@ -73,11 +74,15 @@ class Store:
     def new_run(self, name: str | None = None, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
         """A new run, or the one that MLFLOW_RUN_ID names (`mlflow run` made it for us); it ends with the block.
 
+        It keeps the language of this process's lines, where one was chosen.
+
         Whatever fails inside, the run ends: KILLED by Ctrl-C or SIGTERM, FAILED by any other error.
 
         Raises:
             TrackingError: the run to adopt holds signals already, or the store does not answer.
         """
+        if spoken():
+            tags = {**(tags or {}), LANG_TAG: spoken() or ""}
         with contextlib.ExitStack() as stack:
             with uninterrupted():  # a run that was made and is not known to us would stay RUNNING
                 run = stack.enter_context(self._adopted_or_made(name, tags).until_end())

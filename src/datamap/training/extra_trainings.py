@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.config import TrainConfig
-from datamap.errors import counted
 from datamap.log import say
 from datamap.paddle_backend.processes import Processes
 from datamap.paddle_backend.tokens import Tokens
@@ -20,6 +19,7 @@ from datamap.training import shares
 from datamap.training.extra import ExtraTraining
 from datamap.training.preparation import PreparedTraining, fit_options
 from datamap.training.workers import Worker, WorkerPool
+from datamap.translations import Amount, translate
 
 Finished = dict[str, set[int]]  # {folder: indices of the extra trainings that the run has already}
 Tables = list[tuple[int, pa.Table]]  # [(observation's number, signals of all observed samples)]
@@ -55,13 +55,14 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
             return
         keys = [f"data.folds={config.data.folds}"] * bool(config.data.folds)
         keys += ["signals.threshold_samples=true"] * config.signals.threshold_samples
-        when = (
-            f"run beside this one, {self.training.jobs} at a time"
-            if self.training.jobs > 1
-            else "will follow this one"
+        beside = "{trainings} of {epochs} run beside this one, {jobs} at a time ({keys})"
+        say(
+            beside if self.training.jobs > 1 else "{trainings} of {epochs} will follow this one ({keys})",
+            trainings=Amount(left, "further training"),
+            epochs=Amount(config.trainer.epochs, "epoch"),
+            jobs=self.training.jobs,
+            keys=", ".join(keys),
         )
-        epochs = counted(config.trainer.epochs, "epoch")
-        say(f"{counted(left, 'further training')} of {epochs} {when} ({', '.join(keys)})")
 
     def finish(self, bar: Callable[[Iterable], Iterable] = iter) -> None:
         """Train what is left, and wait for the processes; `bar` wraps the iterable of an epoch's batches.
@@ -96,7 +97,8 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
         if self.send:
             self.send(_delivery(extra, tables, self.training.config.signals.format))
             right = tables[-1][1]["correct"].to_numpy(zero_copy_only=False).mean()
-            say(f"{_name(extra)}  {right:.3f}  {time.perf_counter() - start:.1f} s")
+            seconds = translate("{seconds:.1f} s", seconds=time.perf_counter() - start)
+            say(f"{_name(extra)}  {right:.3f}  {seconds}")
 
 
 def _train(
@@ -146,5 +148,6 @@ def _files(extra, tables, format):
 
 def _name(extra: ExtraTraining) -> str:
     if extra.folder == schema.THRESHOLD_DIR:
-        return f"{len(extra.observed):,} threshold samples  accuracy on them"
-    return f"fold {extra.index + 1} of {extra.count}  accuracy on samples it has not seen"
+        return translate("{count:,} threshold samples  accuracy on them", count=len(extra.observed))
+    fold = "fold {number} of {count}  accuracy on samples it has not seen"
+    return translate(fold, number=extra.index + 1, count=extra.count)

@@ -33,11 +33,13 @@ class LiveMapLogger:
         except Exception as error:  # a decoration, whatever goes wrong in it
             self.map = None
             say(
-                f"note: no live map from here on ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+                "note: no live map from here on ({error}: {reason})",
+                error=type(error).__name__,
+                reason=str(error).partition("\n")[0],
             )
 
     def _begin(self, run: Run, training: PreparedTraining) -> None:
-        self.map = LiveMap(len(training.data.samples), say)
+        self.map = LiveMap(len(training.data.samples), say, run.language)
         if training.start.checkpoint:
             for number, parts in sorted(signals_of(run).items()):
                 if number <= training.start.checkpoint.number:

@@ -19,6 +19,7 @@ from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.training.live_map import LiveMapLogger
 from datamap.training.preparation import PreparedTraining
+from datamap.translations import translate
 
 
 class ShardWriter:
@@ -138,14 +139,21 @@ class RunLogger:
     def _report(self, observed: ObservationResult) -> None:
         m, trainer = observed.metrics, self.training.trainer
         last = trainer.options.epochs * (1 if self.training.unit == "epoch" else trainer.steps_per_epoch)
-        dev = f"  dev accuracy {m['validation/accuracy']:.3f}" if "validation/accuracy" in m else ""
         seconds = m["time/train_seconds"] + m["time/observe_seconds"]
         left = seconds * (last - observed.number) / (observed.number - self.reported)
         self.reported = observed.number
-        say(
-            f"{self.training.unit} {observed.number:{len(str(last))}} of {last}  loss {m['train/loss']:.4f}  "
-            f"accuracy {m['train/accuracy']:.3f}{dev}  {seconds:.1f} s{f', {duration(left)} left' if left else ''}"
-        )
+        unit = "epoch {number} of {last}" if self.training.unit == "epoch" else "step {number} of {last}"
+        number = f"{observed.number:{len(str(last))}}"
+        parts = [
+            translate(unit, number=number, last=last),
+            translate("loss {loss:.4f}", loss=m["train/loss"]),
+            translate("accuracy {accuracy:.3f}", accuracy=m["train/accuracy"]),
+        ]
+        if "validation/accuracy" in m:
+            parts.append(translate("dev accuracy {accuracy:.3f}", accuracy=m["validation/accuracy"]))
+        time = translate("{seconds:.1f} s", seconds=seconds)
+        parts.append(translate("{time}, {left} left", time=time, left=duration(left)) if left else time)
+        say("  ".join(parts))
 
 
 def duration(seconds: float) -> str:
@@ -155,5 +163,7 @@ def duration(seconds: float) -> str:
     ('42 s', '7 min', '2.5 h')
     """
     if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+        return translate("{seconds:.0f} s", seconds=seconds)
+    if seconds < 100 * 60:
+        return translate("{minutes:.0f} min", minutes=seconds / 60)
+    return translate("{hours:.1f} h", hours=seconds / 3600)

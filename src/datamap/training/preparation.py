@@ -84,7 +84,7 @@ def prepare(
         trainer.use_device(config.trainer.device)
     trainer.seed_weights(config.seed)
     if config.model.name_or_path:
-        say(f"loading the model {config.model.name_or_path}")
+        say("loading the model {model}", model=config.model.name_or_path)
     classifier = modeling.build(config.model, data.texts, len(data.samples.class_names))
     main = trainer.Trainer(classifier, data.samples, fit_options(config), processes, dev=data.dev, bar=bar)
     if start.checkpoint:

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from datamap import ranges
 from datamap.config import TrainConfig
-from datamap.errors import ConfigError, TrackingError, counted
+from datamap.errors import ConfigError, TrackingError
 from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.processes import Processes
@@ -18,6 +18,7 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 from datamap.training.preparation import ResumePoint
 from datamap.training.texts import LabeledTexts
+from datamap.translations import Amount
 
 
 def find_run(config: TrainConfig, processes: Processes) -> Run:
@@ -44,13 +45,13 @@ def _send_spooled(run: Run, folder: Path) -> None:
     waiting = spool.waiting_in(folder)
     if waiting:
         run.writer = spool.read_note(waiting[0]).writer  # that of the process that spooled them
-        say(f"{counted(spool.deliver(run, folder), 'upload')} of {folder} sent")
+        say("{uploads} of {folder} sent", uploads=Amount(spool.deliver(run, folder), "upload"), folder=folder)
 
 
 def config_of(run: Run, config: TrainConfig) -> TrainConfig:
     """Return the config that a run was made with.
 
-    What the user decides at each start stays as given: the store, the run, and whether to trust pickles.
+    What the user decides at each start stays as given: the store, the run, the language, and whether to trust pickles.
 
     Raises:
         TrackingError: the run has no config, or one that cannot be used.
@@ -75,7 +76,13 @@ def config_of(run: Run, config: TrainConfig) -> TrainConfig:
     if "threads" not in (logged.get("trainer") or {}):  # of a version that trained on one thread
         trainer = replace(trainer, threads=1)
     return replace(
-        made_with, trainer=trainer, model=model, resume=True, run_id=run.run_id, tracking=config.tracking
+        made_with,
+        trainer=trainer,
+        model=model,
+        resume=True,
+        run_id=run.run_id,
+        lang=config.lang,
+        tracking=config.tracking,
     )
 
 
@@ -94,5 +101,5 @@ def resume_point(run: Run) -> ResumePoint:
     if not committed:
         return ResumePoint()
     checkpoint, slot = checkpoints.load(run.artifacts.find, max(committed))
-    say(f"resuming after observation {checkpoint.number}")
+    say("resuming after observation {number}", number=checkpoint.number)
     return ResumePoint(checkpoint, slot + 1, committed)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from datamap import schema
-from datamap.errors import TrainingError, counted
+from datamap.errors import TrainingError
 from datamap.log import say
 from datamap.program import invocation
 from datamap.tracking.failures import retrying
@@ -16,6 +16,7 @@ from datamap.training.extra_trainings import ExtraTrainings, finished_in
 from datamap.training.live_map import live_map
 from datamap.training.loggers import RunLogger, ShardLogger, ShardWriter
 from datamap.training.preparation import PreparedTraining
+from datamap.translations import Amount
 
 START_TIMEOUT = 30  # seconds for which a training that has not begun retries the store
 
@@ -32,7 +33,7 @@ def lead(training: PreparedTraining, run: Run, log_start: Callable[[], None] = l
     retrying(run.begin, timeout)
     finished = finished_in(run) if training.extra else {}
     training.processes.gather((run.run_id, run.writer, finished))
-    say(f"run {run.run_id}  ({run.address})")
+    say("run {run}  ({address})", run=run.run_id, address=run.address)
     outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, schema.CHECKPOINT_DIR)
     extra = ExtraTrainings(training, finished, outbox.put)
     extra.announce()
@@ -41,7 +42,11 @@ def lead(training: PreparedTraining, run: Run, log_start: Callable[[], None] = l
         retrying(log_start, timeout)
         training.trainer.fit(logger, bars.steps, bars.observed_batches)
         extra.finish(bars.steps)
-    say(f"{counted(logger.kept, 'observation')} of {len(training.data.samples):,} samples logged")
+    say(
+        "{observations} of {count:,} samples logged",
+        observations=Amount(logger.kept, "observation"),
+        count=len(training.data.samples),
+    )
 
 
 def join(training: PreparedTraining) -> Run:
@@ -64,9 +69,11 @@ def _told_when_it_ends_early(logger: RunLogger, run: Run) -> Iterator[None]:
     except BaseException as error:
         if logger.kept:
             next_step = invocation("summarize", f"run_id={run.run_id}")
-            say(f"ended early; {counted(logger.kept, 'observation')} safe: {next_step}")
+            safe = Amount(logger.kept, "observation")
+            say("ended early; {observations} safe: {command}", observations=safe, command=next_step)
         # A loss that is not finite would come again, and nothing goes on without a checkpoint.
         can_go_on = logger.training.config.trainer.checkpoint != "none"
         if logger.kept and not isinstance(error, TrainingError) and can_go_on:
-            say(f"to go on with the run: {invocation('train', 'resume=true', f'run_id={run.run_id}')}")
+            resume = invocation("train", "resume=true", f"run_id={run.run_id}")
+            say("to go on with the run: {command}", command=resume)
         raise

@@ -8,11 +8,12 @@ from datamap import schema
 from datamap.config import DataConfig, TrackingConfig, TrainConfig
 from datamap.data import dataset
 from datamap.data.dataset import TextDataset
-from datamap.errors import ConfigError, counted
+from datamap.errors import ConfigError
 from datamap.log import say
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened, resolved
+from datamap.translations import Amount
 
 
 class LabeledTexts(NamedTuple):
@@ -43,16 +44,23 @@ def load(config: TrainConfig) -> LabeledTexts:
     data = config.data
     samples, dev = _loaded(data, config.tracking)
     for note in dict.fromkeys(samples.notes + (dev.notes if dev else [])):
-        say(f"note: {note}")
+        say("note: {note}", note=note)
     if data.sample and data.sample > len(samples):
-        say(f"note: data.sample={data.sample}, but {samples.path} has {len(samples)} rows: all are used")
+        say(
+            "note: data.sample={sample}, but {path} has {rows} rows: all are used",
+            sample=data.sample,
+            path=samples.path,
+            rows=len(samples),
+        )
     elif data.sample:
         samples = dataset.draw(samples, data.sample, config.seed)
     if data.flip_ratio:
         samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
     if samples.bad_rows:
         say(
-            f"{counted(len(samples.bad_rows), 'bad row')} of {samples.path} left out (artifact data/bad_rows.tsv)"
+            "{rows} of {path} left out (artifact data/bad_rows.tsv)",
+            rows=Amount(len(samples.bad_rows), "bad row"),
+            path=samples.path,
         )
     return LabeledTexts(samples, dev)
 

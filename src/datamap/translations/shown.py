@@ -1,6 +1,4 @@
-"""Translate the texts of maps, pages and descriptions into Chinese."""
-
-from datamap.errors import counted
+"""Chinese of the words on maps, on pages, in files and in descriptions."""
 
 ZH = {
     # axes and columns
@@ -18,7 +16,7 @@ ZH = {
     "never right": "从未正确",
     "always right": "始终正确",
     "learned and kept": "学会且未遗忘",
-    "right at first, then lost": "起初正确，后丢失",
+    "right at first, then lost": "起初正确，后来遗忘",
     "forgotten once": "遗忘 1 次",
     "forgotten twice": "遗忘 2 次",
     "forgotten 3 times or more": "遗忘 3 次及以上",
@@ -46,22 +44,22 @@ ZH = {
     "{shown} of {total} samples, {filters}": "{total} 个样本中的 {shown} 个，{filters}",
     "{total} observations": "{total} 次观测",
     "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)": (
-        "{shown} 个样本（共 {total} 个）：稀有分组全部保留，其余随机抽取（种子 0）"
+        "{shown} 个样本（共 {total} 个）：少数分组全部保留，其余随机抽取（种子 0）"
     ),
     "replay: {kept} of {total} observations": "回放：{total} 次观测中的 {kept} 次",
-    "texts: the {count} most likely wrong by {which}": "文本：按 {which} 最可能错误的 {count} 个",
+    "texts: the {count} most likely wrong by {which}": "文本：按 {which} 最可能有误的 {count} 个样本",
     # comparison
     "from {a} to {b}": "从 {a} 到 {b}",
-    "mean of the samples of each cell; blue rose, red fell": "每格样本的均值；蓝色上升，红色下降",
+    "mean of the samples of each cell; blue rose, red fell": "每格为其中样本的均值；蓝色上升，红色下降",
     # diagnosis
     "never predicted right": "从未预测正确",
     "right in {n} of {total} observations": "{total} 次观测中 {n} 次预测正确",
     "; forgotten {n} ×": "；遗忘 {n} 次",
     "; the model says {name} ({p})": "；模型认为是 {name}（{p}）",
     "; models that never saw it say {name} ({p})": "；未见过该样本的模型认为是 {name}（{p}）",
-    "; its characters say {name} ({p})": "；从用字看是 {name}（{p}）",
-    "; similar texts say {name} ({p})": "；相似的文本是 {name}（{p}）",
-    "; what both texts share says {name} ({p})": "；从两段文本的共同之处看是 {name}（{p}）",
+    "; its characters say {name} ({p})": "；按字符特征判断为 {name}（{p}）",
+    "; similar texts say {name} ({p})": "；相似文本多为 {name}（{p}）",
+    "; what both texts share says {name} ({p})": "；按两段文本的重合部分判断为 {name}（{p}）",
     # review: what decisions teach
     "Every sample is reviewed.": "所有样本都已审核。",
     "Review {n} more samples to learn how far the score can be trusted.": "再审核 {n} 个样本，即可了解分数的可信程度。",
@@ -81,9 +79,9 @@ ZH = {
         "**观测太少：**只有 {observations}，地图几乎只反映模型最初的猜测。请多训练几轮，或等运行结束后重新汇总。"
     ),
     "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left of "
-    "the map).": "**先看**从未预测正确的 {count} 个样本：错误标签多聚集在这里（地图左下角）。",
+    "the map).": "**请先查看**从未预测正确的 {count} 个样本：错误标签多集中于此（地图左下角）。",
     "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0.": (
-        "在 {file} 中点“+ 按范围筛选”，选 `correct_ratio`，从 0 到 0。"
+        "在 {file} 中点击“+ 按范围筛选”，选择 `correct_ratio`，范围为 0 到 0。"
     ),
     "In {file} they come first when you sort by `correct_ratio`.": (
         "在 {file} 中按 `correct_ratio` 排序，它们排在最前。"
@@ -93,29 +91,44 @@ ZH = {
     ),
     "**Likeliest {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} in a row "
     "are right.": (
-        "**最可能有 {about} 个标签是错的**，在 {low} 到 {high} 之间。请从头查看 {file}，直到连续 {row} 个都正确。"
+        "**估计约有 {about} 个错误标签**（{low}～{high}）。请从头查看 {file}，直到连续 {row} 个都正确。"
     ),
-    "**{samples} reviewed**, {wrong} of them wrong.": "**已审查 {samples}**，其中 {wrong} 个标错。",
+    "**{samples} reviewed**, {wrong} of them wrong.": "**已审核 {samples}**，其中 {wrong} 个有误。",
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
-    "the end it was right in {gap} more of the samples that it was trained on than of others): wrong labels may lie "
-    "among the easy samples.": (
-        "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（最终它在训练样本上的"
-        "正确率比在其他样本上高 {gap}）：易学样本里也可能有错误标签。"
+    "the end its accuracy was {gap:.0f} percentage points higher on the samples of training than on others): wrong "
+    "labels may lie among the easy samples.": (
+        "**地图的可信程度：**从第 {number} 次观测起，模型开始死记标签，错误标签也不例外（最终训练样本上的"
+        "准确率比其他样本高 {gap:.0f} 个百分点）：易学样本中也可能有错误标签。"
     ),
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
     "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
     "the easy samples.": (
-        "**地图可信到什么程度：**从第 {number} 次观测起，模型开始死记标签，错误的也记（从文本看最可能标错的标签，"
-        "最终它照样预测了其中的 {repeated}）：易学样本里也可能有错误标签。"
+        "**地图的可信程度：**从第 {number} 次观测起，模型开始死记标签，错误标签也不例外（从文本看最可能有误的标签，"
+        "最终模型照样预测了其中的 {repeated}）：易学样本中也可能有错误标签。"
     ),
     "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.": (
-        "**无法得知有多少标签是错的：**没有什么能足够准确地预测未见过的标签。"
+        "**无法估计错误标签的数量：**对未见过的标签，没有足够准确的预测。"
     ),
     "| open | to |": "| 打开 | 用来 |",
-    "read the samples, likeliest wrong first": "查看样本，最可能标错的在最前",
-    "hover, search, filter and select samples, replay the epochs": "悬停、搜索、筛选、选择样本，回放各轮",
-    "sort all samples by any number": "按任一数值给全部样本排序",
-    "see the map, and how it formed": "看地图，以及它是怎样形成的",
+    "read the samples, likeliest wrong first": "查看样本，最可能有误的排在最前",
+    "hover, search, filter and select samples, replay the epochs": "悬停、搜索、筛选、选择样本，逐轮回放",
+    "sort all samples by any number": "按任意数值列对全部样本排序",
+    "see the map, and how it formed": "查看地图及其形成过程",
+    "Train on them: {command}": "用它们训练：{command}",
+    "**{samples:,} of the {samples_before:,} samples** of run [{name}]({link}) by `keep={rule}`, {relabelled:,} of "
+    "them with another label (`curated.tsv`).": (
+        "运行 [{name}]({link}) 的 **{samples_before:,} 个样本中的 {samples:,} 个**，规则为 `keep={rule}`，"
+        "其中 {relabelled:,} 个改了标签（`curated.tsv`）。"
+    ),
+    "**Data maps of {runs}.**": "**以下运行的数据地图：{runs}。**",
+    "Every run has **{samples}** among its hardest {share:.0%} (`comparison/always_hard.tsv`): {why}": (
+        "在每个运行中都属于最难的 {share:.0%} 的有 **{samples}**（`comparison/always_hard.tsv`）：{why}"
+    ),
+    "but {runs} learned too little to tell which samples are hard.": "但 {runs} 学得太少，无法判断哪些样本较难。",
+    "whatever made them hard, it was not the run.": "它们难学的原因不在于某一次运行。",
+    "agreement, mean over pairs of runs": "一致性（各对运行的均值）",
+    "see the maps side by side, and where samples moved": "并排查看地图，以及样本的移动",
+    "see each pair of runs": "查看每一对运行",
     # explorer
     "x": "横轴",
     "y": "纵轴",
@@ -145,9 +158,10 @@ ZH = {
     "clear selection": "清除选择",
     "replay": "回放",
     "copy": "复制",
-    "Review the labels, likeliest wrong first:": "审阅标签，从最可能错误的开始：",
-    "Find the labels that are likely wrong:": "找出可能错误的标签：",
+    "Review the labels, likeliest wrong first:": "审核标签，最可能有误的在前：",
+    "Find the labels that are likely wrong:": "找出可能有误的标签：",
     # what columns mean
+    "the sample's id": "样本的 id",
     "the given label": "给定标签",
     "planted kind: 0 normal, 1 hard, 2 dirty": "植入的类型：0 正常，1 困难，2 脏样本",
     "observations in which the prediction was right": "预测正确的观测次数",
@@ -164,21 +178,21 @@ ZH = {
     "highest probability of the given label": "给定标签的最高概率",
     "lowest probability of the given label": "给定标签的最低概率",
     "mean of p (1 - p), p the given label's probability: high = never sure of either": (
-        "p (1 - p) 的均值，p 为给定标签的概率：高 = 始终拿不准"
+        "p (1 - p) 的均值，p 为给定标签的概率：高 = 模型始终拿不准"
     ),
     "distance of the predicted probabilities from the label, mean of the first observations: high = hard": (
         "预测概率与给定标签的距离，取最初几次观测的均值：高 = 困难"
     ),
     "mean loss: high = hard": "损失的均值：高 = 困难",
     "mean lead of the label's log-probability over the best other one (AUM): below 0 = another won": (
-        "给定标签的对数概率比其余最高者高出多少，取均值：低于 0 = 其他标签胜出（AUM）"
+        "给定标签的对数概率与其余最高者之差的均值（AUM）：低于 0 = 其他标签更高"
     ),
     "mean entropy of the prediction: high = undecided between the classes": "预测的熵的均值：高 = 在各类别间犹豫",
     "class that the model predicts": "模型预测的类别",
     "how likely the label is wrong (datamap diagnose): 1 = most likely": (
-        "标签出错的可能性（datamap diagnose）：1 = 最可能"
+        "标签有误的可能性（datamap diagnose）：1 = 最可能"
     ),
-    "label that the diagnosis proposes instead of the given one": "诊断建议改成的标签",
+    "label that the diagnosis proposes instead of the given one": "诊断给出的建议标签",
     "forgetting events: right, then wrong at the next observation": "遗忘事件：先预测正确，下一次观测预测错误",
     "learning events: wrong, then right at the next observation": "学会事件：先预测错误，下一次观测预测正确",
     "0-based observation of the first forgetting event; 0 = never": "第一次遗忘事件的观测序号（从 0 起）；0 = 从未",
@@ -215,7 +229,7 @@ ZH = {
     "clear filters": "清除筛选",
     "1 sample": "1 个样本",
     "{at} of {total}": "第 {at} 个，共 {total} 个",
-    "outside of this list": "不在此列表中",
+    "outside of this list": "不在当前列表中",
     "This run holds no texts; find the sample by its id.": "此运行未保存文本，请按 id 查找样本。",
     "How it was learnt": "学习过程",
     "probability of the given label by {unit}; full: right, ring: wrong": (
@@ -241,27 +255,27 @@ ZH = {
     "This is the end of the list.": "已到列表末尾。",
     "This is the first one.": "已是第一个样本。",
     "There is nothing to undo.": "没有可撤销的操作。",
-    "The key {key} stands for no class here.": "此处按键 {key} 没有对应的类别。",
+    "The key {key} stands for no class here.": "按键 {key} 没有对应的类别。",
     "No other label is proposed for this sample: choose a class.": "此样本没有建议标签，请选择类别。",
     "No sample is shown yet: the key did nothing.": "样本尚未显示，按键未生效。",
     "No sample fits. Change the filters, or show all samples.": "没有符合条件的样本。请修改筛选条件，或显示全部样本。",
     "{reviewed} of {goal} reviewed, {wrong} wrong": "已审核 {reviewed} / {goal}，其中 {wrong} 个有误",
-    "wrong among reviewed": "已审核中有误",
-    "still wrong, about": "估计仍有误",
+    "wrong among reviewed": "审核样本的错误率",
+    "still wrong, about": "估计剩余错误",
     "({low} to {high})": "（{low} 至 {high}）",
-    "by me": "由我审核",
-    "agreement, kappa": "一致性 kappa",
+    "by me": "我审核的",
+    "agreement, kappa": "审核一致性（kappa）",
     "{a} and {b}, {both} samples": "{a} 与 {b}，{both} 个样本",
     "reviewers disagree on 1 sample: show it": "1 个样本有分歧：点击查看",
     "reviewers disagree on {n} samples: show them": "{n} 个样本有分歧：点击查看",
     "Color: score. Draw around points to review them; the wheel zooms.": (
-        "颜色表示分数。圈选点即可只审核这些样本；滚轮缩放。"
+        "颜色表示分数。圈选的样本进入审核列表；滚轮缩放。"
     ),
     "map of the samples": "样本的数据地图",
-    "Another class": "其他类别",
+    "Another class": "选择其他类别",
     "classes": "类别",
     "search classes": "搜索类别",
-    "no class is called so": "没有这个名称的类别",
+    "no class is called so": "没有名称匹配的类别",
     "↑ ↓ and Enter choose, Esc closes": "↑ ↓ 选择，Enter 确定，Esc 关闭",
     "Jump to a sample": "跳转到样本",
     "id of the sample": "样本 id",
@@ -278,7 +292,7 @@ ZH = {
     "skip": "跳过",
     "back": "上一个",
     "jump to a sample by its id": "按 id 跳转到样本",
-    "this list": "显示本列表",
+    "this list": "显示快捷键列表",
     "Every decision is kept at once in the run; closing this page loses nothing.": (
         "每次判断都会立即保存到运行中，关闭页面不会丢失任何内容。"
     ),
@@ -290,21 +304,6 @@ ZH = {
     ),
     "The server could not do it ({reason}) and is asked again.": "服务器未能完成操作（{reason}），将自动重试。",
     "This address is not the server's: open the one that it printed.": "此地址无效，请打开服务器输出的地址。",
-    "1 decision is kept in this browser and will be sent.": "1 个判断已保存在浏览器中，稍后会自动发送。",
-    "{n} decisions are kept in this browser and will be sent.": "{n} 个判断已保存在浏览器中，稍后会自动发送。",
+    "1 decision is kept in this browser and will be sent.": "1 条判断已保存在浏览器中，稍后会自动发送。",
+    "{n} decisions are kept in this browser and will be sent.": "{n} 条判断已保存在浏览器中，稍后会自动发送。",
 }
-
-
-def amount(number: int, thing: str, lang: str) -> str:
-    """Return a number with its noun, `"1 sample"` or `"2,000 samples"`, in language `lang`.
-
-    >>> amount(2000, "sample", "zh")
-    '2,000 个样本'
-    """
-    return counted(number, thing) if lang == "en" else word(f"{{total}} {thing}s", lang, total=f"{number:,}")
-
-
-def word(text: str, lang: str, **values: object) -> str:
-    """Return a text in language `lang`, its {fields} filled in; a text without a translation stays English."""
-    translated = ZH.get(text, text) if lang == "zh" else text
-    return translated.format(**values) if values else translated

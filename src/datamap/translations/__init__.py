@@ -1,0 +1,69 @@
+"""The language of all that people read: English, or Chinese by `lang=zh` or the environment's DATAMAP_LANG.
+
+A text of ours is a template in English, which is also the key of its Chinese. What has no Chinese stays English: names,
+what libraries say, and errors.
+"""
+
+import os
+from typing import NamedTuple
+
+from datamap.errors import ConfigError, counted, shortened
+from datamap.translations import lines, shown
+
+LANGUAGES = ("en", "zh")
+AUTO = "auto"  # the run's language, else that of VARIABLE, else English
+VARIABLE = "DATAMAP_LANG"
+ZH = {**shown.ZH, **lines.ZH}
+
+_spoken: str | None = (
+    None  # language of the lines that this process prints, where a command or a run chose one
+)
+
+
+class Amount(NamedTuple):
+    """A number with its noun, which each language writes in its own way; for a field of a template."""
+
+    number: int
+    thing: str
+
+
+def amount(number: int, thing: str, lang: str) -> str:
+    """Return a number with its noun.
+
+    >>> amount(1, "sample", "en"), amount(2000, "sample", "en"), amount(2000, "sample", "zh")
+    ('1 sample', '2,000 samples', '2,000 个样本')
+    """
+    return counted(number, thing) if lang == "en" else word(f"{{total}} {thing}s", lang, total=f"{number:,}")
+
+
+def word(text: str, lang: str, **values: object) -> str:
+    """Return a text of ours in language `lang`, its {fields} filled in; what has no translation stays.
+
+    >>> word("{samples} reviewed", "en", samples=Amount(1, "sample"))
+    '1 sample reviewed'
+    """
+    translated = ZH.get(text, text) if lang == "zh" else text
+    said = {name: amount(*v, lang) if isinstance(v, Amount) else v for name, v in values.items()}
+    return translated.format(**said) if said else translated
+
+
+def translate(text: str, **values: object) -> str:
+    """Return a text of ours in the language of this process's lines, its {fields} filled in."""
+    return word(text, spoken() or "en", **values)
+
+
+def speak(lang: str = AUTO) -> None:
+    """Choose the language of this process's lines: "en", "zh", or "auto", which leaves it to DATAMAP_LANG.
+
+    Raises:
+        ConfigError: DATAMAP_LANG is none of them.
+    """
+    global _spoken
+    _spoken = None if lang == AUTO else lang
+    if (spoken() or "en") not in LANGUAGES:
+        raise ConfigError(f"{VARIABLE}={shortened(spoken())}: choose {' or '.join(LANGUAGES)}")
+
+
+def spoken() -> str | None:
+    """Return the language that a command, a run or DATAMAP_LANG chose; None where none did, which means English."""
+    return _spoken or os.environ.get(VARIABLE) or None
