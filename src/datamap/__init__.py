@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datamap.maps.options import MapOptions
     from datamap.recording.recorder import SignalRecorder
 
-__version__ = "0.2.0"
+__version__ = "0.1.0"
 __all__ = [
     "ConfigError",
     "DataError",
@@ -69,9 +69,6 @@ _HOMES = {
     "load_run": "api",
     "plot": "api",
     "summarize": "api",
-    "diagnosis": "api",  # these three are deprecated
-    "explore": "api",
-    "summary": "api",
 }
 
 

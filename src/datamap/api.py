@@ -8,14 +8,12 @@ run with signals of the active experiment (`mlflow.set_experiment`), by default 
 """
 
 import html
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datamap import schema
 from datamap.config import defaults
-from datamap.errors import ConfigError, SummaryError, shortened
+from datamap.errors import ConfigError, shortened
 from datamap.log import silence
 
 if TYPE_CHECKING:
@@ -335,37 +333,3 @@ def _tracking(uri: str | None) -> dict[str, Any]:
 def _check_id(run_id: object) -> None:
     if not isinstance(run_id, str) or not run_id.strip():
         raise ConfigError(f'run_id={shortened(run_id)}: give a run\'s id, or "latest"')
-
-
-# ---------------------------------------------------------------------- deprecated names
-
-
-def summary(run_id: str = "latest") -> "pd.DataFrame":
-    """Return the summary of a run, made first where it has none. Deprecated: `load_run(run_id).summary()`."""
-    _warn("summary", "load_run(run_id).summary(), after datamap.summarize(run_id)")
-    run = load_run(run_id)
-    return run.summary() if run._run.has(schema.SUMMARY_FILE) else summarize(run.run_id)
-
-
-def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
-    """Return the diagnosis of a run, made first where it has none. Deprecated: `load_run(run_id).diagnosis()`."""
-    _warn("diagnosis", "load_run(run_id).diagnosis(), after datamap.diagnose(run_id)")
-    run = load_run(run_id)
-    return run.diagnosis() if run._run.has(schema.DIAGNOSIS_FILE) else diagnose(run.run_id)
-
-
-def explore(run_id: str = "latest", *, height: int = 720, lang: str = "auto") -> ExplorerPage:
-    """Return the explorer of a run. Deprecated: `load_run(run_id).explorer()`."""
-    _warn("explore", "load_run(run_id).explorer()")
-    run = load_run(run_id)
-    try:
-        return run.explorer(height=height, lang=lang)
-    except SummaryError:
-        summarize(run.run_id)
-        return run.explorer(height=height, lang=lang)
-
-
-def _warn(name: str, instead: str) -> None:
-    warnings.warn(
-        f"datamap.{name} goes with version 0.3; use datamap.{instead}", DeprecationWarning, stacklevel=3
-    )

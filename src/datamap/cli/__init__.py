@@ -1,1 +1,1 @@
-"""The command line: compose and check a config, call one function, print."""
+"""Run a command line: compose and check a config, call one function, print."""

@@ -1,1 +1,1 @@
-"""Labeled texts from files. Imports `errors` and `schema`."""
+"""Read labeled texts from files."""

@@ -1,1 +1,1 @@
-"""Foreign files of signals. Imports `errors`, `schema` and `signals`."""
+"""Read foreign files of signals."""

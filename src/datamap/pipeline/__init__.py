@@ -1,1 +1,1 @@
-"""The steps on a run, callable without Hydra and without a terminal."""
+"""Run the steps on a run, without Hydra and without a terminal."""

@@ -1,1 +1,1 @@
-"""Signals from other people's training loops. Imports `errors`, `schema`, `signals`, `summaries` and `tracking`."""
+"""Record signals in training loops of other people."""

@@ -1,1 +1,1 @@
-"""Model outputs → signals → shards → arrays. Imports `errors` and `schema`."""
+"""Turn a model's outputs into signals, shards and arrays."""

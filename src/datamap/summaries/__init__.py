@@ -1,1 +1,1 @@
-"""Observations → one row per sample, and how far several runs agree. Imports `errors`, `schema` and `signals`."""
+"""Reduce observations to one row per sample, and tell how far several runs agree."""

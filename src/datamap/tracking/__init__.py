@@ -1,1 +1,1 @@
-"""Every call to MLflow: stores, runs, artifacts. Imports `errors` and `schema`."""
+"""Call MLflow: stores, runs, artifacts, the outbox."""

@@ -1,1 +1,1 @@
-"""A training in our own process: its preparation, extra trainings, workers, and what becomes of observations."""
+"""Train in our own process: preparation, extra trainings, workers, and what becomes of observations."""
