@@ -32,11 +32,18 @@ class Comparison(NamedTuple):
 
 
 def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
-    """Log maps side by side, movement, agreement and the always hard samples.
+    """Log the maps side by side, the samples that moved, the agreement of the runs, and the always hard samples.
 
     Args:
-        config: `CompareConfig`.
-        into: the run to log into, which its owner ends; None = a new run, which ends here.
+        config: keys of conf/compare.yaml.
+        into: run to log into, which its owner ends; None = a new run, which ends here.
+
+    Returns:
+        The run that was logged into, and the agreement of each pair of runs.
+
+    Raises:
+        ConfigError: fewer than two runs, or too many.
+        SummaryError: the runs have no sample in common.
     """
     from datamap.maps import comparisons
 
@@ -57,7 +64,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
 
 
 def _members(store, config):
-    """The runs to compare, by their ids or by a search filter, oldest first.
+    """Return the runs to compare: in the order of the given ids, or those that match a search filter, oldest first.
 
     Raises:
         ConfigError: fewer than two, or too many.
@@ -84,7 +91,7 @@ def _members(store, config):
 
 
 def _summaries(members, config):
-    """{run's name, on one line: its summary}, of the samples that all of them have."""
+    """Return {run's name, on one line: its summary}, each reduced to the samples that all of the runs have."""
     summaries = {}
     columns = MAP_COLUMNS | {"id", config.x, config.y}
     for run in members:

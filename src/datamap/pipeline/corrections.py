@@ -1,4 +1,4 @@
-"""What people decided of a run's samples, in a review or in an edited diagnosis.tsv; `curate` always applies it."""
+"""Collect what people decided about a run's samples, in a review or in an edited diagnosis.tsv, for `curate`."""
 
 import hashlib
 from pathlib import Path
@@ -18,11 +18,16 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import opened
 from datamap.translations import Amount, translate
 
-SHOWN = 20  # reviewers and conflicts that are named
+SHOWN = 20  # reviewers and conflicts that a line names before it only counts the rest
 
 
 class Corrections(NamedTuple):
-    """`labels`, {id as text: class name, or None where the sample shall go}; `lineage`, params of the new run."""
+    """Represent the decisions that a curated file applies.
+
+    Attributes:
+        labels: {id as text: class name, or None for a sample to drop}.
+        lineage: params of the new run that say who decided, and how much.
+    """
 
     labels: dict[str, str | None]
     lineage: dict[str, object]
@@ -31,17 +36,18 @@ class Corrections(NamedTuple):
 def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Corrections:
     """Return what the run's reviewers decided, and what the file that `corrections=` names changes.
 
-    Where both speak of a sample, the file counts, as the user names it now.
+    Where both decide about a sample, the file wins, because the user names it in this very command.
 
     Args:
-        source: the run.
+        source: run that was reviewed.
         samples: DataFrame with the columns id, label and proposed.
-        config: its `corrections` is a path or None.
+        config: keys of conf/curate.yaml; `corrections` is a path or None.
+
     Raises:
         ConfigError: `keep=corrected` has neither a file nor a decision.
         DataError: a file, or a line of one, names what the run does not have.
     """
-    # A model can know more classes than are named or given.
+    # The classes that the model proposes may be more than those that have a name or that a sample is labeled with.
     names = dict.fromkeys([*source.class_names(), *samples["label"], *samples["proposed"]])
     names.pop("", None)
     given = dict(zip(samples["id"].astype(str), samples["label"], strict=True))

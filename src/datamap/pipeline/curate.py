@@ -27,17 +27,24 @@ from datamap.translations import translate
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
-HALF = 0.5  # of a class, at least, stays where only the estimate says how many samples go
+HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
 FROM_TAG = "datamap.curated_from"
 REVIEWED_TAG = "datamap.reviewed_by"
 
 
 def curate(config: CurateConfig, score: str | None = None) -> Run:
-    """Log `curated.tsv` into a new run below the run that it is made from; returns the new run.
+    """Log `curated.tsv` into a new run below the run that it is made from, and return the new run.
+
+    Apply the rule of `keep`, then people's decisions, which overrule it; then keep every class trainable.
 
     Args:
-        config: `CurateConfig`.
-        score: which the run's diagnosis must have been made with; None = any.
+        config: keys of conf/curate.yaml.
+        score: score that the run's diagnosis must have been made with; None = any.
+
+    Raises:
+        ConfigError: an option that the rule does not use, or a result that no classifier can be trained on.
+        TrackingError: the run has no texts, or its diagnosis lacks samples.
+        DataError: a correction names a sample or a class that the run does not have.
     """
     _check(config)
     where = (config.tracking.uri, config.tracking.experiment)
@@ -63,7 +70,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.CURATED_FILE)
         file.write_bytes(b"".join(tsv.lines(frame)))
-        # Read as training will read it: a set that cannot be trained on is refused before it is logged.
+        # Read the file as training will read it, so that one that cannot be trained on is never logged.
         curated = dataset.load_samples(
             file, dict.fromkeys(dataset.COLUMNS, "auto") | ({} if "text_b" in frame else {"text_b": None}),
             name=schema.CURATED_FILE,
@@ -78,7 +85,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
 
 
 def _check(config):
-    """Raise ConfigError for options that the rule does not use: they would do nothing without a word."""
+    """Raise ConfigError for options that the rule does not use, rather than ignore them silently."""
     for key, rules in (("share", BY_SHARE), ("threshold", BY_SCORE), ("corrections", ("corrected",))):
         if getattr(config, key) is not None and config.keep not in rules:
             raise ConfigError(f"{key}: keep={config.keep} does not use it (only {', '.join(rules)})")
@@ -87,7 +94,10 @@ def _check(config):
 
 
 def _sparing(samples, choice, config):
-    """The choice without the loss of a class, and by estimate alone of no more than half of one; says so."""
+    """Return a choice that keeps every class, and at least half of it where the estimate alone decides.
+
+    Print a note that names the classes whose samples this keeps.
+    """
     if config.drop_classes or config.keep == "corrected":
         return choice
     by_score = config.keep in BY_SCORE
@@ -105,7 +115,7 @@ def _sparing(samples, choice, config):
 
 
 def _balanced(choice):
-    """The choice with as many samples of each class; says so where decisions of people leave more."""
+    """Return a choice with as many samples of each class; print a note where people's decisions keep more of one."""
     choice = curation.balanced(choice)
     counts = pd.Series(choice.labels[choice.kept]).value_counts()
     if counts.nunique() > 1:
@@ -116,7 +126,7 @@ def _balanced(choice):
 
 
 def _without_lone(samples, choice):
-    """(the choice without the only samples of their classes, names of the classes that are gone); says so.
+    """Return the choice without classes that have a single sample left, and the names of all classes that are gone.
 
     Raises:
         ConfigError: nothing is left to train on.
@@ -137,7 +147,11 @@ def _without_lone(samples, choice):
 
 
 def _samples(source, config, score):
-    """Summary and diagnosis of the run's samples as one DataFrame, in the summary's order."""
+    """Return the summary and the diagnosis of the run's samples as one DataFrame, in the summary's order.
+
+    Diagnose the run first where it has no diagnosis. The column `place` is a sample's rank in the diagnosis, 0 = most
+    likely wrong.
+    """
     columns, _ = ensure_summary(source, config.diagnose, COLUMNS)
     content = source.artifacts.find(schema.DIAGNOSIS_FILE)
     if content is None:
@@ -161,7 +175,13 @@ def _samples(source, config, score):
 
 
 def _count(source, samples, config):
-    """How many samples the rule drops, relabels or keeps."""
+    """Return the number of samples that the rule drops, relabels or keeps.
+
+    Use `threshold` if given, then `share`, then the estimate of `diagnose` (rules by score) or a third (other rules).
+
+    Raises:
+        ConfigError: the rule needs an estimate, and the diagnosis has none.
+    """
     if config.threshold is not None:
         return int((samples["score"] >= config.threshold).sum())
     if config.share is not None:
@@ -178,14 +198,14 @@ def _count(source, samples, config):
 
 
 def _frame(samples, choice, texts):
-    """The curated file: id, texts, label, and s_label where it is still known."""
+    """Return the rows of the curated file: id, texts, label, and s_label where it is still known."""
     columns = {"id": samples["id"], **texts, "label": choice.labels}
     changed = choice.labels != samples["label"].to_numpy(object)
     planted = (samples["s_label"] == schema.DIRTY).to_numpy()
     if not changed.any():
         columns["s_label"] = samples["s_label"]
     elif planted.any() and samples["label"].nunique() == 2:
-        # Of two classes the other one is right where the given one was planted wrong, and the other way round.
+        # With two classes, relabeling a sample that was planted wrong makes it right, and one that was right, wrong.
         columns["s_label"] = np.where(
             changed, np.where(planted, schema.NORMAL, schema.DIRTY), samples["s_label"]
         )
@@ -204,7 +224,7 @@ def _counts(samples, choice):
 
 
 def _log(store, source, config, file, curated, counts, gone, lineage):
-    """A new run below the source, with the file and what it is made from and by which rule; returns it."""
+    """Log the file, its source and its rule into a new run below the source run, and return the new run."""
     name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
     rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
     with store.new_run(name, config.tracking.tags) as run:

@@ -26,11 +26,15 @@ from datamap.translations import Amount, translate
 COLUMNS = {
     "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
 }  # fmt: skip
-SHOWN = 5  # rows on the terminal
+SHOWN = 5  # rows that the terminal shows
 
 
 def diagnose(config: DiagnoseConfig) -> Run:
-    """Score a run's samples and log `diagnosis.tsv` and its metrics; returns the run."""
+    """Score a run's samples, log `diagnosis.tsv` and its metrics, and return the run.
+
+    Raises:
+        DataMapError: the run has no signals, or they are damaged.
+    """
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     run.speak(config.lang)
@@ -40,7 +44,13 @@ def diagnose(config: DiagnoseConfig) -> Run:
 
 
 def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> None:
-    """The same for a run that was looked up; `next_step` tells what to do with the diagnosis."""
+    """Score a run's samples by how likely their label is wrong, and log `diagnosis.tsv` and its metrics.
+
+    Args:
+        run: run to diagnose; it is summarized first if it has no summary.
+        config: keys of conf/diagnose.yaml.
+        next_step: print the commands that use the diagnosis.
+    """
     samples, _ = ensure_summary(run, config, COLUMNS)
     evidence, onset, numbers = evidence_of(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
@@ -73,14 +83,14 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
 
 
 def _rule(run, about):
-    """What to curate by: as `review` says where somebody has reviewed."""
+    """Return the overrides of `curate` to suggest: people's decisions where there are some, else the score."""
     if run.files(schema.REVIEW_DIR):
         return ["keep=corrected"]
     return ["keep=clean"] if about.known else ["keep=clean", "share=0.05"]
 
 
 def _class_names(run, evidence):
-    """Class names by index; a class without a name has its index."""
+    """Return the class names by index; a class without a name gets its index."""
     names = run.class_names()
     known = 0 if evidence.pooled is None else evidence.pooled.shape[1]
     count = max(known, int(evidence.labels.max()) + 1)
@@ -88,7 +98,7 @@ def _class_names(run, evidence):
 
 
 def _of_witnesses(evidence):
-    """{metric: value} of each witness that never saw the labels."""
+    """Return {metric: value} with accuracy and weight of each witness, a model that never saw the labels it judges."""
     found: dict[str, float] = {}
     for name, (accuracy, weight) in mislabel.judges(evidence).items():
         found |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
@@ -96,7 +106,7 @@ def _of_witnesses(evidence):
 
 
 def _warn(evidence, about, committed):
-    """Say so where nothing tells wrong labels."""
+    """Print a note for each reason to doubt the diagnosis: few observations, a weak model, no independent judge."""
     observations = len(evidence.wrong)
     if observations < MIN_OBSERVATIONS:
         more = "train for more epochs, or wait until the run has ended"
@@ -150,7 +160,7 @@ def _limits(options, samples):
 
 
 def _measured(s_label, scores):
-    """How well the scores find the planted dirty samples; {} where none are known."""
+    """Return how well the scores rank the planted dirty samples first; {} where none are known."""
     dirty = s_label == schema.DIRTY
     if not 0 < dirty.sum() < len(dirty):
         return {}

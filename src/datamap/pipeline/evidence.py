@@ -1,4 +1,4 @@
-"""What a run knows of its labels: from artifacts to `mislabel.Evidence`."""
+"""Gather the evidence for and against a run's labels from its artifacts, as `mislabel.Evidence`."""
 
 import numpy as np
 import pandas as pd
@@ -18,18 +18,23 @@ from datamap.summaries import tsv
 from datamap.tracking.metrics import accuracies as known_accuracies
 from datamap.tracking.run import Run
 
-MAX_CELLS = 2**30  # samples times classes; each takes dozens of bytes
+MAX_CELLS = 2**30  # samples times classes; the scores need dozens of bytes for each
 
 
 def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Evidence, Onset | None, list[int]]:
-    """Read what is known of a run's samples, and train the quick witnesses on its texts.
+    """Read all that helps to judge a run's labels, and train quick models, the witnesses, on its texts.
 
     Args:
+        run: run with a summary.
         samples: columns of its summary; the evidence is in its order.
-        score: the one that is wanted; `aum` also reads the threshold samples.
+        score: score to compute; only `aum` needs the threshold samples.
+
     Returns:
-        (`mislabel.Evidence` with its opinion, where the model begins to memorize labels, numbers of the
-        observations that the summary is over).
+        The evidence, with its opinion; the observation from which on the model memorizes labels, or None; the
+        numbers of the observations that the summary covers.
+
+    Raises:
+        SummaryError: the summary does not fit the run's signals, or has too many samples times classes.
     """
     observed, allow_missing = summarized_observations(run)
     ids, labels = pa.array(samples["id"]), samples["label"].to_numpy()
@@ -37,7 +42,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     folds = extra_signals_of(run, schema.HOLDOUT_DIR)
     held_out = class_probs.read(run.artifacts, folds).ordered(ids, schema.HOLDOUT_DIR) if folds else None
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
-    # Folds are judged by the same labels; without them there may be development data.
+    # Accuracy on unseen samples: of the folds, which have the same labels as training, else of the development data.
     seen, unseen = (
         accuracies(observed, inside.wrong, len(ids)),
         known_accuracies(run.history(memorization.UNSEEN)),
@@ -67,7 +72,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     evidence = mislabel.with_opinion(evidence)
     onset = found.onset
     if onset and onset.doubted and not mislabel.quoted(evidence) & set(texts or {}):
-        onset = None  # models of the texts found the doubted labels, and their opinion has no weight
+        onset = None  # the doubted labels come from models of the texts, whose opinion has no weight here
     return evidence, onset, sorted(observed)
 
 
@@ -86,7 +91,7 @@ def _refuse_classes(run, labels, probs):
 
 
 def _early(run, observed, numbers, ids):
-    """Pooled distributions of the observations of these numbers; None without any."""
+    """Return the pooled class probabilities of the observations of these numbers; None without any."""
     if not numbers:
         return None
     found = class_probs.read(run.artifacts, {number: observed[number] for number in numbers})
@@ -94,9 +99,10 @@ def _early(run, observed, numbers, ids):
 
 
 def _doubted(run, observed, texts, labels, ids):
-    """Whether the run predicts the labels that its texts are surest are wrong, bool (observations, such labels).
+    """Return where the run predicts the labels that models of its texts doubt most, bool (observations, labels).
 
-    There are none where the texts cannot tell how many are wrong: they then contradict right labels too.
+    A model that predicts such a label has memorized it. Return no label where models of the texts cannot tell how many
+    labels are wrong, because they then doubt right labels too.
     """
     probs = pooled(texts, labels).probs
     if not counting.is_known(probs, labels):
@@ -106,7 +112,10 @@ def _doubted(run, observed, texts, labels, ids):
 
 
 def _texts(run, samples, pooled):
-    """What quick models of the run's texts say; None where it has none."""
+    """Return the class probabilities of quick models of the run's texts; None where it has no texts.
+
+    Each model is cross-validated, so that it never saw the labels that it judges.
+    """
     content = run.artifacts.find(schema.SAMPLES_FILE)
     if content is None:
         return None
@@ -117,6 +126,6 @@ def _texts(run, samples, pooled):
 
 
 def _margins(run, whole):
-    """Mean margins of the threshold samples."""
+    """Return the mean margin of each threshold sample over the observations (AUM, Pleiss et al. 2020)."""
     tables = ((number, shards.read(run.artifacts, parts)) for number, parts in whole.items())
     return Observations.from_tables(tables).further["margin"].mean(axis=0)

@@ -1,4 +1,4 @@
-"""The explorer of a run: what goes into it, and whether it is made anew."""
+"""Build the explorer of a run from its artifacts, and log it unless it is up to date."""
 
 import hashlib
 import re
@@ -23,11 +23,11 @@ MADE_FROM = (schema.SUMMARY_FILE, schema.SAMPLES_FILE, schema.LABELS_FILE, schem
 
 
 def log_explorer(run: Run, samples: pd.DataFrame) -> None:
-    """Log the explorer into the run, unless the one that is there was made from the same.
+    """Log the explorer into the run, in the run's language, unless the stored one was made from the same artifacts.
 
     Args:
-        run: whose language the explorer speaks.
-        samples: the run's summary, with the columns of the map at least.
+        run: run with a summary.
+        samples: its summary, with `MAP_COLUMNS` at least.
     """
     digest = _digest(run)
     address = run.opened_at(schema.EXPLORER_FILE)
@@ -41,7 +41,7 @@ def log_explorer(run: Run, samples: pd.DataFrame) -> None:
 
 
 def renew_explorer(run: Run) -> None:
-    """Make the explorer of a run anew where it has one, so that it shows a new diagnosis."""
+    """Regenerate the explorer of a run where it has one, so that it shows the newest diagnosis."""
     if run.has(schema.EXPLORER_FILE):
         with run.artifacts.local(schema.SUMMARY_FILE) as file:
             samples = tsv.read(file, MAP_COLUMNS)
@@ -49,7 +49,19 @@ def renew_explorer(run: Run) -> None:
 
 
 def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
-    """The explorer of a run as an HTML page; `samples`: its summary, with the columns of the map at least."""
+    """Return the explorer of a run as an HTML page.
+
+    Args:
+        run: run with a summary.
+        samples: its summary, with `MAP_COLUMNS` at least.
+        lang: language of the page, "en" or "zh".
+
+    Returns:
+        HTML in UTF-8; a part of the samples where all would make the page too large.
+
+    Raises:
+        SignalError: the run's signals are damaged.
+    """
     from datamap.maps import explorer, explorer_data
     from datamap.signals import trajectories
 
@@ -77,7 +89,7 @@ def _next_step(run, diagnosis):
 
 
 def _diagnosis(run: Run, ids: Iterable) -> pd.DataFrame | None:
-    """Score, proposed class and reason of these samples; None where the run has no diagnosis that can be read."""
+    """Return score, proposed class and reason of these samples; None where the run has no readable diagnosis."""
     try:
         content = run.artifacts.find(schema.DIAGNOSIS_FILE)
         if content is None:
@@ -102,7 +114,7 @@ def _diagnosis(run: Run, ids: Iterable) -> pd.DataFrame | None:
 
 
 def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:
-    """Class indices of the column `proposed`; a class without a name is written as its index; "" = −1."""
+    """Return the class indices of the column `proposed`: of a name, of a number as text, or −1 of an empty cell."""
     codes, distinct = pd.factorize(proposed)
     index = {name: k for k, name in reversed(list(enumerate(names)))}
 
@@ -114,7 +126,7 @@ def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _digest(run: Run) -> str:
-    """Hash all that the explorer is made from, our version included; return "" if an artifact's digest is unknown."""
+    """Hash all that the explorer is made from, our version included; return "" if the summary's digest is unknown."""
     tags = run.tags()
     artifacts = [tags.get(DIGEST_TAG + path, "") for path in MADE_FROM]
     if not artifacts[0]:

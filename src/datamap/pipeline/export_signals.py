@@ -19,9 +19,10 @@ from datamap.translations import Amount
 
 
 def export_signals(config: ExportConfig) -> Path:
-    """Write a run's committed observations as Dataset Cartography's training dynamics; returns the folder.
+    """Write a run's committed observations as Dataset Cartography's training dynamics, and return the folder.
 
     Raises:
+        TrackingError: the run has no signals.
         SignalError: the folder is not empty or cannot be written, or signals have no `probs`.
     """
     folder = Path(config.folder)
@@ -52,9 +53,9 @@ def export_signals(config: ExportConfig) -> Path:
 
 @contextlib.contextmanager
 def _filled_at_once(folder: Path) -> Iterator[Path]:
-    """Yield a folder to write into, whose files come into `folder` when all are written, and are removed otherwise.
+    """Yield a temporary folder whose files move into `folder` when all are written, and are removed on an error.
 
-    A folder that is there already is filled, not replaced: it may be the working directory or the root of a disk.
+    Fill an existing folder instead of replacing it, because it may be the working directory or the root of a disk.
     """
     with raised_as(SignalError, f"folder={folder}"):
         there = folder.exists()
@@ -71,7 +72,7 @@ def _filled_at_once(folder: Path) -> Iterator[Path]:
 
 
 def _write_dynamics(run: Run, number: int, parts: list[Shard], epoch: int, folder: Path) -> int:
-    """Write one observation, shard by shard; returns its number of records."""
+    """Write one observation, shard by shard, and return its number of records."""
     rows = 0
     with (folder / f"dynamics_epoch_{epoch}.jsonl").open("wb") as file:
         for part in parts:

@@ -1,4 +1,4 @@
-"""Make a run out of signals that lie in files: the original tutorial's, Dataset Cartography's, or our own."""
+"""Make a run from signals in files: the original tutorial's, Dataset Cartography's, or our own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ SHARD_ROWS = 100_000
 
 
 class _Contents(NamedTuple):
-    """What files of signals hold: samples (arrow table: id, label), class names, number of observations, digest."""
+    """Represent what files of signals hold: an Arrow table (id, label), class names, observations, and a digest."""
 
     samples: pa.Table
     class_names: tuple[str, ...]
@@ -34,7 +34,11 @@ class _Contents(NamedTuple):
 
 
 def import_signals(config: ImportConfig) -> Run:
-    """Log the signals that lie in files into a new run; returns it. All is read and checked before it is made."""
+    """Log the signals of files into a new run, and return it; read and check all files before the run is made.
+
+    Raises:
+        DataError: the files are damaged or do not belong together, or `texts=` does not fit them.
+    """
     speak(config.lang)
     source = sources.find(config.path, config.format)
     contents = _survey(source)
@@ -53,7 +57,7 @@ def import_signals(config: ImportConfig) -> Run:
 
 
 def _survey(source: sources.Source) -> _Contents:
-    """Read all observations, which checks them; say what is left out."""
+    """Read all observations, which checks them, and print a note about what is left out."""
     digest, observations = (
         sources.digest(source),
         sources.observations(source, lambda text: say("note: {note}", note=text)),
@@ -64,7 +68,7 @@ def _survey(source: sources.Source) -> _Contents:
 
 
 def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
-    """Class names by index: of the labels.json that lies where our own shards were taken from, else the index."""
+    """Return the class names by index: those of a labels.json beside our own shards, else each class's index."""
     if "probs" in table.column_names:
         classes = pc.list_value_length(table["probs"])[0].as_py()
     else:
@@ -74,7 +78,7 @@ def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
 
 
 def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Source) -> TextDataset:
-    """The labeled texts of a file, those of the signals' samples, in their order.
+    """Return the labeled texts of the signals' samples from a file, in the order of the signals.
 
     Raises:
         DataError: a sample has no text, or another label there.
@@ -121,5 +125,5 @@ def _log(
 
 
 def _with_planted(table: pa.Table, texts: TextDataset) -> pa.Table:
-    """The signals with what the texts' s_label says was planted."""
+    """Return the signals with the planted kind of each sample, as the column s_label of the texts says."""
     return with_planted(table, texts.planted[align.rows(table["id"], texts.ids)])

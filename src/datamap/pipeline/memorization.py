@@ -1,4 +1,4 @@
-"""What a run's own metrics say of memorization, and what users are told of it."""
+"""Tell from a run's metrics from when on the model memorizes labels, and word it for the user."""
 
 from collections.abc import Iterable
 
@@ -13,14 +13,17 @@ SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observ
 
 
 def of_run(run: Run) -> Onset | None:
-    """From training accuracy and accuracy on development data; None where the run lacks one of them."""
+    """Return the onset of memorization by accuracy on training and on development data; None where there is none.
+
+    A run that lacks one of these metrics has no onset either.
+    """
     return onset(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
 
 
 def onset_of(run: Run) -> int | None:
     """Return the observation from which on the model memorizes labels; None where nothing says so.
 
-    By accuracy on development data, or by what `diagnose` found.
+    Use accuracy on development data if the run has it, else the metric that `diagnose` logged.
     """
     found = of_run(run)
     number = found.number if found else run.metrics().get(BEGINS, 0)
@@ -30,7 +33,7 @@ def onset_of(run: Run) -> int | None:
 def early(numbers: Iterable[int], onset: int | None) -> list[int]:
     """Return the observations before number `onset`, but the first `MIN_OBSERVATIONS` at least; all where it is None.
 
-    Fewer have no forgetting events to speak of, and no variability.
+    Fewer observations hardly show forgetting events or variability.
 
     >>> early([200, 400, 600, 800, 1000], 1000), early([200, 400, 600, 800, 1000], 200)
     ([200, 400, 600, 800], [200, 400, 600])
@@ -41,7 +44,7 @@ def early(numbers: Iterable[int], onset: int | None) -> list[int]:
 
 
 def note(found: Onset, numbers: Iterable[int]) -> str:
-    """Return one line: what is seen, and what to do about a summary that is over the observations `numbers`."""
+    """Return one line that says what was found, and what to do about a summary of the observations `numbers`."""
     seen = (
         "repeats {seen:.0%} of the {doubted:,} labels that models of the texts are surest are wrong"
         if found.doubted
@@ -70,7 +73,7 @@ def _advice(found: Onset, numbers: list[int]) -> str:
 
 
 def metrics(found: Onset | None) -> dict[str, float]:
-    """{metric: value}; {} where nothing was found."""
+    """Return {metric: value} of an onset; {} where there is none."""
     if found is None:
         return {}
     measured = {REPEATED: found.seen} if found.doubted else {"memorisation/gap": found.seen - found.unseen}
@@ -78,6 +81,6 @@ def metrics(found: Onset | None) -> dict[str, float]:
 
 
 def taken_back(run: Run, numbers: Iterable[int]) -> dict[str, float]:
-    """Return the metrics that take back what an earlier diagnosis found, where all observations show nothing."""
+    """Return metrics that withdraw an earlier diagnosis's onset where all observations together show none."""
     is_whole = set(run.committed()) == set(numbers)
     return {BEGINS: 0.0} if is_whole and not of_run(run) and run.metrics().get(BEGINS) else {}

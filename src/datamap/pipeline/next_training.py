@@ -1,9 +1,9 @@
-"""The command that trains on a curated file as its source run was trained.
+"""Compose the command that trains on a curated file as its source run was trained.
 
-The source may be anybody's run, so nothing of it reaches the command as text. Which keys were given is read from
-`config/train.overrides.json`, what they were is read from `config/train.yaml`, and only the keys of `KEYS` are carried
-over, each as a value of its own type and within its range. A model's name is carried over where `conf/model/` has it;
-a path to a model, and whether its pickles are trusted, are for the user to say.
+A stranger may have made the source run, and the user pastes the command into a shell. So no text of the run reaches it:
+`config/train.overrides.json` tells which keys were given, `config/train.yaml` their values, and only the keys of `KEYS`
+are carried over, each as a value of its own type and within its range. A model's name is carried over if `conf/model/`
+has it; the user must give a path to a model, and trust in its pickles, again.
 """
 
 import re
@@ -31,22 +31,22 @@ KEYS: dict[str, Field] = {
     **{f"signals.{key.name}": key for key in fields(SignalsConfig)},
     **{f"plot.{key.name}": key for key in fields(LiveConfig)},
 }
-# Keys that are not carried over by design: a curated file is other data, and the user says where it is logged.
+# Keys that are never carried over: a curated file is other data, and the user says where to log.
 OTHER_DATA = ("data", "tracking", "plot", "summarize", "maps", "run_id", "resume")
 WORD = re.compile(
     r"(?!null$|true$|false$|nan$|inf$)[a-z]+(:[0-9]{1,4})?"
-)  # of a choice, or a device such as gpu:0
+)  # a choice, or a device such as gpu:0
 LARGEST = 2**63
 TO_GIVE = "???"  # in Hydra: the user must give this value
 
 
 def command(source: Run, data: dict[str, str], gone: list[str]) -> str:
-    """Return the command, and say what of the source run it does not carry over.
+    """Return the command, and print which keys of the source run it does not carry over.
 
     Args:
-        source: the run whose training is repeated; its artifacts may be anybody's.
-        data: {key: value} of the curated file and of the store, the user's own.
-        gone: classes that the curated file no longer has.
+        source: run whose training is repeated; its artifacts are not trusted.
+        data: {key: value} that tell the curated file and the store, which are the user's own.
+        gone: names of the classes that the curated file no longer has.
     """
     config, given = (
         source.config("train"),
@@ -69,13 +69,13 @@ def command(source: Run, data: dict[str, str], gone: list[str]) -> str:
 
 
 def _names(keys: dict[str, None]) -> Iterator[str]:
-    """Yield the keys as a line of text shows them, whatever a run calls a key."""
+    """Yield the keys as a terminal can show them; what does not look like a key is escaped and cut."""
     for key in keys:
         yield key if re.fullmatch(r"[\w.+~@/-]{1,60}", key) else repr(key[:40])
 
 
 def _is_left_out(key: str) -> bool:
-    """Tell whether a key is left out without a word: of other data, or whose pickles the source run trusted."""
+    """Tell whether to leave a key out without a note, because it is about other data or about trust in pickles."""
     return key.split(".")[0] in OTHER_DATA or "trust_pickle" in key
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class LoggedMap(NamedTuple):
-    """A map in a run: as `maps/<name>.png`, and as the image series of that name."""
+    """Represent a map in a run, stored as `maps/<name>.png` and as the image series of that name."""
 
     run: Run
     name: str
@@ -31,7 +31,12 @@ class LoggedMap(NamedTuple):
 
 
 def plot(config: PlotConfig) -> LoggedMap:
-    """Draw a data map of a run and log it as file and as image series."""
+    """Draw a data map of a run, and log it as a file and as a step of an image series.
+
+    Raises:
+        MapError: the map's name is not allowed, or a filter keeps no sample.
+        SummaryError: the run's summary is damaged.
+    """
     from datamap.maps import cards, figures
 
     name = _name(config)
@@ -57,7 +62,7 @@ def plot(config: PlotConfig) -> LoggedMap:
 
 
 def _name(config):
-    """Name of the map's file and image series; MLflow takes ASCII only."""
+    """Return the name of the map's file and image series, of ASCII letters, as MLflow demands."""
     check_size(config.width, config.height, config.dpi)
     name = config.name or plans.make_plan(config).name
     if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
@@ -75,7 +80,7 @@ def _log_map(run, figure, card, name, config):
     run.log_bytes(canvas.png(array), f"{path}.png")
     if config.svg:
         run.log_text(canvas.svg(figure), f"{path}.svg")
-    # The key puts it into a section `maps`, the first on the run's page.
+    # The folder in the key makes a section `maps`, which comes first on the run's page.
     run.log_image(canvas.pixels(card), path, schema.NEWEST_STEP)
     run.log_config("plot", yaml(config))
     say(

@@ -1,4 +1,4 @@
-"""Review a run's samples in the browser, likeliest wrong first: keep, relabel or drop each with one key."""
+"""Review a run's samples in the browser, most likely wrong first: keep, relabel or drop each with one key."""
 
 import getpass
 import importlib
@@ -34,14 +34,19 @@ from datamap.translations import Amount, translate
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
 OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why")
 SWITCH = (
-    0.001  # seconds after which work in the background lets an answer go first; Python's default is 0.005
+    0.001  # seconds until a background thread yields to one that answers the page; Python's default is 0.005
 )
 ESTIMATE = ("estimate", "low", "high", "known")
-MAX_COUNT = 1 << 53  # what counts more than any run has samples is damaged
+MAX_COUNT = 1 << 53  # a larger metric is damaged: no run has so many samples
 
 
 def review(config: ReviewConfig) -> Run:
-    """Serve the review of a run until Ctrl-C, then log how far it is; returns the run."""
+    """Serve the review of a run until Ctrl-C, then log its progress, and return the run.
+
+    Raises:
+        ConfigError: the reviewer's name is not allowed, or the address cannot be served.
+        DataMapError: the run has no signals, or an artifact is damaged.
+    """
     store = Store(config.tracking.uri, config.tracking.experiment)
     found = store.run(config.run_id)
     found.speak(config.lang)
@@ -55,7 +60,7 @@ def review(config: ReviewConfig) -> Run:
 
 
 def review_of(run: Run, config: ReviewConfig) -> Review:
-    """What is served of a run; it is summarized and diagnosed first where it was not yet.
+    """Return the review to serve; summarize and diagnose the run first where it is not yet.
 
     Raises:
         DataMapError: the run has no signals, or an artifact is damaged.
@@ -93,7 +98,7 @@ def _about(run: Run, config: ReviewConfig) -> About:
 
 
 def _estimate(metrics):
-    """Return what `diagnose` logged of the number of wrong labels; None where it is missing or no count."""
+    """Return the number of wrong labels that `diagnose` estimated; None where it is missing or damaged."""
     found = {name: metrics.get(f"mislabelled/{name}", math.nan) for name in ESTIMATE}
     if not all(0 <= value <= MAX_COUNT for value in found.values()):
         return None
@@ -102,10 +107,10 @@ def _estimate(metrics):
 
 
 def _reviewer(given: str | None) -> str:
-    """Return the reviewer's name: the given one, else that of the user.
+    """Return the reviewer's name: the given one, else that of the operating system's user.
 
     Raises:
-        ConfigError: what is given is not a name.
+        ConfigError: the given name is too long or not printable.
     """
     if given and not is_name(given):
         raise ConfigError(f"reviewer={given[:50]!r}: give at most {LONGEST_NAME} printable characters")
@@ -114,7 +119,7 @@ def _reviewer(given: str | None) -> str:
 
 
 def _unit(run: Run) -> str:
-    """What observations are numbered by: epoch or step."""
+    """Return the unit by which the run's observations are numbered: "epoch" or "step"."""
     found = (schema.parse_shard(path) for path in run.files(schema.SIGNALS_DIR))
     return next((shard.unit for shard in found if shard), "epoch")
 
@@ -132,12 +137,12 @@ def _storage(run: Run) -> Storage:
 
 
 def _read_the_rest(run: Run, review: Review) -> None:
-    """What the page can do without at first: histories, and which texts are alike."""
+    """Load what the page does not need at first: the samples' histories, and the index of similar texts."""
     for needed in (
         "scipy.optimize",
         "scipy.stats",
         "sklearn.metrics",
-    ):  # else the first decision would wait for them
+    ):  # imported now, so that the first decision need not wait for them
         importlib.import_module(needed)
 
     try:
@@ -163,7 +168,7 @@ def _say_address(review: Review, address: str) -> None:
     if lesson.reviewed:
         already = "{reviewed:,} of {count:,} samples are reviewed already, {wrong:,} wrong"
         say(already, reviewed=lesson.reviewed, count=count, wrong=lesson.wrong)
-    # Not by `say`, which masks tokens: this one is for whoever reads the terminal.
+    # `say` would mask the token in the address, which the person at the terminal needs.
     samples = Amount(count, "sample")
     print_line(
         translate("review of {samples}: {address}  (Ctrl-C ends it)", samples=samples, address=address)
@@ -171,7 +176,7 @@ def _say_address(review: Review, address: str) -> None:
 
 
 def _end(run: Run, review: Review) -> None:
-    """Log how far the review is, and say what to do with it."""
+    """Log the progress of the review, and print the next command."""
     review.refresh()
     lesson = review.lesson()
     say(

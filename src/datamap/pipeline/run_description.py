@@ -1,4 +1,4 @@
-"""What a run's page says of it, written anew by each command that adds something to the run."""
+"""Write the description on a run's page; each command that adds something to a run replaces it."""
 
 from pathlib import Path
 
@@ -10,7 +10,11 @@ from datamap.tracking.run import Run
 
 
 def describe(run: Run, samples: int) -> None:
-    """Describe a run that has a summary of so many samples by what it holds now.
+    """Describe what a run holds now on its page in MLflow's UI, in the run's language.
+
+    Args:
+        run: run with a summary.
+        samples: number of samples in the summary.
 
     Raises:
         TrackingError: a metric has a value that it cannot have, or the summary's metrics are missing.

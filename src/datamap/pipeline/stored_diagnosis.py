@@ -1,4 +1,4 @@
-"""The stored diagnosis of a run: by which score it was made, and if it is of the run's present summary."""
+"""Read the stored diagnosis of a run, and check its score and that it is of the run's present summary."""
 
 import pandas as pd
 
@@ -13,8 +13,8 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
     """Return the rows of diagnosis.tsv, most likely wrong first.
 
     Args:
-        run: that was diagnosed.
-        score: by which it must have been diagnosed; None = any.
+        run: run with a diagnosis.
+        score: score that it must have been diagnosed by; None = any.
 
     Raises:
         SummaryError: the run has no diagnosis, or one of an earlier summary.
@@ -33,7 +33,7 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
 
 
 def check_score(run: Run, score: str | None) -> None:
-    """Raise ConfigError where the run's diagnosis was made by another score than the one that is asked for."""
+    """Raise ConfigError if the run's diagnosis was made by another score than the requested one."""
     own = run.config("diagnose").get("score")
     if score not in (own, None):
         raise ConfigError(

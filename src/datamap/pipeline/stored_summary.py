@@ -1,4 +1,4 @@
-"""The stored summary of a run: the samples' statistics, and which observations they are over."""
+"""Read and log the summary of a run: the samples' statistics, and the observations that they cover."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from datamap.summaries import tsv
 from datamap.tracking.artifacts import digest_of
 from datamap.tracking.run import Run
 
-# What groupings, regions and marginals are made from.
+# The columns that groupings, regions and marginal histograms of a map need.
 MAP_COLUMNS = {
     "label", "s_label", "correct_ratio", "avg_probs", "label_var", "forgetting_times", "learnt_times"
 }  # fmt: skip
@@ -25,12 +25,12 @@ MAP_COLUMNS = {
 def log_summary(
     run: Run, file: Path, observed: ShardsByObservation, allow_missing: bool, newest: int
 ) -> None:
-    """Log a summary.tsv, and which observations it is over, for the commands that read them again.
+    """Log a summary.tsv, and the list of observations that it covers, for the commands that read their shards again.
 
     Args:
-        run: to log into.
+        run: run to log into.
         file: the summary.
-        observed: the observations that it is over.
+        observed: observations that it covers.
         allow_missing: true if some of them may lack samples.
         newest: number of the run's last observation at that time; a later one makes the summary outdated.
     """
@@ -42,7 +42,11 @@ def log_summary(
 
 
 def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFrame, documents.Summarized]:
-    """Return (these columns of the summary, or all; what it is over).
+    """Return the summary, and the observations that it covers.
+
+    Args:
+        run: run with a summary.
+        columns: names of the columns to read; None = all.
 
     Raises:
         SummaryError: the run has no summary, or it is damaged.
@@ -60,10 +64,10 @@ def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFram
 
 
 def summarized_observations(run: Run) -> tuple[ShardsByObservation, bool]:
-    """Return ({number: its shards} of the observations that the summary is over, true if some may lack samples).
+    """Return ({number: its shards} of the observations that the summary covers, true if some may lack samples).
 
     Raises:
-        SummaryError: the run does not say which, or has lost one of them.
+        SummaryError: the list of observations is missing or damaged, or one of them has no signals any more.
     """
     about, signals = _about(run), signals_of(run)
     lost = [number for number in about.observations if number not in signals]

@@ -25,7 +25,12 @@ from datamap.translations import Amount
 
 
 def summarize(config: SummarizeConfig) -> Run:
-    """Reduce a run's signals to one row per sample and log `summary.tsv`; returns the run."""
+    """Reduce a run's signals to one row per sample, log `summary.tsv`, and return the run.
+
+    Raises:
+        TrackingError: the run has no signals.
+        SignalError: signals are damaged.
+    """
     store = Store(config.tracking.uri, config.tracking.experiment)
     run = store.run(config.run_id)
     run.speak(config.lang)
@@ -37,7 +42,15 @@ def summarize(config: SummarizeConfig) -> Run:
 def ensure_summary(
     run: Run, config: PlotConfig | CompareConfig | DiagnoseConfig, columns: set[str] | None
 ) -> tuple[pd.DataFrame, int]:
-    """Return (these columns of the summary, or all; its number of observations), summarizing a run that has none."""
+    """Return the summary and its number of observations; summarize the run first where it has no summary.
+
+    Print a note where the run is still running, or has observations that the summary does not cover.
+
+    Args:
+        run: run with signals.
+        config: the command's config, whose `summarize` keys are used.
+        columns: names of the columns to read; None = all.
+    """
     committed = run.committed()
     if run.has(schema.SUMMARY_FILE):
         _say_if_running(run, len(committed))
@@ -70,7 +83,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         metrics["summary/auroc_dirty"] = totals.auroc_dirty
     found = memorization.of_run(run)
     metrics |= memorization.metrics(found)
-    # Not at the last observation used: MLflow calls the value of the largest step the latest.
+    # At the run's last observation, not at the last one used: MLflow shows the value of the largest step.
     run.log_metrics(metrics, max(committed))
     describe(run, totals.samples)
     say(
@@ -95,14 +108,17 @@ def _parts(run: Run, config: SummarizeConfig, observed: ShardsByObservation) -> 
 
 
 def _chosen(run: Run, config: SummarizeConfig, signals: ShardsByObservation) -> ShardsByObservation:
-    """Return the observations that count, between burn_in and until."""
+    """Return the observations after `burn_in` and up to `until`."""
     if config.until != "auto":
         return shards.between(signals, config.burn_in, config.until)
     return _trusted(run, shards.between(signals, config.burn_in))
 
 
 def _trusted(run: Run, observed: ShardsByObservation) -> ShardsByObservation:
-    """Return the observations that `until=auto` chooses; a note tells where it cannot leave out all that it should."""
+    """Return the observations before the model memorizes labels, as `until=auto` asks for.
+
+    Print a note where nothing tells when that is, or where so few come before that later ones stay.
+    """
     onset = memorization.onset_of(run)
     kept = memorization.early(observed, onset)
     if onset is None:
@@ -122,7 +138,7 @@ def _trusted(run: Run, observed: ShardsByObservation) -> ShardsByObservation:
 
 
 def _say_if_running(run: Run, count: int) -> None:
-    """Tell the user that a run has more to come than its `count` observations."""
+    """Print a note where a run is still running, as more than its `count` observations may follow."""
     if run.status == "RUNNING":
         say(
             "note: run {run} is still running (or was killed): {observations} so far",

@@ -15,14 +15,15 @@ from datamap.translations import speak
 
 
 def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
-    """Fine-tune and log the signals of every training sample, epoch by epoch; returns the run.
+    """Fine-tune a text classifier, log the signals of every training sample, epoch by epoch, and return the run.
 
     Args:
-        config: see conf/train.yaml.
-        overrides: what the user gave, to be logged with the config.
+        config: keys of conf/train.yaml.
+        overrides: overrides that the user gave, to be logged with the config.
 
     Raises:
-        DataMapError: something in the config does not fit (no run is made then), or training failed.
+        ConfigError: keys of the config contradict each other; no run is made then.
+        DataMapError: the data or the model cannot be read, or training failed.
     """
     if config.signals.collect == "train" and config.signals.every != "epoch":
         raise ConfigError("signals.collect=train observes once an epoch: leave signals.every=epoch")
@@ -41,7 +42,7 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
 
 
 def _resume(config: TrainConfig, processes: Processes) -> Run:
-    """Go on with a run from its last committed observation, with the run's own config."""
+    """Resume a run after its last committed observation, with the run's own config."""
     run = resumption.find_run(config, processes)
     run.speak(config.lang)
     config = resumption.config_of(run, config)
@@ -62,9 +63,10 @@ def _log_start(run: Run, training: PreparedTraining, overrides: Sequence[str]) -
 
 
 def _params(config: TrainConfig) -> dict[str, object]:
-    """Return the few keys that tell runs apart: the UI prints all params above a run's map, where many would hide it.
+    """Return the few keys that tell runs apart, as {param: value}.
 
-    The complete config is the artifact config/train.yaml.
+    MLflow's UI shows all params above a run's map, where many would push the map out of sight. The complete config is
+    the artifact config/train.yaml.
     """
     data, trainer = config.data, config.trainer
     return {

@@ -12,10 +12,10 @@ from datamap.translations import Amount
 
 
 def upload(config: UploadConfig) -> list[Run]:
-    """Send what training spooled to disk into its runs; returns them.
+    """Send what training spooled to disk into its runs, and return them.
 
     Raises:
-        TrackingError: nothing is spooled, or a run did not take all; the others' are sent all the same.
+        TrackingError: nothing is spooled, or a run's store refused something; the other runs' uploads are sent first.
     """
     waiting = [folder for folder in sorted(Path(config.folder).glob("*")) if spool.waiting_in(folder)]
     if not waiting:
@@ -32,9 +32,10 @@ def upload(config: UploadConfig) -> list[Run]:
 
 
 def _send(folder: Path, uri: str | None, lang: str) -> Run:
-    """Send what waits of one run into the store that the user names (`uri`), else the one in use.
+    """Send one run's spooled uploads into the store that the user names (`uri`), else the one in use.
 
-    A note never decides to which store the user's credentials are sent.
+    The address in the spool's note is only compared: a file on disk must not decide which server gets the user's
+    credentials.
     """
     note = spool.read_note(spool.waiting_in(folder)[0])
     spooled_for, in_use = masked(note.tracking_uri), masked(configured_uri())
