@@ -47,6 +47,23 @@ def test_both_languages_have_the_same_code_pictures_and_links(pair):
     assert first == second
 
 
+def numbers(name):
+    """Return the numbers of a page in order of size, but not those of links and of names."""
+    text = re.sub(r"\]\([^)]*\)|<!--.*?-->", " ", text_of(name), flags=re.DOTALL)
+    found = re.findall(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?: ?(million|万))?", text)
+    scale = {"": 1, "million": 10**6, "万": 10**4}
+    return sorted(float(whole.replace(",", "") + part) * scale[unit] for whole, part, unit in found)
+
+
+@pytest.mark.parametrize(
+    "pair", [READMES, *((f"docs/{name}", f"docs/zh/{name}") for name in TRANSLATED)], ids=lambda pair: pair[0]
+)
+def test_both_languages_have_the_same_numbers(pair):
+    """Percentages, thresholds, defaults, and what was measured."""
+    english, chinese = map(numbers, pair)
+    assert english == chinese
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_leads_somewhere(name):
     for link in links(name):

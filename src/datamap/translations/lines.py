@@ -170,7 +170,7 @@ ZH = {
     # diagnose
     "review them: {command}": "审核：{command}",
     "{file}: {count:,} samples, likeliest wrong first: {address}": (
-        "{file}：{count:,} 个样本，最可能标错的在前：{address}"
+        "{file}：{count:,} 个样本，最可能有误的在前：{address}"
     ),
     "  likeliest {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until {row} in "
     "a row are right": (
