@@ -1,6 +1,6 @@
-"""The small JSON and YAML artifacts of a run, which may be anybody's, as values of the types that they must have.
+"""Parse the small JSON and YAML artifacts of a run into checked types, as a stranger may have made the run.
 
-Everything here raises ValueError with a reason in a few words; who reads the artifact says which one is damaged.
+All functions raise ValueError with a short reason; the caller adds which artifact is damaged.
 """
 
 import json
@@ -12,16 +12,20 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from datamap.schema import MAX_CLASSES
 
-Number = Annotated[int, Field(ge=0, le=2**53)]  # of an observation: what a browser holds exactly
+Number = Annotated[int, Field(ge=0, le=2**53)]  # of an observation; a browser holds it exactly
 Name = Annotated[str, Field(min_length=1)]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Summarized:
-    """What summary.json says of summary.tsv: the observations that it is over, its SHA-256, and more.
+    """Represent summary.json, which says how summary.tsv was made.
 
-    `newest` is the newest observation that the run had then; in runs of earlier versions that of `observations`.
+    Attributes:
+        observations: numbers of the observations that it covers.
+        allow_missing: true if some of them may lack samples.
+        sha256: digest of summary.tsv.
+        newest: the newest observation that the run had then; in runs of earlier versions, of `observations`.
     """
 
     observations: Annotated[list[Number], Field(min_length=1)]
@@ -40,7 +44,10 @@ _CONFIG = TypeAdapter(dict[str, JsonValue])
 
 
 def labels(content: bytes) -> tuple[str, ...]:
-    """Return the class names by index that a labels.json holds.
+    """Return the class names of a labels.json, by index.
+
+    Raises:
+        ValueError: the content is not {class index from 0: name}, or an index is missing.
 
     >>> labels(b'{"0": "no", "1": "yes"}')
     ('no', 'yes')
@@ -53,19 +60,19 @@ def labels(content: bytes) -> tuple[str, ...]:
 
 
 def summarized(content: bytes) -> Summarized:
-    """Return what a summary.json says."""
+    """Return the content of a summary.json."""
     return _parsed(_SUMMARIZED, content)
 
 
 def overrides(content: bytes) -> list[str]:
-    """Return the overrides that a config/<command>.overrides.json holds."""
+    """Return the overrides of a config/<command>.overrides.json."""
     return _parsed(_OVERRIDES, content)
 
 
 def config(content: bytes) -> dict[str, Any]:
-    """Return what a config/<command>.yaml holds, as plain data: nothing in it is resolved, such as `${oc.env:SECRET}`.
+    r"""Return a config/<command>.yaml as plain data, and resolve nothing in it, such as `${oc.env:SECRET}`.
 
-    >>> config(b"seed: 1\\ndata: {path: '${oc.env:SECRET}'}")
+    >>> config(b"seed: 1\ndata: {path: '${oc.env:SECRET}'}")
     {'seed': 1, 'data': {'path': '${oc.env:SECRET}'}}
     """
     try:
@@ -77,7 +84,7 @@ def config(content: bytes) -> dict[str, Any]:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Reads YAML without aliases, of which a kilobyte can stand for gigabytes."""
+    """Load YAML without aliases, as a kilobyte of nested aliases can stand for gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
@@ -86,7 +93,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 def _parsed(kind: TypeAdapter[T], content: bytes) -> T:
-    """Return JSON as a value of this kind; a number is no text, and a text is no number."""
+    """Return JSON as a value of this type, without converting a number to a text or a text to a number."""
     try:
         return kind.validate_json(content, strict=True)
     except ValidationError as error:

@@ -1,4 +1,7 @@
-"""The commands: each calls one function of the pipeline and says what to do next. Its docstring is its `--help`."""
+"""Define the commands: each calls one function of the pipeline and prints what to do next.
+
+A command's docstring is its `--help`.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -31,10 +34,10 @@ def train(config: TrainConfig, overrides: list[str]) -> None:
 
     datamap train                                         the demo data, a small ERNIE
     datamap train data=file data.path=my.tsv              your own labeled texts
-    datamap train model=ernie-3.0-base-zh data=lcqmc      the original's set-up
+    datamap train model=ernie-3.0-base-zh data=lcqmc      the original tutorial's setup
     datamap train data.flip_ratio=0.1 seed=1              plant 10 % dirty labels
     datamap train -m seed=1,2,3                           three runs under one parent, and their comparison
-    datamap train resume=true run_id=latest               go on with a run that was killed
+    datamap train resume=true run_id=latest               resume a run that was killed
     """
     from datamap.pipeline import memorization
     from datamap.pipeline.train import train
@@ -73,7 +76,7 @@ def plot(config: PlotConfig, overrides: list[str]) -> None:
 
 
 def main(config: MainConfig, overrides: list[str]) -> None:
-    """All three steps in one go: train, summarize, plot. Keys of plot are under `plot.`.
+    """Train, summarize and plot in one go; keys of plot are under `plot.`.
 
     datamap main
     datamap main seed=1 plot.use_f_times=0
@@ -92,7 +95,7 @@ def main(config: MainConfig, overrides: list[str]) -> None:
 
 
 def compare(config: CompareConfig, overrides: list[str]) -> None:
-    """Compare the data maps of several runs: side by side, where samples moved, and how far the runs agree.
+    """Compare the data maps of several runs: side by side, by samples that moved, and by how far the runs agree.
 
     datamap compare runs='[<run id>,<run id>]'                       these runs
     datamap compare "runs=params.data = 'demo'"                      an MLflow search filter on the experiment
@@ -105,7 +108,7 @@ def compare(config: CompareConfig, overrides: list[str]) -> None:
 def diagnose(config: DiagnoseConfig, overrides: list[str]) -> None:
     """Rank a run's samples by how likely their label is wrong, and log the list into the run.
 
-    datamap diagnose run_id=latest                    the score that finds most, of all that the run knows
+    datamap diagnose run_id=latest                    by the default score, from all that the run holds
     datamap diagnose run_id=latest score=aum          another score
     datamap diagnose run_id=latest regions=quantile   regions by quantiles instead of fixed borders
     """
@@ -115,7 +118,7 @@ def diagnose(config: DiagnoseConfig, overrides: list[str]) -> None:
 
 
 def review(config: ReviewConfig, overrides: list[str]) -> None:
-    """Review a run's samples in the browser, likeliest wrong first: keep, relabel or drop each with one key.
+    """Review a run's samples in the browser, most likely wrong first: keep, relabel or drop each with one key.
 
     datamap review run_id=latest               prints the page's address; Ctrl-C ends it
     datamap review run_id=latest open=true     opens the page in your browser
@@ -129,7 +132,7 @@ def curate(config: CurateConfig, overrides: list[str]) -> None:
     """Make a new training file from a run's samples, and log it into a run of its own.
 
     datamap curate run_id=latest keep=clean                   drop as many as diagnose estimates to be wrong
-    datamap curate run_id=latest keep=relabelled share=0.05   relabel the likeliest 5 %
+    datamap curate run_id=latest keep=relabelled share=0.05   relabel the 5 % that are most likely wrong
     datamap curate run_id=latest keep=corrected               apply what reviewers decided (datamap review)
     datamap curate run_id=latest keep=corrected corrections=diagnosis.tsv   apply an edited diagnosis.tsv
     """
@@ -140,7 +143,7 @@ def curate(config: CurateConfig, overrides: list[str]) -> None:
 
 
 def import_(config: ImportConfig, overrides: list[str]) -> None:
-    """Make a run out of signals that lie in files: the original tutorial's, Dataset Cartography's, or our own.
+    """Make a run from signals in files: the original tutorial's, Dataset Cartography's, or Data Map's own.
 
     datamap import path=outputs/output_data.json             the original's, all observations in one file
     datamap import path=model/training_dynamics              allenai/cartography's dynamics_epoch_0.jsonl, …
@@ -155,8 +158,8 @@ def import_(config: ImportConfig, overrides: list[str]) -> None:
 def export(config: ExportConfig, overrides: list[str]) -> None:
     """Write a run's signals as Dataset Cartography's training dynamics.
 
-    Each observation becomes a file of its own: dynamics_epoch_0.jsonl, dynamics_epoch_1.jsonl, …
-    For logits they have ln(probs): their softmax is the recorded probs. Observations are counted from 0.
+    Each observation becomes a file: dynamics_epoch_0.jsonl, dynamics_epoch_1.jsonl, … Observations count from 0.
+    The files hold ln(probs) as logits, because their softmax gives the recorded probs.
 
     datamap export run_id=latest
     datamap export run_id=latest folder=model/training_dynamics
@@ -167,7 +170,7 @@ def export(config: ExportConfig, overrides: list[str]) -> None:
 
 
 def upload(config: UploadConfig, overrides: list[str]) -> None:
-    """Send the observations that training could not log, because the store did not take them.
+    """Send the observations that training could not log, because the store was unreachable.
 
     datamap upload
     datamap upload folder=/data/datamap-spool

@@ -1,4 +1,4 @@
-"""Configs from `conf/` and overrides, by Hydra."""
+"""Compose configs from `conf/` and overrides, by Hydra."""
 
 import hydra
 from omegaconf import DictConfig
@@ -7,6 +7,6 @@ from datamap.places import CONF
 
 
 def compose(name: str, overrides: list[str]) -> DictConfig:
-    """Compose a command's config."""
+    """Return a command's config: `conf/<name>.yaml`, with the overrides applied."""
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose(name, overrides)

@@ -1,4 +1,4 @@
-"""Command line → config → command; a user's mistake → one line and exit code 2."""
+"""Run a command from the command line; turn a user's mistake into one line and exit code 2."""
 
 import _thread
 import contextlib
@@ -33,7 +33,7 @@ from datamap.program import SCRIPTS
 if TYPE_CHECKING:
     from datamap.cli.multirun import Multirun
 
-# No output folders and no log files of Hydra's own: all that a command makes is in its MLflow run.
+# Hydra makes no output folders and no log files here, because a command logs all that it makes into its MLflow run.
 QUIET = (
     "hydra.run.dir=.",
     "hydra.sweep.subdir=.",
@@ -44,13 +44,13 @@ QUIET = (
 
 
 def main() -> None:
-    """The installed command: `datamap <command> [key=value …]`."""
+    """Run the installed command, `datamap <command> [key=value …]`, and exit with its code."""
     command, *arguments = sys.argv[1:] or ["--help"]
     sys.exit(run(command, arguments))
 
 
 def script(command: str) -> None:
-    """What a script in `src/` is: the command of that name, with the process's arguments."""
+    """Run the command of this name with the process's arguments, as the scripts in `src/` do."""
     code = run(command, sys.argv[1:])
     if code:
         sys.exit(code)
@@ -60,8 +60,8 @@ def run(command: str, arguments: list[str]) -> int:
     """Run a command with Hydra overrides (`key=value`), or `--key value` as `mlflow run -P` passes them.
 
     Returns:
-        exit code: 0; 2 for a user's mistake (one line on stderr); 130 when interrupted; 1 for a bug of ours,
-        whose traceback is in a file that the line names.
+        Exit code: 0; 2 for a user's mistake (one line on stderr); 130 after an interrupt; 1 for a bug in Data Map,
+        whose traceback is in a file that the line on stderr names.
     """
     process.begin()
     try:
@@ -74,12 +74,12 @@ def run(command: str, arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _no_interrupt_lost() -> Iterator[None]:
-    """Interrupt again when an interrupt met a callback of the garbage collector, which Python only prints."""
+    """Interrupt again if Ctrl-C arrives in a callback of the garbage collector, where Python only prints it."""
     usual = sys.unraisablehook
 
     def again(problem: "sys.UnraisableHookArgs") -> None:
         if issubclass(problem.exc_type, KeyboardInterrupt):
-            # Later and from outside: raised here, it would be lost in the same way.
+            # A timer raises it later, in the main thread: raised here, it would only be printed again.
             threading.Timer(0.01, _thread.interrupt_main, [signal.SIGTERM]).start()
         else:
             usual(problem)
@@ -92,7 +92,7 @@ def _no_interrupt_lost() -> Iterator[None]:
 
 
 def _exit_code(command: str, error: BaseException) -> int:
-    """What `run` returns after an error; one line on stderr says it."""
+    """Print an error as one line on stderr, and return the exit code that belongs to it (see `run`)."""
     if interrupted(error):
         print_error("interrupted")
         return 130
@@ -103,7 +103,7 @@ def _exit_code(command: str, error: BaseException) -> int:
 
 
 def _say_starting() -> None:
-    """Show at once that something goes on: imports take seconds. The first line that follows takes its place."""
+    """Show that the command has started, as imports take seconds; the next line overwrites it."""
     if sys.stderr.isatty():
         print("starting …", end="\r", file=sys.stderr, flush=True)
 
@@ -149,7 +149,7 @@ def _run_once(command: str, overrides: list[str]) -> None:
 
 
 def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
-    """What only `hydra.main` can do: several jobs (`-m`), and Hydra's other flags, such as `--cfg job`."""
+    """Run a command by `hydra.main`, which several jobs (`-m`) and Hydra's other flags (`--cfg job`) need."""
     name = SCRIPTS.get(command, command)
     overrides = [argument for argument in arguments if argument not in flags]
     keys = swept(overrides) if MULTIRUN & set(flags) else set()
@@ -165,16 +165,16 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
             else:
                 COMMANDS[command](config, given)
         except DataMapError as error:
-            failure.append(error)  # raised from here, Hydra would print lines of its own
+            failure.append(error)  # raised below: if it were raised here, Hydra would print lines of its own
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would print over many lines
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing many lines
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())  # for the multirun.yaml that Hydra leaves
         if MULTIRUN & set(flags) and command == "train":
             from datamap.cli import multirun
 
             many = stack.enter_context(multirun.Multirun(name_of(overrides, keys)))
-        # Hydra reads the process's arguments, and its parser does not take a flag between overrides.
+        # Hydra reads sys.argv, and its parser does not accept a flag between overrides.
         sys.argv = [sys.argv[0], *flags, *QUIET, f"hydra.sweep.dir={folder}", *overrides]
         hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
         if failure:
@@ -184,7 +184,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
 
 
 def _key_hint(error: Exception, command: str) -> str:
-    """`; did you mean …?` for a key that Hydra does not know."""
+    """Return "; did you mean …?" for a key that Hydra does not know, "" for any other error."""
     misspelt = re.search(r"Could not override '([^']*)'", str(error))
     known = types.keys(types.STEPS[SCRIPTS.get(command, command)])
     return did_you_mean(misspelt.group(1), known) if misspelt else ""

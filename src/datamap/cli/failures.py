@@ -1,4 +1,4 @@
-"""What a person reads when a command fails: one line, whatever was raised."""
+"""Explain a failed command to a person in one line, whatever was raised."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from datamap.errors import DataMapError, masked
 from datamap.log import print_error, printable
 
-# Reasons outside of Data Map that the user can do something about.
+# Errors of the operating system, and what the user can do about them.
 ADVICE = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
@@ -24,19 +24,19 @@ ADVICE = {
     errno.ENOENT: "check the path",
     errno.EMFILE: "allow more open files: ulimit -n",
 }
-# Foreign exceptions by the package that raises them: their own words name what is wrong.
+# Packages whose exceptions say well enough what is wrong.
 FOREIGN = ("mlflow", "sqlalchemy", "pyarrow")
-TRAIN_EXTRA = ("paddle", "paddlenlp", "safetensors")  # what an installation without [train] lacks
+TRAIN_EXTRA = ("paddle", "paddlenlp", "safetensors")  # packages that only the extra [train] installs
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message on one line, without passwords and what controls a terminal."""
+    """Return an error's message on one line, without passwords and without a terminal's control characters."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
     return printable(" ".join(line for line in lines if line))
 
 
 def explained(error: BaseException) -> str | None:
-    """Why a foreign exception ended the command and what to do; None where it can only be a bug of ours."""
+    """Return why an exception ended the command and what to do; None where only a bug in Data Map can raise it."""
     if isinstance(error, DataMapError):
         return one_line(error)
     if isinstance(error, OSError) and error.errno in ADVICE:
@@ -48,18 +48,19 @@ def explained(error: BaseException) -> str | None:
         return f"training needs {error.name}; install it: pip install 'datamap[train]'"
     package = type(error).__module__.partition(".")[0]
     if package in FOREIGN:
-        cause = getattr(error, "orig", None) or error  # SQLAlchemy's own words are the whole statement
+        cause = getattr(error, "orig", None) or error  # SQLAlchemy's message is the whole statement
         return f"{package}: {one_line(cause) or type(error).__name__}"
     return None
 
 
 def report(error: BaseException) -> str:
-    """Write the traceback of a bug into a file; what to tell the user: the file, and what is safe."""
+    """Write the traceback of a bug into a file, and return the line for the user that names it."""
     text = "".join(traceback.format_exception(error))
     name = f"datamap-error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
         path = Path(tempfile.gettempdir(), name)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # texts of the data may be in it: for this user only
+        # For this user only, as a traceback may quote texts of the data.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with open(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123
             file.write(masked(f"datamap {' '.join(sys.argv[1:])}\n{text}"))
             where = f"traceback in {path}"

@@ -1,4 +1,4 @@
-"""What `--help` prints: what a command does, and the YAML files that explain its keys."""
+"""Compose what `--help` prints: what a command does, and the YAML files that explain its keys."""
 
 import inspect
 
@@ -6,7 +6,7 @@ from datamap.cli.commands import COMMANDS
 from datamap.places import CONF
 from datamap.program import SCRIPTS, invocation
 
-# The file that explains each config group best, and the groups of each command.
+# The file that `--help` shows for each config group, and the groups of each command.
 DEFAULT_FILES = {
     "data": "file.yaml",
     "model": "tiny.yaml",
@@ -30,12 +30,12 @@ GROUPS = {
 
 
 def description(command: str) -> str:
-    """Return what the docstring of the command's function says."""
+    """Return the docstring of the command's function, with `datamap` written as this process was called."""
     return (inspect.getdoc(COMMANDS[command]) or "").replace(f"datamap {command}", invocation(command))
 
 
 def help_text(command: str) -> str:
-    """What the command does and every key it takes: its YAML files, which explain themselves."""
+    """Return the help of a command: what it does, and the commented YAML files of its keys."""
     name = SCRIPTS.get(command, command)
     parts = [
         description(command),
@@ -52,7 +52,7 @@ def help_text(command: str) -> str:
 
 
 def overview() -> str:
-    """What `datamap --help` prints: each command with the first line of its description."""
+    """Return what `datamap --help` prints: each command with the first line of its description."""
     lines = [f"  {command:10} {description(command).splitlines()[0]}" for command in COMMANDS]
     return "\n".join(
         ["Data Map: dataset cartography inside MLflow.", "", "usage: datamap <command> [key=value …]", "", *lines, "",

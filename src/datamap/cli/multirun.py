@@ -1,4 +1,4 @@
-"""A Hydra multirun (`-m seed=1,2,3`): one parent run, one child per job with its map, and their comparison."""
+"""Train a Hydra multirun (`-m seed=1,2,3`): a parent run, a child run with a map per job, and their comparison."""
 
 import contextlib
 import importlib.metadata
@@ -24,7 +24,7 @@ from datamap.translations import Amount, speak
 
 
 class MultirunJob(NamedTuple):
-    """One training of a multirun; its run is called `name`."""
+    """Describe one training of a multirun; its run is called `name`."""
 
     number: int  # from 0, in the order of the sweep
     config: TrainConfig
@@ -33,32 +33,37 @@ class MultirunJob(NamedTuple):
 
 
 class Multirun(contextlib.ExitStack):
-    """What a multirun is made of: `add` each job, then `train` them; a context that ends the parent."""
+    """Collect the jobs of a multirun with `add`, then `train` them; as a context it ends the parent run.
+
+    Args:
+        name: name of the parent run where `tracking.run_name` gives none.
+    """
 
     def __init__(self, name: str) -> None:
-        """`name`: of the parent run, where `tracking.run_name` gives none."""
         super().__init__()
         self.name = name
         self.jobs: list[MultirunJob] = []
         self.plot, self.comparison = defaults("plot", run_id="-"), defaults("compare", runs="-")
 
     def add(self, config: TrainConfig, overrides: list[str], name: str) -> None:
-        """Add a job, called `name`."""
+        """Add a job whose run is called `name`."""
         self.jobs.append(MultirunJob(len(self.jobs), config, overrides, name))
 
     def train(self) -> None:
-        """Train, summarize and plot each job, as many at a time as cores allow; then compare them, in the parent.
+        """Train, summarize and plot each job, as many at a time as cores allow; then compare them, in the parent run.
+
+        A job that fails does not stop the others.
 
         Raises:
-            DataMapError: that of the first job that failed, when all others are done.
+            DataMapError: the error of the first job that failed, raised when all jobs are done.
         """
-        if not self.jobs:  # Hydra only showed something
+        if not self.jobs:  # a flag such as `--cfg job` made Hydra print the config and start no job
             return
         speak(self.jobs[0].config.lang)
         tracking = self.jobs[0].config.tracking
         store = Store(tracking.uri, tracking.experiment, create=True)
         parent = self.enter_context(store.new_run(tracking.run_name or self.name, tracking.tags))
-        os.environ.pop("MLFLOW_RUN_ID", None)  # that was the parent
+        os.environ.pop("MLFLOW_RUN_ID", None)  # it named the parent: the children must not adopt the same run
         say("parent run {run}  ({address})", run=parent.run_id, address=parent.address)
         made, failed = self._made(parent)
         if len(made) < 2:
@@ -70,14 +75,14 @@ class Multirun(contextlib.ExitStack):
             raise failed[min(failed)]
 
     def _made(self, parent: Run) -> tuple[dict[int, str], dict[int, DataMapError]]:
-        """({number of a job: id of its run}, {number of one that failed: error})."""
+        """Train all jobs; return {number of a job: id of its run}, and {number of a failed job: its error}."""
         made: dict[int, str] = {}
         failed: dict[int, DataMapError] = {}
 
         def guarded(trained: Callable[[MultirunJob], str], job: MultirunJob) -> None:
             try:
                 made[job.number] = trained(job)
-            except DataMapError as error:  # the others go on
+            except DataMapError as error:  # the other jobs go on
                 failed[job.number] = error
 
         jobs, together = [_child_of(parent, job) for job in self.jobs], at_a_time(self.jobs)
@@ -98,7 +103,11 @@ class Multirun(contextlib.ExitStack):
 
 
 def at_a_time(jobs: list[MultirunJob]) -> shares.Shares:
-    """How many jobs are trained at a time; where nothing says so, models from scratch on CPU, as they are small."""
+    """Return how many jobs to train at a time, and with how many CPU threads each.
+
+    `trainer.jobs` decides. Without it only models from scratch are trained several at a time, and only on CPU, because
+    they are small enough to fit into memory together.
+    """
     trainer, models = jobs[0].config.trainer, [job.config.model for job in jobs]
     max_jobs = trainer.jobs
     if not max_jobs and (any(model.name_or_path for model in models) or _on_gpu(trainer.device)):
@@ -124,19 +133,19 @@ def _child_of(parent: Run, job: MultirunJob) -> MultirunJob:
 
 
 def _alone(job: MultirunJob, threads: int) -> MultirunJob:
-    """With its share of the cores."""
+    """Return a job that uses only its share of the cores, and trains one model at a time."""
     trainer = replace(job.config.trainer, threads=job.config.trainer.threads or threads, jobs=1)
     return job._replace(config=replace(job.config, trainer=trainer))
 
 
 def _trained(config: PlotConfig, job: MultirunJob) -> str:
-    """Train, summarize and plot; returns the run's id."""
+    """Train, summarize and plot a job, and return the id of its run."""
     run_id = train(job.config, job.overrides).run_id
     plot(replace(config, run_id=run_id, tracking=job.config.tracking))
     return run_id
 
 
 def _trained_beside(config: PlotConfig, job: MultirunJob) -> str:
-    """The same in a process of its own."""
+    """Train, summarize and plot a job in a worker process, whose lines begin with the job's name."""
     process.begin(f"{job.name}: ")
     return _trained(config, job)

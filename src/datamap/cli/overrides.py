@@ -1,4 +1,4 @@
-"""Command-line arguments → Hydra's overrides, in which a text is what the user typed."""
+"""Translate command-line arguments into Hydra's overrides, in which a text stays what the user typed."""
 
 import re
 from argparse import OPTIONAL
@@ -14,7 +14,7 @@ from datamap.config import HOLDS, literal
 from datamap.errors import ConfigError
 
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-# A quote in the middle of a word is an apostrophe.
+# A quote opens a quoted text only at the beginning of a value; within a word it is an apostrophe.
 TOKEN = re.compile(rf"""(?<![^\s,\[{{(:=])(?:{QUOTED})|\\.|.""", re.DOTALL)
 SWEEP = re.compile(r"(choice|shuffle|sort|tag|range|interval|glob)\(.*\)", re.DOTALL)
 MULTIRUN = frozenset(("-m", "--multirun"))
@@ -27,7 +27,8 @@ def translate(arguments: list[str], step: type) -> list[str]:
     Values are quoted where Hydra would change what the user typed (see `quote`).
 
     Args:
-        step: dataclass of the command's keys, which tells the texts among them.
+        arguments: the command line after the command's name.
+        step: dataclass of the command's keys, whose types tell which values are texts.
     """
     joined = _joined(arguments)
     given = [a for a in joined if not (a.endswith("=") and a.count("=") == 1)]
@@ -39,7 +40,7 @@ def translate(arguments: list[str], step: type) -> list[str]:
 
 
 def _joined(arguments: list[str]) -> list[str]:
-    """Make one argument of each key, or option of Hydra's, and its value."""
+    """Join each key, and each option of Hydra, with its value into one argument."""
     options = {option: action for action in get_args_parser()._actions for option in action.option_strings}
     rest, joined = list(arguments), []
     while rest:
@@ -61,12 +62,13 @@ def _joined(arguments: list[str]) -> list[str]:
 def quote(argument: str, step: type, sweeps: bool = False) -> str:
     """Return `key=value` with its value quoted where Hydra would change a text, or does not accept it unquoted.
 
-    The key's type decides: of a text, Hydra would read `12_5` as 125, and `${…}` as another key's value. Values that
+    The key's type decides: in a text, Hydra would read `12_5` as 125, and `${…}` as another key's value. Values that
     the user quoted stay quoted; `null` stays null where a key may have no value.
 
     Args:
+        argument: an override `key=value`, or a flag, which stays as it is.
         step: dataclass of the command's keys.
-        sweeps: split values at their commas: a multirun makes a job of each part.
+        sweeps: split values at their commas, as a multirun makes a job of each part.
     """
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-"):
@@ -102,7 +104,7 @@ def _alternatives(kind: Any) -> tuple[Any, ...]:
 
 
 def _typed(value: str, kinds: tuple[Any, ...]) -> str:
-    """Return a value as Hydra's grammar has it, with its texts as they are."""
+    """Return a value in Hydra's grammar, in which its texts stay as they were typed."""
     inner = value.strip()
     for kind in kinds:
         if get_origin(kind) is list and inner[:1] + inner[-1:] == "[]":
@@ -125,7 +127,7 @@ def _pair(text: str, outer: Any) -> str:
 
 
 def _text(typed: str) -> str:
-    """Return a text such that Hydra and OmegaConf give back just what was typed."""
+    """Return a text quoted and escaped so that Hydra and OmegaConf give back what was typed."""
     parsed = _parsed(typed)
     if parsed and re.fullmatch(QUOTED, typed, re.DOTALL):
         typed = str(parsed.value())
@@ -178,7 +180,7 @@ def swept(overrides: list[str]) -> set[str]:
 
 
 def name_of(overrides: list[str], keys: set[str]) -> str:
-    """Return what a run is called after its values of these keys, without the quotes that Hydra needs.
+    """Return a run's name, made of its values of these keys, without the quotes that Hydra needs.
 
     >>> name_of(["seed=1", "data.path='a, b.tsv'", "trainer.epochs=2"], {"seed", "data.path"})
     'seed=1, data.path=a, b.tsv'
@@ -196,7 +198,7 @@ def _shown(value: str) -> str:
 
 
 def refuse_with_resume(config: object, overrides: list[str]) -> None:
-    """Raise ConfigError for keys that would not be used, as a resumed run goes on with its own config."""
+    """Raise ConfigError for keys that would be ignored, because a resumed run goes on with its own config."""
     if getattr(config, "resume", False):
         for key in map(key_of, overrides):
             if key not in ("resume", "run_id", "model.trust_pickle") and not key.startswith("tracking"):
