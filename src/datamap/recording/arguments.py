@@ -1,4 +1,4 @@
-"""What people give a `SignalRecorder` besides signals: refused here when later commands could not use it."""
+"""Check what people give a `SignalRecorder` besides signals, and refuse what later commands could not use."""
 
 import enum
 import itertools
@@ -16,14 +16,14 @@ from datamap.log import say
 from datamap.tracking.failures import metric_name_problem
 
 SAMPLE_COLUMNS = ("id", "text_a", "text_b", "label", "s_label")
-LARGEST_NUMBER = 2**53  # of an observation: what the browser, too, holds exactly
+LARGEST_NUMBER = 2**53  # of an observation; a browser holds it exactly, too
 
 
 def choice(name: str, value: str, choices: Iterable[str]) -> str:
-    """Return the value of the argument `name`.
+    """Return the value of the argument `name`, which must be one of the choices.
 
     Raises:
-        ConfigError: it is not among the choices.
+        ConfigError: the value is not among the choices.
     """
     if not isinstance(value, str) or value not in choices:
         raise ConfigError(f"{name}={shortened(value)}: it is one of {first_few(choices)}")
@@ -31,10 +31,10 @@ def choice(name: str, value: str, choices: Iterable[str]) -> str:
 
 
 def new_run(run_id: object, run_name: object, tags: object) -> None:
-    """Check what names a run.
+    """Check the id, the name and the tags of a run.
 
     Raises:
-        ConfigError: an id or a name that is no text, or tags that are no texts by name.
+        ConfigError: an id or a name is not a text, or the tags are not {text: text}.
     """
     for name, value in (("run_id", run_id), ("run_name", run_name)):
         if value is not None and not (isinstance(value, str) and value.strip()):
@@ -44,10 +44,10 @@ def new_run(run_id: object, run_name: object, tags: object) -> None:
 
 
 def class_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, ...] | None:
-    """Return class names by index, as text; 1, 1.0 and "1" are one name, and members of an Enum are called by theirs.
+    """Return class names by index, as text: 1, 1.0 and "1" are the same name, and an Enum gives its members' names.
 
     Raises:
-        ConfigError: not in an order, too many, an empty name, or one that occurs twice.
+        ConfigError: the names have no order or are too many, or one is empty or occurs twice.
     """
     if names is None:
         return None
@@ -55,7 +55,7 @@ def class_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, 
         raise ConfigError(f"class_names={shortened(names)}: give a list of names, by class index")
     try:
         given = list(itertools.islice(names, schema.MAX_CLASSES + 1))
-    except Exception as error:  # an iterator of the user's
+    except Exception as error:  # the user's own iterator may raise anything
         raise ConfigError(f"class_names=: not a list of names: {shortened(error)}") from error
     if len(given) > schema.MAX_CLASSES:
         raise ConfigError(f"class_names=: more than {schema.MAX_CLASSES:,} names, and a run holds no more")
@@ -70,7 +70,7 @@ def class_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, 
 
 
 def _by_index(members):
-    """Return members of an Enum by their values where these are the class indices, else as they were defined."""
+    """Return an Enum's members by value if the values are the class indices, else in their order of definition."""
     by_value = {member.value: member for member in members if type(member.value) is int}
     return (
         [by_value[index] for index in range(len(members))]
@@ -91,7 +91,7 @@ def _name(given):
 
 
 def _text(value):
-    """Return a text or a number as text, whole numbers without a point; None of anything else."""
+    """Return a text or a number as text, whole numbers without a decimal point; None for anything else."""
     if isinstance(value, str):
         return str(value)
     if not isinstance(value, int | float | np.number | np.bool_) or not np.isfinite(value):
@@ -100,19 +100,20 @@ def _text(value):
 
 
 def _is_unicode(text):
-    """Return whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+    """Tell whether a text can be written as UTF-8, which half of a surrogate pair cannot."""
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
-    """Return the columns that we log of a user's table of texts, labels as they were given.
+    """Return the columns of a user's table of texts that are logged, with the labels as they were given.
 
     Args:
-        samples: DataFrame, or what becomes one.
-        names: class names by index.
+        samples: DataFrame, or what `pandas.DataFrame` accepts.
+        names: class names by index; None = unknown.
+
     Raises:
-        DataError: a column, id, text, label or planted kind that later commands could not use.
-        ConfigError: labels that are names, without `class_names=`.
+        DataError: later commands could not use a column, id, text, label or planted kind.
+        ConfigError: the labels are names, and `class_names=` is missing.
     """
     try:
         frame = samples.to_pandas() if hasattr(samples, "to_pandas") else pd.DataFrame(samples)
@@ -139,7 +140,7 @@ def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
 
 
 def _checked_samples(given, names):
-    """Return a table of these columns (lists of plain values) when all of them can be used."""
+    """Return a table of these columns (lists of plain values), each of which is checked."""
     ids = _sample_ids(given["id"])
     frame = pd.DataFrame(
         {"id": pd.Series(ids, dtype=object if isinstance(ids[0], str) else np.int64) if ids else []}
@@ -157,7 +158,7 @@ def _checked_samples(given, names):
 
 
 def _sample_ids(given):
-    """Return ids, all of them ints or all of them texts."""
+    """Return the ids, which must be all integers or all texts."""
     ids = [_scalar(value) for value in given]
     for row, value in enumerate(ids):
         if _is_absent(given[row]):
@@ -184,7 +185,7 @@ def _texts(ids, given, name):
 
 
 def _labels(ids, given, names):
-    """Return labels as they were given: all class indices, or else names in `names`."""
+    """Return the labels as they were given, which must be all class indices, or all names in `names`."""
     values = [_scalar(value) for value in given]
     numbers = not any(isinstance(value, str) for value in values)
     if not numbers and names is None:
@@ -200,7 +201,7 @@ def _labels(ids, given, names):
 
 
 def _label_problem(value, numbers, names):
-    """Return why a label is no class; None where it is one."""
+    """Return why a label names no class; None if it names one."""
     if not numbers:
         return None if _text(value) in names else "is not in class_names="
     whole = isinstance(value, int | float) and value >= 0 and value % 1 == 0
@@ -219,7 +220,7 @@ def _is_absent(value):
 
 
 def _scalar(value):
-    """Return a text or a number as Python's; None of anything else."""
+    """Return a text or a number as Python's own type; None for anything else."""
     value = value.item() if isinstance(value, np.generic) else value
     return value if isinstance(value, str | int | float) else None
 
@@ -238,10 +239,10 @@ def _refuse(ids, wrong, problem):
 
 
 def observation_number(number: object) -> int:
-    """The number of an observation.
+    """Return the number of an observation as an int.
 
     Raises:
-        SignalError: it is not a whole number, or too large for the store.
+        SignalError: it is not a whole number, or larger than a browser holds exactly (2⁵³).
     """
     try:
         found = operator.index(number)  # type: ignore[arg-type]
@@ -253,10 +254,10 @@ def observation_number(number: object) -> int:
 
 
 def metrics(given: Mapping[str, object] | None) -> dict[str, float]:
-    """{name: value} as the store takes it.
+    """Return the user's metrics as {name: float}.
 
     Raises:
-        SignalError: a name that MLflow refuses or that is ours, or a value that is no number.
+        SignalError: MLflow refuses a name, Data Map uses it itself, or a value is not a number.
     """
     if given is not None and not isinstance(given, Mapping):
         raise SignalError(f"metrics={shortened(given)}: give {{name: value}}")
@@ -279,10 +280,10 @@ def metrics(given: Mapping[str, object] | None) -> dict[str, float]:
 
 
 def number(name: str, value: object, low: float, high: float) -> float:
-    """Return a number between two bounds.
+    """Return the value of the argument `name`, which must be a number from `low` to `high`.
 
     Raises:
-        ConfigError: it is not a number, or out of range.
+        ConfigError: the value is not a number, or out of range.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ConfigError(f"{name}={shortened(value)} is out of range: it must be {low:,} to {high:,}")

@@ -1,4 +1,4 @@
-"""Signals of anybody's training loop, in an MLflow run: as our own training logs them, by the same path."""
+"""Record the signals of any training loop into an MLflow run, in the same way as `datamap train` logs them."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ MAX_RETRY_SECONDS = 10**6
 
 
 class SignalRecorder(compute.ObservationCollector):
-    """Records what a model says of each training sample, in a training loop of your own.
+    """Record a model's output for each training sample, in a training loop of your own.
 
         with datamap.SignalRecorder(class_names=["no", "yes"]) as recorder:
             for epoch in range(1, 4):
@@ -41,28 +41,32 @@ class SignalRecorder(compute.ObservationCollector):
                 recorder.commit(epoch)
 
     Observations go into the run that `run_id` names, else into `mlflow.active_run()` or the run of `MLFLOW_RUN_ID`,
-    else into a new run of the experiment `datamap`. A run made here ends as FINISHED, FAILED or KILLED; the status
-    of any other stays its owner's. Without `with`, call `close()` at the end. A run has one recorder, which works in
-    the process that made it, not in forks of it.
+    else into a new run of the experiment `datamap`. A run made here ends as FINISHED, FAILED or KILLED; the recorder
+    never changes the status of any other run. Without `with`, call `close()` at the end. A run has one recorder, which
+    works only in the process that made it, not in a fork.
 
-    What it accepts, `datamap summarize` reads; what it refuses, it refuses at once, and what was recorded stays.
+    Invalid signals are refused at once, and what was recorded before stays; `datamap summarize` can read all that is
+    accepted.
 
     Args:
         class_names: names of the classes by index, for legends and the explorer.
-        samples: DataFrame (or what becomes one) with the column id, and text_a, text_b, label and s_label where there
-            are any. Explorer, diagnose and curate show and use the texts.
+        samples: DataFrame (or what `pandas.DataFrame` accepts) with the column id and, if there are any, text_a,
+            text_b, label and s_label. The explorer, `diagnose` and `curate` use the texts.
         run_id: id of a run that has no signals yet.
-        run_name: of a new run.
+        run_name: name of a new run.
         tags: {name: value} of a new run.
-        format: of the files of signals, "jsonl" or "parquet" (a seventh of the size).
-        unit: what observations are numbered by, "epoch" or "step".
+        format: format of the signal files, "jsonl" or "parquet" (a seventh of the size).
+        unit: unit by which observations are numbered, "epoch" or "step".
         tracking_uri: the MLflow store; None = where MLflow looks.
-        retry_seconds: for which an observation is sent again while the store is unreachable, before it is spooled.
+        retry_seconds: seconds for which sending is retried while the store is unreachable; then the observation is
+            spooled.
         spool: folder for observations that could not be sent; `datamap upload` sends them later.
-        shard_rows: records of a file of signals, at most.
+        shard_rows: largest number of records in a signal file.
+
     Raises:
-        TrackingError: there is no such run, it holds signals, or the store does not answer.
-        ConfigError, DataError: an argument that cannot be used.
+        TrackingError: there is no such run, it holds signals already, or the store is unreachable.
+        ConfigError: an argument is of the wrong type or out of range.
+        DataError: `samples` has a column, id, text or label that cannot be used.
     """
 
     _open: ClassVar[set[str]] = set()  # ids of the runs that recorders of this process write into
@@ -86,7 +90,7 @@ class SignalRecorder(compute.ObservationCollector):
         self._metrics: dict[str, float] = {}
         self._rows, self._observations, self._closed = 0, 0, False
         self._process = os.getpid()
-        with contextlib.ExitStack() as stack:  # until all is well, an error ends the run
+        with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
             self.run, owned = _run_of(stack, run_id, run_name, tags, tracking_uri)
             self.run_id = self.run.run_id
             self._refuse_second()
@@ -96,7 +100,7 @@ class SignalRecorder(compute.ObservationCollector):
             self._log_start()
             self._life = stack.pop_all()
         self._open.add(self.run_id)
-        # Unlike an atexit handler it runs at the end of a process of multiprocessing, too, and never in a fork.
+        # Unlike an atexit handler, a finalizer of multiprocessing also runs in worker processes, and never in a fork.
         self._at_end = Finalize(None, self._abandon, exitpriority=0)
 
     def _refuse_second(self):
@@ -123,29 +127,37 @@ class SignalRecorder(compute.ObservationCollector):
     def record(
         self, ids: Any, labels: Any, logits: Any = None, probs: Any = None, noisy_labels: Any = None
     ) -> None:
-        """Add a batch of samples to the observation under way; an empty one adds nothing.
+        """Add a batch of samples to the current observation; an empty batch adds nothing.
 
         Args:
             ids: (samples,) whole numbers or strings, unique in the observation.
             labels: (samples,) class indices of the given labels.
-            logits: (samples, classes) unnormalised scores; or else
-            probs: (samples, classes) probabilities that sum to 1.
-            noisy_labels: (samples,) planted kinds 0 (normal), 1 (hard), 2 (dirty), where known.
+            logits: (samples, classes) unnormalized scores; give either these or `probs`.
+            probs: (samples, classes) probabilities, each row of which sums to 1.
+            noisy_labels: (samples,) planted kinds 0 (normal), 1 (hard) or 2 (dirty), if known.
+
         Raises:
-            SignalError: an array that cannot be right, or the recorder is closed.
+            SignalError: an array has a wrong shape, type or value, or the recorder is closed.
         """
         self._refuse_closed()
         super().record(ids, labels, logits, probs, noisy_labels)
 
     def commit(self, number: int, metrics: Mapping[str, object] | None = None) -> pa.Table:
-        """End the observation, and log it as observation `number` of the run; returns its table.
+        """End the current observation, log it as observation `number` of the run, and return its table.
 
-        It is sent while training goes on. `metrics` is {name: value}, logged at step `number`.
+        A thread sends it while training goes on.
+
+        Args:
+            number: the epoch or step, larger than that of the observation before.
+            metrics: {name: value} to log at step `number`.
+
+        Returns:
+            Arrow table, one row per sample.
 
         Raises:
-            SignalError: nothing was recorded, an id was recorded twice, `number` does not come
-                after the last one, a metric that MLflow does not take, or samples that do not fit
-                `class_names`, `samples` or the first observation. All that was recorded stays.
+            SignalError: nothing was recorded, an id was recorded twice, `number` is not larger than the last one,
+                MLflow refuses a metric, or the samples do not fit `class_names`, `samples` or the first observation.
+                What was recorded stays.
             TrackingError: an earlier observation could neither be sent nor spooled.
         """
         self._refuse_closed()
@@ -183,10 +195,10 @@ class SignalRecorder(compute.ObservationCollector):
             )
 
     def _with_samples(self, number, table, samples):
-        """The table with the planted kinds that samples= has, where none were recorded.
+        """Return the table with the planted kinds of `samples=`, if none were recorded.
 
         Raises:
-            SignalError: an id that samples= does not have, or another label than there.
+            SignalError: `samples=` lacks an id, or has another label for it.
         """
         rows = align.rows(table["id"], samples["id"].astype(str))
         if (rows < 0).any():
@@ -206,7 +218,7 @@ class SignalRecorder(compute.ObservationCollector):
         """Wait until all is logged, and end a run that was made here.
 
         Raises:
-            TrackingError: the store did not take all; what is left waits in the spool.
+            TrackingError: the store did not accept all; the rest waits in the spool.
         """
         self.__exit__(None, None, None)
 
@@ -246,7 +258,7 @@ class SignalRecorder(compute.ObservationCollector):
             say("next: {command}", command=invocation("summarize", f"run_id={self.run_id}", *where))
 
     def _abandon(self):
-        """End the run with a process that never closed the recorder: its training raised, as far as we can tell."""
+        """End the run as FAILED at the process's end, because a recorder that nobody closed means a failed training."""
         never = "note: the recorder of run {run} was never closed: use `with`, or close() at the end"
         say(never, run=self.run_id)
         error = sys.exc_info()[1] or getattr(sys, "last_value", None) or RuntimeError("never closed")
@@ -266,7 +278,7 @@ def _run_of(
     tags: Mapping[str, str] | None,
     tracking_uri: str | None,
 ) -> tuple[Run, bool]:
-    """(the run to write into, whether it is ours); one of ours ends with the stack."""
+    """Return the run to write into, and whether it was made here; the stack ends a run that was."""
     theirs = run_id or current_run_id()
     if not theirs:
         return stack.enter_context(Store(tracking_uri, create=True).new_run(run_name, tags)), True

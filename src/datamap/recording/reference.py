@@ -1,4 +1,4 @@
-"""What later observations of a run must agree with, so that `summarize` can line them up."""
+"""Check that later observations of a run agree with the first one, so that `summarize` can align them."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ import pyarrow as pa
 from datamap.errors import SignalError, first_few
 from datamap.signals import align
 
-CONSTANT = ("label", "noisy_label")  # of a sample, over observations
+CONSTANT = ("label", "noisy_label")  # columns in which a sample is the same at every observation
 
 
 class Reference(NamedTuple):
-    """The first observation: its number, classes of the model, and the samples' ids, labels and planted kinds."""
+    """Hold the first observation: its number, the model's classes, and the samples' ids, labels and planted kinds."""
 
     number: int
     classes: int
@@ -20,14 +20,14 @@ class Reference(NamedTuple):
 
     @classmethod
     def of(cls, number: int, table: pa.Table) -> "Reference":
-        """The reference that a table of signals makes."""
+        """Return the reference that a table of signals gives."""
         return cls(number, len(table["probs"][0]), table.select(["id", *CONSTANT]).combine_chunks())
 
     def check(self, number: int, table: pa.Table) -> None:
         """Compare observation `number` with the first one.
 
         Raises:
-            SignalError: other classes, ids of another type, or a sample's label or planted kind has changed.
+            SignalError: the number of classes, the type of the ids, or a sample's label or planted kind differs.
         """
         other = Reference.of(number, table)
         if other.classes != self.classes:
@@ -42,7 +42,7 @@ class Reference(NamedTuple):
                 f"observation {number}: ids are {kinds[0]}, but {kinds[1]} in observation {self.number}"
             )
         rows = align.rows(other.samples["id"], self.samples["id"])
-        known = rows >= 0  # a sample may be missing in some observations: summarize allow_missing=true
+        known = rows >= 0  # an observation may lack samples (summarize allow_missing=true)
         for name in CONSTANT:
             now = other.samples[name].to_numpy()[known]
             before = self.samples[name].to_numpy()[rows[known]]
