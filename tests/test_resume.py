@@ -179,6 +179,6 @@ def test_a_runs_config_does_not_say_whom_its_reader_trusts(command, client, pair
     killed = killed_run(command, die_after, client, 1, *arguments)
     outcome = command("train", "resume=true", f"run_id={killed}")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
-    assert "an artifact of a run" in outcome.err
+    assert "a pickle among a run's artifacts" in outcome.err
     outcome = command("train", "resume=true", f"run_id={killed}", "model.trust_pickle=true")
     assert (outcome.code, "epoch 2 of 2" in outcome.out) == (0, True), outcome.err
