@@ -330,10 +330,10 @@ def keys(step: type, path: str = "") -> list[str]:
 
 
 def literal(value: Any) -> Any:
-    """Return plain data with its texts escaped, so that OmegaConf gives back `${…}` as it is and resolves nothing.
+    r"""Return plain data with its texts escaped, so that OmegaConf gives back `${…}` as it is and resolves nothing.
 
     >>> print(literal("${x}"))
-    \\${x}
+    \${x}
     """
     if isinstance(value, str):
         return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)

@@ -29,9 +29,9 @@ _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 
 def printable(text: str) -> str:
-    """Mask passwords in a text, and replace characters that control the terminal.
+    r"""Mask passwords in a text, and replace characters that control the terminal.
 
-    >>> printable("label \\x1b[2Jyes")
+    >>> printable("label \x1b[2Jyes")
     'label ?[2Jyes'
     """
     return CONTROLS.sub("?", masked(text))

@@ -1,1 +1,1 @@
-"""Callbacks of training frameworks that record signals: one `DataMapCallback` a module, named as the framework."""
+"""Record signals by a framework's callbacks: each module is named as a framework and has one `DataMapCallback`."""

@@ -1,4 +1,4 @@
-"""`datamap.autolog()`: every Trainer that is made from now on records, without a line in the training script."""
+"""Add our callback to every Trainer that a script makes, without a change in it (`datamap.autolog`)."""
 
 import functools
 import importlib
@@ -10,15 +10,15 @@ import wrapt
 
 from datamap.errors import DataMapError
 
-# The module that defines a Trainer → our callbacks for it.
+# The module that defines a Trainer → the module of our callback for it.
 TRAINERS = {
     "transformers.trainer": "transformers",
     "paddlenlp.trainer.trainer": "paddlenlp",
     "lightning.pytorch.trainer.trainer": "lightning",
     "pytorch_lightning.trainer.trainer": "lightning",
 }
-_options: dict[str, Any] | None = None  # of the callbacks that are added; None = autolog is off
-_originals: dict[str, Callable] = {}  # module → its Trainer's own __init__
+_options: dict[str, Any] | None = None  # arguments of the callbacks to add; None = autolog is off
+_originals: dict[str, Callable] = {}  # module → the original __init__ of its Trainer
 
 
 def autolog(
@@ -28,18 +28,18 @@ def autolog(
     ids: Iterable | None = None,
     disable: bool = False,
 ) -> None:
-    """Record the signals of every training by Hugging Face's or PaddleNLP's `Trainer`, or Lightning's.
+    """Record the signals of every training by the `Trainer` of Hugging Face, PaddleNLP or Lightning.
 
-    It adds a `DataMapCallback` (docs/your-own-training.md) to each Trainer that is made afterwards, whether its
-    library is imported already or later; a Trainer that was given one keeps it. Signals go into the active MLflow run,
-    else into a new one of the experiment `datamap`. What cannot be recorded is a warning, and the training goes on.
+    Add a `DataMapCallback` (docs/your-own-training.md) to each Trainer that is made afterwards, even if its library is
+    imported later; a Trainer that already has one keeps it. Signals go into the active MLflow run, else into a new run
+    of the experiment `datamap`. If signals cannot be recorded, Python warns and the training goes on.
 
     Args:
         class_names: names of the classes by index.
-        samples: DataFrame with the columns id and text_a, and text_b, label and s_label where there are any.
-        ids: of the training samples in the dataset's order, for Hugging Face and PaddleNLP; by default the dataset's
-            column `id`, else row numbers. Lightning's `training_step` returns them.
-        disable: undo it: Trainers that are made from now on record nothing.
+        samples: DataFrame with the columns id and text_a and, if there are any, text_b, label and s_label.
+        ids: ids of the training samples in the dataset's order, for Hugging Face and PaddleNLP; None = the dataset's
+            column `id`, else row numbers. Lightning's `training_step` returns the ids itself.
+        disable: turn recording off for Trainers that are made from now on.
     """
     global _options
     _options = None if disable else {"class_names": class_names, "samples": samples, "ids": ids}
@@ -68,7 +68,7 @@ def _patch(module: Any) -> None:
 
 
 def _add_callback(trainer: Any, framework: str, options: dict[str, Any]) -> None:
-    """Give a Trainer our callback, unless it has one."""
+    """Add our callback to a Trainer that has none."""
     kind = importlib.import_module(f"datamap.callbacks.{framework}").DataMapCallback
     lightning = framework == "lightning"
     given = trainer.callbacks if lightning else trainer.callback_handler.callbacks
@@ -83,7 +83,7 @@ def _add_callback(trainer: Any, framework: str, options: dict[str, Any]) -> None
 
 
 def _forgiving(callback: Any, event: Callable) -> Callable:
-    """The event's method; what it refuses is a warning, and the callback does nothing any more."""
+    """Return an event's method that warns instead of raising our errors, and then turns the callback off."""
 
     @functools.wraps(event)
     def forgiving(*args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Lightning: `Trainer(…, callbacks=[DataMapCallback()])`, of `lightning.pytorch` or `pytorch_lightning`.
+"""Record trainings by Lightning's `Trainer(…, callbacks=[DataMapCallback()])`.
 
-Import Lightning first: the callback is made for the one of the two that is there.
+Import `lightning.pytorch` or `pytorch_lightning` first: the callback is a subclass of the one that is imported.
 """
 
 import sys
@@ -21,10 +21,17 @@ else:  # the user works with this one
 
 
 class DataMapCallback(Callback):
-    """Records what `training_step` returns, batch by batch: the step's own forward pass, at no cost.
+    """Record what `training_step` returns, batch by batch, without another forward pass.
 
-    The step returns a dict with the loss and, under these names, the samples' ids and labels, and
-    their logits or probabilities. A training that raises ends the run as FAILED.
+    The step returns a dict with the loss and, under the names below, the samples' ids, labels, and logits or
+    probabilities. A training that raises ends the run as FAILED.
+
+    Args:
+        ids: key of the samples' ids.
+        labels: key of the labels, class indices.
+        logits: key of the logits, used if the step returns them.
+        probs: key of the probabilities, used otherwise.
+        **recorder: arguments of `datamap.SignalRecorder`, such as class_names and samples.
     """
 
     def __init__(
@@ -35,13 +42,12 @@ class DataMapCallback(Callback):
         probs: str = "probs",
         **recorder: Any,
     ) -> None:
-        """Names of what the step returns; all else goes to `datamap.SignalRecorder`: class_names, samples, …"""
         self._names = {"ids": ids, "labels": labels, "logits": logits, "probs": probs}
         self._options = recorder
         self.recorder: SignalRecorder | None = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin a run.
+        """Make a recorder, and with it a run.
 
         Raises:
             ConfigError: several processes train together.
@@ -55,7 +61,7 @@ class DataMapCallback(Callback):
         """Record a batch.
 
         Raises:
-            SignalError: the step did not return what it must.
+            SignalError: the step did not return ids, labels, and logits or probabilities.
         """
         if not outputs:  # the step returned None: it skipped this batch
             return

@@ -1,4 +1,4 @@
-"""Which row of a dataset each line of a batch came from, whatever the collator does."""
+"""Find the dataset's row from which each line of a batch came, whatever the collator does."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -8,25 +8,27 @@ import numpy as np
 from datamap.errors import ConfigError, SignalError, first_few, shortened
 from datamap.signals.arrays import as_array
 
-ROW_LABELS = ("label", "label_ids")  # what a row may call what a batch calls `labels`
+ROW_LABELS = ("label", "label_ids")  # keys by which a row may hold what a batch calls `labels`
 
 
 def collated_rows(dataset: Any, collate: Callable[[list], Any], size: int, name: str) -> list[np.ndarray]:
-    """Return the dataset's row numbers of each of its batches, as the collator lets rows through.
+    """Return the dataset's row numbers behind the lines of each batch that the collator makes.
 
-    A collator may leave rows out or change their order, and keeps of a row only what the model takes: the label is all
-    that is known to come through. So each batch is collated again with other labels, which spell each row's place in
-    it, one binary digit a time.
+    A collator may leave rows out or reorder them, and a batch keeps only what the model accepts: of all that a row
+    holds, only the label is sure to be in it. So collate each batch several times with replaced labels, which spell
+    each row's place in the batch, one binary digit at a time.
 
     Args:
-        dataset: with rows and a length; each row is a dict with a label.
-        collate: rows → batch, a dict.
+        dataset: dataset with rows and a length; each row is a dict with a label.
+        collate: function that makes a batch, a dict, of a list of rows.
         size: rows per batch.
-        name: the batch's key of the labels.
+        name: key of the labels in a batch.
+
     Returns:
-        one int array per batch, in the order of the batch's lines; empty where the collator left all rows out.
+        One int array per batch, in the order of the batch's lines; empty where the collator left all rows out.
+
     Raises:
-        ConfigError: a row has no label, or the collator does another thing each time.
+        ConfigError: a row has no label, or the collator treats the same rows differently each time.
         SignalError: a batch has no labels.
     """
     labels, found = _two_labels(dataset, name), []
@@ -40,7 +42,7 @@ def labels_of(batch: Any, name: str) -> Any:
     """Return the labels of a batch.
 
     Raises:
-        SignalError: it has none.
+        SignalError: the batch has no labels.
     """
     if not isinstance(batch, Mapping) or name not in batch:
         keys = first_few(batch, 10) if isinstance(batch, Mapping) else type(batch).__name__
@@ -49,7 +51,7 @@ def labels_of(batch: Any, name: str) -> Any:
 
 
 def _places(rows, collate, name, labels):
-    """Return the places of a batch's lines among the rows that it is made of."""
+    """Return the place of each of a batch's lines among the rows that the batch is made of."""
 
     def collated(given):
         return as_array(labels_of(collate(list(given)), name), "labels").ravel()
@@ -76,7 +78,7 @@ def _places(rows, collate, name, labels):
 
 
 def _two_labels(dataset, name):
-    """Return two labels of the dataset that differ."""
+    """Return two different labels of the dataset, which serve as the binary digits 0 and 1."""
     found: dict[str, Any] = {}
     for row in _rows(dataset):
         label = row[_key(row, name)]

@@ -1,4 +1,4 @@
-"""What Hugging Face's Trainer and PaddleNLP's have in common: an evaluation pass over what they train on."""
+"""Record the training samples of a Trainer by an evaluation pass, for Hugging Face and PaddleNLP alike."""
 
 import abc
 import contextlib
@@ -17,35 +17,35 @@ from datamap.signals.compute import signal_table
 
 
 class EpochRecording(abc.ABC):
-    """Half of a `TrainerCallback`: after each epoch it records all training samples, in evaluation mode.
+    """Record all training samples after each epoch, in evaluation mode, as a mixin of a `TrainerCallback`.
 
-    A subclass knows its framework. As a context it ends the run as FAILED at once when what is inside raises.
+    A subclass adds what differs between frameworks. As a context it ends the run as FAILED as soon as its block raises.
+
+    Args:
+        ids: ids of the training samples, in the dataset's order; None = its column `id`, else row numbers.
+        **recorder: arguments of `datamap.SignalRecorder`, such as class_names, samples and run_id.
     """
 
     def __init__(self, ids: Sequence | None = None, **recorder: Any) -> None:
-        """`ids`: of the training samples, in the dataset's order; by default its column `id`, else row numbers.
-
-        All else goes to `datamap.SignalRecorder`: class_names, samples, run_id, …
-        """
         self._ids, self._options = ids, recorder
         self._batch_ids: list[list] = []
         self.recorder: SignalRecorder | None = None
 
     @abc.abstractmethod
     def no_grad(self) -> contextlib.AbstractContextManager:
-        """A context in which the framework computes no gradients."""
+        """Return a context in which the framework computes no gradients."""
 
     @abc.abstractmethod
     def modules(self, model: Any) -> Iterable[Any]:
-        """The model and all its parts, the model first."""
+        """Return the model and all its parts, the model first."""
 
     @abc.abstractmethod
     def batch_size(self, args: Any) -> int:
-        """Return how many samples the model gets at a time in evaluation mode."""
+        """Return the number of samples in a batch of the evaluation pass."""
 
     @abc.abstractmethod
     def batches(self, loader: Any, args: Any) -> Iterable[Any]:
-        """Return batches of a training loader's dataset in its order, ready for the model."""
+        """Return batches of a training loader's dataset, in the dataset's order and on the model's device."""
 
     def on_train_begin(
         self,
@@ -56,13 +56,14 @@ class EpochRecording(abc.ABC):
         train_dataloader: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Begin a run, once ids, collator, labels and the model's outputs are known to be usable.
+        """Begin a run, after a check that ids, collator, labels and the model's outputs are usable.
 
         Raises:
-            ConfigError, SignalError: they are not, or several processes train together.
+            ConfigError: ids or the collator cannot be used, or several processes train together.
+            SignalError: a batch has no labels, or the model returns no valid logits.
         """
         refuse_many_processes(args.world_size)
-        self.__exit__(RuntimeError, None, None)  # of an earlier training, which never came to its end
+        self.__exit__(RuntimeError, None, None)  # an earlier training raised, and its run is still open
         dataset, name = train_dataloader.dataset, label_name(args)
         ids = sample_ids(dataset, self._ids)
         rows = collated_rows(dataset, train_dataloader.collate_fn, self.batch_size(args), name)
@@ -97,7 +98,8 @@ class EpochRecording(abc.ABC):
         """Record all training samples, and commit the epoch.
 
         Raises:
-            ConfigError, SignalError: the dataset, a batch or an output cannot be recorded.
+            ConfigError: the dataset or the collator changed during training.
+            SignalError: a batch or an output cannot be recorded.
         """
         assert self.recorder
         with self.no_grad(), evaluation_mode(self.modules(model)):
@@ -109,7 +111,7 @@ class EpochRecording(abc.ABC):
         """Wait until all is logged, and end the run.
 
         Raises:
-            TrackingError: the store did not take all.
+            TrackingError: the store did not accept all; the rest waits in the spool.
         """
         assert self.recorder
         self.recorder.close()
@@ -125,7 +127,7 @@ class EpochRecording(abc.ABC):
 
 
 def refuse_many_processes(count: int) -> None:
-    """Raise ConfigError where several processes train together: each has only its part of the samples."""
+    """Raise ConfigError if several processes train together, because each has only its part of the samples."""
     if count > 1:
         raise ConfigError(
             f"DataMapCallback records in one process, but {count} train together: use one, or call "
@@ -137,7 +139,7 @@ def label_name(args: Any) -> str:
     """Return the key of the labels in a batch, as the Trainer's arguments name it.
 
     Raises:
-        ConfigError: they name several.
+        ConfigError: the arguments name several keys.
     """
     names = args.label_names or ["labels"]
     if len(names) != 1:
@@ -149,8 +151,8 @@ def sample_ids(dataset: Any, given: Iterable | None = None) -> list:
     """Return the ids of a dataset's samples, in its order: those given, else its column or key `id`, else row numbers.
 
     Raises:
-        ConfigError: the dataset has no length, there are not as many ids as samples, or one occurs twice.
-        SignalError: ids that cannot be recorded.
+        ConfigError: the dataset has no length, the number of ids is not that of its samples, or an id occurs twice.
+        SignalError: an id is neither a whole number nor a text.
     """
     if not hasattr(dataset, "__len__"):
         raise ConfigError(
@@ -176,7 +178,11 @@ def _own_ids(dataset):
 
 @contextlib.contextmanager
 def evaluation_mode(modules: Iterable[Any]) -> Iterator[None]:
-    """Put a model (the first of `modules`, which are all its parts) into evaluation mode, and each part back."""
+    """Put a model into evaluation mode for a block, and each of its parts back into its own mode afterwards.
+
+    Args:
+        modules: the model and all its parts, the model first.
+    """
     modules = list(modules)
     modes = [module.training for module in modules]
     modules[0].eval()
@@ -188,7 +194,7 @@ def evaluation_mode(modules: Iterable[Any]) -> Iterator[None]:
 
 
 def labels_and_logits(model: Any, batch: Mapping[str, Any], name: str = "labels") -> tuple[Any, Any]:
-    """Return (labels, logits) of a batch, as tensors; the model gets the labels only where it cannot do without.
+    """Return (labels, logits) of a batch, as tensors; pass the labels to the model only if it needs them.
 
     Raises:
         SignalError: the batch has no labels, or the model's output no logits.
@@ -203,5 +209,5 @@ def labels_and_logits(model: Any, batch: Mapping[str, Any], name: str = "labels"
             raise SignalError(f"the model's output has no 'logits' (it has: {first_few(output, 10)})")
         output = output["logits"]
     elif isinstance(output, tuple | list):
-        output = output[1 if needed else 0]  # (loss, logits, …), or (logits, …)
+        output = output[1 if needed else 0]  # a tuple is (loss, logits, …) or (logits, …)
     return labels, output

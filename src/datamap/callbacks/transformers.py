@@ -1,4 +1,4 @@
-"""Hugging Face Transformers: `Trainer(…, callbacks=[DataMapCallback()])`."""
+"""Record trainings by Hugging Face's `transformers.Trainer(…, callbacks=[DataMapCallback()])`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,29 +11,33 @@ from datamap.callbacks.trainer import EpochRecording
 
 
 class DataMapCallback(EpochRecording, TrainerCallback):
-    """Records every training sample after each epoch, in evaluation mode; training goes on as without it.
+    """Record every training sample after each epoch, in evaluation mode, without an effect on training.
 
-    The Trainer takes columns out of a `datasets.Dataset` that the model does not know, `id` among
-    them: give `ids=dataset["id"]`, or samples count from 0. When training raises, the run ends as FAILED with
-    the process, with the next training, or at once in `with DataMapCallback() as callback: …`.
+    The Trainer removes the columns of a `datasets.Dataset` that the model does not know, `id` among them: pass
+    `ids=dataset["id"]`, or the ids are row numbers from 0. When training raises, the run ends as FAILED at the end of
+    the process, at the next training, or at once in `with DataMapCallback() as callback: …`.
     """
 
     def no_grad(self) -> torch.no_grad:
+        """Return a context in which PyTorch computes no gradients."""
         return torch.no_grad()
 
     def modules(self, model: torch.nn.Module) -> Iterator[torch.nn.Module]:
+        """Return the model and all its modules, the model first."""
         return model.modules()
 
     def batch_size(self, args: TrainingArguments) -> int:
+        """Return the batch size that the Trainer uses for evaluation."""
         return args.eval_batch_size
 
     def batches(self, loader: DataLoader, args: TrainingArguments) -> Iterator[dict[str, Any]]:
+        """Yield batches of a training loader's dataset, in the dataset's order and on the model's device."""
         batches = DataLoader(
             loader.dataset,
             batch_size=self.batch_size(args),
             collate_fn=loader.collate_fn,
             num_workers=args.dataloader_num_workers,
-            generator=torch.Generator(),  # of its own: the training's stays as it is
+            generator=torch.Generator(),  # its own generator leaves the training's random state as it is
         )
         for batch in batches:
             yield {name: _on(args.device, value) for name, value in batch.items()}

@@ -258,7 +258,7 @@ class SignalRecorder(compute.ObservationCollector):
             say("next: {command}", command=invocation("summarize", f"run_id={self.run_id}", *where))
 
     def _abandon(self):
-        """End the run as FAILED at the process's end, because a recorder that nobody closed means a failed training."""
+        """End the run of a recorder that is still open at the process's end: FAILED, or KILLED by an interrupt."""
         never = "note: the recorder of run {run} was never closed: use `with`, or close() at the end"
         say(never, run=self.run_id)
         error = sys.exc_info()[1] or getattr(sys, "last_value", None) or RuntimeError("never closed")
