@@ -151,7 +151,7 @@ def test_corrections_from_a_spreadsheet():
         ("id\tlabel\n1\tyse\n", "my.tsv, row 2: label 'yse' is no class of the run; did you mean yes? (classes: "),
         ("id\tlabel\n1\tyes\n77\tno\n", "my.tsv, row 3: the run has no sample 77"),
         ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: sample 1 is named twice"),
-        ("id;label\n1;yes\n", "my.tsv: no column id (columns: id;label); save it as UTF-8 text, with tabs or commas"),
+        ("id|label\n1|yes\n", "my.tsv: no column id (columns: id|label); save it as .xlsx"),
         ("", "my.tsv: no rows; save it as .xlsx"),
         ("id\tid\tlabel\n", "my.tsv: several columns are called id (columns: id, id, label); save it"),
         ('id\tlabel\n1\t"no\n', "my.tsv, line 2: a quotation mark is never closed; save it as .xlsx"),

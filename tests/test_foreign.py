@@ -377,7 +377,7 @@ def test_infinite_logits_are_named(tmp_path):
     write_dynamics(tmp_path)
     dynamics_of(tmp_path, 1, lambda t: t.replace(str(LOGITS[1][1][0]), "1e999"))
     assert refusal(tmp_path).endswith(
-        "dynamics_epoch_1.jsonl, line 2: not finite (NaN or infinite), id 263237638210"
+        "dynamics_epoch_1.jsonl, line 2: scores are not finite (NaN or infinite), id 263237638210"
     )
 
 

@@ -81,7 +81,7 @@ REFUSED = {
 def test_batches_that_no_summary_could_be_made_of(message):
     collector = compute.ObservationCollector(lambda number, table: None)
     with pytest.raises(
-        SignalError, match=message if "one class" not in message else "one score per sample"
+        SignalError, match=message if "one class" not in message else "one per sample"
     ) as caught:
         collector.record(**{"ids": [7, 8], **EYE, **REFUSED[message]})
     assert "\n" not in str(caught.value)

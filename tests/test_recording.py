@@ -325,13 +325,13 @@ def test_importing_it_imports_no_framework():
 
 ROWS = {"ids": [7, 8], "labels": [0, 1], "logits": np.eye(2)}
 REFUSED = {
-    "sequence labeling .a label a token. is not supported: record one row per sample": {
+    "sequence labeling .one label per token. is not supported; record one row per sample": {
         "labels": np.zeros((2, 5)), "logits": np.zeros((2, 5, 3))},
-    "multi-label is not supported; of one-hot labels give the indices": {"labels": np.eye(2)},
-    "not a whole number: multi-label is not supported, id 8": {"labels": [0.0, 0.5]},
-    "not a whole number: multi-label is not supported, id 7": {"labels": [np.nan, 1]},
-    r"one score per sample \(2, 1\): give both classes.*1 - p, p": {"logits": np.zeros((2, 1))},
-    r"one score per sample \(2,\): give both classes": {"logits": np.zeros(2)},
+    "several labels per sample are not supported; convert one-hot labels to indices": {"labels": np.eye(2)},
+    "not an integer; several labels per sample are not supported, id 8": {"labels": [0.0, 0.5]},
+    "not an integer; several labels per sample are not supported, id 7": {"labels": [np.nan, 1]},
+    r"shape \(2, 1\), one per sample; give both classes.*1 - p, p": {"logits": np.zeros((2, 1))},
+    r"shape \(2,\), one per sample; give both classes": {"logits": np.zeros(2)},
     "labels must be class indices, not no, yes": {"labels": ["no", "yes"]},
     "ids must be whole numbers below 2\\^63 or strings, not 0.5": {"ids": [0.5, 1.5]},
     "not an array: .*inhomogeneous": {"logits": [[0, 1], [1]]},

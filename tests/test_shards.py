@@ -125,7 +125,7 @@ DEEP = "[" * 100_000
 GOOD = '{"id": 1, "label": 0, "correct": true, "label_probs": 0.5}\n'
 DAMAGED = {
     "epoch_0001-00000-of-00001.jsonl is damaged": GOOD + '{"id": 2, "lab',
-    "no key label_probs": '{"id": 1, "label": 0, "correct": true}\n',
+    "lacks key label_probs": '{"id": 1, "label": 0, "correct": true}\n',
     r"label_probs is not in \[0, 1\], id 1": GOOD.replace("0.5", "1.5"),
     "label is missing in 1 of 2 records": GOOD + '{"id": 2, "correct": true, "label_probs": 0.5}\n',
     "its first line is not a JSON object": "",
@@ -142,7 +142,7 @@ DAMAGED = {
     "noisy_label is missing in 1 of 2 records": GOOD.replace("{", '{"noisy_label": 1, ') + GOOD,
     "probs has numbers that are missing or not finite": GOOD.replace("{", '{"probs": [null], '),
     "probs is missing in 1 of 1": GOOD.replace("{", '{"probs": null, '),
-    r"key 'a\\tb' occurs twice, or cannot": GOOD.replace("{", '{"a\\tb": 1, '),
+    r"key 'a\\tb' occurs twice, or is not": GOOD.replace("{", '{"a\\tb": 1, '),
     "maximum recursion depth": GOOD.replace("{", '{"x": ' + DEEP + "]" * len(DEEP) + ", "),
     "maximum recursion depth exceeded while decoding a JSON array": DEEP,
 }
@@ -286,5 +286,5 @@ def test_only_committed_and_whole_observations_count():
     many = shard(5, 0, 999_999_999)
     with pytest.raises(SignalError, match="observation 5 was committed but .*00001-of-999999999"):
         shards.complete_observations([many], {5: 5})
-    with pytest.raises(SignalError, match="observation 1 has shards that are not its own: .*parquet; remove"):
+    with pytest.raises(SignalError, match="observation 1 has shards of another split: .*parquet; remove"):
         shards.complete_observations([*there, shard(1)._replace(format="parquet")], {1: 5})

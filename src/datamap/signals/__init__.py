@@ -1,1 +1,1 @@
-"""Turn a model's outputs into signals, shards and arrays."""
+"""Compute signals from a model's outputs, keep them in shards, and read them back as arrays."""

@@ -1,4 +1,4 @@
-"""The one join by sample id: where the samples of one table stand in another."""
+"""Join tables by sample id; no other module does."""
 
 from collections.abc import Iterable
 
@@ -8,15 +8,15 @@ import pyarrow.compute as pc
 
 
 def rows(wanted: Iterable, ids: Iterable) -> np.ndarray:
-    """Where each of the `wanted` ids stands among `ids`.
+    """Find the row of each of the `wanted` ids among `ids`.
 
-    Ids of two types are compared as text: 7 is "7", and "007" is another sample.
+    Ids of different types are compared as text: 7 equals "7", and "007" is another sample.
 
     Args:
         wanted: arrow array, or an iterable of ints, of strings, or of both.
-        ids: the same; of an id that occurs twice the first row is meant.
+        ids: arrow array or iterable, too; the first row counts if an id occurs twice.
     Returns:
-        int64 array (wanted,): rows from 0, −1 where `ids` has no such id.
+        int64 array (wanted,): rows from 0, −1 for an id that is not in `ids`.
 
     >>> rows(["b", "x", "a"], ["a", "b"])
     array([ 1, -1,  0])
@@ -31,12 +31,12 @@ def rows(wanted: Iterable, ids: Iterable) -> np.ndarray:
 
 
 def missing(wanted: Iterable, found: np.ndarray) -> list:
-    """The `wanted` ids that `rows` did not find."""
+    """Return the `wanted` ids for which `rows` found no row."""
     return array(wanted).filter(pa.array(found < 0)).to_pylist()
 
 
 def array(ids: Iterable) -> pa.Array:
-    """Ids as one arrow array: of ints where all are, else of texts."""
+    """Return ids as one arrow array: of ints if all are ints, else of strings."""
     if isinstance(ids, pa.ChunkedArray):
         return ids.combine_chunks()
     if isinstance(ids, pa.Array):

@@ -1,4 +1,4 @@
-"""NumPy arrays of whatever people keep ids, labels and scores in."""
+"""Convert whatever people keep ids, labels and scores in to NumPy arrays."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
@@ -15,12 +15,13 @@ def as_array(values: Any, name: str = "values") -> np.ndarray:
 
     Tensors of PyTorch and Paddle may have a gradient and be on any device; neither framework is imported. Floats of
     less than 32 bits become float32, which holds each of them exactly (Paddle's `numpy()` would give the bits of a
-    bfloat16 as a uint16). Objects that are all numbers become numbers, as pandas' columns that may hold NA do.
+    bfloat16 as a uint16). Object arrays that hold only numbers become numeric, as columns of pandas that allow NA do.
 
     Args:
-        name: of the argument, for messages.
+        values: one entry per sample.
+        name: name of the argument, for messages.
     Raises:
-        SignalError: it is not one value per sample, or values are masked, of mixed types or not to be read.
+        SignalError: it is not one value per sample, or values are masked, of mixed types or unreadable.
 
     >>> as_array([[1, 2], [3, 4]]).shape
     (2, 2)
@@ -42,7 +43,7 @@ def as_array(values: Any, name: str = "values") -> np.ndarray:
 
 
 def _refuse_no_rows(values, name):
-    """Refuse what has no order, or is one value."""
+    """Refuse what has no order, and single values."""
     if isinstance(values, Set):
         raise SignalError(f"{name}: a {type(values).__name__} has no order; give a list or an array")
     if isinstance(values, Mapping) and not hasattr(values, "__array__"):
@@ -82,8 +83,8 @@ def _plain(array):
 
 
 def _refuse_mixed(values, name):
-    """Refuse numbers among texts, which NumPy makes texts without a word."""
+    """Refuse numbers among strings, which NumPy would silently turn into strings."""
     if isinstance(values, list | tuple) and any(
         isinstance(value, int | float | np.number) for value in values
     ):
-        raise SignalError(f"{name}: some are numbers, others strings; give one kind")
+        raise SignalError(f"{name}: some values are numbers, others strings; give one type")

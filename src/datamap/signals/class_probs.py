@@ -1,4 +1,4 @@
-"""What models say of each sample on average: the mean over observations of its predicted distribution."""
+"""Average each sample's predicted distribution over the observations."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,15 @@ from datamap.signals.compute import log_of, log_softmax
 
 
 class ClassProbs(NamedTuple):
-    """Of N samples over T observations: `ids`, and their distributions of C classes, float32 (N, C).
+    """Hold the average distributions of N samples over T observations and C classes.
 
-    `probs` is the mean of a sample's distributions, `pooled` their geometric mean, scaled to sum to 1 (the
-    logarithmic opinion pool; Genest and Zidek 1986, sec. 3). Both are None where no probabilities of all classes were
-    recorded. `wrong`, int (T,), is how many samples each observation predicted wrong.
+    Attributes:
+        ids: arrow array (N,).
+        probs: float32 (N, C), the arithmetic mean of each sample's distributions; None if the probabilities of all
+            classes were not recorded.
+        pooled: float32 (N, C), their geometric mean, scaled to sum to 1: a logarithmic opinion pool with equal weights
+            (Genest and Zidek 1986, sec. 3). One observation that is sure counts more there. None like `probs`.
+        wrong: int (T,), the number of samples that each observation predicted wrong.
     """
 
     ids: pa.Array
@@ -25,10 +29,10 @@ class ClassProbs(NamedTuple):
     wrong: np.ndarray
 
     def ordered(self, ids: pa.Array, where: str) -> "ClassProbs":
-        """The same with samples in the order of `ids`, an arrow array.
+        """Return the distributions in the order of `ids`, an arrow array.
 
         Raises:
-            SignalError: a sample is not there; `where` is what is named.
+            SignalError: a sample is missing; the message says that `where` lacks it.
         """
         if self.probs is None or self.pooled is None or ids.equals(self.ids):
             return self
@@ -41,14 +45,14 @@ class ClassProbs(NamedTuple):
 def read(
     artifacts: shards.Readable, whole: shards.ShardsByObservation, allow_missing: bool = False
 ) -> ClassProbs:
-    """The `ClassProbs` of all samples; memory is that of the result and one group of shards.
+    """Average the distributions of all samples; memory holds the result and one group of shards.
 
     Args:
-        artifacts: `.read(path)` gives the bytes of an artifact.
-        whole: {observation number: [Shard, …]}, ascending.
-        allow_missing: where a sample may be missing from some observations; its mean covers the others.
+        artifacts: where the shards are.
+        whole: the shards of each observation, ascending.
+        allow_missing: allow samples that some observations lack; their mean covers the other observations.
     Raises:
-        SignalError: a shard is damaged, or not all have the same classes.
+        SignalError: a shard is damaged, or the shards have different numbers of classes.
     """
     sums = []
     for group in shards.groups(whole, allow_missing):
@@ -57,7 +61,7 @@ def read(
             sums[-1].add(shards.read(artifacts, parts), number)
     widths = {one.sums.shape[1] for one in sums}
     if len(widths) > 1:
-        raise SignalError(f"the shards do not have the same number of classes: {first_few(sorted(widths))}")
+        raise SignalError(f"shards have different numbers of classes: {first_few(sorted(widths))}")
     known = min(widths) > 0
     return ClassProbs(
         pa.concat_arrays([one.ids for one in sums]),
@@ -68,13 +72,13 @@ def read(
 
 
 class _Sums:
-    """Sums over observations of some samples' distributions and their logarithms, and how often each was there."""
+    """Add up the distributions of some samples and their logarithms, and count the observations of each sample."""
 
     def __init__(self):
         self.ids, self.wrong = None, []
 
     def add(self, table, number):
-        """Take in the records of one observation, an arrow table."""
+        """Add the records of one observation, an arrow table."""
         ids, probs = table["id"].combine_chunks(), _matrix(table, number)
         self.wrong.append(table.num_rows - np.count_nonzero(table["correct"]))
         if self.ids is None:
@@ -82,10 +86,10 @@ class _Sums:
             self.sums, self.logs = np.zeros(probs.shape), np.zeros(probs.shape)
         if self.sums.shape[1] != probs.shape[1]:
             raise SignalError(
-                f"observation {number}: probabilities of {probs.shape[1]} classes, of {self.sums.shape[1]} before"
+                f"observation {number} has {probs.shape[1]} classes, earlier ones have {self.sums.shape[1]}"
             )
         if ids.type != self.ids.type:
-            raise SignalError(f"observation {number}: ids are {ids.type}, of {self.ids.type} before")
+            raise SignalError(f"observation {number}: ids are {ids.type}, earlier ones are {self.ids.type}")
         rows = align.rows(ids, self.ids)
         new = rows < 0
         if new.any():
@@ -106,10 +110,10 @@ class _Sums:
 
 
 def _matrix(table, number):
-    """Probabilities as float (samples, classes); no classes where they were not recorded."""
+    """Return probabilities as float (samples, classes); with 0 classes if they were not recorded."""
     if "probs" not in table.column_names:
         return np.zeros((table.num_rows, 0))
     classes = pc.min_max(pc.list_value_length(table["probs"])).as_py()
     if classes["min"] != classes["max"]:
-        raise SignalError(f"observation {number}: probs has not the same number of classes in every record")
+        raise SignalError(f"observation {number}: the records of probs have different numbers of classes")
     return pc.list_flatten(table["probs"]).to_numpy().reshape(-1, classes["max"])

@@ -1,4 +1,4 @@
-"""From a model's outputs to the signals of samples: one observation at a time, vectorized."""
+"""Compute the signals of samples from a model's outputs, vectorized, one observation at a time."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,18 +11,21 @@ from datamap.errors import SignalError, first_few, shortened
 from datamap.schema import KINDS, MAX_CLASSES
 from datamap.signals.arrays import NUMBERS, as_array
 
-MIN_LOG_PROB = float(np.finfo(np.float32).min)  # log-probability: as a float32 it is finite
-SUM_TOLERANCE = 1e-3  # of given probabilities: half-precision softmax sums to 1 within this
-# Smallest probability that counts: about the rounding error of a float32 near 1. Below it, whether a recorded
-# probability is 0 or 1e-20 is rounding, and one such observation would outweigh all others of a mean of logarithms.
+MIN_LOG_PROB = float(np.finfo(np.float32).min)  # finite as a float32
+SUM_TOLERANCE = 1e-3  # by which given probabilities may miss 1; a softmax in half precision does
+# About the rounding error of a float32 near 1. Only rounding decides if a smaller recorded probability is 0 or 1e-20,
+# yet one such observation would outweigh all others in a mean of logarithms.
 MIN_PROB = 1e-7
 
 
 class Outputs(NamedTuple):
-    """What a model says of a batch, and what is known of its samples.
+    """Hold a model's outputs for a batch of samples, and what is known about them.
 
-    `labels` and `noisy_labels` are int arrays (samples,); `probs` is float32 and `log_probs`
-    float64, both (samples, classes).
+    Attributes:
+        labels: int (samples,), class indices of the given labels.
+        planted: int (samples,), planted kinds (`schema.KINDS`).
+        probs: float32 (samples, classes), softmax over the classes.
+        log_probs: float64 (samples, classes), its natural logarithm.
     """
 
     labels: np.ndarray
@@ -32,12 +35,15 @@ class Outputs(NamedTuple):
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Log-probabilities of classes, in float64 and at least −3.4e38: no finite logit gives an infinite loss.
+    """Compute log-probabilities ln softmax(z)_c = z_c − max z − ln Σ_k exp(z_k − max z), in nats.
+
+    Subtracting the maximum keeps the exponential from overflowing. The result is at least `MIN_LOG_PROB`, so that
+    no finite logit gives an infinite loss.
 
     Args:
         logits: array (samples, classes).
     Returns:
-        float64 array (samples, classes), in nats.
+        float64 array (samples, classes).
 
     >>> np.exp(log_softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))).tolist()
     [[0.5, 0.5], [1.0, 0.0]]
@@ -49,12 +55,16 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def of_label(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The value of each sample's label: `values[i, labels[i]]`, array (samples,)."""
+    """Return the value of each sample's label, `values[i, labels[i]]`, as an array (samples,).
+
+    >>> of_label(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
+    array([0.9, 0.2])
+    """
     return np.take_along_axis(values, labels[:, None], axis=1)[:, 0]
 
 
 def log_of(probs: Any) -> np.ndarray:
-    """Natural logarithm of probabilities in float64; what is below `MIN_PROB` counts as that.
+    """Compute the natural logarithm of probabilities in float64; smaller ones count as `MIN_PROB`.
 
     >>> log_of([0.0, 1e-20, 1.0]).round(2).tolist()
     [-16.12, -16.12, 0.0]
@@ -63,10 +73,15 @@ def log_of(probs: Any) -> np.ndarray:
 
 
 def margin(outputs: Outputs) -> np.ndarray:
-    """Log-probability of the given label minus the largest other one, in nats.
+    """Compute the margin ln p_y − max_{c≠y} ln p_c of the given label y, in nats, float64 (samples,).
 
-    Equal to the margin of the logits; its mean over observations is AUM, the area under the
-    margin (Pleiss et al. 2020, eq. 1).
+    It equals the margin of the logits, as softmax subtracts the same constant from all of them. It is positive for a
+    right prediction. Its mean over observations is AUM, the area under the margin (Pleiss et al. 2020, eq. 1): a model
+    that learns a wrong label works against what similar samples teach, so that the margin stays low.
+
+    >>> probs = np.array([[0.2, 0.8], [0.5, 0.5]])
+    >>> margin(Outputs(np.array([0, 1]), None, probs, np.log(probs))).round(2)
+    array([-1.39,  0.  ])
     """
     others = outputs.log_probs.copy()
     np.put_along_axis(others, outputs.labels[:, None], -np.inf, axis=1)
@@ -74,18 +89,33 @@ def margin(outputs: Outputs) -> np.ndarray:
 
 
 def entropy(outputs: Outputs) -> np.ndarray:
-    """Entropy of the predicted distribution, −Σ p ln p, in nats; 0 to ln C."""
+    """Compute the entropy −Σ_c p_c ln p_c of the predicted distribution, from 0 (sure) to ln C (a guess), in nats.
+
+    It does not depend on the label.
+
+    >>> probs = np.array([[0.5, 0.5]])
+    >>> entropy(Outputs(np.array([0]), None, probs, np.log(probs))).round(3)
+    array([0.693])
+    """
     return -np.einsum("sc,sc->s", outputs.probs, outputs.log_probs)
 
 
 def error_norm(outputs: Outputs) -> np.ndarray:
-    """Length of the error vector, ‖probs − onehot(label)‖₂ (EL2N's term, Paul et al. 2021, sec. 2.2)."""
+    """Compute the length of the error vector, ‖p − onehot(y)‖₂, from 0 to √2, float64 (samples,).
+
+    Its mean over early observations is EL2N (Paul et al. 2021, sec. 2.2), which approximates the norm of the loss's
+    gradient: how much the model would learn from the sample.
+
+    >>> probs = np.array([[0.6, 0.4]])
+    >>> error_norm(Outputs(np.array([1]), None, probs, np.log(probs))).round(3)
+    array([0.849])
+    """
     errors = np.array(outputs.probs, np.float64)
     errors[np.arange(len(errors)), outputs.labels] -= 1
     return np.sqrt(np.einsum("sc,sc->s", errors, errors))
 
 
-# Follow from `probs`: worked out when signals are read, unless they were recorded.
+# Signals that follow from `probs`; they are computed when signals are read, unless they were recorded.
 DERIVED = {"margin": margin, "entropy": entropy, "error_norm": error_norm}
 
 SIGNALS = {
@@ -93,9 +123,9 @@ SIGNALS = {
     "pred_label": lambda o: o.probs.argmax(axis=1),
     "noisy_label": lambda o: o.planted,
     "correct": lambda o: o.probs.argmax(axis=1) == o.labels,
-    # 0.0 - x: the loss of a sure sample is 0, not -0.
+    # The loss of a sure sample is 0 as 0.0 - 0, but would be -0.0 as -x.
     "loss": lambda o: (0.0 - of_label(o.log_probs, o.labels)).astype(np.float32),
-    # Recorded as the loss is: of a sure model the probabilities, rounded, no longer tell it.
+    # It is recorded like the loss, as it does not follow from the rounded probabilities of a sure model.
     "margin": lambda o: margin(o).astype(np.float32),
     "probs": lambda o: o.probs,
     "label_probs": lambda o: of_label(o.probs, o.labels),
@@ -110,27 +140,31 @@ def signal_table(
     noisy_labels: Any = None,
     where: str = "signals",
 ) -> pa.Table:
-    """Signals of a batch, one row per sample (columns: `schema.SIGNAL_COLUMNS`).
+    """Compute the signals of a batch, one row per sample (columns: `schema.SIGNAL_COLUMNS`).
 
-    Lists, arrays and tensors (`as_array`); ids and labels may also be (samples, 1).
+    Arguments may be lists, arrays and tensors (`as_array`); ids and labels may also have shape (samples, 1).
 
     Args:
         ids: (samples,) ints or strings.
         labels: (samples,) class indices of the given labels.
-        logits: (samples, classes) unnormalised scores; or else
-        probs: (samples, classes) probabilities that sum to 1.
-        noisy_labels: (samples,) planted kinds 0, 1, 2; None where unknown (recorded as 0).
-        where: what errors name as the place, such as "observation 3".
+        logits: (samples, classes) unnormalized scores.
+        probs: (samples, classes) probabilities that sum to 1, instead of logits.
+        noisy_labels: (samples,) planted kinds 0, 1, 2; None if unknown (recorded as 0).
+        where: what error messages begin with, such as "observation 3".
     Returns:
-        pyarrow Table, rows in the order given.
+        pyarrow Table, rows in the given order.
     Raises:
-        SignalError: a shape, label, logit or probability that cannot be right, with its id.
+        SignalError: a shape, label, logit or probability is invalid; the message names the id.
+
+    >>> table = signal_table(["a", "b"], [0, 1], probs=[[0.9, 0.1], [0.75, 0.25]])
+    >>> table["correct"].to_pylist(), [round(loss, 2) for loss in table["loss"].to_pylist()]
+    ([True, False], [0.11, 1.39])
     """
     if (logits is None) == (probs is None):
         raise SignalError(f"{where}: give either logits or probs")
     ids, labels = _flat(as_array(ids, "ids")), _flat(as_array(labels, "labels"))
     scores = _numbers(as_array(logits, "logits") if probs is None else as_array(probs, "probs"), where)
-    noisy = (
+    planted = (
         np.zeros(len(ids), np.int64)
         if noisy_labels is None
         else _flat(as_array(noisy_labels, "noisy_labels"))
@@ -140,13 +174,13 @@ def signal_table(
             f"{where}: ids {ids.shape}: give one number or string per sample, such as f'{{a}}/{{b}}'"
         )
     _refuse_other_tasks(ids, labels, scores, where)
-    _check_shapes(ids, labels, scores, noisy, where)
-    _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: not finite (NaN or infinite)")
+    _check_shapes(ids, labels, scores, planted, where)
+    _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: scores are not finite (NaN or infinite)")
     classes = scores.shape[1]
     if classes > MAX_CLASSES:
         raise SignalError(f"{where}: {classes:,} classes; a run holds at most {MAX_CLASSES:,}")
     labels = _indices(labels, classes, ids, where, f"label is not in 0..{classes - 1}")
-    noisy = _indices(noisy, len(KINDS), ids, where, "noisy_labels: planted kinds are 0, 1 or 2")
+    planted = _indices(planted, len(KINDS), ids, where, "noisy_labels: planted kinds are 0, 1 or 2")
     if probs is None:
         log_probs = log_softmax(scores)
         scores = np.exp(log_probs)
@@ -156,15 +190,15 @@ def signal_table(
             (scores < 0).any(axis=1) | (abs(sums - 1) > SUM_TOLERANCE), ids,
             f"{where}: probabilities are negative or do not sum to 1",
         )  # fmt: skip
-        scores = np.minimum(scores, 1)  # by rounding, one may be 1.0000001
+        scores = np.minimum(scores, 1)  # rounding may give 1.0000001
         log_probs = log_of(scores)
-    outputs = Outputs(labels, noisy, scores.astype(np.float32), log_probs)
+    outputs = Outputs(labels, planted, scores.astype(np.float32), log_probs)
     columns = {"id": _id_array(ids, where), **{name: f(outputs) for name, f in SIGNALS.items()}}
     return pa.table({name: _column(values) for name, values in columns.items()})
 
 
 class ObservationCollector:
-    """Collects the signals of one observation after the other, from any training loop.
+    """Collect the signals of one observation after the other, from any training loop.
 
     >>> collector = ObservationCollector(lambda number, table: print(number, table.num_rows))
     >>> collector.record(ids=[0, 1], labels=[1, 0], logits=[[0.0, 2.0], [1.0, 0.5]])
@@ -189,11 +223,11 @@ class ObservationCollector:
             self._batches.append(signal_table(**{**given, **arrays}, where=where))
 
     def commit(self, number: int) -> pa.Table:
-        """End the observation, hand it on as observation `number`, and return its table.
+        """End the observation, pass it to `write` as observation `number`, and return its table.
 
         Raises:
-            SignalError: nothing was recorded, an id was recorded twice, or `number` does not
-                come after the last one (the first is 1 or more).
+            SignalError: nothing was recorded, an id was recorded twice, or `number` is not larger than the last one
+                (the first is 1 or more).
         """
         if not self._batches:
             raise SignalError(f"observation {number}: nothing was recorded")
@@ -215,7 +249,7 @@ class ObservationCollector:
 
 
 def with_planted(table: pa.Table, kinds: np.ndarray) -> pa.Table:
-    """A table of signals with these planted kinds, int (rows,), unless it has some of its own."""
+    """Add planted kinds, int (rows,), to a table of signals, unless it has some already."""
     known = "noisy_label" in table.column_names
     if (known and pc.max(table["noisy_label"]).as_py()) or not np.any(kinds):
         return table
@@ -226,7 +260,7 @@ def with_planted(table: pa.Table, kinds: np.ndarray) -> pa.Table:
 
 
 def refuse_repeated(ids: pa.ChunkedArray, where: str, hint: str = "") -> None:
-    """Raise SignalError when an id of an arrow column occurs twice."""
+    """Raise SignalError if an id of an arrow column occurs twice."""
     if pa.types.is_integer(ids.type):
         ordered = np.sort(ids.to_numpy())  # a fifth of the memory of a hash table
         repeated = (ordered[1:] == ordered[:-1]).any()
@@ -245,54 +279,54 @@ def _few(values):
 
 
 def _flat(array):
-    """An array (n, 1), as Paddle's loaders give labels, as (n,); others as they are."""
+    """Flatten an array (n, 1), as Paddle's loaders give labels, to (n,); return others unchanged."""
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
 def _refuse_other_tasks(ids, labels, scores, where):
-    """Raise SignalError for outputs of tasks that have no one distribution over classes a sample."""
+    """Raise SignalError for outputs of tasks that do not give one distribution over classes per sample."""
     if scores.ndim == 3:
         raise SignalError(
-            f"{where}: scores {scores.shape}: sequence labeling (a label a token) is not supported: "
+            f"{where}: scores have shape {scores.shape}; sequence labeling (one label per token) is not supported; "
             "record one row per sample"
         )
     if labels.ndim == 2:
         raise SignalError(
-            f"{where}: labels {labels.shape}: multi-label is not supported; of one-hot labels give the "
-            "indices: labels.argmax(1)"
+            f"{where}: labels have shape {labels.shape}; several labels per sample are not supported; "
+            "convert one-hot labels to indices: labels.argmax(1)"
         )
     if scores.shape in (ids.shape, (len(ids), 1)):
         raise SignalError(
-            f"{where}: one score per sample {scores.shape}: give both classes, such as "
+            f"{where}: scores have shape {scores.shape}, one per sample; give both classes, such as "
             "probs=np.stack([1 - p, p], axis=1) with p = 1 / (1 + np.exp(-logit))"
         )
 
 
 def _numbers(scores, where):
-    """Logits or probabilities as floats of at most 64 bits."""
+    """Return logits or probabilities as floats of at most 64 bits."""
     if scores.dtype.kind not in NUMBERS:
         raise SignalError(f"{where}: logits and probabilities must be numbers, not {_few(scores)}")
-    with np.errstate(over="ignore"):  # of longer ones: infinite, and refused as such
+    with np.errstate(over="ignore"):  # longer floats become infinite, and are refused then
         return scores if scores.dtype in (np.float32, np.float64) else scores.astype(np.float64)
 
 
 def _indices(labels, count, ids, where, problem):
-    """Indices below `count` as int64.
+    """Return indices below `count` as int64.
 
     Raises:
-        SignalError: one is not a whole number, or out of range.
+        SignalError: an index is not an integer, or out of range.
     """
     if labels.dtype.kind not in NUMBERS:
         raise SignalError(f"{where}: labels must be class indices, not {_few(labels)}")
     if labels.dtype.kind == "f":
         wrong = ~np.isfinite(labels) | (np.floor(labels) != labels)
-        _refuse(wrong, ids, f"{where}: label is not a whole number: multi-label is not supported")
+        _refuse(wrong, ids, f"{where}: label is not an integer; several labels per sample are not supported")
     _refuse((labels < 0) | (labels >= count), ids, f"{where}: {problem}")
     return labels.astype(np.int64)
 
 
-def _check_shapes(ids, labels, scores, noisy, where):
-    good = scores.ndim == 2 and ids.shape == labels.shape == noisy.shape == scores.shape[:1]
+def _check_shapes(ids, labels, scores, planted, where):
+    good = scores.ndim == 2 and ids.shape == labels.shape == planted.shape == scores.shape[:1]
     if not good:
         shapes = f"ids {ids.shape}, labels {labels.shape}, scores {scores.shape}"
         raise SignalError(f"{where}: expected (n,), (n,) and (n, classes), got {shapes}")

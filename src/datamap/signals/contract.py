@@ -1,4 +1,4 @@
-"""What a table of signals must be like: columns of `schema.SIGNAL_COLUMNS`, their types and ranges."""
+"""Check tables of signals against the contract: columns of `schema.SIGNAL_COLUMNS`, their types and ranges."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ from datamap.errors import SignalError, first_few, raised_as
 from datamap.signals.compute import SUM_TOLERANCE
 
 INDICES = ("label", "pred_label", "noisy_label")
-MAX_SHOWN = 20  # names of columns
-TOLERANCE = 1e-4  # within which a recorded label_probs is probs[label]
+MAX_SHOWN = 20  # names of columns in a message
+TOLERANCE = 1e-4  # by which a recorded label_probs may differ from probs[label]
 NO_DISTRIBUTION = "probs are negative or do not sum to 1"
 
 Problem = tuple[np.ndarray, str]
 
 
 def is_used(key: str, kind: pa.DataType) -> bool:
-    """Whether a key is needed: of `schema.USED_SIGNALS`, or a further signal, numeric and not of the contract."""
+    """Tell whether the summary uses a key: one of `schema.USED_SIGNALS`, or a numeric one outside the contract."""
     return key in schema.USED_SIGNALS or (_is_number(kind) and key not in schema.SIGNAL_COLUMNS)
 
 
@@ -28,23 +28,24 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def typed(table: pa.Table, name: str) -> pa.Table:
-    """A shard's records, checked: `id` int64 or string, class indices int64, `correct` bool, `label_probs` float64.
+    """Return a shard's records, checked and in the contract's types.
 
-    The words "true" and "false", which the original tutorial writes, are taken for `correct`.
+    `id` becomes int64 or string, class indices int64, `correct` bool and `label_probs` float64. `correct` may also be
+    the words "true" and "false", as the original tutorial writes them.
 
     Args:
-        table: what a file holds.
-        name: what messages call it.
+        table: the content of a file.
+        name: the file's name in messages.
     Raises:
-        SignalError: a required column is missing or empty, or a value cannot be right.
+        SignalError: a required column is missing or empty, or a value is invalid.
     """
     names = table.column_names
     missing = [key for key in schema.REQUIRED_SIGNALS if key not in names]
     if missing:
-        raise SignalError(f"{name}: no key {first_few(missing)} (keys: {first_few(names, MAX_SHOWN)})")
+        raise SignalError(f"{name} lacks key {first_few(missing)} (keys: {first_few(names, MAX_SHOWN)})")
     odd = [key for key in names if not schema.is_column_name(key) or names.count(key) > 1]
     if odd:
-        raise SignalError(f"{name}: key {odd[0]!r} occurs twice, or cannot be the name of a column")
+        raise SignalError(f"{name}: key {odd[0]!r} occurs twice, or is not a valid column name")
     if not table.num_rows:
         raise SignalError(f"{name} is damaged: it has no records")
     refuse_missing(table, name)
@@ -54,7 +55,7 @@ def typed(table: pa.Table, name: str) -> pa.Table:
 
 
 def refuse_missing(table: pa.Table, name: str) -> None:
-    """Raise SignalError where a column of the contract has no value; further signals may have none."""
+    """Raise SignalError if a column of the contract lacks values; further signals may lack them."""
     for key in set(table.column_names) & set(schema.SIGNAL_COLUMNS):
         missing = table[key].null_count
         if missing:
@@ -62,7 +63,7 @@ def refuse_missing(table: pa.Table, name: str) -> None:
 
 
 def _column(column: pa.ChunkedArray, key: str, name: str) -> pa.ChunkedArray:
-    """The column in the type that its key has."""
+    """Convert a column to the type of its key."""
     kind = column.type
     number, text = _is_number(kind) and not pa.types.is_boolean(kind), _is_text(kind)
     wanted = None
@@ -106,13 +107,13 @@ def _truth(words: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 
 def refuse_values(table: pa.Table, name: str) -> None:
-    """Check the values of a table whose columns have their types: what the recorder would not accept is refused.
+    """Refuse values that the recorder would not accept.
 
     Args:
-        table: what `typed` makes.
-        name: what messages call it.
+        table: a table whose columns have the contract's types (`typed`).
+        name: the table's name in messages.
     Raises:
-        SignalError: a value that cannot be right, or two that contradict each other; its row is that of the first one.
+        SignalError: a value is invalid, or two contradict each other; its `row` is the first such row.
     """
 
     def refuse(wrong: np.ndarray, problem: str) -> None:
@@ -125,7 +126,7 @@ def refuse_values(table: pa.Table, name: str) -> None:
         refuse((columns[key] < 0) | (columns[key] >= schema.MAX_CLASSES), f"{key} is not a class index")
     refuse(~_between(columns["label_probs"], 0, 1), "label_probs is not in [0, 1]")
     for key, values in columns.items():
-        if values.dtype.kind == "f":  # a further signal may have no value, but none is infinite
+        if values.dtype.kind == "f":  # a further signal may be NaN, but not infinite
             known = np.isfinite(values) if key in schema.SIGNAL_COLUMNS else ~np.isinf(values)
             refuse(~known, f"{key} is not finite")
     if "loss" in columns:
@@ -141,11 +142,11 @@ def refuse_values(table: pa.Table, name: str) -> None:
 
 
 def _between(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    return (values >= low) & (values <= high)  # of NaN: not
+    return (values >= low) & (values <= high)  # False for NaN
 
 
 def _problems_of_probs(column: pa.ChunkedArray, columns: dict[str, np.ndarray]) -> Iterator[Problem]:
-    """Yield (whether each record is wrong, what is) of the probabilities; each may rely on the ones before."""
+    """Yield (bool array of wrong records, problem) for the probabilities; a check may rely on those before."""
     widths = pc.list_value_length(column).to_numpy()
     width = int(widths[0])
     numbers = pc.list_flatten(column)
@@ -162,5 +163,5 @@ def _problems_of_probs(column: pa.ChunkedArray, columns: dict[str, np.ndarray]) 
     others = probs.copy()
     others[rows, labels] = -np.inf
     ahead = given - others.max(axis=1)
-    # Of about equal ones either may have been the larger, before they were rounded.
+    # Of two nearly equal probabilities, either may have been larger before rounding.
     yield np.where(columns["correct"], -ahead, ahead) > TOLERANCE, "correct does not agree with probs"

@@ -1,4 +1,4 @@
-"""The records of several observations, lined up by sample as arrays."""
+"""Line up the records of several observations by sample, as arrays."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,12 +15,18 @@ from datamap.signals.compute import DERIVED, Outputs, log_of, refuse_repeated
 
 @dataclass(frozen=True)
 class Observations:
-    """The signals of samples over observations, as arrays.
+    """Hold the signals of samples over T observations.
 
-    `numbers` are the observations' numbers, ascending, length T. `ids` is an arrow array, `labels`
-    and `planted` are int64 (samples,). `correct` bool, `label_probs` float64 and each array of
-    `further` float64 are (T, samples). `present` is bool (T, samples), or None when every sample is
-    in every observation; where it is False the other arrays hold nothing of meaning.
+    Attributes:
+        numbers: numbers of the observations, ascending.
+        ids: arrow array (samples,).
+        labels: int64 (samples,), the given labels.
+        planted: int64 (samples,), planted kinds.
+        correct: bool (T, samples).
+        label_probs: float64 (T, samples).
+        further: {name: float64 (T, samples)}, the other signals.
+        present: bool (T, samples), False where an observation lacks a sample and the other arrays mean nothing; None if
+            every observation has every sample.
     """
 
     numbers: tuple[int, ...]
@@ -39,18 +45,18 @@ class Observations:
         """Line up records by id, in the first observation's order.
 
         Args:
-            tables: iterable of (number, arrow table), ascending; each is let go before the next is
-                asked for, so that only one table is held at a time.
-            allow_missing: whether a sample may be missing from some observations.
+            tables: iterable of (number, arrow table), ascending; each is released before the next is requested, so that
+                memory holds only one.
+            allow_missing: allow samples that some observations lack.
         Raises:
-            SignalError: a sample is missing from an observation (unless `allow_missing`), an id
-                occurs twice in one, or a sample changes its label.
+            SignalError: an observation lacks a sample (unless `allow_missing`), an id occurs twice in one, or a sample
+                changes its label.
         """
         numbers, records = [], []
         for number, table in tables:
             numbers.append(number)
             records.append(_Records.of(table, number))
-            del table  # or it would be held while the next one is read
+            del table  # else memory would hold it while the next one is read
             _refuse_other_ids(records[-1], records[0])
             records[-1].share(records[0])
         ids = _all_ids([r.ids for r in records]) if allow_missing else records[0].ids
@@ -73,9 +79,9 @@ class Observations:
             present=present,
         )
 
-    def slices(self, most: int) -> Iterator["Observations"]:
-        """Views of at most `most` samples each, about as many in each; all at once where some are missing."""
-        count = 1 if self.present is not None else -(-len(self.ids) // most)
+    def slices(self, max_samples: int) -> Iterator["Observations"]:
+        """Yield views of at most `max_samples` samples, of about equal size; a single one if some are missing."""
+        count = 1 if self.present is not None else -(-len(self.ids) // max_samples)
         bounds = np.linspace(0, len(self.ids), count + 1).astype(int)
         for low, high in pairwise(bounds):
             yield replace(
@@ -89,7 +95,7 @@ class Observations:
             )
 
     def take(self, samples: np.ndarray, rows: np.ndarray) -> "Observations":
-        """Some samples, each with its own `rows` (int array (T', samples)) of observations."""
+        """Return some samples, each with its own `rows` of observations, int (T', samples)."""
 
         def pick(values: np.ndarray) -> np.ndarray:
             return np.take_along_axis(values[:, samples], rows, axis=0)
@@ -107,7 +113,7 @@ class Observations:
 
 @dataclass
 class _Records:
-    """One observation as arrays: `columns` are (samples,) each, probabilities already reduced."""
+    """Hold one observation as arrays (samples,); probabilities are already reduced."""
 
     number: int
     ids: pa.Array
@@ -125,7 +131,7 @@ class _Records:
         return cls(number, table["id"].combine_chunks(), columns)
 
     def share(self, first: "_Records") -> None:
-        """Hold what is as in the first observation only once: ids and labels, as a rule."""
+        """Share the arrays that equal those of the first observation, usually ids and labels."""
         if self.ids.equals(first.ids):
             self.ids = first.ids
         for key in ("label", "noisy_label"):
@@ -141,12 +147,12 @@ def _array(column: pa.ChunkedArray, name: str) -> np.ndarray:
 
 
 def _derived(column: pa.ChunkedArray, labels: np.ndarray, number: int) -> dict[str, np.ndarray]:
-    """Signals that follow from the probabilities of all classes (`compute.DERIVED`)."""
+    """Compute the signals that follow from the probabilities of all classes (`compute.DERIVED`)."""
     values = pc.list_flatten(column).to_numpy()
     samples = len(column)
     classes = len(values) // max(samples, 1)
     if classes * samples != len(values) or (labels < 0).any() or (labels >= classes).any():
-        raise SignalError(f"observation {number}: probs and label do not fit together")
+        raise SignalError(f"observation {number}: a label is beyond the classes of probs")
     probs = values.reshape(samples, classes)
     outputs = Outputs(labels, np.zeros_like(labels), probs, log_of(probs))
     return {name: derive(outputs) for name, derive in DERIVED.items()}
@@ -165,7 +171,7 @@ def _all_ids(parts: list[pa.Array]) -> pa.Array:
 
 
 def _rows(records: _Records, ids: pa.Array, allow_missing: bool) -> np.ndarray | None:
-    """Row of each id in the records, −1 where it has none; None when they are the same, in order."""
+    """Return the row of each id in the records, −1 if it has none; None if the ids are equal, in order."""
     if records.ids.equals(ids):
         return None
     where = f"observation {records.number}"
@@ -181,7 +187,7 @@ def _rows(records: _Records, ids: pa.Array, allow_missing: bool) -> np.ndarray |
 def _refuse_missing(ids: list, where: str, problem: str) -> None:
     if ids:
         raise SignalError(
-            f"{where} {problem} {first_few(ids)} (a damaged shard? if meant so: allow_missing=true)"
+            f"{where} {problem} {first_few(ids)} (a damaged shard?); if this is intended, set allow_missing=true"
         )
 
 
@@ -190,9 +196,9 @@ def _is_present(rows: np.ndarray | None, ids: pa.Array) -> np.ndarray:
 
 
 def _stack(records: list[_Records], rows: list[np.ndarray | None], key: str) -> np.ndarray:
-    """(T, samples) of one column, taken out of the records to hold it only once.
+    """Stack one column to (T, samples), and remove it from the records so that memory holds it once.
 
-    Row −1 takes any value, as `present` says that it is none.
+    Row −1 gets an arbitrary value; `present` says that it means nothing.
     """
     columns = [
         r.columns.pop(key) if row is None else r.columns.pop(key)[row]
@@ -208,7 +214,7 @@ def _constant(
     ids: pa.Array,
     key: str,
 ) -> np.ndarray:
-    """The one value that each sample has in all its observations."""
+    """Return the value of a column that each sample keeps in all observations."""
     shared = records[0].columns[key]
     if present is None and all(r.columns[key] is shared for r in records):
         return shared

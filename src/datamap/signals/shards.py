@@ -1,4 +1,4 @@
-"""Files of signals: an observation split into shards, written, read and checked."""
+"""Write, read and check files of signals: an observation is split into shards."""
 
 import hashlib
 import io
@@ -23,25 +23,25 @@ from datamap.errors import SignalError, first_few, raised_as
 from datamap.schema import Shard
 from datamap.signals import contract
 
-# Arrow reads one file with up to four cores: more files at once would only take memory.
+# Arrow reads one file with up to four cores; more files at once would only cost memory.
 READING = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 4))
 UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, OverflowError, MemoryError)
 
 ShardsByObservation = dict[int, list[Shard]]  # observation number → its shards, in order
 Wanted = Callable[[str, pa.DataType], bool]  # (key, its type) → whether it is read
 
-# Ids differ and probabilities hardly repeat: of a Parquet file of ours, a value takes more than a byte.
-MAX_EXPANSION = 100  # values, or bytes before compression, for each byte of the file
-MIN_EXPANDED = 10_000_000  # are read in a second, however they are stored
+# Ids differ and probabilities hardly repeat, so a value takes more than a byte in a Parquet file of ours.
+MAX_EXPANSION = 100  # values, or bytes before compression, per byte of the file
+MIN_EXPANDED = 10_000_000  # values or bytes that are always allowed; they are read within a second
 
-UNLISTED = "not listed"  # instead of the SHA-256 of a shard that the observation's checksums do not have
+UNLISTED = "not listed"  # stands for the SHA-256 of a shard that the observation's checksums lack
 
 
 class Readable(Protocol):
-    """Where shards lie: a run's artifacts."""
+    """Give access to the artifacts of a run."""
 
     def read(self, path: str) -> bytes:
-        """Bytes of an artifact."""
+        """Return the bytes of an artifact."""
 
     def local(self, path: str, sha256: str | None = None) -> AbstractContextManager[Path | bytes]:
         """A file of the same content for a while, or the bytes; one that is not `sha256` is fetched again."""
@@ -58,7 +58,8 @@ def encoded(
 ) -> Iterator[tuple[Shard, bytes]]:
     """Yield (Shard with its checksum, bytes) of at most `rows` records each, in order.
 
-    `first` is the index of the first one and `count` the number of all, where other processes write some.
+    If several processes write an observation, `first` is the index of the first shard of this one, and `count` the
+    number of all shards.
     """
     made = max(1, -(-table.num_rows // rows))
     for index in range(made):
@@ -78,21 +79,21 @@ def files(
 
 
 def sealed(table: pa.Table, shard: Shard) -> tuple[Shard, bytes]:
-    """(Shard with its checksum, bytes) of a table that is one shard."""
+    """Return (Shard with its checksum, bytes) of a table that is one shard."""
     content = encode(table, shard.format)
     return shard._replace(sha256=hashlib.sha256(content).hexdigest()), content
 
 
 def checksums(shards: Iterable[Shard]) -> bytes:
-    """Checksums of an observation's shards, as the text that `sha256sum -c` takes."""
+    """Return the checksums of an observation's shards, as a text that `sha256sum -c` reads."""
     return "".join(f"{shard.sha256}  {Path(shard.path).name}\n" for shard in shards).encode()
 
 
 def parse_checksums(content: bytes, path: str) -> dict[str, str]:
-    """{artifact path: SHA-256 in hex} of a file of checksums.
+    """Parse a file of checksums into {artifact path: SHA-256 in hex}.
 
     Raises:
-        SignalError: it is not one.
+        SignalError: it is not a list of checksums.
     """
     found = re.findall(r"^([0-9a-f]{64})  (\S+)$", content.decode("utf-8", "replace"), re.MULTILINE)
     if len(found) != content.count(b"\n") or not found:
@@ -101,7 +102,7 @@ def parse_checksums(content: bytes, path: str) -> dict[str, str]:
 
 
 def encode(table: pa.Table, format: str) -> bytes:
-    """Bytes of an arrow table as JSON lines, or as Parquet with zstd."""
+    """Encode an arrow table as JSON lines, or as Parquet with zstd."""
     if format == "parquet":
         sink = pa.BufferOutputStream()
         pyarrow.parquet.write_table(table, sink, compression="zstd")
@@ -110,7 +111,7 @@ def encode(table: pa.Table, format: str) -> bytes:
 
 
 def _json_lines(table: pa.Table) -> bytes:
-    """Floats get the fewest digits that read back exactly."""
+    """Encode a table as JSON lines; floats get the fewest digits that read back exactly."""
     cells = []
     for position, name in enumerate(table.column_names):
         start = "{" if position == 0 else ", "
@@ -120,7 +121,7 @@ def _json_lines(table: pa.Table) -> bytes:
 
 
 def _bytes_of(strings: pa.StringArray) -> memoryview:
-    """The text of an arrow string array, without making a Python string of each."""
+    """Return the bytes of an arrow string array without making Python strings."""
     _, offsets, data = strings.buffers()
     bounds = np.frombuffer(offsets, np.int32)[strings.offset : strings.offset + len(strings) + 1]
     return memoryview(data)[bounds[0] : bounds[-1]]
@@ -144,13 +145,13 @@ def decode(source: bytes | Path, shard: Shard, wanted: Wanted = contract.is_used
 
     Args:
         source: the file, or its bytes.
-        shard: where it has a checksum, the bytes must agree with it.
-        wanted: whether a key of this name and type is read; by default what the summary needs: `schema.USED_SIGNALS`
-            and further numeric keys.
+        shard: the shard's name; if it has a checksum, the bytes must agree with it.
+        wanted: tells whether a key of this name and type is read; by default the keys that the summary needs:
+            `schema.USED_SIGNALS` and further numeric keys.
     Returns:
-        arrow Table of the types that `contract.typed` gives.
+        arrow Table with the types of `contract.typed`.
     Raises:
-        SignalError: the file is damaged, lacks a required key, or holds a bad value.
+        SignalError: the file is damaged, lacks a required key, or holds an invalid value.
     """
     name = shard.path
     if shard.sha256 == UNLISTED:
@@ -186,7 +187,7 @@ def _from_parquet(source: bytes | Path, wanted: Wanted) -> pa.Table:
 
 
 def _refuse_expanding(metadata: Any, size: int) -> None:
-    """Raise ValueError for a file that says that it holds far more values than its bytes can."""
+    """Raise ValueError for a file that claims to hold far more values than its bytes can."""
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     columns = [group.column(index) for group in groups for index in range(group.num_columns)]
     held = max(sum(c.num_values for c in columns), sum(c.total_uncompressed_size for c in columns))
@@ -211,7 +212,7 @@ def _from_json_lines(source: bytes | Path, wanted: Wanted) -> pa.Table:
 
 
 def _json_type(key: str, value: object) -> pa.DataType:
-    """Arrow type of a JSON value; an int may stand where floats follow, save in ids and classes."""
+    """Return the arrow type of a JSON value; an int may precede floats, except in ids and classes."""
     if isinstance(value, bool):
         return pa.bool_()
     if isinstance(value, int | float):
@@ -222,17 +223,17 @@ def _json_type(key: str, value: object) -> pa.DataType:
 
 
 def concat(tables: Iterable[pa.Table]) -> pa.Table:
-    """The shards of one observation as one table.
+    """Concatenate the shards of one observation.
 
     Raises:
-        SignalError: they do not hold the same kinds of values.
+        SignalError: their columns have different types.
     """
-    with raised_as(SignalError, "the shards of an observation do not fit together", pa.ArrowException):
+    with raised_as(SignalError, "the shards of an observation do not match", pa.ArrowException):
         return pa.concat_tables(tables, promote_options="permissive")
 
 
 def read(artifacts: Readable, parts: Iterable[Shard]) -> pa.Table:
-    """The table of one observation: its shards read, checked and put together (arguments: `decode`, `concat`)."""
+    """Read, check and concatenate the shards of one observation (`decode`, `concat`)."""
     parts = list(parts)
     table = concat(read_one(artifacts, part) for part in parts)
     contract.refuse_missing(table, f"{parts[0].path} and the other shards of observation {parts[0].number}")
@@ -240,16 +241,16 @@ def read(artifacts: Readable, parts: Iterable[Shard]) -> pa.Table:
 
 
 def read_one(artifacts: Readable, part: Shard, wanted: Wanted = contract.is_used) -> pa.Table:
-    """The table of one shard (arguments: `decode`)."""
+    """Read one shard from the artifacts (`decode`)."""
     with artifacts.local(part.path, part.sha256) as source:
         return decode(source, part, wanted)
 
 
 def between(observed: ShardsByObservation, burn_in: int = 0, until: int | None = None) -> ShardsByObservation:
-    """The observations without the first `burn_in`, up to number `until`.
+    """Drop the first `burn_in` observations, and those after number `until`.
 
     Raises:
-        SignalError: none is left.
+        SignalError: no observation is left.
     """
     numbers = sorted(observed)
     kept = [number for number in numbers[burn_in:] if until is None or number <= until]
@@ -261,10 +262,10 @@ def between(observed: ShardsByObservation, burn_in: int = 0, until: int | None =
 
 
 def groups(observed: ShardsByObservation, allow_missing: bool = False) -> Iterator[ShardsByObservation]:
-    """Yield what must be read at once to have all observations of some samples.
+    """Yield groups of shards that together hold all observations of some samples.
 
-    The same shard of every observation holds the same samples. Where observations have different
-    numbers of shards, or samples may be missing from some (`allow_missing`), all are one group.
+    Shard k of every observation holds the same samples, so each k is a group. All shards are one group if observations
+    have different numbers of shards, or may lack samples (`allow_missing`).
     """
     counts = {len(parts) for parts in observed.values()}
     if allow_missing or len(counts) > 1:
@@ -277,14 +278,14 @@ def groups(observed: ShardsByObservation, allow_missing: bool = False) -> Iterat
 def complete_observations(
     found: Iterable[Shard], committed: Iterable[int], digests: Mapping[str, str] | None = None
 ) -> tuple[ShardsByObservation, list[int]]:
-    """The shards of each committed observation, and what was left out.
+    """Return the shards of each committed observation, and the numbers of the others.
 
     Args:
-        found: the shards that the run's artifacts show.
-        committed: numbers of the observations that the run's commit metric has.
-        digests: {artifact path: SHA-256} where known, put into the shards.
+        found: the shards among the run's artifacts.
+        committed: numbers of the observations in the run's commit metric.
+        digests: {artifact path: SHA-256}, as far as known; put into the shards.
     Returns:
-        ({number: [Shard, …] in order}, [numbers that were never committed]).
+        ({number: [Shard, …] in order}, [numbers of observations that were never committed]).
     Raises:
         SignalError: a committed observation lacks a shard, or has one too many.
     """
@@ -309,4 +310,4 @@ def _refuse_lost(number: int, parts: list[Shard]) -> None:
         raise SignalError(f"{gone}: {lost.path}")
     if len(parts) > len(expected):
         odd = first_few(shard.path for shard in parts if shard not in expected)
-        raise SignalError(f"observation {number} has shards that are not its own: {odd}; remove them")
+        raise SignalError(f"observation {number} has shards of another split: {odd}; remove them")

@@ -1,4 +1,4 @@
-"""Stored signals: which observations of a run are committed and complete, and where their shards lie."""
+"""Find the observations of a run that are committed and complete, and their shards."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -13,7 +13,7 @@ from datamap.signals.shards import ShardsByObservation
 
 
 class Artifacts(shards.Readable, Protocol):
-    """The artifacts of a run."""
+    """Give access to the artifacts of a run, and their address."""
 
     @property
     def root(self) -> str:
@@ -21,7 +21,7 @@ class Artifacts(shards.Readable, Protocol):
 
 
 class RecordedRun(Protocol):
-    """A run that holds signals, as `tracking.run.Run` is."""
+    """Describe what is needed of a run that holds signals; `tracking.run.Run` is one."""
 
     run_id: str
 

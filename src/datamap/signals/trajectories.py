@@ -1,4 +1,4 @@
-"""The history of chosen samples: what the model said of each at every observation."""
+"""Read the history of chosen samples: the prediction for each at every observation."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,10 +12,13 @@ from datamap.signals.shards import Readable, ShardsByObservation
 
 
 class Trajectories(NamedTuple):
-    """Arrays (observations, samples) of chosen samples.
+    """Hold the predictions for chosen samples over T observations.
 
-    `label_probs` float32, NaN where a sample is missing from an observation; `correct` bool;
-    `predicted` int32 class index, −1 where missing, or None where no observation has it.
+    Attributes:
+        numbers: numbers of the observations.
+        label_probs: float32 (T, samples), NaN where an observation lacks the sample.
+        correct: bool (T, samples).
+        predicted: int32 (T, samples), class indices, −1 where missing; None if no observation has them.
     """
 
     numbers: tuple[int, ...]
@@ -25,12 +28,12 @@ class Trajectories(NamedTuple):
 
 
 def read(artifacts: Readable, observed: ShardsByObservation, ids: Iterable) -> Trajectories:
-    """Read the trajectories of the samples `ids`, shard by shard, so that memory is theirs and one shard's.
+    """Read the trajectories of the samples `ids` shard by shard; memory holds the result and one shard.
 
     Args:
-        artifacts: where the shards lie.
-        observed: the observations' shards, ascending.
-        ids: ids of the samples, in the order wanted.
+        artifacts: where the shards are.
+        observed: the shards of the observations, ascending.
+        ids: ids of the samples; the result has their order.
     Raises:
         SignalError: a shard is damaged.
     """
