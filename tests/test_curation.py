@@ -20,7 +20,7 @@ def samples_of(count=8):
             "label": np.where(places % 2, "yes", "no"),
             "proposed": np.where(places % 2, "no", "yes"),
             "score": places / count,
-            "place": places[::-1],
+            "rank": places[::-1],
             "avg_probs": 1 - places / count,
             "label_var": np.where(places < count // 2, places / 100, 0.0),
             "correct_times": np.where(places == count - 1, 0, 3),
@@ -100,7 +100,7 @@ def test_a_class_with_one_sample_left_goes():
 
 
 def test_ties_of_the_rounded_score_follow_the_diagnosis():
-    samples = samples_of(2).assign(score=0.9, place=[1, 0])
+    samples = samples_of(2).assign(score=0.9, rank=[1, 0])
     assert kept(curation.clean(samples, 1)) == [0]
 
 
@@ -148,7 +148,7 @@ def test_corrections_from_a_spreadsheet():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id\tlabel\n1\tyse\n", "my.tsv, row 2: label 'yse' is no class of the run; did you mean yes? (classes: "),
+        ("id\tlabel\n1\tyse\n", "my.tsv, row 2: the run has no class 'yse'; did you mean yes? (classes: "),
         ("id\tlabel\n1\tyes\n77\tno\n", "my.tsv, row 3: the run has no sample 77"),
         ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: sample 1 is named twice"),
         ("id|label\n1|yes\n", "my.tsv: no column id (columns: id|label); save it as .xlsx"),
@@ -204,6 +204,6 @@ def test_an_unedited_diagnosis_changes_nothing():
 
 def test_texts_of_several_lines_and_short_rows():
     content = b'id\ttext_a\tlabel\n1\t"a\nb"\tno\n2\tx\n'
-    with pytest.raises(DataError, match="my.tsv, row 3: label '' is no class of the run"):
+    with pytest.raises(DataError, match="my.tsv, row 3: the run has no class ''"):
         corrections(content)
     assert corrections(content.replace(b"2\tx", b"2\tx\tyes")) == {"1": "no", "2": "yes"}

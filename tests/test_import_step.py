@@ -302,7 +302,7 @@ def test_a_damaged_shard_leaves_no_folder(command, client, tutorial):
     local(client, run_id, "signals/epoch_0003.sha256").unlink()
     shard.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
     outcome = command("export_signals", f"run_id={run_id}")
-    assert outcome.err == "error: observation 3 is damaged: 35 records were read, 36 were committed\n"
+    assert outcome.err == "error: observation 3 is damaged: it has 35 records, but 36 were committed\n"
     assert not Path("training_dynamics").exists()
     assert not [path for path in Path().iterdir() if path.name.startswith("tmp")]
 

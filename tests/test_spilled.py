@@ -85,7 +85,7 @@ def test_a_number_that_comes_again_in_its_block_or_the_next_is_found(position):
 def test_an_id_in_two_shards_is_refused_by_name(tmp_path, kind):
     ids = [kind(i) for i in range(25)]
     ids[24], ids[11] = ids[3], ids[4]
-    with pytest.raises(SignalError, match=f"all shards: id repeated: {ids[4]}, {ids[3]}$"):
+    with pytest.raises(SignalError, match=f"several shards have id {ids[4]}, {ids[3]}$"):
         written(tmp_path, [table(ids, np.linspace(0, 1, 25))])
 
 
@@ -104,7 +104,7 @@ def test_shards_with_ids_of_two_types_are_refused(tmp_path):
         artifacts[shard.path] = content
         observed[1].append(shard)
     parts = reduction.in_process(artifacts, shards.groups(observed), reduction.Options())
-    with pytest.raises(SignalError, match="the shards do not fit together: ids are int64, string"):
+    with pytest.raises(SignalError, match="the shards do not match: ids are int64, string"):
         reduction.write(parts, tmp_path / "summary.tsv", {1: 11})
 
 

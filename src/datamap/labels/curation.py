@@ -1,4 +1,4 @@
-"""From a diagnosis to a better training set: one pure function per rule."""
+"""Make a better training set from a diagnosis, one pure function per rule."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -10,10 +10,13 @@ from datamap.errors import DataError, did_you_mean, first_few
 
 
 class Choice(NamedTuple):
-    """What becomes of N samples: `kept`, bool; `labels`, their (new) class names, str; `order`, float.
+    """Say what becomes of N samples.
 
-    Where classes are balanced, those of lowest `order` stay. `decided`, bool: a person said what becomes of it, which
-    no rule changes.
+    Attributes:
+        kept: bool (N,), False for samples to drop.
+        labels: object (N,), the class names after the rule.
+        order: float (N,); balancing keeps the samples of lowest order.
+        decided: bool (N,), True if a person decided about the sample; no rule changes that.
     """
 
     kept: np.ndarray
@@ -22,45 +25,48 @@ class Choice(NamedTuple):
     decided: np.ndarray
 
 
-# In the rules: `samples` is a DataFrame with the columns of summary.tsv and of diagnosis.tsv, in the summary's
-# order, and `place`, a sample's row in diagnosis.tsv; `count` is how many samples to drop, relabel or keep.
+# In the rules below, `samples` is a DataFrame with the columns of summary.tsv and of diagnosis.tsv, in the summary's
+# order, and `rank`, a sample's row in diagnosis.tsv. `count` is the number of samples to drop, relabel or keep.
 
 
 def clean(samples: pd.DataFrame, count: int) -> Choice:
-    """Drop the first `count` of the diagnosis (pruning: Northcutt et al. 2021, sec. 3.2)."""
-    return _choice(samples, samples["place"] >= count, -samples["place"])
+    """Drop the first `count` samples of the diagnosis (pruning; Northcutt et al. 2021, sec. 3.2)."""
+    return _choice(samples, samples["rank"] >= count, -samples["rank"])
 
 
 def relabelled(samples: pd.DataFrame, count: int) -> Choice:
-    """Give the first `count` of the diagnosis the label that the models propose."""
-    suspects = (samples["place"] < count) & (samples["proposed"] != "")
+    """Give the first `count` samples of the diagnosis the label that the models propose, if there is one."""
+    suspects = (samples["rank"] < count) & (samples["proposed"] != "")
     labels = np.where(suspects, samples["proposed"], samples["label"])
     changed = labels != samples["label"].to_numpy()
-    # As doubtful as the label that the sample has now.
+    # A new label is as doubtful as the old one was certain.
     order = np.where(changed, 1 - samples["score"], samples["score"])
     return _choice(samples, np.ones(len(samples), bool), order)._replace(labels=labels)
 
 
 def ambiguous(samples: pd.DataFrame, count: int) -> Choice:
-    """Keep the `count` of largest label_var (Swayamdipta et al. 2020, sec. 3)."""
+    """Keep the `count` samples of largest label_var, which teach most (Swayamdipta et al. 2020, sec. 3)."""
     return _choice(samples, _largest(samples["label_var"], count), -samples["label_var"])
 
 
 def both_ends(samples: pd.DataFrame, count: int) -> Choice:
-    """Keep `count`: half the most ambiguous, half the easiest, without which small models do not learn.
+    """Keep `count` samples: half of them the most ambiguous, half the easiest.
 
-    Swayamdipta et al. (2020, sec. 4) mix easy samples into ambiguous ones for that reason.
+    A model does not learn from a small set of ambiguous samples alone; Swayamdipta et al. (2020, sec. 4) mix in easy ones.
     """
     varied = _largest(samples["label_var"], count // 2)
     easy = _largest(samples["avg_probs"].where(~varied, -1), count - count // 2)
-    # Each class's best of either half first, in turns: so stay both where classes are balanced.
+    # Rank within each class and half, so that balancing keeps samples of both halves.
     worth = samples["label_var"].where(varied, samples["avg_probs"])
     order = worth.groupby([samples["label"], varied]).rank(method="first", ascending=False)
     return _choice(samples, varied | easy, order)
 
 
 def forgettable(samples: pd.DataFrame, count: int) -> Choice:
-    """Keep those that were forgotten at least once, or never learnt: as if forgotten for ever (Toneva et al. 2019)."""
+    """Keep the samples that were forgotten at least once or never learned; drop the unforgettable ones.
+
+    Toneva et al. (2019) find that accuracy hardly suffers, as unforgettable samples teach little.
+    """
     times = samples["forgetting_times"].where(samples["correct_times"] > 0, np.inf)
     return _choice(samples, times > 0, -times)
 
@@ -81,10 +87,12 @@ RULES = {
 
 
 def decided(choice: Choice, samples: pd.DataFrame, labels: Mapping[str, str | None]) -> Choice:
-    """Put decisions of people into a choice, whatever the rule made of these samples.
+    """Apply decisions of people to a choice; they override the rule.
 
     Args:
-        labels: {id as text: class name, or None where the sample shall go}.
+        choice: what the rule chose.
+        samples: the samples of the rule.
+        labels: {id as text: class name, or None to drop the sample}.
     """
     ids = samples["id"].astype(str)
     is_decided = ids.isin(labels.keys()).to_numpy()
@@ -103,18 +111,20 @@ def decided(choice: Choice, samples: pd.DataFrame, labels: Mapping[str, str | No
 def corrections(
     frame: pd.DataFrame, name: str, ids: Iterable, class_names: Sequence[str]
 ) -> dict[str, str | None]:
-    """{id as text: class name, or None where the sample shall go} of an edited diagnosis: all of its rows, or some.
+    """Read the decisions in an edited diagnosis, which may have all of its rows or some.
 
     Args:
-        frame: its columns id and label as text; the index is what messages call a row.
-        name: what messages call it.
+        frame: the columns id and label as text; messages name rows by the index.
+        name: the file's name in messages.
         ids: all ids of the run.
-        class_names: those of its classes.
+        class_names: the run's class names.
+    Returns:
+        {id as text: class name, or None to drop the sample}.
     Raises:
-        DataError: it names a sample or class that the run has not, or a sample twice, with row.
+        DataError: a row names an unknown sample or class, or a sample twice.
     """
     known = {str(key).strip(): str(key) for key in ids}
-    zeros = {key.lstrip("0"): key for key in known}  # which spreadsheets take away
+    zeros = {key.lstrip("0"): key for key in known}  # spreadsheets remove leading zeros
     drop = drop_word(class_names)
     classes = {text.strip(): text for text in class_names}
     labels: dict[str, str | None] = {}
@@ -127,7 +137,7 @@ def corrections(
         if label not in classes and label.lower() != drop:
             hint = did_you_mean(label, [*classes, drop])
             raise DataError(
-                f"{name}, row {row}: label {label!r} is no class of the run{hint} "
+                f"{name}, row {row}: the run has no class {label!r}{hint} "
                 f"(classes: {first_few(class_names, 20)}; or {drop})"
             )
         labels[known[key]] = classes.get(label)
@@ -135,7 +145,7 @@ def corrections(
 
 
 def drop_word(class_names: Iterable[str]) -> str:
-    """What a corrected label says of a sample that shall go: `drop`, in brackets where a class has that name.
+    """Return the word that stands in place of a label to drop the sample: drop, in brackets if a class has that name.
 
     >>> drop_word(["no", "yes"]), drop_word(["keep", "Drop"])
     ('drop', '<drop>')
@@ -147,9 +157,9 @@ def drop_word(class_names: Iterable[str]) -> str:
 
 
 def balanced(choice: Choice) -> Choice:
-    """Keep of each class as many samples as of the rarest one: those of lowest `order`, ties as they stand.
+    """Reduce each class to the size of the smallest one; keep the samples of lowest `order`, ties by position.
 
-    What people decided to keep stays, even where that leaves a class larger.
+    Samples that people decided to keep stay, even if their class remains larger.
     """
     counts = pd.Series(choice.labels[choice.kept]).value_counts()
     places = pd.DataFrame({"label": choice.labels, "order": np.where(choice.kept, choice.order, np.inf)})
@@ -160,12 +170,15 @@ def balanced(choice: Choice) -> Choice:
 def with_every_class(
     choice: Choice, labels: np.ndarray, order: np.ndarray, share: float
 ) -> tuple[Choice, list[str]]:
-    """(the choice with `share` of each class's samples left as they were, at least; names of classes that had fewer).
+    """Keep a minimum of each class as it was before the rule.
 
     Args:
+        choice: what the rule chose.
         labels: object array (samples,), the class names before the rule.
-        order: float (samples,); of a class those of lowest order stay.
-        share: 0 to 1; two samples stay of each class all the same, where it has so many.
+        order: float (samples,); the samples of lowest order are restored first.
+        share: the minimum share of each class, 0 to 1; at least two samples stay, if the class has so many.
+    Returns:
+        (the choice with enough samples restored, names of the classes that had too few).
     """
     kept, new, spared = choice.kept.copy(), choice.labels.copy(), []
     as_before = kept & (new == labels)
@@ -181,9 +194,10 @@ def with_every_class(
 
 
 def without_lone(choice: Choice) -> tuple[Choice, list[str]]:
-    """(the choice without the samples that would be the only one of their class, names of those classes).
+    """Drop samples that would be the only one of their class, as nothing can be learned from one.
 
-    Such a class can be neither learnt nor compared.
+    Returns:
+        (the choice, names of the classes that it dropped).
     """
     counts = pd.Series(choice.labels[choice.kept]).value_counts()
     lone = counts.index[counts == 1].tolist()
@@ -196,7 +210,7 @@ def _choice(samples, kept, order):
 
 
 def _largest(values, count):
-    """Bool array: the `count` largest values, ties by their order."""
+    """Mark the `count` largest values; ties go by order."""
     mask = np.zeros(len(values), bool)
     mask[np.argsort(-values.to_numpy(), kind="stable")[:count]] = True
     return mask

@@ -1,4 +1,4 @@
-"""diagnosis.tsv: one row per sample, likeliest wrong first, in words that a person can check."""
+"""Make diagnosis.tsv: one row per sample, most likely wrong first, in words that a person can check."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,21 +26,21 @@ def table(
     summary: pd.DataFrame, evidence: Evidence, scores: np.ndarray, regions: np.ndarray,
     names: Sequence[str] | np.ndarray, texts: Mapping[str, Sequence[str]], lang: str = "en",
 ) -> pd.DataFrame:  # fmt: skip
-    """The diagnosis as a DataFrame, sorted by falling score; ties stay in the summary's order.
+    """Build the diagnosis as a DataFrame, sorted by descending score; ties keep the summary's order.
 
     Args:
         summary: DataFrame with the columns of summary.tsv.
-        evidence: `mislabel.Evidence` of the same samples, in order.
+        evidence: what is known of the same samples, in order.
         scores: float (samples,) in [0, 1].
-        regions: int (samples,), what `regions.assign` gives.
+        regions: int (samples,), from `regions.assign`.
         names: class names by index.
-        texts: {column name: list of str}, may be empty.
-        lang: of the columns `why` and `region`.
+        texts: {column name: list of str}; may be empty.
+        lang: the language of column `why`.
     Returns:
-        columns: the texts', label (given), proposed (another label, of largest probability all in all; "" where the
-        given one has that, or no probabilities are known), why, score (4 digits), region, variability (the root of
-        label_var, 4 digits), id. The viewer of MLflow shows the first four or five on a laptop. Without texts, id
-        is the first.
+        DataFrame with the columns of the texts, or id if there are none; label (the given one); proposed (the most
+        likely label by the opinion of all witnesses; "" if that is the given one, or nothing is known); why; score;
+        region; variability (the root of label_var); id. Numbers have 4 digits. On a laptop, MLflow's viewer shows the
+        first four or five columns.
     """
     names = np.array(names, object)
     opinion = evidence.opinion
@@ -61,7 +61,7 @@ def table(
 
 
 def _why(evidence, proposed, names, lang):
-    """What speaks for and against each label, a list of str."""
+    """Return sentences on what speaks for and against each label, one str per sample."""
     total = len(evidence.wrong)
     never = word("never predicted right", lang)
     reasons = [
@@ -83,7 +83,7 @@ def _why(evidence, proposed, names, lang):
         if witness in heard:
             probs = witnesses[witness]
             said = probs.argmax(axis=1)
-            # Only where somebody disagrees with the given label: else it would be the same text in most rows.
+            # Most rows would say the same if agreement with the given label were quoted too.
             for row in np.flatnonzero((said != evidence.labels) | (proposed != evidence.labels)):
                 p = f"{probs[row, said[row]]:.2f}"
                 reasons[row] += word(text, lang, name=names[said[row]], p=p)

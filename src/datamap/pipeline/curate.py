@@ -101,7 +101,7 @@ def _sparing(samples, choice, config):
     if config.drop_classes or config.keep == "corrected":
         return choice
     by_score = config.keep in BY_SCORE
-    order = -samples["place"].to_numpy(float) if by_score else choice.order
+    order = -samples["rank"].to_numpy(float) if by_score else choice.order
     share = HALF if by_score and config.share is None and config.threshold is None else 0
     choice, spared = curation.with_every_class(choice, samples["label"].to_numpy(object), order, share)
     if spared:
@@ -171,7 +171,7 @@ def _samples(source, config, score):
             f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(missing, 'sample')}; "
             f"renew it: {invocation('diagnose', f'run_id={source.run_id}')}"
         )
-    return columns.assign(place=rows, **{name: found[name].to_numpy()[rows] for name in found})
+    return columns.assign(rank=rows, **{name: found[name].to_numpy()[rows] for name in found})
 
 
 def _count(source, samples, config):

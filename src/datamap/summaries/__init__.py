@@ -1,1 +1,1 @@
-"""Reduce observations to one row per sample, and tell how far several runs agree."""
+"""Reduce observations to one row per sample, write and read summary.tsv, and compare summaries."""

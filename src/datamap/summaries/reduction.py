@@ -1,6 +1,6 @@
-"""Signals → summary, one shard of samples after the other, in this process or on a Dask cluster.
+"""Reduce signals to a summary, one shard of samples after the other, in this process or on a Dask cluster.
 
-Memory holds a few shards, however many there are: what must be known of all samples waits in `spilled.Spilled`.
+Memory holds only a few shards; numbers that are needed of all samples at the end are kept on disk (`spilled.Spilled`).
 """
 
 import os
@@ -23,24 +23,35 @@ from datamap.summaries import dynamics, tsv
 from datamap.summaries.spilled import Lines, Spilled
 
 THREADS = min(4, os.cpu_count() or 1)  # each holds one shard of samples in memory
-ROWS = 16_384  # samples that are turned into lines at once
+ROWS = 16_384  # samples that are reduced and encoded at once
 
 
 class Part(NamedTuple):
-    """Summary of some samples, as text for the file and as what later checks and metrics need."""
+    """Hold the summary of some samples: lines for the file, and numbers for later checks and metrics.
+
+    Attributes:
+        header: the first line of summary.tsv.
+        lines: blocks of some thousand lines of summary.tsv.
+        ids: the arrow type of the ids.
+        keys: uint64 (samples,), equal for equal ids, and hardly ever for others.
+        dirty: bool (samples,), True for labels that were flipped on purpose.
+        avg_probs: float (samples,).
+        rows: {observation number: number of records}.
+        sums: what `dynamics.sums` gives.
+    """
 
     header: bytes
-    lines: Lines | list[bytes]  # of summary.tsv, some thousands in each
-    ids: str  # their type
-    keys: np.ndarray  # uint64 (samples,): of equal ids equal, of others hardly ever
-    dirty: np.ndarray  # bool (samples,)
+    lines: Lines | list[bytes]
+    ids: str
+    keys: np.ndarray
+    dirty: np.ndarray
     avg_probs: np.ndarray
-    rows: dict[int, int]  # observation number → records that it was made from
-    sums: dict[str, float]  # over the samples, of what `dynamics.headlines` says
+    rows: dict[int, int]
+    sums: dict[str, float]
 
 
 class Options(NamedTuple):
-    """`conf/summarize.yaml`, as the reduction needs it."""
+    """Hold the options of `conf/summarize.yaml` that the reduction needs."""
 
     allow_missing: bool = False
     extra: dict[str, list[str]] | None = None
@@ -56,12 +67,12 @@ def reduce(
     """Reduce one group of `shards.groups` to a `Part`.
 
     Args:
-        artifacts: where the shards lie.
-        group: {observation number: [Shard, …]}, ascending.
-        options: `Options`.
-        lines: what takes the Part's lines; by default a list, which goes to another process by pickle.
+        artifacts: where the shards are.
+        group: the shards of each observation, ascending.
+        options: options of the command.
+        lines: the container for the Part's lines; by default a list, which can be pickled for another process.
     Raises:
-        SignalError: a shard is damaged, or does not fit to the others.
+        SignalError: a shard is damaged, or does not match the others.
     """
     rows: dict[int, int] = {}
 
@@ -114,7 +125,7 @@ def in_process(
 def on_dask(
     artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options, address: str | None
 ) -> Iterator[Part]:
-    """The same on the Dask cluster whose scheduler is at `address`; None = one of this machine's cores.
+    """Yield the Parts from the Dask cluster whose scheduler is at `address`; None starts one on this machine.
 
     Raises:
         ConfigError: Dask is not installed, or no scheduler answers.
@@ -122,7 +133,7 @@ def on_dask(
     try:
         from dask.distributed import Client
     except ImportError as error:
-        raise ConfigError("engine=dask needs Dask: pip install 'datamap[dask]'") from error
+        raise ConfigError("engine=dask needs Dask; install it: pip install 'datamap[dask]'") from error
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
@@ -136,7 +147,7 @@ def on_dask(
 
 
 def _in_order(submit, groups, ahead):
-    """Results of `submit(group)` in order, at most `ahead` of them begun and not yet taken."""
+    """Yield the results of `submit(group)` in order; at most `ahead` of them run or wait at a time."""
     waiting: deque = deque()
     for group in groups:
         waiting.append(submit(group))
@@ -147,22 +158,26 @@ def _in_order(submit, groups, ahead):
 
 
 class Totals(NamedTuple):
-    """What is known when all is reduced."""
+    """Hold what is known when all samples are reduced.
+
+    Attributes:
+        samples: the number of samples.
+        headlines: what `dynamics.headlines` says of all samples.
+        auroc_dirty: AUROC of 1 − avg_probs, dirty samples against the rest; None if there are none of either.
+    """
 
     samples: int
-    headlines: dict[str, float]  # name → number, of all samples: `dynamics.headlines`
-    auroc_dirty: float | None  # of 1 - avg_probs, dirty samples against the rest; None without either
+    headlines: dict[str, float]
+    auroc_dirty: float | None
 
 
 def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) -> Totals:
-    """Write Parts as one summary; only one part is held at a time.
+    """Write Parts as one summary; memory holds one Part at a time.
 
     Args:
-        parts: iterable of `Part`.
-        path: of the file to write.
-        committed: {observation number: records} that there must be.
-    Returns:
-        `Totals`.
+        parts: the parts, in order.
+        path: the file to write.
+        committed: {observation number: number of records} that were committed.
     Raises:
         SignalError: an id is in two parts, or an observation has more or fewer records than committed.
     """
@@ -185,7 +200,7 @@ def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) ->
         for number, count in rows.items():
             if count != committed[number]:
                 raise SignalError(
-                    f"observation {number} is damaged: {count:,} records were read, "
+                    f"observation {number} is damaged: it has {count:,} records, but "
                     f"{committed[number]:,} were committed"
                 )
         return Totals(len(keys), dynamics.headlines(sums), _auroc(dirty, rest))
@@ -193,19 +208,20 @@ def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) ->
 
 def _refuse_repeated(keys: Spilled, types: set[str], path: str | Path) -> None:
     if len(types) > 1:
-        raise SignalError(f"the shards do not fit together: ids are {first_few(sorted(types))}")
+        raise SignalError(f"the shards do not match: ids are {first_few(sorted(types))}")
     repeated = keys.repeated()[:100_000]
-    if len(repeated):  # of two ids the keys may be the same by chance
+    if len(repeated):  # two ids may have the same key by chance
         ids = tsv.read_rows(path, keys.rows_of(repeated))["id"]
         twice = ids[ids.duplicated()].unique().tolist()
         if twice:
-            raise SignalError(f"all shards: id repeated: {first_few(twice)}")
+            raise SignalError(f"several shards have id {first_few(twice)}")
 
 
 def _auroc(dirty: Spilled, rest: Spilled) -> float | None:
-    """How often a dirty sample has the higher 1 - avg_probs than one of the rest; a tie is half (Mann-Whitney).
+    """Compute the probability that a dirty sample has a higher 1 − avg_probs than another one; a tie counts half.
 
-    scikit-learn's function takes as long to import as all of `summarize` for a small run, and wants all in memory.
+    This is the Mann-Whitney statistic. scikit-learn's function needs all values in memory, and its import takes as
+    long as all of `summarize` for a small run.
     """
     if not (len(dirty) and len(rest)):
         return None

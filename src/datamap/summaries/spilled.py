@@ -1,4 +1,4 @@
-"""Numbers and lines of all samples, kept on disk: memory holds a block of them, however many there are."""
+"""Keep numbers and lines of all samples on disk; memory holds a block of them."""
 
 import contextlib
 import tempfile
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-BLOCK = 1 << 20  # numbers read at once
-MAX_SORTED = 1 << 22  # numbers sorted at once
+BLOCK = 1 << 20  # numbers, or bytes of lines, that are read at once
+MAX_SORTED = 1 << 22  # numbers that are sorted at once
 
 
 class Lines:
-    """Lines in a file without a name; they can be read once."""
+    """Keep lines in a temporary file; they can be read once."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed when all is read
@@ -32,7 +32,7 @@ class Lines:
 
 
 class Spilled(contextlib.AbstractContextManager):
-    """An array that grows, in a file without a name.
+    """Keep an array that grows in a temporary file.
 
     >>> with Spilled(np.int64) as numbers:
     ...     numbers.append(np.array([7, 8]))
@@ -63,11 +63,14 @@ class Spilled(contextlib.AbstractContextManager):
         while content := self._file.read(BLOCK * self.dtype.itemsize):
             yield np.frombuffer(content, self.dtype)
 
-    def repeated(self, most: int = MAX_SORTED) -> np.ndarray:
-        """The numbers that occur more than once; about `most` are sorted at once, by the rest of a division."""
-        if self._ascend():  # row numbers do: one look at them is enough
+    def repeated(self, max_sorted: int = MAX_SORTED) -> np.ndarray:
+        """Return the numbers that occur more than once.
+
+        Numbers are divided into groups by the remainder of a division, and about `max_sorted` are sorted at once.
+        """
+        if self._ascend():  # row numbers do, and need no sorting
             return np.zeros(0, self.dtype)
-        rounds = max(1, -(-self._count // most))
+        rounds = max(1, -(-self._count // max_sorted))
         found = []
         for rest in range(rounds):
             some = np.concatenate([b[b % rounds == rest] for b in self.blocks()] or [[]])
@@ -84,6 +87,6 @@ class Spilled(contextlib.AbstractContextManager):
         return True
 
     def rows_of(self, numbers: np.ndarray) -> np.ndarray:
-        """Where these numbers stand, ascending from 0."""
+        """Return the positions of these numbers, ascending from 0."""
         found = [np.flatnonzero(np.isin(block, numbers)) for block in self.blocks()]
         return np.concatenate([rows + index * BLOCK for index, rows in enumerate(found)])

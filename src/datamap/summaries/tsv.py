@@ -1,4 +1,4 @@
-"""The TSV files of a run, written and read: summary.tsv, data/samples.tsv, and others written only."""
+"""Write and read the TSV files of a run, such as summary.tsv and data/samples.tsv."""
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator
@@ -16,14 +16,14 @@ from datamap.signals import align
 
 Source = Path | str | bytes
 
-BLOCK = 1 << 20  # bytes, of which arrow holds some dozens; a row must fit into one
-TEXTS_BLOCK = 1 << 24  # the same, of texts
+BLOCK = 1 << 20  # bytes; arrow holds some dozens of them, and a row must fit into one
 
 
 def lines(frame: pd.DataFrame) -> tuple[bytes, bytes]:
-    """(header, lines) of a DataFrame as bytes of TSV: UTF-8, floats read back exactly, every text in quotes.
+    """Encode a DataFrame as TSV; return (header, lines) as bytes.
 
-    Texts read back exactly, whatever quotation marks, tabs and line ends they hold.
+    The encoding is UTF-8. Floats read back exactly, and so do texts with quotation marks, tabs or line ends, as every
+    text is in quotes.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
     sink = pa.BufferOutputStream()
@@ -38,13 +38,13 @@ def _heading(name: str) -> str:
 
 
 def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame:
-    """The summary as a DataFrame; nothing but an empty cell counts as missing.
+    """Read a summary as a DataFrame; only an empty cell counts as missing.
 
     Args:
         source: path or bytes of a summary.tsv.
-        columns: names to read; None, or where it lacks one of them: all.
+        columns: names of the columns to read; all are read if it is None, or if the summary lacks one of them.
     Raises:
-        SummaryError: it is not a summary, or damaged.
+        SummaryError: the file is not a summary, or is damaged.
     """
     with _explained(schema.SUMMARY_FILE):
         known = _summary_header(source)
@@ -56,10 +56,10 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
 
 
 def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
-    """The summary's `rows` (ascending, from 0) as a DataFrame, holding only one block of it at a time.
+    """Read the `rows` (ascending, from 0) of a summary as a DataFrame; memory holds one block of the file at a time.
 
     Raises:
-        SummaryError: it is not a summary, or damaged.
+        SummaryError: the file is not a summary, or is damaged.
     """
     with _explained(schema.SUMMARY_FILE):
         known = _summary_header(source)
@@ -73,7 +73,7 @@ def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
 
 
 def _summary_header(source: Source) -> list[str]:
-    """Names of the columns, among them all of the contract."""
+    """Return the names of a summary's columns; refuse a file that lacks one of the contract."""
     names = header(source)
     missing = [name for name in schema.SUMMARY_COLUMNS if name not in names]
     if missing:
@@ -82,10 +82,10 @@ def _summary_header(source: Source) -> list[str]:
 
 
 def header(source: Source) -> list[str]:
-    """Names of the columns.
+    """Return the names of the columns.
 
     Raises:
-        ValueError: a name occurs twice, or it is not UTF-8.
+        ValueError: a name occurs twice, or the line is not UTF-8.
     """
     if isinstance(source, bytes):
         line = source[: source.find(b"\n") + 1 or None]
@@ -102,7 +102,7 @@ def _opened(source: Source) -> Any:
     return pa.BufferReader(source) if isinstance(source, bytes) else str(source)
 
 
-# A block of the file shows only some values: the types must not hang on them.
+# Arrow would infer types from the first block, which shows only some values.
 INTS: tuple[str, ...] = (
     "label",
     "s_label",
@@ -118,7 +118,7 @@ def _types(known: Iterable[str]) -> dict[str, pa.DataType]:
 def _options(
     types: dict[str, pa.DataType], wanted: list[str] | None = None, block: int = BLOCK
 ) -> dict[str, Any]:
-    """How arrow reads a TSV of ours: columns of these types, those `wanted` or all."""
+    """Return arrow's options for a TSV of ours: the columns' types, and the `wanted` columns (None: all)."""
     return {
         "read_options": pyarrow.csv.ReadOptions(block_size=block),
         "parse_options": pyarrow.csv.ParseOptions(delimiter="\t", newlines_in_values=True),
@@ -128,7 +128,7 @@ def _options(
     }
 
 
-# The largest value of a column of the contract; all begin at 0, and each row has one.
+# Largest values of the contract's columns; all of them start at 0, and no row lacks one.
 MAX_VALUES: dict[str, float] = {
     **dict.fromkeys(INTS, 2**53),
     **dict.fromkeys(("correct_ratio", "avg_probs", "max_label_probs", "min_label_probs"), 1),
@@ -140,11 +140,11 @@ ROUNDING = 1e-6
 
 
 def _refuse_values(table: pa.Table) -> None:
-    """Raise ValueError for numbers that no summary has: below 0, beyond `MAX_VALUES`, missing or infinite."""
+    """Raise ValueError for numbers that no summary has: negative, above `MAX_VALUES`, missing or infinite."""
     for name in table.column_names:
         column = table[name]
         if name in MAX_VALUES and column.null_count:
-            raise ValueError(f"a row has no {name}")
+            raise ValueError(f"a row lacks {name}")
         if pa.types.is_string(column.type):
             continue
         values = column.to_numpy()
@@ -167,7 +167,7 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn what arrow says of a file that cannot be read into a SummaryError."""
+    """Turn arrow's errors for an unreadable file into a SummaryError."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -175,7 +175,7 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _numbers(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Ids as ints where all are whole numbers, written as such: "007" stays a string."""
+    """Convert ids to ints if all are integers in canonical form: "007" keeps all of them strings."""
     try:
         numbers = ids.cast(pa.int64())
     except pa.ArrowInvalid:
@@ -184,16 +184,16 @@ def _numbers(ids: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def texts_of(content: bytes, ids: Iterable) -> dict[str, list[str]]:
-    """{column: texts of the samples `ids`, in order} of the bytes of `data/samples.tsv`; "" where it has none.
+    """Return {column: texts of the samples `ids`, in order} from the bytes of `data/samples.tsv`; "" for a missing one.
 
     Raises:
-        SummaryError: it is damaged.
+        SummaryError: the file is damaged.
     """
     return {name: column.to_pylist() for name, column in text_columns(content, ids).items()}
 
 
 def text_columns(content: bytes, ids: Iterable) -> dict[str, pa.ChunkedArray]:
-    """The same as arrow columns."""
+    """Return {column: texts of the samples `ids`} as arrow columns (`texts_of`)."""
     with _explained(schema.SAMPLES_FILE):
         known = header(content)
     wanted = [name for name in ("id", "text_a", "text_b") if name in known or name == "id"]
@@ -204,10 +204,14 @@ def text_columns(content: bytes, ids: Iterable) -> dict[str, pa.ChunkedArray]:
 
 
 def text_table(content: bytes, name: str, columns: Collection[str]) -> pa.Table:
-    """These columns of a TSV file of ours, as texts, in an arrow table.
+    """Read columns of a TSV file of ours as texts, in an arrow table.
 
+    Args:
+        content: bytes of the file.
+        name: the file's name in messages.
+        columns: names of the columns.
     Raises:
-        SummaryError: it is damaged, or lacks one; `name` is what it is called.
+        SummaryError: the file is damaged, or lacks a column.
     """
     with _explained(name):
         known = header(content)
