@@ -52,7 +52,7 @@ def ambiguous(samples: pd.DataFrame, count: int) -> Choice:
 def both_ends(samples: pd.DataFrame, count: int) -> Choice:
     """Keep `count` samples: half of them the most ambiguous, half the easiest.
 
-    A model does not learn from a small set of ambiguous samples alone; Swayamdipta et al. (2020, sec. 4) mix in easy ones.
+    A model does not learn from a small set of ambiguous samples alone (Swayamdipta et al. 2020, sec. 4).
     """
     varied = _largest(samples["label_var"], count // 2)
     easy = _largest(samples["avg_probs"].where(~varied, -1), count - count // 2)
