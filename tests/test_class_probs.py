@@ -80,7 +80,7 @@ def test_a_sample_that_nobody_held_out_is_named():
 
 def test_observations_of_different_classes_are_refused():
     artifacts, whole = logged([random(1, 3, 4)[0], random(1, 3, 5)[0]])
-    with pytest.raises(SignalError, match="observation 2: probabilities of 5 classes, of 4 before"):
+    with pytest.raises(SignalError, match="observation 2 has 5 classes, earlier ones have 4"):
         class_probs.read(artifacts, whole)
 
 

@@ -190,7 +190,7 @@ def test_a_class_named_drop_is_a_class():
     names = ("Drop", "keep")
     assert corrections(b"id\tlabel\n1\tDrop\n2\tkeep\n", class_names=names) == {"1": "Drop", "2": "keep"}
     assert corrections(b"id\tlabel\n1\t<drop>\n2\t<Drop>\n", class_names=names) == {"1": None, "2": None}
-    with pytest.raises(DataError, match="label 'drop' is no class .*classes: Drop, keep; or <drop>"):
+    with pytest.raises(DataError, match="the run has no class 'drop'.*classes: Drop, keep; or <drop>"):
         corrections(b"id\tlabel\n1\tdrop\n", class_names=names)
 
 
