@@ -139,7 +139,10 @@ def test_repeated_id_is_named_with_both_lines(tmp_path):
         tmp_path / "x.tsv",
         tsv_lines([["id", *NAMES[:3]], ["k", "a", "b", 1], ["l", "a", "b", 0], ["k", "c", "d", 1]]),
     )
-    with pytest.raises(DataError, match="line 4: id 'k' was given in line 2 already; data.columns.id=null"):
+    with pytest.raises(
+        DataError,
+        match="line 4: id 'k' occurs in line 2 already; to number the rows instead: data.columns.id=null",
+    ):
         load(path)
 
 
@@ -154,12 +157,12 @@ def test_bad_records_of_jsonl(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.xls", "", "unknown kind of file; save it as .xlsx"),
-        ("x.xlsx", "", "not a workbook, or protected with a password"),
+        ("x.xls", "", "unknown format; save it as .xlsx"),
+        ("x.xlsx", "", "is not a workbook, or is protected by a password"),
         ("none.tsv", None, "no such file"),
         ("x.tsv", "", "no rows"),
-        ("x.tsv", "a\tb\n", "class 'b' occurs only once; if this row has the names"),
-        ("x.tsv", "a\n", "no column for label among 0;"),
+        ("x.tsv", "a\tb\n", "class 'b' occurs only once; if this row names the columns"),
+        ("x.tsv", "a\n", "no column for label .columns: 0.;"),
         ("x.tsv", "a\tb\t1\nc\td\t1\n", "only 1 class"),
         ("x.parquet", "nonsense", "not a Parquet file"),
     ],
@@ -175,12 +178,12 @@ def test_unknown_columns(tmp_path):
     path = write(tmp_path / "x.tsv", tsv_lines([NAMES, *ROWS]))
     with pytest.raises(DataError, match=r"no column 'lable' for data.columns.label; did you mean label\?"):
         load(path, {"label": "lable"})
-    with pytest.raises(DataError, match="data.columns.text_a=9, but rows have columns 0 to 3"):
+    with pytest.raises(DataError, match="data.columns.text_a=9 is out of range; rows have columns 0 to 3"):
         load(path, {"text_a": 9})
 
 
 def test_dev_file_has_the_training_classes(tmp_path):
-    with pytest.raises(DataError, match=r"line 3: class '1' is not known \(the training data has 0, 2\)"):
+    with pytest.raises(DataError, match=r"line 3: class '1' is unknown \(the training data has 0, 2\)"):
         load(write(tmp_path / "x.tsv", tsv_lines([NAMES, ROWS[0], ROWS[1]])), class_names=("0", "2"))
 
 
@@ -259,6 +262,6 @@ def test_lcqmc_is_loaded_by_paddlenlp(lcqmc):
 
 def test_lcqmc_without_a_network_says_what_to_do(lcqmc):
     with pytest.raises(
-        DataError, match="'lcqmc' cannot be loaded by PaddleNLP .*give a local copy with data.path="
+        DataError, match="PaddleNLP cannot load data set 'lcqmc' .*give a local copy: data.path="
     ):
         dataset.load_named("lcqmc", AUTO)

@@ -117,10 +117,10 @@ def test_positions_are_for_files_without_a_header(tmp_path, name):
     rows_file(path, ["text_a", "other", "label", name], *[("a", "b", n % 2, 1) for n in range(4)])
     assert load(path).texts_b is None
     assert load(path).notes == [
-        f"{path}: single texts: it has no column text_b (another name: data.columns.text_b=)"
+        f"{path}: single texts, as it has no column text_b (to name one: data.columns.text_b=)"
     ]
     with pytest.raises(
-        DataError, match=f"no column for label among text_a, other, labl, {name}; name it with"
+        DataError, match=f"no column for label .columns: text_a, other, labl, {name}.; name it:"
     ):
         load(rows_file(path, ["text_a", "other", "labl", name], ("a", "b", 0, 1)))
 
@@ -134,7 +134,7 @@ def test_a_column_is_a_name_or_a_position(tmp_path, wanted):
 
 def test_a_name_of_two_columns_is_refused(tmp_path):
     path = rows_file(tmp_path / "x.tsv", ["text_a", "text_b", "label", "label"], ("a", "b", 0, 1))
-    with pytest.raises(DataError, match="2 columns are called 'label'"):
+    with pytest.raises(DataError, match="2 columns named 'label'"):
         load(path)
 
 
@@ -243,7 +243,7 @@ DEEP = "[" * 100_000
 def test_json_that_is_nested_too_deep(tmp_path, bad):
     path = tmp_path / "x.jsonl"
     path.write_text("\n".join([json.dumps(GOOD[0]), bad, *map(json.dumps, GOOD[1:])]))
-    with pytest.raises(DataError, match="x.jsonl, line 2: not a JSON object"):
+    with pytest.raises(DataError, match="x.jsonl, line 2: (not a JSON object|the JSON is nested too deep)"):
         load(path)
     assert [row.line for row in dataset.load_samples(path, AUTO, skip_bad=True).bad_rows] == [2]
 
@@ -251,7 +251,7 @@ def test_json_that_is_nested_too_deep(tmp_path, bad):
 def test_a_file_of_nothing_but_bad_rows(tmp_path):
     (tmp_path / "x.jsonl").write_text("{\n[]\n")
     with pytest.raises(
-        DataError, match="x.jsonl, line 1: not a JSON object: .*; nor can another row be read"
+        DataError, match="x.jsonl, line 1: not a JSON object: .*; all other rows are unusable too"
     ):
         dataset.load_samples(tmp_path / "x.jsonl", AUTO, skip_bad=True)
 
@@ -272,16 +272,16 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "broken.tsv").symlink_to("/proc/self/mem")  # reading it is an error for root too
     (tmp_path / "loop.tsv").symlink_to(tmp_path / "loop.tsv")
     for path, problem in {
-        tmp_path / "folder.tsv": "a folder, and not one that Hugging Face's save_to_disk wrote",
-        tmp_path / "broken.tsv": "no rows",
-        tmp_path / f"{'x' * 5000}.tsv": "cannot be read (File name too long)",
-        tmp_path / "no\0.tsv": "no such file",
+        tmp_path / "folder.tsv": ": the folder was not written by Hugging Face's save_to_disk",
+        tmp_path / "broken.tsv": " has no rows",
+        tmp_path / f"{'x' * 5000}.tsv": ": cannot be read (File name too long)",
+        tmp_path / "no\0.tsv": ": no such file",
         tmp_path / "loop.tsv": "",
         tmp_path / "broken.tsv" / "x.tsv": "",
     }.items():
         with pytest.raises(DataError) as caught:
             load(path)
-        assert str(caught.value).startswith(f"{path}: {problem}")
+        assert str(caught.value).startswith(f"{path}{problem}")
 
 
 # ---------------------------------------------------------------------- spreadsheets
@@ -325,5 +325,5 @@ def test_a_damaged_diagnosis_is_named(change, message):
     frame = pd.DataFrame(
         {"id": [1, 2], "label": "no", "proposed": "yes", "score": [0.5, 0.25], "text_a": "a text"}
     )
-    with pytest.raises(DataError, match=f"^diagnosis.tsv(:|, ).*{message}"):
+    with pytest.raises(DataError, match=f"^diagnosis.tsv( |:|, ).*{message}"):
         spreadsheet.read_diagnosis(change(b"".join(tsv.lines(frame))))

@@ -1,4 +1,4 @@
-"""Columns of Parquet files and of the folders that Hugging Face's save_to_disk writes, with their class names."""
+"""Read Parquet files and folders of Hugging Face's save_to_disk, with their class names."""
 
 import contextlib
 import json
@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from datamap.data import files
 from datamap.errors import DataError, first_few, reason
 
-STATE = "state.json"  # which files a folder of save_to_disk has, in order
+STATE = "state.json"  # lists the files of a folder of save_to_disk, in order
 SPLITS = "dataset_dict.json"
 UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError)
 
 
 class Columns(NamedTuple):
-    """Columns by position; `classes` has the class names of those that hold their indices."""
+    """Give access to columns by position; `classes` has the names behind the class indices of a column."""
 
     names: list[str]
     rows: int
@@ -27,17 +27,17 @@ class Columns(NamedTuple):
 
 
 def open_parquet(content: bytes, path: Path) -> Columns:
-    """Return the columns of a Parquet file; each is read when it is asked for.
+    """Return the columns of a Parquet file; each is read on demand.
 
     Raises:
-        DataError: it is not one, or has too many rows.
+        DataError: the file is not a Parquet file, or has too many rows.
     """
     import pyarrow.parquet
 
     with _explained(path, "not a Parquet file"):
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
         schema, count = file.schema_arrow, file.metadata.num_rows
-        # Equal texts are kept once until their sizes were looked at: a small file may hold gigabytes of them.
+        # A small file may repeat a long text millions of times, so equal texts are kept once until sizes are checked.
         texts = [field.name for field in schema if _is_text(field.type)]
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
     files.check_rows(count, 0, path)
@@ -49,19 +49,19 @@ def open_parquet(content: bytes, path: Path) -> Columns:
 
 
 def open_folder(path: Path) -> Columns:
-    """Return the columns of a data set in a folder of save_to_disk.
+    """Return the columns of a data set that save_to_disk wrote into a folder.
 
     Raises:
-        DataError: it is not one, or is damaged, or has several splits.
+        DataError: the folder holds something else, is damaged, or has several splits.
     """
     if (path / SPLITS).is_file():
         splits = sorted(folder.name for folder in path.iterdir() if (folder / STATE).is_file())
         there = first_few(splits, 20)
         raise DataError(
-            f"{path}: a data set of splits ({there}); name one: data.path={path}/{(splits or ['train'])[0]}"
+            f"{path}: the data set has splits ({there}); name one: data.path={path}/{(splits or ['train'])[0]}"
         )
     if not (path / STATE).is_file():
-        raise DataError(f"{path}: a folder, and not one that Hugging Face's save_to_disk wrote; give a file")
+        raise DataError(f"{path}: the folder was not written by Hugging Face's save_to_disk; give a file")
     with _explained(path, "not a data set of Hugging Face's save_to_disk"):
         state = json.loads(files.content(path / STATE))
         parts = [path / Path(part["filename"]).name for part in state["_data_files"]]
@@ -98,13 +98,13 @@ def _columns(schema: pa.Schema, count: int, read: Callable[[str], pa.ChunkedArra
 
 
 def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Return {column: class names} of Hugging Face's ClassLabels, which stand in the schema's metadata."""
+    """Return {column: class names} of Hugging Face's ClassLabels, from the schema's metadata."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         labels = {name: kind for name, kind in features.items() if kind.get("_type") == "ClassLabel"}
         return {name: [str(word) for word in kind["names"]] for name, kind in labels.items()}
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        return {}  # a file of somebody else's
+        return {}  # metadata of another program
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -112,7 +112,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _size(column: pa.ChunkedArray) -> int:
-    """Return the bytes of a column's values, with those of a dictionary counted as often as they occur."""
+    """Return the size of a column in bytes; each value of a dictionary counts as often as it occurs."""
     total = 0
     for chunk in column.chunks:
         if not pa.types.is_dictionary(chunk.type) or not _is_text(chunk.type.value_type):
@@ -124,7 +124,7 @@ def _size(column: pa.ChunkedArray) -> int:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """Return the values of a column; where a text is not UTF-8, the bytes of all."""
+    """Return the values of a column; if a text is not UTF-8, all of them as bytes."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     try:

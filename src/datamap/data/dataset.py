@@ -1,4 +1,4 @@
-"""Labeled texts from files: rows read, columns found, every row checked, samples drawn."""
+"""Read labeled texts: read rows, find columns, check every row, and draw samples."""
 
 import hashlib
 import json
@@ -13,24 +13,34 @@ from datamap.data import lookalikes, rows, tables
 from datamap.data.names import COLUMNS
 from datamap.data.rows import BadRow, BadRows, Columns, Sample
 from datamap.data.tables import Form, Table
-from datamap.errors import DataError, first_few
+from datamap.errors import DataError, first_few, reason
 from datamap.schema import DIRTY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_HEADER = "; if this row has the names of columns: data.header=true, and data.columns.text_a= and .label="
+NO_HEADER = (
+    "; if this row names the columns, set data.header=true, data.columns.text_a= and data.columns.label="
+)
 
 __all__ = ["COLUMNS", "BadRow", "TextDataset", "draw", "flip_labels", "load_named", "load_samples"]
 
 
 @dataclass(frozen=True)
 class TextDataset:
-    """Labeled texts or text pairs.
+    """Hold labeled texts or text pairs.
 
-    `ids` are ints or strings, `labels` and `planted` int64 arrays (samples,); `texts_b` is None
-    for single texts. `lines` are the samples' lines in `path`; `bad_rows` were left out; `notes` say what was
-    found out of the file by itself, each a line for people.
+    Attributes:
+        path: the file, or its name in messages.
+        ids: ints or strings, unique.
+        texts_a: the first text of each sample.
+        texts_b: the second text; None for single texts.
+        labels: int64 (samples,), class indices.
+        planted: int64 (samples,), planted kinds (`schema.KINDS`).
+        class_names: names of the classes, by index.
+        lines: the line of each sample in the file.
+        bad_rows: the rows that were left out.
+        notes: lines for people that say what was detected in the file.
     """
 
     path: str
@@ -49,20 +59,20 @@ class TextDataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything that training sees, the first 16 hex digits."""
+        """Return the first 16 hex digits of the SHA-256 over everything that training sees."""
         content = [self.ids, self.texts_a, self.texts_b, self.labels.tolist(), self.planted.tolist()]
         text = json.dumps(content, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def frame(self) -> "pd.DataFrame":
-        """The samples as a DataFrame: id, text_a, text_b where there is one, label, s_label."""
+        """Return the samples as a DataFrame: id, text_a, text_b (for pairs), label, s_label."""
         import pandas as pd
 
         texts = {"text_a": self.texts_a} | ({"text_b": self.texts_b} if self.texts_b else {})
         return pd.DataFrame({"id": self.ids, **texts, "label": self.labels, "s_label": self.planted})
 
     def take(self, rows: Iterable[int]) -> "TextDataset":
-        """The samples at `rows`, in that order."""
+        """Return the samples at `rows`, in that order."""
         chosen = [int(row) for row in rows]
 
         def pick(values: list) -> list:
@@ -89,23 +99,23 @@ def load_samples(
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> TextDataset:
-    """Read a file of labeled texts. Texts are taken exactly as they stand, labels and ids without blanks around.
+    """Read a file of labeled texts; texts stay exactly as they are, labels and ids lose surrounding blanks.
 
     Args:
         path: .tsv, .csv, .txt, .json, .jsonl, .xlsx or .parquet, or a folder of Hugging Face's save_to_disk.
-        columns: {"text_a": …, "text_b": …, "label": …, "s_label": …, "id": …}, each the name of a column, its
-            position from 0, None (there is none) or "auto": by the name in `COLUMNS` or another that is well known;
-            in a file without a header by the order text_a text_b label [s_label], of two columns text_a label.
-        header: whether the first line names the columns; None = find out.
-        skip_bad: leave malformed rows out and name them in `bad_rows`, instead of an error.
-        class_names: the classes that labels must be of; None = those that occur, sorted.
-        name: what the file is called in messages and in the run; None = its path.
-        encoding: a name that Python knows; None = UTF-8, or another where that is certain.
-        delimiter: one character, or a word (tab, comma, semicolon, pipe); None = find out.
+        columns: {"text_a": …, "text_b": …, "label": …, "s_label": …, "id": …}. A value is a column's name, its position
+            from 0, None (no such column) or "auto": found by its name in `COLUMNS` or a well-known alias. Without a
+            header, "auto" assumes the order text_a, text_b, label, s_label; or text_a, label for two columns.
+        header: True if the first line names the columns; None detects it.
+        skip_bad: leave out malformed rows and list them in `bad_rows`, instead of raising an error.
+        class_names: the allowed classes; None allows all that occur, sorted.
+        name: the file's name in messages and in the run; None for its path.
+        encoding: the name of an encoding in Python; None for UTF-8, or another encoding if that is certain.
+        delimiter: one character, or a word (tab, comma, semicolon, pipe); None detects it.
     Raises:
-        DataError: the file cannot be read, a column is not there, or a row is malformed (wrong
-            column count, empty text, no label, unknown label, id given twice, a class that occurs
-            once, bytes that are not UTF-8), with file and line.
+        DataError: the file is unreadable, a column is missing, or a row is malformed (wrong number of columns, empty
+            text, missing or unknown label, repeated id, a class that occurs once, bytes that are not UTF-8); the
+            message names file and line.
     """
     known = {c for c in columns.values() if isinstance(c, str) and c != "auto"}
     table = tables.read(Path(path), Form(header, encoding, delimiter, known))
@@ -113,19 +123,19 @@ def load_samples(
 
 
 def load_named(name: str, columns: Columns, skip_bad: bool = False) -> tuple[TextDataset, TextDataset]:
-    """The (training, development) samples of a data set that PaddleNLP knows by name.
+    """Load the (training, development) samples of a data set that PaddleNLP knows by name.
 
     Raises:
-        DataError: PaddleNLP cannot download it and has no copy.
+        DataError: PaddleNLP cannot download the data set and has no copy.
     """
     from paddlenlp.datasets import load_dataset
 
     try:
         parts = load_dataset(name, splits=["train", "dev"])
-    except Exception as error:  # paddlenlp raises all sorts when it is offline
+    except Exception as error:  # PaddleNLP raises many types when it is offline
         raise DataError(
-            f"data set {name!r} cannot be loaded by PaddleNLP ({str(error).strip().splitlines()[0]}); "
-            "give a local copy with data.path=<file> data.dev_path=<file>"
+            f"PaddleNLP cannot load data set {name!r} ({reason(error)}); "
+            "give a local copy: data.path=<file> data.dev_path=<file>"
         ) from error
     train, dev = (_named_table(part) for part in parts)
     samples = _samples(name, train, columns, skip_bad, None)
@@ -133,7 +143,7 @@ def load_named(name: str, columns: Columns, skip_bad: bool = False) -> tuple[Tex
 
 
 def _named_table(part: Sequence[dict[str, Any]]) -> Table:
-    """One split of a PaddleNLP data set of text pairs."""
+    """Return one split of a PaddleNLP data set of text pairs as a table."""
     keys = ("query", "title", "label")
     names = list(COLUMNS[:3])
     return Table(names, 3, range(1, len(part) + 1), lambda n: [record[keys[n]] for record in part])
@@ -151,10 +161,10 @@ def _samples(
         notes += lookalikes.notes([sample.label for sample in samples])
     samples = rows.without_unknown(samples, class_names, bad_rows)
     if not samples:
-        raise DataError(f"{path}: no usable row ({len(bad_rows.bad):,} bad ones)")
+        raise DataError(f"{path} has no usable row ({len(bad_rows.bad):,} bad ones)")
     if len(class_names) < 2:
         raise DataError(
-            f"{path}: only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
+            f"{path} has only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
         )
     pairs = found["text_b"] is not None
     made = _columnar(path, samples, pairs, tuple(class_names))
@@ -162,7 +172,7 @@ def _samples(
 
 
 def _class_names(samples: list[Sample], order: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes that occur, those of `order` first and in that order, the others sorted."""
+    """Return the classes that occur: those of `order` first, in that order, then the others, sorted."""
     there = {sample.label for sample in samples}
     return *(name for name in order if name in there), *rows.sorted_classes(there - set(order))
 
@@ -175,14 +185,14 @@ def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[
         texts_a=[sample.text_a for sample in samples],
         texts_b=[sample.text_b for sample in samples] if pairs else None,
         labels=np.array([index[sample.label] for sample in samples], np.int64),
-        planted=np.array([sample.s_label for sample in samples], np.int64),
+        planted=np.array([sample.planted for sample in samples], np.int64),
         class_names=class_names,
         lines=[sample.line for sample in samples],
     )
 
 
 def draw(samples: TextDataset, count: int, seed: int) -> TextDataset:
-    """`count` random samples in their file's order; all of them when there are no more.
+    """Draw `count` random samples, in their file's order; all of them if there are no more.
 
     Raises:
         DataError: a class was drawn only once.
@@ -201,7 +211,7 @@ def draw(samples: TextDataset, count: int, seed: int) -> TextDataset:
 
 
 def flip_labels(samples: TextDataset, ratio: float, seed: int) -> TextDataset:
-    """Plant dirty labels: give `ratio` of the samples another class and s_label 2."""
+    """Plant dirty labels: give `ratio` of the samples another random class, and kind 2."""
     count = round(ratio * len(samples))
     generator = np.random.default_rng([seed, 2])
     chosen = generator.choice(len(samples), count, replace=False)

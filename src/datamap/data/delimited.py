@@ -1,4 +1,4 @@
-"""Delimited text: which character divides the columns, whether cells stand in quotes, and the rows."""
+"""Read delimited text: detect the delimiter and quotes, and split the rows."""
 
 import re
 from collections import Counter
@@ -12,8 +12,8 @@ from datamap.translations import translate
 
 WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "pipes"}
-PREVIEW = 1 << 16  # characters from which the delimiter is found
-FEW = 5  # rows, of which all may have one width by chance
+PREVIEW = 1 << 16  # characters from which the delimiter is detected
+MIN_ROWS = 5  # fewer rows may all have one width by chance
 SEP = re.compile(r'"?sep=([\t,;:|])"?\r?\n')  # Excel's own first line
 QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
 OPENING = re.compile(r'(?:^|(?<=\t))"', re.MULTILINE)
@@ -21,14 +21,14 @@ TSV_CELL = re.compile(QUOTED.pattern + r"(?=\t|\r?\n|\r?\Z)")
 
 
 class Record(NamedTuple):
-    """One row: the line on which it begins, counted from 1, and its cells."""
+    """Hold one row: the line on which it begins, from 1, and its cells."""
 
     line: int
     cells: list[Any]
 
 
 class Delimited(NamedTuple):
-    """Rows that are not blank, and notes of what was found out."""
+    """Hold the rows that are not blank, and notes on what was detected."""
 
     records: list[Record]
     notes: list[str]
@@ -38,16 +38,17 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
     """Return the rows of a text.
 
     Args:
-        path: the text's file, for messages.
-        usual: the delimiter of such files.
-        delimiter: what the user says; None = find out.
+        text: the content of the file.
+        path: the file, for messages.
+        usual: the usual delimiter of such files.
+        delimiter: the user's delimiter; None detects it.
         known: names of columns besides `names.COLUMNS`.
     Raises:
-        ConfigError: the user's delimiter is not one character.
-        DataError: a quotation mark where none may stand, or one that is never closed, with its line; or too many rows.
+        ConfigError: the user's delimiter is not a single character.
+        DataError: a quotation mark is misplaced or never closed, or there are too many rows.
     """
     if "\n" not in text:
-        text = text.replace("\r", "\n")  # old programs of the Mac
+        text = text.replace("\r", "\n")  # line ends of old Mac programs
     told = SEP.match(text)
     if told:
         text = "\n" + text[told.end() :]
@@ -57,7 +58,7 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
     notes = (
         []
         if chosen == usual or delimiter
-        else [translate("its columns are divided by {by}", by=translate(DELIMITERS.get(chosen, chosen)))]
+        else [f"its columns are separated by {DELIMITERS.get(chosen, chosen)}"]
     )
     try:
         rows, quoted = _tsv_records(text) if chosen == usual == "\t" else (list(records(text, chosen)), False)
@@ -67,7 +68,7 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
     return Delimited([row for row in rows if any(map(str.strip, row.cells))], notes)
 
 
-QUOTED_NOTE = "quotation marks around cells are taken off and doubled ones halved, as in a CSV"
+QUOTED_NOTE = "quotation marks around cells are removed and doubled ones halved, as in a CSV"
 
 
 def _given(delimiter: str | None) -> str | None:
@@ -80,7 +81,7 @@ def _given(delimiter: str | None) -> str | None:
 
 
 def _delimiter(text: str, usual: str, known: Collection[str]) -> str:
-    """Return the delimiter: under which the first row names columns, else under which rows are of one width."""
+    """Detect the delimiter: the one with which the first row names columns, else with which rows have one width."""
     start = text[:PREVIEW]
     preview = start if len(text) <= PREVIEW else start[: start.rfind("\n") + 1] or start
     shares = {}
@@ -93,18 +94,18 @@ def _delimiter(text: str, usual: str, known: Collection[str]) -> str:
             return delimiter
         width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
         shares[delimiter] = count / len(rows) if width > 1 else 0
-    best = max(shares, key=shares.__getitem__)  # the usual one of several
-    return best if (shares[best] == 1 and len(rows) >= FEW) or not shares[usual] else usual
+    best = max(shares, key=shares.__getitem__)  # max takes the first of equals: the usual one
+    return best if (shares[best] == 1 and len(rows) >= MIN_ROWS) or not shares[usual] else usual
 
 
 def records(text: str, delimiter: str) -> Iterator[Record]:
     """Yield the rows of delimited text by the rules of CSV (RFC 4180), blank lines as rows without cells.
 
-    Cells are what was written: line ends within quotes stay as they are. Python's own reader is not used, as it
-    changes what the whole process reads: its limit of 131,072 characters a cell is one for all.
+    Line ends within quotes stay as they are. Python's csv module is not used: it refuses cells of more than 131,072
+    characters, and that limit can only be changed for the whole process.
 
     Raises:
-        DataError: a quotation mark where none may stand, or one that is never closed, with its line.
+        DataError: a quotation mark is misplaced or never closed; the message names the line.
     """
     position, line = 0, 1
     while position < len(text):
@@ -121,7 +122,7 @@ def records(text: str, delimiter: str) -> Iterator[Record]:
 
 
 def _row(text: str, position: int, delimiter: str, line: int) -> tuple[list[str], int]:
-    """Return (the cells of the row at a position, where the next one begins)."""
+    """Return (the cells of the row at a position, the position of the next row)."""
     cells = []
     while True:
         if text.startswith('"', position):
@@ -150,10 +151,10 @@ def _row(text: str, position: int, delimiter: str, line: int) -> tuple[list[str]
 
 
 def _tsv_records(text: str) -> tuple[list[Record], bool]:
-    """Return (rows of a TSV, whether some of its cells stand in quotes).
+    """Return (the rows of a TSV, True if cells are in quotes).
 
     Raises:
-        DataError: it is written with quotes, and damaged further on.
+        DataError: the file has cells in quotes, and is damaged further on.
     """
     lines = text.split("\n")
     plain = [Record(n, line.removesuffix("\r").split("\t")) for n, line in enumerate(lines, 1)]
@@ -163,20 +164,21 @@ def _tsv_records(text: str) -> tuple[list[Record], bool]:
         try:
             return list(records(text, "\t")), True
         except DataError as error:
-            raise DataError(f"{error}; cells are in quotes here, as in a CSV") from error
+            raise DataError(f"{error}; this file has cells in quotes, as in a CSV") from error
     quoted = _all_quoted(text, lines, [record for record in plain if record.cells != [""]])
     return (plain, False) if quoted is None else (quoted, False)
 
 
 def _quotes_are_needed(text: str, width: int) -> bool:
-    """Return whether the cells in quotes are mostly ones that a writer of CSV had to quote.
+    """Tell whether most cells in quotes are ones that a writer of CSV had to quote.
 
     Such a writer quotes a cell that holds a tab, a line end or a quotation mark (Excel also a comma), and doubles the
-    marks within. In a text that only happens to begin and end with quotation marks there is no such reason; nor is
-    there one where each line of the cell has the file's width: then two texts have a single mark each.
+    marks within. A text that only happens to begin and end with quotation marks has no such reason. Neither has a cell
+    of several lines that all have the file's width: there, two texts have a single mark each.
 
     Args:
-        width: number of columns in the first line, without regard to quotes.
+        text: the content of the file.
+        width: the number of columns in the first line, ignoring quotes.
     """
     needed = idle = commas = position = 0
     while opening := OPENING.search(text, position):
@@ -198,10 +200,10 @@ def _had_to_be_quoted(text: str, cell: re.Match[str], width: int) -> bool:
 
 
 def _all_quoted(text: str, lines: list[str], plain: list[Record]) -> list[Record] | None:
-    """Return the rows of a TSV in which each row after the first has a quoted cell, as our data/samples.tsv; or None.
+    """Return the rows of a TSV in which each row after the first has a quoted cell, as in data/samples.tsv; else None.
 
     Raises:
-        DataError: it begins like one, and is damaged further on.
+        DataError: the file begins like that, and is damaged further on.
     """
     quoted: list[Record] = []
     try:
@@ -214,7 +216,7 @@ def _all_quoted(text: str, lines: list[str], plain: list[Record]) -> list[Record
     except DataError as error:
         most = 2 * sum(map(_opens_quote, lines)) > len(plain)
         if len(quoted) > 1 and _one_width(quoted) and most:
-            raise DataError(f"{error}; cells are in quotes here, as in a CSV") from error
+            raise DataError(f"{error}; this file has cells in quotes, as in a CSV") from error
         return None
     return quoted if len(quoted) > 1 and (_one_width(quoted) or not _one_width(plain)) else None
 

@@ -1,4 +1,4 @@
-"""Bytes of files and the text that they hold: which files are read at all, and in which encoding."""
+"""Read files as bytes, and decode them; refuse what is too large, endless or not text."""
 
 import codecs
 import re
@@ -10,11 +10,11 @@ from typing import NamedTuple
 from datamap.errors import ConfigError, DataError
 from datamap.translations import translate
 
-# Beyond these, a file is refused before its rows are made: they would not fit into the memory of most machines.
-MAX_BYTES = 1 << 30  # of a file, also unpacked
+# A larger file is refused before its rows are made, as they would not fit into the memory of most machines.
+MAX_BYTES = 1 << 30  # of a file, and of its content when unpacked
 MAX_ROWS = 5_000_000
 MAX_CELLS = 10 * MAX_ROWS
-# UTF-32's mark begins like UTF-16's.
+# The mark of UTF-32 begins like that of UTF-16, so it comes first.
 MARKS = {
     codecs.BOM_UTF8: "UTF-8",
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -22,31 +22,31 @@ MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-SAMPLE = 1 << 16  # bytes from which an encoding is guessed
-CERTAIN = 0.9  # of a Chinese text's characters, at least, are among the 7,445 of GB 2312
+SAMPLE = 1 << 16  # bytes from which the encoding is guessed
+MIN_COMMON = 0.9  # share of a Chinese text's characters that are among the 7,445 of GB 2312
 UNDECODED = re.compile("[\udc80-\udcff]")
 NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 
 class Text(NamedTuple):
-    """The text of a file; `note` names its encoding where that is not UTF-8."""
+    """Hold the text of a file; `note` names its encoding if that is not UTF-8."""
 
     text: str
     note: str | None = None
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a regular file; a pipe or a device, which may never end, is refused unread.
+    """Return the bytes of a regular file; refuse pipes and devices, which may never end.
 
     Raises:
-        DataError: there is no such file, or it is not regular, is too large or cannot be read.
+        DataError: the file does not exist, is not regular, too large or unreadable.
     """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise DataError(f"{path}: not a regular file; copy its rows into one")
+            raise DataError(f"{path} is not a regular file; copy its rows into one")
         check_size(found.st_size, path)
-        with path.open("rb") as file:  # the files of /proc, of which some never end, have size 0
+        with path.open("rb") as file:  # files of /proc have size 0, and some never end
             return file.read(found.st_size)
     except (FileNotFoundError, ValueError) as error:
         raise DataError(f"{path}: no such file (looked in {Path.cwd()})") from error
@@ -55,28 +55,30 @@ def content(path: Path) -> bytes:
 
 
 def check_size(size: int, path: str | Path) -> None:
-    """Raise DataError for more bytes than a file of texts may have."""
+    """Raise DataError if a file has more than `MAX_BYTES` bytes."""
     if size > MAX_BYTES:
         raise DataError(
-            f"{path}: {size / 2**30:,.1f} GiB; at most {MAX_BYTES >> 30} GiB are read: split the file"
+            f"{path} has {size / 2**30:,.1f} GiB; at most {MAX_BYTES >> 30} GiB are read: split the file"
         )
 
 
 def check_rows(rows: int, cells: int, path: str | Path) -> None:
-    """Raise DataError for more rows or cells than a file of texts may have."""
-    for count, most, what in ((rows, MAX_ROWS, "rows"), (cells, MAX_CELLS, "cells")):
-        if count > most:
-            raise DataError(f"{path}: {count:,} {what}; at most {most:,} are read: train on a part of them")
+    """Raise DataError for more than `MAX_ROWS` rows or `MAX_CELLS` cells."""
+    for count, limit, what in ((rows, MAX_ROWS, "rows"), (cells, MAX_CELLS, "cells")):
+        if count > limit:
+            raise DataError(
+                f"{path} has {count:,} {what}; at most {limit:,} are read: train on a part of them"
+            )
 
 
 def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
-    """Return the text of bytes: in `encoding`, else UTF-8, or UTF-16, UTF-32 or GB18030 where that is certain.
+    """Decode bytes by `encoding`; without it by UTF-8, or by UTF-16, UTF-32 or GB18030 if that is certain.
 
-    What is not UTF-8 becomes lone surrogates, so that the rows with it can be named.
+    Bytes that are not UTF-8 become lone surrogates, so that messages can name their rows.
 
     Raises:
-        ConfigError: Python knows no such encoding.
-        DataError: the bytes are not in the encoding that is given or that their mark tells.
+        ConfigError: Python does not know the encoding.
+        DataError: the bytes are not in the given encoding, or in that of their byte-order mark.
     """
     mark = next((mark for mark in MARKS if raw.startswith(mark)), None)
     if encoding is not None:
@@ -87,15 +89,9 @@ def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
         if found is None:
             return Text(text)
         return Text(
-            raw.decode(found),
-            translate(
-                "read as {encoding}; to force another encoding: data.encoding=", encoding=found.upper()
-            ),
+            raw.decode(found), f"read as {found.upper()}; to force another encoding, set data.encoding="
         )
-    return Text(
-        _strictly(raw, name, MARKS[mark]).removeprefix("\ufeff"),
-        translate("read as {encoding}", encoding=MARKS[mark]),
-    )
+    return Text(_strictly(raw, name, MARKS[mark]).removeprefix("\ufeff"), f"read as {MARKS[mark]}")
 
 
 def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:
@@ -111,12 +107,12 @@ def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:
         ) from error
     except (LookupError, ValueError) as error:
         raise ConfigError(
-            f"data.encoding={encoding!r}: no such text encoding (known: utf-8, gb18030, big5, utf-16, cp1252, …)"
+            f"data.encoding={encoding!r} is unknown; choose utf-8, gb18030, big5, utf-16, cp1252 or the like"
         ) from error
 
 
 def _utf16(raw: bytes) -> str | None:
-    """Return the UTF-16 of bytes without its mark, where read so they are lines of known characters; else None."""
+    """Return the UTF-16 encoding that turns bytes without a mark into lines of known characters, or None."""
     for encoding in ("utf-16-le", "utf-16-be"):
         try:
             text = raw.decode(encoding)
@@ -133,10 +129,11 @@ def _utf16(raw: bytes) -> str | None:
 
 
 def _chinese(raw: bytes, text: str) -> str | None:
-    """Return "gb18030" for bytes that are certainly a Chinese text in it (GBK and GB 2312 are parts of it).
+    """Return "gb18030" if bytes are certainly a Chinese text in it or its subsets GBK and GB 2312, else None.
 
     Args:
-        text: the bytes as UTF-8, of which most characters must have failed.
+        raw: the bytes.
+        text: the bytes decoded as UTF-8; most characters that are not ASCII must have failed.
     """
     if not UNDECODED.search(text):
         return None
@@ -158,11 +155,11 @@ def _chinese(raw: bytes, text: str) -> str | None:
             break
     guess = charset_normalizer.from_bytes(sample).best()
     certain = guess is not None and guess.encoding in ("gb18030", "gbk", "gb2312")
-    return "gb18030" if certain and len(common) >= CERTAIN * len(chinese) else None
+    return "gb18030" if certain and len(common) >= MIN_COMMON * len(chinese) else None
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether a path is a folder; False also where that cannot be known."""
+    """Tell whether a path is a folder; False if that cannot be known."""
     try:
         return path.is_dir()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Rows of JSON: an object per line, an array of objects, or a DataFrame as pandas' `to_json` writes it."""
+"""Read rows of JSON: an object per line, an array of objects, or what pandas' `to_json` writes."""
 
 import json
 from collections.abc import Sequence
@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 
 from datamap.data import files, names
 
-FORMS = "one JSON object per line, an array of objects, or what pandas' to_json writes"
-
 
 class JsonRows(NamedTuple):
-    """Objects; where each stands, counted from 1 in `unit`s; and {row: why it is none}."""
+    """Hold objects, the position of each in `unit`s from 1, and {row: problem} of rows that are not objects."""
 
     records: list[dict[str, Any]]
     lines: Sequence[int]
@@ -20,10 +18,10 @@ class JsonRows(NamedTuple):
 
 
 def read(text: str, path: Path) -> JsonRows:
-    """Return the rows of a text, of whichever form.
+    """Return the rows of a text, in any of the forms.
 
     Raises:
-        DataError: it is an array or object, and not of rows.
+        DataError: there are too many rows.
     """
     files.check_rows(text.count("\n"), 0, path)
     try:
@@ -43,7 +41,7 @@ def read(text: str, path: Path) -> JsonRows:
 
 
 def _listed(whole: dict[str, Any]) -> list[Any] | None:
-    """Return the rows of a DataFrame in JSON, or of an object that holds them under "data"; else None."""
+    """Return the rows of a DataFrame in JSON, or of an object that holds rows under "data"; else None."""
     data, columns = whole.get("data"), whole.get("columns")
     if isinstance(data, list):
         if isinstance(columns, list) and all(
@@ -56,7 +54,7 @@ def _listed(whole: dict[str, Any]) -> list[Any] | None:
         return [dict(zip(whole, row, strict=True)) for row in zip(*values, strict=True)]
     if values and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
         if not names.is_header(list(whole), ()):
-            return values  # each row under its index
+            return values  # rows by index (orient="index")
         return [{name: whole[name][key] for name in whole} for key in values[0]]
     return None
 
@@ -77,13 +75,13 @@ def _lines(text: str) -> JsonRows:
 
 
 def _record(line: str) -> dict | str:
-    """Return a line's JSON object; or what is wrong with it."""
+    """Return a line's JSON object, or the problem with it."""
     try:
         record = json.loads(line)
     except ValueError as error:
         return f"not a JSON object: {error}"
     except RecursionError:
-        return "not a JSON object of a row: nested too deep"
+        return "the JSON is nested too deep"
     return record if isinstance(record, dict) else _not_an_object(record)
 
 

@@ -1,4 +1,4 @@
-"""Classes that look alike: "Yes" and "yes", "１" and "1", "ä" as one character and as two."""
+"""Find classes that look alike: "Yes" and "yes", "１" and "1", "ä" as one character and as two."""
 
 import re
 import unicodedata
@@ -9,12 +9,12 @@ from datamap.data import names
 from datamap.errors import first_few
 from datamap.translations import Amount, translate
 
-SHOWN = 5  # groups that are named
+MAX_SHOWN = 5  # groups in a message
 WHOLE = re.compile(r"0*([0-9]+)(\.0+)?")
 
 
 def key(label: str) -> str:
-    """Return what labels that look alike have in common.
+    """Return a key that labels that look alike share.
 
     >>> key("Yes\\u200b") == key("ＹＥＳ"), key("01.0") == key("1")
     (True, True)
@@ -25,7 +25,7 @@ def key(label: str) -> str:
 
 
 def notes(labels: Iterable[str]) -> list[str]:
-    """Return a note of the classes that look alike, how many rows they have, and what to do; [] where none do.
+    """Return a note on the classes that look alike, with their numbers of rows; [] if there are none.
 
     Args:
         labels: class names, one per row.
@@ -38,13 +38,14 @@ def notes(labels: Iterable[str]) -> list[str]:
     ]
     if not groups:
         return []
-    shown = first_few([_shown(group, counts) for group in groups], SHOWN)
-    alike_note = "classes that look alike stay apart: {groups}; to join them, write them alike in the file"
-    return [translate(alike_note, groups=shown)]
+    shown = [_shown(group, counts) for group in groups]
+    return [
+        f"classes that look alike remain separate: {first_few(shown, MAX_SHOWN)}; to merge them, edit the file"
+    ]
 
 
 def _shown(group: list[str], counts: Counter) -> str:
-    """Return a group's labels and their rows, with escapes where only the composition of letters differs."""
+    """Return a group's labels with their rows; escaped if they differ only in how characters are composed."""
     composed = {unicodedata.normalize("NFC", label) for label in group}
     show = repr if len(composed) == len(group) else ascii
     return translate(" and ").join(

@@ -1,4 +1,4 @@
-"""Names of columns: those that are known, also as Excel, annotation tools and Chinese teams write them."""
+"""Recognize names of columns, also as Excel, annotation tools and Chinese teams write them."""
 
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -15,7 +15,7 @@ KNOWN = {alias: name for name, aliases in ALIASES.items() for alias in aliases.s
 
 
 def plain(word: str) -> str:
-    """Return a word without what makes alike words differ: width, capitals, blanks, invisible characters.
+    """Return a word without differences in width, case, blanks and invisible characters.
 
     >>> plain(" Ｔext\\ufeff A")
     'text_a'
@@ -25,7 +25,7 @@ def plain(word: str) -> str:
 
 
 def positions(name: str, header: Sequence[str]) -> list[int]:
-    """Return where a column of `COLUMNS` stands: by its name, else by its name in other letters, else by an alias."""
+    """Find a column of `COLUMNS`: by its exact name, else ignoring case and width, else by an alias."""
     words = [plain(cell) for cell in header]
     exact = [n for n, cell in enumerate(header) if cell == name]
     alike = [n for n, word in enumerate(words) if word == name]
@@ -33,10 +33,10 @@ def positions(name: str, header: Sequence[str]) -> list[int]:
 
 
 def is_header(cells: Sequence[str], known: Collection[str]) -> bool:
-    """Return whether a row names columns: one in full, or a text and a label in other letters or by an alias."""
+    """Tell whether a row names columns: one by its exact name, or a text and a label by similar names or aliases."""
     return not {*COLUMNS, *known}.isdisjoint(cells) or is_alias_header(cells)
 
 
 def is_alias_header(cells: Sequence[str]) -> bool:
-    """Return whether a row names both a text and a label."""
+    """Tell whether a row names both a text and a label."""
     return bool(positions("text_a", cells) and positions("label", cells))

@@ -1,4 +1,4 @@
-"""What the rows of a table mean: which column is which, and which rows can be used."""
+"""Interpret the rows of a table: find the columns, and select the usable rows."""
 
 import math
 import re
@@ -14,21 +14,21 @@ from datamap.schema import KINDS
 from datamap.translations import translate
 
 REQUIRED = ("text_a", "label")
-# Of files without a header: the original's order; one text and its label where there are two columns.
+# Positions without a header: the original's order; with two columns, one text and its label.
 POSITIONS = {"text_a": 0, "text_b": 1, "label": 2, "s_label": 3}
 TWO_POSITIONS = {"text_a": 0, "label": 1}
 TEXTS = ("text_a", "text_b")
-WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")  # no sign for nothing, no leading zeros
-EXACT = 2**53  # floats below it are whole numbers to the last digit
-AS_TEXT = re.compile(r'="([^"]*)"')  # how a cell of a CSV tells Excel that it is no number
-HINTS = {frozenset({"annotations", "data"}): "; of Label Studio's exports, choose JSON-MIN or CSV"}
+WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")  # "-0" and leading zeros are strings
+MAX_EXACT = 2**53  # floats below it represent integers exactly
+AS_TEXT = re.compile(r'="([^"]*)"')  # how a CSV tells Excel that a cell is text
+HINTS = {frozenset({"annotations", "data"}): "; export from Label Studio as JSON-MIN or CSV"}
 NOT_UTF8 = "has bytes that are not UTF-8"
 
 Columns = Mapping[str, str | int | None]
 
 
 class BadRow(NamedTuple):
-    """A row that was left out, and why."""
+    """Name a row that was left out, and the problem."""
 
     path: str
     line: int
@@ -36,34 +36,34 @@ class BadRow(NamedTuple):
 
 
 class BadRows:
-    """What becomes of rows that cannot be used: an error, or a note of each where they are to be skipped."""
+    """Report unusable rows: raise an error, or collect them in `bad` if they are to be skipped."""
 
     def __init__(self, path: str, skip: bool, unit: str = "line") -> None:
         self.path, self.skip, self.unit = path, skip, unit
         self.bad: list[BadRow] = []
 
     def report(self, line: int, problem: str) -> None:
-        """Note a row.
+        """Add a row.
 
         Raises:
-            DataError: unless such rows are skipped.
+            DataError: unusable rows are not to be skipped.
         """
         if not self.skip:
             raise DataError(
-                f"{self.path}, {self.unit} {line}: {problem} (data.on_bad_row=skip leaves such rows out)"
+                f"{self.path}, {self.unit} {line}: {problem} (to leave out such rows: data.on_bad_row=skip)"
             )
         self.bad.append(BadRow(self.path, line, problem))
 
 
 class Sample(NamedTuple):
-    """One usable row; `row` counts from 0, `line` from 1."""
+    """Hold one usable row; `row` counts from 0, `line` from 1."""
 
     row: int
     line: int
     text_a: str
     text_b: str
     label: str
-    s_label: int
+    planted: int
     id: str
 
 
@@ -71,12 +71,14 @@ class Sample(NamedTuple):
 
 
 def find_columns(table: Table, columns: Columns, path: str) -> dict[str, int | None]:
-    """{column of `COLUMNS`: its position in a row, or None}.
+    """Return {column of `COLUMNS`: its position in a row, or None}.
 
     Args:
-        columns: what `dataset.load_samples` takes.
+        table: the table.
+        columns: the columns that the user names (`dataset.load_samples`).
+        path: the file, for messages.
     Raises:
-        DataError: a column that is needed or named is not there.
+        DataError: a required or named column is missing.
     """
     wanted = {name: columns.get(name, "auto") for name in COLUMNS}
     found = {name: _position(name, wanted[name], table, path) for name in COLUMNS}
@@ -90,15 +92,16 @@ def find_columns(table: Table, columns: Columns, path: str) -> dict[str, int | N
             there = first_few(table.names or range(table.width), 20)
             hint = next((hint for columns, hint in HINTS.items() if columns <= {*(table.names or [])}), "")
             if table.width == 1 and table.unit == "line":
-                hint = "; what divides the columns: data.delimiter="
+                hint = "; to name what separates the columns: data.delimiter="
             raise DataError(
-                f"{path}: no column for {name} among {there}; name it with data.columns.{name}=, or its position{hint}"
+                f"{path} has no column for {name} (columns: {there}); "
+                f"name it: data.columns.{name}=<name or position>{hint}"
             )
     return found
 
 
 def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | None]) -> list[str]:
-    """Return what was taken for granted of columns: names that are not ours, and texts that stand alone."""
+    """Return notes on what was assumed about columns: aliases of names, and single texts."""
     header = table.names
     notes = [
         translate("{name} is column {column!r}", name=name, column=header[position])
@@ -110,7 +113,7 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     ]
     unused = len(header or ()) > len(set(found.values()) - {None})
     if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
-        notes.append(translate("single texts: it has no column text_b (another name: data.columns.text_b=)"))
+        notes.append("single texts, as it has no column text_b (to name one: data.columns.text_b=)")
     return [", ".join(notes)] if notes else []
 
 
@@ -120,10 +123,10 @@ def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
         return None
     if type(wanted) is int:
         if not 0 <= wanted < table.width:
-            raise DataError(f"{path}: {key}, but rows have columns 0 to {table.width - 1}")
+            raise DataError(f"{path}: {key} is out of range; rows have columns 0 to {table.width - 1}")
         return wanted
     if not isinstance(wanted, str):
-        raise DataError(f"{path}: {key}: give a column's name, its position from 0, null or auto")
+        raise DataError(f"{path}: {key} is invalid; give a column's name, its position from 0, null or auto")
     header = table.names or []
     places = known_names.positions(name, header) if wanted == "auto" else []
     if wanted != "auto":
@@ -131,15 +134,17 @@ def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
     if len(places) > 1:
         called = [header[place] for place in places]
         if len(set(called)) == 1:
-            raise DataError(f"{path}: {len(called)} columns are called {called[0]!r}; rename all but one")
-        raise DataError(f"{path}: {name} may be {first_few(called)}; name it with data.columns.{name}=")
+            raise DataError(f"{path} has {len(called)} columns named {called[0]!r}; rename all but one")
+        raise DataError(f"{path}: column {name} may be {first_few(called)}; name it: data.columns.{name}=")
     if places or wanted == "auto":
         return places[0] if places else None
     there = (
-        f"columns: {first_few(header, 20)}" if header else "the file has no header; has it? data.header=true"
+        f"columns: {first_few(header, 20)}"
+        if header
+        else "the first row was not taken as header; if it is: data.header=true"
     )
     raise DataError(
-        f"{path}: no column {wanted!r} for data.columns.{name}{did_you_mean(wanted, header)} ({there})"
+        f"{path} has no column {wanted!r} for data.columns.{name}{did_you_mean(wanted, header)} ({there})"
     )
 
 
@@ -147,12 +152,14 @@ def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
 
 
 def usable(table: Table, found: Mapping[str, int | None], bad_rows: BadRows) -> list[Sample]:
-    """The rows that have all that they need, and an id of their own.
+    """Return the usable rows: complete, and with a unique id.
 
     Args:
-        found: what `find_columns` gives.
+        table: the table.
+        found: positions of the columns (`find_columns`).
+        bad_rows: collects the other rows.
     Raises:
-        DataError: a row cannot be used, and such rows are not skipped; or none can.
+        DataError: a row is unusable and such rows are not to be skipped, or all are.
     """
     samples: list[Sample] = []
     seen: dict[str, int] = {}
@@ -161,25 +168,25 @@ def usable(table: Table, found: Mapping[str, int | None], bad_rows: BadRows) -> 
         line = table.lines[row]
         sample = table.problems.get(row) or _sample(row, line, values, found)
         if row in torn and not isinstance(sample, str):
-            sample = "its last text may go on in the next line, which has one column"
+            sample = "its last text may continue in the next line, which has one column"
         if isinstance(sample, str):
             bad_rows.report(line, sample)
         elif sample.id in seen:
             bad_rows.report(
                 line,
-                f"id {sample.id!r} was given in {table.unit} {seen[sample.id]} already; "
-                "data.columns.id=null numbers the rows instead",
+                f"id {sample.id!r} occurs in {table.unit} {seen[sample.id]} already; "
+                "to number the rows instead: data.columns.id=null",
             )
         else:
             seen[sample.id] = line
             samples.append(sample)
     if not samples:
-        raise DataError(f"{bad_rows.path}: no usable row ({len(bad_rows.bad)} bad ones)")
+        raise DataError(f"{bad_rows.path} has no usable row ({len(bad_rows.bad):,} bad ones)")
     return samples
 
 
 def _rows(table: Table, found: Mapping[str, int | None]) -> Iterator[dict[str, Any]]:
-    """Yield {column: value} of each row, of the columns that are there."""
+    """Yield {column: value} of each row, for the columns that exist."""
     columns = {name: table.column(position) for name, position in found.items() if position is not None}
     if "label" in columns and found["label"] in table.classes:
         classes = table.classes[found["label"]]
@@ -189,20 +196,20 @@ def _rows(table: Table, found: Mapping[str, int | None]) -> Iterator[dict[str, A
 
 
 def _class_name(value: Any, classes: Sequence[str]) -> Any:
-    """Return the name of a class index; None for Hugging Face's -1, which stands for no label."""
+    """Return the name of a class index; None for -1, with which Hugging Face marks a missing label."""
     if type(value) is not int or value >= len(classes):
         return value
     return classes[value] if value >= 0 else None
 
 
 def _sample(row: int, line: int, values: dict[str, Any], found: Mapping[str, int | None]) -> Sample | str:
-    """The row's sample, or what is wrong with it."""
+    """Return the row's sample, or the problem with it."""
     cells = dict.fromkeys(COLUMNS, "")
     for name, value in values.items():
         try:
             cells[name] = text_of(value) if name in TEXTS else word_of(value)
         except ValueError as error:
-            hint = "; if the file has another encoding: data.encoding=gb18030, big5 or cp1252"
+            hint = "; to name the file's encoding: data.encoding=gb18030, big5 or cp1252"
             return f"{name} {error}{hint if str(error) == NOT_UTF8 else ''}"
         if name != "s_label" and not cells[name].strip():
             return f"{name} is empty"
@@ -210,18 +217,18 @@ def _sample(row: int, line: int, values: dict[str, Any], found: Mapping[str, int
     if kind not in map(str, KINDS):
         return (
             f"s_label {kind!r} is not 0 (normal), 1 (hard) or 2 (dirty); "
-            "if that column is something else, set data.columns.s_label=null"
+            "if that column means something else, set data.columns.s_label=null"
         )
     if found["id"] is None:
         cells["id"] = str(row)
-    return Sample(row, line, s_label=int(kind), **cells)
+    return Sample(row, line, planted=int(kind), **cells)
 
 
 def text_of(value: Any) -> str:
-    """A cell as text, exactly as it stands; "" for one that is missing (None, NaN).
+    """Return a cell as text, unchanged; "" for a missing value (None, NaN).
 
     Raises:
-        ValueError: it is no text and no number; the message ends the sentence that the column's name begins.
+        ValueError: the cell is neither text nor number; the message continues a sentence that begins with the column.
     """
     if isinstance(value, bytes):
         value = value.decode("utf-8", "surrogateescape")
@@ -241,16 +248,16 @@ def text_of(value: Any) -> str:
 def word_of(value: Any) -> str:
     """Return a label or an id as text.
 
-    1.0, as pandas makes of 1 beside a missing number, is 1 again; ="001", as a CSV tells Excel that it is no number, is
-    001; a list of one, as annotation tools have it, is what is in it.
+    1.0 becomes 1: pandas writes integers like that in a column with missing values. ="001", with which a CSV tells
+    Excel that a cell is text, becomes 001. A list of one value, as annotation tools write it, becomes that value.
     """
     if type(value) is str and value.isalnum():
         return value  # most of them
     if isinstance(value, list) and len(value) < 2:
         value = value[0] if value else None
     if isinstance(value, list):
-        raise ValueError(f"has {len(value)} values; each sample has one")
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        raise ValueError(f"has {len(value)} values; give one per sample")
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_EXACT:
         value = int(value)
     word = text_of(value).strip()
     told = AS_TEXT.fullmatch(word)
@@ -258,7 +265,7 @@ def word_of(value: Any) -> str:
 
 
 def ids_of(words: list[str]) -> list[int] | list[str]:
-    """Ids as ints where all are whole numbers of 64 bits as they stand (no leading zeros), else as strings.
+    """Return ids as ints if all are integers of 64 bits in canonical form (no leading zeros), else as strings.
 
     >>> ids_of(["7", "-1"]), ids_of(["007", "8"])
     ([7, -1], ['007', '8'])
@@ -272,10 +279,12 @@ def ids_of(words: list[str]) -> list[int] | list[str]:
 
 
 def without_lone(samples: list[Sample], bad_rows: BadRows, hint: str = "") -> list[Sample]:
-    """Return the samples without those of classes that occur once: they can be neither learnt nor compared.
+    """Return the samples of classes that occur more than once; a single sample can be neither learned nor compared.
 
     Args:
-        hint: what may be the cause where it is the first row.
+        samples: the usable rows.
+        bad_rows: collects the other rows.
+        hint: a possible cause, if it is the first row.
     """
     counts = Counter(sample.label for sample in samples)
     for sample in samples:
@@ -286,16 +295,16 @@ def without_lone(samples: list[Sample], bad_rows: BadRows, hint: str = "") -> li
 
 
 def without_unknown(samples: list[Sample], names: Sequence[str], bad_rows: BadRows) -> list[Sample]:
-    """Return the samples whose labels are among the `names` of the training data's classes."""
+    """Return the samples whose labels are among `names`, the classes of the training data."""
     known, there = set(names), f"the training data has {first_few(names, 20)}"
     for sample in samples:
         if sample.label not in known:
-            bad_rows.report(sample.line, f"class {sample.label!r} is not known ({there})")
+            bad_rows.report(sample.line, f"class {sample.label!r} is unknown ({there})")
     return [sample for sample in samples if sample.label in known]
 
 
 def sorted_classes(labels: Collection[str]) -> tuple[str, ...]:
-    """Class names in order: as numbers where all are whole numbers, else as words.
+    """Sort class names: as numbers if all are integers, else as words.
 
     >>> sorted_classes({"10", "9", "09"})
     ('09', '9', '10')

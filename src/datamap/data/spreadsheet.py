@@ -1,4 +1,4 @@
-"""diagnosis.tsv, which people open and edit in a spreadsheet: safe to open there, read back as it is saved."""
+"""Guard files that people open in a spreadsheet, and read back what a spreadsheet saves."""
 
 import re
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from datamap.data import delimited, files, rows, workbook
 from datamap.errors import DataError, first_few
 
 SAVE = "save it as .xlsx, or as UTF-8 text with tabs or commas between the columns"
-RENEW = "renew it with datamap diagnose"
-# A cell that begins like this is a formula to some spreadsheet, the wide signs to those of Chinese and Japanese systems
-# (OWASP, "CSV Injection"). Numbers with a sign are none.
+REGENERATE = "regenerate it with datamap diagnose"
+# Some spreadsheet takes a cell that begins like this for a formula, on Chinese and Japanese systems also the wide signs
+# (OWASP, "CSV Injection"). Numbers with a sign are safe.
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-ZIP = b"PK\x03\x04"  # which a workbook is
+ZIP = b"PK\x03\x04"  # a workbook is a ZIP archive
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 def guarded(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with an apostrophe before each text that a spreadsheet would take for a formula.
+    """Put an apostrophe before each text that a spreadsheet would take for a formula.
 
     >>> guarded(pd.DataFrame({"text_a": ["=1+1", "'=1", "-5", "a"]}))["text_a"].tolist()
     ["'=1+1", "''=1", '-5', 'a']
@@ -34,23 +34,23 @@ def _guarded(cell: object) -> object:
 
 
 def unguarded(cell: str) -> str:
-    """What `guarded` was given; a text without its apostrophe is the same text."""
+    """Remove the apostrophe that `guarded` puts before a text."""
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def read(content: bytes, name: str, required: Sequence[str], hint: str = SAVE) -> pd.DataFrame:
-    """A file as spreadsheets save it: tabs or commas, UTF-8 or UTF-16, empty rows.
+    """Read a file as spreadsheets save it: workbook, tabs or commas, UTF-8 or UTF-16, with empty rows.
 
     Args:
         content: bytes of the file.
-        name: what messages call it.
-        required: names of columns that it must have.
-        hint: what messages say to do.
+        name: the file's name in messages.
+        required: names of the columns that it must have.
+        hint: what messages tell the user to do.
     Returns:
-        DataFrame of str, without `guarded`'s apostrophes; its index is the row's number in a spreadsheet, where the
-        header is row 1. Rows that are blank in all of `required` are left out.
+        DataFrame of str, without the apostrophes of `guarded`. Its index is the row's number in a spreadsheet, where
+        the header is row 1. Rows that are blank in all `required` columns are left out.
     Raises:
-        DataError: it cannot be read, lacks a column, or a row has more cells than the header.
+        DataError: the file is unreadable, lacks a column, or has a row with more cells than the header.
     """
     try:
         header, *records = _records(content, name)
@@ -63,12 +63,12 @@ def read(content: bytes, name: str, required: Sequence[str], hint: str = SAVE) -
 
 
 def read_diagnosis(content: bytes) -> pd.DataFrame:
-    """A run's diagnosis.tsv, in its order: ids as the summary has them, the score a float in [0, 1], all else text.
+    """Read a run's diagnosis.tsv: ids as in the summary, score as float in [0, 1], all other columns as text.
 
     Raises:
-        DataError: it is damaged.
+        DataError: the file is damaged.
     """
-    frame = read(content, schema.DIAGNOSIS_FILE, ("id", "label", "proposed", "score"), RENEW)
+    frame = read(content, schema.DIAGNOSIS_FILE, ("id", "label", "proposed", "score"), REGENERATE)
     scores = pd.to_numeric(frame["score"], errors="coerce")
     wrong = ~scores.between(0, 1)  # NaN is not
     if wrong.any():
@@ -81,10 +81,10 @@ def read_diagnosis(content: bytes) -> pd.DataFrame:
 
 
 def _records(content: bytes, name: str) -> list[list[str]]:
-    """Return all rows as lists of cells, also the empty ones."""
+    """Return all rows as lists of cells, empty rows included."""
     records = _of_workbook(content, name) if content.startswith(ZIP) else _of_text(content, name)
     if not any(records):
-        raise DataError(f"{name}: no rows")
+        raise DataError(f"{name} has no rows")
     return records
 
 
@@ -116,15 +116,13 @@ def _columns(header: list[str], required: Sequence[str], name: str) -> list[str]
     columns = [cell.strip() for cell in header]
     for column in required:
         if columns.count(column) != 1:
-            problem = (
-                f"no column {column}" if column not in columns else f"several columns are called {column}"
-            )
-            raise DataError(f"{name}: {problem} (columns: {first_few(columns, 20)})")
+            problem = f"no column {column}" if column not in columns else f"several columns {column}"
+            raise DataError(f"{name} has {problem} (columns: {first_few(columns, 20)})")
     return columns
 
 
 def _cells(row: list[str], width: int, where: str) -> list[str]:
-    """A row's cells; one that ends early has empty ones there."""
+    """Return a row's cells; a short row is filled with empty cells."""
     if any(row[width:]):
         raise DataError(f"{where}: {len(row)} columns instead of {width}")
     return [unguarded(cell) for cell in row[:width]] + [""] * (width - len(row))

@@ -1,4 +1,4 @@
-"""Files of rows and columns, of every format that is read. What the columns mean is `rows`' business."""
+"""Read files of rows and columns in any format; module `rows` interprets the columns."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +10,17 @@ from datamap.data.delimited import Record
 from datamap.errors import DataError
 from datamap.translations import translate
 
-TITLES = 5  # rows at the top among which the header is looked for: sheets have titles above it
+MAX_TITLES = 5  # rows at the top that may be titles above the header
 
 
 class Form(NamedTuple):
-    """How a file is to be read; None = find out.
+    """Say how to read a file; None means that it is detected.
 
-    `header` says whether the first row names the columns; `known` are names of columns besides `names.COLUMNS`.
+    Attributes:
+        header: True if the first row names the columns.
+        encoding: name of the encoding.
+        delimiter: one character, or its name.
+        known: names of columns besides `names.COLUMNS`.
     """
 
     header: bool | None = None
@@ -27,12 +31,18 @@ class Form(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a file, in order.
+    """Hold the rows of a file, in order.
 
-    `names` are those of its columns, None where it has no header; `lines` says where each row stands, counted from 1
-    in `unit`s. `column(position)` gives one value per row: text, or what JSON, Parquet and sheets hold. Rows that
-    cannot be used are in `problems`, {row: why}. `torn` are rows after which a line of a single cell follows.
-    `classes` has the class names of columns that hold their indices, by position.
+    Attributes:
+        names: names of the columns; None if the file has no header.
+        width: the number of columns.
+        lines: the position of each row in the file, from 1, in `unit`s.
+        column: returns the values of the column at a position: text, or what JSON, Parquet and sheets hold.
+        problems: {row: problem} of rows that are unusable.
+        torn: rows before a line of a single cell, in which their last text may continue.
+        classes: {position: class names} of columns that hold class indices.
+        unit: what a row is called in messages.
+        notes: lines for people that say what was detected.
     """
 
     names: list[str] | None
@@ -47,21 +57,21 @@ class Table:
 
 
 def read(path: Path, form: Form = Form()) -> Table:  # noqa: B008
-    """Return the table in a file, or in a folder that Hugging Face's save_to_disk wrote.
+    """Read the table in a file, or in a folder of Hugging Face's save_to_disk.
 
-    Texts are UTF-8 with or without a byte-order mark, or in an encoding that is certain (`files.decoded`). In a .tsv
-    quotation marks mean themselves, unless a writer of CSV made the file (`delimited`).
+    Texts are UTF-8 with or without a byte-order mark, or in an encoding that is certain (`files.decoded`). Quotation
+    marks in a .tsv are part of the text, unless a writer of CSV made the file (`delimited`).
 
     Raises:
-        ConfigError: the form has no such encoding or delimiter.
-        DataError: the file cannot be read, is of an unknown format, or has no rows.
+        ConfigError: the form's encoding or delimiter is invalid.
+        DataError: the file is unreadable, of an unknown format, or has no rows.
     """
     table = _read(path, form)
     if not table.lines:
-        raise DataError(f"{path}: no rows")
+        raise DataError(f"{path} has no rows")
     if len(table.problems) == len(table.lines):
         problem = f"{path}, {table.unit} {table.lines[0]}: {table.problems[0]}"
-        raise DataError(f"{problem}; nor can another row be read")
+        raise DataError(f"{problem}; all other rows are unusable too")
     return table
 
 
@@ -71,7 +81,7 @@ def _read(path: Path, form: Form) -> Table:
         return _columnar(columnar.open_folder(path))
     if suffix not in READERS:
         hint = "; save it as .xlsx" if suffix in (".xls", ".et", ".ods") else ""
-        raise DataError(f"{path}: unknown kind of file{hint}; data.path takes {', '.join(READERS)}")
+        raise DataError(f"{path} has an unknown format{hint}; data.path accepts {', '.join(READERS)}")
     return READERS[suffix](path, form)
 
 
@@ -112,13 +122,11 @@ def _columnar(found: columnar.Columns) -> Table:
 
 
 def _of_records(records: list[Record], form: Form, notes: list[str], unit: str = "line") -> Table:
-    top = [[_name(cell) for cell in record.cells] for record in records[:TITLES]]
+    top = [[_name(cell) for cell in record.cells] for record in records[:MAX_TITLES]]
     place = _header_at(top, form)
     if place:
-        above = "line {line} has the columns' names; what stands above it is left out"
-        if unit == "row":
-            above = "row {line} has the columns' names; what stands above it is left out"
-        notes = [*notes, translate(above, line=records[place].line)]
+        above = f"{unit} {records[place].line} names the columns; the rows above it are left out"
+        notes = [*notes, above]
     header = None if place is None else top[place]
     while header and not header[-1]:
         header.pop()
@@ -128,7 +136,7 @@ def _of_records(records: list[Record], form: Form, notes: list[str], unit: str =
     problems = _broken(rows, width)
     for row, cells in enumerate(rows):
         if header and len(cells) == width and [_name(cell) for cell in cells] == header:
-            problems[row] = "the header again"
+            problems[row] = "repeats the header"
 
     def column(position: int) -> list[Any]:
         return [None if row in problems else cells[position] for row, cells in enumerate(rows)]
@@ -139,12 +147,12 @@ def _of_records(records: list[Record], form: Form, notes: list[str], unit: str =
 
 
 def _name(cell: Any) -> str:
-    """Return a header's cell without what is not seen."""
+    """Return a cell of a header without invisible characters."""
     return "" if cell is None else str(cell).strip().strip("\ufeff\u200b").strip()
 
 
 def _header_at(top: list[list[str]], form: Form) -> int | None:
-    """Return the row of the header; None where there is none."""
+    """Return the row of the header; None if there is none."""
     if form.header is not None or not top:
         return 0 if form.header else None
     if names.is_header(top[0], form.known):
@@ -157,10 +165,10 @@ def _header_at(top: list[list[str]], form: Form) -> int | None:
 
 
 def _broken(rows: list[list[Any]], width: int) -> dict[int, str]:
-    """Return {row: problem} of rows that are not `width` wide, and of what may be the rest of such a row.
+    """Return {row: problem} of rows that are not `width` wide, or may be the rest of such a row.
 
-    A line end within a text makes two rows of one, of which the second may have all columns that are needed. So a row
-    that completes the short one before it is no row either.
+    A line end within a text splits a row in two, and the second part may look complete. So a row that completes the
+    short row before it is unusable, too.
     """
     problems: dict[int, str] = {}
     missing = 0

@@ -1,4 +1,4 @@
-"""Rows of the first sheet of an Excel workbook."""
+"""Read the rows of the first sheet of an Excel workbook."""
 
 import datetime
 import io
@@ -13,27 +13,27 @@ from datamap.translations import translate
 
 
 def read(content: bytes, path: str | Path) -> tuple[list[tuple[int, list[Any]]], list[str]]:
-    """Return ([(number of the row as Excel shows it, cells), …] of rows that are not blank, notes).
+    """Return ([(number of the row in Excel, cells), …] of rows that are not blank, notes).
 
-    Cells of formulas have the value that Excel last saw. Dates without a time are dates.
+    A cell with a formula has the value that Excel computed last. Midnight of a day becomes a date.
 
     Raises:
-        DataError: it is not a workbook, is protected with a password, or is too large.
+        DataError: the file is not a workbook, is protected by a password, or is too large.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             files.check_size(sum(part.file_size for part in archive.infolist()), path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles and checks that are not kept
+            warnings.simplefilter("ignore")  # about styles and checks that openpyxl drops
             return _rows(content, path)
     except DataError:
         raise
     except zipfile.BadZipFile as error:
         raise DataError(
-            f"{path}: not a workbook, or protected with a password; save it without one"
+            f"{path} is not a workbook, or is protected by a password; save it without one"
         ) from error
-    except Exception as error:  # openpyxl raises all sorts at damaged files
-        raise DataError(f"{path}: not a workbook of Excel ({reason(error)})") from error
+    except Exception as error:  # openpyxl raises many types for damaged files
+        raise DataError(f"{path} is not a workbook of Excel ({reason(error)})") from error
 
 
 def _rows(content: bytes, path: str | Path) -> tuple[list[tuple[int, list[Any]]], list[str]]:
@@ -42,10 +42,9 @@ def _rows(content: bytes, path: str | Path) -> tuple[list[tuple[int, list[Any]]]
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
     if not sheets:
-        raise DataError(f"{path}: no sheet")
-    first = "of its {count} sheets the first, {title!r}, is read"
-    notes = [translate(first, count=len(sheets), title=sheets[0].title)] * (len(sheets) > 1)
-    sheets[0].reset_dimensions()  # what is written there is often wrong
+        raise DataError(f"{path} has no sheet")
+    notes = [f"only the first of its {len(sheets)} sheets, {sheets[0].title!r}, is read"] * (len(sheets) > 1)
+    sheets[0].reset_dimensions()  # many programs write wrong ones
     rows, total = [], 0
     for number, row in enumerate(sheets[0].iter_rows(values_only=True), 1):
         cells = [_cell(value) for value in row]
