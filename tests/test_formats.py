@@ -310,7 +310,7 @@ def test_a_workbook(tmp_path):
     assert samples.texts_a == ["a\nb", 'say "x"', "3.5", "d"]
     assert (samples.ids, samples.class_names) == (["007", "008", "2024-01-05", "9"], ("0", "1"))
     assert samples.lines == [2, 3, 5, 6]
-    assert "only the first of its 2 sheets, 'Sheet', is read" in samples.notes[0]
+    assert "of its 2 sheets the first, 'Sheet', is read" in samples.notes[0]
 
 
 def test_titles_above_the_header_of_a_workbook(tmp_path):

@@ -58,7 +58,7 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
     notes = (
         []
         if chosen == usual or delimiter
-        else [f"its columns are separated by {DELIMITERS.get(chosen, chosen)}"]
+        else [translate("its columns are divided by {by}", by=translate(DELIMITERS.get(chosen, chosen)))]
     )
     try:
         rows, quoted = _tsv_records(text) if chosen == usual == "\t" else (list(records(text, chosen)), False)
@@ -68,7 +68,7 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
     return Delimited([row for row in rows if any(map(str.strip, row.cells))], notes)
 
 
-QUOTED_NOTE = "quotation marks around cells are removed and doubled ones halved, as in a CSV"
+QUOTED_NOTE = "quotation marks around cells are taken off and doubled ones halved, as in a CSV"
 
 
 def _given(delimiter: str | None) -> str | None:

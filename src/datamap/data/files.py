@@ -89,9 +89,15 @@ def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
         if found is None:
             return Text(text)
         return Text(
-            raw.decode(found), f"read as {found.upper()}; to force another encoding, set data.encoding="
+            raw.decode(found),
+            translate(
+                "read as {encoding}; to force another encoding: data.encoding=", encoding=found.upper()
+            ),
         )
-    return Text(_strictly(raw, name, MARKS[mark]).removeprefix("\ufeff"), f"read as {MARKS[mark]}")
+    return Text(
+        _strictly(raw, name, MARKS[mark]).removeprefix("\ufeff"),
+        translate("read as {encoding}", encoding=MARKS[mark]),
+    )
 
 
 def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:

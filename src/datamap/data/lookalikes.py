@@ -38,10 +38,9 @@ def notes(labels: Iterable[str]) -> list[str]:
     ]
     if not groups:
         return []
-    shown = [_shown(group, counts) for group in groups]
-    return [
-        f"classes that look alike remain separate: {first_few(shown, MAX_SHOWN)}; to merge them, edit the file"
-    ]
+    shown = first_few([_shown(group, counts) for group in groups], MAX_SHOWN)
+    alike_note = "classes that look alike stay apart: {groups}; to join them, write them alike in the file"
+    return [translate(alike_note, groups=shown)]
 
 
 def _shown(group: list[str], counts: Counter) -> str:

@@ -113,7 +113,7 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     ]
     unused = len(header or ()) > len(set(found.values()) - {None})
     if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
-        notes.append("single texts, as it has no column text_b (to name one: data.columns.text_b=)")
+        notes.append(translate("single texts: it has no column text_b (another name: data.columns.text_b=)"))
     return [", ".join(notes)] if notes else []
 
 

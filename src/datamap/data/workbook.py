@@ -43,7 +43,8 @@ def _rows(content: bytes, path: str | Path) -> tuple[list[tuple[int, list[Any]]]
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
     if not sheets:
         raise DataError(f"{path} has no sheet")
-    notes = [f"only the first of its {len(sheets)} sheets, {sheets[0].title!r}, is read"] * (len(sheets) > 1)
+    first = "of its {count} sheets the first, {title!r}, is read"
+    notes = [translate(first, count=len(sheets), title=sheets[0].title)] * (len(sheets) > 1)
     sheets[0].reset_dimensions()  # many programs write wrong ones
     rows, total = [], 0
     for number, row in enumerate(sheets[0].iter_rows(values_only=True), 1):
