@@ -199,7 +199,7 @@ def test_encodings_that_are_certain_are_read(tmp_path, encoding):
 def test_encodings_that_are_not_certain_are_refused_with_the_key(tmp_path, encoding, texts):
     path = text_file(tmp_path / "x.csv", "text_a,label\n" + f"{texts},x\n{texts}!,y\n" * 4, encoding)
     assert (
-        "x.csv, line 2: text_a has bytes that are not UTF-8; if the file has another encoding: data.encoding="
+        "x.csv, line 2: text_a has bytes that are not UTF-8; to name the file's encoding: data.encoding="
         in refusal(path)
     )
     assert load(path, encoding=encoding).texts_a[0] == texts
@@ -244,7 +244,7 @@ def test_a_header_in_words_that_are_not_known(tmp_path):
     path = text_file(tmp_path / "x.csv", "甲列,乙列,丙列\n" + "a,b,x\nc,d,y\n" * 2)
     message = refusal(path)
     assert (
-        "line 1: class '丙列' occurs only once; if this row has the names of columns: data.header=true"
+        "line 1: class '丙列' occurs only once; if this row names the columns, set data.header=true"
         in message
     )
     assert "no column for text_a (columns: 甲列, 乙列, 丙列)" in refusal(path, header=True)
@@ -252,7 +252,7 @@ def test_a_header_in_words_that_are_not_known(tmp_path):
 
 def test_two_columns_that_may_be_the_text(tmp_path):
     path = text_file(tmp_path / "x.csv", "text,content,label\n" + "a,b,x\nc,d,y\n" * 2)
-    assert "text_a may be text, content; name it with data.columns.text_a=" in refusal(path)
+    assert "text_a may be text, content; name it: data.columns.text_a=" in refusal(path)
     assert load(path, {"text_a": "content"}).texts_a == ["b", "d"] * 2
 
 
@@ -367,7 +367,7 @@ def test_labels_of_annotation_tools(tmp_path):
     assert load(path).class_names == ("x", "y")
     rows[1]["label"] = ["x", "y"]
     path = text_file(tmp_path / "x.json", json.dumps(rows))
-    assert "x.json, row 2: label has 2 values; each sample has one" in refusal(path)
+    assert "x.json, row 2: label has 2 values; give one per sample" in refusal(path)
 
 
 def test_exports_of_label_studio(tmp_path):
@@ -381,7 +381,7 @@ def test_exports_of_label_studio(tmp_path):
     samples = load(path, {"label": "sentiment"})
     assert (samples.texts_a, samples.ids) == (["a", "b", "c", "d"], [7, 8, 9, 1])
     path = text_file(tmp_path / "x.json", json.dumps([{"id": 1, "annotations": [], "data": {"text": "a"}}]))
-    assert "choose JSON-MIN or CSV" in refusal(path)
+    assert "export from Label Studio as JSON-MIN or CSV" in refusal(path)
 
 
 def test_json_that_is_no_rows(tmp_path):

@@ -30,17 +30,17 @@ def table(
 
     Args:
         summary: DataFrame with the columns of summary.tsv.
-        evidence: `mislabel.Evidence` of the same samples, in order.
+        evidence: what is known of the same samples, in order.
         scores: float (samples,) in [0, 1].
-        regions: int (samples,), what `regions.assign` gives.
+        regions: int (samples,), from `regions.assign`.
         names: class names by index.
-        texts: {column name: list of str}, may be empty.
-        lang: of the columns `why` and `region`.
+        texts: {column name: list of str}; may be empty.
+        lang: the language of the columns `why` and `region`.
     Returns:
-        columns: the texts', label (given), proposed (another label, of largest probability all in all; "" where the
-        given one has that, or no probabilities are known), why, score (4 digits), region, variability (the root of
-        label_var, 4 digits), id. The viewer of MLflow shows the first four or five on a laptop. Without texts, id
-        is the first.
+        DataFrame with the columns of the texts, or id if there are none; label (the given one); proposed (the most
+        likely label by the opinion of all witnesses; "" if that is the given one, or nothing is known); why; score;
+        region; variability (the root of label_var); id. Numbers have 4 digits. On a laptop, MLflow's viewer shows the
+        first four or five columns.
     """
     names = np.array(names, object)
     opinion = evidence.opinion
