@@ -112,6 +112,7 @@ def load_samples(
         name: the file's name in messages and in the run; None for its path.
         encoding: the name of an encoding in Python; None for UTF-8, or another encoding if that is certain.
         delimiter: one character, or a word (tab, comma, semicolon, pipe); None detects it.
+
     Raises:
         DataError: the file is unreadable, a column is missing, or a row is malformed (wrong number of columns, empty
             text, missing or unknown label, repeated id, a class that occurs once, bytes that are not UTF-8); the

@@ -43,6 +43,7 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
         usual: the usual delimiter of such files.
         delimiter: the user's delimiter; None detects it.
         known: names of columns besides `names.COLUMNS`.
+
     Raises:
         ConfigError: the user's delimiter is not a single character.
         DataError: a quotation mark is misplaced or never closed, or there are too many rows.

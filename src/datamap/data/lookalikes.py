@@ -14,9 +14,9 @@ WHOLE = re.compile(r"0*([0-9]+)(\.0+)?")
 
 
 def key(label: str) -> str:
-    """Return a key that labels that look alike share.
+    r"""Return a key that labels that look alike share.
 
-    >>> key("Yes\\u200b") == key("ＹＥＳ"), key("01.0") == key("1")
+    >>> key("Yes\u200b") == key("ＹＥＳ"), key("01.0") == key("1")
     (True, True)
     """
     word = names.plain(label)

@@ -15,9 +15,9 @@ KNOWN = {alias: name for name, aliases in ALIASES.items() for alias in aliases.s
 
 
 def plain(word: str) -> str:
-    """Return a word without differences in width, case, blanks and invisible characters.
+    r"""Return a word without differences in width, case, blanks and invisible characters.
 
-    >>> plain(" Ｔext\\ufeff A")
+    >>> plain(" Ｔext\ufeff A")
     'text_a'
     """
     visible = "".join(c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) != "Cf")

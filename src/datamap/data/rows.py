@@ -77,6 +77,7 @@ def find_columns(table: Table, columns: Columns, path: str) -> dict[str, int | N
         table: the table.
         columns: the columns that the user names (`dataset.load_samples`).
         path: the file, for messages.
+
     Raises:
         DataError: a required or named column is missing.
     """
@@ -158,6 +159,7 @@ def usable(table: Table, found: Mapping[str, int | None], bad_rows: BadRows) -> 
         table: the table.
         found: positions of the columns (`find_columns`).
         bad_rows: collects the other rows.
+
     Raises:
         DataError: a row is unusable and such rows are not to be skipped, or all are.
     """

@@ -46,9 +46,11 @@ def read(content: bytes, name: str, required: Sequence[str], hint: str = SAVE) -
         name: the file's name in messages.
         required: names of the columns that it must have.
         hint: what messages tell the user to do.
+
     Returns:
         DataFrame of str, without the apostrophes of `guarded`. Its index is the row's number in a spreadsheet, where
         the header is row 1. Rows that are blank in all `required` columns are left out.
+
     Raises:
         DataError: the file is unreadable, lacks a column, or has a row with more cells than the header.
     """

@@ -51,6 +51,7 @@ def estimate(evidence: Evidence) -> Estimate:
 
     Args:
         evidence: what is known of the samples, with its opinion (`mislabel.with_opinion`).
+
     Returns:
         The estimate; `is_known` says when it tells something. If no probabilities of all classes are known, the
         estimate is the number of samples with avg_probs below 0.5, and is known if the model has learned something
@@ -78,6 +79,7 @@ def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Args:
         probs: (N, C), distributions over classes from models that never saw the labels.
         labels: int (N,), the given labels.
+
     Returns:
         int array of rows, ascending.
 

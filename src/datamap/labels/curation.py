@@ -118,8 +118,10 @@ def corrections(
         name: the file's name in messages.
         ids: all ids of the run.
         class_names: the run's class names.
+
     Returns:
         {id as text: class name, or None to drop the sample}.
+
     Raises:
         DataError: a row names an unknown sample or class, or a sample twice.
     """
@@ -177,6 +179,7 @@ def with_every_class(
         labels: object array (samples,), the class names before the rule.
         order: float (samples,); the samples of lowest order are restored first.
         share: the minimum share of each class, 0 to 1; at least two samples stay, if the class has so many.
+
     Returns:
         (the choice with enough samples restored, names of the classes that had too few).
     """

@@ -36,6 +36,7 @@ def table(
         names: class names by index.
         texts: {column name: list of str}; may be empty.
         lang: the language of the columns `why` and `region`.
+
     Returns:
         DataFrame with the columns of the texts, or id if there are none; label (the given one); proposed (the most
         likely label by the opinion of all witnesses; "" if that is the given one, or nothing is known); why; score;

@@ -21,6 +21,7 @@ def of_texts(
         max_texts: the number of texts that n-grams are taken from; a random part of more.
         block: the number of rows that are computed at a time.
         seed: seed of the random part.
+
     Returns:
         (grams, bigrams, shared). `grams` is a sparse float32 matrix of N rows: 1- to 4-grams of characters within
         words; for a pair |a − b|, a ∘ b, a, b and `shared`. `bigrams` has 1- and 2-grams across words; for a pair

@@ -64,6 +64,7 @@ def onset(
         seen: {observation number: accuracy on the samples of training, by their given labels}, in [0, 1].
         unseen: {observation number: accuracy on other samples}; numbers that only one of both has are ignored.
         lead: the difference of accuracies that counts as memorization.
+
     Returns:
         The onset; None if training accuracy does not stay ahead, or the two have no observation in common.
 

@@ -33,6 +33,7 @@ def unseen(
         labels: int (N,), the given labels.
         classes: the number of classes C.
         seed: seed of the folds.
+
     Returns:
         {witness: float64 (N, C), rows sum to 1}: "linear", a logistic regression on 1- to 4-grams of characters;
         "bigrams", one on 1- and 2-grams with less regularization; and "neighbours", the labels of the nearest texts

@@ -15,6 +15,7 @@ def rows(wanted: Iterable, ids: Iterable) -> np.ndarray:
     Args:
         wanted: arrow array, or an iterable of ints, of strings, or of both.
         ids: arrow array or iterable, too; the first row counts if an id occurs twice.
+
     Returns:
         int64 array (wanted,): rows from 0, −1 for an id that is not in `ids`.
 

@@ -20,6 +20,7 @@ def as_array(values: Any, name: str = "values") -> np.ndarray:
     Args:
         values: one entry per sample.
         name: name of the argument, for messages.
+
     Raises:
         SignalError: it is not one value per sample, or values are masked, of mixed types or unreadable.
 

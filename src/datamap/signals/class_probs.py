@@ -51,6 +51,7 @@ def read(
         artifacts: where the shards are.
         whole: the shards of each observation, ascending.
         allow_missing: allow samples that some observations lack; their mean covers the other observations.
+
     Raises:
         SignalError: a shard is damaged, or the shards have different numbers of classes.
     """

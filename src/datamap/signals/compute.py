@@ -42,6 +42,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
     Args:
         logits: array (samples, classes).
+
     Returns:
         float64 array (samples, classes).
 
@@ -151,8 +152,10 @@ def signal_table(
         probs: (samples, classes) probabilities that sum to 1, instead of logits.
         noisy_labels: (samples,) planted kinds 0, 1, 2; None if unknown (recorded as 0).
         where: what error messages begin with, such as "observation 3".
+
     Returns:
         pyarrow Table, rows in the given order.
+
     Raises:
         SignalError: a shape, label, logit or probability is invalid; the message names the id.
 

@@ -36,6 +36,7 @@ def typed(table: pa.Table, name: str) -> pa.Table:
     Args:
         table: the content of a file.
         name: the file's name in messages.
+
     Raises:
         SignalError: a required column is missing or empty, or a value is invalid.
     """
@@ -112,6 +113,7 @@ def refuse_values(table: pa.Table, name: str) -> None:
     Args:
         table: a table whose columns have the contract's types (`typed`).
         name: the table's name in messages.
+
     Raises:
         SignalError: a value is invalid, or two contradict each other; its `row` is the first such row.
     """

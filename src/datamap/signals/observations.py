@@ -48,6 +48,7 @@ class Observations:
             tables: iterable of (number, arrow table), ascending; each is released before the next is requested, so that
                 memory holds only one.
             allow_missing: allow samples that some observations lack.
+
         Raises:
             SignalError: an observation lacks a sample (unless `allow_missing`), an id occurs twice in one, or a sample
                 changes its label.

@@ -44,7 +44,7 @@ class Readable(Protocol):
         """Return the bytes of an artifact."""
 
     def local(self, path: str, sha256: str | None = None) -> AbstractContextManager[Path | bytes]:
-        """A file of the same content for a while, or the bytes; one that is not `sha256` is fetched again."""
+        """Provide a temporary file of the content, or the bytes; a file that is not `sha256` is fetched again."""
 
 
 def encoded(
@@ -148,8 +148,10 @@ def decode(source: bytes | Path, shard: Shard, wanted: Wanted = contract.is_used
         shard: the shard's name; if it has a checksum, the bytes must agree with it.
         wanted: tells whether a key of this name and type is read; by default the keys that the summary needs:
             `schema.USED_SIGNALS` and further numeric keys.
+
     Returns:
         arrow Table with the types of `contract.typed`.
+
     Raises:
         SignalError: the file is damaged, lacks a required key, or holds an invalid value.
     """
@@ -284,8 +286,10 @@ def complete_observations(
         found: the shards among the run's artifacts.
         committed: numbers of the observations in the run's commit metric.
         digests: {artifact path: SHA-256}, as far as known; put into the shards.
+
     Returns:
         ({number: [Shard, …] in order}, [numbers of observations that were never committed]).
+
     Raises:
         SignalError: a committed observation lacks a shard, or has one too many.
     """

@@ -34,6 +34,7 @@ def read(artifacts: Readable, observed: ShardsByObservation, ids: Iterable) -> T
         artifacts: where the shards are.
         observed: the shards of the observations, ascending.
         ids: ids of the samples; the result has their order.
+
     Raises:
         SignalError: a shard is damaged.
     """

@@ -19,8 +19,10 @@ def aligned(summaries: Summaries) -> Summaries:
 
     Args:
         summaries: {run name: DataFrame with the columns of summary.tsv}, two or more.
+
     Returns:
         {run name: DataFrame}, all with the same ids in the same order.
+
     Raises:
         SummaryError: they have no sample in common.
     """
@@ -82,6 +84,7 @@ def agreement(summaries: Summaries, share: float) -> pd.DataFrame:
     Args:
         summaries: summaries of the same samples (`aligned`).
         share: of the samples that count as hardest, in (0, 1].
+
     Returns:
         DataFrame with one row per pair: run_a, run_b, spearman_<column> for each of `RANKED`, jaccard_hardest.
     """

@@ -188,9 +188,11 @@ def summarize(
         observations: the signals of all samples.
         extra: {further signal: names in `REDUCTIONS`}; any other signal is reduced to its mean.
         el2n_observations: the number of observations for `el2n`.
+
     Returns:
         DataFrame with the columns of `schema.SUMMARY_COLUMNS`, then `aleatoric`, `el2n` if the probabilities of all
         classes are known, and `<signal>_<reduction>` for each further signal.
+
     Raises:
         SignalError: `extra` names an unknown signal or reduction.
     """

@@ -71,6 +71,7 @@ def reduce(
         group: the shards of each observation, ascending.
         options: options of the command.
         lines: the container for the Part's lines; by default a list, which can be pickled for another process.
+
     Raises:
         SignalError: a shard is damaged, or does not match the others.
     """
@@ -178,6 +179,7 @@ def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) ->
         parts: the parts, in order.
         path: the file to write.
         committed: {observation number: number of records} that were committed.
+
     Raises:
         SignalError: an id is in two parts, or an observation has more or fewer records than committed.
     """

@@ -43,6 +43,7 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
     Args:
         source: path or bytes of a summary.tsv.
         columns: names of the columns to read; all are read if it is None, or if the summary lacks one of them.
+
     Raises:
         SummaryError: the file is not a summary, or is damaged.
     """
@@ -210,6 +211,7 @@ def text_table(content: bytes, name: str, columns: Collection[str]) -> pa.Table:
         content: bytes of the file.
         name: the file's name in messages.
         columns: names of the columns.
+
     Raises:
         SummaryError: the file is damaged, or lacks a column.
     """
