@@ -163,10 +163,12 @@ def test_names_for_a_run_that_has_one(active):
 def test_the_run_of_the_environment_is_used_and_keeps_its_status(store, monkeypatch):
     made = MlflowClient().create_run("0").info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", made)
-    with datamap.SignalRecorder() as recorder:
+    with datamap.SignalRecorder(run_name="mine", tags={"team": "a"}) as recorder:
         record(recorder, 1)
         recorder.commit(1)
     assert (recorder.run_id, status(made), recorder.run.committed()) == (made, "RUNNING", {1: 8})
+    run = MlflowClient().get_run(made)
+    assert (run.info.run_name, run.data.tags["team"]) == ("mine", "a")
     with pytest.raises(TrackingError, match="holds signals already"):
         datamap.SignalRecorder()
 

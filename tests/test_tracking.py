@@ -13,6 +13,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -422,6 +423,14 @@ def test_a_folder_that_was_moved_with_its_store_is_named(store, command):
         f"{signals_folder} has none of its signals; if the store's folder was moved, move it back"
         in outcome.err
     )
+
+
+def test_a_store_by_its_address_leaves_mlflows_own_setting_alone(store, tmp_path):
+    before = mlflow.get_tracking_uri()
+    with Store(f"sqlite:///{tmp_path}/other.db", create=True).new_run() as run:
+        run.log_labels(["no", "yes"])
+    assert run.class_names() == ("no", "yes")
+    assert mlflow.get_tracking_uri() == before
 
 
 def test_an_answer_that_is_lost_leaves_no_second_run(store, monkeypatch):

@@ -31,7 +31,7 @@ def log_explorer(run: Run, samples: pd.DataFrame) -> None:
     """
     digest = _digest(run)
     address = run.opened_at(schema.EXPLORER_FILE)
-    if digest and run.tags().get(MADE_FROM_TAG) == f"{digest} {run.size_of(schema.EXPLORER_FILE)}":
+    if digest and run.tags().get(MADE_FROM_TAG) == f"{digest} {run.artifacts.size_of(schema.EXPLORER_FILE)}":
         say("{file}: nothing in it changed: {address}", file=schema.EXPLORER_FILE, address=address)
         return
     page = explorer_page(run, samples, run.language)

@@ -23,7 +23,7 @@ from datamap.tracking import addresses
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store, current_run_id
+from datamap.tracking.store import Store, active_run_id, project_run_id
 from datamap.translations import Amount, speak
 
 UNITS = ("epoch", "step")
@@ -53,8 +53,8 @@ class SignalRecorder(compute.ObservationCollector):
         samples: DataFrame (or what `pandas.DataFrame` accepts) with the column id and, if there are any, text_a,
             text_b, label and s_label. The explorer, `diagnose` and `curate` use the texts.
         run_id: id of a run that has no signals yet.
-        run_name: name of a new run.
-        tags: {name: value} of a new run.
+        run_name: name of a new run, or of the one that `mlflow run` made for this process.
+        tags: {name: value} of such a run.
         format: format of the signal files, "jsonl" or "parquet" (a seventh of the size).
         unit: unit by which observations are numbered, "epoch" or "step".
         tracking_uri: the MLflow store; None = where MLflow looks.
@@ -279,10 +279,11 @@ def _run_of(
     tracking_uri: str | None,
 ) -> tuple[Run, bool]:
     """Return the run to write into, and whether it was made here; the stack ends a run that was."""
-    theirs = run_id or current_run_id()
+    named = run_id or active_run_id()
+    theirs = named or project_run_id()
     if not theirs:
         return stack.enter_context(Store(tracking_uri, create=True).new_run(run_name, tags)), True
-    if run_name or tags:
+    if named and (run_name or tags):
         raise ConfigError(f"run_name= and tags= are for a new run, but signals go into run {theirs}")
     run = Store(tracking_uri).run(theirs)
     if run.committed() or run.files(schema.SIGNALS_DIR):
@@ -290,4 +291,5 @@ def _run_of(
             f"run {theirs} holds signals already, and nothing is overwritten: record into a new run "
             "(mlflow.start_run(), or no run at all)"
         )
+    run.set_name_and_tags(run_name, tags)
     return run, False

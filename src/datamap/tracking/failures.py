@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -14,10 +15,13 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from datamap.errors import RunLostError, TrackingError, interrupted, reason
 
-LONGEST_PAUSE = 15  # seconds between two attempts
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 15  # seconds between two attempts
 # What a store refuses again, however often it is asked: by MLflow's error code, by the database's or Python's
 # error behind it, by the HTTP status of an artifact.
-REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED")
+REFUSALS = (
+    "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE",
+    "PERMISSION_DENIED",
+)  # fmt: skip
 CALLERS_FAULTS = (DataError, IntegrityError, OverflowError, TypeError, ValueError)
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, ImportError, OverflowError)
 REFUSED_STATUS = (400, 403, 404, 413)
@@ -45,12 +49,9 @@ def translated_errors(what: str) -> Iterator[None]:
 
 
 def _raised_by_mlflow(error):
-    """Whether MLflow stumbled over what a server, or something before it, answered."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    package = trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] if trace else ""
-    return package in ("mlflow", "google", "json", "requests")
+    """Whether MLflow, or what it calls, stumbled over what a server, or something before it, answered."""
+    frames = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(name.partition(".")[0] == "mlflow" for name in frames)
 
 
 def explained(error: BaseException) -> str:
@@ -81,6 +82,15 @@ def _is_refusal(error):
     return isinstance(error, (DataError, IntegrityError, OverflowError, ImportError))
 
 
+def _may_pass(error):
+    """Whether what failed may go well a moment later: an answer was lost, or is not the store's."""
+    if isinstance(error, TrackingError):
+        return not isinstance(error, RunLostError)
+    if not isinstance(error, Exception) or _is_refusal(error) or _is_unauthorized(error):
+        return False
+    return isinstance(error, (MlflowException, requests.RequestException)) or _raised_by_mlflow(error)
+
+
 def policy(
     patience: float,
     hurry: threading.Event,
@@ -91,10 +101,8 @@ def policy(
     What the store would refuse again is not tried again.
     """
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(
-            lambda error: isinstance(error, TrackingError) and not isinstance(error, RunLostError)
-        ),
-        wait=tenacity.wait_exponential(max=LONGEST_PAUSE),
+        retry=tenacity.retry_if_exception(_may_pass),
+        wait=tenacity.wait_exponential(SHORTEST_PAUSE, max=LONGEST_PAUSE),
         stop=tenacity.stop_before_delay(patience) | tenacity.stop_when_event_set(hurry),
         sleep=tenacity.sleep_using_event(hurry),
         before_sleep=before_sleep,

@@ -11,11 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import mlflow
 import mlflow.data.pandas_dataset
-from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
@@ -23,6 +20,7 @@ from datamap import documents, schema
 from datamap.errors import RunLostError, TrackingError, masked, raised_as
 from datamap.tracking import addresses
 from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
+from datamap.tracking.client import Client
 from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
 from datamap.tracking.metrics import checked, rows
 from datamap.translations import AUTO, LANGUAGES, speak, spoken
@@ -44,7 +42,7 @@ LANG_TAG = "mlflow.datamap.lang"  # language of the run's description, where one
 class Run:
     """One MLflow run: what it holds and what is logged into it. All errors are TrackingErrors."""
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
+    def __init__(self, client: Client, run_id: str) -> None:
         self.client, self.tracking_uri = client, client.tracking_uri
         try:
             with translated_errors(f"run {run_id!r} in {self.tracking_uri}"):
@@ -133,7 +131,7 @@ class Run:
         self.writer = uuid.uuid4().hex
         if owned:
             with translated_errors(f"run {self.run_id}"):
-                self.client.update_run(self.run_id, status="RUNNING")
+                self.client.set_status(self.run_id, "RUNNING")
         self.set_tags({WRITER_TAG: self.writer})
 
     def check_writer(self) -> None:
@@ -148,17 +146,13 @@ class Run:
     def end(self, status: str) -> None:
         """Set the final status: FINISHED, KILLED or FAILED."""
         with translated_errors(f"run {self.run_id}: status"):
-            self.client.set_terminated(self.run_id, status)
+            self.client.set_status(self.run_id, status)
 
     # ------------------------------------------------------------------ what is logged
 
     def remove(self, path: str) -> None:
         """Delete the artifacts below `path`."""
-        with (
-            translated_errors(f"run {self.run_id}: removal of {path}"),
-            contextlib.suppress(NotImplementedError),
-        ):
-            get_artifact_repository(self.info.artifact_uri).delete_artifacts(path)
+        self.artifacts.remove(path)
 
     def now(self) -> int:
         """Time as metrics have it: milliseconds since 1970."""
@@ -168,6 +162,12 @@ class Run:
         """Set {name: value} as tags of the run."""
         with translated_errors(f"run {self.run_id}: tags"):
             self.client.log_batch(self.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+
+    def set_name_and_tags(self, name: str | None, tags: Mapping[str, str] | None) -> None:
+        """Give a name and tags to a run that somebody else made for us."""
+        wanted = {**(tags or {}), **({NAME_TAG: name} if name else {})}
+        if wanted:
+            self.set_tags(wanted)
 
     def describe(self, text: str) -> None:
         """Put a text of ours (Markdown) as the run's description, unless somebody wrote one of their own."""
@@ -206,16 +206,15 @@ class Run:
 
     def log_file(self, file: Path, path: str) -> None:
         """Log a file, called as the artifact is, as artifact `path`; with its digest where `RENEWED_BY` has it."""
-        with translated_errors(f"run {self.run_id}: artifact {path}"):
-            if path not in RENEWED_BY:
-                self.client.log_artifact(self.run_id, str(file), folder_of(path))
-                return
-            tag, digest = DIGEST_TAG + path, digest_of(file)
-            before = self.client.get_run(self.run_id).data.tags.get(tag, "").split()
-            # Until it is replaced, the file of before is good; one that is half written never is.
-            self.client.set_tag(self.run_id, tag, " ".join([digest, *before[:9]]))
-            self.client.log_artifact(self.run_id, str(file), folder_of(path))
-            self.client.set_tag(self.run_id, tag, digest)
+        if path not in RENEWED_BY:
+            self.artifacts.write(file, path)
+            return
+        tag, digest = DIGEST_TAG + path, digest_of(file)
+        before = self.tags().get(tag, "").split()
+        # Until it is replaced, the file of before is good; one that is half written never is.
+        self.set_tags({tag: " ".join([digest, *before[:9]])})
+        self.artifacts.write(file, path)
+        self.set_tags({tag: digest})
 
     def log_config(self, step: str, text: str, overrides: Iterable[str] | None = None) -> None:
         """Log a command's composed config (YAML), for people, and the overrides that were given, as data."""
@@ -314,14 +313,7 @@ class Run:
 
     def files(self, folder: str | None) -> list[str]:
         """Artifact paths of all that lies in a folder, committed or not."""
-        with translated_errors(f"run {self.run_id}: artifacts"):
-            return [file.path for file in self.client.list_artifacts(self.run_id, folder)]
-
-    def size_of(self, path: str) -> int | None:
-        """Bytes of an artifact; None where the run has none at `path`, or its store does not say."""
-        with translated_errors(f"run {self.run_id}: artifacts"):
-            listed = self.client.list_artifacts(self.run_id, folder_of(path))
-        return next((file.file_size for file in listed if file.path == path), None)
+        return [file.path for file in self.artifacts.list(folder)]
 
     def has(self, path: str) -> bool:
         """Whether the run has an artifact at `path`."""

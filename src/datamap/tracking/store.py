@@ -12,7 +12,6 @@ from urllib.parse import urlparse
 
 import mlflow
 from filelock import FileLock
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -21,13 +20,14 @@ from datamap import schema
 from datamap.errors import RunLostError, TrackingError
 from datamap.program import invocation
 from datamap.tracking import addresses
+from datamap.tracking.client import Client, ask
 from datamap.tracking.failures import retrying, translated_errors, uninterrupted
 from datamap.tracking.run import LANG_TAG, NAME_TAG, NOTE_TAG, PARENT_TAG, RUNS_SCHEME, Run
 from datamap.translations import spoken
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 MADE_TAG = "mlflow.datamap.made"  # tells the run of one request from all others
-SEARCH_TIMEOUT = 30  # seconds for which a run is searched whose making was not answered
+OPENING_TIMEOUT = 2  # seconds for which a server is asked whether it is there
 PAGE = 100  # runs that a search reads at a time
 EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
 
@@ -37,16 +37,14 @@ class Store:
 
     def __init__(self, uri: str | None = None, experiment: str | None = None, create: bool = False) -> None:
         """`create` allows a local store that is not there yet; only what makes runs may do that."""
-        if uri:
-            mlflow.set_tracking_uri(uri)
-        self.uri = mlflow.get_tracking_uri()
+        self.uri = uri or mlflow.get_tracking_uri()
         self._experiment = experiment
         _refuse_unusable(self.uri, create)
         with (
             _alone(self.uri) if create else contextlib.nullcontext(),
             translated_errors(f"tracking store {self.uri} cannot be opened"),
         ):
-            self.client = MlflowClient(self.uri)
+            self.client = Client(self.uri)
 
     def experiment(self) -> Any:
         """The experiment's entity; None when there is none by that name yet."""
@@ -90,7 +88,7 @@ class Store:
             yield run
 
     def _adopted_or_made(self, name, tags):
-        adopted = os.environ.get("MLFLOW_RUN_ID")
+        adopted = project_run_id()
         if adopted:
             return self._adopted(adopted, name, tags)
         with translated_errors("a new run cannot be made"):
@@ -100,34 +98,30 @@ class Store:
 
     def _made_once(self, experiment, name, tags):
         """Id of a new run. Where the answer to its request is lost, the run that it made is found by its tag."""
-        mark = uuid.uuid4().hex
-        lost = None
-        try:
-            with translated_errors("a new run cannot be made"):
-                made = self.client.create_run(
-                    experiment, tags=_with_source({**tags, MADE_TAG: mark}), run_name=name
-                )
-            if not addresses.is_server(self.uri):
-                return made.info.run_id
-        except RunLostError:
-            raise
-        except TrackingError as error:
-            lost = error
-        found = retrying(lambda: self._marked(experiment, mark), SEARCH_TIMEOUT)
-        if not found and lost:
-            raise lost
-        kept = made.info.run_id if lost is None else found[0]
-        for other in found:
-            if other != kept:  # MLflow sent the request again
-                with translated_errors(f"run {other} cannot be deleted"):
+        mark, sent = uuid.uuid4().hex, False
+
+        def make():
+            nonlocal sent
+            made = self._marked(experiment, mark) if sent else []
+            sent = True
+            return made[0] if made else self._made(experiment, name, {**tags, MADE_TAG: mark})
+
+        remote = addresses.is_server(self.uri)
+        kept = ask(remote, make)
+        for other in self._marked(experiment, mark) if remote else ():
+            if other != kept:  # MLflow sent the request again, or it came late
+                with contextlib.suppress(RunLostError), translated_errors(f"run {other} cannot be deleted"):
                     self.client.delete_run(other)
         return kept
 
+    def _made(self, experiment, name, tags):
+        with translated_errors("a new run cannot be made"):
+            return self.client.create_run(experiment, tags=_with_source(tags), run_name=name).info.run_id
+
     def _marked(self, experiment, mark):
         with translated_errors("a new run cannot be found"):
-            return [
-                run.info.run_id for run in self._found([experiment], f"tags.`{MADE_TAG}` = '{mark}'", "ASC")
-            ]
+            found = self._found([experiment], f"tags.`{MADE_TAG}` = '{mark}'", "ASC")
+            return [run.info.run_id for run in found]
 
     def _adopted(self, run_id, name, tags):
         run = Run(self.client, run_id)
@@ -135,7 +129,7 @@ class Store:
             raise TrackingError(
                 f"run {run_id} (from MLFLOW_RUN_ID) already holds signals; unset MLFLOW_RUN_ID to start a new run"
             )
-        run.set_tags({**(tags or {}), **({NAME_TAG: name} if name else {})})
+        run.set_name_and_tags(name, tags)
         return run
 
     def _new_experiment(self):
@@ -219,7 +213,7 @@ class Store:
 
     def nest_project_run(self, run: Run, step: str) -> None:
         """Nest the run that `mlflow run` made for a command under the run that the command works on."""
-        project_run = os.environ.get("MLFLOW_RUN_ID")
+        project_run = project_run_id()
         if project_run and project_run != run.run_id:
             Run(self.client, project_run).set_tags(
                 {
@@ -264,10 +258,15 @@ def configured_uri() -> str:
     return mlflow.get_tracking_uri()
 
 
-def current_run_id() -> str | None:
-    """Id of the run that the user's own code works in (`mlflow.start_run`, else MLFLOW_RUN_ID), or None."""
+def active_run_id() -> str | None:
+    """Id of the run that the user's own code works in (`mlflow.start_run`), or None."""
     run = mlflow.active_run()
-    return run.info.run_id if run else os.environ.get("MLFLOW_RUN_ID")
+    return run.info.run_id if run else None
+
+
+def project_run_id() -> str | None:
+    """Id of the run that `mlflow run` made for this process (MLFLOW_RUN_ID), or None."""
+    return os.environ.get("MLFLOW_RUN_ID")
 
 
 @contextlib.contextmanager
@@ -311,7 +310,7 @@ def _with_source(tags):
 
 
 def _refuse_unusable(uri, create):
-    """Ask once, quickly: MLflow itself would try for minutes to reach a store, without a word.
+    """Ask quickly: MLflow itself would try for minutes to reach a store, without a word.
 
     Raises:
         TrackingError: no store is there, or what is there is none.
@@ -331,10 +330,13 @@ def _ask_server(uri):
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
-    try:
+    def health():
         http_request(
             get_default_host_creds(uri), "/health", "GET", max_retries=0, timeout=20, raise_on_status=False
         )
+
+    try:
+        retrying(health, OPENING_TIMEOUT)
     except MlflowException as error:
         cause = type(error.__cause__ or error.__context__ or error).__name__
         raise TrackingError(

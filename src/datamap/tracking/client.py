@@ -1,0 +1,103 @@
+"""Ask a tracking store: a server's answer is checked, and asked for again where it is lost or not the server's own."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from datamap.tracking import addresses
+from datamap.tracking.failures import retrying
+
+Answer = TypeVar("Answer")
+
+ANSWER_TIMEOUT = 10  # seconds for which a server is asked again
+EMPTY_ANSWERS = 3  # a server that says "nothing" is believed then: so reads what a proxy answers in its place
+OUR_TAGS = "mlflow.datamap."
+FITS: dict[str, Callable[..., bool]] = {
+    "get_run": lambda run, run_id: run.info.run_id == run_id,
+    "get_experiment": lambda experiment, number: experiment.experiment_id == number,
+    "get_experiment_by_name": lambda experiment, name: experiment is None or experiment.name == name,
+    "create_experiment": lambda number, name: bool(number),
+    "create_run": lambda run, number, **rest: run.info.experiment_id == number and bool(run.info.run_id),
+}
+LISTS = ("search_runs", "search_experiments", "get_metric_history")
+ONCE = ("create_run",)  # a second request makes a second run
+
+
+def ask(remote: bool, call: Callable[[], Answer]) -> Answer:
+    """Return what `call` returns; a remote store is asked again for `ANSWER_TIMEOUT` seconds."""
+    return retrying(call, ANSWER_TIMEOUT) if remote else call()
+
+
+def ask_for_all(remote: bool, call: Callable[[], Answer]) -> Answer:
+    """Return a list as `ask` does; a remote store has to say several times that there is nothing in it."""
+    for _ in range(EMPTY_ANSWERS if remote else 1):
+        found = ask(remote, call)
+        if found:
+            break
+    return found
+
+
+class Client:
+    """MLflow's client of one store, whatever MLflow's own setting is.
+
+    A server may be behind something that cuts, delays or answers in its place. Reads are sent again until the answer is
+    of what was asked; writes, which do no harm twice, until what was written is there.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.tracking_uri = uri
+        self._client = MlflowClient(uri)
+        self._remote = addresses.is_server(uri)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return partial(self._ask, name)
+
+    def _ask(self, name, *arguments, **options):
+        def call():
+            answer = getattr(self._client, name)(*arguments, **options)
+            if self._remote and name in FITS and not FITS[name](answer, *arguments, **options):
+                raise MlflowException(f"{self.tracking_uri} answers something else than it was asked for")
+            return answer
+
+        asked = ask_for_all if name in LISTS else ask
+        return asked(self._remote and name not in ONCE, call)
+
+    def log_batch(
+        self, run_id: str, metrics: Sequence[Metric] = (), params: Sequence[Param] = (), tags: Sequence[RunTag] = ()
+    ) -> None:  # fmt: skip
+        """Log metrics, params and tags together."""
+        ours = {tag.key: tag.value for tag in tags if tag.key.startswith(OUR_TAGS)}
+        self._write(
+            partial(self._client.log_batch, run_id, metrics, params, tags),
+            lambda: (
+                all(self._has_metric(run_id, metric) for metric in metrics[-1:])
+                and (not ours or ours.items() <= self._client.get_run(run_id).data.tags.items())
+            ),
+        )
+
+    def _has_metric(self, run_id, metric):
+        kept = self._client.get_metric_history(run_id, metric.key)
+        return any((entry.step, entry.timestamp) == (metric.step, metric.timestamp) for entry in kept)
+
+    def set_status(self, run_id: str, status: str) -> None:
+        """Set a run's status; one that is not RUNNING ends it."""
+        change = (
+            partial(self._client.update_run, run_id)
+            if status == "RUNNING"
+            else partial(self._client.set_terminated, run_id)
+        )
+        self._write(lambda: change(status), lambda: self._client.get_run(run_id).info.status == status)
+
+    def _write(self, write, kept):
+        def written():
+            write()
+            if self._remote and not kept():
+                raise MlflowException(f"{self.tracking_uri} says that it is written, and it is not")
+
+        ask(self._remote, written)
