@@ -22,7 +22,7 @@ from datamap.program import invocation
 from datamap.tracking.client import Client, ask, ask_for_all
 from datamap.tracking.failures import translated_errors
 
-DOWNLOADS = 3  # of a file that is not what was logged, before that is believed
+DOWNLOADS = 5  # of a file that is not what was logged, before that is believed
 DIGEST_TAG = "mlflow.datamap.sha256."  # and the artifact's path; the UI hides tags of this prefix
 # Artifacts whose SHA-256 is logged with them → the command that makes them anew; None: only a new run does.
 RENEWED_BY = {
