@@ -1,4 +1,4 @@
-"""Extra trainings on the same samples: folds that hold samples out, and threshold samples."""
+"""Choose the samples of the extra trainings: folds that hold samples out, and threshold samples."""
 
 from dataclasses import dataclass, replace
 
@@ -10,10 +10,14 @@ from datamap.errors import DataError
 
 @dataclass(frozen=True)
 class ExtraTraining:
-    """A training besides the run's main one: what it trains on, and which samples it observes.
+    """Describe a training besides the run's main one.
 
-    Its observations are shard `index` of `count` below `folder`; `rows` and `observed_rows` are its samples'
-    rows among the run's (int arrays).
+    Attributes:
+        train: samples that it trains on.
+        observed: samples whose signals it records.
+        rows: rows of `train` among the run's samples, an int array.
+        observed_rows: rows of `observed` among the run's samples, an int array.
+        folder: folder of its signals in the run; it writes shard `index` of `count` there.
     """
 
     folder: str
@@ -28,7 +32,7 @@ class ExtraTraining:
 def fold_trainings(samples: TextDataset, count: int, seed: int, folder: str) -> list[ExtraTraining]:
     """Return one training per fold: it trains on the other folds and observes the samples of its own.
 
-    Each class is spread evenly over the folds.
+    Spread each class evenly over the folds, so that a model that never saw a sample can judge its label.
 
     Raises:
         DataError: there are more folds than samples.

@@ -1,4 +1,4 @@
-"""The extra trainings of a training: folds and threshold samples, from the beginning to their signals in the run."""
+"""Train the extra trainings of a run, folds and threshold samples, and log their signals into the run."""
 
 import time
 from collections import deque
@@ -31,14 +31,15 @@ def finished_in(run: Run) -> Finished:
 
 
 class ExtraTrainings(WorkerPool[ExtraTraining]):
-    """Trains what the run does not have yet, beside the main training and after it.
+    """Train the extra trainings that the run does not have yet, beside the main training and after it.
 
-    A context in which `training.jobs` - 1 workers take one training after the other; `finish` trains what is left in
-    this process. However they are spread, each gives the same signals.
+    As a context it runs `training.jobs` - 1 workers, each of which trains one after the other; `finish` trains the
+    rest in this process. A training gives the same signals in any process.
 
     Args:
-        finished: see `finished_in`.
-        send: hands a delivery over, one for each training; None in processes that do not own the run.
+        training: the main training, with its extra trainings.
+        finished: the extra trainings that the run has already (see `finished_in`).
+        send: function that logs a delivery, one for each training; None in processes that do not own the run.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
         super().__init__(left, training.jobs - 1, _train_alone, training.config, self._train_beside)
 
     def announce(self) -> None:
-        """Say how many trainings there are besides the main one, where there are any."""
+        """Print the number of extra trainings, if there are any."""
         config, left = self.training.config, len(self.left)
         if not left:
             return
@@ -65,10 +66,13 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
         )
 
     def finish(self, bar: Callable[[Iterable], Iterable] = iter) -> None:
-        """Train what is left, and wait for the processes; `bar` wraps the iterable of an epoch's batches.
+        """Train the remaining extra trainings here, and wait for the workers.
+
+        Args:
+            bar: function that wraps the iterable of an epoch's batches in a progress bar.
 
         Raises:
-            DataMapError: one of them failed, here or in a process.
+            DataMapError: a training failed, here or in a worker.
         """
         training = self.training
         while extra := self.next():
@@ -84,9 +88,9 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
         self._done(extra, worker.call(extra, self._tokens(extra)), start)
 
     def _tokens(self, extra: ExtraTraining) -> tuple[Tokens, Tokens] | None:
-        """Return the tokens of the main training where the vocabulary is the same.
+        """Return the tokens of the main training if the vocabulary is the same, else None.
 
-        The vocabulary of a model from scratch is made of the texts that it trains on.
+        A model from scratch makes its vocabulary from the texts that it trains on, and these differ.
         """
         if self.training.config.model.name_or_path or extra.folder == schema.THRESHOLD_DIR:
             tokens = self.training.trainer.tokens
@@ -123,7 +127,7 @@ def _train(
 
 
 def _train_alone(config: TrainConfig, extra: ExtraTraining, tokens: tuple[Tokens, Tokens] | None) -> Tables:
-    """Train in a worker."""
+    """Train an extra training in a worker process, and return its signals."""
     from datamap.paddle_backend import trainer
 
     assert config.trainer.threads

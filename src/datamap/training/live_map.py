@@ -1,4 +1,4 @@
-"""Live map: the map so far, drawn into the run's image series while training goes on."""
+"""Draw the map so far into the run's image series while training goes on."""
 
 import time
 from collections.abc import Callable
@@ -15,22 +15,22 @@ from datamap.training.preparation import PreparedTraining
 
 
 class LiveMapLogger:
-    """Draws the map so far into the run. It may fail: training goes on without it."""
+    """Draw the map so far into the run; training goes on if that fails."""
 
     def __init__(self, run: Run, training: PreparedTraining) -> None:
         self.map: LiveMap | None = None
-        self.begun = bool(training.start.committed)  # `schema.FORMING_MAP` has its first picture
+        self.begun = bool(training.start.committed)  # true if the series FORMING_MAP has a picture
         self._guarded(lambda: self._begin(run, training))
 
     def draw(self, table: pa.Table, number: int, run: Run) -> None:
-        """Add an observation, and draw the map where that costs next to nothing."""
+        """Add an observation, and draw the map unless that would slow training down."""
         if self.map:
             self._guarded(lambda: self._draw(table, number, run))
 
     def _guarded(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception as error:  # a decoration, whatever goes wrong in it
+        except Exception as error:  # no error of a decoration may end a training
             self.map = None
             say(
                 "note: no live map from here on ({error}: {reason})",
@@ -59,6 +59,6 @@ class LiveMapLogger:
 
 
 def live_map(run: Run, training: PreparedTraining) -> LiveMapLogger | None:
-    """Return the logger of the live map; None where it is turned off, or this process lacks some of the signals."""
+    """Return the logger of the live map; None if it is turned off, or this process has only a part of the signals."""
     wanted = training.config.plot.live and training.processes.count == 1
     return LiveMapLogger(run, training) if wanted else None

@@ -1,4 +1,4 @@
-"""Loggers: they take each observation of a training, send its shards and metrics, and report progress."""
+"""Log each observation of a training: send its shards and metrics, and report progress."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -23,18 +23,17 @@ from datamap.translations import translate
 
 
 class ShardWriter:
-    """Names and encodes this process's shards of an observation."""
+    """Name and encode this process's shards of an observation, numbered after those of the processes before it.
+
+    Args:
+        processes: the processes that train together.
+        samples: number of samples of the whole training.
+        unit: unit of the observations, "epoch" or "step".
+        rows: largest number of records in a shard.
+        format: format of the files, "jsonl" or "parquet".
+    """
 
     def __init__(self, processes: Processes, samples: int, unit: str, rows: int, format: str) -> None:
-        """Number the shards of all processes.
-
-        Args:
-            processes: that train together.
-            samples: of the whole training.
-            unit: "epoch" or "step".
-            rows: of a shard, at most.
-            format: of the files, such as "jsonl".
-        """
         counts = [-(-len(processes.rows(samples, index)) // rows) for index in range(processes.count)]
         self.numbering = {"first": sum(counts[: processes.index]), "count": sum(counts)}
         self.rows, self.format, self.unit = min(rows, samples), format, unit
@@ -52,13 +51,13 @@ class ShardWriter:
 
 
 class ShardLogger:
-    """Logs the shards of a process that does not own the run, at once."""
+    """Log the shards of a process that does not own the run, without a queue."""
 
     def __init__(self, run: Run, processes: Processes, writer: ShardWriter, retry_seconds: float) -> None:
         self.run, self.processes, self.writer, self.retry_seconds = run, processes, writer, retry_seconds
 
     def __call__(self, observed: ObservationResult) -> None:
-        """Log the shards, then name them to the process that owns the run.
+        """Log the shards, then send their names to the process that owns the run.
 
         Raises:
             TrackingError: the store is unreachable, or another process has taken the run over.
@@ -74,10 +73,10 @@ class ShardLogger:
 
 
 class LatestCheckpoint:
-    """Keeps the latest state of training, which goes into the run when the one before is committed.
+    """Keep the latest state of training, which goes into the run when the state before it is committed.
 
-    Of the observations that wait to be sent only the latest keeps its state, which is three times as large as the
-    model.
+    Of the observations that wait to be sent only the latest keeps its state, because a state is three times as large
+    as the model.
     """
 
     def __init__(self, slot: int) -> None:
@@ -87,8 +86,8 @@ class LatestCheckpoint:
     def files(self, number: int) -> Iterator[tuple[str, bytes]]:
         """Yield (artifact path, bytes) of the state that is sent with observation `number`.
 
-        Yields nothing where the state that was sent last belongs to a later observation: its slot may hold the only
-        state that a resumed run could use.
+        Yield nothing if a later observation's state was sent already, because overwriting its slot could destroy the
+        only state that a resumed run can use.
         """
         latest = self.checkpoint
         if latest and self.written < number:
@@ -98,10 +97,10 @@ class LatestCheckpoint:
 
 
 class RunLogger:
-    """Logs each observation through the outbox, in the process that owns the run.
+    """Log each observation through the outbox, in the process that owns the run.
 
     Attributes:
-        kept: the number of observations that the run has, or will have.
+        kept: the number of observations that the run has or that wait in the outbox.
     """
 
     def __init__(self, training: PreparedTraining, outbox: Outbox, live: LiveMapLogger | None) -> None:
@@ -111,8 +110,8 @@ class RunLogger:
         self.reported = training.start.checkpoint.number if training.start.checkpoint else 0
 
     def __call__(self, observed: ObservationResult) -> None:
-        """Hand the observation over to the outbox, and report progress."""
-        # When this returns, the shards of the other processes are in the run.
+        """Put the observation into the outbox, and report progress."""
+        # The other processes log their shards before they send the names, so these shards are in the run now.
         others: list[Shard] = sum(self.training.processes.gather([])[1:], [])
         if observed.number not in self.training.start.committed:
             self.outbox.put(self._delivery(observed, others))
@@ -157,7 +156,7 @@ class RunLogger:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words, in the unit that suits it.
+    """Return a duration as text, in seconds, minutes or hours.
 
     >>> duration(42.3), duration(400), duration(9000)
     ('42 s', '7 min', '2.5 h')

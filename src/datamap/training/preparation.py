@@ -1,4 +1,4 @@
-"""Preparation of a training: all that can be checked is checked, and no run is made yet."""
+"""Prepare a training: check all that can be checked, before a run is made."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """The point from which a run goes on: its beginning by default.
+    """Describe the point from which a run goes on, by default its beginning.
 
     Attributes:
-        checkpoint: the state of training after the last committed observation; None at the beginning.
-        slot: number of the checkpoint that is written next.
+        checkpoint: state of training after the last committed observation; None at the beginning.
+        slot: number of the checkpoint slot to write next.
         committed: {number: rows} of the observations that the run has.
     """
 
@@ -35,16 +35,16 @@ class ResumePoint:
 
 @dataclass(frozen=True)
 class PreparedTraining:
-    """A training that can begin.
+    """Hold a training that is ready to begin.
 
     Attributes:
-        config: with the number of CPU threads filled in.
-        processes: that train together.
-        data: the samples to train and to measure on.
-        trainer: of the main training.
+        config: keys of conf/train.yaml, with the number of CPU threads filled in.
+        processes: the processes that train together.
+        data: samples to train on and to measure on.
+        trainer: trainer of the main training.
         extra: further trainings on the same samples (folds, threshold samples).
-        jobs: trainings at a time: the main one, and as many of `extra` as that leaves.
-        start: the point from which the training goes on.
+        jobs: number of trainings at a time, the main one included.
+        start: point from which the training goes on.
     """
 
     config: TrainConfig
@@ -68,16 +68,23 @@ def prepare(
     start: ResumePoint | None = None,
     bar: Callable[[Iterable], Iterable] = iter,
 ) -> PreparedTraining:
-    """Load the model, tokenize the texts (`bar` shows the progress) and restore the checkpoint of `start`.
+    """Load the model, tokenize the texts and restore the checkpoint of `start`.
+
+    Args:
+        config: keys of conf/train.yaml.
+        processes: the processes that train together.
+        data: samples to train on and to measure on.
+        start: point from which a resumed run goes on; None = the beginning.
+        bar: function that wraps the iterable of texts in a progress bar.
 
     Raises:
-        DataMapError: something does not fit; nothing has been logged.
+        DataMapError: the model, the texts and the config do not fit together; nothing has been logged.
     """
     start = start or ResumePoint()
     extra_trainings = _extra_trainings(config, data)
     share = _share_cores(config, processes, len(data.samples), 1 + len(extra_trainings))
     config = replace(config, trainer=replace(config.trainer, threads=share.threads))
-    from datamap.paddle_backend import modeling, trainer  # imports paddle: what is cheaper comes first
+    from datamap.paddle_backend import modeling, trainer  # imports Paddle: cheaper checks come first
 
     shares.set_threads(share.threads)
     if config.trainer.device:
@@ -90,7 +97,7 @@ def prepare(
     if start.checkpoint:
         main.restore(start.checkpoint)
     jobs = share.jobs
-    if not config.trainer.jobs:  # the number of cores says nothing of memory, let alone of a GPU's
+    if not config.trainer.jobs:  # cores tell nothing about memory, least of all a GPU's
         jobs = min(jobs, 1 + shares.trainings_that_fit(main.parameters)) if trainer.on_cpu() else 1
     return PreparedTraining(config, processes, data, main, extra_trainings, jobs, start)
 

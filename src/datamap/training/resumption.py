@@ -1,4 +1,4 @@
-"""Resumption: a run that was killed, its config, and the point from which it goes on."""
+"""Find the run to resume, its config, and the point from which it goes on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from datamap.translations import Amount
 
 
 def find_run(config: TrainConfig, processes: Processes) -> Run:
-    """Return the run to resume, after the first process has sent what the run's spool holds.
+    """Return the run to resume, after the first process has sent the run's spooled observations.
 
     Raises:
         ConfigError: `run_id` is missing.
@@ -34,7 +34,7 @@ def find_run(config: TrainConfig, processes: Processes) -> Run:
     run = store.run(config.run_id)
     if processes.first:
         _send_spooled(run, Path(config.tracking.spool, run.run_id))
-    processes.gather(None)  # the other processes read what is committed only when all is sent
+    processes.gather(None)  # the other processes must read the committed observations only after this upload
     run = store.run(run.run_id)
     if run.status == "FINISHED":
         raise TrackingError(f"run {run.run_id} has already finished; nothing to resume")
@@ -44,17 +44,18 @@ def find_run(config: TrainConfig, processes: Processes) -> Run:
 def _send_spooled(run: Run, folder: Path) -> None:
     waiting = spool.waiting_in(folder)
     if waiting:
-        run.writer = spool.read_note(waiting[0]).writer  # that of the process that spooled them
+        run.writer = spool.read_note(waiting[0]).writer  # else the run would refuse them
         say("{uploads} of {folder} sent", uploads=Amount(spool.deliver(run, folder), "upload"), folder=folder)
 
 
 def config_of(run: Run, config: TrainConfig) -> TrainConfig:
     """Return the config that a run was made with.
 
-    What the user decides at each start stays as given: the store, the run, the language, and whether to trust pickles.
+    The store, the run, the language and the trust in pickles are those of the given config, because the user decides
+    them at each start.
 
     Raises:
-        TrackingError: the run has no config, or one that cannot be used.
+        TrackingError: the run has no config, or an invalid one.
     """
     logged = run.config("train")
     if not logged:
@@ -73,7 +74,7 @@ def config_of(run: Run, config: TrainConfig) -> TrainConfig:
         ) from error
     ranges.check(made_with)
     trainer, model = made_with.trainer, replace(made_with.model, trust_pickle=config.model.trust_pickle)
-    if "threads" not in (logged.get("trainer") or {}):  # of a version that trained on one thread
+    if "threads" not in (logged.get("trainer") or {}):  # logged by a version that trained on one thread
         trainer = replace(trainer, threads=1)
     return replace(
         made_with,
@@ -87,7 +88,7 @@ def config_of(run: Run, config: TrainConfig) -> TrainConfig:
 
 
 def refuse_other_data(run: Run, data: LabeledTexts) -> None:
-    """Raise TrackingError where the texts are no longer those that the run was trained on."""
+    """Raise TrackingError if the texts are no longer those that the run was trained on."""
     if data.samples.digest != run.dataset_digest():
         raise TrackingError(
             f"run {run.run_id}: {data.samples.path} is no longer what the run was trained on "

@@ -1,4 +1,4 @@
-"""Session: a prepared training runs, in the process that owns the run or in one that has joined it."""
+"""Run a prepared training, in the process that owns the run or in one that joins it."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -18,17 +18,22 @@ from datamap.training.loggers import RunLogger, ShardLogger, ShardWriter
 from datamap.training.preparation import PreparedTraining
 from datamap.translations import Amount
 
-START_TIMEOUT = 30  # seconds for which a training that has not begun retries the store
+START_TIMEOUT = 30  # seconds for which the store is retried before training begins
 
 
 def lead(training: PreparedTraining, run: Run, log_start: Callable[[], None] = lambda: None) -> None:
-    """Train in the process that owns the run; `log_start()` logs what comes before the first observation.
+    """Train in the process that owns the run.
+
+    Args:
+        training: the prepared training.
+        run: run to log into, which its owner ends.
+        log_start: function that logs the config and the samples, before the first observation.
 
     Raises:
         DataMapError: training failed, or the store refuses the run.
     """
     tracking = training.config.tracking
-    # What is logged before training has no outbox; another process may have locked SQLite just now.
+    # The outbox starts with training; before that another process may have locked SQLite, so retry.
     timeout = min(tracking.retry_seconds, START_TIMEOUT)
     retrying(run.begin, timeout)
     finished = finished_in(run) if training.extra else {}
@@ -50,10 +55,10 @@ def lead(training: PreparedTraining, run: Run, log_start: Callable[[], None] = l
 
 
 def join(training: PreparedTraining) -> Run:
-    """Train in a process that is not the first: it writes its shards into the first one's run; returns that run."""
+    """Train in a process that is not the first, log its shards into the first one's run, and return that run."""
     run_id, writer, finished = training.processes.gather(None)[0]
     tracking = training.config.tracking
-    # The first process writes into the store at this moment; SQLite may be locked.
+    # The first process is writing into the store now, so SQLite may be locked: retry.
     run = retrying(lambda: Store(tracking.uri).run(run_id), tracking.retry_seconds)
     run.writer = writer
     logger = ShardLogger(run, training.processes, ShardWriter.of(training), tracking.retry_seconds)
@@ -71,7 +76,7 @@ def _told_when_it_ends_early(logger: RunLogger, run: Run) -> Iterator[None]:
             next_step = invocation("summarize", f"run_id={run.run_id}")
             safe = Amount(logger.kept, "observation")
             say("ended early; {observations} safe: {command}", observations=safe, command=next_step)
-        # A loss that is not finite would come again, and nothing goes on without a checkpoint.
+        # Resuming does not help if the loss is not finite, which would happen again, or if there is no checkpoint.
         can_go_on = logger.training.config.trainer.checkpoint != "none"
         if logger.kept and not isinstance(error, TrainingError) and can_go_on:
             resume = invocation("train", "resume=true", f"run_id={run.run_id}")

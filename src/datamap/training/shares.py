@@ -1,14 +1,14 @@
-"""Share of the cores and of the memory: trainings at a time, and CPU threads of each."""
+"""Share cores and memory among trainings: how many run at a time, and on how many CPU threads each."""
 
 from typing import NamedTuple
 
 PROCESS_BYTES = 10**9  # memory of a process with Paddle, without its model (measured: 0.8 GB)
-PARAMETER_BYTES = 32  # of a parameter: weight, gradient, two moments in float32, and as much again
+PARAMETER_BYTES = 32  # weight, gradient and two moments in float32, and as much for activations
 MIN_WORK = 10_000  # samples × epochs; with fewer, starting a process takes as long as the training itself
 
 
 class Shares(NamedTuple):
-    """The number of trainings at a time (`jobs`, this process's among them) and the CPU threads of each (`threads`)."""
+    """Hold the number of trainings at a time, `jobs`, and the CPU threads of each, `threads`."""
 
     jobs: int
     threads: int

@@ -1,4 +1,4 @@
-"""Labeled texts of a training: loaded, drawn, with dirty labels planted where asked for, and logged."""
+"""Load the labeled texts of a training, draw a sample of them, plant dirty labels if asked to, and log them."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from datamap.translations import Amount
 
 
 class LabeledTexts(NamedTuple):
-    """Samples to train on (`samples`), and others to measure on (`dev`, or None)."""
+    """Hold the samples to train on (`samples`) and those to measure on (`dev`, or None)."""
 
     samples: TextDataset
     dev: TextDataset | None
@@ -29,13 +29,13 @@ class LabeledTexts(NamedTuple):
 
 
 def resolved_data(config: TrainConfig) -> DataConfig:
-    """Return the config of the data, with `latest` in its paths replaced by the run that is the latest now."""
+    """Return the config of the data, with `latest` in its paths replaced by the id of the run that it means now."""
     data, where = config.data, (config.tracking.uri, config.tracking.experiment)
     return replace(data, path=resolved(data.path, *where), dev_path=resolved(data.dev_path, *where))
 
 
 def load(config: TrainConfig) -> LabeledTexts:
-    """Load what `data` describes.
+    """Load the training and development texts that the `data` keys describe.
 
     Raises:
         ConfigError: neither a path nor a loader is given.
@@ -84,7 +84,7 @@ def _load(path, tracking, **options):
 
 
 def log(run: Run, data: LabeledTexts, texts: bool) -> None:
-    """Log classes, data sets and bad rows into a run, and, where `texts` is true, the samples themselves too."""
+    """Log classes, data sets and bad rows into a run, and the samples themselves if `texts` is true."""
     samples, dev = data
     run.log_labels(samples.class_names)
     for part, context in ((samples, "training"), (dev, "evaluation")):

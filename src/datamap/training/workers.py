@@ -1,4 +1,4 @@
-"""Workers: processes beside this one, each of which runs one training after the other."""
+"""Run trainings in worker processes, each of which trains one after the other."""
 
 import contextlib
 import multiprocessing
@@ -23,11 +23,11 @@ Item = TypeVar("Item")
 
 
 class Worker:
-    """A process that calls `work` with what it is sent. It ends with `end`, or with this process.
+    """Start a process that calls `work` with the arguments that it is sent, until `end` or this process's end.
 
     Args:
-        work: a function of a module.
-        first: its first argument, each time.
+        work: function at the top level of a module, as it is pickled.
+        first: first argument of each call.
     """
 
     def __init__(self, work: Callable, first: Any) -> None:
@@ -41,11 +41,11 @@ class Worker:
         theirs.close()
 
     def call(self, *arguments: Any) -> Any:
-        """Call `work` in the process; wait for what it returns.
+        """Call `work` in the process, and return its result.
 
         Raises:
             TrainingError: the process ended.
-            BaseException: what `work` raised.
+            BaseException: the exception that `work` raised.
         """
         try:
             self.connection.send(arguments)
@@ -60,7 +60,7 @@ class Worker:
         return result
 
     def end(self) -> None:
-        """End the process with SIGTERM, which `work` may answer by ending its run."""
+        """Send SIGTERM to the process, so that `work` can end its run."""
         self.process.terminate()
         self.ended()
 
@@ -76,13 +76,14 @@ class Worker:
 
 
 class WorkerPool(contextlib.AbstractContextManager, Generic[Item]):
-    """A context in which workers take one item after the other; they end with it.
+    """Run workers that share a queue of items; as a context it ends them.
 
     Args:
-        left: the items; `next` takes one for this process.
-        count: the number of workers.
-        work, first: of each `Worker`.
-        take: called in a thread with a `Worker` and the item that it is to work on.
+        left: the items; `next` removes one for this process.
+        count: number of workers.
+        work: function that each `Worker` calls.
+        first: first argument of each call.
+        take: function that is called in a thread with a `Worker` and the item to work on.
     """
 
     def __init__(
@@ -108,17 +109,17 @@ class WorkerPool(contextlib.AbstractContextManager, Generic[Item]):
         self._end()
 
     def next(self) -> Item | None:
-        """Take the next item; None when none is left."""
+        """Remove and return the next item; None when none is left."""
         try:
             return self.left.popleft()
         except IndexError:
             return None
 
     def wait(self) -> None:
-        """Wait until the workers have no more to do.
+        """Wait until the workers have processed all items.
 
         Raises:
-            BaseException: what `take` raised.
+            BaseException: the exception that `take` raised.
         """
         for _ in self.workers:
             failure = self.failures.get()
@@ -138,15 +139,15 @@ class WorkerPool(contextlib.AbstractContextManager, Generic[Item]):
     def _end(self) -> None:
         self.left.clear()
         for worker in self.workers:
-            worker.process.terminate()  # all at once, for they may take a while
+            worker.process.terminate()  # all at once, because each may need a while to end
         for worker in self.workers:
             worker.ended()
 
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold back Ctrl-C in this process, and for good in a process started meanwhile, which this one ends."""
-    resource_tracker.ensure_running()  # started later by the first process, it would let Ctrl-C in again
+    """Hold back Ctrl-C during the block; a process that starts in it ignores Ctrl-C, because this process ends it."""
+    resource_tracker.ensure_running()  # else the first worker would start it, and that unblocks Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -155,7 +156,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _serve(connection: Connection, work: Callable, first: Any, scratch: str) -> None:
-    tempfile.tempdir = scratch  # killed, the process removes nothing
+    tempfile.tempdir = scratch  # this process removes it, as a killed worker cannot
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         interrupted = False
@@ -179,5 +180,5 @@ def _end_with_parent() -> None:
 def _sendable(error: BaseException) -> BaseException:
     try:
         return pickle.loads(pickle.dumps(error))
-    except Exception:  # its constructor takes something else than its message
+    except Exception:  # its constructor does not accept a message alone
         return RuntimeError(f"{type(error).__name__}: {error}")
