@@ -106,7 +106,7 @@ def test_other_scores(noisy_run, client, command, score):
     found = table(client, noisy_run, "diagnosis.tsv")
     assert found["score"].between(0, 1).all()
     assert found["why"].str.contains("次").any()
-    assert found["region"].value_counts()["ambiguous"] == 12  # the third of largest variance
+    assert found["region"].value_counts()["模糊"] == 12  # the third of largest variance
 
 
 def test_a_run_without_folds_texts_or_planted_noise(small_run, client, command):
@@ -416,7 +416,7 @@ def test_several_classes(made_run, command, client):
     outcome = command("diagnose", f"run_id={made_run}")
     assert outcome.code == 0, outcome.err
     assert "how many labels are wrong cannot be known" in outcome.out
-    assert "note: a diagnosis of 2 observations says little of how samples were learnt" in outcome.out
+    assert "note: a diagnosis of 2 observations says little of how samples were learned" in outcome.out
     found = table(client, made_run, "diagnosis.tsv")
     assert set(found["id"][:4]) == {"03", "07", "013", "017"}
     row = found.set_index("id").loc["03"]
