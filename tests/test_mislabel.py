@@ -139,7 +139,7 @@ def test_combined_without_probabilities_is_confidence():
 
 @pytest.mark.parametrize("name", NEEDS_TEXTS)
 def test_scores_of_texts_need_texts(name):
-    with pytest.raises(SignalError, match=f"score={name} needs .* can tell nothing"):
+    with pytest.raises(SignalError, match=f"score={name} needs text.* in the run"):
         mislabel.SCORES[name](random_evidence())
 
 
