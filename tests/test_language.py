@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 import datamap
 from conftest import ROOT, local
 from datamap.config import STEPS, defaults
+from datamap.labels.reasons import retold
 from datamap.pipeline import review
 from datamap.tracking.run import LANG_TAG, NOTE_TAG
 from datamap.tracking.store import Store
@@ -95,6 +96,20 @@ def test_a_review_of_a_chinese_run_is_chinese(imported, client, capsys):
         for name in pd.read_csv(local(client, run_id, "diagnosis.tsv"), sep="\t")["region"]
     }
     assert english(capsys.readouterr().out) == []
+    run.speak("en")
+    other = review.review_of(run, defaults("review", run_id=run_id))
+    for row in range(36):
+        assert CHINESE.search(found.sample(row, "me")["why"]) and not CHINESE.search(
+            other.sample(row, "me")["why"]
+        )
+        assert retold(other.sample(row, "me")["why"], "zh") == found.sample(row, "me")["why"]
+
+
+@pytest.mark.parametrize(
+    "why", ["", "；；", "I looked at it", "right in 1 of 5 observations; and I looked at it"]
+)
+def test_reasons_of_people_stay_as_they_are(why):
+    assert retold(why, "zh") == retold(why, "en") == why
 
 
 def test_the_environment_says_the_language_where_nothing_else_does(command, imported, client, monkeypatch):

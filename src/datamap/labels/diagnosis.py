@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from datamap.labels.mislabel import RUN, Evidence, quoted
+from datamap.labels.mislabel import Evidence
+from datamap.labels.reasons import reasons
 from datamap.translations import word
 
 REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.assign` numbers them
@@ -51,7 +52,7 @@ def table(
             **(texts or {"id": summary["id"]}),
             "label": names[evidence.labels],
             "proposed": np.where(proposed == evidence.labels, "", names[proposed]),
-            "why": _why(evidence, proposed, names, lang),
+            "why": reasons(evidence, proposed, names, lang),
             "score": np.round(scores, 4),
             "region": np.array(region_names(lang), object)[regions],
             "variability": np.round(np.sqrt(summary["label_var"]), 4),
@@ -59,33 +60,3 @@ def table(
         }
     )
     return frame.iloc[np.argsort(-scores, kind="stable")].reset_index(drop=True)
-
-
-def _why(evidence, proposed, names, lang):
-    """Return sentences on what speaks for and against each label, one str per sample."""
-    total = len(evidence.wrong)
-    never = word("never predicted right", lang)
-    reasons = [
-        word("right in {n} of {total} observations", lang, n=int(n), total=total) if n else never
-        for n in evidence.correct_times
-    ]
-    for row in np.flatnonzero(evidence.forgetting_times):
-        times = int(evidence.forgetting_times[row])
-        reasons[row] += word("; forgotten {n} ×", lang, n=times)
-    witnesses, heard = {RUN: evidence.pooled, **evidence.unseen}, quoted(evidence)
-    sources = {
-        RUN: "; the model says {name} ({p})",
-        "folds": "; models that never saw it say {name} ({p})",
-        "linear": "; its characters say {name} ({p})",
-        "neighbours": "; similar texts say {name} ({p})",
-        "overlap": "; what both texts share says {name} ({p})",
-    }
-    for witness, text in sources.items():
-        if witness in heard:
-            probs = witnesses[witness]
-            said = probs.argmax(axis=1)
-            # Most rows would say the same if agreement with the given label were quoted too.
-            for row in np.flatnonzero((said != evidence.labels) | (proposed != evidence.labels)):
-                p = f"{probs[row, said[row]]:.2f}"
-                reasons[row] += word(text, lang, name=names[said[row]], p=p)
-    return reasons

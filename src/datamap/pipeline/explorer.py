@@ -10,6 +10,7 @@ import pandas as pd
 from datamap import __version__, schema
 from datamap.data import spreadsheet
 from datamap.errors import DataMapError, SummaryError
+from datamap.labels.reasons import retold
 from datamap.log import say
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
 from datamap.program import invocation
@@ -74,7 +75,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     content = run.artifacts.find(schema.SAMPLES_FILE)
     texts = tsv.texts_of(content, ids) if content is not None else {}
     unit = next(iter(observed.values()))[0].unit
-    names, diagnosis = run.class_names(), _diagnosis(run, ids)
+    names, diagnosis = run.class_names(), _diagnosis(run, ids, lang)
     title, next_step = run.info.run_name, _next_step(run, diagnosis)
     return explorer.build_page(
         shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step
@@ -88,7 +89,7 @@ def _next_step(run, diagnosis):
     return "Review the labels, likeliest wrong first:", invocation("review", *arguments)
 
 
-def _diagnosis(run: Run, ids: Iterable) -> pd.DataFrame | None:
+def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
     """Return score, proposed class and reason of these samples; None where the run has no readable diagnosis."""
     try:
         content = run.artifacts.find(schema.DIAGNOSIS_FILE)
@@ -108,9 +109,15 @@ def _diagnosis(run: Run, ids: Iterable) -> pd.DataFrame | None:
         {
             "score": np.where(known, scores[rows], np.nan),
             "proposed": np.where(known, _classes(proposed, run.class_names())[rows], -1),
-            "why": [spreadsheet.unguarded(why[row]) if row >= 0 else "" for row in rows],
+            "why": _retold([spreadsheet.unguarded(why[row]) if row >= 0 else "" for row in rows], lang),
         }
     )
+
+
+def _retold(why: list[str], lang: str) -> list[str]:
+    """Return reasons in language `lang`; of up to a million none is looked at where the first one is in it already."""
+    first = next(filter(None, why), "")
+    return why if retold(first, lang) == first else [retold(one, lang) for one in why]
 
 
 def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:

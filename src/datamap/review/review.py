@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datamap.labels.diagnosis import REGIONS
+from datamap.labels.reasons import retold
 from datamap.review import queries, teaching
 from datamap.review.decisions import ACTIONS, Decision
 from datamap.review.histories import Histories
@@ -102,7 +103,7 @@ class Review:
         self._check(row)
         samples = self.samples
         return self._listed(row, who, cut=None) | {
-            "why": samples.why[row].as_py() or "",
+            "why": retold(samples.why[row].as_py() or "", self.about.lang),
             "history": self.histories.of(row),
             "x": _finite(samples.x[row]),
             "y": _finite(samples.y[row]),

@@ -1,0 +1,75 @@
+"""Why a label is likely wrong, in words that a person can check: the column `why` of diagnosis.tsv."""
+
+import functools
+import re
+from collections.abc import Sequence
+from string import Formatter
+
+import numpy as np
+
+from datamap.labels.mislabel import RUN, Evidence, quoted
+from datamap.translations import LANGUAGES, word
+
+NEVER, RIGHT = "never predicted right", "right in {n} of {total} observations"
+FORGOTTEN = "; forgotten {n} ×"
+SOURCES = {
+    RUN: "; the model says {name} ({p})",
+    "folds": "; models that never saw it say {name} ({p})",
+    "linear": "; its characters say {name} ({p})",
+    "neighbours": "; similar texts say {name} ({p})",
+    "overlap": "; what both texts share says {name} ({p})",
+}
+FIELDS = {"n": r"\d+", "total": r"\d+", "p": r"\d\.\d\d", "name": ".+?"}
+
+
+def reasons(
+    evidence: Evidence, proposed: np.ndarray, names: Sequence[str] | np.ndarray, lang: str
+) -> list[str]:
+    """Say what speaks for and against the label of each sample.
+
+    Args:
+        evidence: of the samples.
+        proposed: int (samples,), class indices.
+        names: class names by index.
+        lang: "en" or "zh".
+    """
+    total = len(evidence.wrong)
+    found = [word(RIGHT if n else NEVER, lang, n=int(n), total=total) for n in evidence.correct_times]
+    for row in np.flatnonzero(evidence.forgetting_times):
+        found[row] += word(FORGOTTEN, lang, n=int(evidence.forgetting_times[row]))
+    witnesses, heard = {RUN: evidence.pooled, **evidence.unseen}, quoted(evidence)
+    for witness, text in SOURCES.items():
+        probs = witnesses.get(witness)
+        if probs is not None and witness in heard:
+            said = probs.argmax(axis=1)
+            # Most rows would say the same if agreement with the given label were quoted too.
+            for row in np.flatnonzero((said != evidence.labels) | (proposed != evidence.labels)):
+                p = f"{probs[row, said[row]]:.2f}"
+                found[row] += word(text, lang, name=names[said[row]], p=p)
+    return found
+
+
+def retold(why: str, lang: str) -> str:
+    """Return a reason of `reasons` in another language; as it is where it is not ours, such as an edited one.
+
+    >>> retold("right in 1 of 5 observations; forgotten 2 ×; similar texts say yes (0.91)", "zh")
+    '5 次观测中 1 次预测正确；遗忘 2 次；相似文本多为 yes（0.91）'
+    """
+    for source in LANGUAGES:
+        told, end = "", 0
+        for template in (NEVER, RIGHT, FORGOTTEN, *SOURCES.values()):
+            found = _pattern(template, source).match(why, end)
+            if found:
+                told, end = told + word(template, lang, **found.groupdict()), found.end()
+        if told and end == len(why):
+            return told
+    return why
+
+
+@functools.cache
+def _pattern(template: str, lang: str) -> re.Pattern[str]:
+    parts = Formatter().parse(word(template, lang))
+    text = "".join(
+        re.escape(text) + (f"(?P<{name}>{FIELDS[name]})" if name else "") for text, name, _, _ in parts
+    )
+    return re.compile(f"{text}(?=; |；|$)", re.DOTALL)
