@@ -1,30 +1,30 @@
-"""Addresses of pages in MLflow's UI; run as a module (`make ui`), it prints that of the experiment's runs."""
+"""Compose addresses of pages in MLflow's UI."""
 
 import os
 from pathlib import Path
 from urllib.parse import urlparse
 
-# Without it a browser that never saw MLflow opens the view for LLM traces, which has no way to the runs (MLflow 3.17).
+# Without this, a new browser opens MLflow's view for LLM traces, which has no link to the runs (MLflow 3.17).
 TRAINING_VIEW = "?workflowType=machine_learning"
 
 
 def is_server(tracking_uri: str) -> bool:
-    """Whether a tracking store is a server, which has a UI of its own."""
+    """Tell whether a tracking store is a server, which has a UI of its own."""
     return urlparse(tracking_uri).scheme in ("http", "https")
 
 
 def of_run(experiment_id: str, run_id: str, artifact: str = "") -> str:
-    """Address, within the UI, of a run or of one of its artifacts."""
+    """Return the address, within the UI, of a run or of one of its artifacts."""
     return f"#/experiments/{experiment_id}/runs/{run_id}{f'/artifacts/{artifact}' if artifact else ''}"
 
 
 def of_runs(experiment_id: str) -> str:
-    """Address, within the UI, of an experiment's runs."""
+    """Return the address, within the UI, of an experiment's runs."""
     return f"#/experiments/{experiment_id}/runs"
 
 
 def address(tracking_uri: str, page: str) -> str:
-    """Address of a page for a browser: at the store's own server, else where `mlflow ui` will serve it."""
+    """Return the address of a page for a browser: at the store's own server, else where `mlflow ui` will serve it."""
     if is_server(tracking_uri):
         return f"{tracking_uri.rstrip('/')}/{page}{TRAINING_VIEW}"
     return f"{local_server()}/{page}{TRAINING_VIEW}"
@@ -36,17 +36,17 @@ def local_server() -> str:
 
 
 def is_default(tracking_uri: str) -> bool:
-    """Whether it is the store that MLflow uses in this folder where nobody names another."""
+    """Tell whether a store is the one that MLflow uses in this folder by default."""
     return tracking_uri in ("sqlite:///mlflow.db", f"sqlite:///{Path.cwd()}/mlflow.db")
 
 
 def options(tracking_uri: str) -> list[str]:
-    """What a command in this folder needs to find a store: [] where it is the one that is used there."""
+    """Return the overrides by which a command in this folder finds a store: [] for the default store."""
     return [] if is_default(tracking_uri) else [f"tracking.uri={tracking_uri}"]
 
 
 def serving(tracking_uri: str) -> str:
-    """The command that serves a store here; "" where a server does already.
+    """Return the command that serves a store's UI on this machine; "" for a server, which serves its own.
 
     >>> serving("https://mlflow.example")
     ''

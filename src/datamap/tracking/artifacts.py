@@ -1,4 +1,4 @@
-"""A run's artifacts, read and written in this process or another."""
+"""Read and write a run's artifacts, in this process or another."""
 
 import contextlib
 import functools
@@ -22,9 +22,9 @@ from datamap.program import invocation
 from datamap.tracking.client import Client, ask, ask_for_all
 from datamap.tracking.failures import translated_errors
 
-DOWNLOADS = 5  # of a file that is not what was logged, before that is believed
-DIGEST_TAG = "mlflow.datamap.sha256."  # and the artifact's path; the UI hides tags of this prefix
-# Artifacts whose SHA-256 is logged with them → the command that makes them anew; None: only a new run does.
+DOWNLOADS = 5  # attempts to download a file as it was logged, before it counts as damaged
+DIGEST_TAG = "mlflow.datamap.sha256."  # prefix of the artifact's path; the UI hides `mlflow.` tags
+# Artifacts whose SHA-256 is logged with them → the command that regenerates them; None: only a new run does.
 RENEWED_BY = {
     schema.SUMMARY_FILE: "summarize",
     schema.SUMMARIZED_FILE: "summarize",
@@ -35,7 +35,7 @@ RENEWED_BY = {
 
 
 class Artifacts(NamedTuple):
-    """Read and write the artifacts of a run; goes to another process by pickle, which a client cannot."""
+    """Read and write the artifacts of a run; unlike MLflow's client, it can be pickled for another process."""
 
     tracking_uri: str
     run_id: str
@@ -43,39 +43,40 @@ class Artifacts(NamedTuple):
 
     @property
     def folder(self) -> Path | None:
-        """The local folder that they lie in; None where they are behind a server or in a bucket."""
+        """Return the local folder of the artifacts; None if they are behind a server or in a bucket."""
         local = urlparse(self.root).scheme in ("", "file")
         return Path(local_file_uri_to_path(self.root)) if local else None
 
     @property
     def repository(self) -> ArtifactRepository:
-        """What MLflow reads and writes them with: a client would ask for the run and its models before each file."""
+        """Return MLflow's repository, as a client would request the run and its models before each file."""
         return _repository(self.root, self.tracking_uri)
 
     def list(self, folder: str | None) -> list[FileInfo]:
-        """What lies in a folder of the run, committed or not."""
+        """List the files in a folder of the run, committed or not."""
         with translated_errors(f"run {self.run_id}: artifacts"):
             return ask_for_all(self.folder is None, lambda: self.repository.list_artifacts(folder))
 
     def size_of(self, path: str) -> int | None:
-        """Bytes of an artifact; None where the run has none at `path`, or its store does not say."""
+        """Return the size of an artifact in bytes; None if the run lacks it, or its store does not report sizes."""
         return next((file.file_size for file in self.list(folder_of(path)) if file.path == path), None)
 
     def find(self, path: str) -> bytes | None:
-        """Bytes of an artifact, or None when the run has none by that path."""
+        """Return the content of an artifact, or None if the run lacks it."""
         return self.read(path) if path in [file.path for file in self.list(folder_of(path))] else None
 
     def read(self, path: str) -> bytes:
-        """Bytes of an artifact.
+        """Return the content of an artifact.
 
         Raises:
-            TrackingError: it is not there, or not what was logged (of the artifacts in `RENEWED_BY`).
+            TrackingError: the run lacks it, the store is unreachable, or (for the artifacts in `RENEWED_BY`) the
+                content is not what was logged.
         """
         with translated_errors(f"run {self.run_id}: artifact {path}"), self.local(path) as file:
             return file.read_bytes()
 
     def write(self, file: Path, path: str) -> None:
-        """Write a file, called as the artifact is, as artifact `path`; behind a server, until it lies there whole."""
+        """Write a file of the artifact's name as artifact `path`; repeat it until a server lists the whole file."""
 
         def put():
             self.repository.log_artifact(str(file), folder_of(path))
@@ -86,7 +87,7 @@ class Artifacts(NamedTuple):
             ask(self.folder is None, put)
 
     def remove(self, path: str) -> None:
-        """Delete the artifacts below `path`, where the store can."""
+        """Delete the artifacts below `path`, if the store supports deletion."""
         with (
             translated_errors(f"run {self.run_id}: removal of {path}"),
             contextlib.suppress(NotImplementedError),
@@ -95,12 +96,14 @@ class Artifacts(NamedTuple):
 
     @contextlib.contextmanager
     def local(self, path: str, sha256: str | None = None) -> Iterator[Path]:
-        """The file of an artifact: where it lies when that is a local folder, else downloaded for a while.
+        """Yield the file of an artifact: in place if it is in a local folder, else as a temporary download.
 
         Args:
-            sha256: what it has to be, where that is known; for the artifacts in `RENEWED_BY` the run knows it.
+            path: path of the artifact.
+            sha256: the digest that a download must have, if known; the run knows that of artifacts in `RENEWED_BY`.
+
         Raises:
-            TrackingError: as `read`.
+            TrackingError: see `read`.
         """
         digests = self._logged(path)
         with contextlib.ExitStack() as stack:
@@ -115,7 +118,7 @@ class Artifacts(NamedTuple):
             yield file
 
     def _downloaded(self, path, digests, folder):
-        """The file of an artifact. One that is not what was logged is fetched again before that is believed."""
+        """Download an artifact, several times while it is not what was logged, and return the file."""
         file = folder / Path(path).name
         with translated_errors(f"run {self.run_id}: artifact {path}"):
             for _ in range(DOWNLOADS):
@@ -128,10 +131,10 @@ class Artifacts(NamedTuple):
 
     def _is_as_listed(self, file, path):
         sizes = [listed.file_size for listed in self.list(folder_of(path)) if listed.path == path]
-        return sizes in ([file.stat().st_size], [None])  # some stores do not say a size; each lists the file
+        return sizes in ([file.stat().st_size], [None])  # some stores report no size, but each lists the file
 
     def _logged(self, path):
-        """Digests of which the file has one; [] where none was logged, as in runs of older versions."""
+        """Return the digests that the file may have; [] if none was logged, as in runs of older versions."""
         if path not in RENEWED_BY:
             return []
         with translated_errors(f"run {self.run_id}: artifact {path}"):
@@ -159,7 +162,7 @@ def _repository(root, tracking_uri):
 
 
 def digest_of(file: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
         while block := content.read(1 << 20):
@@ -168,6 +171,6 @@ def digest_of(file: Path) -> str:
 
 
 def folder_of(path: str) -> str | None:
-    """Where an artifact lies in its run, as MLflow says it: None for the root ("." lists nothing over HTTP)."""
+    """Return the folder of an artifact as MLflow names it: None for the root, as "." lists nothing over HTTP."""
     parent = str(Path(path).parent)
     return None if parent == "." else parent

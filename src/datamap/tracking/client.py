@@ -1,4 +1,4 @@
-"""Ask a tracking store: a server's answer is checked, and asked for again where it is lost or not the server's own."""
+"""Request from a tracking store, check a server's answers, and repeat requests whose answer is lost or not its own."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,8 +13,8 @@ from datamap.tracking.failures import retrying
 
 Answer = TypeVar("Answer")
 
-ANSWER_TIMEOUT = 10  # seconds for which a server is asked again
-EMPTY_ANSWERS = 3  # a server that says "nothing" is believed then: so reads what a proxy answers in its place
+ANSWER_TIMEOUT = 10  # seconds for which a request to a server is repeated
+EMPTY_ANSWERS = 3  # equal empty answers before they count: a proxy's own answer looks empty, too
 OUR_TAGS = "mlflow.datamap."
 FITS: dict[str, Callable[..., bool]] = {
     "get_run": lambda run, run_id: run.info.run_id == run_id,
@@ -24,16 +24,16 @@ FITS: dict[str, Callable[..., bool]] = {
     "create_run": lambda run, number, **rest: run.info.experiment_id == number and bool(run.info.run_id),
 }
 LISTS = ("search_runs", "search_experiments", "get_metric_history")
-ONCE = ("create_run",)  # a second request makes a second run
+ONCE = ("create_run",)  # never repeated, as a second request makes a second run
 
 
 def ask(remote: bool, call: Callable[[], Answer]) -> Answer:
-    """Return what `call` returns; a remote store is asked again for `ANSWER_TIMEOUT` seconds."""
+    """Return the result of `call`; repeat a call to a remote store for up to `ANSWER_TIMEOUT` seconds."""
     return retrying(call, ANSWER_TIMEOUT) if remote else call()
 
 
 def ask_for_all(remote: bool, call: Callable[[], Answer]) -> Answer:
-    """Return a list as `ask` does; a remote store has to say several times that there is nothing in it."""
+    """Return a list as `ask` does; an empty one from a remote store counts only after `EMPTY_ANSWERS` calls."""
     for _ in range(EMPTY_ANSWERS if remote else 1):
         found = ask(remote, call)
         if found:
@@ -42,10 +42,10 @@ def ask_for_all(remote: bool, call: Callable[[], Answer]) -> Answer:
 
 
 class Client:
-    """MLflow's client of one store, whatever MLflow's own setting is.
+    """Wrap MLflow's client for one store, independent of MLflow's global tracking URI.
 
-    A server may be behind something that cuts, delays or answers in its place. Reads are sent again until the answer is
-    of what was asked; writes, which do no harm twice, until what was written is there.
+    A proxy before a server may cut connections, delay requests or answer them itself. So repeat a read until the answer
+    is about what was requested, and a write until the store has what was written; writing twice does no harm.
     """
 
     def __init__(self, uri: str) -> None:
@@ -86,7 +86,7 @@ class Client:
         return any((entry.step, entry.timestamp) == (metric.step, metric.timestamp) for entry in kept)
 
     def set_status(self, run_id: str, status: str) -> None:
-        """Set a run's status; one that is not RUNNING ends it."""
+        """Set a run's status; any status but RUNNING ends the run."""
         change = (
             partial(self._client.update_run, run_id)
             if status == "RUNNING"

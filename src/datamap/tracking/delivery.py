@@ -1,4 +1,4 @@
-"""What is logged together: files, and the metrics that commit them."""
+"""Log files together with the metrics that commit them."""
 
 import contextlib
 from collections.abc import Callable, Iterable
@@ -9,12 +9,15 @@ from datamap.tracking.run import Run
 
 
 class Delivery(NamedTuple):
-    """What is logged together; the metrics come last and commit the files.
+    """Hold what is logged together; the metrics come last and commit the files.
 
-    `files()` yields (artifact path, bytes), and is called once, in the sending thread. `metrics` is
-    {name: value} at step `number`; `status` ends the run ("" leaves its status to its owner), and
-    removes the artifacts at `remove`.
-    `then(run)` is called when all that is sent, and never tried again.
+    Attributes:
+        number: step of the metrics.
+        files: function that yields (artifact path, bytes); it is called once, in the sending thread.
+        metrics: {name: value}.
+        status: final status of the run in the last delivery, "" if its owner sets it; None in all others.
+        remove: folder of artifacts to delete in the end.
+        then: function that is called with the run when all is sent; it is not retried.
     """
 
     number: int
@@ -26,14 +29,19 @@ class Delivery(NamedTuple):
 
 
 def send(run: Run, files: Iterable[tuple[str, bytes]], delivery: Delivery, at: int | None = None) -> None:
-    """Log a delivery: files first, then the metrics that commit them. Doing it twice does no harm.
+    """Log a delivery: files first, then the metrics that commit them; sending it twice does no harm.
+
+    Check before each file that no other process has taken the run over. A process that was suspended meanwhile can then
+    overwrite at most one file of the other process, which the checksums reveal.
 
     Args:
-        files: what `delivery.files()` yielded.
-        at: the time of the metrics in milliseconds since 1970, now by default.
+        run: run to log into.
+        files: the result of `delivery.files()`.
+        delivery: metrics and status to log.
+        at: time of the metrics, in milliseconds since 1970; None = now.
+
     Raises:
-        RunLostError: another process writes into the run. It is asked before each file, so that of a process
-            that slept at most the file under way can replace one of the other's, and the checksums tell.
+        RunLostError: another process writes into the run.
         TrackingError: the store did not accept all of it.
     """
     for path, content in files:
@@ -45,5 +53,5 @@ def send(run: Run, files: Iterable[tuple[str, bytes]], delivery: Delivery, at: i
     if delivery.status:
         run.end(delivery.status)
     if delivery.remove:
-        with contextlib.suppress(TrackingError):  # some stores delete nothing; what is left does no harm
+        with contextlib.suppress(TrackingError):  # some stores cannot delete; files that stay do no harm
             run.remove(delivery.remove)

@@ -1,4 +1,4 @@
-"""What a run's page says of it: Markdown for people who open the run without having made it."""
+"""Write the description of a run: Markdown for people who open its page without having made it."""
 
 import html
 import re
@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datamap.schema import DIAGNOSIS_FILE, EXPLORER_FILE, SUMMARY_FILE
 from datamap.translations import Amount, word
 
-# Artifacts that a run's page links, and what they are opened for.
+# Artifacts that a run's page links → the purpose for which a reader opens them.
 FILES = {
     DIAGNOSIS_FILE: "read the samples, likeliest wrong first",
     EXPLORER_FILE: "hover, search, filter and select samples, replay the epochs",
     SUMMARY_FILE: "sort all samples by any number",
 }
-MIN_OBSERVATIONS = 3  # observations, below which nothing can have been forgotten and learnt again
+MIN_OBSERVATIONS = 3  # with fewer observations no sample can be forgotten and learned again
 TOO_FEW = (
     "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
     "for more epochs, or wait until the run has ended, and summarize again."
@@ -28,11 +28,11 @@ BY_HEART_BY_TEXTS = (
     "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
     "the easy samples."
 )
-ENOUGH = 20  # labels in a row that are right, after which a reader of the diagnosis may stop
+ENOUGH = 20  # right labels in a row after which a reader of the diagnosis may stop
 
 
 def escaped(text: object) -> str:
-    """A text as Markdown that shows it as it is: a run's name, say, which could be anything.
+    """Return Markdown that shows a text as it is, such as the name of a run, which may contain anything.
 
     >>> print(escaped("x](javascript:1) <b>"))
     x\\]\\(javascript:1\\) &lt;b&gt;
@@ -42,7 +42,7 @@ def escaped(text: object) -> str:
 
 
 def code(text: str) -> str:
-    """A text as a Markdown code span, whatever backquotes are in it.
+    """Return a text as a Markdown code span, whatever backquotes are in it.
 
     >>> code("a `b`")
     '`` a `b` ``'
@@ -59,13 +59,13 @@ def of_run(
     artifacts: Collection[str],
     lang: str = "en",
 ) -> str:
-    """Description of a run that has a summary.
+    """Return the description of a run that has a summary.
 
     Args:
-        samples: how many there are.
+        samples: number of samples.
         metrics: {name: value} as `summarize` and perhaps `diagnose` log them.
-        link: gives the address of an artifact.
-        artifacts: paths of those that the run has.
+        link: function that returns the address of an artifact.
+        artifacts: paths of the run's artifacts.
         lang: "en" or "zh".
     """
     m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
@@ -78,7 +78,7 @@ def of_run(
 
 
 def _of_summary(samples, m, open_, lang):
-    """Paragraphs: how much there is, and what to look at first."""
+    """Return the paragraphs about the summary: its size, and what to look at first."""
     observations, never = int(m["observations"]), round(m["never_learnt"] * samples)
     yield word(
         "**{samples} over {observations}.** Mean confidence {mean}; {never} of the samples were never predicted right; "
@@ -105,7 +105,7 @@ def _of_summary(samples, m, open_, lang):
 
 
 def _of_diagnosis(m, open_, lang):
-    """Paragraphs: how many labels are wrong, and how far that can be trusted."""
+    """Return the paragraphs about the diagnosis: how many labels are wrong, and how far to trust that."""
     if m.get("mislabelled/known"):
         about, low, high = (f"{round(m[f'mislabelled/{name}']):,}" for name in ("estimate", "low", "high"))
         yield word(
@@ -137,13 +137,14 @@ def _of_diagnosis(m, open_, lang):
 def of_curated(
     name: str, link: str, rule: str, counts: Mapping[str, int], command: str, lang: str = "en"
 ) -> str:
-    """Description of a run that holds a curated training file.
+    """Return the description of a run that holds a curated training file.
 
     Args:
-        name, link: of the run that it is made from.
-        rule: what `keep=` said.
+        name: name of the source run.
+        link: address of the source run within the UI.
+        rule: value of `keep=`.
         counts: {"samples": …, "samples_before": …, "relabelled": …}.
-        command: what trains on the file.
+        command: command that trains on the file.
         lang: "en" or "zh".
     """
     made = word(
@@ -166,14 +167,14 @@ def of_comparison(
     weak: Sequence[str] = (),
     lang: str = "en",
 ) -> str:
-    """Description of a comparison.
+    """Return the description of a run that holds a comparison.
 
     Args:
-        runs: [(name, link)] of its members.
+        runs: [(name, link)] of the compared runs.
         agreement: {name: mean over all pairs of runs}.
-        hard: how many samples every run has among its hardest.
-        share: which share is called hardest.
-        weak: names of members that learned too little to tell.
+        hard: number of samples that every run has among its hardest.
+        share: share of the samples that is called hardest, 0 to 1.
+        weak: names of the runs that learned too little to tell which samples are hard.
         lang: "en" or "zh".
     """
     why = (

@@ -1,4 +1,4 @@
-"""What MLflow and its stores raise or refuse → `TrackingError`, what is tried again, and how a run ends."""
+"""Translate errors of MLflow and its stores into `TrackingError`, and decide what is retried and how a run ends."""
 
 import contextlib
 import signal
@@ -16,8 +16,8 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from datamap.errors import RunLostError, TrackingError, interrupted, reason
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 15  # seconds between two attempts
-# What a store refuses again, however often it is asked: by MLflow's error code, by the database's or Python's
-# error behind it, by the HTTP status of an artifact.
+# Refusals, for which a retry is useless: by MLflow's error code, by the database's or Python's error behind it, by the
+# HTTP status of an artifact.
 REFUSALS = (
     "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE",
     "PERMISSION_DENIED",
@@ -31,11 +31,11 @@ Result = TypeVar("Result")
 
 @contextlib.contextmanager
 def translated_errors(what: str) -> Iterator[None]:
-    """Raise what MLflow, its database, the network or the disk raise as a TrackingError that begins with `what`.
+    """Raise errors of MLflow, its database, the network or the disk as a TrackingError that begins with `what`.
 
     Raises:
-        RunLostError: the store refuses it, and would refuse it again.
-        TrackingError: it may go well a moment later.
+        RunLostError: the store refuses the request, and would refuse it again.
+        TrackingError: a retry may succeed.
     """
     try:
         yield
@@ -49,13 +49,13 @@ def translated_errors(what: str) -> Iterator[None]:
 
 
 def _raised_by_mlflow(error):
-    """Whether MLflow, or what it calls, stumbled over what a server, or something before it, answered."""
+    """Tell whether MLflow, or a library that it calls, failed to parse the answer of a server or of a proxy."""
     frames = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(name.partition(".")[0] == "mlflow" for name in frames)
 
 
 def explained(error: BaseException) -> str:
-    """What an error says, in one line, and what to do where that is known."""
+    """Return an error's message on one line, and what to do, if that is known."""
     if isinstance(error, ModuleNotFoundError):
         return f"{reason(error)}; install it: pip install {error.name}"
     if _is_unauthorized(error):
@@ -83,7 +83,7 @@ def _is_refusal(error):
 
 
 def _may_pass(error):
-    """Whether what failed may go well a moment later: an answer was lost, or is not the store's."""
+    """Tell whether a retry may succeed, because the answer was lost or did not come from the store."""
     if isinstance(error, TrackingError):
         return not isinstance(error, RunLostError)
     if not isinstance(error, Exception) or _is_refusal(error) or _is_unauthorized(error):
@@ -96,9 +96,12 @@ def policy(
     hurry: threading.Event,
     before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
 ) -> tenacity.Retrying:
-    """How a refused call is tried again: for `patience` seconds, with growing pauses, until `hurry` is set.
+    """Return a retry policy for calls that raise TrackingError; RunLostError is never retried.
 
-    What the store would refuse again is not tried again.
+    Args:
+        patience: timeout in seconds; 0 = a single attempt. Pauses grow exponentially, up to `LONGEST_PAUSE`.
+        hurry: event that ends a pause and all retries.
+        before_sleep: function that is called with the state of the retries before each pause.
     """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
@@ -111,20 +114,20 @@ def policy(
 
 
 def retrying(action: Callable[[], Result], patience: float) -> Result:
-    """Result of `action()`, tried again for `patience` seconds while the store does not answer.
+    """Return the result of `action()`, retried for `patience` seconds while the store is unreachable.
 
     Raises:
-        TrackingError: it does not answer for so long.
-        RunLostError: it answers, and refuses.
+        TrackingError: the store is still unreachable then.
+        RunLostError: the store refuses the request.
     """
     return policy(patience, threading.Event())(action)
 
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold the first Ctrl-C or SIGTERM back until the block is over; a second one acts at once.
+    """Hold the first Ctrl-C or SIGTERM back until the end of the block; a second one acts at once.
 
-    Held or not, a signal does what the process's own handler does with it.
+    In the end the process's own handler gets each signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -139,7 +142,7 @@ def uninterrupted() -> Iterator[None]:
 
     def deliver():
         for known, handler in handlers.items():
-            if handler is not None:  # None: not set from Python, which could not put it back
+            if handler is not None:  # None: a handler of C code, which Python cannot restore
                 signal.signal(known, handler)
         while held:
             signal.raise_signal(held.pop())
@@ -154,14 +157,14 @@ def uninterrupted() -> Iterator[None]:
 
 
 def status_after(error: BaseException | None) -> str:
-    """The final status of a run whose work ended with this exception, or with none."""
+    """Return the final status of a run whose work ended with this exception, or with none."""
     if error is None:
         return "FINISHED"
     return "KILLED" if interrupted(error) else "FAILED"
 
 
 def metric_name_problem(name: str) -> str | None:
-    """Why MLflow would refuse a metric of this name; None where it takes it."""
+    """Return why MLflow would refuse a metric of this name; None if it accepts the name."""
     try:
         _validate_metric(name, 0.0, 0, 0)
     except MlflowException as error:

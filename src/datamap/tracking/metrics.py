@@ -1,6 +1,6 @@
-"""The metrics that one command logs and another reads, each with the values that it can have.
+"""Check the metrics that one command logs and another reads against the values that they can have.
 
-A run may be anybody's, and a metric may be NaN or infinite. Metrics of the user's own are not looked at.
+A stranger may have made the run, and a metric may be NaN or infinite. The user's own metrics are not checked.
 """
 
 import math
@@ -33,7 +33,7 @@ RANGES = {
     "review/reviewed": COUNT,
     "review/wrong": COUNT,
 }
-# Where the first is there, a command logged the others with it.
+# Groups of metrics that a command logs together: a run that has the first one must have all.
 TOGETHER = {
     "summary/observations": ("summary/mean_confidence", "summary/never_learnt", "summary/forgetting_events"),
     "mislabelled/known": ("mislabelled/estimate", "mislabelled/low", "mislabelled/high"),
@@ -46,7 +46,8 @@ def checked(found: Mapping[str, float], run_id: str) -> dict[str, float]:
 
     Args:
         found: {name: latest value} of all metrics.
-        run_id: what messages call the run.
+        run_id: id of the run, for messages.
+
     Raises:
         TrackingError: a value is out of its range, or one of `TOGETHER` is missing.
     """
@@ -65,17 +66,17 @@ def checked(found: Mapping[str, float], run_id: str) -> dict[str, float]:
 
 
 def rows(value: float, where: str) -> int:
-    """Return a number of records, as the metrics of committed observations say it.
+    """Return the number of records of a committed observation, which is the value of its metric.
 
     Raises:
-        TrackingError: it is not one; `where` is what the message begins with.
+        TrackingError: the value is not a number of records; the message begins with `where`.
     """
     _refuse_other(value, COUNT, where)
     return int(value)
 
 
 def accuracies(history: Mapping[int, float]) -> dict[int, float]:
-    """Return the points of a metric that can be an accuracy: the metric may be the user's own, in percent or NaN.
+    """Return the points of a metric that can be an accuracy, as the user's own metric may be in percent or NaN.
 
     >>> accuracies({1: 0.5, 2: float("nan"), 3: 93.0})
     {1: 0.5}

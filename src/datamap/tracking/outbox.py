@@ -1,4 +1,4 @@
-"""Sends what training makes into its run: off the training thread, in order, retried, spooled when all fails.
+"""Send what training makes into its run, in a thread: in order, with retries, and into a spool if these fail.
 
 put(Delivery) → queue → thread → run
                            └──→ <spool>/<run id>/<number>/ … → spool.deliver (datamap upload)
@@ -21,20 +21,20 @@ from datamap.tracking.failures import status_after
 from datamap.tracking.run import Run
 from datamap.translations import Amount, translate
 
-WAITING = 2  # deliveries that may wait before training does
+WAITING = 2  # deliveries in the queue before training has to wait
 
 
 class Outbox:
-    """A context: what is put in is delivered by its end, or lies in the spool; the run ends with a status.
+    """Send deliveries in a thread; at the end of its block all are sent or spooled, and the run has its status.
 
     Args:
-        run: to send into.
+        run: run to send into.
         patience: seconds for which a delivery is retried before it is spooled.
-        spool_folder: for what could not be sent.
-        say: prints a line.
-        checkpoints: folder of the run of which only the newest files are worth keeping in the spool, and none
-            when training ends well.
-        owned: whether the run's status is ours to set.
+        spool_folder: folder for deliveries that could not be sent.
+        say: function that prints a line.
+        checkpoints: folder of the run's checkpoints; the spool keeps only the newest, and the run none when training
+            ends without an error.
+        owned: true if the outbox sets the run's final status.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Outbox:
         self.run, self.patience, self.say, self.checkpoints = run, patience, say, checkpoints
         self.folder = Path(spool_folder, run.run_id)
         self.failure: BaseException | None = None
-        self._refused = 0.0  # when the store last took nothing; while offline it is asked only so often
+        self._refused = 0.0  # time of the last failure; an offline store is tried only once in a while
         self._queue: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
-        self._room = threading.Semaphore(WAITING + 1)  # and the one that is being sent
+        self._room = threading.Semaphore(WAITING + 1)  # + 1 for the delivery that is being sent
         self._last_is_in = False
-        self._gate = threading.Lock()  # nothing comes after the last delivery
-        self._process = os.getpid()  # a fork of it has no thread that sends
+        self._gate = threading.Lock()  # held to put a delivery, so that none follows the last one
+        self._process = os.getpid()  # a fork has a copy of the outbox, but no thread that sends
         self._hurry = threading.Event()
-        # Waited for instead of the thread: join() may not be interrupted (bpo-45274).
+        # The end waits for this event instead of join(), which an interrupt can break (bpo-45274).
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True, name="outbox")
 
@@ -71,7 +71,7 @@ class Outbox:
         if os.getpid() != self._process:
             return
         if interrupted(error):
-            self._hurry.set()  # one attempt, then the spool: the user wants to leave
+            self._hurry.set()  # the user wants to stop: make one attempt, then spool
         status = status_after(error) if self.owned else ""
         self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
         left = spool.waiting_in(self.folder)
@@ -97,13 +97,13 @@ class Outbox:
         return invocation("upload", f"folder={self.folder.parent}", *addresses.options(self.run.tracking_uri))
 
     def _end_unfinished(self):
-        """Where the store takes at least that, the run does not stay RUNNING until the rest is uploaded."""
+        """End the run as FAILED, if the store accepts that, so that it does not stay RUNNING until the upload."""
         if self.owned and not self._hurry.is_set():
             with contextlib.suppress(TrackingError):
                 send(self.run, (), Delivery(0, status="FAILED"))
 
     def put(self, delivery: Delivery) -> None:
-        """Hand over a delivery; waits while too many are under way.
+        """Put a delivery into the queue, and wait while the queue is full.
 
         Raises:
             TrackingError: an earlier delivery could neither be sent nor spooled, the run is gone, the outbox has
@@ -118,7 +118,7 @@ class Outbox:
             if self.failure is None and not self._last_is_in:
                 self._queue.put(delivery)
                 return
-        self._room.release()  # for whoever else waits, and the next call
+        self._room.release()  # so that other threads, and the next call, need not wait
         raise self.failure or TrackingError(f"run {self.run.run_id}: nothing can be logged after its end")
 
     def _end(self, last):
@@ -127,25 +127,25 @@ class Outbox:
                 self._last_is_in = True
                 self._queue.put(last)
             self._done.wait()
-        except KeyboardInterrupt:  # the user has no patience left: spool at once
+        except KeyboardInterrupt:  # a second interrupt: do not retry, spool at once
             self._hurry.set()
             self._done.wait()
 
     def _work(self):
         delivery = Delivery(0)
-        while delivery.status is None:  # the last one has a status
+        while delivery.status is None:  # only the last one has a status
             delivery = self._queue.get()
             try:
                 if self.failure is None:
                     self._deliver(delivery)
-                elif delivery.status:  # what failed ends the run, unless it is gone or another process's
+                elif delivery.status:  # end the run as FAILED, unless it is deleted or taken over
                     with contextlib.suppress(TrackingError):
                         send(self.run, (), Delivery(0, status="FAILED"))
             except TrackingError as error:
                 self.failure = error
             except OSError as error:
                 self.failure = self._not_spooled(error)
-            except BaseException as error:  # a bug: the main thread shall raise it
+            except BaseException as error:  # a bug: the main thread raises it
                 self.failure = error
             finally:
                 self._room.release()
