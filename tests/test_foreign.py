@@ -176,10 +176,10 @@ BAD_TUTORIALS = {
     "garbage in between": (edited(0, 0).replace("\n", "\nx = \n", 1), ", line 2: not a Python dictionary"),
     "code": (edited(0, 0) + "__import__('os').system('true')\n", ", line 13: not a Python dictionary"),
     "not a number": (edited(1, 2).replace("'loss'", "'loss': nan, 'l'", 1), ", line 1: not a Python dict"),
-    "no id": (edited(1, 1, id=None), ", line 6: no key 'id' (keys: label, pred_label,"),
-    "no probs": (edited(0, 0, probs=None), ", line 1: no key 'probs'"),
-    "id of another type": (edited(1, 1, id="one"), ", line 6: id is one, not a whole number"),
-    "id too large": (edited(1, 1, id=2**70), ", line 6: id is 1180591620717411303424, not a whole number"),
+    "no id": (edited(1, 1, id=None), ", line 6 lacks key 'id' (keys: label, pred_label,"),
+    "no probs": (edited(0, 0, probs=None), ", line 1 lacks key 'probs'"),
+    "id of another type": (edited(1, 1, id="one"), ", line 6: id is one, not an integer"),
+    "id too large": (edited(1, 1, id=2**70), ", line 6: id is 1180591620717411303424, not an integer"),
     "another planted kind": (
         edited(1, 1, noisy_label=2),
         ", line 6: another planted kind (noisy_label) than in",
@@ -189,7 +189,7 @@ BAD_TUTORIALS = {
         ", line 2: noisy_label is not 0, 1 or 2, id 1",
     ),
     "label too large": (edited(1, 1, label=3), ", line 6: label is not in 0..2, id 1"),
-    "label a float": (edited(1, 1, label=1.5), ", line 6: label is 1.5, not a whole number"),
+    "label a float": (edited(1, 1, label=1.5), ", line 6: label is 1.5, not an integer"),
     "several labels": (edited(0, 1, label=[0, 1]), ", line 2: label is [0, 1], a list (several labels?)"),
     "sequences": (edited(2, 0, probs=[[0.5, 0.5]]), ", line 9: probs is [[0.5, 0.5]], lists in a list (seq"),
     "probs do not sum": (
@@ -250,7 +250,7 @@ BAD_KEYS = ["a\tb", "a\nb", "", "\x1b[31m"]
 @pytest.mark.parametrize("key", BAD_KEYS)
 def test_a_key_that_cannot_be_the_name_of_a_column(tmp_path, key):
     path = write(tmp_path / "x.json", edited(0, 0, **{key: 1.0}))
-    assert refusal(path) == f"{path}, line 1: key {key!r} cannot be the name of a column"
+    assert refusal(path) == f"{path}, line 1: key {key!r} is not a valid column name"
 
 
 @pytest.mark.parametrize("own", [10**400, 2**60 + 1])
@@ -304,7 +304,7 @@ def test_one_observation_is_held_at_a_time(tmp_path, monkeypatch):
     path = write(tmp_path / "x.json", text_of(tutorial_records(2, 3)) + "{'id': 0}\n")
     found = sources.observations(sources.find(path))
     assert [next(found)[1], next(found)[1]] == [1, 2]
-    with pytest.raises(SignalError, match="line 7: no key 'label'"):
+    with pytest.raises(SignalError, match="line 7 lacks key 'label'"):
         next(found)
 
 
@@ -344,8 +344,8 @@ def test_what_makes_no_difference_to_cartography(tmp_path, change):
 BAD_DYNAMICS = {
     "cut off": (lambda t: t[:-20], "line 3: not a JSON object"),
     "Python": (lambda t: t.replace('"', "'"), "line 1: not a JSON object"),
-    "another epoch's key": (lambda t: t.replace("epoch_1", "epoch_0"), "line 1: no key 'logits_epoch_1' (keys: gu"),
-    "no gold": (lambda t: t.replace('"gold": 2', '"g": 2'), "line 2: no key 'gold'"),
+    "another epoch's key": (lambda t: t.replace("epoch_1", "epoch_0"), "line 1 lacks key 'logits_epoch_1' (keys: gu"),
+    "no gold": (lambda t: t.replace('"gold": 2', '"g": 2'), "line 2 lacks key 'gold'"),
     "gold is null": (lambda t: t.replace('"gold": 2', '"gold": null'), "line 2: gold is None, not a whole num"),
     "several labels": (lambda t: t.replace('"gold": 2', '"gold": [2]'), "line 2: gold is [2], a list (several"),
     "sequences": (lambda t: t.replace("[", "[[", 1).replace("]", "]]", 1), "line 1: logits_epoch_1 is [["),
@@ -517,7 +517,7 @@ def test_labels_and_classes_of_our_own_shards(tmp_path):
 def test_what_cannot_be_found(tmp_path):
     assert refusal(tmp_path / "no").startswith(f"{tmp_path / 'no'}: no such file or folder (looked in ")
     assert refusal(tmp_path).startswith(
-        f"{tmp_path}: no signals (format=auto); files are recognized by their names: tut"
+        f"{tmp_path} has no signals (format=auto); files are recognized by their names: tut"
     )
     write_dynamics(tmp_path)
     assert "no signals (format=datamap)" in refusal(tmp_path, "datamap")
@@ -525,7 +525,7 @@ def test_what_cannot_be_found(tmp_path):
     write_shards(tmp_path)
     assert (
         refusal(tmp_path)
-        == f"{tmp_path}: files of several formats; choose one: format=datamap or cartography"
+        == f"{tmp_path} has files of several formats; choose one: format=datamap or cartography"
     )
     assert [number for _, number, _ in read(tmp_path, "datamap")[0]] == [1, 2, 3]
     assert len(read(tmp_path, "cartography")[0]) == 3
@@ -556,7 +556,7 @@ def test_the_tutorials_folder(tmp_path):
 
 def test_a_file_of_cartography_by_another_name_is_no_tutorials(tmp_path):
     path = write(tmp_path / "x.jsonl", dynamics_text(0, LOGITS[0], GOLDS, GUIDS))
-    assert refusal(path) == f"{path}, line 1: no key 'id' (keys: guid, logits_epoch_0, gold)"
+    assert refusal(path) == f"{path}, line 1 lacks key 'id' (keys: guid, logits_epoch_0, gold)"
 
 
 def test_the_digest_is_that_of_the_bytes(tmp_path):

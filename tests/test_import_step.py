@@ -378,7 +378,7 @@ def test_bad_files_leave_no_run(command, client, tmp_path, tutorial):
     folder = write_dynamics(tmp_path / "c")
     dynamics_of(folder, 2, lambda t: t.replace("epoch_2", "epoch_1"))
     message = refused(command, client, f"path={folder}")
-    assert "dynamics_epoch_2.jsonl, line 1: no key 'logits_epoch_2'" in message
+    assert "dynamics_epoch_2.jsonl, line 1 lacks key 'logits_epoch_2'" in message
     (folder / "dynamics_epoch_1.jsonl").unlink()
     assert "dynamics_epoch_1.jsonl is missing" in refused(command, client, f"path={folder}")
     shards = write_shards(tmp_path / "d") / "signals"

@@ -1,1 +1,1 @@
-"""Read foreign files of signals."""
+"""Read signals from files of other programs."""

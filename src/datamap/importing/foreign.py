@@ -1,4 +1,4 @@
-"""Other programs' files of signals → observations.
+"""Turn other programs' files of signals into observations.
 
 tutorial      the original's output_data.json: each line a Python dictionary, appended at each observation
 cartography   allenai/cartography's training_dynamics/dynamics_epoch_0.jsonl, …: logits
@@ -29,10 +29,15 @@ Note = Callable[[str], None]
 
 
 class Observation(NamedTuple):
-    """Signals of all samples at one point: table (columns: `schema.SIGNAL_COLUMNS`), and where they stand.
+    """Hold the signals of all samples at one point of training, and their origin.
 
-    `path` is a file and `lines` an int array (samples,) of its lines; or else a folder and None.
-    `last` says that the file ends with it, perhaps too early.
+    Attributes:
+        number: number of the observation.
+        table: arrow table (columns: `schema.SIGNAL_COLUMNS`).
+        path: the file; a folder if `lines` is None.
+        lines: int (samples,), the line of each sample in the file.
+        last: True if the file ends with this observation, which may then be incomplete.
+        unit: "epoch" or "step".
     """
 
     number: int
@@ -43,7 +48,7 @@ class Observation(NamedTuple):
     unit: str = "epoch"
 
     def where(self, row: int) -> str:
-        """Where a sample's record stands, as errors name it."""
+        """Return the place of a sample's record, for messages."""
         if self.lines is None:
             return f"{self.path}, observation {self.number}"
         return at(self.path, self.lines[row])
@@ -54,9 +59,10 @@ def read_tutorial(files: list[Path], note: Note) -> Iterator[Observation]:
 
     Args:
         files: [its path].
-        note: called with a line of text when its last line is cut off and left out.
+        note: called with a line of text if the last line is cut off and left out.
+
     Raises:
-        SignalError: a malformed or contradictory record, with its line.
+        SignalError: a record is malformed or contradicts itself; the message names its line.
     """
     (path,) = files
     cut = records.is_cut_off(path)
@@ -85,7 +91,7 @@ def _joined(number: int, path: Path, parts: list[tuple[pa.Table, np.ndarray]]) -
 
 
 def _tutorial_kinds(first: dict) -> records.Kinds:
-    """{key: arrow type} of the records, as the first one shows them; further numeric keys are kept."""
+    """Return {key: arrow type} by the first record; further numeric keys are kept."""
     kinds = {
         "id": records.id_type(first.get("id")),
         "label": pa.int64(),
@@ -103,7 +109,7 @@ def _tutorial_kinds(first: dict) -> records.Kinds:
 
 
 def _tutorial_table(raw: pa.Table, path: Path, lines: np.ndarray) -> pa.Table:
-    """Signals of records, the numbers that were given kept to the last digit where they agree with `probs`."""
+    """Return the signals of records; recorded numbers that agree with `probs` are kept to the last digit."""
     given = {name: raw[name].combine_chunks() for name in raw.column_names}
 
     def refuse(wrong: np.ndarray, name: str, problem: str) -> None:
@@ -146,9 +152,10 @@ def read_cartography(files: list[Path], note: Note) -> Iterator[Observation]:
 
     Args:
         files: paths of all dynamics_epoch_<N>.jsonl.
-        note: not used, nothing is left out.
+        note: not used, as nothing is left out.
+
     Raises:
-        SignalError: an epoch is missing, or a malformed record, with file and line.
+        SignalError: an epoch is missing, or a record is malformed; the message names file and line.
     """
     paths = {int(path.stem.rpartition("_")[2]): path for path in files}
     lost = next((epoch for epoch in range(len(paths)) if epoch not in paths), None)
@@ -169,7 +176,7 @@ def _dynamics_kinds(first: dict, key: str) -> records.Kinds:
 
 
 def _matrix(column: pa.ListArray, path: Path, lines: np.ndarray) -> np.ndarray:
-    """Array (samples, classes) of an arrow column of lists."""
+    """Convert an arrow column of lists to an array (samples, classes)."""
     lengths = column.value_lengths().to_numpy()
     wrong = (lengths != lengths[0]) | (lengths < 2)
     if wrong.any():
@@ -181,14 +188,14 @@ def _matrix(column: pa.ListArray, path: Path, lines: np.ndarray) -> np.ndarray:
 def _signals(
     ids: pa.Array, labels: pa.Array, path: Path, lines: np.ndarray, **scores: np.ndarray
 ) -> pa.Table:
-    """`signal_table`, its errors with the line of the first record that is wrong."""
+    """Call `signal_table`; its errors name the line of the first invalid record."""
     with _at_line(path, lines):
         return signal_table(ids.to_numpy(zero_copy_only=False), labels.to_numpy(), where=str(path), **scores)
 
 
 @contextlib.contextmanager
 def _at_line(path: Path, lines: np.ndarray) -> Iterator[None]:
-    """Name the line of the first record at fault in an error that names the file."""
+    """Add the line of the first invalid record to errors that name the file."""
     try:
         yield
     except SignalError as error:
@@ -198,14 +205,14 @@ def _at_line(path: Path, lines: np.ndarray) -> Iterator[None]:
 
 
 def dynamics(table: pa.Table, epoch: int) -> pa.Table:
-    """Records of `dynamics_epoch_<epoch>.jsonl`, as an arrow table, of an observation's signals.
+    """Convert an observation's signals to the records of `dynamics_epoch_<epoch>.jsonl`, an arrow table.
 
-    For logits they have ln(probs), whose softmax is probs again: a model's own logits, which are not
-    recorded, differ from them by a constant per sample.
+    The records have ln(probs) as logits, since logits are not recorded. They differ from the model's own by a constant
+    per sample, which softmax removes.
 
     Args:
         table: arrow table with `id`, `label` and `probs`.
-        epoch: counted from 0.
+        epoch: number of the epoch, from 0.
     """
     flat = pa.array(log_of(pc.list_flatten(table["probs"]).to_numpy()))
     ends = np.cumsum(pc.list_value_length(table["probs"]).to_numpy())

@@ -1,4 +1,4 @@
-"""Files of one record per line, JSON or Python's dictionaries → arrow tables, some megabytes at a time."""
+"""Read files of one record per line, JSON or Python dictionaries, as arrow tables of some megabytes each."""
 
 import ast
 import codecs
@@ -22,22 +22,24 @@ Kinds = dict[str, pa.DataType]
 
 
 def at(path: Path, line: int) -> str:
-    """A line of a file, as errors name it."""
+    """Return the place of a line, for messages."""
     return f"{path}, line {line}"
 
 
 def read(
     path: Path, kinds_of: Callable[[dict], Kinds], python: bool = False, cut: bool = False
 ) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """Yield (arrow table, lines' numbers) of a file's records, in order.
+    """Yield (arrow table, line numbers) of a file's records, in order.
 
     Args:
-        path: pathlib Path, UTF-8 with or without a byte-order mark; blank lines count for nothing.
-        kinds_of: {key: arrow type} of the first record; every record must have these, others are left out.
-        python: whether lines are Python's dictionaries; lines of JSON are taken then too.
-        cut: leave the last line out.
+        path: a file in UTF-8, with or without a byte-order mark; blank lines are ignored.
+        kinds_of: returns {key: arrow type} for the first record; every record must have these keys, and others are
+            ignored.
+        python: accept Python dictionaries as well as JSON.
+        cut: leave out the last line.
+
     Raises:
-        SignalError: the file cannot be read; a line is malformed, or lacks a key, with its number.
+        SignalError: the file is unreadable, or a line is malformed or lacks a key; the message names the line.
     """
     kinds = None
     for numbers, lines in _blocks(path, cut):
@@ -57,12 +59,12 @@ def read(
 def _schema(kinds: Kinds, where: str) -> pa.Schema:
     odd = [key for key in kinds if not (isinstance(key, str) and is_column_name(key))]
     if odd:
-        raise SignalError(f"{where}: key {odd[0]!r} cannot be the name of a column")
+        raise SignalError(f"{where}: key {odd[0]!r} is not a valid column name")
     return pa.schema(list(kinds.items()))
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether a file of Python's dictionaries ends within one, as a killed run leaves it."""
+    """Tell whether a file of Python dictionaries ends within one, as a killed run leaves it."""
     with raised_as(SignalError, path), path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - BLOCK))
         last = file.read().rpartition(b"\n")[2]
@@ -76,12 +78,12 @@ def is_cut_off(path: Path) -> bool:
 
 
 def id_type(value: object) -> pa.DataType:
-    """Arrow type of ids like this one."""
+    """Return the arrow type of ids like this one."""
     return pa.int64() if isinstance(value, int) else pa.string()
 
 
 def _blocks(path: Path, cut: bool) -> Iterator[tuple[np.ndarray, list[bytes]]]:
-    """Yield (numbers, lines) of lines that are not blank."""
+    """Yield (line numbers, lines) of the lines that are not blank, a block at a time."""
     with raised_as(SignalError, path), path.open("rb") as file:
         start = 1
         while lines := file.readlines(BLOCK):
@@ -98,14 +100,14 @@ def _blocks(path: Path, cut: bool) -> Iterator[tuple[np.ndarray, list[bytes]]]:
 
 
 def _fast(lines: list[bytes], kinds: pa.Schema, python: bool) -> pa.Table | None:
-    """Arrow table of lines; None where they are not all what is expected, or Python that JSON cannot stand for."""
+    """Parse lines by arrow's JSON reader; return None if a line is not as expected, or is Python that JSON lacks."""
     content = b"\n".join(lines)
     if python and b"'" in content:
         if b'"' in content or b"\\" in content:
             return None
         content = content.replace(b"'", b'"')
     try:
-        content.decode()  # arrow takes bytes that are not UTF-8
+        content.decode()  # arrow would accept bytes that are not UTF-8
         table = pyarrow.json.read_json(
             pa.BufferReader(content),
             pyarrow.json.ReadOptions(block_size=len(content) + 1),
@@ -123,7 +125,7 @@ def _has_holes(column: pa.ChunkedArray) -> bool:
 
 
 def _record(line: bytes, where: str, python: bool) -> dict:
-    """The dictionary that a line holds."""
+    """Return the dictionary in a line."""
     kind = "Python dictionary" if python else "JSON object"
     try:
         record = _parsed(line.decode(), python)
@@ -147,16 +149,16 @@ def _parsed(text: str, python: bool) -> object:
         except ValueError:
             pass
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of escapes and number forms that Python will not take for ever
+        warnings.simplefilter("ignore")  # about escapes and numbers that future versions of Python refuse
         return ast.literal_eval(text)
 
 
 def _checked(line: bytes, where: str, kinds: pa.Schema, python: bool) -> dict:
-    """A line's record, where it has every key with a value of its type; other keys are left out."""
+    """Return a line's record with the expected keys; refuse missing keys and values of other types."""
     record, checked = _record(line, where, python), {}
     for field in kinds:
         if field.name not in record:
-            raise SignalError(f"{where}: no key {field.name!r} (keys: {first_few(record, 20)})")
+            raise SignalError(f"{where} lacks key {field.name!r} (keys: {first_few(record, 20)})")
         value = record[field.name]
         try:
             checked[field.name] = _converted(value, field.type)
@@ -167,10 +169,12 @@ def _checked(line: bytes, where: str, kinds: pa.Schema, python: bool) -> dict:
 
 
 def _converted(value: Any, kind: pa.DataType) -> Any:
-    """A value as arrow takes it for its type.
+    """Return a value in the form in which arrow accepts it for its type.
 
     Raises:
-        TypeError, ValueError, OverflowError: it is of another type, or too large.
+        TypeError: the value has another type.
+        ValueError: the text is not valid Unicode.
+        OverflowError: the number is too large.
     """
     if pa.types.is_list(kind):
         _require(isinstance(value, list | tuple))
@@ -184,7 +188,7 @@ def _converted(value: Any, kind: pa.DataType) -> Any:
         _require(type(value) is bool)
     else:
         _require(type(value) is str)
-        value.encode()  # a lone surrogate is no text
+        value.encode()  # fails for a lone surrogate
     return value
 
 
@@ -196,20 +200,20 @@ def _require(right: bool) -> None:
 def _shown(value: object) -> str:
     try:
         return str(value)[:60]
-    except (RecursionError, ValueError):  # nested deep, or a number of thousands of digits
+    except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
         return f"a {type(value).__name__}"
 
 
 def _expected(value: object, kind: pa.DataType) -> str:
-    """What should stand there; lists too deep are of tasks that have more than one row per sample."""
-    one_row = "; signals have one label and one list of classes a sample"
+    """Say what is wrong with a value; nested lists come from tasks with several labels per sample."""
+    one_row = "; record one label and one list of class probabilities per sample"
     if pa.types.is_list(kind):
         nested = isinstance(value, list | tuple) and any(isinstance(v, list | tuple) for v in value)
         return f"lists in a list (sequence labeling?){one_row}" if nested else "not a list of numbers"
     if isinstance(value, list | tuple):
         return f"a list (several labels?){one_row}"
     if pa.types.is_integer(kind):
-        return "not a whole number (of 64 bits)"
+        return "not an integer of 64 bits"
     if pa.types.is_boolean(kind):
         return "not true or false"
     return "not a number" if pa.types.is_floating(kind) else "not a string"

@@ -1,6 +1,6 @@
-"""Signals that lie in files, of any format: found, read and checked, one observation after the other.
+"""Find, read and check files of signals in any format, one observation after the other.
 
-Only one observation is held at a time, besides the ids and labels of the first.
+Memory holds one observation at a time, and the ids and labels of the first.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from datamap.translations import translate
 
 
 class Source(NamedTuple):
-    """Files of signals: `format` is a key of `FORMATS`, `files` are pathlib Paths, sorted."""
+    """Name files of signals: `format` is a key of `FORMATS`, `files` are sorted."""
 
     path: Path
     format: str
@@ -30,9 +30,13 @@ class Source(NamedTuple):
 
 
 class Format(NamedTuple):
-    """A format of files, told by their names.
+    """Describe a format of files, which is recognized by their names.
 
-    `read(files, note)` yields `foreign.Observation`s; `folder` is where the files usually lie.
+    Attributes:
+        names: an example of a name, for messages.
+        is_name: tells whether a name belongs to the format.
+        folder: the folder where such files usually are.
+        read: called with (files, note), yields the observations.
     """
 
     names: str
@@ -42,15 +46,14 @@ class Format(NamedTuple):
 
 
 def find(path: Path | str, format: str = "auto") -> Source:
-    """The signals at a path.
+    """Find the signals at a path.
 
     Args:
-        path: a file or a folder; also one that holds the folder where such files usually lie.
-        format: of `FORMATS`; auto = by the files' names, any other single file being a tutorial's.
-    Returns:
-        `Source`.
+        path: a file or folder, or a folder that contains the usual folder of such files.
+        format: a key of `FORMATS`; auto recognizes it by the files' names, and takes any other file for a tutorial's.
+
     Raises:
-        SignalError: nothing is there, it cannot be read, or there are files of several formats.
+        SignalError: the path is missing or unreadable, or holds no signals, or files of several formats.
     """
     path = Path(path)
     with raised_as(SignalError, path, OSError, UnicodeEncodeError):
@@ -60,17 +63,17 @@ def find(path: Path | str, format: str = "auto") -> Source:
     if not wanted:
         names = ", ".join(f"{name} {known.names}" for name, known in FORMATS.items())
         raise SignalError(
-            f"{path}: no signals (format={format}); files are recognized by their names: {names}"
+            f"{path} has no signals (format={format}); files are recognized by their names: {names}"
         )
     for file in (file for files in wanted.values() for file in files):
         _refuse_endless(file)
     if len(wanted) > 1:
-        raise SignalError(f"{path}: files of several formats; choose one: format={' or '.join(wanted)}")
+        raise SignalError(f"{path} has files of several formats; choose one: format={' or '.join(wanted)}")
     return Source(path, *next(iter(wanted.items())))
 
 
 def _refuse_endless(path: Path) -> None:
-    """Raise SignalError for a pipe or a device; and for a file of size 0, which those of /proc have that never end."""
+    """Raise SignalError for a pipe, a device or a file of size 0; endless files of /proc have that size."""
     if not path.is_file():
         raise SignalError(f"{path}: not a regular file")
     if not path.stat().st_size:
@@ -78,7 +81,7 @@ def _refuse_endless(path: Path) -> None:
 
 
 def _there(path: Path, format: str) -> dict[str, list[Path]]:
-    """{format: its files} at a path."""
+    """Return {format: its files} at a path."""
     if not path.exists():
         raise SignalError(f"{path}: no such file or folder (looked in {Path.cwd()})")
     if path.is_dir():
@@ -88,7 +91,7 @@ def _there(path: Path, format: str) -> dict[str, list[Path]]:
 
 
 def _files_in(path: Path, known: Format) -> list[Path]:
-    """Files of a format in a folder, or else in the folder below it where they usually are."""
+    """Return the files of a format in a folder, or else in its subfolder where they usually are."""
     for folder in (path, path / known.folder):
         found = [p for p in folder.iterdir() if known.is_name(p.name)] if folder.is_dir() else []
         if found:
@@ -97,10 +100,10 @@ def _files_in(path: Path, known: Format) -> list[Path]:
 
 
 def digest(source: Source) -> str:
-    """SHA-256 over the bytes of all files, the first 16 hex digits.
+    """Return the first 16 hex digits of the SHA-256 over the bytes of all files.
 
     Raises:
-        SignalError: one cannot be read.
+        SignalError: a file is unreadable.
     """
     total = hashlib.sha256()
     for path in source.files:
@@ -114,10 +117,11 @@ def observations(source: Source, note: Note = lambda text: None) -> Iterator[tup
     """Yield (unit, number, arrow table) of each complete observation, in order.
 
     Args:
-        source: `Source`.
-        note: called with a line of text about what is left out: the end of a killed run's file.
+        source: the files.
+        note: called with a line of text about what is left out, such as the end of a killed run's file.
+
     Raises:
-        SignalError: a malformed record, or observations of different samples, labels, planted kinds or classes.
+        SignalError: a record is malformed, or observations have different samples, labels, planted kinds or classes.
     """
     first: Observation | None = None
     classes: int | None = None
@@ -135,10 +139,10 @@ def observations(source: Source, note: Note = lambda text: None) -> Iterator[tup
 
 
 def class_names(source: Source) -> tuple[str, ...]:
-    """Class names by index, of the labels.json that lies by our own shards or above; () where there is none.
+    """Return the class names in the labels.json beside our own shards or one folder above; () if there is none.
 
     Raises:
-        SignalError: it is damaged.
+        SignalError: the file is damaged.
     """
     folder = source.files[0].parent
     for path in (folder / schema.LABELS_FILE, folder.parent / schema.LABELS_FILE):
@@ -160,7 +164,7 @@ def _refuse_repeated(found: Observation) -> None:
 
 
 def _classes(found: Observation, expected: int | None) -> int | None:
-    """Number of classes, the same in every record; None where an observation has no `probs`."""
+    """Return the number of classes, equal in every record; None if no observation has `probs`."""
     if "probs" not in found.table.column_names:
         return expected
     lengths = pc.list_value_length(found.table["probs"]).to_numpy()
@@ -178,7 +182,7 @@ def _refuse(found: Observation, wrong: np.ndarray, problem: str) -> None:
 
 
 def _samples(found: Observation) -> pa.Table:
-    """What must be the same in every observation: id, label and planted kind (normal where it is not known)."""
+    """Return what all observations must agree on: id, label and planted kind (normal if unknown)."""
     table = found.table
     if "noisy_label" in table.column_names:
         kinds = table["noisy_label"].to_numpy()
@@ -189,7 +193,10 @@ def _samples(found: Observation) -> pa.Table:
 
 
 def _agrees(found: Observation, first: Observation) -> bool:
-    """Whether an observation has the first one's samples with their labels; False where its file ends too early."""
+    """Tell whether an observation has all samples of the first one; raise SignalError if a sample contradicts it.
+
+    False means that the file ends too early.
+    """
     samples = _samples(found)
     ids, expected = samples["id"].combine_chunks(), first.table["id"].combine_chunks()
     if ids.type != expected.type:
@@ -207,7 +214,7 @@ def _agrees(found: Observation, first: Observation) -> bool:
 
 
 def _read_shards(files: list[Path], note: Note) -> Iterator[Observation]:
-    """Yield the observations of our own shards, checked against their checksums where those are there."""
+    """Yield the observations of our own shards, checked against their checksums if there are any."""
     found: dict[int, dict[schema.Shard, Path]] = defaultdict(dict)
     for path in files:
         shard = schema.parse_shard(path.name)
@@ -219,7 +226,7 @@ def _read_shards(files: list[Path], note: Note) -> Iterator[Observation]:
         contents = {shard: _content(shard, path) for shard, path in sorted(paths.items())}
         try:
             table = shards.concat(_shard_table(shard, *content) for shard, content in contents.items())
-        except SignalError as error:  # which names the artifact of a run
+        except SignalError as error:  # its message names an artifact
             raise SignalError(str(error).replace(f"{schema.SIGNALS_DIR}/", f"{folder}/")) from error
         observation = Observation(number, table, folder, unit=next(iter(paths)).unit)
         _refuse_holes(observation)
@@ -235,7 +242,7 @@ def _refuse_lost(number: int, paths: dict[schema.Shard, Path]) -> None:
 
 
 def _content(shard: schema.Shard, path: Path) -> tuple[bytes, bytes | None]:
-    """Bytes of a shard, and of the checksums that lie by it."""
+    """Return the bytes of a shard, and of the checksums beside it."""
     sums = path.with_name(Path(shard.checksums_path).name)
     with raised_as(SignalError, path):
         return path.read_bytes(), sums.read_bytes() if sums.is_file() else None
@@ -251,12 +258,12 @@ def _shard_table(shard: schema.Shard, content: bytes, sums: bytes | None) -> pa.
 
 
 def _is_imported(key: str, kind: pa.DataType) -> bool:
-    """All of the contract, and what the summary makes of further keys."""
+    """Tell whether a key is imported: all of the contract, and further keys that the summary uses."""
     return key in schema.SIGNAL_COLUMNS or contract.is_used(key, kind)
 
 
 def _refuse_holes(found: Observation) -> None:
-    """Raise SignalError for values that are missing or not finite: a shard of ours cannot hold them."""
+    """Raise SignalError for values that are missing or not finite, which no shard of ours holds."""
     for name in found.table.column_names:
         column = found.table[name]
         _refuse(found, column.is_null().to_numpy(), f"{name} is missing")
