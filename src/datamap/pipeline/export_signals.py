@@ -40,7 +40,7 @@ def export_signals(config: ExportConfig) -> Path:
         for epoch, (number, parts) in enumerate(sorted(signals_of(run, committed).items())):
             rows = _write_dynamics(run, number, parts, epoch, unfinished)
             if rows != committed[number]:
-                problem = f"{rows:,} records were read, {committed[number]:,} were committed"
+                problem = f"it has {rows:,} records, but {committed[number]:,} were committed"
                 raise SignalError(f"observation {number} is damaged: {problem}")
     say(
         "{observations} of run {run} written to {folder}",
