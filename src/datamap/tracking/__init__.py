@@ -1,1 +1,1 @@
-"""Call MLflow: stores, runs, artifacts, the outbox."""
+"""Talk to MLflow: stores, runs, artifacts, the outbox."""

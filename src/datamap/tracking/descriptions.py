@@ -32,10 +32,10 @@ ENOUGH = 20  # right labels in a row after which a reader of the diagnosis may s
 
 
 def escaped(text: object) -> str:
-    """Return Markdown that shows a text as it is, such as the name of a run, which may contain anything.
+    r"""Return Markdown that shows a text as it is, such as the name of a run, which may contain anything.
 
     >>> print(escaped("x](javascript:1) <b>"))
-    x\\]\\(javascript:1\\) &lt;b&gt;
+    x\]\(javascript:1\) &lt;b&gt;
     """
     text = html.escape(" ".join(str(text).split()), quote=False)
     return re.sub(r"([\\`*_{}\[\]()|~])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""One MLflow run: its life, what is logged into it, and what is read from it."""
+"""Log into an MLflow run, read from it, and end it."""
 
 import contextlib
 import hashlib
@@ -34,13 +34,13 @@ WRITER_TAG = "mlflow.datamap.writer"  # the UI hides tags of this prefix
 PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"
 NOTE_TAG = "mlflow.note.content"
-RUNS_SCHEME = "runs:/"  # MLflow's address of an artifact
-OUR_NOTE_TAG = "mlflow.datamap.note"  # digest of what we wrote there last
+RUNS_SCHEME = "runs:/"  # prefix of MLflow's address of an artifact
+OUR_NOTE_TAG = "mlflow.datamap.note"  # digest of the description that Data Map wrote last
 LANG_TAG = "mlflow.datamap.lang"  # language of the run's description, where one was chosen
 
 
 class Run:
-    """One MLflow run: what it holds and what is logged into it. All errors are TrackingErrors."""
+    """Log into one MLflow run and read from it; every failure is a TrackingError."""
 
     def __init__(self, client: Client, run_id: str) -> None:
         self.client, self.tracking_uri = client, client.tracking_uri
@@ -57,41 +57,41 @@ class Run:
                 f"run {run_id} was deleted; restore it with: mlflow runs restore --run-id {run_id}"
             )
         self.info, self.run_id = run.info, run.info.run_id
-        self.writer: str | None = None  # what the tag of that name holds while this process writes
+        self.writer: str | None = None  # value of WRITER_TAG while this process writes
         self._process = os.getpid()
-        self.ends_elsewhere = False  # whether somebody else sets its final status, such as the outbox
+        self.ends_elsewhere = False  # true if another object, such as the outbox, sets the final status
         self._inputs = run.inputs
         self._params = run.data.params
         lang = run.data.tags.get(LANG_TAG)
-        self.lang: str | None = lang if lang in LANGUAGES else None  # that was chosen for it
+        self.lang: str | None = lang if lang in LANGUAGES else None  # None: none was chosen
 
     @property
     def status(self) -> str:
-        """RUNNING, FINISHED, KILLED or FAILED, as of when the run was looked up."""
+        """Return RUNNING, FINISHED, KILLED or FAILED, as it was when the run was looked up."""
         return self.info.status
 
     def dataset_digest(self) -> str | None:
-        """Digest of the dataset that the run was trained on; None where it was not logged."""
+        """Return the digest of the dataset that the run was trained on; None if none was logged."""
         inputs = self._inputs.dataset_inputs if self._inputs else []
         training = [i for i in inputs if any(tag.value == "training" for tag in i.tags)]
         return training[0].dataset.digest if training else None
 
     @property
     def address(self) -> str:
-        """Address of the run's page for a browser."""
+        """Return the address of the run's page for a browser."""
         return addresses.address(self.tracking_uri, self.link)
 
     @property
     def link(self) -> str:
-        """Address of the run within the UI, for descriptions of other runs."""
+        """Return the address of the run within the UI, for descriptions of other runs."""
         return self.link_to()
 
     def link_to(self, artifact: str = "") -> str:
-        """Address of an artifact within the UI, or of the run itself."""
+        """Return the address of an artifact within the UI, or of the run itself."""
         return addresses.of_run(self.info.experiment_id, self.run_id, artifact)
 
     def opened_at(self, artifact: str = "") -> str:
-        """Where a person opens the run or an artifact of it, and what serves it where no server does yet."""
+        """Return where to open the run or an artifact of it, and the command that serves it if no server does."""
         server = addresses.serving(self.tracking_uri)
         address = addresses.address(self.tracking_uri, self.link_to(artifact))
         return f"{address}  (served by: {server})" if server else address
@@ -99,35 +99,35 @@ class Run:
     # ------------------------------------------------------------------ its language
 
     def speak(self, lang: str = AUTO) -> None:
-        """Choose the language of what is written of the run and of the lines about it: by "auto" the run's own."""
+        """Choose the language of the run's descriptions and of this process's lines; "auto" keeps the run's own."""
         speak(self.lang or AUTO if lang == AUTO else lang)
         self.lang = spoken()
 
     @property
     def language(self) -> str:
-        """Return the language of what is written of the run: "en" or "zh"."""
+        """Return the language of the run's descriptions, "en" or "zh"."""
         return self.lang or "en"
 
     # ------------------------------------------------------------------ its life
 
     @contextlib.contextmanager
     def until_end(self) -> Iterator["Run"]:
-        """End the run with the block: FINISHED, KILLED by Ctrl-C or SIGTERM, or FAILED by any other error."""
+        """End the run with the block: FINISHED, KILLED after Ctrl-C or SIGTERM, or FAILED after any other error."""
         try:
             yield self
         except BaseException as error:
-            with contextlib.suppress(TrackingError):  # the error that ended it is the one to tell
+            with contextlib.suppress(TrackingError):  # the user must see the error that ended the run
                 self._end_with(error)
             raise
         self._end_with(None)
 
     def _end_with(self, error):
-        if not self.ends_elsewhere and os.getpid() == self._process:  # a fork ends nothing
+        if not self.ends_elsewhere and os.getpid() == self._process:  # a fork must not end it
             with uninterrupted():
                 self.end(status_after(error))
 
     def begin(self, owned: bool = True) -> None:
-        """Mark this process as the one that writes into the run from now on, and as running a run of ours."""
+        """Mark this process as the run's only writer from now on, and an owned run as RUNNING."""
         self.writer = uuid.uuid4().hex
         if owned:
             with translated_errors(f"run {self.run_id}"):
@@ -135,7 +135,7 @@ class Run:
         self.set_tags({WRITER_TAG: self.writer})
 
     def check_writer(self) -> None:
-        """Raise RunLostError when the run was deleted, or another process has begun to write into it."""
+        """Raise RunLostError if the run was deleted, or if another process has become its writer."""
         with translated_errors(f"run {self.run_id}"):
             run = self.client.get_run(self.run_id)
         if run.info.lifecycle_stage == "deleted":
@@ -144,7 +144,7 @@ class Run:
             raise RunLostError(f"another process has begun to write into run {self.run_id}; this one stops")
 
     def end(self, status: str) -> None:
-        """Set the final status: FINISHED, KILLED or FAILED."""
+        """Set the run's final status: FINISHED, KILLED or FAILED."""
         with translated_errors(f"run {self.run_id}: status"):
             self.client.set_status(self.run_id, status)
 
@@ -155,7 +155,7 @@ class Run:
         self.artifacts.remove(path)
 
     def now(self) -> int:
-        """Time as metrics have it: milliseconds since 1970."""
+        """Return the present time in milliseconds since 1970, as metrics have it."""
         return get_current_time_millis()
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
@@ -164,13 +164,13 @@ class Run:
             self.client.log_batch(self.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
 
     def set_name_and_tags(self, name: str | None, tags: Mapping[str, str] | None) -> None:
-        """Give a name and tags to a run that somebody else made for us."""
+        """Set the name and tags of a run that `mlflow run` made."""
         wanted = {**(tags or {}), **({NAME_TAG: name} if name else {})}
         if wanted:
             self.set_tags(wanted)
 
     def describe(self, text: str) -> None:
-        """Put a text of ours (Markdown) as the run's description, unless somebody wrote one of their own."""
+        """Set the run's description (Markdown), unless a person has written or edited it."""
         with translated_errors(f"run {self.run_id}"):
             tags = self.client.get_run(self.run_id).data.tags
         text = _shortened(masked(text))
@@ -179,19 +179,19 @@ class Run:
             self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: _digest(text), **chosen})
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Log params; those that `mlflow run` logged already under the same name stay."""
+        """Log {name: value} as params; one that `mlflow run` logged under the same name stays."""
         new = [Param(key, str(value)) for key, value in params.items() if key not in self._params]
         with translated_errors(f"run {self.run_id}: params"):
             self.client.log_batch(self.run_id, params=new)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int, at: int | None = None) -> None:
-        """Log {name: value} at a step; `at` is the time in milliseconds since 1970, now by default."""
+        """Log {name: value} at a step, with the time `at` in milliseconds since 1970; None = now."""
         now = at or self.now()
         with translated_errors(f"run {self.run_id}: metrics"):
             self.client.log_batch(self.run_id, [Metric(k, v, now, step) for k, v in metrics.items()])
 
     def log_text(self, text: str, path: str) -> None:
-        """Log a text as artifact `path`, UTF-8, its line ends as they are."""
+        """Log a text as artifact `path` in UTF-8, without a change of its line ends."""
         self.log_bytes(text.encode("utf-8"), path)
 
     def log_bytes(self, content: bytes, path: str) -> None:
@@ -205,36 +205,42 @@ class Run:
             self.log_file(file, path)
 
     def log_file(self, file: Path, path: str) -> None:
-        """Log a file, called as the artifact is, as artifact `path`; with its digest where `RENEWED_BY` has it."""
+        """Log a file of the artifact's name as artifact `path`, with its digest if `RENEWED_BY` names the artifact."""
         if path not in RENEWED_BY:
             self.artifacts.write(file, path)
             return
         tag, digest = DIGEST_TAG + path, digest_of(file)
         before = self.tags().get(tag, "").split()
-        # Until it is replaced, the file of before is good; one that is half written never is.
+        # Accept the old file until it is replaced, but never a half-written one.
         self.set_tags({tag: " ".join([digest, *before[:9]])})
         self.artifacts.write(file, path)
         self.set_tags({tag: digest})
 
     def log_config(self, step: str, text: str, overrides: Iterable[str] | None = None) -> None:
-        """Log a command's composed config (YAML), for people, and the overrides that were given, as data."""
+        """Log a command's composed config as YAML, and the given overrides as JSON.
+
+        Args:
+            step: name of the command.
+            text: the composed config.
+            overrides: overrides that the user gave; None = do not log them.
+        """
         self.log_text(masked(text), f"config/{step}.yaml")
         if overrides is not None:
             given = json.dumps([masked(override) for override in overrides], ensure_ascii=False)
             self.log_text(given, f"config/{step}.overrides.json")
 
     def log_labels(self, names: Sequence[str]) -> None:
-        """Log class index → class name."""
+        """Log the class names as labels.json, {class index: name}."""
         self.log_text(
             json.dumps(dict(enumerate(names)), ensure_ascii=False, indent=1) + "\n", schema.LABELS_FILE
         )
 
     def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
         """Log labeled texts as a dataset input of the run: name, digest, schema and size."""
-        of_run = source.startswith(RUNS_SCHEME)  # MLflow knows no kind of source for its own artifacts
+        of_run = source.startswith(RUNS_SCHEME)  # MLflow has no type of source for its own artifacts
         known: Any = None if of_run else source
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about integer columns and sources of two readings
+            warnings.simplefilter("ignore")  # MLflow warns of integer columns and of ambiguous sources
             dataset = mlflow.data.pandas_dataset.from_pandas(
                 frame, source=known, targets="label", name=name, digest=digest
             )
@@ -247,20 +253,20 @@ class Run:
             self.client.log_inputs(self.run_id, [DatasetInput(entity, [tag])])
 
     def log_image(self, array: "np.ndarray", name: str, step: int) -> None:
-        """Log a picture into the image series `name`: the UI shows it with a slider over steps."""
+        """Log a picture into the image series `name`, which the UI shows with a slider over steps."""
         with translated_errors(f"run {self.run_id}: image {name}"):
             self.client.log_image(self.run_id, array, key=name, step=step, synchronous=True)
 
     # ------------------------------------------------------------------ what is read
 
     def overrides(self, step: str) -> list[str]:
-        """The overrides that a command was given; [] where they are not known."""
+        """Return the overrides that a command was given; [] if they are unknown."""
         return self._document(f"config/{step}.overrides.json", documents.overrides, [])
 
     def config(self, step: str) -> dict[str, Any]:
-        """A command's config as plain data; {} where the run has none.
+        """Return a command's config as plain data; {} if the run has none.
 
-        It may be anybody's: nothing in it is resolved, such as `${oc.env:SECRET}`.
+        Nothing in it is resolved, such as `${oc.env:SECRET}`, because a stranger may have made the run.
 
         Raises:
             TrackingError: the artifact is damaged.
@@ -268,11 +274,11 @@ class Run:
         return self._document(f"config/{step}.yaml", documents.config, {})
 
     def class_names(self) -> tuple[str, ...]:
-        """Class names by index; () where the run has none."""
+        """Return the class names by index; () if the run has none."""
         return self._document(schema.LABELS_FILE, documents.labels, ())
 
     def _document(self, path: str, parse: Callable[[bytes], T], missing: T) -> T:
-        """Return what a small artifact says, or `missing` where the run has none."""
+        """Return a small artifact as parsed, or `missing` if the run does not have it."""
         content = self.artifacts.find(path)
         if content is None:
             return missing
@@ -283,28 +289,28 @@ class Run:
         """Return {name: latest value} of the metrics that our commands log and read again.
 
         Raises:
-            TrackingError: one has a value that it cannot have.
+            TrackingError: a metric has an impossible value.
         """
         with translated_errors(f"run {self.run_id}"):
             found = self.client.get_run(self.run_id).data.metrics
         return checked(found, self.run_id)
 
     def tags(self) -> dict[str, str]:
-        """{name: value} of all tags."""
+        """Return all tags as {name: value}."""
         with translated_errors(f"run {self.run_id}"):
             return self.client.get_run(self.run_id).data.tags
 
     def time_of(self, metric: str) -> int:
-        """When a metric was last logged, in milliseconds since 1970; 0 = never."""
+        """Return the time at which a metric was last logged, in milliseconds since 1970; 0 = never."""
         return max((entry.timestamp for entry in self._history(metric)), default=0)
 
     def committed(self, metric: str = schema.COMMIT_METRIC) -> dict[int, int]:
-        """{observation number: rows} of the observations that were committed; of another metric: {step: value}."""
+        """Return {observation number: rows} of the committed observations; of another metric, {step: value}."""
         where = f"run {self.run_id}: metric {metric}, step"
         return {e.step: rows(e.value, f"{where} {e.step}") for e in self._history(metric)}
 
     def history(self, metric: str) -> dict[int, float]:
-        """{step: value} of a metric; {} where it was never logged."""
+        """Return {step: value} of a metric; {} if it was never logged."""
         return {entry.step: entry.value for entry in self._history(metric)}
 
     def _history(self, metric: str) -> list[Any]:
@@ -312,21 +318,24 @@ class Run:
             return self.client.get_metric_history(self.run_id, metric)
 
     def files(self, folder: str | None) -> list[str]:
-        """Artifact paths of all that lies in a folder, committed or not."""
+        """Return the artifact paths of all files in a folder, committed or not."""
         return [file.path for file in self.artifacts.list(folder)]
 
     def has(self, path: str) -> bool:
-        """Whether the run has an artifact at `path`."""
+        """Tell whether the run has an artifact at `path`."""
         return path in self.files(folder_of(path))
 
     @property
     def artifacts(self) -> Artifacts:
-        """What reads this run's artifacts, in this process or another."""
+        """Return the reader and writer of this run's artifacts, which also works in another process."""
         return Artifacts(self.tracking_uri, self.run_id, self.info.artifact_uri)
 
 
 def _shortened(text):
-    """A description that MLflow stores as it is: it cuts longer ones, which then no longer are what we wrote."""
+    """Cut a description to the length that MLflow stores.
+
+    If MLflow cut it, the stored text would no longer have the digest by which `describe` recognizes its own.
+    """
     if len(text) <= MAX_TAG_VAL_LENGTH:
         return text
     lines = text[: MAX_TAG_VAL_LENGTH - 3].split("\n")

@@ -1,4 +1,4 @@
-"""`python -m datamap.tracking.runs_page`: print the address of the runs, beside a server that is starting."""
+"""Print the address of the runs while a server starts (`python -m datamap.tracking.runs_page`)."""
 
 import contextlib
 import time
@@ -13,7 +13,7 @@ START_TIMEOUT = 120  # seconds
 
 
 def main() -> None:
-    """Print the address of the experiment's runs, as soon as the server answers."""
+    """Print the address of the experiment's runs as soon as the server answers, within `START_TIMEOUT` seconds."""
     for _ in range(START_TIMEOUT):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{local_server()}/health", timeout=1):
             break

@@ -1,9 +1,10 @@
-"""Deliveries on disk: what a store did not accept waits here until it is sent.
+"""Keep deliveries on disk that a store did not accept, until they are sent.
 
 <spool>/<run id>/<number>/delivery.json   the note: of which run, which files and metrics
 <spool>/<run id>/<number>/files/…         the files, by their artifact paths
 
-A spool may be anybody's. Its note is data: it names files below these two folders, and nothing else.
+A stranger may have written a spool. So a note can only name plain files in the delivery's own folder, and artifact
+paths below the folders of `FOLDERS`.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from datamap.tracking.delivery import Delivery, send
 from datamap.tracking.run import Run
 
 NOTE = "delivery.json"
-MAX_NOTE_BYTES = 1 << 22  # a note of 20,000 files has half of that
+MAX_NOTE_BYTES = 1 << 22  # twice as many as a note of 20,000 files has
 FOLDERS = (schema.SIGNALS_DIR, schema.HOLDOUT_DIR, schema.THRESHOLD_DIR, schema.CHECKPOINT_DIR)
 _NUMBER = re.compile("[0-9]{1,15}")
 
@@ -51,7 +52,7 @@ _Whole = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Note(BaseModel):
-    """What is known of a delivery in the spool; `tracking_uri` has no password."""
+    """Describe a delivery in the spool; `tracking_uri` is stored without a password."""
 
     model_config = ConfigDict(strict=True, frozen=True, ser_json_inf_nan="constants")
 
@@ -66,15 +67,15 @@ class Note(BaseModel):
     remove: Literal["checkpoint"] | None
 
     def of(self, run: Run) -> bool:
-        """Whether this process may send it into a run: the same run, by the same writer."""
+        """Tell whether the delivery belongs to this run and its present writer."""
         return (self.run_id, self.writer) == (run.run_id, run.writer)
 
 
 def read_note(waiting: Path) -> Note:
-    """The note of a delivery in the spool.
+    """Return the note of a delivery in the spool.
 
     Raises:
-        TrackingError: it is damaged, or names files that are not the run's own.
+        TrackingError: the note is damaged, of another run, or names a file outside the folders of `FOLDERS`.
     """
     path = waiting / NOTE
     try:
@@ -98,7 +99,7 @@ def _problem(error):
 
 
 def waiting_in(folder: str | Path) -> list[Path]:
-    """Folders of the deliveries of one run that wait in the spool, in the order in which they are sent."""
+    """Return the folders of one run's deliveries in the spool, in the order in which they are sent."""
     with raised_as(TrackingError, folder):
         return [path for path in _numbered(folder) if (path / NOTE).is_file()]
 
@@ -109,14 +110,14 @@ def _numbered(folder):
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Held by the one process that changes what waits of a run."""
+    """Lock a run's folder in the spool, so that only one process changes it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = folder.with_name(f"{folder.name}.lock")  # beside it, as the folder goes when all is sent
+    lock = folder.with_name(f"{folder.name}.lock")  # beside the folder, which is removed when all is sent
     with FileLock(lock):
         try:
             yield
-        finally:  # who waits for it makes a new one
-            with contextlib.suppress(OSError):  # Windows removes no open file
+        finally:  # a process that waits for the lock makes the file again
+            with contextlib.suppress(OSError):  # Windows cannot remove an open file
                 lock.unlink()
 
 
@@ -127,14 +128,17 @@ def put(
     delivery: Delivery,
     checkpoints: str | None = None,
 ) -> None:
-    """Write a delivery to disk: complete under its name, or not at all.
+    """Write a delivery to disk under a temporary name, and rename it when it is complete.
 
     Args:
-        folder: of the run, in the spool.
-        files: what `delivery.files()` yielded.
-        checkpoints: folder of the run; where the delivery has files there, those of older ones are removed.
+        run: run that the delivery is for.
+        folder: folder of the run in the spool.
+        files: the result of `delivery.files()`.
+        delivery: metrics and status to send later.
+        checkpoints: folder of the run's checkpoints; one in this delivery replaces those of older deliveries.
+
     Raises:
-        OSError: the disk does not accept it.
+        OSError: the files cannot be written, as on a full disk.
     """
     with _locked(folder):
         before = _numbered(folder)
@@ -169,7 +173,7 @@ def _write_note(folder, note):
 
 
 def _forget(waiting, below):
-    """Take the files below a folder of the run out of a delivery."""
+    """Remove the files below a folder of the run from a delivery."""
     note = read_note(waiting)
     kept = tuple(path for path in note.files if not path.startswith(f"{below}/"))
     _write_note(waiting, note.model_copy(update={"files": kept}))
@@ -177,14 +181,15 @@ def _forget(waiting, below):
 
 
 def deliver(run: Run, folder: str | Path) -> int:
-    """Send the deliveries of a run that lie in `folder`, oldest first, and delete each once it is sent.
+    """Send the deliveries of a run in `folder`, oldest first, and delete each when it is sent.
 
-    Those that training adds meanwhile are sent too.
+    Deliveries that training adds meanwhile are sent, too.
 
     Returns:
-        how many were sent.
+        Number of deliveries sent.
+
     Raises:
-        TrackingError: the store does not accept one; it and the later ones stay.
+        TrackingError: the store does not accept a delivery; this one and the later ones stay in the spool.
     """
     sent, folder = 0, Path(folder)
     while waiting_in(folder):
@@ -205,13 +210,13 @@ def _deliver(run, waiting):
         )
     files = [(path, _content(waiting, path)) for path in note.files]
     send(run, files, Delivery(note.number, tuple, note.metrics, note.status, note.remove), note.time)
-    done = waiting.with_suffix(".sent")  # what is half removed is not sent again
+    done = waiting.with_suffix(".sent")  # renamed first, so that a half-removed delivery is not sent again
     shutil.rmtree(done, ignore_errors=True)
     shutil.rmtree(waiting.rename(done))
 
 
 def _content(waiting, path):
-    """Bytes of a file of a delivery; what is not a plain file in its folder is nobody's business."""
+    """Return the content of a delivery's file, which must be a plain file in its folder and not a link out of it."""
     file = waiting / "files" / path
     if file.resolve() != waiting.resolve() / "files" / path or not file.is_file():
         raise TrackingError(f"{file} is missing, or is not a plain file: nothing of {waiting} is sent")
@@ -219,7 +224,7 @@ def _content(waiting, path):
 
 
 def _remove_empty(folder):
-    """Remove a run's folder with what killed processes left in it; it stays while anything else is there."""
+    """Remove a run's folder and the leftovers of killed processes, unless it holds anything else."""
     for left in folder.glob("*.*"):
         if left.suffix in (".part", ".sent") and _NUMBER.fullmatch(left.stem):
             shutil.rmtree(left, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""An MLflow tracking store: runs made and found in it."""
+"""Make and find runs in an MLflow tracking store."""
 
 import contextlib
 import getpass
@@ -26,17 +26,25 @@ from datamap.tracking.run import LANG_TAG, NAME_TAG, NOTE_TAG, PARENT_TAG, RUNS_
 from datamap.translations import spoken
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-MADE_TAG = "mlflow.datamap.made"  # tells the run of one request from all others
-OPENING_TIMEOUT = 2  # seconds for which a server is asked whether it is there
-PAGE = 100  # runs that a search reads at a time
-EXPERIMENT = "datamap"  # where neither the config nor MLflow's environment names one
+MADE_TAG = "mlflow.datamap.made"  # identifies the run that one request made
+OPENING_TIMEOUT = 2  # seconds within which a server must answer the first request
+PAGE = 100  # runs in one page of a search
+EXPERIMENT = "datamap"  # the default if neither the config nor MLflow's environment names one
 
 
 class Store:
-    """An MLflow tracking store and the experiment that commands work in."""
+    """Open an MLflow tracking store, and the experiment that commands work in.
+
+    Args:
+        uri: address of the store; None = where MLflow looks.
+        experiment: name of the experiment; None = that of MLflow's environment, else `datamap`.
+        create: make a local store that does not exist yet; only commands that make runs may do that.
+
+    Raises:
+        TrackingError: the store does not exist, is unreachable, or is not a tracking store.
+    """
 
     def __init__(self, uri: str | None = None, experiment: str | None = None, create: bool = False) -> None:
-        """`create` allows a local store that is not there yet; only what makes runs may do that."""
         self.uri = uri or mlflow.get_tracking_uri()
         self._experiment = experiment
         _refuse_unusable(self.uri, create)
@@ -47,7 +55,7 @@ class Store:
             self.client = Client(self.uri)
 
     def experiment(self) -> Any:
-        """The experiment's entity; None when there is none by that name yet."""
+        """Return MLflow's entity of the experiment; None if it does not exist yet."""
         with translated_errors(f"experiment {self.experiment_name!r} in {self.uri}"):
             number = os.environ.get("MLFLOW_EXPERIMENT_ID")
             if number and not self._experiment:
@@ -56,12 +64,12 @@ class Store:
 
     @property
     def experiment_name(self) -> str:
-        """Its name: the config's, else the environment's, else `datamap`."""
+        """Return the experiment's name: the config's, else the environment's, else `datamap`."""
         return self._experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
 
     @property
     def address(self) -> str:
-        """Address of the experiment's runs for a browser; of all experiments where there is none by that name yet."""
+        """Return the address of the experiment's runs for a browser, or of all experiments if it does not exist yet."""
         experiment = self.experiment()
         page = addresses.of_runs(experiment.experiment_id) if experiment else "#/experiments"
         return addresses.address(self.uri, page)
@@ -70,19 +78,22 @@ class Store:
 
     @contextlib.contextmanager
     def new_run(self, name: str | None = None, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
-        """A new run, or the one that MLFLOW_RUN_ID names (`mlflow run` made it for us); it ends with the block.
+        """Yield a new run, or the one that `mlflow run` made for this process (MLFLOW_RUN_ID), and end it.
 
-        It keeps the language of this process's lines, where one was chosen.
+        The run stores the language of this process's lines, if one was chosen. It ends as FINISHED, as KILLED after
+        Ctrl-C or SIGTERM, or as FAILED after any other error.
 
-        Whatever fails inside, the run ends: KILLED by Ctrl-C or SIGTERM, FAILED by any other error.
+        Args:
+            name: name of the run; None = MLflow chooses one.
+            tags: {name: value} of the run.
 
         Raises:
-            TrackingError: the run to adopt holds signals already, or the store does not answer.
+            TrackingError: the run to adopt holds signals already, or the store is unreachable.
         """
         if spoken():
             tags = {**(tags or {}), LANG_TAG: spoken() or ""}
         with contextlib.ExitStack() as stack:
-            with uninterrupted():  # a run that was made and is not known to us would stay RUNNING
+            with uninterrupted():  # an interrupt between making and entering would leave the run RUNNING
                 run = stack.enter_context(self._adopted_or_made(name, tags).until_end())
             self._tag_experiment(run)
             yield run
@@ -97,7 +108,7 @@ class Store:
         return Run(self.client, self._made_once(number, name, tags or {}))
 
     def _made_once(self, experiment, name, tags):
-        """Id of a new run. Where the answer to its request is lost, the run that it made is found by its tag."""
+        """Make a run, and return its id; if a server's answer is lost, find the run by its tag instead of repeating."""
         mark, sent = uuid.uuid4().hex, False
 
         def make():
@@ -109,7 +120,7 @@ class Store:
         remote = addresses.is_server(self.uri)
         kept = ask(remote, make)
         for other in self._marked(experiment, mark) if remote else ():
-            if other != kept:  # MLflow sent the request again, or it came late
+            if other != kept:  # MLflow repeated the request, or it arrived late
                 with contextlib.suppress(RunLostError), translated_errors(f"run {other} cannot be deleted"):
                     self.client.delete_run(other)
         return kept
@@ -133,16 +144,16 @@ class Store:
         return run
 
     def _new_experiment(self):
-        """Id of the experiment, which there was none of a moment ago."""
+        """Make the experiment and return its id; another process may make it at the same moment."""
         try:
             return self.client.create_experiment(self.experiment_name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return self.experiment().experiment_id  # another first training's
+            return self.experiment().experiment_id  # another process made it
 
     def _tag_experiment(self, run):
-        """Give the run's experiment a kind; without one the UI opens it in its view for LLM traces."""
+        """Set the kind of the run's experiment; without one the UI opens its view for LLM traces."""
         with translated_errors("the experiment cannot be tagged"):
             experiment = self.client.get_experiment(run.info.experiment_id)
             if "mlflow.experimentKind" not in experiment.tags:
@@ -153,11 +164,15 @@ class Store:
     # ------------------------------------------------------------------ runs that are there
 
     def run(self, run_id: str) -> Run:
-        """The run by its id, or the newest one with signals for `latest`."""
+        """Return the run of an id, or for "latest" the newest run of the experiment with signals.
+
+        Raises:
+            TrackingError: there is no such run.
+        """
         return Run(self.client, self._latest() if run_id == "latest" else run_id)
 
     def search(self, filter: str) -> list[Run]:
-        """The experiment's runs with signals that an MLflow search filter finds, oldest first."""
+        """Return the experiment's runs with signals that match an MLflow search filter, oldest first."""
         experiment = self.experiment()
         if experiment is None:
             return []
@@ -168,7 +183,7 @@ class Store:
             ]
 
     def _found(self, experiments, filter, order):
-        """All runs that a filter finds, by their start; MLflow gives them page by page."""
+        """Yield all runs that match a filter, page by page, ordered by their start ("ASC" or "DESC")."""
         token = None
         while True:
             page = self.client.search_runs(
@@ -199,7 +214,7 @@ class Store:
         raise TrackingError(f"run_id=latest: experiment {name!r} of {self.uri} has no run with signals{hint}")
 
     def newest_with(self, artifact: str) -> Run:
-        """The newest run of the experiment that has an artifact at this path."""
+        """Return the newest run of the experiment that has an artifact at this path."""
         experiment = self.experiment()
         with translated_errors(f"runs with {artifact}"):
             for found in self._found([experiment.experiment_id], "", "DESC") if experiment else ():
@@ -225,7 +240,7 @@ class Store:
 
 
 def resolved(path: str | None, uri: str | None = None, experiment: str | None = None) -> str | None:
-    """`path`; where it is `runs:/latest/<artifact>`, with the id of the newest run that has the artifact."""
+    """Return a path; in `runs:/latest/<artifact>`, replace `latest` by the id of the newest run with the artifact."""
     latest = f"{RUNS_SCHEME}latest/"
     if path is None or not path.startswith(latest):
         return path
@@ -235,7 +250,7 @@ def resolved(path: str | None, uri: str | None = None, experiment: str | None = 
 
 @contextlib.contextmanager
 def opened(path: str | Path, uri: str | None = None) -> Iterator[Path]:
-    """The local file of `path`, which may be an artifact: `runs:/<run id>/<artifact path>`.
+    """Yield the local file of a path, which may name an artifact: `runs:/<run id>/<artifact path>`.
 
     Raises:
         TrackingError: there is no such run, or it has no such artifact.
@@ -254,27 +269,27 @@ def opened(path: str | Path, uri: str | None = None) -> Iterator[Path]:
 
 
 def configured_uri() -> str:
-    """Address of the store that is used where nobody names one: the environment's, else this folder's."""
+    """Return the address of the default store: the environment's, else this folder's."""
     return mlflow.get_tracking_uri()
 
 
 def active_run_id() -> str | None:
-    """Id of the run that the user's own code works in (`mlflow.start_run`), or None."""
+    """Return the id of the run that the user's own code has started (`mlflow.start_run`), or None."""
     run = mlflow.active_run()
     return run.info.run_id if run else None
 
 
 def project_run_id() -> str | None:
-    """Id of the run that `mlflow run` made for this process (MLFLOW_RUN_ID), or None."""
+    """Return the id of the run that `mlflow run` made for this process (MLFLOW_RUN_ID), or None."""
     return os.environ.get("MLFLOW_RUN_ID")
 
 
 @contextlib.contextmanager
 def _alone(uri):
-    """Held while a store may have to be made: two first trainings at once would make MLflow's tables twice.
+    """Lock a store that may have to be made, because two processes at once would make MLflow's tables twice.
 
-    A SQLite file's lock lies beside it while it is held, others' with the temporary files. Where no lock can be made,
-    nothing is locked.
+    The lock of a SQLite file lies beside it, any other lock in the folder of temporary files. If no lock can be made,
+    continue without one.
     """
     file = _sqlite_file(uri)
     folder = file.parent if file else Path(tempfile.gettempdir())
@@ -287,7 +302,7 @@ def _alone(uri):
 
 
 def _sqlite_file(uri):
-    """The file of a SQLite store; None where it is another store, or one in memory."""
+    """Return the file of a SQLite store; None for any other store, and for one in memory."""
     if urlparse(uri).scheme.partition("+")[0] != "sqlite":
         return None
     with contextlib.suppress(ArgumentError):
@@ -297,23 +312,23 @@ def _sqlite_file(uri):
 
 
 def _with_source(tags):
-    """Add MLflow's tags of who works where; a user id without a name, as in containers, gets one."""
+    """Add MLflow's tags of user and source; a user id without a name, as in containers, gets one."""
     from mlflow.tracking.context.registry import resolve_tags
 
     with contextlib.ExitStack() as stack:
         try:
             getpass.getuser()
-        except (KeyError, OSError):  # OSError from Python 3.13 on
-            os.environ["LOGNAME"] = f"uid{os.getuid()}"  # MLflow asks there too
+        except (KeyError, OSError):  # KeyError until Python 3.12, OSError from 3.13 on
+            os.environ["LOGNAME"] = f"uid{os.getuid()}"  # MLflow reads it, too
             stack.callback(os.environ.pop, "LOGNAME", None)
         return resolve_tags(tags)
 
 
 def _refuse_unusable(uri, create):
-    """Ask quickly: MLflow itself would try for minutes to reach a store, without a word.
+    """Check quickly that the store can be reached, because MLflow itself would retry silently for minutes.
 
     Raises:
-        TrackingError: no store is there, or what is there is none.
+        TrackingError: the store does not exist, is unreachable, or is not a tracking store.
     """
     scheme = urlparse(uri).scheme
     if scheme in ("http", "https"):
@@ -345,7 +360,7 @@ def _ask_server(uri):
 
 
 def _ask_database(uri, create):
-    """Connect as MLflow does, but once, and read; where a SQLite file may be made, this makes it."""
+    """Connect to a database as MLflow does, but once, and read; make a SQLite file if `create` allows it."""
     import sqlalchemy
     from mlflow.store.db.utils import create_sqlalchemy_engine
 
