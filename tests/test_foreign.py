@@ -540,7 +540,7 @@ def test_what_cannot_be_read(tmp_path):
     shard = write_shards(tmp_path / "a", rows=10) / "signals" / "epoch_0002-00000-of-00001.jsonl"
     shard.unlink()
     shard.mkdir()
-    assert refusal(tmp_path / "a") == f"{shard}: Is a directory"
+    assert refusal(tmp_path / "a") == f"{shard}: not a regular file"
     folder = write_dynamics(tmp_path / "b")
     (folder / "dynamics_epoch_1.jsonl").unlink()
     (folder / "dynamics_epoch_1.jsonl").symlink_to("/proc/self/mem")
