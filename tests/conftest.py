@@ -20,6 +20,8 @@ import filelock
 import pytest
 from hypothesis import settings
 
+from datamap.tracking import addresses
+
 settings.register_profile("tests", deadline=None)  # the machine may be busy
 settings.register_profile("fuzz", settings.get_profile("tests"), max_examples=2000)  # make fuzz
 settings.load_profile("tests")
@@ -46,6 +48,7 @@ def clean_world(tmp_path, monkeypatch):
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     monkeypatch.delenv("DATAMAP_LANG", raising=False)
     monkeypatch.setattr("datamap.translations._spoken", None)
+    monkeypatch.setattr(addresses, "_of_shell", None)  # what a command of the test before found
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)

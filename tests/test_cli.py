@@ -139,6 +139,16 @@ MISTAKES = {
     ("plot", "run_id=latest"): ["there is no MLflow store at sqlite:///"],
     ("plot", "run_id=latest", "tracking.uri=http://127.0.0.1:9"): ["http://127.0.0.1:9 does not answer"],
     ("plot", "run_id=x", "use_f_times=0", "use_l_times=0"): ["both choose the colors"],
+    ("summarize", "run_id=x", "engine=1.5"): ["Could not find 'engine/1.5'"],
+    ("summarize", "run_id=x", "extra=${oc.env:HOME}"): ["extra: '${oc.env:HOME}' is a text"],
+    ("plot", "run_id=x", "summarize=${run_id}"): [
+        "error: Merge error: str is not a subclass of SummarizeConfig"
+    ],
+    ("curate", "run_id=x", "keep=clean", "tracking.tags=${run_id}"): ["tracking.tags: "],
+    ("curate", "run_id=x", "keep=clean", "share=${oc.env:HOME}"): ["Value '${oc.env:HOME}' of type 'str'"],
+    ("curate", "run_id=x", "keep=clean", f"threshold={'9' * 400}"): ["a number is too large"],
+    ("curate", "run_id=x", "keep=clean", "share=a\nb"): ["share: Value 'a b' of type 'str'"],
+    ("plot", "run_id=x", "tracking.uri=\udcff"): ["'tracking.uri=\\udcff' is not UTF-8"],
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 import datamap
 from conftest import local
 from datamap import schema
+from datamap.tracking.artifacts import DIGEST_TAG
 from explored import data_of, texts_of, unpacked
 
 TEXTS = pd.DataFrame({"id": range(40), "text_a": ["one text"] * 40})
@@ -87,9 +88,11 @@ def test_the_explorer_is_made_anew_only_where_something_in_it_changed(run, comma
     assert data_of(file_of(client, run).read_text())["title"]
 
 
-def test_a_damaged_diagnosis_is_left_out(run, command, client):
+@pytest.mark.parametrize("damaged", ["id\tscore\n1\t2\n", "id\tscore\tproposed\twhy\n"])
+def test_a_damaged_diagnosis_is_left_out(run, command, client, damaged):
     assert command("diagnose", f"run_id={run}").code == 0
-    local(client, run, schema.DIAGNOSIS_FILE).write_text("id\tscore\n1\t2\n")
+    local(client, run, schema.DIAGNOSIS_FILE).write_text(damaged)
+    client.delete_tag(run, f"{DIGEST_TAG}{schema.DIAGNOSIS_FILE}")  # whoever logs can leave the digest out
     outcome = command("plot", f"run_id={run}")
     assert outcome.code == 0 and "note: the explorer shows no diagnosis" in outcome.out
     assert data_of(file_of(client, run).read_text())["proposed"] is None

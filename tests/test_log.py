@@ -25,7 +25,7 @@ def printed(code, stdout=subprocess.PIPE, **environment):
 def test_a_name_cannot_control_the_terminal():
     done = printed(r"say('label \x1b[2J\x1b]0;title\x07 \u202e abc\r\x9b1m')", PYTHONIOENCODING="utf-8")
     assert done.stdout.decode() == "label ?[2J?]0;title? ? abc??1m\n"
-    assert printable("两行\n\t文本") == "两行\n\t文本"
+    assert printable("两行\n\t文本\u2028next: rm") == "两行 \t文本?next: rm"  # nor begin a line of its own
 
 
 def test_passwords_are_not_printed():

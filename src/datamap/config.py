@@ -291,7 +291,10 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
             raise ConfigError(f"{key} is missing: {MISSING_HINTS.get(key, f'give {key}=<value>')}")
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
+        said = re.split(r"\n\s*full_key: ", str(error).strip())[0]
+        raise ConfigError(": ".join(filter(None, [error.full_key, said]))) from error
+    except OverflowError as error:
+        raise ConfigError(f"a number is too large ({error})") from error
     check(config)
     return config
 

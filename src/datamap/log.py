@@ -20,8 +20,9 @@ from typing import Any, TextIO
 from datamap.errors import masked
 from datamap.translations import translate
 
-# Characters that move a terminal's cursor, color it or reverse its text; class names and ids may contain them.
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Characters that move a terminal's cursor, color it, reverse its text or begin a line of their own; class names and
+# ids may contain them.
+CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 logger = logging.getLogger("datamap")
 _beginning: str | None = None  # prefix of each line of our own command; None in a user's process
@@ -29,12 +30,12 @@ _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 
 def printable(text: str) -> str:
-    r"""Mask passwords in a text, and replace characters that control the terminal.
+    r"""Mask passwords in a text, make it one line, and replace characters that control the terminal.
 
-    >>> printable("label \x1b[2Jyes")
-    'label ?[2Jyes'
+    >>> printable("label \x1b[2Jyes"), printable("label\nnext: rm -r .")
+    ('label ?[2Jyes', 'label next: rm -r .')
     """
-    return CONTROLS.sub("?", masked(text))
+    return CONTROLS.sub("?", masked(text).replace("\n", " "))
 
 
 def own_lines(beginning: str = "") -> None:

@@ -5,7 +5,7 @@ Options are plain dataclasses, because OmegaConf ignores the constraints of pyda
 
 import math
 from dataclasses import Field, field, fields, is_dataclass
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from omegaconf import MISSING
 
@@ -46,8 +46,16 @@ def check(options: Any, path: str = "") -> None:
         value, name = getattr(options, key.name), path + key.name
         if is_dataclass(value):
             check(value, f"{name}.")
+        elif isinstance(value, str) and _holds_keys(key):
+            raise ConfigError(f"{name}: {value!r} is a text; give {name}='{{key: value}}'")
         elif value is not None and (wrong := problem(key, value)):
             raise ConfigError(f"{name}={value} is out of range: {wrong}")
+
+
+def _holds_keys(key: Field) -> bool:
+    """Tell whether a field holds a mapping or options of its own; OmegaConf lets a text with `${` pass for one."""
+    kinds = (key.type, *get_args(key.type))
+    return any(get_origin(kind) is dict or is_dataclass(kind) for kind in kinds)
 
 
 def problem(key: Field, value: Any) -> str | None:

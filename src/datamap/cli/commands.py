@@ -5,7 +5,7 @@ A command's docstring is its `--help`.
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
@@ -25,8 +25,10 @@ from datamap.config import (
     literal,
 )
 from datamap.log import say
-from datamap.program import invocation
 from datamap.ranges import check
+
+if TYPE_CHECKING:
+    from datamap.tracking.run import Run
 
 
 def train(config: TrainConfig, overrides: list[str]) -> None:
@@ -47,7 +49,7 @@ def train(config: TrainConfig, overrides: list[str]) -> None:
     if found:
         say(memorization.note(found, run.committed()))
     say("look at it: {address}", address=run.opened_at())
-    _say_next("diagnose" if config.data.folds else "summarize", run.run_id)
+    _say_next("diagnose" if config.data.folds else "summarize", run)
 
 
 def summarize(config: SummarizeConfig, overrides: list[str]) -> None:
@@ -58,7 +60,7 @@ def summarize(config: SummarizeConfig, overrides: list[str]) -> None:
     """
     from datamap.pipeline.summarize import summarize
 
-    _say_next("plot", summarize(config).run_id)
+    _say_next("plot", summarize(config))
 
 
 def plot(config: PlotConfig, overrides: list[str]) -> None:
@@ -152,7 +154,7 @@ def import_(config: ImportConfig, overrides: list[str]) -> None:
     """
     from datamap.pipeline.import_signals import import_signals
 
-    _say_next("summarize", import_signals(config).run_id)
+    _say_next("summarize", import_signals(config))
 
 
 def export(config: ExportConfig, overrides: list[str]) -> None:
@@ -178,7 +180,7 @@ def upload(config: UploadConfig, overrides: list[str]) -> None:
     from datamap.pipeline.upload import upload
 
     for run in upload(config):
-        _say_next("summarize", run.run_id)
+        _say_next("summarize", run)
 
 
 COMMANDS: dict[str, Callable[[Any, list[str]], None]] = {
@@ -187,8 +189,8 @@ COMMANDS: dict[str, Callable[[Any, list[str]], None]] = {
 }
 
 
-def _say_next(command: str, run_id: str) -> None:
-    say("next: {command}", command=invocation(command, f"run_id={run_id}"))
+def _say_next(command: str, run: "Run") -> None:
+    say("next: {command}", command=run.command(command))
 
 
 def _changed(options: Any, keys: dict[str, Any], where: str) -> Any:

@@ -29,7 +29,13 @@ def translate(arguments: list[str], step: type) -> list[str]:
     Args:
         arguments: the command line after the command's name.
         step: dataclass of the command's keys, whose types tell which values are texts.
+
+    Raises:
+        ConfigError: an argument is not UTF-8.
     """
+    for argument in arguments:
+        if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode():
+            raise ConfigError(f"{argument!r} is not UTF-8; rename the file, or set the terminal to UTF-8")
     joined = _joined(arguments)
     given = [a for a in joined if not (a.endswith("=") and a.count("=") == 1)]
     overrides = [quote(argument, step, bool(MULTIRUN & set(given))) for argument in given]
@@ -111,8 +117,9 @@ def _typed(value: str, kinds: tuple[Any, ...]) -> str:
             return f"[{_listed(inner[1:-1], _alternatives(get_args(kind)[0]))}]"
         if (is_dataclass(kind) or get_origin(kind) is dict) and inner[:1] + inner[-1:] == "{}":
             return f"{{{', '.join(_pair(part, kind) for part in parts(inner[1:-1]) if part.strip())}}}"
-    if str not in kinds:
-        return value if _parsed(value) else _text(value)
+    names_file = any(map(is_dataclass, kinds))  # of a config group, such as `model=tiny`
+    if str not in kinds and not names_file:
+        return value if _parsed(value) and "${" not in value else _text(value)
     is_number = int in kinds and re.fullmatch(r"-?\d+", value)
     return value if is_number or (type(None) in kinds and value == "null") else _text(value)
 

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from datamap.log import own_lines
 from datamap.places import DEMO
+from datamap.tracking import addresses
 
 ENVIRONMENT = {
     # Arrow's own pool does not return memory: 100 MB for a summary of 240,000 samples (benchmarks/summarize.py).
@@ -40,6 +41,7 @@ def begin(beginning: str = "") -> None:
     # This logger prints "Creating initial tables…", and tracebacks of errors that are raised as well (a full disk).
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     register_resolvers()
+    addresses.remember_environment()
     own_lines(beginning)
 
 

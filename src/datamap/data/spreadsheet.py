@@ -71,6 +71,9 @@ def read_diagnosis(content: bytes) -> pd.DataFrame:
         DataError: the file is damaged.
     """
     frame = read(content, schema.DIAGNOSIS_FILE, ("id", "label", "proposed", "score"), REGENERATE)
+    twice = frame["id"].duplicated()
+    if twice.any():
+        raise DataError(f"{schema.DIAGNOSIS_FILE}, row {twice.idxmax()}: its id occurs twice; {REGENERATE}")
     scores = pd.to_numeric(frame["score"], errors="coerce")
     wrong = ~scores.between(0, 1)  # NaN is not
     if wrong.any():

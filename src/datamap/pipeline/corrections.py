@@ -12,7 +12,6 @@ from datamap.data import files, spreadsheet
 from datamap.errors import ConfigError, DataError, first_few
 from datamap.labels import curation
 from datamap.log import say
-from datamap.program import invocation
 from datamap.review import decisions, storage
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened
@@ -56,7 +55,7 @@ def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Correcti
         if config.keep == "corrected" and not found.lineage:
             raise ConfigError(
                 f"keep=corrected: run {source.run_id} has no decisions of a review ({schema.DECISIONS_FILE}); make "
-                f"some: {invocation('review', f'run_id={source.run_id}')}, or give "
+                f"some: {source.command('review')}, or give "
                 "corrections=<an edited diagnosis.tsv>"
             )
         return found

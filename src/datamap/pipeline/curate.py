@@ -16,10 +16,10 @@ from datamap.log import say
 from datamap.pipeline import corrections, next_training, stored_diagnosis
 from datamap.pipeline.diagnose import diagnose_run
 from datamap.pipeline.summarize import ensure_summary
-from datamap.program import invocation
 from datamap.signals import align
+from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
-from datamap.tracking import descriptions
+from datamap.tracking import addresses, descriptions
 from datamap.tracking.run import PARENT_TAG, Run
 from datamap.tracking.store import Store, resolved
 from datamap.translations import translate
@@ -54,6 +54,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     source.speak(config.lang)
     texts = source.artifacts.find(schema.SAMPLES_FILE)
     if texts is None:
+        signals_of(source)  # of a store whose folder was moved, it says so
         raise TrackingError(
             f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them: "
             "train without log_text=false, import with texts=, record with samples="
@@ -169,7 +170,7 @@ def _samples(source, config, score):
     if missing:
         raise TrackingError(
             f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(missing, 'sample')}; "
-            f"renew it: {invocation('diagnose', f'run_id={source.run_id}')}"
+            f"renew it: {source.command('diagnose')}"
         )
     return columns.assign(rank=rows, **{name: found[name].to_numpy()[rows] for name in found})
 
@@ -188,6 +189,11 @@ def _count(source, samples, config):
         return round(config.share * len(samples))
     if config.keep in BY_SCORE:
         found = source.metrics()
+        if "mislabelled/estimate" not in found:
+            raise TrackingError(
+                f"run {source.run_id} has a diagnosis, but not its metrics; diagnose it again: "
+                f"{source.command('diagnose')}, or give share= or threshold="
+            )
         if not found.get("mislabelled/known", 1):
             raise ConfigError(
                 f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known, as nothing "
@@ -256,6 +262,7 @@ def _command(source, config, address, curated, gone):
     data = {"data": "file", "data.path": address}
     if curated.texts_b is None:
         data["data.columns.text_b"] = "null"
-    if config.tracking.uri:
-        data["tracking.uri"] = config.tracking.uri
+    data |= dict(option.split("=", 1) for option in addresses.options(source.tracking_uri))
+    if config.tracking.experiment:
+        data["tracking.experiment"] = config.tracking.experiment
     return next_training.command(source, data, gone)

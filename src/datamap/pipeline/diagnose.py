@@ -15,7 +15,6 @@ from datamap.pipeline.evidence import of_run as evidence_of
 from datamap.pipeline.explorer import renew_explorer
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.summarize import ensure_summary
-from datamap.program import invocation
 from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS
@@ -78,8 +77,8 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
     _warn(evidence, about, len(run.committed()))
     _say(run, frame, evidence, about, measured)
     if next_step and content:
-        say("review them: {command}", command=invocation("review", f"run_id={run.run_id}"))
-        say("next: {command}", command=invocation("curate", f"run_id={run.run_id}", *_rule(run, about)))
+        say("review them: {command}", command=run.command("review"))
+        say("next: {command}", command=run.command("curate", *_rule(run, about)))
 
 
 def _rule(run, about):

@@ -98,7 +98,7 @@ def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
         table = tsv.text_table(content, schema.DIAGNOSIS_FILE, ["id", "score", "proposed", "why"])
         rows = align.rows(ids, table["id"])
         scores = pd.to_numeric(table["score"].to_pandas(), errors="coerce").to_numpy(float)
-        if not ((scores >= 0) & (scores <= 1)).all():
+        if not len(scores) or not ((scores >= 0) & (scores <= 1)).all():
             raise SummaryError(f"{schema.DIAGNOSIS_FILE} is damaged: a score is not a number from 0 to 1")
     except DataMapError as error:
         say("note: the explorer shows no diagnosis: {error}", error=error)

@@ -20,7 +20,6 @@ from datamap.pipeline.diagnose import diagnose_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.summarize import ensure_summary
-from datamap.program import invocation
 from datamap.review import samples as columns
 from datamap.review.decisions import LONGEST_NAME, is_name
 from datamap.review.review import About, Review
@@ -196,4 +195,4 @@ def _end(run: Run, review: Review) -> None:
         ids = [str(review.samples.ids[row].as_py()) for row in sorted(review.journal.conflicts)]
         many = Amount(len(ids), "sample")
         say("note: reviewers disagree about {samples}: {ids}", samples=many, ids=first_few(ids))
-    say("next: {command}", command=invocation("curate", f"run_id={run.run_id}", "keep=corrected"))
+    say("next: {command}", command=run.command("curate", "keep=corrected"))

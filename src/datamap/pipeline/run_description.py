@@ -4,7 +4,6 @@ from pathlib import Path
 
 from datamap import schema
 from datamap.errors import TrackingError
-from datamap.program import invocation
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 
@@ -21,7 +20,7 @@ def describe(run: Run, samples: int) -> None:
     """
     metrics = run.metrics()
     if "summary/observations" not in metrics:
-        again = invocation("summarize", f"run_id={run.run_id}")
+        again = run.command("summarize")
         raise TrackingError(
             f"run {run.run_id} has a summary, but not its metrics; summarize it again: {again}"
         )

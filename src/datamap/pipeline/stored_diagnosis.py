@@ -5,7 +5,7 @@ import pandas as pd
 from datamap import schema
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError, SummaryError
-from datamap.program import invocation
+from datamap.labels.mislabel import SCORES
 from datamap.tracking.run import Run
 
 
@@ -34,10 +34,11 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
 
 def check_score(run: Run, score: str | None) -> None:
     """Raise ConfigError if the run's diagnosis was made by another score than the requested one."""
-    own = run.config("diagnose").get("score")
+    own = _own_score(run)
     if score not in (own, None):
         raise ConfigError(
-            f"diagnose.score={score}: the run has a diagnosis by score={own}; renew it: {renewal(run, score)}"
+            f"diagnose.score={score}: the run has a diagnosis by {f'score={own}' if own else 'another score'}; "
+            f"renew it: {renewal(run, score)}"
         )
 
 
@@ -48,5 +49,11 @@ def is_outdated(run: Run) -> bool:
 
 def renewal(run: Run, score: str | None = None) -> str:
     """Return the command that diagnoses a run again, by a score or as before."""
-    score = score or run.config("diagnose").get("score")
-    return invocation("diagnose", f"run_id={run.run_id}", *([f"score={score}"] if score else []))
+    score = score or _own_score(run)
+    return run.command("diagnose", *([f"score={score}"] if score else []))
+
+
+def _own_score(run: Run) -> str | None:
+    """Return the score that a run was diagnosed by; None if its config, which may be anybody's, names none of ours."""
+    own = run.config("diagnose").get("score")
+    return next((name for name in SCORES if name == own), None)

@@ -9,7 +9,6 @@ import pandas as pd
 
 from datamap import documents, schema
 from datamap.errors import SummaryError, TrackingError, first_few
-from datamap.program import invocation
 from datamap.signals.shards import ShardsByObservation
 from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
@@ -98,7 +97,7 @@ def renewal(run: Run) -> str:
     allowed = {"burn_in": _is_number, "until": lambda value: value == "auto" or _is_number(value)}
     options = [f"{key}={given[key]}" for key, is_allowed in allowed.items() if is_allowed(given.get(key))]
     options += ["allow_missing=true"] if given.get("allow_missing") is True else []
-    return invocation("summarize", f"run_id={run.run_id}", *options)
+    return run.command("summarize", *options)
 
 
 def _is_number(value: Any) -> bool:

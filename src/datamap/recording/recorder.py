@@ -14,12 +14,10 @@ import pyarrow as pa
 from datamap import schema
 from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError, first_few
 from datamap.log import say
-from datamap.program import invocation
 from datamap.recording import arguments
 from datamap.recording.reference import Reference
 from datamap.signals import align, compute, shards
 from datamap.summaries import tsv
-from datamap.tracking import addresses
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
@@ -254,8 +252,7 @@ class SignalRecorder(compute.ObservationCollector):
             samples=Amount(self._rows, "sample"),
         )
         if self._observations:
-            where = addresses.options(self.run.tracking_uri)
-            say("next: {command}", command=invocation("summarize", f"run_id={self.run_id}", *where))
+            say("next: {command}", command=self.run.command("summarize"))
 
     def _abandon(self):
         """End the run of a recorder that is still open at the process's end: FAILED, or KILLED by an interrupt."""

@@ -6,7 +6,6 @@ from typing import Protocol
 from datamap import schema
 from datamap.errors import TrackingError, first_few
 from datamap.log import say
-from datamap.program import invocation
 from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
@@ -34,6 +33,9 @@ class RecordedRun(Protocol):
 
     def files(self, folder: str) -> list[str]:
         """Return the paths of the artifacts below a folder."""
+
+    def command(self, name: str, *arguments: str) -> str:
+        """Return the command line of one of our commands on this run."""
 
 
 def signals_of(run: RecordedRun, committed: Mapping[int, int] | None = None) -> ShardsByObservation:
@@ -67,7 +69,7 @@ def extra_signals_of(run: RecordedRun, folder: str) -> ShardsByObservation:
         say(
             "note: {folder}/ is not finished and is left out (a killed run? go on: {command})",
             folder=folder,
-            command=invocation("train", "resume=true", f"run_id={run.run_id}"),
+            command=run.command("train", "resume=true"),
         )
         return {}
     return shards.complete_observations(found, {shard.number: 0 for shard in found}, digests)[0]

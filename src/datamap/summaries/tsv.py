@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from datamap import schema
@@ -53,6 +54,8 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
         table = pyarrow.csv.read_csv(_opened(source), **_options(_types(known), wanted))
         if not table.num_rows:
             raise ValueError("it has no rows")
+        if "id" in table.column_names and pc.count_distinct(table["id"]).as_py() < table.num_rows:
+            raise ValueError("an id occurs twice")
         return _frame(table)
 
 

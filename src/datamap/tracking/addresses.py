@@ -1,11 +1,16 @@
 """Compose addresses of pages in MLflow's UI."""
 
 import os
+import shlex
 from pathlib import Path
 from urllib.parse import urlparse
 
+from datamap.program import invocation
+
 # Without this, a new browser opens MLflow's view for LLM traces, which has no link to the runs (MLflow 3.17).
 TRAINING_VIEW = "?workflowType=machine_learning"
+
+_of_shell: str | None = None  # MLFLOW_TRACKING_URI as our own command found it
 
 
 def is_server(tracking_uri: str) -> bool:
@@ -40,9 +45,21 @@ def is_default(tracking_uri: str) -> bool:
     return tracking_uri in ("sqlite:///mlflow.db", f"sqlite:///{Path.cwd()}/mlflow.db")
 
 
+def remember_environment() -> None:
+    """Take MLFLOW_TRACKING_URI as what the user's shell has; for our own command, before MLflow sets it too."""
+    global _of_shell
+    _of_shell = os.environ.get("MLFLOW_TRACKING_URI") or None
+
+
 def options(tracking_uri: str) -> list[str]:
-    """Return the overrides by which a command in this folder finds a store: [] for the default store."""
-    return [] if is_default(tracking_uri) else [f"tracking.uri={tracking_uri}"]
+    """Return the overrides by which a command in this folder finds a store: [] for the store in use there."""
+    in_use = tracking_uri == _of_shell if _of_shell else is_default(tracking_uri)
+    return [] if in_use else [f"tracking.uri={tracking_uri}"]
+
+
+def command(name: str, run_id: str, tracking_uri: str, *arguments: str) -> str:
+    """Return the command line of one of our commands on a run, for a shell in this folder."""
+    return invocation(name, f"run_id={run_id}", *arguments, *options(tracking_uri))
 
 
 def serving(tracking_uri: str) -> str:
@@ -54,5 +71,5 @@ def serving(tracking_uri: str) -> str:
     if is_server(tracking_uri):
         return ""
     if not is_default(tracking_uri):
-        return f"mlflow ui --backend-store-uri {tracking_uri}"
+        return f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}"
     return "make ui" if Path("src/datamap").is_dir() else "mlflow ui"

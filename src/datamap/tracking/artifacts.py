@@ -18,7 +18,7 @@ from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
 from datamap import schema
 from datamap.errors import TrackingError
-from datamap.program import invocation
+from datamap.tracking import addresses
 from datamap.tracking.client import Client, ask, ask_for_all
 from datamap.tracking.failures import translated_errors
 
@@ -144,7 +144,7 @@ class Artifacts(NamedTuple):
     def _refuse(self, path):
         command = RENEWED_BY[path]
         renew = (
-            f"renew it: {invocation(command, f'run_id={self.run_id}')}"
+            f"renew it: {addresses.command(command, self.run_id, self.tracking_uri)}"
             if command
             else "put it back from a copy, or make the run again"
         )

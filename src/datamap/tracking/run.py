@@ -96,6 +96,10 @@ class Run:
         address = addresses.address(self.tracking_uri, self.link_to(artifact))
         return f"{address}  (served by: {server})" if server else address
 
+    def command(self, name: str, *arguments: str) -> str:
+        """Return the command line of one of our commands on this run, which finds it in its store."""
+        return addresses.command(name, self.run_id, self.tracking_uri, *arguments)
+
     # ------------------------------------------------------------------ its language
 
     def speak(self, lang: str = AUTO) -> None:

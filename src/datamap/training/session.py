@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from datamap import schema
 from datamap.errors import TrainingError
 from datamap.log import say
-from datamap.program import invocation
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
@@ -73,12 +72,12 @@ def _told_when_it_ends_early(logger: RunLogger, run: Run) -> Iterator[None]:
         yield
     except BaseException as error:
         if logger.kept:
-            next_step = invocation("summarize", f"run_id={run.run_id}")
+            next_step = run.command("summarize")
             safe = Amount(logger.kept, "observation")
             say("ended early; {observations} safe: {command}", observations=safe, command=next_step)
         # Resuming does not help if the loss is not finite, which would happen again, or if there is no checkpoint.
         can_go_on = logger.training.config.trainer.checkpoint != "none"
         if logger.kept and not isinstance(error, TrainingError) and can_go_on:
-            resume = invocation("train", "resume=true", f"run_id={run.run_id}")
+            resume = run.command("train", "resume=true")
             say("to go on with the run: {command}", command=resume)
         raise
