@@ -82,7 +82,7 @@ def test_what_cannot_be_recorded_is_a_warning_and_training_goes_on():
     with pytest.warns(UserWarning, match=r"datamap.autolog: this training is not recorded: .*2 classes"):
         assert training.trainer.train().global_step == 2 * N / 4
     assert any((a != b).any() for a, b in zip(before, training.weights(), strict=True))
-    assert [status for _, status in runs()] == ["FAILED"]
+    assert runs() == []  # known before training
 
 
 def test_lightning_says_what_a_step_must_return_and_goes_on():

@@ -1,5 +1,6 @@
 """The callbacks in real trainers on tiny models: signals equal the logits computed by hand."""
 
+import random
 import sys
 
 import mlflow
@@ -8,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import ROOT
-from datamap.errors import ConfigError, SignalError
+from datamap.errors import ConfigError, DataMapError, SignalError
 from trainers import FRAMEWORKS, ROWS, HuggingFace, N, broken, callback_of, check, lightning_training, records
 from trainers import pytestmark as pytestmark
 
@@ -37,13 +38,31 @@ def test_trainers_record_every_sample_after_each_epoch(framework, command):
     assert f"{N} samples over 2 observations" in outcome.out, outcome.err
 
 
+def drawing(framework, collate):
+    """Return a collator that draws from every random state, as one that augments its rows does."""
+
+    def drawn(rows):
+        random.random()
+        np.random.random()  # noqa: NPY002
+        if framework == "transformers":  # Paddle's loader collates in a thread, at any moment
+            import torch
+
+            torch.rand(1)
+        return collate(rows)
+
+    return drawn
+
+
 def test_training_goes_on_as_without_the_callback(framework):
-    weights = []
+    weights, states = [], []
     for callback in (None, callback_of(framework)):
         training = FRAMEWORKS[framework](callback)
+        training.trainer.data_collator = drawing(framework, training.trainer.data_collator)
         training.trainer.train()
         weights.append(training.weights())
+        states.append((random.random(), np.random.random()))  # noqa: NPY002
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    assert states[0] == states[1]
 
 
 def test_every_part_of_a_model_gets_its_mode_back(framework):
@@ -128,6 +147,92 @@ def test_ids_follow_rows_through_a_collator_that_leaves_out_and_reorders(store, 
     assert found == {row["id"]: row["labels"] for row in ROWS if row["input_ids"][1] < 30}
 
 
+TEXTS = {"id": [row["id"] for row in ROWS], "text_a": ["x"] * N, "label": [row["labels"] for row in ROWS]}
+UNUSABLE = {
+    "ids= has 19 ids, but the training dataset 20 samples": {"ids": range(N - 1)},
+    "ids must be whole numbers below 2^63 or strings, not None": {"ids": [*"abcdefghijklmnopqrs", None]},
+    "the first batch of the training dataset: the model has 2 classes, class_names= 3": {"class_names": list("abc")},
+    "the training dataset: samples= has no id s19": {"samples": {name: some[:-1] for name, some in TEXTS.items()}},
+    "the training dataset: samples= has another label, id s0": {
+        "samples": {**TEXTS, "label": [1 - TEXTS["label"][0], *TEXTS["label"][1:]]}
+    },
+    "class_names=: 'a' occurs twice": {"class_names": iter("aa")},
+}  # fmt: skip
+
+
+def no_run():
+    client = MlflowClient()
+    return not client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+
+
+@pytest.mark.parametrize("message", UNUSABLE)
+def test_what_is_known_before_training_is_refused_then(store, message):
+    training = HuggingFace(callback_of("transformers", **UNUSABLE[message]))
+    with pytest.raises(DataMapError) as caught:
+        training.trainer.train()
+    assert message in str(caught.value)
+    assert (training.trainer.state.global_step, no_run()) == (0, True)
+
+
+def test_datasets_and_collators_that_cannot_be_followed_are_refused_before_training(store):
+    import torch
+
+    def nothing(rows):
+        return {"input_ids": torch.zeros((0, 6), dtype=int), "labels": torch.zeros(0, dtype=int)}
+
+    def one_hot(rows):
+        batch = HuggingFace().trainer.data_collator(rows)
+        return {**batch, "labels": torch.nn.functional.one_hot(batch["labels"], 2).float()}
+
+    def by_label(rows):
+        rows = sorted(rows, key=lambda row: row["labels"])
+        return {key: torch.tensor([row[key] for row in rows]) for key in ("input_ids", "labels")}
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(ROWS)
+
+    for collate, message in (
+        (nothing, "the collator leaves out all rows"),
+        (one_hot, "multi-label is not supported"),
+        (by_label, "ids cannot follow rows through the collator"),
+    ):
+        training = HuggingFace(callback_of("transformers"), remove_unused_columns=False)
+        training.trainer.data_collator = collate
+        with pytest.raises(DataMapError, match=message):
+            training.trainer.train()
+    with pytest.raises(ConfigError, match="Stream has no length"):
+        HuggingFace(callback_of("transformers"), Stream(), max_steps=3).trainer.train()
+    assert no_run()
+
+
+def test_labels_are_called_as_the_trainers_arguments_call_them(framework):
+    rows = [{**row, "target": row["labels"]} for row in ROWS]
+    rows = [{key: value for key, value in row.items() if key != "labels"} for row in rows]
+    callback = callback_of(framework)
+    training = FRAMEWORKS[framework](callback, rows, num_train_epochs=1, label_names=["target"])
+    forward, collate = training.model.forward, training.trainer.data_collator
+    if framework == "paddlenlp":
+        import paddle
+
+        training.trainer.criterion = lambda output, labels: paddle.nn.functional.cross_entropy(
+            output, labels[0]
+        )
+        training.trainer.data_collator = lambda rows: {
+            key: paddle.to_tensor([row[key] for row in rows]) for key in ("input_ids", "target")
+        }
+    else:
+        training.model.forward = lambda input_ids, target=None: forward(input_ids=input_ids, labels=target)
+        training.trainer._signature_columns = ["input_ids", "target"]
+        training.trainer.data_collator = collate
+    training.trainer.train()
+    check(
+        records(callback.recorder.run_id, 1),
+        TEXTS["id"],
+        training.logits(),
+    )
+
+
 @pytest.mark.parametrize("removed", [True, False])
 def test_ids_of_a_dataset_whose_columns_are_removed(store, removed):
     import datasets
@@ -205,6 +310,16 @@ def test_lightning_training_that_raises_fails_the_run(store):
     with pytest.raises(OSError, match="step lost"):
         lightning_training("lightning.pytorch", callback, broken=1)
     assert (status(callback.recorder.run_id), callback.recorder.run.committed()) == ("FAILED", {1: N})
+
+
+@pytest.mark.filterwarnings("ignore:.*`training_step` returned `None`")
+def test_lightning_may_skip_batches(store):
+    callback = callback_of("lightning")
+    lightning_training("lightning.pytorch", callback, skipped=1)
+    assert (status(callback.recorder.run_id), callback.recorder.run.committed()) == (
+        "FINISHED",
+        {1: N - 4, 2: N - 4},
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 STATE = """
-import atexit, csv, gc, locale, logging, os, signal, sys, threading, warnings
+import atexit, csv, gc, locale, logging, os, random, signal, sys, threading, warnings
 import cleanlab, lightning, matplotlib, mlflow, numpy, omegaconf, pandas, pyarrow, torch, transformers.trainer
 omegaconf.OmegaConf.register_new_resolver("demo", lambda name: "theirs")
 logging.basicConfig(filename="their.log", level=logging.INFO)
@@ -35,6 +35,7 @@ def state():
         "locale": locale.setlocale(locale.LC_ALL),
         "threads": threading.enumerate(),
         "matplotlib": (matplotlib.get_backend(), dict(matplotlib.rcParams)),
+        "random": (random.getstate(), torch.random.get_rng_state().tolist()),
         "numpy": (numpy.geterr(), numpy.get_printoptions(), numpy.random.get_state()[1].tolist()),
         "pandas": {name: pandas.get_option(name) for name in ("display.max_rows", "future.infer_string")},
         "interpreter": (sys.getswitchinterval(), sys.getrecursionlimit(), os.getcwd(), csv.field_size_limit()),

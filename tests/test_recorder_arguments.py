@@ -1,6 +1,7 @@
 """What SignalRecorder accepts, `summarize` reads; what it cannot use it refuses at once, in one line."""
 
 import contextlib
+import enum
 import itertools
 import json
 import os
@@ -8,19 +9,25 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import ml_dtypes
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from mlflow import MlflowClient
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 import datamap
+from anything import ANYTHING, SCALARS, taken
 from datamap import schema
 from datamap.config import defaults
 from datamap.errors import ConfigError, DataError, DataMapError, SignalError
 from datamap.pipeline.summarize import summarize_run
 from datamap.recording import arguments
+from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
 from datamap.signals import compute, shards
 from datamap.signals.compute import signal_table
@@ -295,3 +302,146 @@ def test_many_class_names_take_no_quadratic_time():
     started = time.monotonic()
     assert len(arguments.class_names(range(60_000))) == 60_000
     assert time.monotonic() - started < 5
+
+
+# ---------------------------------------------------------------- values of all kinds
+
+COLUMNS = st.sampled_from(["id", "text_a", "text_b", "label", "s_label"])
+ARRAYS = st.sampled_from(["ids", "labels", "logits", "noisy_labels"])
+MANY = settings(BRIEF, max_examples=int(os.environ.get("DATAMAP_FUZZ_EXAMPLES", 150)))
+
+
+@MANY
+@given(column=COLUMNS, names=ANYTHING, samples=ANYTHING, values=ANYTHING)
+def test_class_names_and_samples_of_any_kind_are_taken_or_refused(column, names, samples, values):
+    good, metadata = taken(Metadata.of, names, None)
+    if good and names is not None:
+        assert all(isinstance(name, str) and name.strip() for name in metadata.class_names)
+    taken(Metadata.of, None, samples)
+    good, metadata = taken(Metadata.of, ["a", "b"], {"id": [0, 1], "text_a": ["x", "y"], column: values})
+    if good:  # and may be given again, as the callbacks do
+        assert Metadata.of(*metadata).samples.equals(metadata.samples)
+
+
+@MANY
+@given(name=ARRAYS, values=ANYTHING)
+def test_arrays_of_any_kind_are_taken_or_refused(name, values):
+    tables = []
+    collector = compute.ObservationCollector(lambda number, table: tables.append(table))
+    if taken(collector.record, **{"ids": [7, 8], **EYE, name: values})[0] and collector._batches:
+        collector.commit(1)
+        assert tables[0].num_rows == 2 or name == "ids"
+
+
+@MANY
+@given(key=SCALARS, value=ANYTHING)
+def test_metrics_numbers_tags_and_names_of_any_kind_are_taken_or_refused(key, value):
+    taken(arguments.metrics, value)
+    taken(arguments.metrics, {key: 1})
+    taken(arguments.metrics, {"loss": value})
+    taken(arguments.observation_number, value)
+    taken(arguments.choice, "format", value, schema.FORMATS)
+    for run in (
+        (value, None, None),
+        (None, value, None),
+        (None, None, value),
+        (None, None, {"tag": value}),
+    ):
+        taken(arguments.new_run, *run)
+
+
+@settings(BRIEF, max_examples=10)
+@given(
+    values=st.fixed_dictionaries(
+        {"class_names": ANYTHING, "samples": ANYTHING, "run_name": ANYTHING, "tags": ANYTHING}
+    )
+)
+def test_a_run_holds_what_was_taken(store, values):
+    good = {name: value for name, value in values.items() if taken_alone(name, value)}
+    with datamap.SignalRecorder(**good) as recorder:
+        recorder.record([0, 1], **EYE)
+        committed, _ = taken(recorder.commit, 1)
+    run = Store().run(recorder.run_id)
+    assert run.committed() == ({1: 2} if committed else {})
+    assert run.has("labels.json") == (good.get("class_names") is not None)
+    assert run.has("data/samples.tsv") == (good.get("samples") is not None)
+
+
+def taken_alone(name, value):
+    """Whether a recorder takes an argument that is no iterator, which would be used up."""
+    if hasattr(value, "__next__"):
+        return False
+    if name in ("class_names", "samples"):
+        return taken(lambda: Metadata.of(**{"class_names": None, "samples": None, name: value}))[0]
+    return taken(lambda: arguments.new_run(**{"run_id": None, "run_name": None, "tags": None, name: value}))[
+        0
+    ]
+
+
+GOOD = np.array([[0.5, -1.25], [2.0, 0.375]])  # exact in bfloat16
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        GOOD.astype(ml_dtypes.bfloat16),
+        GOOD.astype(object),
+        torch.tensor(GOOD, dtype=torch.bfloat16),
+        pd.DataFrame(GOOD).astype("Float32"),
+        pd.DataFrame(GOOD).astype("double[pyarrow]"),
+        pd.Series(list(GOOD)),
+        np.ma.masked_array(GOOD, mask=False),
+    ],
+)
+def test_scores_of_other_types_are_good_input(scores):
+    expected = signal_table([7, 8], [0, 1], logits=GOOD)
+    labels = np.array([0, 1], object)
+    assert signal_table(np.array([7, 8], object), labels, logits=scores).equals(expected)
+
+
+def test_what_the_extension_types_of_pandas_say():
+    label = pd.Series([0, 1], dtype="Int64")
+    for good in (
+        label,
+        label.astype("int64[pyarrow]"),
+        pd.Categorical.from_codes([0, 1], ["a", "b"]),
+        label.astype("category"),
+    ):
+        assert arguments.sample_table({**TEXTS, "label": good}, ("a", "b"))["label"].tolist() in (
+            [0, 1],
+            ["a", "b"],
+        )
+    label[1] = pd.NA
+    with pytest.raises(DataError, match="samples=: label is empty, id 8"):
+        arguments.sample_table({**TEXTS, "label": label}, ("a", "b"))
+
+
+class Sentiment(enum.Enum):
+    POS, NEG = 1, 0
+
+
+def test_class_names_in_no_order_are_refused_and_an_enum_gives_its_members():
+    with pytest.raises(ConfigError, match="class_names={.*give a list of names, by class index"):
+        arguments.class_names({"neg", "pos"})
+    assert arguments.class_names(Sentiment) == ("NEG", "POS")  # by their values
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"ids": [("f", 1), ("f", 2)]}, r"ids \(2, 2\): give one number or string per sample"),
+        ({"ids": [1, "x"]}, "ids: some are numbers, others strings"),
+        (
+            {"logits": SequenceClassifierOutput(logits=torch.eye(2))},
+            "logits: a SequenceClassifierOutput .*give its .logits",
+        ),
+        ({"logits": torch.eye(2).to_sparse()}, "logits: a Tensor is not an array"),
+        ({"labels": pd.Series([0, None], dtype="Int64")}, "label is missing, id 8"),
+        ({"ids": itertools.count()}, "ids: more than 1,000,000 values of an iterator"),
+        ({"ids": ["x" * 9999, "a\nb"], "logits": [[np.nan, 0]] * 2}, "not finite"),
+    ],
+)
+def test_a_message_speaks_of_the_argument_that_is_wrong(values, message):
+    with pytest.raises(SignalError, match=message) as caught:
+        signal_table(**{"ids": [7, 8], **EYE, **values})
+    assert len(str(caught.value)) < 250 and "\n" not in str(caught.value)

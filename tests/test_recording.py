@@ -331,7 +331,7 @@ REFUSED = {
         "labels": np.zeros((2, 5)), "logits": np.zeros((2, 5, 3))},
     "several labels per sample are not supported; convert one-hot labels to indices": {"labels": np.eye(2)},
     "not an integer; several labels per sample are not supported, id 8": {"labels": [0.0, 0.5]},
-    "not an integer; several labels per sample are not supported, id 7": {"labels": [np.nan, 1]},
+    "label is missing, id 7": {"labels": [np.nan, 1]},
     r"shape \(2, 1\), one per sample; give both classes.*1 - p, p": {"logits": np.zeros((2, 1))},
     r"shape \(2,\), one per sample; give both classes": {"logits": np.zeros(2)},
     "labels must be class indices, not no, yes": {"labels": ["no", "yes"]},

@@ -36,9 +36,10 @@ def check(records, ids, logits):
     np.testing.assert_allclose([record["probs"] for record in records], probs, atol=1e-5)
 
 
-def broken(*_):
-    """A hook of PyTorch or Paddle before the forward pass."""
-    raise OSError("model lost")
+def broken(module, *_):
+    """Fail in training, as a hook of PyTorch or Paddle before the forward pass."""
+    if module.training:
+        raise OSError("model lost")
 
 
 class HuggingFace:
@@ -123,8 +124,14 @@ def callback_of(framework, *arguments, **options):
     return import_module(f"datamap.callbacks.{framework}").DataMapCallback(*arguments, **options)
 
 
-def lightning_training(package, callback, broken=None, output=None):
-    """Train a linear model for two epochs in `lightning.pytorch` or `pytorch_lightning`; returns the logits seen."""
+def lightning_training(package, callback, broken=None, output=None, skipped=None):
+    """Train a linear model for two epochs in `lightning.pytorch` or `pytorch_lightning`; returns the logits seen.
+
+    Args:
+        broken: the epoch from 0 whose steps raise.
+        output: loss → what a step returns.
+        skipped: the batch of each epoch whose step returns None.
+    """
     from importlib import import_module
 
     import torch
@@ -146,6 +153,8 @@ def lightning_training(package, callback, broken=None, output=None):
                 {(self.current_epoch + 1, i): row.tolist() for i, row in zip(ids, logits, strict=True)}
             )
             loss = torch.nn.functional.cross_entropy(logits, labels)
+            if number == skipped:
+                return None
             if output:
                 return output(loss)
             return {"loss": loss, "ids": ids, "labels": labels, "logits": logits}

@@ -20,12 +20,14 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 
+MAX_SHOWN = 200  # characters of a list in a message
+
 
 class DataMapError(Exception):
     """Report something that the user can correct; the message says what, where and how, with passwords masked."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(masked(message))
+        super().__init__(masked(message).encode("utf-8", "backslashreplace").decode())
 
 
 class ConfigError(DataMapError):
@@ -100,24 +102,36 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def shortened(value: object, limit: int = 60) -> str:
-    """Represent a value on one line of at most `limit` characters.
+    """Return what a value looks like, on one line of at most `limit` characters.
 
     >>> shortened([1, 2, 3]), shortened("x" * 100, 6)
     ('[1, 2, 3]', "'xxxx…")
     """
-    try:
-        text = str(value) if isinstance(value, BaseException) else repr(value)
-    except Exception:  # somebody else's `__repr__`
-        text = type(value).__name__
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return _on_one_line(value, str if isinstance(value, BaseException) else repr, limit)
 
 
 def first_few(items: Iterable[object], limit: int = 5) -> str:
-    """Return the first items as text, and the number of the others: `"a, b, c and 7 more"`."""
-    items = list(items)
-    shown = ", ".join(str(item) for item in items[:limit])
-    return shown + (f" and {len(items) - limit} more" if len(items) > limit else "")
+    """Return the first items on one line, fewer where they are long, and how many more there are.
+
+    >>> first_few(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    items, shown = list(items), []
+    for item in items[:limit]:
+        shown.append(_on_one_line(item, str, 60))
+        if sum(map(len, shown)) > MAX_SHOWN:
+            break
+    left = len(items) - len(shown)
+    return ", ".join(shown) + (f" and {left} more" if left else "")
+
+
+def _on_one_line(value, write, limit):
+    try:
+        text = write(value)
+    except Exception:  # of somebody else's `__repr__`
+        text = type(value).__name__
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def counted(number: int, thing: str) -> str:

@@ -1,5 +1,10 @@
 """Record trainings by PaddleNLP's `paddlenlp.trainer.Trainer(…, callbacks=[DataMapCallback()])`."""
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
 import paddle
 from paddle.io import DataLoader
 from paddlenlp.trainer import TrainerCallback, TrainingArguments
@@ -14,9 +19,15 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     `with DataMapCallback() as callback: …`.
     """
 
-    def no_grad(self) -> paddle.no_grad:
-        """Return a context in which Paddle computes no gradients."""
-        return paddle.no_grad()
+    @contextlib.contextmanager
+    def inference(self) -> Iterator[None]:
+        """Compute no gradients, and leave random numbers as they were."""
+        state = paddle.get_rng_state()
+        try:
+            with paddle.no_grad():
+                yield
+        finally:
+            paddle.set_rng_state(state)
 
     def modules(self, model: paddle.nn.Layer) -> list[paddle.nn.Layer]:
         """Return the model and all its layers, the model first."""
@@ -26,6 +37,15 @@ class DataMapCallback(EpochRecording, TrainerCallback):
         """Return the batch size that the Trainer uses for evaluation."""
         return args.per_device_eval_batch_size
 
-    def batches(self, loader: DataLoader, args: TrainingArguments) -> DataLoader:
-        """Return batches of a training loader's dataset, in the dataset's order."""
-        return DataLoader(loader.dataset, batch_size=self.batch_size(args), collate_fn=loader.collate_fn)
+    def batches(self, loader: DataLoader, args: TrainingArguments) -> Iterator[Any]:
+        """Yield batches of a training loader's dataset, in the dataset's order."""
+        # Without a DataLoader: Paddle's reads ahead in a thread, which would go on to draw random numbers.
+        rows, size = loader.dataset, self.batch_size(args)
+        for start in range(0, len(rows), size):
+            batch = loader.collate_fn([rows[row] for row in range(start, min(start + size, len(rows)))])
+            known = isinstance(batch, Mapping)
+            yield {name: _tensor(value) for name, value in batch.items()} if known else batch
+
+
+def _tensor(value):
+    return paddle.to_tensor(value) if isinstance(value, np.ndarray) else value

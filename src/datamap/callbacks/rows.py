@@ -11,12 +11,15 @@ from datamap.signals.arrays import as_array
 ROW_LABELS = ("label", "label_ids")  # keys by which a row may hold what a batch calls `labels`
 
 
-def collated_rows(dataset: Any, collate: Callable[[list], Any], size: int, name: str) -> list[np.ndarray]:
-    """Return the dataset's row numbers behind the lines of each batch that the collator makes.
+def collated_rows(
+    dataset: Any, collate: Callable[[list], Any], size: int, name: str
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the dataset's row numbers and the labels of each of its batches, as the collator lets rows through.
 
-    A collator may leave rows out or reorder them, and a batch keeps only what the model accepts: of all that a row
-    holds, only the label is sure to be in it. So collate each batch several times with replaced labels, which spell
-    each row's place in the batch, one binary digit at a time.
+    A collator may leave rows out or change their order, so rows are not counted. An index column would not do either:
+    a collator builds its batch of the keys that it knows, and one that is taken out of the rows before it does not
+    say which of them it left out. The label alone is known to come through. So each batch is collated once more per
+    binary digit of a row's place in it, with one of two labels of the dataset for a 0 and the other one for a 1.
 
     Args:
         dataset: dataset with rows and a length; each row is a dict with a label.
@@ -24,18 +27,18 @@ def collated_rows(dataset: Any, collate: Callable[[list], Any], size: int, name:
         size: rows per batch.
         name: key of the labels in a batch.
 
-    Returns:
-        One int array per batch, in the order of the batch's lines; empty where the collator left all rows out.
+    Yields:
+        Two arrays (lines of the batch,); empty where the collator left all rows out.
 
     Raises:
         ConfigError: a row has no label, or the collator treats the same rows differently each time.
         SignalError: a batch has no labels.
     """
-    labels, found = _two_labels(dataset, name), []
+    pair = _two_labels(dataset, name)
     for start in range(0, len(dataset), size):
         rows = [dataset[row] for row in range(start, min(start + size, len(dataset)))]
-        found.append(start + _places(rows, collate, name, labels))
-    return found
+        places, labels = _places(rows, collate, name, pair)
+        yield start + places, labels
 
 
 def labels_of(batch: Any, name: str) -> Any:
@@ -50,14 +53,14 @@ def labels_of(batch: Any, name: str) -> Any:
     return batch[name]
 
 
-def _places(rows, collate, name, labels):
-    """Return the place of each of a batch's lines among the rows that the batch is made of."""
+def _places(rows, collate, name, pair):
+    """Return the places of a batch's lines among the rows that it is made of, and the lines' labels."""
 
     def collated(given):
         return as_array(labels_of(collate(list(given)), name), "labels").ravel()
 
     def labeled(bits):
-        return ({**row, _key(row, name): labels[bit]} for row, bit in zip(rows, bits, strict=True))
+        return ({**row, _key(row, name): pair[bit]} for row, bit in zip(rows, bits, strict=True))
 
     own, zeros = collated(rows), collated(labeled([0] * len(rows)))
     places = np.zeros(len(own), int)
@@ -74,7 +77,7 @@ def _places(rows, collate, name, labels):
             "ids cannot follow rows through the collator, which treats them by their label or differently each time; "
             "use datamap.SignalRecorder in your own loop"
         )
-    return places
+    return places, own
 
 
 def _two_labels(dataset, name):

@@ -4,16 +4,20 @@ import abc
 import contextlib
 import inspect
 import math
+import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from datamap.callbacks.rows import collated_rows, labels_of
 from datamap.errors import ConfigError, SignalError, first_few
+from datamap.recording.metadata import Metadata
 from datamap.recording.recorder import SignalRecorder
-from datamap.signals.arrays import as_array
-from datamap.signals.compute import signal_table
+from datamap.signals.compute import id_array, signal_table
 
 
 class EpochRecording(abc.ABC):
@@ -32,8 +36,8 @@ class EpochRecording(abc.ABC):
         self.recorder: SignalRecorder | None = None
 
     @abc.abstractmethod
-    def no_grad(self) -> contextlib.AbstractContextManager:
-        """Return a context in which the framework computes no gradients."""
+    def inference(self) -> contextlib.AbstractContextManager:
+        """Return a context without gradients, after which the framework's random state is as it was before."""
 
     @abc.abstractmethod
     def modules(self, model: Any) -> Iterable[Any]:
@@ -56,35 +60,54 @@ class EpochRecording(abc.ABC):
         train_dataloader: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Begin a run, after a check that ids, collator, labels and the model's outputs are usable.
+        """Begin a run, once ids, collator, labels, `samples=` and the model's outputs are known to fit together.
 
         Raises:
-            ConfigError: ids or the collator cannot be used, or several processes train together.
-            SignalError: a batch has no labels, or the model returns no valid logits.
+            ConfigError, DataError, SignalError: they do not, or several processes train together.
         """
         refuse_many_processes(args.world_size)
-        self.__exit__(RuntimeError, None, None)  # an earlier training raised, and its run is still open
-        dataset, name = train_dataloader.dataset, label_name(args)
-        ids = sample_ids(dataset, self._ids)
-        rows = collated_rows(dataset, train_dataloader.collate_fn, self.batch_size(args), name)
-        self._batch_ids = [[ids[row] for row in batch] for batch in rows]
-        with self.no_grad(), evaluation_mode(self.modules(model)):
-            known, labels, logits = next(self._outputs(model, train_dataloader, args))
-        signal_table(known, labels, logits=logits, where="the first batch")
+        self.__exit__(RuntimeError, RuntimeError("the training before did not come to its end"), None)
+        metadata = Metadata.of(self._options.get("class_names"), self._options.get("samples"))
+        self._options |= metadata._asdict()  # an iterator is read once
+        with self._observing(model):
+            ids = sample_ids(train_dataloader.dataset, self._ids)
+            self._check_first_batch(model, train_dataloader, args, metadata)
+            self._follow_rows(ids, train_dataloader, args, metadata)
         self.recorder = SignalRecorder(**self._options)
 
-    def _outputs(self, model: Any, loader: Any, args: Any) -> Iterator[tuple[list, Any, Any]]:
-        """Yield (ids, labels, logits) of each batch that is not empty."""
+    def _check_first_batch(self, model, loader, args, metadata):
+        where = "the first batch of the training dataset"
+        first = next(filter(None, self._outputs(model, loader, args)), None)
+        if first is None:
+            raise ConfigError(
+                "the collator leaves out all rows of the training dataset: nothing can be recorded"
+            )
+        labels, logits = first
+        metadata.check_classes(where, signal_table(range(len(labels)), labels, logits=logits, where=where))
+
+    def _follow_rows(self, ids, loader, args, metadata):
+        batches = collated_rows(loader.dataset, loader.collate_fn, self.batch_size(args), label_name(args))
+        rows, labels = zip(*batches, strict=True)
+        self._batch_ids = [ids.take(pa.array(batch)).to_pylist() for batch in rows]
+        kept = ids.take(pa.array(np.concatenate(rows)))
+        metadata.rows("the training dataset", kept, np.concatenate(labels))
+
+    def _outputs(self, model: Any, loader: Any, args: Any) -> Iterator[tuple[Any, Any] | None]:
+        """Yield (labels, logits) of each batch; None of one that the collator left empty."""
         name = label_name(args)
-        for ids, batch in zip(self._batch_ids, self.batches(loader, args), strict=True):
-            count = len(labels_of(batch, name))
-            if count != len(ids):
-                raise SignalError(
-                    f"the collator made a batch of {count} rows, which had {len(ids)} before training; let it leave "
-                    "out the same rows each time"
-                )
-            if ids:
-                yield ids, *labels_and_logits(model, batch, name)
+        for batch in self.batches(loader, args):
+            yield labels_and_logits(model, batch, name) if len(labels_of(batch, name)) else None
+
+    @contextlib.contextmanager
+    def _observing(self, model: Any) -> Iterator[None]:
+        """Put the model into evaluation mode; its modes and all random states are as they were afterwards."""
+        python, numpy = random.getstate(), np.random.get_state()
+        try:
+            with self.inference(), evaluation_mode(self.modules(model)):
+                yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
 
     def on_epoch_end(
         self,
@@ -102,8 +125,16 @@ class EpochRecording(abc.ABC):
             SignalError: a batch or an output cannot be recorded.
         """
         assert self.recorder
-        with self.no_grad(), evaluation_mode(self.modules(model)):
-            for ids, labels, logits in self._outputs(model, train_dataloader, args):
+        with self._observing(model):
+            outputs = self._outputs(model, train_dataloader, args)
+            for ids, (labels, logits) in zip(
+                self._batch_ids, (found or ((), ()) for found in outputs), strict=True
+            ):
+                if len(labels) != len(ids):
+                    raise SignalError(
+                        f"the collator made a batch of {len(labels)} rows, which had {len(ids)} before training; let "
+                        "it leave out the same rows each time"
+                    )
                 self.recorder.record(ids, labels, logits=logits)
         self.recorder.commit(math.ceil(round(state.epoch, 6)))
 
@@ -147,7 +178,7 @@ def label_name(args: Any) -> str:
     return names[0]
 
 
-def sample_ids(dataset: Any, given: Iterable | None = None) -> list:
+def sample_ids(dataset: Any, given: Iterable | None = None) -> pa.Array:
     """Return the ids of a dataset's samples, in its order: those given, else its column or key `id`, else row numbers.
 
     Raises:
@@ -158,10 +189,10 @@ def sample_ids(dataset: Any, given: Iterable | None = None) -> list:
         raise ConfigError(
             f"{type(dataset).__name__} has no length: DataMapCallback needs a dataset with rows, no stream"
         )
-    ids = as_array(_own_ids(dataset) if given is None else given, "ids").tolist()
+    ids = id_array(_own_ids(dataset) if given is None else given, "the training dataset")
     if len(ids) != len(dataset):
         raise ConfigError(f"ids= has {len(ids)} ids, but the training dataset {len(dataset)} samples")
-    twice = [value for value, count in Counter(map(str, ids)).items() if count > 1]
+    twice = [value for value, count in Counter(ids.to_pylist()).items() if count > 1]
     if twice:
         raise ConfigError(f"ids of the training dataset occur twice: {first_few(twice)}")
     return ids

@@ -1,6 +1,7 @@
 """Record trainings by Hugging Face's `transformers.Trainer(…, callbacks=[DataMapCallback()])`."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,9 +19,12 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     the process, at the next training, or at once in `with DataMapCallback() as callback: …`.
     """
 
-    def no_grad(self) -> torch.no_grad:
-        """Return a context in which PyTorch computes no gradients."""
-        return torch.no_grad()
+    @contextlib.contextmanager
+    def inference(self) -> Iterator[None]:
+        """Compute no gradients, and leave random numbers as they were."""
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+        with torch.no_grad(), torch.random.fork_rng(devices):
+            yield
 
     def modules(self, model: torch.nn.Module) -> Iterator[torch.nn.Module]:
         """Return the model and all its modules, the model first."""
@@ -40,7 +44,8 @@ class DataMapCallback(EpochRecording, TrainerCallback):
             generator=torch.Generator(),  # its own generator leaves the training's random state as it is
         )
         for batch in batches:
-            yield {name: _on(args.device, value) for name, value in batch.items()}
+            known = isinstance(batch, Mapping)
+            yield {name: _on(args.device, value) for name, value in batch.items()} if known else batch
 
 
 def _on(device, value):

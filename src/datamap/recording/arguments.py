@@ -30,17 +30,22 @@ def choice(name: str, value: str, choices: Iterable[str]) -> str:
     return value
 
 
-def new_run(run_id: object, run_name: object, tags: object) -> None:
-    """Check the id, the name and the tags of a run.
+def new_run(run_id: object, run_name: object, tags: object) -> dict[str, str]:
+    """Check what names a run, and return its tags as texts.
 
     Raises:
-        ConfigError: an id or a name is not a text, or the tags are not {text: text}.
+        ConfigError: an id or a name that is no text, or tags that are no texts or numbers by name.
     """
     for name, value in (("run_id", run_id), ("run_name", run_name)):
-        if value is not None and not (isinstance(value, str) and value.strip()):
+        if value is not None and not (isinstance(value, str) and value.strip() and _is_unicode(value)):
             raise ConfigError(f"{name}={shortened(value)}: give a text, or leave it out")
-    if tags is not None and not (isinstance(tags, Mapping) and all(isinstance(name, str) for name in tags)):
+    if not isinstance(tags, Mapping | None):
         raise ConfigError(f"tags={shortened(tags)}: give {{name: text}}")
+    found = {name: _text(value) for name, value in (tags or {}).items()}
+    for name, text in found.items():
+        if not isinstance(name, str) or text is None or not _is_unicode(name + text):
+            raise ConfigError(f"tags={shortened(tags)}: give {{name: text}}")
+    return found
 
 
 def class_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, ...] | None:
@@ -269,7 +274,7 @@ def metrics(given: Mapping[str, object] | None) -> dict[str, float]:
             raise SignalError(f"metric {name!r} is Data Map's own; choose another name")
         problem = metric_name_problem(name)
         if problem:
-            raise SignalError(f"metric {name!r}: {problem}")
+            raise SignalError(f"metric {shortened(name)}: {shortened(problem, 160)}")
         try:
             found[name] = float(value)  # type: ignore[arg-type]
         except Exception as error:  # a tensor raises its framework's own

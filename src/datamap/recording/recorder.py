@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from datamap import schema
-from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError, first_few
+from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError
 from datamap.log import say
 from datamap.recording import arguments
+from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
-from datamap.signals import align, compute, shards
+from datamap.signals import compute, shards
 from datamap.summaries import tsv
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox
@@ -79,17 +80,16 @@ class SignalRecorder(compute.ObservationCollector):
         speak()
         self._format = arguments.choice("format", format, schema.FORMATS)
         self._unit = arguments.choice("unit", unit, UNITS)
-        arguments.new_run(run_id, run_name, tags)
+        texts = arguments.new_run(run_id, run_name, tags)
         arguments.number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
         self._shard_rows = int(arguments.number("shard_rows", shard_rows, 1, 2**31 - 1))
-        self._class_names = arguments.class_names(class_names)
-        self._samples = None if samples is None else arguments.sample_table(samples, self._class_names)
+        self._metadata = Metadata.of(class_names, samples)
         self._reference: Reference | None = None
         self._metrics: dict[str, float] = {}
         self._rows, self._observations, self._closed = 0, 0, False
         self._process = os.getpid()
         with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
-            self.run, owned = _run_of(stack, run_id, run_name, tags, tracking_uri)
+            self.run, owned = _run_of(stack, run_id, run_name, texts, tracking_uri)
             self.run_id = self.run.run_id
             self._refuse_second()
             self.run.begin(owned)
@@ -109,12 +109,13 @@ class SignalRecorder(compute.ObservationCollector):
             )
 
     def _log_start(self):
-        if self._class_names is not None:
+        names, samples = self._metadata
+        if names is not None:
             self._refuse_overwriting(schema.LABELS_FILE)
-            self.run.log_labels(self._class_names)
-        if self._samples is not None and "text_a" in self._samples:
+            self.run.log_labels(names)
+        if samples is not None and "text_a" in samples:
             self._refuse_overwriting(schema.SAMPLES_FILE)
-            self.run.log_bytes(b"".join(tsv.lines(self._samples)), schema.SAMPLES_FILE)
+            self.run.log_bytes(b"".join(tsv.lines(samples)), schema.SAMPLES_FILE)
 
     def _refuse_overwriting(self, path):
         if self.run.has(path):
@@ -171,9 +172,7 @@ class SignalRecorder(compute.ObservationCollector):
             raise SignalError(f"run {self.run_id}: its recorder is closed; make a new one for a new run")
 
     def _send(self, number, table):
-        self._check_classes(number, table)
-        if self._samples is not None:
-            table = self._with_samples(number, table, self._samples)
+        table = self._metadata.complete(f"observation {number}", table)
         if self._reference:
             self._reference.check(number, table)
 
@@ -184,33 +183,6 @@ class SignalRecorder(compute.ObservationCollector):
         self._reference = self._reference or Reference.of(number, table)
         self._rows = table.num_rows
         self._observations += 1
-
-    def _check_classes(self, number, table):
-        classes = len(table["probs"][0])
-        if self._class_names is not None and classes != len(self._class_names):
-            raise SignalError(
-                f"observation {number}: the model has {classes} classes, class_names= {len(self._class_names)}"
-            )
-
-    def _with_samples(self, number, table, samples):
-        """Return the table with the planted kinds of `samples=`, if none were recorded.
-
-        Raises:
-            SignalError: `samples=` lacks an id, or has another label for it.
-        """
-        rows = align.rows(table["id"], samples["id"].astype(str))
-        if (rows < 0).any():
-            strangers = first_few(align.missing(table["id"], rows))
-            raise SignalError(
-                f"observation {number}: samples= has no id {strangers}; record the ids that samples= has"
-            )
-        known = samples.iloc[rows]
-        if "label" in known:
-            wrong = table["label"].to_numpy() != arguments.label_indices(known["label"], self._class_names)
-            if wrong.any():
-                which = first_few(table["id"].filter(pa.array(wrong)).to_pylist())
-                raise SignalError(f"observation {number}: samples= has another label, id {which}")
-        return compute.with_planted(table, known["s_label"].to_numpy()) if "s_label" in known else table
 
     def close(self) -> None:
         """Wait until all is logged, and end a run that was made here.
@@ -272,7 +244,7 @@ def _run_of(
     stack: contextlib.ExitStack,
     run_id: str | None,
     run_name: str | None,
-    tags: Mapping[str, str] | None,
+    tags: Mapping[str, str],
     tracking_uri: str | None,
 ) -> tuple[Run, bool]:
     """Return the run to write into, and whether it was made here; the stack ends a run that was."""

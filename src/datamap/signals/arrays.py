@@ -1,5 +1,6 @@
 """Convert whatever people keep ids, labels and scores in to NumPy arrays."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from datamap.errors import SignalError, shortened
 
 NUMBERS = "iubf"  # NumPy's kinds of integers, booleans and floats
+MAX_ITERATED = 1_000_000  # values of an iterator, which may have no end
 
 
 def as_array(values: Any, name: str = "values") -> np.ndarray:
@@ -30,8 +32,10 @@ def as_array(values: Any, name: str = "values") -> np.ndarray:
     _refuse_no_rows(values, name)
     try:
         array = _converted(values)
-    except (MemoryError, SignalError):
+    except MemoryError:
         raise
+    except SignalError as error:
+        raise SignalError(f"{name}: {error}") from None
     except Exception as error:  # each framework raises its own
         raise SignalError(
             f"{name}: a {type(values).__name__} is not an array: {shortened(error, 120)}"
@@ -63,7 +67,9 @@ def _converted(values):
         values = values.detach().cpu()
         return (values.float() if str(values.dtype).endswith("float16") else values).numpy()
     if isinstance(values, Iterable) and not isinstance(values, Sequence) and not hasattr(values, "__array__"):
-        values = list(values)
+        values = list(itertools.islice(values, MAX_ITERATED + 1))
+        if len(values) > MAX_ITERATED:
+            raise SignalError(f"more than {MAX_ITERATED:,} values of an iterator; give a list or an array")
     if isinstance(values, list | tuple) and values and _is_tensor(values[0]):
         values = [_converted(value) for value in values]
     return _plain(np.asarray(values))
@@ -75,10 +81,10 @@ def _is_tensor(value):
 
 
 def _plain(array):
-    """Return objects that are all numbers as numbers, and short floats as float32."""
+    """Return objects that are all numbers, or rows of them, as numbers, and short floats as float32."""
     if array.dtype.kind == "O":
         narrow = np.array(array.tolist())
-        return narrow if narrow.dtype.kind in NUMBERS and narrow.shape == array.shape else array
+        return narrow if narrow.dtype.kind in NUMBERS and narrow.shape[: array.ndim] == array.shape else array
     short = array.dtype == np.float16 or array.dtype.isbuiltin == 2  # 2: of another package, such as bfloat16
     return array.astype(np.float32) if short else array
 

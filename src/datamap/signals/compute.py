@@ -165,17 +165,13 @@ def signal_table(
     """
     if (logits is None) == (probs is None):
         raise SignalError(f"{where}: give either logits or probs")
-    ids, labels = _flat(as_array(ids, "ids")), _flat(as_array(labels, "labels"))
+    ids, labels = _flat_ids(ids, where), _flat(as_array(labels, "labels"))
     scores = _numbers(as_array(logits, "logits") if probs is None else as_array(probs, "probs"), where)
     planted = (
         np.zeros(len(ids), np.int64)
         if noisy_labels is None
         else _flat(as_array(noisy_labels, "noisy_labels"))
     )
-    if ids.ndim > 1:
-        raise SignalError(
-            f"{where}: ids {ids.shape}: give one number or string per sample, such as f'{{a}}/{{b}}'"
-        )
     _refuse_other_tasks(ids, labels, scores, where)
     _check_shapes(ids, labels, scores, planted, where)
     _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: scores are not finite (NaN or infinite)")
@@ -196,7 +192,7 @@ def signal_table(
         scores = np.minimum(scores, 1)  # rounding may give 1.0000001
         log_probs = log_of(scores)
     outputs = Outputs(labels, planted, scores.astype(np.float32), log_probs)
-    columns = {"id": _id_array(ids, where), **{name: f(outputs) for name, f in SIGNALS.items()}}
+    columns = {"id": id_array(ids, where), **{name: f(outputs) for name, f in SIGNALS.items()}}
     return pa.table({name: _column(values) for name, values in columns.items()})
 
 
@@ -322,6 +318,7 @@ def _indices(labels, count, ids, where, problem):
     if labels.dtype.kind not in NUMBERS:
         raise SignalError(f"{where}: labels must be class indices, not {_few(labels)}")
     if labels.dtype.kind == "f":
+        _refuse(np.isnan(labels), ids, f"{where}: label is missing")
         wrong = ~np.isfinite(labels) | (np.floor(labels) != labels)
         _refuse(wrong, ids, f"{where}: label is not an integer; several labels per sample are not supported")
     _refuse((labels < 0) | (labels >= count), ids, f"{where}: {problem}")
@@ -340,10 +337,25 @@ def _refuse(wrong, ids, problem):
         raise SignalError(f"{problem}, id {first_few(ids[wrong])}", row=int(wrong.argmax()))
 
 
-def _id_array(ids, where):
+def _flat_ids(ids, where):
+    found = _flat(as_array(ids, "ids"))
+    if found.ndim > 1:
+        raise SignalError(
+            f"{where}: ids {found.shape}: give one number or string per sample, such as f'{{a}}/{{b}}'"
+        )
+    return found
+
+
+def id_array(ids: Any, where: str) -> pa.Array:
+    """Return ids as an arrow array of int64 or strings.
+
+    Raises:
+        SignalError: they cannot be recorded; the message begins with `where`.
+    """
+    ids = _flat_ids(ids, where)
     if ids.dtype.kind in "iu":
         _refuse(ids > np.iinfo(np.int64).max, ids, f"{where}: id is beyond 64 bits")
-        return ids.astype(np.int64)
+        return pa.array(ids.astype(np.int64))
     wrong = [value for value in ids.tolist() if not isinstance(value, str)]
     if wrong:
         raise SignalError(

@@ -3,6 +3,7 @@
 import contextlib
 import getpass
 import os
+import random
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -126,7 +127,7 @@ class Store:
         return kept
 
     def _made(self, experiment, name, tags):
-        with translated_errors("a new run cannot be made"):
+        with translated_errors("a new run cannot be made"), _random_state_kept():
             return self.client.create_run(experiment, tags=_with_source(tags), run_name=name).info.run_id
 
     def _marked(self, experiment, mark):
@@ -237,6 +238,16 @@ class Store:
                     NOTE_TAG: f"Made by `mlflow run`; its result is in run {run.run_id}.",
                 }
             )
+
+
+@contextlib.contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Leave the user's random numbers as they are: MLflow draws the name of a run from them."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def resolved(path: str | None, uri: str | None = None, experiment: str | None = None) -> str | None:

@@ -1,0 +1,71 @@
+"""Hold what a user says of classes and samples besides their signals, and check signals against it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from datamap.errors import SignalError, first_few
+from datamap.recording import arguments
+from datamap.signals import align, compute
+
+
+class Metadata(NamedTuple):
+    """Hold names of classes by index, and a table of texts, labels and planted kinds (None: not given)."""
+
+    class_names: tuple[str, ...] | None
+    samples: pd.DataFrame | None
+
+    @classmethod
+    def of(cls, class_names: Any, samples: Any) -> "Metadata":
+        """Check the arguments `class_names=` and `samples=` of a recorder; what was checked may be given again.
+
+        Raises:
+            ConfigError, DataError: later commands could not use them.
+        """
+        names = arguments.class_names(class_names)
+        return cls(names, None if samples is None else arguments.sample_table(samples, names))
+
+    def check_classes(self, where: str, table: pa.Table) -> None:
+        """Raise SignalError where the model has another number of classes than there are names."""
+        classes = len(table["probs"][0])
+        if self.class_names is not None and classes != len(self.class_names):
+            raise SignalError(
+                f"{where}: the model has {classes} classes, class_names= {len(self.class_names)}"
+            )
+
+    def rows(self, where: str, ids: pa.Array, labels: np.ndarray) -> pd.DataFrame | None:
+        """Return the rows of `samples` with these ids, in this order; None without `samples`.
+
+        Args:
+            where: what messages name as the place.
+            ids: whole numbers or strings.
+            labels: class indices, one per id.
+        Raises:
+            SignalError: an id that `samples` does not have, or another label than there.
+        """
+        if self.samples is None:
+            return None
+        found = align.rows(ids, self.samples["id"].astype(str))
+        if (found < 0).any():
+            strangers = first_few(align.missing(ids, found))
+            raise SignalError(f"{where}: samples= has no id {strangers}; record the ids that samples= has")
+        known = self.samples.iloc[found]
+        if "label" in known:
+            wrong = labels != arguments.label_indices(known["label"], self.class_names)
+            if wrong.any():
+                which = first_few(ids.filter(pa.array(wrong)).to_pylist())
+                raise SignalError(f"{where}: samples= has another label, id {which}")
+        return known
+
+    def complete(self, where: str, table: pa.Table) -> pa.Table:
+        """Return a table of signals with the planted kinds that `samples` has, where none were recorded.
+
+        Raises:
+            SignalError: the signals do not fit.
+        """
+        self.check_classes(where, table)
+        known = self.rows(where, table["id"], table["label"].to_numpy())
+        planted = known is not None and "s_label" in known
+        return compute.with_planted(table, known["s_label"].to_numpy()) if planted else table
