@@ -40,9 +40,10 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     def batches(self, loader: DataLoader, args: TrainingArguments) -> Iterator[Any]:
         """Yield batches of a training loader's dataset, in the dataset's order."""
         # Without a DataLoader: Paddle's reads ahead in a thread, which would go on to draw random numbers.
+        collate: Any = loader.collate_fn
         rows, size = loader.dataset, self.batch_size(args)
         for start in range(0, len(rows), size):
-            batch = loader.collate_fn([rows[row] for row in range(start, min(start + size, len(rows)))])
+            batch = collate([rows[row] for row in range(start, min(start + size, len(rows)))])
             known = isinstance(batch, Mapping)
             yield {name: _tensor(value) for name, value in batch.items()} if known else batch
 

@@ -99,7 +99,9 @@ def _text(value):
     """Return a text or a number as text, whole numbers without a decimal point; None for anything else."""
     if isinstance(value, str):
         return str(value)
-    if not isinstance(value, int | float | np.number | np.bool_) or not np.isfinite(value):
+    if isinstance(value, int):
+        return str(value) if abs(value) < 2**63 else None
+    if not isinstance(value, float | np.number | np.bool_) or not np.isfinite(value):
         return None
     return str(int(value)) if isinstance(value, float | np.floating) and value == int(value) else str(value)
 
@@ -254,7 +256,7 @@ def observation_number(number: object) -> int:
     except Exception as error:  # a tensor raises its framework's own
         raise SignalError(f"commit({shortened(number)}): numbers only ({shortened(error)})") from error
     if found > LARGEST_NUMBER:
-        raise SignalError(f"observation {found}: numbers go from 1 to {LARGEST_NUMBER}")
+        raise SignalError(f"observation {shortened(found)}: numbers go from 1 to {LARGEST_NUMBER}")
     return found
 
 

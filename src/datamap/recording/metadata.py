@@ -67,5 +67,6 @@ class Metadata(NamedTuple):
         """
         self.check_classes(where, table)
         known = self.rows(where, table["id"], table["label"].to_numpy())
-        planted = known is not None and "s_label" in known
-        return compute.with_planted(table, known["s_label"].to_numpy()) if planted else table
+        if known is None or "s_label" not in known:
+            return table
+        return compute.with_planted(table, known["s_label"].to_numpy())
