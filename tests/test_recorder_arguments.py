@@ -430,7 +430,7 @@ def test_class_names_in_no_order_are_refused_and_an_enum_gives_its_members():
     ("values", "message"),
     [
         ({"ids": [("f", 1), ("f", 2)]}, r"ids \(2, 2\): give one number or string per sample"),
-        ({"ids": [1, "x"]}, "ids: some are numbers, others strings"),
+        ({"ids": [1, "x"]}, "ids: some values are numbers, others strings"),
         (
             {"logits": SequenceClassifierOutput(logits=torch.eye(2))},
             "logits: a SequenceClassifierOutput .*give its .logits",
