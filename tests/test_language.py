@@ -148,8 +148,10 @@ def test_another_language_is_refused(command, signals, monkeypatch, argument, va
 def test_notebooks_and_recorders_speak_the_run_s_language(imported, monkeypatch, capsys):
     run_id, _ = imported("lang=zh")
     capsys.readouterr()
-    assert '<html lang="zh-CN">' in datamap.explore(run_id).content.decode()
-    assert '<html lang="en">' in datamap.explore(run_id, lang="en").content.decode()
+    datamap.summarize(run_id)
+    run = datamap.load_run(run_id)
+    assert '<html lang="zh-CN">' in run.explorer().content.decode()
+    assert '<html lang="en">' in run.explorer(lang="en").content.decode()
     monkeypatch.setenv("DATAMAP_LANG", "zh")
     mlflow.set_experiment("datamap")
     with datamap.SignalRecorder(class_names=["no", "yes"]) as recorder:

@@ -1,5 +1,6 @@
 """SignalRecorder on a real store: whose run it writes into, what it takes, what it refuses."""
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -19,7 +20,6 @@ from mlflow import MlflowClient
 import datamap
 from conftest import ROOT
 from datamap.errors import ConfigError, DataError, SignalError, TrackingError
-from datamap.recording import recorder as recording
 from datamap.signals import compute, shards
 from datamap.signals.compute import as_array, signal_table
 from explored import texts_of
@@ -97,12 +97,14 @@ def test_the_same_logits_give_the_bytes_of_our_own_training(store):
     assert (folder / "signals/epoch_0001.sha256").read_bytes() == shards.checksums([shard])
 
 
-def test_constants_are_those_of_the_config():
+def test_defaults_are_those_of_the_config():
     train = yaml.safe_load((ROOT / "conf/train.yaml").read_text())
     tracking = yaml.safe_load((ROOT / "conf/tracking/default.yaml").read_text())
-    assert train["signals"]["shard_rows"] == recording.SHARD_ROWS
-    assert tracking["retry_seconds"] == recording.RETRY_SECONDS
-    assert tracking["spool"] == recording.SPOOL
+    defaults = {
+        name: argument.default for name, argument in inspect.signature(datamap.SignalRecorder).parameters.items()
+    }
+    assert train["signals"]["shard_rows"] == defaults["shard_rows"]
+    assert (tracking["retry_seconds"], tracking["spool"]) == (defaults["retry_seconds"], defaults["spool"])
 
 
 def test_parquet_and_steps(store, command):
@@ -297,8 +299,7 @@ def test_batches_may_come_from_several_threads(store):
 
 
 def test_what_the_store_does_not_take_is_spooled(store, monkeypatch, command):
-    monkeypatch.setattr(recording, "RETRY_SECONDS", 0)
-    recorder = datamap.SignalRecorder()
+    recorder = datamap.SignalRecorder(retry_seconds=0, spool="unsent")
     record(recorder, 1)
     with monkeypatch.context() as patch:
 
@@ -309,7 +310,7 @@ def test_what_the_store_does_not_take_is_spooled(store, monkeypatch, command):
         recorder.commit(1)
         with pytest.raises(TrackingError, match="did not take all"):
             recorder.close()
-    assert command("upload", f"folder={recording.SPOOL}").code == 0
+    assert command("upload", "folder=unsent").code == 0
     assert (recorder.run.committed(), status(recorder.run_id)) == ({1: 8}, "FINISHED")
 
 
