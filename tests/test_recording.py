@@ -101,7 +101,8 @@ def test_defaults_are_those_of_the_config():
     train = yaml.safe_load((ROOT / "conf/train.yaml").read_text())
     tracking = yaml.safe_load((ROOT / "conf/tracking/default.yaml").read_text())
     defaults = {
-        name: argument.default for name, argument in inspect.signature(datamap.SignalRecorder).parameters.items()
+        name: argument.default
+        for name, argument in inspect.signature(datamap.SignalRecorder).parameters.items()
     }
     assert train["signals"]["shard_rows"] == defaults["shard_rows"]
     assert (tracking["retry_seconds"], tracking["spool"]) == (defaults["retry_seconds"], defaults["spool"])
