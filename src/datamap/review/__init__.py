@@ -1,1 +1,1 @@
-"""The review of a run's samples: a server on loopback, what it keeps of each decision, and what decisions teach."""
+"""Review a run's samples: a local web server, the storage of decisions, and estimates based on them."""

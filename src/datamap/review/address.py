@@ -1,4 +1,4 @@
-"""Port and token of a run's review, kept for the next start: an open page goes on when its server comes back."""
+"""Keep port and token of a run's review, so that an open page continues when its server starts again."""
 
 import contextlib
 import json
@@ -12,22 +12,22 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Address(NamedTuple):
-    """Where a review is served, and what a request must know."""
+    """Hold the port at which a review is served, and the token that a request must have."""
 
     port: int
     token: str
 
 
 def new(port: int) -> Address:
-    """An address with a token of 256 random bits."""
+    """Return an address with a new token of 256 random bits."""
     return Address(port, secrets.token_urlsafe(32))
 
 
 def kept(run_id: str) -> Address | None:
-    """Return the address of a run's last review by this user; None where none is known, or its file is damaged."""
+    """Return the address of a run's last review by this user; None if its file is missing or damaged."""
     try:
         found = json.loads(_file(run_id).read_bytes())
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home, or JSON that is nested too deep
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home folder, or JSON nested too deep
         return None
     port, token = (found.get("port"), found.get("token")) if isinstance(found, dict) else (None, None)
     if type(port) is not int or not 0 < port < 65536 or not isinstance(token, str):
@@ -36,7 +36,7 @@ def kept(run_id: str) -> Address | None:
 
 
 def keep(run_id: str, address: Address) -> None:
-    """Keep it in a file that only this user may read, where there is a place for such files."""
+    """Write the address of a run's review to a file that only this user may read, if the user has a home folder."""
     with contextlib.suppress(OSError, RuntimeError):
         file = _file(run_id)
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

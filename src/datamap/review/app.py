@@ -1,4 +1,4 @@
-"""The server's addresses: each answers with JSON what `Review` says, and every error is one line."""
+"""Map the server's addresses to methods of `Review`; answers are JSON or bytes, and every error is one line."""
 
 import json
 import re
@@ -22,18 +22,18 @@ from datamap.review.review import Review
 
 
 def application(review: Review, token: str, loopback: bool = True) -> Guard:
-    """The ASGI application of a review, guarded.
+    """Return the ASGI application of a review, behind a `Guard`.
 
     Args:
-        review: the run under review.
-        token: what a request must know.
-        loopback: whether it may be called by addresses of this machine only.
+        review: the review to serve.
+        token: token that a request must have.
+        loopback: accept only requests to a loopback address or localhost.
     """
     return Guard(Starlette(routes=_Answers(review).routes(), exception_handlers=HANDLERS), token, loopback)
 
 
 class _Answers:
-    """One method per address: a request → what `Review` says."""
+    """Answer requests, by one method per address."""
 
     def __init__(self, review: Review) -> None:
         self.review = review
@@ -94,12 +94,16 @@ def _as_bytes(content: bytes) -> Response:
 
 
 def _body(request: Request) -> Any:
-    """Return the request's body, which the guard has read, as data."""
+    """Return the JSON of the request's body, which the guard has read."""
     return queries.decoded(request.scope["body"])
 
 
 def _reviewer(request: Request, default: str) -> str:
-    """The reviewer's name, percent-encoded in a header."""
+    """Return the reviewer's name from the request's header, in which it is percent-encoded.
+
+    Raises:
+        RequestError: the header is not UTF-8, or the name is too long or not printable.
+    """
     try:
         name = " ".join(unquote(request.headers.get("x-reviewer", ""), errors="strict").split())
     except UnicodeDecodeError as error:
@@ -118,7 +122,7 @@ def _no_such_address(request: Request, error: Exception) -> Response:
 HANDLERS: dict[Any, Callable[[Request, Exception], Response]] = {
     RequestError: lambda request, error: refusal(400, str(error)),
     queries.UnknownSampleError: lambda request, error: refusal(404, str(error)),
-    TrackingError: lambda request, error: refusal(503, str(error)),  # the page tries again
+    TrackingError: lambda request, error: refusal(503, str(error)),  # the page retries
     DataMapError: lambda request, error: refusal(409, str(error)),
     HTTPException: _no_such_address,
     Exception: lambda request, error: refusal(500, "a bug in Data Map; the terminal has its traceback"),

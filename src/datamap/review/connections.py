@@ -1,7 +1,7 @@
-"""Connections of the review's server: each must send its request in time, and there are never too many of them.
+"""Bound the connections of the review's server in number, and in the time that a request may take.
 
-Whoever does not know the token can open connections and send nothing. Such a connection is closed after
-`REQUEST_TIMEOUT`, or earlier where another one needs its place, so that the reviewer always gets in.
+A client without the token can open connections and send nothing. The server closes such a connection after
+`REQUEST_TIMEOUT`, or earlier if another one needs its place, so that the reviewer can always connect.
 """
 
 import asyncio
@@ -22,29 +22,29 @@ from datamap.log import say
 from datamap.review.guard import KNOWN
 
 REQUEST_TIMEOUT = (
-    10.0  # seconds from a connection, or from the answer before, until a request must be complete
+    10.0  # seconds from the connection, or from the last answer, until a request must be complete
 )
 MAX_CONNECTIONS = 64
-FREE_FILES = 24  # open files that the process keeps for other things, among them connections not yet counted
-ACCEPTED_AT_ONCE = 16  # connections, before the first of them is counted
-QUEUE = 512  # connections that the system holds until they are accepted
-MAX_ERRORS = 20  # different ones, of which each is logged once
+FREE_FILES = 24  # open files kept free for other purposes, such as connections that are not yet counted
+ACCEPTED_AT_ONCE = 16  # connections accepted before the first of them is counted
+QUEUE = 512  # connections that the system queues until they are accepted
+MAX_ERRORS = 20  # different errors that are logged, each of them once
 
 
 class Connection(H11Protocol):
-    """A connection that closes when a request does not arrive in time."""
+    """Close a connection whose request does not arrive in time."""
 
-    since = 0.0  # when it was made
-    was_known = False  # whether one of its earlier requests had the token
+    since = 0.0  # time of the connection, in seconds of the monotonic clock
+    was_known = False  # true if an earlier request had the token
     deadline: asyncio.TimerHandle | None = None
 
     @property
     def is_known(self) -> bool:
-        """Whether its client knows the token."""
+        """Tell whether its client knows the token."""
         return self.was_known or (self.scope is not None and KNOWN in self.scope)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request; close another connection where there are too many."""
+        """Begin to wait for a request; if there are too many connections, close the oldest, without a token first."""
         super().connection_made(transport)
         self.since = time.monotonic()
         self._watch()
@@ -55,7 +55,7 @@ class Connection(H11Protocol):
             min(unknown or others, key=lambda one: one.since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take in a part of a request."""
+        """Process a part of a request."""
         super().data_received(data)
         self._watch()
 
@@ -67,12 +67,12 @@ class Connection(H11Protocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting for a request."""
         self._stop_watching()
         super().connection_lost(exc)
 
     def _watch(self):
-        """Have a deadline as long as a request is not complete."""
+        """Set a deadline while a request is incomplete, and clear it otherwise."""
         if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
             self._stop_watching()
         elif self.deadline is None:
@@ -85,7 +85,7 @@ class Connection(H11Protocol):
 
 
 def _free_files() -> float:
-    """Return how many more files this process may open."""
+    """Return the number of files that this process may still open."""
     try:
         import resource
     except ImportError:  # Windows
@@ -99,7 +99,7 @@ def _free_files() -> float:
 
 
 def server(app: Any) -> "Server":
-    """Return the server of an ASGI application, with all its bounds."""
+    """Return the server of an ASGI application, with bounds on connections and open files."""
     config = uvicorn.Config(
         app, loop="asyncio", http=Connection, backlog=ACCEPTED_AT_ONCE, log_config=None, log_level="error",
         access_log=False, lifespan="off", ws="none", server_header=False, proxy_headers=False,
@@ -109,16 +109,16 @@ def server(app: Any) -> "Server":
 
 
 class Server(uvicorn.Server):
-    """A server that lives through a shortage of open files."""
+    """Serve on through a shortage of open files."""
 
-    is_short = False  # of files, which was said
+    is_short = False  # true while files are short, which is printed once
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve."""
         asyncio.get_running_loop().set_exception_handler(self._explain)
         await super().startup(sockets)
         for listener in sockets or []:
-            listener.listen(QUEUE)  # asyncio has one number for both
+            listener.listen(QUEUE)  # asyncio's `backlog` sets both; this restores the queue
 
     def _explain(self, loop, context):
         error = context.get("exception")
@@ -136,7 +136,7 @@ class Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def errors_logged_once() -> Iterator[None]:
-    """Log each error of the server once: whoever can reach it must not fill the terminal."""
+    """Log each error of the server once, so that a hostile client cannot flood the terminal."""
     seen: set[tuple[str, str]] = set()
 
     def is_new(record: logging.LogRecord) -> bool:

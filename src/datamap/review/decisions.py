@@ -1,4 +1,4 @@
-"""What a reviewer decided of a sample, as one line of `review/decisions.jsonl`, and which decisions count."""
+"""Read and write decisions, one line of `review/decisions.jsonl` each, and tell which of them count."""
 
 import json
 import math
@@ -8,15 +8,16 @@ from typing import NamedTuple
 from datamap.errors import DataError
 
 ACTIONS = ("keep", "label", "drop", "unsure", "undo")
-LONGEST_NAME = 100  # characters of a reviewer's name
-MAX_TURN = 1 << 53  # beyond, JSON numbers are no longer exact everywhere
+LONGEST_NAME = 100  # largest number of characters of a reviewer's name
+MAX_TURN = 1 << 53  # larger JSON numbers are not exact everywhere
 
 
 class Decision(NamedTuple):
-    """One decision: `action` is one of `ACTIONS`, labels are class names, `when` is ISO 8601 in UTC.
+    """Represent a reviewer's decision on a sample.
 
-    `id` is the sample's id as text; `score` is that of the sample at the time. `turn` is one more than the largest turn
-    that the server knew: it orders the decisions of several files, whatever their clocks said.
+    `action` is one of `ACTIONS`, labels are class names, and `when` is ISO 8601 in UTC. `id` is the sample's id as
+    text, and `score` its score at that time. `turn` is one more than the largest turn that the server knew, so that it
+    orders the decisions of several files even if clocks differ.
     """
 
     id: str
@@ -30,17 +31,17 @@ class Decision(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
-        """Whether it says what the label is, or that the sample shall go."""
+        """Tell whether the decision gives a label or drops the sample."""
         return self.action in ("keep", "label", "drop")
 
     @property
     def is_wrong(self) -> bool:
-        """Whether the given label does not stand."""
+        """Tell whether the decision changes the given label or drops the sample."""
         return self.is_sure and self.new_label != self.old_label
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text can be a reviewer's name."""
+    """Tell whether a text can be a reviewer's name."""
     return bool(text.strip()) and len(text) <= LONGEST_NAME and text.isprintable()
 
 
@@ -50,7 +51,7 @@ def line(decision: Decision) -> bytes:
 
 
 def parse(content: bytes) -> tuple[list[Decision], int]:
-    """Return (the decisions of a file, how many of its lines are none: torn by a killed server, or damaged)."""
+    """Return (the decisions of a file, number of invalid lines, which a killed server tore or which are damaged)."""
     found, bad = [], 0
     for text in content.split(b"\n"):
         if text.strip():
@@ -62,7 +63,7 @@ def parse(content: bytes) -> tuple[list[Decision], int]:
 
 
 def _parsed(record):
-    """Return the decision of a line's JSON, each value of its type."""
+    """Return the decision of a line's JSON, after a check of each value's type."""
     id, action, score = record["id"], record["action"], record["score"]
     old, new, who, when = (record[name] for name in ("old_label", "new_label", "who", "when"))
     turn = record.get("turn", 0)
@@ -74,14 +75,14 @@ def _parsed(record):
         raise ValueError(record)
     if type(turn) is not int or not 0 <= turn <= MAX_TURN or not math.isfinite(score):
         raise ValueError(record)
-    "".join((str(id), old, new or "", who, when)).encode()  # half of a surrogate pair is no text
+    "".join((str(id), old, new or "", who, when)).encode()  # raises for half of a surrogate pair
     return Decision(str(id), action, old, new, who, when, float(score), turn)
 
 
 def merged(files: Sequence[list[Decision]]) -> list[Decision]:
-    """Return the decisions of several files in one order, which is theirs within each file.
+    """Merge the decisions of several files into one order, which keeps the order within each file.
 
-    Between files the larger `turn` is the later one, and the later time where turns are equal.
+    Between files the larger `turn` is later, and for equal turns the later time.
     """
     if len(files) == 1:
         return files[0]
@@ -95,9 +96,9 @@ def merged(files: Sequence[list[Decision]]) -> list[Decision]:
 
 
 def counting(decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """Return {reviewer: the newest decision}, the newest last, of a sample's decisions in their order.
+    """Return {reviewer: the decision that counts}, the newest last, of a sample's decisions in their order.
 
-    A reviewer whose newest one is an undo has none.
+    A reviewer's newest decision counts; if that is an undo, none does.
     """
     newest: dict[str, Decision] = {}
     for one in decisions:
@@ -107,7 +108,7 @@ def counting(decisions: Iterable[Decision]) -> dict[str, Decision]:
 
 
 def by_sample(decisions: Iterable[Decision]) -> dict[str, dict[str, Decision]]:
-    """Return {id: {reviewer: the newest decision}} of the samples on which somebody's word counts."""
+    """Return {id: {reviewer: the decision that counts}} of the samples that have such a decision."""
     by_id: dict[str, list[Decision]] = {}
     for one in decisions:
         by_id.setdefault(one.id, []).append(one)
@@ -115,15 +116,18 @@ def by_sample(decisions: Iterable[Decision]) -> dict[str, dict[str, Decision]]:
 
 
 def is_conflict(of: dict[str, Decision]) -> bool:
-    """Return whether reviewers who are sure of a sample give it different labels, or only some drop it."""
+    """Tell whether reviewers who are sure of a sample give it different labels, or only some of them drop it."""
     return len({one.new_label for one in of.values() if one.is_sure}) > 1
 
 
 def of_files(contents: Iterable[tuple[str, bytes]]) -> tuple[list[Decision], int]:
-    """Return (the decisions of all files in their order, how many lines are none), of (name, bytes) each.
+    """Return (the decisions of all files in their order, number of invalid lines).
+
+    Args:
+        contents: (name, content) of each file.
 
     Raises:
-        DataError: a file holds no decision at all, though it is not empty.
+        DataError: a file is not empty, and none of its lines is a decision.
     """
     found: list[list[Decision]] = []
     torn = 0
@@ -137,11 +141,11 @@ def of_files(contents: Iterable[tuple[str, bytes]]) -> tuple[list[Decision], int
 
 
 class Outcome(NamedTuple):
-    """What all decisions come to.
+    """Sum up the decisions of all reviewers.
 
-    `labels` is {id: class name, or None where the sample shall go} of the samples that somebody is sure of and nobody
-    sees otherwise; `unsure` and `conflicts` are the ids of the others, `reviewers` everybody whose word counts, and
-    `samples` is of how many samples there is a word.
+    `labels` is {id: class name, or None for a sample to drop} of the samples on which all sure reviewers agree;
+    `unsure` and `conflicts` are the ids of the other samples. `reviewers` are the names of all whose decisions count,
+    and `samples` is the number of samples with such a decision.
     """
 
     labels: dict[str, str | None]
@@ -152,7 +156,7 @@ class Outcome(NamedTuple):
 
 
 def outcome(decisions: Iterable[Decision]) -> Outcome:
-    """Return what decisions of all reviewers, in their order, come to."""
+    """Return the outcome of all reviewers' decisions, which are in their order."""
     of_ids = by_sample(decisions)
     sure = {key: [one.new_label for one in of.values() if one.is_sure] for key, of in of_ids.items()}
     return Outcome(

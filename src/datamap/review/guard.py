@@ -1,7 +1,7 @@
-"""Who may talk to the server: the holder of its token, from its page, by its address; and how large a request may be.
+"""Refuse requests without the token, from other pages, to another host name, or of more than `LARGEST` bytes.
 
-The token keeps other users of the machine out; the Host keeps out pages whose name was rebound to this machine (DNS
-rebinding); the Origin keeps out requests that other pages make the browser send.
+The token keeps out other users of the machine. The Host header keeps out pages whose name was rebound to this machine
+(DNS rebinding). The Origin header keeps out requests that other pages make the browser send.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST = 1 << 20  # bytes of a request
-KNOWN = "datamap.known"  # in the scope of a request whose client knows the token
+KNOWN = "datamap.known"  # key in the scope of a request whose client knows the token
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -28,7 +28,7 @@ NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-act
 
 
 class Guard:
-    """Refuses what may not pass, and puts `HEADERS` on every answer."""
+    """Refuse forbidden requests to an ASGI application, and add `HEADERS` to every answer."""
 
     def __init__(self, app: ASGIApp, token: str, loopback: bool) -> None:
         self.app, self.token, self.loopback = app, token.encode(), loopback
@@ -50,7 +50,7 @@ class Guard:
         if refused is None:
             scope[KNOWN] = True
             scope["body"] = body = await _body(receive)
-            if body is None:  # the client went away before it had sent all: nothing is decided, nobody waits
+            if body is None:  # the client disconnected before the end of its request
                 return
             if len(body) > LARGEST:
                 refused = 413, "the request is too large"
@@ -60,7 +60,7 @@ class Guard:
             await self.app(scope, receive, sealed)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """(status, why) of a request that may not pass."""
+        """Return (HTTP status, reason) of a forbidden request; None if it is allowed."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not _is_ours(host, self.loopback):
@@ -78,13 +78,13 @@ class Guard:
 
 
 def refusal(status: int, reason: str) -> Response:
-    """An answer that says in one line why a request is refused."""
+    """Return an answer that gives on one line the reason why a request is refused."""
     content = json.dumps({"error": " ".join(reason.split())}, ensure_ascii=False)
     return Response(content, status, media_type="application/json")
 
 
 def _is_ours(host: str, loopback: bool) -> bool:
-    """Whether a Host cannot be a name that somebody else gave this machine: a number, localhost, its own name."""
+    """Tell whether a Host is safe from DNS rebinding: an IP address, localhost, or this machine's own name."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
     name = name.strip("[]").lower()
     if name == "localhost":
@@ -97,7 +97,7 @@ def _is_ours(host: str, loopback: bool) -> bool:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Return all of a request's body, or more than `LARGEST` of it; None where its client went away."""
+    """Return a request's body, cut somewhere beyond `LARGEST` bytes; None if its client disconnected."""
     content, more = b"", True
     while more and len(content) <= LARGEST:
         message = await receive()

@@ -1,4 +1,4 @@
-"""What the model said of each sample at every observation, read in the background: all of a run, as arrays."""
+"""Read the model's predictions for all samples at every observation, in the background, as arrays."""
 
 from typing import Any
 
@@ -9,19 +9,17 @@ from datamap.signals import trajectories
 from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.signals.trajectories import Trajectories
 
-MOST_CELLS = (
-    200_000_000  # 9 bytes each: 1.8 GB; of longer histories every second observation is left out, and so on
-)
+MOST_CELLS = 200_000_000  # of 9 bytes, 1.8 GB in all; longer histories are thinned evenly
 
 
 class Histories:
-    """The histories of N samples; `found` is None until `load` is through."""
+    """Hold the histories of N samples; `found` is None until `load` has ended."""
 
     def __init__(self) -> None:
         self.found: Trajectories | None = None
 
     def load(self, artifacts: Readable, observed: ShardsByObservation, ids: pa.Array) -> None:
-        """Read them all.
+        """Read the histories of all samples.
 
         Raises:
             SignalError: a shard is damaged.
@@ -29,7 +27,7 @@ class Histories:
         self.found = trajectories.read(artifacts, thinned(observed, len(ids)), ids)
 
     def of(self, row: int) -> dict[str, Any] | None:
-        """A sample's history as the page has it; None while it is not read."""
+        """Return a sample's history as the page shows it; None until it is read."""
         if self.found is None:
             return None
         numbers, probs, correct, predicted = self.found
@@ -43,7 +41,7 @@ class Histories:
 
 
 def thinned(observed: ShardsByObservation, samples: int) -> ShardsByObservation:
-    """The observations, or so many of them, evenly, that the histories of all samples fit into memory.
+    """Return the observations, thinned evenly until the histories of all samples fit into memory.
 
     >>> list(thinned({n: [] for n in range(1, 9)}, MOST_CELLS // 3))
     [3, 6, 8]

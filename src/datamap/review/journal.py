@@ -1,4 +1,4 @@
-"""All decisions on a run's samples, by sample and reviewer; whose count, and how far reviewers agree."""
+"""Index the decisions on a run's samples by sample and reviewer, and measure how far reviewers agree."""
 
 import math
 import warnings
@@ -15,7 +15,7 @@ from datamap.signals import align
 
 
 class Agreement(NamedTuple):
-    """Two reviewers, how many samples both are sure of, and Cohen's kappa (1960) there; None where it is undefined."""
+    """Hold two reviewers, the number of samples that both are sure of, and Cohen's kappa (1960), None if undefined."""
 
     reviewers: tuple[str, str]
     both: int
@@ -23,28 +23,28 @@ class Agreement(NamedTuple):
 
 
 class Journal:
-    """The decisions on N samples. `version` grows with each one that is taken in."""
+    """Index the decisions on N samples; `version` grows with each new decision."""
 
     def __init__(self, ids: pa.Array) -> None:
         self.ids = ids
-        self.rows: dict[str, int] = {}  # of the ids that were looked up; among a million that takes a moment
+        self.rows: dict[str, int] = {}  # cache, as looking an id up among a million takes time
         self.version = 0
         self._begin()
 
     def _begin(self):
         self.taken: list[Decision] = []
         self.unknown = 0  # decisions on samples that the run does not have
-        self.all: dict[int, list[Decision]] = {}  # row → all, in their order
-        self.of: dict[int, dict[str, Decision]] = {}  # row → {reviewer: what counts}, the newest last
+        self.all: dict[int, list[Decision]] = {}  # row → all decisions, in their order
+        self.of: dict[int, dict[str, Decision]] = {}  # row → {reviewer: decision that counts}, newest last
         self.conflicts: set[int] = set()
 
     def take(self, decisions: Sequence[Decision]) -> None:
-        """Take in all decisions, in their order; those that were taken in before are not looked at again.
+        """Update the index to a list of all decisions in their order; process only those that are new.
 
-        Of one reviewer and sample the last one counts, and after an undo none.
+        A reviewer's last decision on a sample counts; after an undo none does.
         """
         old = len(self.taken)
-        if decisions[:old] != self.taken:  # a file was edited, or another one has earlier ones
+        if decisions[:old] != self.taken:  # a file was edited, or another file brings earlier decisions
             self._begin()
             self.version += 1
             old = 0
@@ -56,7 +56,7 @@ class Journal:
                 self.unknown += 1
                 continue
             of_row = self.all.setdefault(row, [])
-            if one in of_row:  # written again after a file was damaged, or copied into another one
+            if one in of_row:  # restored in a damaged file, or copied into another file
                 of_row.remove(one)
             of_row.append(one)
             self._count(row)
@@ -78,20 +78,20 @@ class Journal:
             self.conflicts.add(row)
 
     def decision(self, row: int, who: str) -> Decision | None:
-        """What counts of a reviewer, else the newest of anybody; None where nobody decided."""
+        """Return a reviewer's decision, else the newest decision of anybody; None if nobody decided."""
         of = self.of.get(row, {})
         return of.get(who) or next(reversed(of.values()), None)
 
     def decided(self, count: int, who: str | None = None) -> np.ndarray:
-        """Bool array of `count` rows: whether `who` decided, by default anybody."""
+        """Return the rows on which `who` decided (None = anybody), as a bool array of `count` rows."""
         return _mask(self.of if who is None else [row for row, of in self.of.items() if who in of], count)
 
     def in_conflict(self, count: int) -> np.ndarray:
-        """Bool array of `count` rows: whether reviewers disagree."""
+        """Return the rows on which reviewers disagree, as a bool array of `count` rows."""
         return _mask(self.conflicts, count)
 
     def verdicts(self) -> dict[int, bool]:
-        """{row: whether its label is wrong} of the samples that somebody is sure of; of a conflict the newest word."""
+        """Return {row: true if its label is wrong} of the samples that somebody is sure of, by the newest decision."""
         found = {}
         for row, of in self.of.items():
             sure = [one for one in of.values() if one.is_sure]
@@ -100,7 +100,7 @@ class Journal:
         return found
 
     def agreement(self) -> Agreement | None:
-        """Of the two reviewers who are both sure of most samples; None without any such sample."""
+        """Return the agreement of the two reviewers with most common sure samples; None without such samples."""
         pairs: Counter = Counter()
         for of in self.of.values():
             pairs.update(combinations(sorted(who for who, one in of.items() if one.is_sure), 2))
@@ -113,12 +113,12 @@ class Journal:
         from sklearn.metrics import cohen_kappa_score
 
         said = [
-            tuple(of[who].new_label or "" for who in pair)  # a class may have any name but an empty one
+            tuple(of[who].new_label or "" for who in pair)  # "" = dropped, as no class has an empty name
             for of in self.of.values()
             if all(who in of and of[who].is_sure for who in pair)
         ]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # undefined where both give all samples one label
+            warnings.simplefilter("ignore")  # kappa is undefined if both give all samples the same label
             kappa = float(cohen_kappa_score(*zip(*said, strict=True)))
         return kappa if math.isfinite(kappa) else None
 

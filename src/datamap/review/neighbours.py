@@ -1,4 +1,4 @@
-"""The samples whose texts are most similar to a sample's, by TF-IDF of n-grams of characters (hashed)."""
+"""Find the samples with the most similar texts, by TF-IDF of hashed character n-grams."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ import pyarrow as pa
 WANTED = 8
 LENGTHS = (2, 3)
 FEATURES = 1 << 20
-LONGEST = 1000  # characters of a text that are looked at
-KEPT = 32  # n-grams of a sample, those that tell most
-BLOCK = 5_000  # rows at a time
-MOST_COUNTED = 50_000  # rows that the n-grams' frequencies are taken from
-COMMON = 0.02  # share of the samples from which on an n-gram tells nothing, of many samples
+LONGEST = 1000  # characters of a text that are used
+KEPT = 32  # n-grams of a sample that are used, those of largest weight
+BLOCK = 5_000  # rows that are processed at a time
+MOST_COUNTED = 50_000  # rows from which the n-grams' frequencies are estimated
+COMMON = 0.02  # share of the samples, if there are many, from which on an n-gram is ignored
 
 
 class Neighbours:
-    """An index of N samples' texts; `of` gives None until `build` is through."""
+    """Index the texts of N samples; `of` returns None until `build` has ended."""
 
     def __init__(self) -> None:
         self._texts: list[pa.ChunkedArray] | None = None
-        # (weights of the n-grams: their inverse document frequency, 0 where too common; sparse (n-grams, N): each
-        # sample a column of length 1). One attribute: a thread that asks sees both or none.
+        # (inverse document frequency of each n-gram, 0 if it is too common; sparse (n-grams, N), in which each sample
+        # is a column of length 1). They are one attribute, so that another thread sees both or none.
         self._built: tuple[Any, Any] | None = None
 
     def build(self, texts: list[pa.ChunkedArray]) -> None:
-        """Index texts, those of a pair as one; memory is that of `KEPT` n-grams of each."""
+        """Index the texts, the two of a pair as one, in memory for `KEPT` n-grams per sample."""
         from scipy import sparse
 
         self._texts = texts
@@ -40,7 +40,7 @@ class Neighbours:
         self._built = weights, sparse.vstack(blocks, "csr").T.tocsr()
 
     def of(self, row: int) -> list[tuple[int, float]] | None:
-        """[(row, cosine)] of the most similar others, falling; [] without texts, None while there is no index."""
+        """Return [(row, cosine)] of the most similar others, descending; [] without texts, None without an index."""
         if self._built is None:
             return None if self._texts is None or self._texts else []
         weights, index = self._built
@@ -51,7 +51,7 @@ class Neighbours:
         return [(int(rows[i]), round(float(min(values[i], 1)), 3)) for i in best]
 
     def _grams(self, rows):
-        """Sparse float32 (rows, n-grams): how often each n-gram occurs, damped."""
+        """Return the damped count of each n-gram in each row, sparse float32 (rows, n-grams)."""
         from sklearn.feature_extraction.text import HashingVectorizer
 
         hashing = HashingVectorizer(
@@ -66,7 +66,7 @@ class Neighbours:
         return found
 
     def _frequencies(self, count):
-        """Weight of each n-gram, from a part of the samples."""
+        """Return the weight of each n-gram, estimated from a part of the samples."""
         rows = np.arange(count)
         if count > MOST_COUNTED:
             rows = np.random.default_rng(0).choice(count, MOST_COUNTED, replace=False)
@@ -79,7 +79,7 @@ class Neighbours:
         return weights.astype(np.float32)
 
     def _strongest(self, rows, weights):
-        """The same, weighed, of each row the `KEPT` largest, scaled to length 1."""
+        """Return the weighted counts of each row's `KEPT` strongest n-grams, scaled to length 1."""
         from sklearn.preprocessing import normalize
 
         found = self._grams(rows)

@@ -1,4 +1,4 @@
-"""The review page: one HTML file without data, which asks the server for what it shows."""
+"""Build the review page, one HTML file without data, which requests the data from the server."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from datamap.translations import shown
 from datamap.web import pages
 
 PAGE = Path(__file__).parent / "page"
-FRAMED = "frame-ancestors 'none'"  # the one policy that only a header can say; the others are in page.html
+FRAMED = "frame-ancestors 'none'"  # only a header can set this policy; page.html has the others
 
 
 def page(lang: str = "en") -> bytes:
-    """The page as the bytes of an HTML file.
+    """Return the page as an HTML file in UTF-8.
 
     Args:
-        lang: of the words that are ours, "en" or "zh".
+        lang: language of the page, "en" or "zh".
     """
     words = shown.ZH if lang == "zh" else {}
     return pages.assemble(PAGE, [PAGE / "main.js"], {"words": words}, lang)

@@ -1,4 +1,4 @@
-"""Which samples a page asks for, and in which order: a filter as JSON → rows."""
+"""Check a page's requests, and select the samples that a filter asks for."""
 
 import contextlib
 import json
@@ -15,21 +15,21 @@ from datamap.review.journal import Journal
 from datamap.review.samples import ReviewSamples
 
 ORDERS = ("score", "uncertain", "id")
-DECIDED = ("no", "nobody", "yes", "conflict")  # no: not by the one who asks
-MOST_ROWS = 200  # of one answer
+DECIDED = ("no", "nobody", "yes", "conflict")  # "no": not by the reviewer who asks
+MOST_ROWS = 200  # in one answer
 MOST_CORNERS = 10_000
 
 
 class RequestError(DataMapError):
-    """A request that cannot be answered; the message says why."""
+    """Report an invalid request; the message says why it is refused."""
 
 
 class UnknownSampleError(RequestError):
-    """A sample is asked for that the run does not have."""
+    """Report a request for a sample that the run does not have."""
 
 
 class Query(NamedTuple):
-    """A checked request for a queue: the rows that pass `filter`, in an order of `ORDERS`."""
+    """Hold a checked request for a queue: the rows that pass `filter`, in an order of `ORDERS`."""
 
     filter: dict[str, Any]
     order: str
@@ -39,7 +39,7 @@ def decoded(body: bytes) -> Any:
     """Return a request's JSON.
 
     Raises:
-        RequestError: it is none, or a text in it is none: half of a surrogate pair stands alone.
+        RequestError: the body is not JSON, or a text in it has half of a surrogate pair.
     """
     try:
         found = json.loads(body)
@@ -52,7 +52,7 @@ def decoded(body: bytes) -> Any:
 
 
 def row(text: str, samples: int) -> int:
-    """Return the row that an address names by its digits.
+    """Return the row whose digits an address contains.
 
     Raises:
         RequestError: the run has no such row.
@@ -63,7 +63,7 @@ def row(text: str, samples: int) -> int:
 
 
 def parsed(body: object, classes: int) -> Query:
-    """The query of a request's JSON.
+    """Return the query of a request's JSON.
 
     Raises:
         RequestError: a key is unknown, or a value of the wrong type or out of range.
@@ -75,10 +75,10 @@ def parsed(body: object, classes: int) -> Query:
 
 
 def rows(body: object, samples: int) -> list[int]:
-    """The rows of a request's JSON.
+    """Return the rows of a request's JSON.
 
     Raises:
-        RequestError: they are no list of at most `MOST_ROWS` rows.
+        RequestError: the JSON is not a list of at most `MOST_ROWS` rows.
     """
     found = dictionary(body, "the request", ("rows",)).get("rows")
     if not isinstance(found, list) or len(found) > MOST_ROWS:
@@ -87,7 +87,7 @@ def rows(body: object, samples: int) -> list[int]:
 
 
 def dictionary(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """`value`, which must be a JSON object with some of these keys."""
+    """Return `value`, which must be a JSON object with no other keys than these."""
     if not isinstance(value, dict):
         raise RequestError(f"{what} is no JSON object")
     unknown = [key for key in value if key not in keys]
@@ -98,26 +98,26 @@ def dictionary(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any
 
 
 def integer(value: object, what: str, most: int) -> int:
-    """`value`, which must be a whole number from 0 to `most`."""
+    """Return `value`, which must be a whole number from 0 to `most`."""
     if type(value) is not int or not 0 <= value <= most:
         raise RequestError(f"{what} is no whole number from 0 to {most}: {_shown(value)}")
     return value
 
 
 def choice(value: object, what: str, allowed: tuple[str, ...]) -> str:
-    """`value`, which must be one of these words."""
+    """Return `value`, which must be one of the allowed words."""
     if not isinstance(value, str) or value not in allowed:
         raise RequestError(f"{what}={_shown(value)}: choose {', '.join(allowed)}")
     return value
 
 
 def _shown(value: object) -> str:
-    """Return a value as a message has it: a list may be nested too deep to be written."""
+    """Return a value for a message, of a list only its type, as it may be nested too deep to be written."""
     return str(value)[:50] if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
 
 
 def _several(what: str, allowed: tuple[str, ...] | None = None) -> Callable[[object, int], list[int]]:
-    """What checks a list of classes, by index, or of `allowed` words, which become indices."""
+    """Return a function that checks a list of class indices, or of `allowed` words, and returns indices."""
 
     def check(value: object, classes: int) -> list[int]:
         if not isinstance(value, list):
@@ -131,7 +131,7 @@ def _several(what: str, allowed: tuple[str, ...] | None = None) -> Callable[[obj
 
 def _numbers(value: object, what: str, count: int) -> np.ndarray:
     if isinstance(value, list) and len(value) == count and all(type(n) in (int, float) for n in value):
-        with contextlib.suppress(OverflowError):  # 10^400
+        with contextlib.suppress(OverflowError):  # an integer such as 10^400 has no float
             array = np.array([float(n) for n in value])
             if np.isfinite(array).all():
                 return array
@@ -164,7 +164,7 @@ CHECKS: dict[str, Callable[[object, int], Any]] = {
 def mask(
     samples: ReviewSamples, scores: np.ndarray, journal: Journal, filter: Mapping[str, Any], who: str
 ) -> np.ndarray:
-    """Bool array (N,): the samples that pass the filter of a query by the reviewer `who`."""
+    """Return the samples that pass the filter of a query by the reviewer `who`, as a bool array (N,)."""
     passed = np.ones(len(samples), bool)
     for key, values in (
         ("region", samples.regions),
@@ -193,16 +193,18 @@ def _decided(journal: Journal, which: str, who: str, count: int) -> np.ndarray:
 
 
 def _containing(samples: ReviewSamples, text: str) -> np.ndarray:
-    """Which samples have a text in their texts or their id, whatever its case."""
+    """Return the samples whose texts or id contain a text, ignoring case, as a bool array (N,)."""
     found = np.zeros(len(samples), bool)
-    has_case = text.upper() != text.lower()  # ignoring it takes ten times as long
+    has_case = text.upper() != text.lower()  # ignoring case takes ten times as long
     for column in (*samples.texts.values(), samples.ids.cast(pa.string())):
         found |= pc.match_substring(column, text, ignore_case=has_case).to_numpy(zero_copy_only=False)
     return found
 
 
 def inside(x: np.ndarray, y: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Which points lie in a polygon: a ray from such a point crosses its edges an odd number of times (even-odd rule).
+    """Return the points that lie in a polygon, as a bool array (points,), by the even-odd rule.
+
+    A ray from a point inside crosses the polygon's edges an odd number of times.
 
     >>> inside(np.array([0.5, 2]), np.array([0.5, 0.5]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]])).tolist()
     [True, False]

@@ -1,4 +1,4 @@
-"""A review of one run: what the page is told of its samples, and what becomes of a reviewer's decisions."""
+"""Answer the review page's questions about one run's samples, and store its decisions."""
 
 import threading
 from datetime import datetime, timezone
@@ -17,13 +17,13 @@ from datamap.review.queries import Query, RequestError, UnknownSampleError
 from datamap.review.samples import NONE, ReviewSamples
 from datamap.review.storage import Storage
 
-CUT = 300  # characters of a text in a list
+CUT = 300  # characters of a text that a list shows
 MISSING = 65_535
 SHOWN_CONFLICTS = 1000
 
 
 class About(NamedTuple):
-    """What the page says of the run: `estimate` has count, low, high and known of `diagnose`, or is None."""
+    """Describe the run for the page; `estimate` has count, low, high and known of `diagnose`, or is None."""
 
     run_id: str
     run_name: str
@@ -36,7 +36,7 @@ class About(NamedTuple):
 
 
 class Review:
-    """The samples of a run under review; may be called from several threads."""
+    """Answer and decide about the samples of a run; several threads may call it."""
 
     def __init__(self, about: About, samples: ReviewSamples, storage: Storage) -> None:
         self.about, self.samples, self.storage = about, samples, storage
@@ -51,7 +51,7 @@ class Review:
     # ------------------------------------------------------------------ what is asked
 
     def described(self) -> dict[str, Any]:
-        """What the page needs to know of the run once."""
+        """Return what the page needs once: the run, its classes, and the language."""
         about = self.about._asdict()
         columns = self.samples.texts
         return about | {
@@ -63,7 +63,7 @@ class Review:
         }
 
     def map(self) -> bytes:
-        """All samples' places, scores, regions and labels, little endian, one array after the other."""
+        """Return coordinates, scores, regions and labels of all samples: little-endian arrays, one after the other."""
         samples = self.samples
         parts: list[tuple[np.ndarray, str]] = [
             (samples.x, "<f4"), (samples.y, "<f4"), (self.ranking.scores, "<f4"), (samples.regions, "u1"),
@@ -73,9 +73,9 @@ class Review:
         return b"".join([b"DMAP", np.uint32(len(samples)).astype("<u4").tobytes(), *arrays])
 
     def order(self, query: Query, who: str) -> bytes:
-        """Rows of the samples that pass a filter, in the order asked for: little-endian uint32.
+        """Return the rows of the samples that pass a filter, in the requested order, as little-endian uint32.
 
-        The page keeps them, so that no decision and no other ranking moves the samples while somebody reviews them.
+        The page keeps them, so that the samples do not move while somebody reviews them.
         """
         with self._lock:
             self.refresh()
@@ -84,14 +84,14 @@ class Review:
         return order[passed[order]].astype("<u4").tobytes()
 
     def listed(self, rows: list[int], who: str) -> dict[str, Any]:
-        """What a list shows of samples."""
+        """Return what a list shows of these samples."""
         return {"rows": [self._listed(row, who) for row in rows]}
 
     def find(self, id: str) -> dict[str, int]:
-        """The row of a sample by its id.
+        """Return the row of the sample with this id.
 
         Raises:
-            UnknownSampleError: there is none.
+            UnknownSampleError: the run has no such sample.
         """
         row = self.samples.row_of(id)
         if row < 0:
@@ -99,7 +99,7 @@ class Review:
         return {"row": row}
 
     def sample(self, row: int, who: str) -> dict[str, Any]:
-        """All that is known of a sample."""
+        """Return all that is known about a sample."""
         self._check(row)
         samples = self.samples
         return self._listed(row, who, cut=None) | {
@@ -112,7 +112,7 @@ class Review:
         }
 
     def near(self, row: int, who: str) -> dict[str, Any]:
-        """The samples of most similar texts."""
+        """Return the samples with the most similar texts."""
         self._check(row)
         found = self.neighbours.of(row)
         if found is None:
@@ -123,7 +123,7 @@ class Review:
         return {"rows": rows, "ready": True}
 
     def progress(self, who: str) -> dict[str, Any]:
-        """How far the review is, and what it taught."""
+        """Return the progress of the review, and the estimates that it allows."""
         with self._lock:
             self.refresh()
             return self.lesson()._asdict() | {
@@ -136,11 +136,11 @@ class Review:
     # ------------------------------------------------------------------ what is decided
 
     def decide(self, row: int, action: str, label: int | None, who: str) -> dict[str, Any]:
-        """Keep a decision, and say what counts now and how far the review is.
+        """Store a decision, and return the sample's decision that counts now and the progress of the review.
 
         Raises:
             RequestError: there is no such sample, class or action.
-            TrackingError: the store does not take it; then it is not decided.
+            TrackingError: the store does not accept the decision, which then does not count.
         """
         self._check(row)
         queries.choice(action, "action", ACTIONS)
@@ -161,12 +161,12 @@ class Review:
             return {"decision": mine and self._told(row, mine), "progress": progress}
 
     def refresh(self) -> None:
-        """Take in what was decided since, here or by another server."""
+        """Read new decisions, made here or by another server."""
         with self._lock:
             self.journal.take(self.storage.all())
 
     def lesson(self) -> teaching.Lesson:
-        """What the decisions so far teach."""
+        """Return the estimates that the decisions so far allow."""
         with self._lock:
             if self._taught is None or self._taught[0] != self.journal.version:
                 lesson = self.teacher.lesson(
@@ -202,7 +202,7 @@ class Review:
 
     def _told(self, row: int, one: Decision) -> dict[str, Any]:
         told = {"row": row, **one._asdict()}
-        del told["turn"]  # the page gets decisions in their order
+        del told["turn"]  # the page gets the decisions in order and needs no turn
         return told
 
     def _agreement(self) -> dict[str, Any] | None:
@@ -211,10 +211,10 @@ class Review:
 
 
 def _finite(value):
-    """Return a number as JSON has it: None where it is not finite."""
+    """Return a number, or None if it is not finite, which JSON cannot express."""
     return float(value) if np.isfinite(value) else None
 
 
 def _indices(values):
-    """Class indices as the map's bytes have them: `MISSING` for none."""
+    """Return class indices as the map's bytes have them, with `MISSING` for none."""
     return np.where((values < 0) | (values > MISSING), MISSING, values)

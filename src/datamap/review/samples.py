@@ -1,4 +1,4 @@
-"""A run's samples in columns, as the review filters and ranks them; texts are decoded for the rows shown only."""
+"""Hold a run's samples in columns, for filters and rankings; texts are decoded only for rows that are shown."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,12 @@ NONE = -1  # no proposal
 
 
 class ReviewSamples(NamedTuple):
-    """N samples in the summary's order.
+    """Hold N samples in the summary's order.
 
-    `ids` is an arrow array; `names` the class names by index. `labels` (given) and `proposed` (`NONE` without one) are
-    int32 class indices, `regions` uint8 indices of `diagnosis.REGIONS`; `scores` in [0, 1], `x` (label_var) and `y`
-    (avg_probs) are float32. `texts`, {column: arrow column}, may be empty; `why` is an arrow column.
+    `ids` is an Arrow array, and `names` are the class names by index. `labels` (given) and `proposed` (`NONE` without a
+    proposal) are int32 class indices, and `regions` uint8 indices of `diagnosis.REGIONS`. `scores` in [0, 1], `x`
+    (label_var) and `y` (avg_probs) are float32. `texts` is {column: Arrow column} and may be empty; `why` is an Arrow
+    column.
     """
 
     ids: pa.Array
@@ -39,7 +40,7 @@ class ReviewSamples(NamedTuple):
     why: pa.ChunkedArray
 
     def row_of(self, id: str) -> int:
-        """Where the sample of an id stands, written as text; −1 where there is none."""
+        """Return the row of the sample with this id, written as text; −1 if there is none."""
         known = self.ids.type
         if pa.types.is_integer(known):
             written = re.fullmatch("0|-?[1-9][0-9]{0,18}", id)  # 64 bits have at most 19 digits
@@ -54,13 +55,14 @@ class ReviewSamples(NamedTuple):
 def of_run(
     summary: pd.DataFrame, diagnosis: pa.Table, texts: Mapping[str, pa.ChunkedArray], names: Sequence[str]
 ) -> ReviewSamples:
-    """Join what a run says of its samples.
+    """Join a run's summary, diagnosis and texts.
 
     Args:
         summary: DataFrame with the columns id, label, label_var and avg_probs.
-        diagnosis: arrow table of diagnosis.tsv: id, score, label, proposed, region, why.
+        diagnosis: Arrow table of diagnosis.tsv: id, score, label, proposed, region, why.
         texts: {column: texts in the summary's order}.
-        names: class names by index; a class without one is called by its index.
+        names: class names by index; a class without a name is called by its index.
+
     Raises:
         DataError: the diagnosis lacks a sample, or is damaged.
     """
@@ -94,20 +96,20 @@ def of_run(
 
 
 def _regions(column):
-    """Return the place of each name in `REGIONS`, in whichever language it is; 0 where it is none."""
+    """Return the index in `REGIONS` of each name, in any language; 0 for an unknown name."""
     places = [_indices(column, region_names(lang)) for lang in LANGUAGES]
     return np.maximum.reduce(places).clip(0).astype(np.uint8)
 
 
 def _plain(column):
-    """A column without the apostrophes that guard a spreadsheet."""
+    """Return a column without the apostrophes that keep a spreadsheet from running a text as a formula."""
     if not pc.any(pc.starts_with(column, "'")).as_py():
         return column
     return pa.chunked_array([pa.array(map(spreadsheet.unguarded, column.to_pylist()), pa.string())])
 
 
 def _all_names(names, labels, proposed):
-    """The class names, and indices for the classes without one."""
+    """Return the class names, with its index as the name of a class that has none."""
     known = set(names)
     others = [text for text in proposed.unique().to_pylist() if text not in known]
     numbers = [int(text) for text in others if re.fullmatch("[0-9]{1,6}", text)]  # below MAX_CLASSES

@@ -1,4 +1,4 @@
-"""The review's web server, for as long as somebody reviews."""
+"""Serve a review over HTTP until the reviewer ends it."""
 
 import contextlib
 import html
@@ -20,11 +20,12 @@ def serve(review: Review, host: str, port: int, open_page: bool, started: Callab
     """Serve the review until Ctrl-C or SIGTERM.
 
     Args:
-        review: what is served.
+        review: the review to serve.
         host: address to listen at.
-        port: 0 = that of the run's last review, with its token, where it is free; else any that is.
-        open_page: whether to open the page in the user's browser.
-        started: called with the page's address once it can be opened.
+        port: port to listen at; 0 = that of the run's last review, with its token, if it is free, else any free port.
+        open_page: open the page in the user's browser.
+        started: function that is called with the page's address when the page can be opened.
+
     Raises:
         ConfigError: the port is taken, or the host is not this machine's.
     """
@@ -39,15 +40,15 @@ def serve(review: Review, host: str, port: int, open_page: bool, started: Callab
         if open_page:
             threading.Timer(0.5, webbrowser.open, [stack.enter_context(_leading_to(page))]).start()
         stack.enter_context(errors_logged_once())
-        with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again when it is through
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after its shutdown
             served.run(sockets=[listener])
 
 
 @contextlib.contextmanager
 def _leading_to(page: str) -> Iterator[str]:
-    """Give the address of a file that only this user may read and that leads to a page.
+    """Yield the address of a file that redirects to a page, and that only this user may read.
 
-    A browser's command line shows its address to every user of the machine: the page's own holds the token.
+    A browser's command line shows its arguments to every user of the machine, and the page's address has the token.
     """
     with raised_as(ConfigError, "open=true: no temporary file can be written"):
         folder = tempfile.TemporaryDirectory(prefix="datamap-")  # noqa: SIM115  only this user may look into it
@@ -58,14 +59,14 @@ def _leading_to(page: str) -> Iterator[str]:
 
 
 def _at(run_id: str, host: str, port: int) -> tuple[socket.socket, Address]:
-    """(a listening socket, its address); that of the last review where it is free, so that an open page goes on."""
+    """Return a listening socket and its address, those of the last review if free, so that an open page continues."""
     last = addresses.kept(run_id)
     if last and port in (0, last.port):
         with contextlib.suppress(ConfigError):
             return _listening(host, last.port), last
     listener = _listening(host, port)
     address = addresses.new(listener.getsockname()[1])
-    if last is None or port:  # else the last one is that of a server which still runs
+    if last is None or port:  # else the server of the last address still runs, and needs it
         addresses.keep(run_id, address)
     return listener, address
 
@@ -81,7 +82,7 @@ def _is_loopback(listener: socket.socket) -> bool:
 
 
 def _named(listener: socket.socket) -> str:
-    """Host and port as an address has them; a name of this machine where it listens at all of its addresses."""
+    """Return "host:port" for a URL, with this machine's name if the socket listens at all addresses."""
     host, port = listener.getsockname()[:2]
     if ipaddress.ip_address(host).is_unspecified:
         host = socket.gethostname()

@@ -1,6 +1,6 @@
-"""Where decisions are kept: in the run, at once, appended and never rewritten.
+"""Store decisions in the run as soon as they are made, appended and never changed.
 
-What was once read or answered is known, and stays: where a file lost some of it, it is written again.
+A decision that was read or confirmed once is never lost: if a file loses it, the server writes it again.
 """
 
 import contextlib
@@ -19,44 +19,44 @@ from datamap import schema
 from datamap.errors import TrackingError, raised_as
 from datamap.review.decisions import MAX_TURN, Decision, line, merged, parse
 
-EVERY = 5.0  # seconds after which other sessions' files are read again, where that takes a download
-LOCK_TIMEOUT = 15.0  # seconds to wait for another server that writes
-LOCK = "review.lock"  # beside the artifacts' folder, so that it is none of them
+EVERY = 5.0  # seconds between two downloads of other sessions' files
+LOCK_TIMEOUT = 15.0  # seconds to wait while another server writes
+LOCK = "review.lock"  # beside the folder of artifacts, so that it is not an artifact
 
 
 class Files(Protocol):
-    """A run's artifacts, read and written."""
+    """List and write a run's artifacts."""
 
     def files(self, folder: str | None) -> list[str]:
-        """Artifact paths in a folder."""
+        """Return the artifact paths in a folder."""
 
     def log_bytes(self, content: bytes, path: str) -> None:
         """Log bytes as an artifact."""
 
 
 class Reader(Protocol):
-    """What reads a run's artifacts."""
+    """Read a run's artifacts."""
 
     def read(self, path: str) -> bytes:
-        """Bytes of an artifact."""
+        """Return the content of an artifact."""
 
 
 def is_of_decisions(path: str) -> bool:
-    """Return whether an artifact holds decisions."""
+    """Tell whether an artifact holds decisions."""
     name = path.rpartition("/")[2]
     return path.startswith(f"{schema.REVIEW_DIR}/decisions") and name.endswith(".jsonl")
 
 
 class _Known:
-    """What a file of decisions held when it was last read."""
+    """Hold the content of a file of decisions as of the last read."""
 
     def __init__(self) -> None:
-        self.content = b""  # whole lines
+        self.content = b""  # up to the last whole line
         self.decisions: list[Decision] = []
         self.torn = self.turn = 0
 
     def take(self, content: bytes) -> bytes:
-        """Take in what the file holds now; return the lines to append to it first, where it lost known decisions."""
+        """Update from the file's present content; return the lines to append first if it lost known decisions."""
         content = content[: content.rfind(b"\n") + 1]  # another server may be writing the next line
         grown = content.startswith(self.content)
         found, bad = parse(content[len(self.content) :] if grown else content)
@@ -70,9 +70,9 @@ class _Known:
 
 
 def _lines_to_append(known: list[Decision], found: list[Decision]) -> bytes:
-    """Return what makes a file that lost known decisions hold them again, each at its place among the others.
+    """Return the lines that restore lost decisions in a file when appended, so that their order stays.
 
-    Where lines were edited, both stay, and the edited ones come later: they have the last word.
+    Where lines were edited, both versions stay, and the edited one comes later and so counts.
     """
     wanted: list[Decision] = []
     for what, *ends in SequenceMatcher(None, known, found, autojunk=False).get_opcodes():
@@ -85,12 +85,12 @@ def _lines_to_append(known: list[Decision], found: list[Decision]) -> bytes:
 
 
 def _joined(content: bytes, lines: bytes) -> bytes:
-    """Return a file's bytes with lines more; a torn line of a server that was killed ends before them."""
+    """Return a file's content with lines appended, after the end of a line that a killed server tore."""
     return content + (b"" if content[-1:] in (b"", b"\n") else b"\n") + lines
 
 
 class _Kept:
-    """What is known of all files of decisions, by their names."""
+    """Hold the last content of all files of decisions, by name."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
@@ -98,14 +98,14 @@ class _Kept:
 
     @property
     def torn(self) -> int:
-        """How many lines are no decision."""
+        """Return the number of invalid lines."""
         return sum(known.torn for known in self._known.values())
 
     def all(self) -> list[Decision]:
-        """Return all decisions in their order: those of this server, and those of others as they are found.
+        """Return all decisions in their order, those of other servers as of the last read.
 
         Raises:
-            TrackingError: the files lost decisions that are known, and do not take them again.
+            TrackingError: a file lost decisions, and they cannot be written again.
         """
         self._look()
         files = [known.decisions for _, known in sorted(self._known.items())] or [[]]
@@ -129,7 +129,7 @@ def _are_same(files, others):
 
 
 class _State(NamedTuple):
-    """What tells whether a file changed; the time of a change of its inode cannot be set back."""
+    """Hold what tells whether a file changed; users cannot set its inode's change time back."""
 
     inode: int
     size: int
@@ -138,7 +138,7 @@ class _State(NamedTuple):
 
 
 class Appended(_Kept):
-    """Decisions in `review/decisions.jsonl` of a local folder; several servers may append to it."""
+    """Append decisions to `review/decisions.jsonl` in a local folder, which several servers may share."""
 
     def __init__(self, root: Path) -> None:
         super().__init__()
@@ -147,10 +147,10 @@ class Appended(_Kept):
         self._states: dict[str, _State | None] = {}
 
     def append(self, decision: Decision) -> None:
-        """Write a line and have the disk keep it.
+        """Append a decision as a line, and flush it to the disk.
 
         Raises:
-            TrackingError: the disk does not take it; the file is as before.
+            TrackingError: the disk does not accept it; the file is as before.
         """
         name = Path(schema.DECISIONS_FILE).name
         with raised_as(TrackingError, self.folder / name), self.lock:
@@ -169,7 +169,7 @@ class Appended(_Kept):
         if name in self._states and state == self._states[name]:
             return
         if self._of(name).take(self._content(name)):
-            with self.lock:  # what is missing may be on its way from another server
+            with self.lock:  # missing lines may be in another server's unfinished write
                 missing = self._of(name).take(self._content(name))
                 if missing:
                     self._append(name, missing)
@@ -177,7 +177,7 @@ class Appended(_Kept):
         self._states[name] = state
 
     def _append(self, name, lines):
-        """Append lines, or leave the file as it is; the lock is held."""
+        """Append lines, or leave the file as it is; the caller holds the lock."""
         self.folder.mkdir(exist_ok=True)
         with (self.folder / name).open("ab", buffering=0) as file:
             content, end = self._content(name), file.tell()
@@ -189,7 +189,7 @@ class Appended(_Kept):
                 raise
         self._of(name).take(longer)
         state = self._state(name)
-        if state and state.size == len(longer):  # else somebody edits it at this moment
+        if state and state.size == len(longer):  # else somebody is editing it
             self._states[name] = state
 
     def _state(self, name):
@@ -206,14 +206,14 @@ class Appended(_Kept):
 
 
 def _write(file, content):
-    """Write all of it: a disk that fills up takes the first part of a line without an error."""
+    """Write all of the content, as a disk that fills up accepts the first part of a line without an error."""
     while content:
         content = content[file.write(content) :]
     os.fsync(file.fileno())
 
 
 class Logged(_Kept):
-    """Decisions in a store that appends nothing: each session logs a file of its own, longer by a line each time."""
+    """Log decisions to a store that cannot append: each session replaces its own file by one with a line more."""
 
     def __init__(self, run: Files, reader: Reader) -> None:
         super().__init__()
@@ -222,10 +222,10 @@ class Logged(_Kept):
         self._next = 0.0
 
     def append(self, decision: Decision) -> None:
-        """Log the session's file again, with a line more.
+        """Log the session's file again, with the decision as its last line.
 
         Raises:
-            TrackingError: the store does not take it.
+            TrackingError: the store does not accept it.
         """
         known = self._of(self.path)
         content = known.content + line(self._with_turn(decision))
@@ -233,11 +233,11 @@ class Logged(_Kept):
         known.take(content)
 
     def _look(self) -> None:
-        """Read what other sessions decided meanwhile, and write again what is gone."""
+        """Read other sessions' new decisions, and write lost ones again."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY
-        with contextlib.suppress(TrackingError):  # what the reviewer decides counts all the same
+        with contextlib.suppress(TrackingError):  # the reviewer's own decisions do not depend on this
             there = set(filter(is_of_decisions, self.run.files(schema.REVIEW_DIR)))
             for path in sorted(there | set(self._known)):
                 content = self.reader.read(path) if path in there else b""
@@ -251,7 +251,7 @@ Storage = Appended | Logged
 
 
 def of_all(run: Files, reader: Reader) -> Iterable[tuple[str, bytes]]:
-    """Return (path, bytes) of all files of decisions that a run has."""
+    """Return (path, content) of all files of decisions in a run."""
     return [
         (path, reader.read(path)) for path in sorted(filter(is_of_decisions, run.files(schema.REVIEW_DIR)))
     ]

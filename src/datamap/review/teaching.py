@@ -1,4 +1,4 @@
-"""What decisions teach: how good the score is so far, how many wrong labels remain, and where it pays to stop."""
+"""Estimate from decisions how good the score is, how many wrong labels remain, and when it pays to stop."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -7,19 +7,19 @@ import numpy as np
 
 from datamap.translations import word
 
-FEW = 20  # decisions, below which they tell little
-AHEAD = 50  # samples that the advice is about
-WORTH = 0.1  # probability of a wrong label from which on a sample is worth a look
-PAYS = 0.05  # share of wrong labels among the next samples, below which it pays to stop
-CHANCE = 0.9  # that the truth lies in a range
-EDGE = 5e-5  # scores have four digits
-BINS = np.linspace(-10, 10, 101)  # of log-odds
-SLOPE = 0.5  # standard deviation of the calibration's slope, around 1, before any decision
-OFFSET = 2.0  # of its offset
+FEW = 20  # with fewer decisions no estimate is made
+AHEAD = 50  # number of next samples that the advice is about
+WORTH = 0.1  # smallest probability of a wrong label at which a sample is worth a review
+PAYS = 0.05  # share of wrong labels among the next samples below which it pays to stop
+CHANCE = 0.9  # probability that the truth lies in a range
+EDGE = 5e-5  # distance of clipped scores from 0 and 1, half of their last digit
+BINS = np.linspace(-10, 10, 101)  # edges of the histogram of log-odds
+SLOPE = 0.5  # prior standard deviation of the calibration's slope, around 1
+OFFSET = 2.0  # prior standard deviation of its offset
 
 
 class Lesson(NamedTuple):
-    """What the page says of the decisions so far; `precision` and `remaining` are None where nothing is known."""
+    """Hold the estimates of the decisions so far; `precision` and `remaining` are None if nothing is known."""
 
     reviewed: int
     wrong: int
@@ -30,14 +30,14 @@ class Lesson(NamedTuple):
 
 
 class Ranking:
-    """The scores that samples are ranked by; no decision changes them (docs/review.md says why)."""
+    """Rank samples by scores that no decision changes (docs/review.md says why)."""
 
     def __init__(self, scores: np.ndarray) -> None:
         self._orders: dict[str, np.ndarray] = {}
         self.scores = scores
 
     def order(self, name: str) -> np.ndarray:
-        """All rows, likeliest wrong first (score), most doubtful first (uncertain), or as in the summary (id)."""
+        """Return all rows: most likely wrong first (score), nearest to 0.5 first (uncertain), or as stored (id)."""
         if name not in self._orders:
             keys = {"score": -self.scores, "uncertain": np.abs(self.scores - 0.5), "id": None}[name]
             self._orders[name] = (
@@ -47,10 +47,10 @@ class Ranking:
 
 
 class Teacher:
-    """Learns from decisions what a score of N samples means.
+    """Calibrate the scores of N samples by decisions: learn the probability that a label is wrong, given its score.
 
-    P(wrong) = sigmoid(a + b logit(score)), the line of Platt (1999). Before any decision b is about 1, and a is such
-    that as many labels are wrong as `diagnose` estimates, where that is known.
+    P(wrong) = sigmoid(a + b logit(score)), after Platt (1999). The prior of b is around 1, and that of a around the
+    value at which as many labels are wrong as `diagnose` estimates (0 without an estimate).
     """
 
     def __init__(self, scores: np.ndarray, estimate: Mapping[str, Any] | None) -> None:
@@ -63,13 +63,13 @@ class Teacher:
     def lesson(
         self, ranking: Ranking, reviewed: Collection[int], verdicts: Mapping[int, bool], lang: str
     ) -> Lesson:
-        """What is known now.
+        """Return the estimates of the decisions so far.
 
         Args:
-            ranking: in which order samples are looked at.
-            reviewed: rows that anybody decided.
-            verdicts: {row: whether its label is wrong} of those that somebody is sure of.
-            lang: of the advice.
+            ranking: ranking in which samples are reviewed.
+            reviewed: rows on which anybody decided.
+            verdicts: {row: true if its label is wrong} of those that somebody is sure of.
+            lang: language of the advice, "en" or "zh".
         """
         rows = np.fromiter(verdicts, np.int64, len(verdicts))
         wrong = np.fromiter(verdicts.values(), bool, len(verdicts))
@@ -92,7 +92,7 @@ class Teacher:
         )
 
     def _offset(self, count):
-        """a at which `count` labels are wrong and b = 1."""
+        """Return the offset a at which `count` labels are expected to be wrong if b = 1."""
         from scipy.optimize import brentq
 
         total = self.counts.sum()
@@ -101,7 +101,7 @@ class Teacher:
         )
 
     def _fit(self, odds, wrong):
-        """((a, b), their covariance): the likeliest ones, and Laplace's approximation around them."""
+        """Return the most likely (a, b) after the decisions, and their covariance by Laplace's approximation."""
         from scipy.optimize import minimize
 
         start, weights = np.array([self.prior, 1.0]), np.array([OFFSET, SLOPE]) ** -2.0
@@ -123,7 +123,7 @@ MIDDLES = (BINS[:-1] + BINS[1:]) / 2
 
 
 def precision(wrong: int, sure: int) -> dict[str, float] | None:
-    """Share of wrong labels among those decided, with Wilson's interval (1927); None where none is decided.
+    """Return the share of wrong labels among those decided, with Wilson's interval (1927); None without decisions.
 
     >>> {name: round(value, 3) for name, value in precision(8, 10).items()}
     {'value': 0.8, 'low': 0.541, 'high': 0.931}
@@ -137,7 +137,10 @@ def precision(wrong: int, sure: int) -> dict[str, float] | None:
 
 
 def _remaining(line, spread, left):
-    """How many wrong labels nobody has looked at, with a range."""
+    """Return the estimated number of wrong labels among unreviewed samples, with a range of probability `CHANCE`.
+
+    Draw 200 calibration lines from their distribution, and for each the number of wrong labels.
+    """
     random = np.random.default_rng(0)
     lines = random.multivariate_normal(line, spread, 200)
     probs = _sigmoid(lines[:, :1] + lines[:, 1:] * MIDDLES)
