@@ -1,4 +1,4 @@
-"""The API for notebooks and programs: load what a run holds, or call a step that logs into it.
+"""Load what a run holds, or call a step that logs into it: the API for notebooks and programs.
 
 `load_run` only reads. `summarize`, `diagnose`, `plot`, `curate` and `compare` do what the commands of these names do:
 they log into MLflow, and return what they made. Their keyword arguments are the keys of `conf/<command>.yaml`.
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class ExplorerPage:
-    """The explorer of a run: the last expression of a notebook's cell shows it; `save` writes it to a file.
+    """Show the explorer of a run as the last expression of a notebook's cell, or `save` it to a file.
 
     Attributes:
         content: the HTML page, bytes of UTF-8; it needs no network.
-        height: of the frame in a notebook, in pixels.
+        height: height of the frame in a notebook, in pixels.
     """
 
     def __init__(self, content: bytes, height: int) -> None:
@@ -50,13 +50,13 @@ class ExplorerPage:
 
 
 class LoadedRun:
-    """What a run holds. Its methods read from the run at each call; they log nothing and print nothing.
+    """Read what a run holds; the methods read at each call, and log and print nothing.
 
     Labels are categories in every table: `.astype(str)` gives the names of the classes, `.cat.codes` their indices.
 
     Attributes:
         run_id: id of the MLflow run.
-        name: of the run.
+        name: name of the run.
         class_names: names of the classes, by index.
     """
 
@@ -92,7 +92,7 @@ class LoadedRun:
         """Return the samples, most likely wrong first.
 
         Args:
-            score: by which the run must have been diagnosed (docs/detection.md); None = any.
+            score: score that the run must have been diagnosed by (docs/detection.md); None = any.
 
         Returns:
             DataFrame (samples, columns) of diagnosis.tsv: text_a and text_b where the run has texts, label (the given
@@ -116,14 +116,14 @@ class LoadedRun:
         """Return the map to hover, filter, select and replay (docs/explorer.md); Jupyter shows it inline.
 
         Args:
-            height: of the frame, 100 to 10,000 pixels.
+            height: height of the frame, 100 to 10,000 pixels.
             lang: language of the page, "en" or "zh"; "auto" = the run's, else that of DATAMAP_LANG, else "en".
 
         Returns:
             ExplorerPage of at most 1,000,000 samples; of more samples a part.
 
         Raises:
-            ConfigError: a height or a language that is not possible.
+            ConfigError: the height or the language is not allowed.
             SummaryError: the run is not summarized yet, or its summary is damaged.
             SignalError: its signals are damaged.
             TrackingError: the store is unreachable.
@@ -148,7 +148,8 @@ class LoadedRun:
 
         Raises:
             SummaryError: the run is not summarized yet, or its summary is damaged.
-            MapError, ConfigError: see `draw_map`.
+            MapError: see `draw_map`.
+            ConfigError: see `draw_map`.
         """
         from datamap.maps.figures import draw_map
         from datamap.pipeline.stored_summary import read_summary

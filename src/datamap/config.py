@@ -23,6 +23,8 @@ MISSING_HINTS = {
 
 @dataclass
 class TrackingConfig:
+    """Declare the keys of `tracking`: the MLflow store, the experiment, and retries of an unreachable store."""
+
     uri: str | None = MISSING
     experiment: str | None = MISSING
     run_name: str | None = MISSING
@@ -33,6 +35,8 @@ class TrackingConfig:
 
 @dataclass
 class ColumnsConfig:
+    """Declare the keys of `data.columns`: the columns of a text file."""
+
     text_a: Any = MISSING
     text_b: Any = MISSING
     label: Any = MISSING
@@ -50,6 +54,8 @@ class ColumnsConfig:
 
 @dataclass
 class DataConfig:
+    """Declare the keys of `data`: the texts to train on, and the labels to plant."""
+
     name: str = MISSING
     path: str | None = MISSING
     dev_path: str | None = MISSING
@@ -66,6 +72,8 @@ class DataConfig:
 
 @dataclass
 class ScratchConfig:
+    """Declare the keys of `model.scratch`: the size of a model that is trained from scratch."""
+
     layers: int = number(low=1, high=1000)
     hidden_size: int = number(low=1)
     intermediate_size: int = number(low=1)
@@ -76,6 +84,8 @@ class ScratchConfig:
 
 @dataclass
 class ModelConfig:
+    """Declare the keys of `model`."""
+
     name: str = MISSING
     name_or_path: str | None = MISSING
     max_length: int = number(low=4, high=MAX_TOKENS)
@@ -89,6 +99,8 @@ class ModelConfig:
 
 @dataclass
 class TrainerConfig:
+    """Declare the keys of `trainer`."""
+
     epochs: int = number(low=1)
     batch_size: int = number(low=1)
     max_length: int = number(low=4, high=MAX_TOKENS)
@@ -103,6 +115,8 @@ class TrainerConfig:
 
 @dataclass
 class SignalsConfig:
+    """Declare the keys of `signals`: when observations are made, and how they are stored."""
+
     collect: str = option("eval", "train")
     every: Any = number(low=1, word="epoch")
     format: str = option("jsonl", "parquet")
@@ -113,11 +127,15 @@ class SignalsConfig:
 
 @dataclass
 class LiveConfig:
+    """Declare the key of the live map."""
+
     live: bool = MISSING
 
 
 @dataclass
 class TrainConfig:
+    """Declare the keys of `train`."""
+
     seed: int = number(low=0)
     resume: bool = MISSING
     run_id: str | None = MISSING
@@ -133,12 +151,16 @@ class TrainConfig:
 
 @dataclass
 class EngineConfig:
+    """Declare the keys of `engine`: where `summarize` computes."""
+
     name: str = option("local", "dask")
     address: str | None = MISSING
 
 
 @dataclass
 class SummarizeConfig:
+    """Declare the keys of `summarize`."""
+
     run_id: str = MISSING
     allow_missing: bool = MISSING
     burn_in: int = number(low=0)
@@ -152,6 +174,8 @@ class SummarizeConfig:
 
 @dataclass
 class PlotConfig(MapOptions):
+    """Declare the keys of `plot`: a map's options, and what else is logged."""
+
     run_id: str = MISSING
     explorer: bool = MISSING
     name: str | None = MISSING
@@ -163,6 +187,8 @@ class PlotConfig(MapOptions):
 
 @dataclass
 class CompareConfig:
+    """Declare the keys of `compare`."""
+
     runs: Any = MISSING
     share: float = number(above=0, high=1)
     x: str = MISSING
@@ -175,6 +201,8 @@ class CompareConfig:
 
 @dataclass
 class RegionsConfig:
+    """Declare the keys of `regions`: the borders between the regions of a map."""
+
     by: str = option("relative", "absolute", "quantile")
     variance: float = number(low=0)
     confidence: float = number(low=0, high=1)
@@ -183,6 +211,8 @@ class RegionsConfig:
 
 @dataclass
 class DiagnoseConfig:
+    """Declare the keys of `diagnose`."""
+
     run_id: str = MISSING
     score: str = option(
         "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "neighbours",
@@ -197,6 +227,8 @@ class DiagnoseConfig:
 
 @dataclass
 class ReviewConfig:
+    """Declare the keys of `review`."""
+
     run_id: str = MISSING
     host: str = MISSING
     port: int = number(low=0, high=65535)
@@ -209,6 +241,8 @@ class ReviewConfig:
 
 @dataclass
 class CurateConfig:
+    """Declare the keys of `curate`."""
+
     run_id: str = MISSING
     keep: str = option("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable")
     share: float | None = number(low=0, high=1)
@@ -223,6 +257,8 @@ class CurateConfig:
 
 @dataclass
 class ImportConfig:
+    """Declare the keys of `import`."""
+
     path: str = MISSING
     format: str = option("auto", "tutorial", "datamap", "cartography")
     texts: str | None = MISSING
@@ -232,6 +268,8 @@ class ImportConfig:
 
 @dataclass
 class ExportConfig:
+    """Declare the keys of `export`."""
+
     run_id: str = MISSING
     folder: str = MISSING
     lang: str = option(*LANG)
@@ -240,6 +278,8 @@ class ExportConfig:
 
 @dataclass
 class UploadConfig:
+    """Declare the keys of `upload`."""
+
     folder: str = MISSING
     lang: str = option(*LANG)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -252,6 +292,8 @@ class LastMapConfig(PlotConfig, LiveConfig):
 
 @dataclass
 class MainConfig(TrainConfig):
+    """Declare the keys of `main`: those of `train`, and those of its maps."""
+
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
     plot: LastMapConfig = field(default_factory=LastMapConfig)
     maps: list[dict[str, Any]] = MISSING

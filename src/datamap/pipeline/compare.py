@@ -25,7 +25,7 @@ MOST_RUNS = 100
 
 
 class Comparison(NamedTuple):
-    """A comparison: its run, and how far each pair of runs agrees (`summaries.comparison.agreement`)."""
+    """Hold the run of a comparison, and the agreement of each pair of runs (`summaries.comparison.agreement`)."""
 
     run: Run
     agreement: pd.DataFrame

@@ -42,6 +42,7 @@ class Metadata(NamedTuple):
             where: what messages name as the place.
             ids: whole numbers or strings.
             labels: class indices, one per id.
+
         Raises:
             SignalError: an id that `samples` does not have, or another label than there.
         """

@@ -1,7 +1,7 @@
-"""The language of all that people read: English, or Chinese by `lang=zh` or the environment's DATAMAP_LANG.
+"""Write all that people read in English, or in Chinese by `lang=zh` or the environment's DATAMAP_LANG.
 
-A text of ours is a template in English, which is also the key of its Chinese. What has no Chinese stays English: names,
-what libraries say, and errors.
+A text is a template in English, which is also the key of its Chinese translation. Texts without one stay English:
+names, messages of libraries, and errors.
 """
 
 import os
@@ -21,7 +21,7 @@ _spoken: str | None = (
 
 
 class Amount(NamedTuple):
-    """A number with its noun, which each language writes in its own way; for a field of a template."""
+    """Represent a number with its noun as a field of a template, as each language writes it in its own way."""
 
     number: int
     thing: str
