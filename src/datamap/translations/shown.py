@@ -231,7 +231,7 @@ ZH = {
     "{at} of {total}": "第 {at} 个，共 {total} 个",
     "outside of this list": "不在当前列表中",
     "This run holds no texts; find the sample by its id.": "此运行未保存文本，请按 id 查找样本。",
-    "How it was learnt": "学习过程",
+    "How it was learned": "学习过程",
     "probability of the given label by {unit}; full: right, ring: wrong": (
         "各{unit}中给定标签的概率；实心：预测正确，空心：预测错误"
     ),

@@ -21,7 +21,7 @@ export function drawCard(run, sample, { index, total, open, near }) {
   if (sample.history) {
     drawDecisions(card, sample);
     const evidence = add(card, "section", "", "evidence");
-    add(evidence, "h3", tr("How it was learnt"));
+    add(evidence, "h3", tr("How it was learned"));
     evidence.append(historyFigure(run, sample));
   }
   const section = add(card, "section", "", "neighbours");
