@@ -75,7 +75,7 @@ def _add_callback(trainer: Any, framework: str, options: dict[str, Any]) -> None
     if any(isinstance(callback, kind) for callback in given):
         return
     if lightning:
-        del options["ids"]  # there the name of what `training_step` returns
+        del options["ids"]  # Lightning's `ids` is a key of what the step returns
     callback = kind(**options)
     for name in (name for name in dir(kind) if name.startswith("on_")):
         setattr(callback, name, _forgiving(callback, getattr(callback, name)))

@@ -16,7 +16,7 @@ if TYPE_CHECKING or "pytorch_lightning" not in sys.modules or "lightning.pytorch
         from lightning.pytorch import Callback
     except ImportError:
         from pytorch_lightning import Callback  # type: ignore[assignment]
-else:  # the user works with this one
+else:  # the user has imported pytorch_lightning
     from pytorch_lightning import Callback
 
 

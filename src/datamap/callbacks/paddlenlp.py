@@ -39,7 +39,7 @@ class DataMapCallback(EpochRecording, TrainerCallback):
 
     def batches(self, loader: DataLoader, args: TrainingArguments) -> Iterator[Any]:
         """Yield batches of a training loader's dataset, in the dataset's order."""
-        # Without a DataLoader: Paddle's reads ahead in a thread, which would go on to draw random numbers.
+        # Paddle's DataLoader reads ahead in a thread, which would keep drawing random numbers afterwards.
         collate: Any = loader.collate_fn
         rows, size = loader.dataset, self.batch_size(args)
         for start in range(0, len(rows), size):

@@ -68,7 +68,7 @@ class EpochRecording(abc.ABC):
         refuse_many_processes(args.world_size)
         self.__exit__(RuntimeError, RuntimeError("the training before did not come to its end"), None)
         metadata = Metadata.of(self._options.get("class_names"), self._options.get("samples"))
-        self._options |= metadata._asdict()  # an iterator is read once
+        self._options |= metadata._asdict()  # the checked values, as an iterator can be read only once
         with self._observing(model):
             ids = sample_ids(train_dataloader.dataset, self._ids)
             self._check_first_batch(model, train_dataloader, args, metadata)

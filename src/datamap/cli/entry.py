@@ -169,7 +169,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing many lines
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())  # for the multirun.yaml that Hydra leaves
+        folder = stack.enter_context(tempfile.TemporaryDirectory())  # Hydra writes a multirun.yaml into it
         if MULTIRUN & set(flags) and command == "train":
             from datamap.cli import multirun
 

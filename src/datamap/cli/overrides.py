@@ -117,7 +117,7 @@ def _typed(value: str, kinds: tuple[Any, ...]) -> str:
             return f"[{_listed(inner[1:-1], _alternatives(get_args(kind)[0]))}]"
         if (is_dataclass(kind) or get_origin(kind) is dict) and inner[:1] + inner[-1:] == "{}":
             return f"{{{', '.join(_pair(part, kind) for part in parts(inner[1:-1]) if part.strip())}}}"
-    names_file = any(map(is_dataclass, kinds))  # of a config group, such as `model=tiny`
+    names_file = any(map(is_dataclass, kinds))  # a key of a config group names a file, as in `model=tiny`
     if str not in kinds and not names_file:
         return value if _parsed(value) and "${" not in value else _text(value)
     is_number = int in kinds and re.fullmatch(r"-?\d+", value)

@@ -54,7 +54,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     source.speak(config.lang)
     texts = source.artifacts.find(schema.SAMPLES_FILE)
     if texts is None:
-        signals_of(source)  # of a store whose folder was moved, it says so
+        signals_of(source)  # raises if the store's folder was moved
         raise TrackingError(
             f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them: "
             "train without log_text=false, import with texts=, record with samples="

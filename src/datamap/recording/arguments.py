@@ -124,7 +124,7 @@ def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
     """
     try:
         frame = samples.to_pandas() if hasattr(samples, "to_pandas") else pd.DataFrame(samples)
-    except Exception as error:  # each library raises its own
+    except Exception as error:  # each library raises errors of its own
         raise DataError(
             f"samples=: not a table ({shortened(error)}); give a DataFrame with a column id"
         ) from error

@@ -48,7 +48,7 @@ class Review:
         self._taught: tuple[int, teaching.Lesson] | None = None
         self.refresh()
 
-    # ------------------------------------------------------------------ what is asked
+    # ------------------------------------------------------------------ questions
 
     def described(self) -> dict[str, Any]:
         """Return what the page needs once: the run, its classes, and the language."""
@@ -133,7 +133,7 @@ class Review:
                 "kappa": self._agreement(),
             }
 
-    # ------------------------------------------------------------------ what is decided
+    # ------------------------------------------------------------------ decisions
 
     def decide(self, row: int, action: str, label: int | None, who: str) -> dict[str, Any]:
         """Store a decision, and return the sample's decision that counts now and the progress of the review.
@@ -175,7 +175,7 @@ class Review:
                 self._taught = self.journal.version, lesson
             return self._taught[1]
 
-    # ------------------------------------------------------------------ in the page's words
+    # ------------------------------------------------------------------ JSON for the page
 
     def _check(self, row: int) -> None:
         if not 0 <= row < len(self.samples):

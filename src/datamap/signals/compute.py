@@ -206,7 +206,7 @@ class ObservationCollector:
     """
 
     def __init__(self, write: Callable[[int, pa.Table], None]) -> None:
-        """`write(number, table)` receives each committed observation."""
+        """Begin without observations; `write(number, table)` receives each committed one."""
         self._write = write
         self._batches: list[pa.Table] = []
         self._last = 0

@@ -10,7 +10,7 @@ from datamap.program import invocation
 # Without this, a new browser opens MLflow's view for LLM traces, which has no link to the runs (MLflow 3.17).
 TRAINING_VIEW = "?workflowType=machine_learning"
 
-_of_shell: str | None = None  # MLFLOW_TRACKING_URI as our own command found it
+_of_shell: str | None = None  # value of MLFLOW_TRACKING_URI when our own command began
 
 
 def is_server(tracking_uri: str) -> bool:

@@ -23,7 +23,7 @@ from datamap.tracking.client import Client, ask, ask_for_all
 from datamap.tracking.failures import translated_errors
 
 DOWNLOADS = 5  # attempts to download a file as it was logged, before it counts as damaged
-DIGEST_TAG = "mlflow.datamap.sha256."  # prefix of the artifact's path; the UI hides `mlflow.` tags
+DIGEST_TAG = "mlflow.datamap.sha256."  # followed by the artifact's path; the UI hides `mlflow.` tags
 # Artifacts whose SHA-256 is logged with them → the command that regenerates them; None: only a new run does.
 RENEWED_BY = {
     schema.SUMMARY_FILE: "summarize",

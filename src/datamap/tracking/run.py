@@ -36,7 +36,7 @@ NAME_TAG = "mlflow.runName"
 NOTE_TAG = "mlflow.note.content"
 RUNS_SCHEME = "runs:/"  # prefix of MLflow's address of an artifact
 OUR_NOTE_TAG = "mlflow.datamap.note"  # digest of the description that Data Map wrote last
-LANG_TAG = "mlflow.datamap.lang"  # language of the run's description, where one was chosen
+LANG_TAG = "mlflow.datamap.lang"  # language of the run's description, if one was chosen
 
 
 class Run:
@@ -100,7 +100,7 @@ class Run:
         """Return the command line of one of our commands on this run, which finds it in its store."""
         return addresses.command(name, self.run_id, self.tracking_uri, *arguments)
 
-    # ------------------------------------------------------------------ its language
+    # ------------------------------------------------------------------ language
 
     def speak(self, lang: str = AUTO) -> None:
         """Choose the language of the run's descriptions and of this process's lines; "auto" keeps the run's own."""
@@ -112,7 +112,7 @@ class Run:
         """Return the language of the run's descriptions, "en" or "zh"."""
         return self.lang or "en"
 
-    # ------------------------------------------------------------------ its life
+    # ------------------------------------------------------------------ status and writer
 
     @contextlib.contextmanager
     def until_end(self) -> Iterator["Run"]:
@@ -152,7 +152,7 @@ class Run:
         with translated_errors(f"run {self.run_id}: status"):
             self.client.set_status(self.run_id, status)
 
-    # ------------------------------------------------------------------ what is logged
+    # ------------------------------------------------------------------ logging
 
     def remove(self, path: str) -> None:
         """Delete the artifacts below `path`."""
@@ -261,7 +261,7 @@ class Run:
         with translated_errors(f"run {self.run_id}: image {name}"):
             self.client.log_image(self.run_id, array, key=name, step=step, synchronous=True)
 
-    # ------------------------------------------------------------------ what is read
+    # ------------------------------------------------------------------ reading
 
     def overrides(self, step: str) -> list[str]:
         """Return the overrides that a command was given; [] if they are unknown."""

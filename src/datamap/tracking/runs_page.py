@@ -9,7 +9,7 @@ from datamap.log import say
 from datamap.tracking.addresses import local_server
 from datamap.tracking.store import Store
 
-START_TIMEOUT = 120  # seconds
+START_TIMEOUT = 120  # seconds that a server may take to start
 
 
 def main() -> None:

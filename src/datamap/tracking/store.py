@@ -75,7 +75,7 @@ class Store:
         page = addresses.of_runs(experiment.experiment_id) if experiment else "#/experiments"
         return addresses.address(self.uri, page)
 
-    # ------------------------------------------------------------------ a new run
+    # ------------------------------------------------------------------ making runs
 
     @contextlib.contextmanager
     def new_run(self, name: str | None = None, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
@@ -162,7 +162,7 @@ class Store:
                     experiment.experiment_id, "mlflow.experimentKind", "custom_model_development"
                 )
 
-    # ------------------------------------------------------------------ runs that are there
+    # ------------------------------------------------------------------ finding runs
 
     def run(self, run_id: str) -> Run:
         """Return the run of an id, or for "latest" the newest run of the experiment with signals.

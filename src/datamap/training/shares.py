@@ -16,7 +16,7 @@ class Shares(NamedTuple):
 
 def cores() -> int:
     """Return the number of physical cores that this process's affinity and container allow."""
-    import joblib  # of scikit-learn
+    import joblib  # a dependency of scikit-learn
 
     return joblib.cpu_count(only_physical_cores=True)
 
@@ -56,6 +56,6 @@ def set_threads(threads: int) -> None:
     Paddle asks OpenMP for the number (its own flag, FLAGS_paddle_num_threads, changes nothing on CPU). OpenMP reads
     the environment when Paddle is imported; afterwards only this call changes it.
     """
-    import threadpoolctl  # of scikit-learn
+    import threadpoolctl  # a dependency of scikit-learn
 
     threadpoolctl.threadpool_limits(threads, user_api="openmp")

@@ -91,7 +91,7 @@ class WorkerPool(contextlib.AbstractContextManager, Generic[Item]):
     ) -> None:
         self.left, self.count, self.work, self.first, self.take = left, count, work, first, take
         self.workers: list[Worker] = []
-        self.failures: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()  # one a worker
+        self.failures: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()  # one entry per worker
 
     def __enter__(self) -> "WorkerPool[Item]":
         try:

@@ -1,4 +1,4 @@
-"""Chinese of the lines that commands print."""
+"""Translate the lines that commands print into Chinese."""
 
 ZH = {
     # numbers with their nouns

@@ -1,4 +1,4 @@
-"""Chinese of the words on maps, on pages, in files and in descriptions."""
+"""Translate the words on maps, on pages, in files and in descriptions into Chinese."""
 
 ZH = {
     # axes and columns
