@@ -39,14 +39,14 @@ def printable(text: str) -> str:
 
 
 def own_lines(beginning: str = "") -> None:
-    """Print all lines from now on, as our own command does, with a prefix where several processes share a terminal."""
+    """Print all lines from now on, as our own command does, with a prefix if several processes share a terminal."""
     global _beginning
     _beginning = printable(beginning)
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Say nothing in the block, in this thread: loading what a run holds is no work to report on."""
+    """Print nothing in the block, in this thread, because reading a run is not work to report."""
     token = _silent.set(True)
     try:
         yield

@@ -14,12 +14,12 @@ ROW_LABELS = ("label", "label_ids")  # keys by which a row may hold what a batch
 def collated_rows(
     dataset: Any, collate: Callable[[list], Any], size: int, name: str
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the dataset's row numbers and the labels of each of its batches, as the collator lets rows through.
+    """Yield the dataset's row numbers, and the labels, behind the lines of each batch that the collator makes.
 
-    A collator may leave rows out or change their order, so rows are not counted. An index column would not do either:
-    a collator builds its batch of the keys that it knows, and one that is taken out of the rows before it does not
-    say which of them it left out. The label alone is known to come through. So each batch is collated once more per
-    binary digit of a row's place in it, with one of two labels of the dataset for a 0 and the other one for a 1.
+    A collator may leave rows out or reorder them, so counting rows does not work. Nor does an index column: a collator
+    makes its batch of the keys that it knows, and of a column that is removed before, nothing tells which rows stayed.
+    Only the label is sure to be in the batch. So collate each batch once more per binary digit of a row's place in it,
+    with one label of the dataset for a 0, and another one for a 1.
 
     Args:
         dataset: dataset with rows and a length; each row is a dict with a label.
@@ -54,7 +54,7 @@ def labels_of(batch: Any, name: str) -> Any:
 
 
 def _places(rows, collate, name, pair):
-    """Return the places of a batch's lines among the rows that it is made of, and the lines' labels."""
+    """Return the place of each of a batch's lines among the rows that the batch is made of, and the lines' labels."""
 
     def collated(given):
         return as_array(labels_of(collate(list(given)), name), "labels").ravel()

@@ -37,7 +37,7 @@ class EpochRecording(abc.ABC):
 
     @abc.abstractmethod
     def inference(self) -> contextlib.AbstractContextManager:
-        """Return a context without gradients, after which the framework's random state is as it was before."""
+        """Return a context without gradients that restores the framework's random state in the end."""
 
     @abc.abstractmethod
     def modules(self, model: Any) -> Iterable[Any]:
@@ -60,10 +60,12 @@ class EpochRecording(abc.ABC):
         train_dataloader: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Begin a run, once ids, collator, labels, `samples=` and the model's outputs are known to fit together.
+        """Begin a run, after a check that ids, collator, labels, `samples=` and the model's outputs fit together.
 
         Raises:
-            ConfigError, DataError, SignalError: they do not, or several processes train together.
+            ConfigError: ids or the collator cannot be used, or several processes train together.
+            DataError: `samples=` has a column, id, text or label that cannot be used.
+            SignalError: a batch has no labels, the model returns no valid logits, or `samples=` differs from them.
         """
         refuse_many_processes(args.world_size)
         self.__exit__(RuntimeError, RuntimeError("the training before did not come to its end"), None)
@@ -93,14 +95,14 @@ class EpochRecording(abc.ABC):
         metadata.rows("the training dataset", kept, np.concatenate(labels))
 
     def _outputs(self, model: Any, loader: Any, args: Any) -> Iterator[tuple[Any, Any] | None]:
-        """Yield (labels, logits) of each batch; None of one that the collator left empty."""
+        """Yield (labels, logits) of each batch, or None for a batch that the collator left empty."""
         name = label_name(args)
         for batch in self.batches(loader, args):
             yield labels_and_logits(model, batch, name) if len(labels_of(batch, name)) else None
 
     @contextlib.contextmanager
     def _observing(self, model: Any) -> Iterator[None]:
-        """Put the model into evaluation mode; its modes and all random states are as they were afterwards."""
+        """Put the model into evaluation mode for a block, then restore the modes of its parts and all random states."""
         python, numpy = random.getstate(), np.random.get_state()
         try:
             with self.inference(), evaluation_mode(self.modules(model)):

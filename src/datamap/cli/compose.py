@@ -13,7 +13,7 @@ def compose(name: str, overrides: list[str]) -> DictConfig:
     """Return a command's config: `conf/<name>.yaml`, with the overrides applied.
 
     Raises:
-        ConfigError: an override is of a kind that Hydra does not expect, such as a number for a group.
+        ConfigError: an override is of a type that Hydra does not accept, such as a number for a config group.
     """
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):

@@ -1,1 +1,1 @@
-"""Record signals in training loops of other people."""
+"""Record signals in training loops that are not our own."""

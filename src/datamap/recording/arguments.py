@@ -31,10 +31,10 @@ def choice(name: str, value: str, choices: Iterable[str]) -> str:
 
 
 def new_run(run_id: object, run_name: object, tags: object) -> dict[str, str]:
-    """Check what names a run, and return its tags as texts.
+    """Check the id, the name and the tags of a run, and return the tags as texts.
 
     Raises:
-        ConfigError: an id or a name that is no text, or tags that are no texts or numbers by name.
+        ConfigError: an id or a name is not a text, or the tags are not {text: text or number}.
     """
     for name, value in (("run_id", run_id), ("run_name", run_name)):
         if value is not None and not (isinstance(value, str) and value.strip() and _is_unicode(value)):

@@ -1,4 +1,4 @@
-"""Hold what a user says of classes and samples besides their signals, and check signals against it."""
+"""Hold the class names and the samples' texts and labels that a user gives, and check signals against them."""
 
 from typing import Any, NamedTuple
 
@@ -19,16 +19,17 @@ class Metadata(NamedTuple):
 
     @classmethod
     def of(cls, class_names: Any, samples: Any) -> "Metadata":
-        """Check the arguments `class_names=` and `samples=` of a recorder; what was checked may be given again.
+        """Check the arguments `class_names=` and `samples=` of a recorder; checked values pass the check again.
 
         Raises:
-            ConfigError, DataError: later commands could not use them.
+            ConfigError: the class names cannot be used, or they are missing while labels are names.
+            DataError: `samples` has a column, id, text or label that cannot be used.
         """
         names = arguments.class_names(class_names)
         return cls(names, None if samples is None else arguments.sample_table(samples, names))
 
     def check_classes(self, where: str, table: pa.Table) -> None:
-        """Raise SignalError where the model has another number of classes than there are names."""
+        """Raise SignalError if the number of the model's classes is not that of the class names."""
         classes = len(table["probs"][0])
         if self.class_names is not None and classes != len(self.class_names):
             raise SignalError(
@@ -39,12 +40,12 @@ class Metadata(NamedTuple):
         """Return the rows of `samples` with these ids, in this order; None without `samples`.
 
         Args:
-            where: what messages name as the place.
+            where: beginning of error messages.
             ids: whole numbers or strings.
             labels: class indices, one per id.
 
         Raises:
-            SignalError: an id that `samples` does not have, or another label than there.
+            SignalError: `samples` lacks an id, or has another label for it.
         """
         if self.samples is None:
             return None
@@ -64,7 +65,7 @@ class Metadata(NamedTuple):
         """Return a table of signals with the planted kinds that `samples` has, where none were recorded.
 
         Raises:
-            SignalError: the signals do not fit.
+            SignalError: an id, a label or the number of classes does not fit.
         """
         self.check_classes(where, table)
         known = self.rows(where, table["id"], table["label"].to_numpy())

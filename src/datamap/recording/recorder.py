@@ -53,7 +53,7 @@ class SignalRecorder(compute.ObservationCollector):
             text_b, label and s_label. The explorer, `diagnose` and `curate` use the texts.
         run_id: id of a run that has no signals yet.
         run_name: name of a new run, or of the one that `mlflow run` made for this process.
-        tags: {name: value} of such a run.
+        tags: {name: value} of the same run.
         format: format of the signal files, "jsonl" or "parquet" (a seventh of the size).
         unit: unit by which observations are numbered, "epoch" or "step".
         tracking_uri: the MLflow store; None = where MLflow looks.

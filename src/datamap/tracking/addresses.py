@@ -46,7 +46,7 @@ def is_default(tracking_uri: str) -> bool:
 
 
 def remember_environment() -> None:
-    """Take MLFLOW_TRACKING_URI as what the user's shell has; for our own command, before MLflow sets it too."""
+    """Remember MLFLOW_TRACKING_URI as the user's shell has it; our own command calls this before MLflow sets it."""
     global _of_shell
     _of_shell = os.environ.get("MLFLOW_TRACKING_URI") or None
 
