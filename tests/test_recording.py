@@ -370,9 +370,11 @@ def test_what_commit_refuses(store):
     assert recorder.run.committed() == {}
 
 
-def test_samples_that_do_not_fit(store):
-    with pytest.raises(DataError, match="no column text_a .columns: id, text.*rename"):
-        datamap.SignalRecorder(samples=pd.DataFrame({"id": [1], "text": ["x"]}))
+def test_samples_that_do_not_fit(store, capsys):
+    with pytest.raises(DataError, match="no column id .columns: text_a.*rename"):
+        datamap.SignalRecorder(samples={"text_a": ["a"]})
+    with datamap.SignalRecorder(samples=pd.DataFrame({"id": [1], "text": ["x"]})):
+        assert "no column text_a (columns: id, text), so the run has no texts" in capsys.readouterr().out
     with pytest.raises(DataError, match="id repeated: 1"):
         datamap.SignalRecorder(samples={"id": [1, 1], "text_a": ["x", "y"]})
     with datamap.SignalRecorder(samples={"id": [7], "text_a": ["x"]}) as recorder:

@@ -131,7 +131,7 @@ class LoadedRun:
         from datamap.pipeline.explorer import explorer_page
         from datamap.pipeline.stored_summary import read_summary
 
-        if lang not in ("auto", "en", "zh"):
+        if not isinstance(lang, str) or lang not in ("auto", "en", "zh"):
             raise ConfigError(f"lang={shortened(lang)}: choose auto, en or zh")
         if type(height) is not int or not 100 <= height <= 10_000:
             raise ConfigError(f"height={shortened(height)} is out of range: it must be 100 to 10,000 pixels")
