@@ -110,7 +110,7 @@ def test_demo_data_is_found_from_any_folder():
     assert Path(composed("train").data.path).is_file()
 
 
-@pytest.mark.parametrize("step", set(config.STEPS) - {"import_signals", "curate"})
+@pytest.mark.parametrize("step", sorted(set(config.STEPS) - {"import_signals", "curate"}))
 def test_defaults_without_hydra_are_those_of_the_command(step):
     needed = {"compare": {"runs": "-"}, "upload": {}, "train": {}, "main": {}}.get(step, {"run_id": "x"})
     found = config.defaults(step, **needed)
