@@ -180,6 +180,16 @@ def test_another_store_is_named_for_one_call(recorded, tmp_path, monkeypatch):
     assert datamap.load_run(recorded[0], here).name == "seed 1"
 
 
+def test_former_names_still_work(recorded):
+    with pytest.deprecated_call(match=r"datamap.summary is deprecated; use datamap.summarize"):
+        frame = datamap.summary(recorded[0])
+    assert frame["label"].tolist() == (np.arange(40) // 2 % 2).tolist()  # class indices, as ever
+    with pytest.deprecated_call():
+        assert set(datamap.diagnosis(recorded[0])["label"]) == {"no", "yes"}
+    with pytest.deprecated_call():
+        assert b"<html" in datamap.explore(recorded[1]).content
+
+
 def test_a_recorder_takes_its_store_its_retries_and_its_shards(store, tmp_path, client):
     uri = f"sqlite:///{tmp_path}/own.db"
     options = {"tracking_uri": uri, "retry_seconds": 1, "spool": tmp_path / "spool", "shard_rows": 25}

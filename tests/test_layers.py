@@ -14,7 +14,7 @@ PACKAGE = ROOT / "src" / "datamap"
 ALLOWED = {
     "__main__": {"cli"},
     "__init__": {"api", "callbacks", "errors", "maps", "recording"},
-    "api": {"config", "errors", "log", "maps", "pipeline", "schema", "tracking"},
+    "api": {"config", "data", "errors", "log", "maps", "pipeline", "schema", "tracking"},
     "config": {"errors", "maps", "places", "ranges"},
     "documents": {"schema"},
     "errors": set(),

@@ -69,6 +69,9 @@ _HOMES = {
     "load_run": "api",
     "plot": "api",
     "summarize": "api",
+    "diagnosis": "api",  # these three are deprecated
+    "explore": "api",
+    "summary": "api",
 }
 
 

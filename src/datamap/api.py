@@ -8,10 +8,12 @@ run with signals of the active experiment (`mlflow.set_experiment`), by default 
 """
 
 import html
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datamap import schema
 from datamap.config import defaults
 from datamap.errors import ConfigError, shortened
 from datamap.log import silence
@@ -334,3 +336,41 @@ def _tracking(uri: str | None) -> dict[str, Any]:
 def _check_id(run_id: object) -> None:
     if not isinstance(run_id, str) or not run_id.strip():
         raise ConfigError(f'run_id={shortened(run_id)}: give a run\'s id, or "latest"')
+
+
+# ---------------------------------------------------------------------- former names, with class indices as labels
+
+
+def summary(run_id: str = "latest") -> "pd.DataFrame":
+    """Return the summary of a run, summarized first if need be. Deprecated: `load_run(run_id).summary()`."""
+    from datamap.pipeline.summarize import ensure_summary
+
+    _warn("summary", "summarize(run_id), or load_run(run_id).summary()")
+    run = load_run(run_id)._run
+    return ensure_summary(run, defaults("plot", run_id=run.run_id), None)[0]
+
+
+def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
+    """Return the diagnosis of a run, diagnosed first if need be. Deprecated: `load_run(run_id).diagnosis()`."""
+    from datamap.data import spreadsheet
+    from datamap.pipeline.diagnose import diagnose_run
+
+    _warn("diagnosis", "diagnose(run_id), or load_run(run_id).diagnosis()")
+    run = load_run(run_id)._run
+    if not run.has(schema.DIAGNOSIS_FILE):
+        diagnose_run(run, defaults("diagnose", run_id=run.run_id), next_step=False)
+    return spreadsheet.read_diagnosis(run.artifacts.read(schema.DIAGNOSIS_FILE))
+
+
+def explore(run_id: str = "latest", *, height: int = 720, lang: str = "auto") -> ExplorerPage:
+    """Return the explorer of a run, summarized first if need be. Deprecated: `load_run(run_id).explorer()`."""
+    from datamap.pipeline.summarize import ensure_summary
+
+    _warn("explore", "load_run(run_id).explorer()")
+    loaded = load_run(run_id)
+    ensure_summary(loaded._run, defaults("plot", run_id=loaded.run_id), {"id"})
+    return loaded.explorer(height=height, lang=lang)
+
+
+def _warn(name: str, instead: str) -> None:
+    warnings.warn(f"datamap.{name} is deprecated; use datamap.{instead}", DeprecationWarning, stacklevel=3)
