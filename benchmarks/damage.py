@@ -13,12 +13,8 @@ from datamap.tracking.artifacts import Artifacts
 def summarize(client, run, **options):
     """(bytes of summary.tsv, its number of observations) after summarizing a run."""
     run_id = run.info.run_id
-    defaults = {"allow_missing": False, "burn_in": 0, "until": None, "el2n_observations": 10, "extra": None}
-    tracking = config.TrackingConfig(client.tracking_uri, None, None, None, 0, "spool")
-    engine = config.EngineConfig("local", None)
-    command.summarize(
-        config.SummarizeConfig(run_id=run_id, engine=engine, tracking=tracking, **defaults | options)
-    )
+    tracking = {"uri": client.tracking_uri, "retry_seconds": 0}
+    command.summarize(config.defaults("summarize", run_id=run_id, tracking=tracking, **options))
     artifacts = Artifacts(client.tracking_uri, run_id, run.info.artifact_uri)
     count = client.get_run(run_id).data.metrics["summary/observations"]
     return artifacts.read(schema.SUMMARY_FILE), int(count)
