@@ -536,7 +536,8 @@ def test_what_cannot_be_read(tmp_path):
     broken.symlink_to("/proc/self/mem")
     assert refusal(broken) == f"{broken}: no records"  # of size 0, and endless
     for path in (tmp_path / ("x" * 5000), tmp_path / "\udcff"):
-        assert refusal(path).startswith(f"{path}: ")
+        shown = str(path).encode("utf-8", "backslashreplace").decode()  # a message is valid Unicode
+        assert refusal(path).startswith(f"{shown}: ")
     shard = write_shards(tmp_path / "a", rows=10) / "signals" / "epoch_0002-00000-of-00001.jsonl"
     shard.unlink()
     shard.mkdir()
