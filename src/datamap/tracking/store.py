@@ -242,8 +242,12 @@ class Store:
 
 @contextlib.contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """Leave the user's random numbers as they are: MLflow draws the name of a run from them."""
+    """Leave the user's random numbers as they are: MLflow draws the name of a run from them.
+
+    The name is drawn from other numbers, so that two runs of one seed have different names.
+    """
     state = random.getstate()
+    random.seed()
     try:
         yield
     finally:
