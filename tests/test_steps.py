@@ -218,7 +218,10 @@ def test_damaged_shards_stop_and_keep_the_old_summary(small_run, client, command
     outcome = command("summarize", f"run_id={small_run}")
     assert (outcome.code, "observation 2 lacks sample 35 (a damaged shard?" in outcome.err) == (2, True)
     outcome = command("summarize", f"run_id={small_run}", "allow_missing=true")
-    assert (outcome.code, "observation 2 is damaged: it has 35 records, but 36 were" in outcome.err) == (2, True)
+    assert (outcome.code, "observation 2 is damaged: it has 35 records, but 36 were" in outcome.err) == (
+        2,
+        True,
+    )
     shard.unlink()
     outcome = command("summarize", f"run_id={small_run}")
     assert (outcome.code, "observation 2 was committed but its artifact is gone" in outcome.err) == (2, True)
