@@ -366,7 +366,7 @@ def test_a_summary_of_impossible_numbers_is_refused(made):
         ("max_label_probs", ""), ("label", "9" * 5000), ("label", "0.5"),
     ):  # fmt: skip
         cells = first.decode().rstrip("\n").split("\t")
-        cells[names.index(name)] = value
+        cells[names.index("id")], cells[names.index(name)] = "777", value
         with pytest.raises(SummaryError, match=f"{name}|{names.index(name)}"):
             tsv.read(head + first + "\t".join(cells).encode() + b"\n")
     with pytest.raises(SummaryError, match="no rows"):
