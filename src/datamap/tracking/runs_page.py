@@ -19,7 +19,7 @@ def main() -> None:
             break
         time.sleep(1)
     try:
-        say("\nthe runs: {address}\n", address=Store().address)
+        say("the runs: {address}", address=Store().address)
     except TrackingError as error:
         say("note: {note}", note=error)
 

@@ -18,7 +18,7 @@ ZH = {
     "run {run}  ({address})": "运行 {run}  （{address}）",
     "next: {command}": "下一步：{command}",
     "look at it: {address}": "查看：{address}",
-    "\nthe runs: {address}\n": "\n所有运行：{address}\n",
+    "the runs: {address}": "所有运行：{address}",
     "note: run {run} is still running (or was killed): {observations} so far": (
         "注意：运行 {run} 尚未结束（或已被终止）：目前有 {observations}"
     ),
