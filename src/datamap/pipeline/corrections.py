@@ -126,6 +126,11 @@ def _say(outcome: decisions.Outcome, torn: int, unknown: int, left: str) -> None
             outcome=left,
             ids=first_few(outcome.conflicts, SHOWN),
         )
+    say_left_out(torn, unknown)
+
+
+def say_left_out(torn: int, unknown: int) -> None:
+    """Report lines that hold no decision, and decisions on samples that the run does not have."""
     if torn:
         say(
             "note: {lines} of {folder}/ is no decision (a killed server?) and is left out",

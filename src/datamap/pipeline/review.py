@@ -16,6 +16,7 @@ from datamap.config import ReviewConfig
 from datamap.errors import ConfigError, DataMapError, first_few
 from datamap.labels.mislabel import SCORES
 from datamap.log import print_line, say
+from datamap.pipeline.corrections import say_left_out
 from datamap.pipeline.diagnose import diagnose_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import summarized_observations
@@ -154,16 +155,7 @@ def _read_the_rest(run: Run, review: Review) -> None:
 
 def _say_address(review: Review, address: str) -> None:
     lesson, count = review.lesson(), len(review.samples)
-    torn, unknown = review.storage.torn, review.journal.unknown
-    if torn:
-        say(
-            "note: {lines} of {folder}/ is no decision (a killed server?) and is left out",
-            lines=Amount(torn, "line"),
-            folder=schema.REVIEW_DIR,
-        )
-    if unknown:
-        strange = Amount(unknown, "decision")
-        say("note: {decisions} on samples that the run does not have", decisions=strange)
+    say_left_out(review.storage.torn, review.journal.unknown)
     if lesson.reviewed:
         already = "{reviewed:,} of {count:,} samples are reviewed already, {wrong:,} wrong"
         say(already, reviewed=lesson.reviewed, count=count, wrong=lesson.wrong)
