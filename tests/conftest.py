@@ -55,6 +55,17 @@ def clean_world(tmp_path, monkeypatch):
     yield
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].set_tracking_uri(None)
+        forget_source()
+
+
+def forget_source():
+    """Make MLflow look for the git commit again: it keeps what the first run of a process found."""
+    from mlflow.tracking.context.git_context import GitRunContext
+    from mlflow.tracking.context.registry import _run_context_provider_registry
+
+    for provider in _run_context_provider_registry:
+        if isinstance(provider, GitRunContext):
+            provider._cache.clear()
 
 
 class Outcome:
