@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from conftest import ROOT, run_process
 from datamap.cli import overrides, process
 from datamap.cli.compose import compose
-from datamap.config import STEPS, TrainConfig, defaults, validated
-from datamap.config import yaml as config_yaml
+from datamap.config import STEPS, TrainConfig, defaults, to_yaml, validated
 
 TRANSLATIONS = {
     ("--model.name", "x"): ["model.name=x"],
@@ -81,7 +80,7 @@ def test_any_text_arrives_as_typed(values):
         "--data.name",
         values[3],
     )
-    logged = yaml.safe_load(config_yaml(found))
+    logged = yaml.safe_load(to_yaml(found))
     assert (found.tracking.experiment, found.tracking.run_name, found.data.path, found.data.name) == values
     assert tuple(logged[a][b] for a, b in (key.split(".") for key in (*texts, "data.name"))) == values
 

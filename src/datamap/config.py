@@ -365,12 +365,12 @@ def _composed(name):
     return OmegaConf.merge(*parts)
 
 
-def keys(step: type, path: str = "") -> list[str]:
+def list_keys(step: type, path: str = "") -> list[str]:
     """List every key of a step's dataclass, as written on the command line."""
     found = []
     for key in fields(step):
         inner = key.default_factory if is_dataclass(key.default_factory) else None
-        found += keys(inner, f"{path}{key.name}.") if inner else [path + key.name]
+        found += list_keys(inner, f"{path}{key.name}.") if inner else [path + key.name]
     return found
 
 
@@ -387,6 +387,6 @@ def literal(value: Any) -> Any:
     return [literal(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def yaml(config: Any) -> str:
-    """Return a command's config as the YAML that is logged."""
+def to_yaml(config: Any) -> str:
+    """Encode a command's config as the YAML that is logged."""
     return OmegaConf.to_yaml(OmegaConf.create(literal(asdict(config))), resolve=True)

@@ -63,7 +63,8 @@ def say(text: str, /, **values: object) -> None:
     """
     if _silent.get():
         return
-    line = printable(translate(text, **values))
+    translated = translate(text, **values)
+    line = printable(translated)
     with contextlib.suppress(Exception):
         if _beginning is not None:
             print_line(_beginning + line)

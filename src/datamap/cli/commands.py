@@ -45,7 +45,7 @@ def train(config: TrainConfig, overrides: list[str]) -> None:
     from datamap.pipeline.train import train
 
     run = train(config, overrides)
-    found = memorization.of_run(run)
+    found = memorization.of_run(run).onset
     if found:
         say(memorization.note(found, run.committed()))
     say("look at it: {address}", address=run.opened_at())

@@ -186,5 +186,5 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
 def _key_hint(error: Exception, command: str) -> str:
     """Return "; did you mean …?" for a key that Hydra does not know, "" for any other error."""
     misspelt = re.search(r"Could not override '([^']*)'", str(error))
-    known = types.keys(types.STEPS[SCRIPTS.get(command, command)])
+    known = types.list_keys(types.STEPS[SCRIPTS.get(command, command)])
     return did_you_mean(misspelt.group(1), known) if misspelt else ""

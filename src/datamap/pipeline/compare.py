@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from datamap import schema
-from datamap.config import CompareConfig, yaml
+from datamap.config import CompareConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError, counted, first_few
 from datamap.log import say
@@ -116,7 +116,7 @@ def _log(target, config, members, summaries):
         (tsv.texts_of(texts, hard["id"].tolist()) if texts is not None else {}).items(), start=1
     ):
         hard.insert(position, name, column)
-    target.log_config("compare", yaml(config))
+    target.log_config("compare", to_yaml(config))
     for frame, name in ((agreement, "agreement"), (hard, "always_hard")):
         target.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), f"comparison/{name}.tsv")
     means = agreement.drop(columns=["run_a", "run_b"]).mean().dropna()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from datamap import schema
-from datamap.config import CurateConfig, yaml
+from datamap.config import CurateConfig, to_yaml
 from datamap.data import dataset, spreadsheet
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import curation
@@ -245,7 +245,7 @@ def _log(store, source, config, file, curated, counts, gone, lineage):
                 **lineage,
             }
         )
-        run.log_config("curate", yaml(config))
+        run.log_config("curate", to_yaml(config))
         run.log_file(file, schema.CURATED_FILE)
         run.log_dataset(curated.frame(), "curated", address, curated.digest, "curated")
         run.log_metrics({f"curated/{name}": value for name, value in counts.items()}, 0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from datamap import schema
-from datamap.config import DiagnoseConfig, yaml
+from datamap.config import DiagnoseConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
@@ -65,7 +65,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
         run.language,
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)
-    run.log_config("diagnose", yaml(config))
+    run.log_config("diagnose", to_yaml(config))
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
     metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)

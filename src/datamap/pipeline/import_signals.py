@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap import schema
-from datamap.config import ImportConfig, yaml
+from datamap.config import ImportConfig, to_yaml
 from datamap.data import dataset
 from datamap.data.dataset import TextDataset
 from datamap.errors import DataError, counted, first_few
@@ -105,7 +105,7 @@ def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Sour
 def _log(
     run: Run, config: ImportConfig, source: sources.Source, contents: _Contents, texts: TextDataset | None
 ) -> None:
-    run.log_config("import_signals", yaml(config))
+    run.log_config("import_signals", to_yaml(config))
     origin = source.path.resolve()
     run.log_params({"source": origin, "format": source.format})
     names = contents.class_names

@@ -1,6 +1,7 @@
 """Tell from a run's metrics from when on the model memorizes labels, and word it for the user."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from datamap.labels.memorization import Onset, onset
 from datamap.tracking.descriptions import MIN_OBSERVATIONS
@@ -12,22 +13,23 @@ BEGINS, REPEATED = "memorisation/from_observation", "memorisation/repeated"
 SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observation
 
 
-def of_run(run: Run) -> Onset | None:
-    """Return the onset of memorization by accuracy on training and on development data; None where there is none.
+class Known(NamedTuple):
+    """Hold what a run's metrics tell about memorization.
 
-    A run that lacks one of these metrics has no onset either.
+    Attributes:
+        onset: where it begins by accuracy on training and on development data; None if it does not, or one is missing.
+        number: the observation from which on the model memorizes labels, by that or by what `diagnose` logged, or None.
     """
-    return onset(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
+
+    onset: Onset | None
+    number: int | None
 
 
-def onset_of(run: Run) -> int | None:
-    """Return the observation from which on the model memorizes labels; None where nothing says so.
-
-    Use accuracy on development data if the run has it, else the metric that `diagnose` logged.
-    """
-    found = of_run(run)
+def of_run(run: Run) -> Known:
+    """Return what the metrics of a run tell about memorization."""
+    found = onset(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
     number = found.number if found else run.metrics().get(BEGINS, 0)
-    return int(number) if 0 < number < 2**53 else None
+    return Known(found, int(number) if 0 < number < 2**53 else None)
 
 
 def early(numbers: Iterable[int], onset: int | None) -> list[int]:
@@ -45,6 +47,7 @@ def early(numbers: Iterable[int], onset: int | None) -> list[int]:
 
 def note(found: Onset, numbers: Iterable[int]) -> str:
     """Return one line that says what was found, and what to do about a summary of the observations `numbers`."""
+    advice = _advice(found, sorted(numbers))
     seen = (
         "repeats {seen:.0%} of the {doubted:,} labels that models of the texts are surest are wrong"
         if found.doubted
@@ -55,7 +58,7 @@ def note(found: Onset, numbers: Iterable[int]) -> str:
         "{advice}",
         number=found.number,
         seen=translate(seen, **found._asdict()),
-        advice=_advice(found, sorted(numbers)),
+        advice=advice,
     )
 
 
@@ -83,4 +86,4 @@ def metrics(found: Onset | None) -> dict[str, float]:
 def taken_back(run: Run, numbers: Iterable[int]) -> dict[str, float]:
     """Return metrics that withdraw an earlier diagnosis's onset where all observations together show none."""
     is_whole = set(run.committed()) == set(numbers)
-    return {BEGINS: 0.0} if is_whole and not of_run(run) and run.metrics().get(BEGINS) else {}
+    return {BEGINS: 0.0} if is_whole and not of_run(run).onset and run.metrics().get(BEGINS) else {}

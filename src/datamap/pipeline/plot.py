@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from datamap import schema
-from datamap.config import PlotConfig, yaml
+from datamap.config import PlotConfig, to_yaml
 from datamap.errors import MapError
 from datamap.log import say
 from datamap.maps import plans
@@ -82,7 +82,7 @@ def _log_map(run, figure, card, name, config):
         run.log_text(canvas.svg(figure), f"{path}.svg")
     # The folder in the key makes a section `maps`, which comes first on the run's page.
     run.log_image(canvas.pixels(card), path, schema.NEWEST_STEP)
-    run.log_config("plot", yaml(config))
+    run.log_config("plot", to_yaml(config))
     say(
         "{path}.png: {width} × {height} pixels, logged into run {run}: {address}",
         path=path,

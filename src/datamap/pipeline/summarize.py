@@ -1,15 +1,15 @@
 """Reduce the signals of a run to one row per sample and log it as summary.tsv."""
 
 import tempfile
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from datamap import schema
-from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig, yaml
+from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig, to_yaml
 from datamap.errors import TrackingError
+from datamap.labels.memorization import Onset
 from datamap.log import say
 from datamap.pipeline import memorization
 from datamap.pipeline.run_description import describe
@@ -67,59 +67,39 @@ def ensure_summary(
 
 def summarize_run(run: Run, config: SummarizeConfig) -> None:
     """Reduce a run's signals to one row per sample and log `summary.tsv` into it."""
+    memorized = memorization.of_run(run)
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
-    observed = _chosen(run, config, signals_of(run, committed))
+    until = None if config.until == "auto" else config.until
+    observed = shards.between(signals_of(run, committed), config.burn_in, until)
+    if config.until == "auto":
+        observed = _early(observed, memorized.number)
     _say_if_running(run, len(committed))
+    options = reduction.Options(
+        config.allow_missing,
+        config.extra,
+        config.el2n_observations,
+        config.engine.name,
+        config.engine.address,
+    )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.SUMMARY_FILE)
-        totals = reduction.write(_parts(run, config, observed), file, committed)
-        run.log_config("summarize", yaml(config))
+        totals = reduction.write(reduction.reduced(run.artifacts, observed, options), file, committed)
+        metrics = _metrics(totals, len(observed)) | memorization.metrics(memorized.onset)
         log_summary(run, file, observed, config.allow_missing, max(committed))
-    headlines = {"observations": len(observed), **totals.headlines}
-    metrics = {f"summary/{name}": float(value) for name, value in headlines.items()}
-    if totals.auroc_dirty is not None:
-        metrics["summary/auroc_dirty"] = totals.auroc_dirty
-    found = memorization.of_run(run)
-    metrics |= memorization.metrics(found)
     # At the run's last observation, not at the last one used: MLflow shows the value of the largest step.
     run.log_metrics(metrics, max(committed))
+    run.log_config("summarize", to_yaml(config))
     describe(run, totals.samples)
-    say(
-        "{file}: {samples} over {observations}",
-        file=schema.SUMMARY_FILE,
-        samples=Amount(totals.samples, "sample"),
-        observations=Amount(len(observed), "observation"),
-    )
-    if "summary/auroc_dirty" in metrics:
-        dirty = "dirty samples against the rest: AUROC of 1 - avg_probs {auroc:.3f}"
-        say(dirty, auroc=metrics["summary/auroc_dirty"])
-    if found:
-        say(memorization.note(found, observed))
+    _say(totals, observed, memorized.onset)
 
 
-def _parts(run: Run, config: SummarizeConfig, observed: ShardsByObservation) -> Iterable[reduction.Part]:
-    groups = shards.groups(observed, config.allow_missing)
-    options = reduction.Options(config.allow_missing, config.extra, config.el2n_observations)
-    if config.engine.name == "dask":
-        return reduction.on_dask(run.artifacts, groups, options, config.engine.address)
-    return reduction.in_process(run.artifacts, groups, options)
-
-
-def _chosen(run: Run, config: SummarizeConfig, signals: ShardsByObservation) -> ShardsByObservation:
-    """Return the observations after `burn_in` and up to `until`."""
-    if config.until != "auto":
-        return shards.between(signals, config.burn_in, config.until)
-    return _trusted(run, shards.between(signals, config.burn_in))
-
-
-def _trusted(run: Run, observed: ShardsByObservation) -> ShardsByObservation:
+def _early(observed: ShardsByObservation, onset: int | None) -> ShardsByObservation:
     """Return the observations before the model memorizes labels, as `until=auto` asks for.
 
     Print a note where nothing tells when that is, or where so few come before that later ones stay.
     """
-    onset = memorization.onset_of(run)
     kept = memorization.early(observed, onset)
     if onset is None:
         say(
@@ -145,3 +125,25 @@ def _say_if_running(run: Run, count: int) -> None:
             run=run.run_id,
             observations=Amount(count, "observation"),
         )
+
+
+def _metrics(totals: reduction.Totals, observations: int) -> dict[str, float]:
+    found = {"observations": observations, **totals.headlines}
+    if totals.auroc_dirty is not None:
+        found["auroc_dirty"] = totals.auroc_dirty
+    return {f"summary/{name}": float(value) for name, value in found.items()}
+
+
+def _say(totals: reduction.Totals, observed: ShardsByObservation, onset: Onset | None) -> None:
+    note = memorization.note(onset, observed) if onset else None
+    say(
+        "{file}: {samples} over {observations}",
+        file=schema.SUMMARY_FILE,
+        samples=Amount(totals.samples, "sample"),
+        observations=Amount(len(observed), "observation"),
+    )
+    if totals.auroc_dirty is not None:
+        dirty = "dirty samples against the rest: AUROC of 1 - avg_probs {auroc:.3f}"
+        say(dirty, auroc=totals.auroc_dirty)
+    if note:
+        say(note)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from datamap.config import TrainConfig, yaml
+from datamap.config import TrainConfig, to_yaml
 from datamap.errors import ConfigError
 from datamap.paddle_backend.processes import Processes
 from datamap.tracking.run import Run
@@ -57,7 +57,7 @@ def _resume(config: TrainConfig, processes: Processes) -> Run:
 
 
 def _log_start(run: Run, training: PreparedTraining, overrides: Sequence[str]) -> None:
-    run.log_config("train", yaml(training.config), overrides)
+    run.log_config("train", to_yaml(training.config), overrides)
     run.log_params(_params(training.config))
     texts.log(run, training.data, training.config.log_text)
 

@@ -51,11 +51,13 @@ class Part(NamedTuple):
 
 
 class Options(NamedTuple):
-    """Hold the options of `conf/summarize.yaml` that the reduction needs."""
+    """Hold the options of `conf/summarize.yaml` that the reduction needs; `address` is that of Dask's scheduler."""
 
     allow_missing: bool = False
     extra: dict[str, list[str]] | None = None
     el2n_observations: int = 10
+    engine: str = "local"
+    address: str | None = None
 
 
 def reduce(
@@ -111,6 +113,13 @@ def _keys(ids: pa.Array) -> np.ndarray:
     return pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
 
 
+def reduced(artifacts: Readable, observed: ShardsByObservation, options: Options) -> Iterator[Part]:
+    """Yield the Parts of all samples, in order, from threads or from Dask as `options.engine` says."""
+    return {"local": in_process, "dask": on_dask}[options.engine](
+        artifacts, shards.groups(observed, options.allow_missing), options
+    )
+
+
 def in_process(
     artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options
 ) -> Iterator[Part]:
@@ -123,10 +132,8 @@ def in_process(
         yield from _in_order(submit, groups, THREADS)
 
 
-def on_dask(
-    artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options, address: str | None
-) -> Iterator[Part]:
-    """Yield the Parts from the Dask cluster whose scheduler is at `address`; None starts one on this machine.
+def on_dask(artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options) -> Iterator[Part]:
+    """Yield the Parts from the Dask cluster whose scheduler is at `options.address`; None starts one on this machine.
 
     Raises:
         ConfigError: Dask is not installed, or no scheduler answers.
@@ -136,9 +143,9 @@ def on_dask(
     except ImportError as error:
         raise ConfigError("engine=dask needs Dask; install it: pip install 'datamap[dask]'") from error
     try:
-        client = Client(address, timeout=10)
+        client = Client(options.address, timeout=10)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"engine.address={address}: no Dask scheduler answers ({error})") from error
+        raise ConfigError(f"engine.address={options.address}: no Dask scheduler answers ({error})") from error
     with client:
 
         def submit(group):
