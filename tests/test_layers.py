@@ -25,6 +25,7 @@ ALLOWED = {
     "schema": set(),
     "translations": {"errors"},
     "signals": {"errors", "log", "program", "schema"},
+    "tasks": {"errors", "schema", "signals"},
     "summaries": {"errors", "schema", "signals"},
     "web": set(),
     "maps": {"errors", "ranges", "schema", "translations", "web"},
@@ -38,12 +39,15 @@ ALLOWED = {
         "summaries", "tracking", "translations",
     },
     "tracking": {"documents", "errors", "log", "program", "schema", "translations"},
-    "recording": {"errors", "log", "program", "schema", "signals", "summaries", "tracking", "translations"},
+    "recording": {
+        "documents", "errors", "log", "program", "schema", "signals", "summaries", "tasks", "tracking",
+        "translations",
+    },
     "callbacks": {"errors", "recording", "signals"},
     "pipeline": {
         "config", "data", "documents", "errors", "importing", "labels", "log", "maps", "paddle_backend",
-        "places", "program", "ranges", "review", "schema", "signals", "summaries", "tracking", "training",
-        "translations",
+        "places", "program", "ranges", "review", "schema", "signals", "summaries", "tasks", "tracking",
+        "training", "translations",
     },
     "cli": {
         "__version__", "config", "errors", "log", "pipeline", "places", "program", "ranges", "tracking", "training",

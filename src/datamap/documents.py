@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-from datamap.schema import MAX_CLASSES
+from datamap.schema import MAX_CLASSES, Task
 
 Number = Annotated[int, Field(ge=0, le=2**53)]  # of an observation; a browser holds it exactly
 Name = Annotated[str, Field(min_length=1)]
@@ -37,7 +37,29 @@ class Summarized:
         object.__setattr__(self, "newest", self.newest or max(self.observations))
 
 
+@dataclass(frozen=True)
+class RecordedTask:
+    """Represent task.json, which says of which task a run is; a run without it is of classification.
+
+    Attributes:
+        task: the task.
+        correct: what `correct` means, for people.
+        correct_above: generation: the share of right target tokens that a right sample exceeds.
+    """
+
+    task: Task = Task.CLASSIFICATION
+    correct: str = ""
+    correct_above: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    @property
+    def words(self) -> str:
+        """Return the task as a recorder is told it."""
+        border = f" and correct_above={self.correct_above:g}" if self.task is Task.GENERATION else ""
+        return f"task={self.task.value}{border}"
+
+
 _LABELS = TypeAdapter(Annotated[dict[str, Name], Field(max_length=MAX_CLASSES)])
+_TASK = TypeAdapter(RecordedTask)
 _SUMMARIZED = TypeAdapter(Summarized)
 _OVERRIDES = TypeAdapter(list[str])
 _CONFIG = TypeAdapter(dict[str, JsonValue])
@@ -57,6 +79,25 @@ def labels(content: bytes) -> tuple[str, ...]:
     if len(found) < len(names):
         raise ValueError("not {class index from 0: class name}, with a name for each index")
     return found
+
+
+def task(content: bytes) -> RecordedTask:
+    """Return the content of a task.json.
+
+    Raises:
+        ValueError: it is of a task that this version does not know, or damaged.
+
+    >>> task(b'{"task": "scores"}').task.value
+    'scores'
+    """
+    return _parsed(_TASK, content)
+
+
+def task_text(found: RecordedTask) -> str:
+    """Return a task.json."""
+    own = {"task": found.task.value, "correct": found.correct}
+    more = {"correct_above": found.correct_above} if found.task is Task.GENERATION else {}
+    return json.dumps({**own, **more}, ensure_ascii=False, indent=1) + "\n"
 
 
 def summarized(content: bytes) -> Summarized:

@@ -3,8 +3,21 @@
 Users' own scripts and the files of the original tutorial depend on these names: add new ones, and rename none.
 """
 
+import enum
 import re
 from typing import NamedTuple
+
+
+class Task(str, enum.Enum):
+    """Name what the model that is recorded does; `datamap.tasks` has a module for each.
+
+    A run says its task in `TASK_FILE` and in the tag `TASK_TAG`; one that says none is of classification.
+    """
+
+    CLASSIFICATION = "classification"
+    GENERATION = "generation"
+    SCORES = "scores"
+
 
 SIGNAL_COLUMNS = {
     "id": "the sample's id, int or string, unique in the data set",
@@ -55,6 +68,8 @@ KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
 SUMMARY_FILE = "summary.tsv"
 SUMMARIZED_FILE = "summary.json"  # the observations that summary.tsv covers
 LABELS_FILE = "labels.json"
+TASK_FILE = "task.json"
+TASK_TAG = "datamap.task"
 SIGNALS_DIR = "signals"
 HOLDOUT_DIR = "holdout"  # signals from models that never saw the samples: shard k of n is fold k of n
 THRESHOLD_DIR = "threshold"  # signals of samples that were trained as a class of their own

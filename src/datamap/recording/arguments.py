@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from datamap import schema
+from datamap.documents import RecordedTask
 from datamap.errors import ConfigError, DataError, SignalError, first_few, shortened
 from datamap.log import say
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.failures import metric_name_problem
 
 SAMPLE_COLUMNS = ("id", "text_a", "text_b", "label", "s_label")
@@ -28,6 +30,23 @@ def choice(name: str, value: str, choices: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ConfigError(f"{name}={shortened(value)}: it is one of {first_few(choices)}")
     return value
+
+
+def recorded_task(task: object, correct_above: object, class_names: object) -> RecordedTask:
+    """Check the arguments that say what is recorded, and return them as the run holds them.
+
+    Raises:
+        ConfigError: there is no such task, or an argument that it does not use.
+    """
+    given = task.value if isinstance(task, schema.Task) else task
+    found = schema.Task(choice("task", given, [known.value for known in schema.Task]))  # type: ignore[arg-type]
+    definition = DEFINITIONS[found]
+    border = number("correct_above", correct_above, 0, 0.999)
+    if border != RecordedTask().correct_above and found is not schema.Task.GENERATION:
+        raise ConfigError(f"correct_above= is for task='generation'; task={found.value!r} does not use it")
+    if class_names is not None and not definition.has_classes:
+        raise ConfigError(f"class_names=: task={found.value!r} has no classes; leave it out")
+    return RecordedTask(found, definition.correct, border)
 
 
 def new_run(run_id: object, run_name: object, tags: object) -> dict[str, str]:

@@ -30,11 +30,11 @@ class Metadata(NamedTuple):
 
     def check_classes(self, where: str, table: pa.Table) -> None:
         """Raise SignalError if the number of the model's classes is not that of the class names."""
-        classes = len(table["probs"][0])
-        if self.class_names is not None and classes != len(self.class_names):
-            raise SignalError(
-                f"{where}: the model has {classes} classes, class_names= {len(self.class_names)}"
-            )
+        for classes in compute.classes_of(table):
+            if self.class_names is not None and classes != len(self.class_names):
+                raise SignalError(
+                    f"{where}: the model has {classes} classes, class_names= {len(self.class_names)}"
+                )
 
     def rows(self, where: str, ids: pa.Array, labels: np.ndarray) -> pd.DataFrame | None:
         """Return the rows of `samples` with these ids, in this order; None without `samples`.

@@ -17,8 +17,11 @@ from datamap.log import say
 from datamap.recording import arguments
 from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
+from datamap.schema import Task
 from datamap.signals import compute, shards
 from datamap.summaries import tsv
+from datamap.tasks.definitions import tables_of
+from datamap.tasks.task import Options
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
@@ -39,6 +42,9 @@ class SignalRecorder(compute.ObservationCollector):
                     recorder.record(batch.ids, batch.labels, logits=logits)
                 recorder.commit(epoch)
 
+    The task says what `record` takes: labels and logits (classification), the log-probabilities of target tokens
+    (generation), or numbers of your own (scores).
+
     Observations go into the run that `run_id` names, else into `mlflow.active_run()` or the run of `MLFLOW_RUN_ID`,
     else into a new run of the experiment `datamap`. A run made here ends as FINISHED, FAILED or KILLED; the recorder
     never changes the status of any other run. Without `with`, call `close()` at the end. A run has one recorder, which
@@ -51,6 +57,8 @@ class SignalRecorder(compute.ObservationCollector):
         class_names: names of the classes by index, for legends and the explorer.
         samples: DataFrame (or what `pandas.DataFrame` accepts) with the column id and, if there are any, text_a,
             text_b, label and s_label. The explorer, `diagnose` and `curate` use the texts.
+        task: "classification", "generation" or "scores".
+        correct_above: generation: a sample is right if this share of its target tokens is exceeded, 0 to 1.
         run_id: id of a run that has no signals yet.
         run_name: name of a new run, or of the one that `mlflow run` made for this process.
         tags: {name: value} of the same run.
@@ -71,12 +79,14 @@ class SignalRecorder(compute.ObservationCollector):
     _open: ClassVar[set[str]] = set()  # ids of the runs that recorders of this process write into
 
     def __init__(
-        self, class_names: Iterable[object] | None = None, samples: Any = None, *, run_id: str | None = None,
-        run_name: str | None = None, tags: Mapping[str, str] | None = None, format: str = "jsonl", unit: str = "epoch",
+        self, class_names: Iterable[object] | None = None, samples: Any = None, *, task: str = "classification",
+        correct_above: float = 0.5, run_id: str | None = None, run_name: str | None = None,
+        tags: Mapping[str, str] | None = None, format: str = "jsonl", unit: str = "epoch",
         tracking_uri: str | None = None, retry_seconds: float = 300, spool: str | Path = "datamap-spool",
         shard_rows: int = 100_000,
     ) -> None:  # fmt: skip
-        super().__init__(self._send)
+        self._task = arguments.recorded_task(task, correct_above, class_names)
+        super().__init__(self._send, tables_of(self._task.task, Options(self._task.correct_above)))
         speak()
         self._format = arguments.choice("format", format, schema.FORMATS)
         self._unit = arguments.choice("unit", unit, UNITS)
@@ -110,6 +120,13 @@ class SignalRecorder(compute.ObservationCollector):
 
     def _log_start(self):
         names, samples = self._metadata
+        before = self.run.task()
+        if before != self._task and self.run.has(schema.TASK_FILE):
+            raise TrackingError(
+                f"run {self.run_id} is of {before.words}, and cannot go on as {self._task.words}; use a new run"
+            )
+        if self._task.task is not Task.CLASSIFICATION:
+            self.run.log_task(self._task)
         if names is not None:
             self._refuse_overwriting(schema.LABELS_FILE)
             self.run.log_labels(names)
@@ -124,22 +141,38 @@ class SignalRecorder(compute.ObservationCollector):
             )
 
     def record(
-        self, ids: Any, labels: Any, logits: Any = None, probs: Any = None, noisy_labels: Any = None
+        self,
+        ids: Any,
+        labels: Any = None,
+        logits: Any = None,
+        probs: Any = None,
+        noisy_labels: Any = None,
+        **outputs: Any,
     ) -> None:
         """Add a batch of samples to the current observation; an empty batch adds nothing.
 
+        Any further keyword is a signal of your own, one number per sample: `summarize` reduces it to its mean.
+
         Args:
             ids: (samples,) whole numbers or strings, unique in the observation.
-            labels: (samples,) class indices of the given labels.
-            logits: (samples, classes) unnormalized scores; give either these or `probs`.
-            probs: (samples, classes) probabilities, each row of which sums to 1.
+            labels: classification: (samples,) class indices of the given labels. Generation: one sequence of target
+                tokens per sample, -100 for a token that is none, where `logits[t]` predicts `labels[t]`.
+            logits: classification: (samples, classes) unnormalized scores; give either these or `probs`. Generation:
+                (samples, tokens, vocabulary), or one array (tokens, vocabulary) per sample; give either these or
+                `token_logprobs`.
+            probs: classification: (samples, classes) probabilities, each row of which sums to 1.
             noisy_labels: (samples,) planted kinds 0 (normal), 1 (hard) or 2 (dirty), if known.
+            **outputs: generation: `token_logprobs` (ln p of each token, one sequence per sample, or a padded array),
+                `token_correct` (whether it is the most probable token), and perhaps `token_margins` (ln p minus the
+                largest other ln p) and `mask` (1 for target tokens; without it all tokens are targets).
+                Scores: `confidence` (0 to 1; without it exp(−loss)), `correct` (without it confidence ≥ 0.5), `loss`;
+                confidence or loss is needed. Any task: signals of your own.
 
         Raises:
-            SignalError: an array has a wrong shape, type or value, or the recorder is closed.
+            SignalError: an array has a wrong shape, type or value, belongs to another task, or the recorder is closed.
         """
         self._refuse_closed()
-        super().record(ids, labels, logits, probs, noisy_labels)
+        super().record(ids, labels, logits=logits, probs=probs, noisy_labels=noisy_labels, **outputs)
 
     def commit(self, number: int, metrics: Mapping[str, object] | None = None) -> pa.Table:
         """End the current observation, log it as observation `number` of the run, and return its table.

@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.errors import SignalError, first_few
-from datamap.signals import align
+from datamap.signals import align, compute
 
 CONSTANT = ("label", "noisy_label")  # columns in which a sample is the same at every observation
 
 
 class Reference(NamedTuple):
-    """Hold the first observation: its number, the model's classes, and the samples' ids, labels and planted kinds."""
+    """Hold the first observation: its number, the number of classes, and the samples' ids, labels and planted kinds."""
 
     number: int
     classes: int
@@ -21,7 +21,8 @@ class Reference(NamedTuple):
     @classmethod
     def of(cls, number: int, table: pa.Table) -> "Reference":
         """Return the reference that a table of signals gives."""
-        return cls(number, len(table["probs"][0]), table.select(["id", *CONSTANT]).combine_chunks())
+        classes = sum(compute.classes_of(table))
+        return cls(number, classes, table.select(["id", *CONSTANT]).combine_chunks())
 
     def check(self, number: int, table: pa.Table) -> None:
         """Compare observation `number` with the first one.

@@ -165,7 +165,7 @@ def signal_table(
     """
     if (logits is None) == (probs is None):
         raise SignalError(f"{where}: give either logits or probs")
-    ids, labels = _flat_ids(ids, where), _flat(as_array(labels, "labels"))
+    ids, labels = flat_ids(ids, where), _flat(as_array(labels, "labels"))
     scores = _numbers(as_array(logits, "logits") if probs is None else as_array(probs, "probs"), where)
     planted = (
         np.zeros(len(ids), np.int64)
@@ -174,7 +174,7 @@ def signal_table(
     )
     _refuse_other_tasks(ids, labels, scores, where)
     _check_shapes(ids, labels, scores, planted, where)
-    _refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: scores are not finite (NaN or infinite)")
+    refuse(~np.isfinite(scores).all(axis=1), ids, f"{where}: scores are not finite (NaN or infinite)")
     classes = scores.shape[1]
     if classes > MAX_CLASSES:
         raise SignalError(f"{where}: {classes:,} classes; a run holds at most {MAX_CLASSES:,}")
@@ -185,7 +185,7 @@ def signal_table(
         scores = np.exp(log_probs)
     else:
         sums = scores.clip(max=2).sum(axis=1)
-        _refuse(
+        refuse(
             (scores < 0).any(axis=1) | (abs(sums - 1) > SUM_TOLERANCE), ids,
             f"{where}: probabilities are negative or do not sum to 1",
         )  # fmt: skip
@@ -205,21 +205,33 @@ class ObservationCollector:
     1 2
     """
 
-    def __init__(self, write: Callable[[int, pa.Table], None]) -> None:
-        """Begin without observations; `write(number, table)` receives each committed one."""
-        self._write = write
+    def __init__(
+        self, write: Callable[[int, pa.Table], None], table: Callable[..., pa.Table | None] | None = None
+    ) -> None:
+        """Begin without observations.
+
+        Args:
+            write: called with (number, table) of each committed observation.
+            table: makes a table of a batch, or None of an empty one; by default that of `classification_table`.
+        """
+        self._write, self._table = write, table or classification_table
         self._batches: list[pa.Table] = []
+        self._columns: list[str] = []
         self._last = 0
 
-    def record(
-        self, ids: Any, labels: Any, logits: Any = None, probs: Any = None, noisy_labels: Any = None
-    ) -> None:
-        """Add a batch of samples to the observation under way (arguments: `signal_table`)."""
+    def record(self, ids: Any, labels: Any = None, **outputs: Any) -> None:
+        """Add a batch of samples to the observation under way; the arguments are those of the table's function."""
         where = f"observation after {self._last}" if self._last else "first observation"
-        given = {"ids": ids, "labels": labels, "logits": logits, "probs": probs, "noisy_labels": noisy_labels}
-        arrays = {name: as_array(value, name) for name, value in given.items() if value is not None}
-        if any(array.size for array in arrays.values()):
-            self._batches.append(signal_table(**{**given, **arrays}, where=where))
+        given = {"labels": labels, **outputs}
+        table = self._table(ids, where, **{name: v for name, v in given.items() if v is not None})
+        if table is None:
+            return
+        self._columns = self._columns or table.column_names
+        odd = sorted(set(self._columns) ^ set(table.column_names))
+        if odd:
+            verb = "lacks" if odd[0] in self._columns else "adds"
+            raise SignalError(f"{where}: a batch {verb} {first_few(odd)}; give every batch the same signals")
+        self._batches.append(table.select(self._columns))
 
     def commit(self, number: int) -> pa.Table:
         """End the observation, pass it to `write` as observation `number`, and return its table.
@@ -237,7 +249,7 @@ class ObservationCollector:
             table = pa.concat_tables(self._batches)
         except pa.ArrowInvalid as error:
             raise SignalError(f"observation {number}: some ids are numbers, others strings") from error
-        classes = pc.list_value_length(table["probs"]).unique().to_pylist()
+        classes = classes_of(table)
         if len(classes) > 1:
             raise SignalError(f"observation {number}: batches of {classes[0]} and of {classes[1]} classes")
         hint = " (does the sampler repeat samples? record each once an observation)"
@@ -245,6 +257,21 @@ class ObservationCollector:
         self._write(number, table)
         self._batches, self._last = [], number
         return table
+
+
+def classification_table(ids: Any, where: str, **outputs: Any) -> pa.Table | None:
+    """Return `signal_table` of a batch; None if all of its arrays are empty."""
+    arrays = {name: as_array(value, name) for name, value in {"ids": ids, **outputs}.items()}
+    if not any(array.size for array in arrays.values()):
+        return None
+    return signal_table(**{"labels": None, **arrays}, where=where)
+
+
+def classes_of(table: pa.Table) -> list[int]:
+    """Return the numbers of classes that the records of a table have; [] for a task without classes."""
+    if "probs" not in table.column_names:
+        return []
+    return pc.list_value_length(table["probs"]).unique().to_pylist()
 
 
 def with_planted(table: pa.Table, kinds: np.ndarray) -> pa.Table:
@@ -318,10 +345,10 @@ def _indices(labels, count, ids, where, problem):
     if labels.dtype.kind not in NUMBERS:
         raise SignalError(f"{where}: labels must be class indices, not {_few(labels)}")
     if labels.dtype.kind == "f":
-        _refuse(np.isnan(labels), ids, f"{where}: label is missing")
+        refuse(np.isnan(labels), ids, f"{where}: label is missing")
         wrong = ~np.isfinite(labels) | (np.floor(labels) != labels)
-        _refuse(wrong, ids, f"{where}: label is not an integer; several labels per sample are not supported")
-    _refuse((labels < 0) | (labels >= count), ids, f"{where}: {problem}")
+        refuse(wrong, ids, f"{where}: label is not an integer; several labels per sample are not supported")
+    refuse((labels < 0) | (labels >= count), ids, f"{where}: {problem}")
     return labels.astype(np.int64)
 
 
@@ -332,12 +359,14 @@ def _check_shapes(ids, labels, scores, planted, where):
         raise SignalError(f"{where}: expected (n,), (n,) and (n, classes), got {shapes}")
 
 
-def _refuse(wrong, ids, problem):
+def refuse(wrong: np.ndarray, ids: np.ndarray, problem: str) -> None:
+    """Raise SignalError with the problem and the ids of the first rows that are marked wrong."""
     if wrong.any():
         raise SignalError(f"{problem}, id {first_few(ids[wrong])}", row=int(wrong.argmax()))
 
 
-def _flat_ids(ids, where):
+def flat_ids(ids: Any, where: str) -> np.ndarray:
+    """Return ids as an array (samples,); raise SignalError if they have another shape."""
     found = _flat(as_array(ids, "ids"))
     if found.ndim > 1:
         raise SignalError(
@@ -352,9 +381,9 @@ def id_array(ids: Any, where: str) -> pa.Array:
     Raises:
         SignalError: they cannot be recorded; the message begins with `where`.
     """
-    ids = _flat_ids(ids, where)
+    ids = flat_ids(ids, where)
     if ids.dtype.kind in "iu":
-        _refuse(ids > np.iinfo(np.int64).max, ids, f"{where}: id is beyond 64 bits")
+        refuse(ids > np.iinfo(np.int64).max, ids, f"{where}: id is beyond 64 bits")
         return pa.array(ids.astype(np.int64))
     wrong = [value for value in ids.tolist() if not isinstance(value, str)]
     if wrong:

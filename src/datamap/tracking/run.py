@@ -239,6 +239,11 @@ class Run:
             json.dumps(dict(enumerate(names)), ensure_ascii=False, indent=1) + "\n", schema.LABELS_FILE
         )
 
+    def log_task(self, task: documents.RecordedTask) -> None:
+        """Log of which task the run is, as task.json and as a tag that MLflow's search finds."""
+        self.log_text(documents.task_text(task), schema.TASK_FILE)
+        self.set_tags({schema.TASK_TAG: task.task.value})
+
     def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
         """Log labeled texts as a dataset input of the run: name, digest, schema and size."""
         of_run = source.startswith(RUNS_SCHEME)  # MLflow has no type of source for its own artifacts
@@ -280,6 +285,10 @@ class Run:
     def class_names(self) -> tuple[str, ...]:
         """Return the class names by index; () if the run has none."""
         return self._document(schema.LABELS_FILE, documents.labels, ())
+
+    def task(self) -> documents.RecordedTask:
+        """Return of which task the run is; classification where it does not say."""
+        return self._document(schema.TASK_FILE, documents.task, documents.RecordedTask())
 
     def _document(self, path: str, parse: Callable[[bytes], T], missing: T) -> T:
         """Return a small artifact as parsed, or `missing` if the run does not have it."""

@@ -1,0 +1,203 @@
+"""Record generation (SFT): a sample is right or wrong by its target tokens, those of the completion."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from datamap.errors import SignalError
+from datamap.schema import Task
+from datamap.signals import compute
+from datamap.signals.arrays import as_array
+from datamap.signals.ragged import Ragged, as_ragged
+from datamap.tasks.task import Definition, Options, further_signals, truths, unlabeled_table
+
+IGNORED = -100  # label of a token that is no target, as PyTorch's cross-entropy has it
+MAX_LOGITS = 1 << 21  # logits that are converted at once; four arrays of them take 34 MB as float32
+SIGNALS = {
+    "token_prob": "mean probability of the target tokens",
+    "token_accuracy": "share of target tokens that are the most probable ones",
+    "tokens": "number of target tokens",
+}
+
+
+def table(
+    ids: Any, where: str, options: Options, outputs: Mapping[str, Any], further: Mapping[str, Any]
+) -> pa.Table | None:
+    """Return the signals of a batch; None if it is empty.
+
+    With p_t the probability of target token t, the loss L is the mean of −ln p_t, and the confidence exp(−L), the
+    inverse perplexity (Ince et al. 2023). A sample is right if more than `options.correct_above` of its target tokens
+    are the most probable ones. The margin is the mean of ln p_t − max other ln p, where the batch tells it.
+
+    Raises:
+        SignalError: sequences do not fit together, a sample has no target token, or a value is impossible.
+    """
+    names = compute.flat_ids(ids, where)
+    if not names.size:
+        return None
+    tokens = (
+        _from_logits(names, where, outputs) if "logits" in outputs else _from_log_probs(names, where, outputs)
+    )
+    log_probs, right = tokens["token_logprobs"], tokens["token_correct"]
+    per_token = names[log_probs.rows]
+    compute.refuse(
+        ~np.isfinite(log_probs.values), per_token, f"{where}: a token's log-probability is not finite"
+    )
+    above = log_probs.values > compute.SUM_TOLERANCE
+    compute.refuse(above, per_token, f"{where}: a token's log-probability is above 0; give ln p, not p")
+    loss = 0.0 - np.minimum(_mean(log_probs), 0)
+    accuracy = _mean(right)
+    columns = {"correct": accuracy > options.correct_above, "loss": loss.astype(np.float32)}
+    if "token_margins" in tokens:
+        margins = _mean(tokens["token_margins"])
+        compute.refuse(~np.isfinite(margins), names, f"{where}: a token's margin is not finite")
+        columns["margin"] = margins.astype(np.float32)
+    columns |= {
+        "label_probs": np.exp(-loss).astype(np.float32),
+        "token_prob": _mean(log_probs._replace(values=np.exp(log_probs.values))).astype(np.float32),
+        "token_accuracy": accuracy.astype(np.float32),
+        "tokens": log_probs.lengths,
+        **further_signals(names, where, further, tuple(SIGNALS)),
+    }
+    return unlabeled_table(ids, where, columns, outputs.get("noisy_labels"))
+
+
+def _mean(tokens: Ragged) -> np.ndarray:
+    """Return the mean over each sample's tokens, float64 (samples,); no sample is without tokens."""
+    starts = np.cumsum(tokens.lengths) - tokens.lengths
+    return np.add.reduceat(tokens.values.astype(np.float64), starts) / tokens.lengths
+
+
+def _from_log_probs(names: np.ndarray, where: str, outputs: Mapping[str, Any]) -> dict[str, Ragged]:
+    """Return the numbers of the target tokens alone, as float64."""
+    if "token_logprobs" not in outputs or "token_correct" not in outputs:
+        raise SignalError(
+            f"{where}: give token_logprobs= and token_correct=, one sequence per sample, or logits= and labels="
+        )
+    if "labels" in outputs:
+        raise SignalError(
+            f"{where}: labels= goes with logits=; with token_logprobs= give mask=labels != -100"
+        )
+    given = {
+        name: as_ragged(outputs[name], name, where)
+        for name in ("token_logprobs", "token_correct", "token_margins", "mask")
+        if name in outputs
+    }
+    for name, one in given.items():
+        _refuse_other_lengths(names, where, "token_logprobs", given["token_logprobs"].lengths, name, one)
+    mask = given.pop("mask", None)
+    kept = None if mask is None else truths(names[mask.rows], mask.values, "mask", where)
+    found = {name: _targets(names, where, one, kept) for name, one in given.items()}
+    right = found["token_correct"]
+    truths(names[right.rows], right.values, "token_correct", where)
+    return found
+
+
+def _refuse_other_lengths(names, where, first, lengths, name, other):
+    if len(other.lengths) != len(names):
+        raise SignalError(f"{where}: {name} has {len(other.lengths)} sequences for {len(names)} ids")
+    wrong = lengths != other.lengths
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise SignalError(
+            f"{where}: {name} has {other.lengths[row]} tokens, {first} {lengths[row]}, id {names[row]}; give one "
+            "for each token"
+        )
+
+
+def _targets(names: np.ndarray, where: str, tokens: Ragged, kept: np.ndarray | None) -> Ragged:
+    """Return the tokens that are kept; refuse a sample that has none."""
+    if kept is not None:
+        counts = np.bincount(tokens.rows[kept], minlength=len(tokens.lengths))
+        tokens = Ragged(tokens.values[kept], counts)
+    none = tokens.lengths == 0
+    compute.refuse(none, names, f"{where}: no target token; leave the sample out of the batch")
+    return tokens._replace(values=tokens.values.astype(np.float64))
+
+
+def _from_logits(names: np.ndarray, where: str, outputs: Mapping[str, Any]) -> dict[str, Ragged]:
+    """Compute the numbers of the target tokens from logits, `MAX_LOGITS` at a time."""
+    if "labels" not in outputs or any(name.startswith("token_") for name in outputs):
+        raise SignalError(f"{where}: with logits= give labels= and, if you like, mask=, and no token_…=")
+    labels, logits = as_ragged(outputs["labels"], "labels", where), outputs["logits"]
+    kept = labels.values != IGNORED
+    lengths = [labels.lengths]
+    if "mask" in outputs:
+        mask = as_ragged(outputs["mask"], "mask", where)
+        _refuse_other_lengths(names, where, "labels", labels.lengths, "mask", mask)
+        kept &= truths(names[mask.rows], mask.values, "mask", where)
+    _refuse_other_lengths(names, where, "labels", lengths[0], "labels", labels)
+    counts = _targets(names, where, labels, kept).lengths
+    if not hasattr(logits, "__len__") or len(logits) != len(names):
+        raise SignalError(
+            f"{where}: logits= is one array (tokens, vocabulary) per sample, for {len(names)} ids"
+        )
+    ends = np.cumsum(labels.lengths)
+    parts = [
+        part
+        for row, (name, end, length) in enumerate(zip(names, ends, labels.lengths, strict=True))
+        for part in _of_sample(
+            f"{where}: logits of id {name}",
+            logits[row],
+            labels.values[end - length : end],
+            kept[end - length : end],
+        )
+    ]
+    columns = zip(("token_logprobs", "token_correct", "token_margins"), zip(*parts, strict=True), strict=True)
+    return {name: Ragged(np.concatenate(values), counts) for name, values in columns}
+
+
+def _of_sample(where: str, logits: Any, labels: np.ndarray, kept: np.ndarray) -> Iterator[tuple]:
+    """Yield (ln p, is the most probable, margin) of a sample's target tokens, some tokens at a time."""
+    shape = tuple(getattr(logits, "shape", ())) or as_array(logits, "logits").shape
+    if len(shape) != 2 or shape[0] != len(labels) or shape[1] < 2:
+        raise SignalError(
+            f"{where} have shape {tuple(map(int, shape))}, for {len(labels)} labels; logits[t] predicts labels[t], so "
+            "shift both for a causal model: logits[:, :-1], labels[:, 1:]"
+        )
+    wrong = kept & ((labels < 0) | (labels >= shape[1]) | (labels % 1 != 0))
+    if wrong.any():
+        raise SignalError(
+            f"{where}: label {labels[wrong][0]} is no token of 0..{shape[1] - 1} ({IGNORED}: none)"
+        )
+    step = max(1, MAX_LOGITS // int(shape[1]))
+    targets = np.flatnonzero(kept)
+    for start in range(int(targets[0]), int(targets[-1]) + 1, step):
+        rows = targets[(targets >= start) & (targets < start + step)]
+        if len(rows):
+            scores = as_array(logits[start : start + step], "logits")[rows - start]
+            if scores.dtype.kind != "f" or not np.isfinite(scores).all():
+                raise SignalError(f"{where} are not finite floats (NaN or infinite)")
+            yield of_tokens(scores, labels[rows].astype(np.int64))
+
+
+def of_tokens(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ln p of each token's label, whether it is the most probable token, and its margin.
+
+    Args:
+        logits: float (tokens, vocabulary), finite.
+        labels: int64 (tokens,).
+
+    >>> of_tokens(np.log([[0.5, 0.25, 0.25]]), np.array([1]))[0].round(3)
+    array([-1.386])
+    """
+    given = compute.of_label(logits, labels).astype(np.float64)
+    top = logits.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # a logit far below the largest one counts as 0
+        total = np.exp(logits - top).sum(axis=1, dtype=np.float64)
+        log_probs = np.maximum(given - top[:, 0] - np.log(total), compute.MIN_LOG_PROB)
+    right = logits.argmax(axis=1) == labels
+    others = logits.copy()
+    np.put_along_axis(others, labels[:, None], -np.inf, axis=1)
+    return np.minimum(log_probs, 0), right, given - others.max(axis=1)
+
+
+DEFINITION = Definition(
+    task=Task.GENERATION,
+    keywords=("token_logprobs", "token_correct", "token_margins", "mask", "logits", "labels"),
+    table=table,
+    correct="more than correct_above of the target tokens are the most probable ones",
+    signals=SIGNALS,
+)
