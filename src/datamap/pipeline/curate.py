@@ -48,7 +48,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     """
     _check(config)
     where = (config.tracking.uri, config.tracking.experiment)
-    config = replace(config, corrections=resolved(config.corrections, *where))
+    config = replace(config, corrections=config.corrections and resolved(config.corrections, *where))
     store = Store(*where)
     source = store.run(config.run_id)
     source.speak(config.lang)

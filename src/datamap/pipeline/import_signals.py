@@ -42,8 +42,7 @@ def import_signals(config: ImportConfig) -> Run:
     speak(config.lang)
     source = sources.find(config.path, config.format)
     contents = _survey(source)
-    path = resolved(config.texts, config.tracking.uri, config.tracking.experiment)
-    texts = _texts(path, config.tracking.uri, contents, source) if path else None
+    texts = _texts(config, contents, source) if config.texts else None
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
     with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
         say("run {run}  ({address})", run=run.run_id, address=run.address)
@@ -77,13 +76,15 @@ def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
     return names + tuple(str(index) for index in range(len(names), classes))
 
 
-def _texts(path: str, uri: str | None, contents: _Contents, source: sources.Source) -> TextDataset:
+def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) -> TextDataset:
     """Return the labeled texts of the signals' samples from a file, in the order of the signals.
 
     Raises:
         DataError: a sample has no text, or another label there.
     """
-    with opened(path, uri) as file:
+    tracking = config.tracking
+    path = resolved(config.texts or "", tracking.uri, tracking.experiment)
+    with opened(path, tracking.uri) as file:
         samples = dataset.load_samples(file, {}, name=path)
     for note in samples.notes:
         say("note: {note}", note=note)

@@ -45,11 +45,9 @@ def _send(folder: Path, uri: str | None, lang: str) -> Run:
         )
     run = Store(uri).run(note.run_id)
     run.speak(lang)
-    run.writer = note.writer
-    count = spool.deliver(run, folder)
     say(
         "{uploads} sent into run {run}  ({address})",
-        uploads=Amount(count, "upload"),
+        uploads=Amount(spool.deliver_left(run, folder), "upload"),
         run=run.run_id,
         address=run.address,
     )

@@ -254,10 +254,10 @@ def _random_state_kept() -> Iterator[None]:
         random.setstate(state)
 
 
-def resolved(path: str | None, uri: str | None = None, experiment: str | None = None) -> str | None:
+def resolved(path: str, uri: str | None = None, experiment: str | None = None) -> str:
     """Return a path; in `runs:/latest/<artifact>`, replace `latest` by the id of the newest run with the artifact."""
     latest = f"{RUNS_SCHEME}latest/"
-    if path is None or not path.startswith(latest):
+    if not path.startswith(latest):
         return path
     artifact = path.removeprefix(latest)
     return f"{RUNS_SCHEME}{Store(uri, experiment).newest_with(artifact).run_id}/{artifact}"

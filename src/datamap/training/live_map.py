@@ -40,9 +40,9 @@ class LiveMapLogger:
 
     def _begin(self, run: Run, training: PreparedTraining) -> None:
         self.map = LiveMap(len(training.data.samples), say, run.language)
-        if training.start.checkpoint:
+        if training.checkpoint:
             for number, parts in sorted(signals_of(run).items()):
-                if number <= training.start.checkpoint.number:
+                if number <= training.checkpoint.number:
                     self.map.add(shards.read(run.artifacts, parts))
 
     def _draw(self, table: pa.Table, number: int, run: Run) -> None:

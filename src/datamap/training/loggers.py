@@ -105,9 +105,9 @@ class RunLogger:
 
     def __init__(self, training: PreparedTraining, outbox: Outbox, live: LiveMapLogger | None) -> None:
         self.training, self.outbox, self.live = training, outbox, live
-        self.writer, self.state = ShardWriter.of(training), LatestCheckpoint(training.start.slot)
+        self.writer, self.state = ShardWriter.of(training), LatestCheckpoint(training.slot)
         self.kept = len(training.start.committed)
-        self.reported = training.start.checkpoint.number if training.start.checkpoint else 0
+        self.reported = training.checkpoint.number if training.checkpoint else 0
 
     def __call__(self, observed: ObservationResult) -> None:
         """Put the observation into the outbox, and report progress."""

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from datamap import schema
 from datamap.config import TrainConfig
+from datamap.errors import TrackingError
 from datamap.log import say
+from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import FitOptions
 from datamap.paddle_backend.processes import Processes
+from datamap.tracking.run import Run
 from datamap.training import extra, shares
 from datamap.training.extra import ExtraTraining
 from datamap.training.texts import LabeledTexts
@@ -23,14 +26,17 @@ class ResumePoint:
     """Describe the point from which a run goes on, by default its beginning.
 
     Attributes:
-        checkpoint: state of training after the last committed observation; None at the beginning.
-        slot: number of the checkpoint slot to write next.
+        run: run that goes on; None = a new one.
+        digest: digest of the samples that it was trained on.
         committed: {number: rows} of the observations that the run has.
     """
 
-    checkpoint: Checkpoint | None = None
-    slot: int = 0
+    run: Run | None = None
+    digest: str | None = None
     committed: Mapping[int, int] = field(default_factory=dict)
+
+
+BEGINNING = ResumePoint()
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class PreparedTraining:
         extra: further trainings on the same samples (folds, threshold samples).
         jobs: number of trainings at a time, the main one included.
         start: point from which the training goes on.
+        checkpoint: state of training after the last committed observation; None at the beginning.
+        slot: number of the checkpoint slot to write next.
     """
 
     config: TrainConfig
@@ -54,6 +62,8 @@ class PreparedTraining:
     extra: list[ExtraTraining]
     jobs: int
     start: ResumePoint
+    checkpoint: Checkpoint | None
+    slot: int
 
     @property
     def unit(self) -> str:
@@ -65,7 +75,7 @@ def prepare(
     config: TrainConfig,
     processes: Processes,
     data: LabeledTexts,
-    start: ResumePoint | None = None,
+    start: ResumePoint = BEGINNING,
     bar: Callable[[Iterable], Iterable] = iter,
 ) -> PreparedTraining:
     """Load the model, tokenize the texts and restore the checkpoint of `start`.
@@ -74,16 +84,25 @@ def prepare(
         config: keys of conf/train.yaml.
         processes: the processes that train together.
         data: samples to train on and to measure on.
-        start: point from which a resumed run goes on; None = the beginning.
+        start: point from which the training goes on.
         bar: function that wraps the iterable of texts in a progress bar.
 
     Raises:
+        TrainingError: the run has observations, and no complete checkpoint.
+        TrackingError: the texts are no longer those that the run was trained on.
         DataMapError: the model, the texts and the config do not fit together; nothing has been logged.
     """
-    start = start or ResumePoint()
+    samples = data.samples
+    if start.run and samples.digest != start.digest:
+        raise TrackingError(
+            f"run {start.run.run_id}: {samples.path} is no longer what the run was trained on (digest {samples.digest})"
+        )
     extra_trainings = _extra_trainings(config, data)
-    share = _share_cores(config, processes, len(data.samples), 1 + len(extra_trainings))
+    share = _share_cores(config, processes, len(samples), 1 + len(extra_trainings))
     config = replace(config, trainer=replace(config.trainer, threads=share.threads))
+    options, checkpoint, slot = fit_options(config), None, -1
+    if start.run and start.committed:
+        checkpoint, slot = checkpoints.load(start.run.artifacts.find, max(start.committed))
     from datamap.paddle_backend import modeling, trainer  # imports Paddle: cheaper checks come first
 
     shares.set_threads(share.threads)
@@ -92,14 +111,14 @@ def prepare(
     trainer.seed_weights(config.seed)
     if config.model.name_or_path:
         say("loading the model {model}", model=config.model.name_or_path)
-    classifier = modeling.build(config.model, data.texts, len(data.samples.class_names))
-    main = trainer.Trainer(classifier, data.samples, fit_options(config), processes, dev=data.dev, bar=bar)
-    if start.checkpoint:
-        main.restore(start.checkpoint)
+    classifier = modeling.build(config.model, data.texts, len(samples.class_names))
+    main = trainer.Trainer(classifier, samples, options, processes, dev=data.dev, bar=bar)
+    if checkpoint:
+        main.restore(checkpoint)
     jobs = share.jobs
     if not config.trainer.jobs:  # cores tell nothing about memory, least of all a GPU's
         jobs = min(jobs, 1 + shares.trainings_that_fit(main.parameters)) if trainer.on_cpu() else 1
-    return PreparedTraining(config, processes, data, main, extra_trainings, jobs, start)
+    return PreparedTraining(config, processes, data, main, extra_trainings, jobs, start, checkpoint, slot + 1)
 
 
 def _share_cores(config: TrainConfig, processes: Processes, samples: int, trainings: int) -> shares.Shares:

@@ -1,16 +1,17 @@
 """Run a prepared training, in the process that owns the run or in one that joins it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 from datamap import schema
+from datamap.config import TrainConfig, to_yaml
 from datamap.errors import TrainingError
 from datamap.log import say
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
-from datamap.training import bars
+from datamap.training import bars, texts
 from datamap.training.extra_trainings import ExtraTrainings, finished_in
 from datamap.training.live_map import live_map
 from datamap.training.loggers import RunLogger, ShardLogger, ShardWriter
@@ -20,37 +21,84 @@ from datamap.translations import Amount
 START_TIMEOUT = 30  # seconds for which the store is retried before training begins
 
 
-def lead(training: PreparedTraining, run: Run, log_start: Callable[[], None] = lambda: None) -> None:
-    """Train in the process that owns the run.
+def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
+    """Train in the process that owns the run, and return the run: a new one, or the one that goes on.
 
     Args:
         training: the prepared training.
-        run: run to log into, which its owner ends.
-        log_start: function that logs the config and the samples, before the first observation.
+        overrides: overrides that the user gave, to be logged with the config.
 
     Raises:
         DataMapError: training failed, or the store refuses the run.
     """
     tracking = training.config.tracking
-    # The outbox starts with training; before that another process may have locked SQLite, so retry.
-    timeout = min(tracking.retry_seconds, START_TIMEOUT)
-    retrying(run.begin, timeout)
-    finished = finished_in(run) if training.extra else {}
-    training.processes.gather((run.run_id, run.writer, finished))
-    say("run {run}  ({address})", run=run.run_id, address=run.address)
-    outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, schema.CHECKPOINT_DIR)
-    extra = ExtraTrainings(training, finished, outbox.put)
-    extra.announce()
-    logger = RunLogger(training, outbox, live_map(run, training))
-    with _told_when_it_ends_early(logger, run), outbox, extra:
-        retrying(log_start, timeout)
-        training.trainer.fit(logger, bars.steps, bars.observed_batches)
-        extra.finish(bars.steps)
-    say(
-        "{observations} of {count:,} samples logged",
-        observations=Amount(logger.kept, "observation"),
-        count=len(training.data.samples),
-    )
+    with _owned(training) as run:
+        # The outbox starts with training; before that another process may have locked SQLite, so retry.
+        timeout = min(tracking.retry_seconds, START_TIMEOUT)
+        retrying(run.begin, timeout)
+        finished = finished_in(run) if training.extra else {}
+        training.processes.gather((run.run_id, run.writer, finished))
+        if training.checkpoint:
+            say("resuming after observation {number}", number=training.checkpoint.number)
+        say("run {run}  ({address})", run=run.run_id, address=run.address)
+        outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, schema.CHECKPOINT_DIR)
+        extra = ExtraTrainings(training, finished, outbox.put)
+        extra.announce()
+        logger = RunLogger(training, outbox, live_map(run, training))
+        with _told_when_it_ends_early(logger, run), outbox, extra:
+            if not training.start.run:
+                _log_start(training, run, overrides, timeout)
+            training.trainer.fit(logger, bars.steps, bars.observed_batches)
+            extra.finish(bars.steps)
+        say(
+            "{observations} of {count:,} samples logged",
+            observations=Amount(logger.kept, "observation"),
+            count=len(training.data.samples),
+        )
+    return run
+
+
+def _owned(training: PreparedTraining) -> contextlib.AbstractContextManager[Run]:
+    """Return the run that goes on, or a new one, as a context that ends it."""
+    if training.start.run:
+        return training.start.run.until_end()
+    tracking = training.config.tracking
+    store = Store(tracking.uri, tracking.experiment, create=True)
+    return store.new_run(tracking.run_name, tracking.tags)
+
+
+def _log_start(training: PreparedTraining, run: Run, overrides: Sequence[str], timeout: float) -> None:
+    params, config = _params(training.config), to_yaml(training.config)
+
+    def log() -> None:
+        run.log_config("train", config, overrides)
+        run.log_params(params)
+        texts.log(run, training.data, training.config.log_text)
+
+    retrying(log, timeout)
+
+
+def _params(config: TrainConfig) -> dict[str, object]:
+    """Return the few keys that tell runs apart, as {param: value}.
+
+    MLflow's UI shows all params above a run's map, where many would push the map out of sight. The complete config is
+    the artifact config/train.yaml.
+    """
+    data, trainer = config.data, config.trainer
+    return {
+        "data": data.name,
+        "model": config.model.name,
+        "seed": config.seed,
+        "epochs": trainer.epochs,
+        "batch_size": trainer.batch_size,
+        "lr": trainer.lr,
+        **({"sample": data.sample} if data.sample else {}),
+        **({"flip_ratio": data.flip_ratio} if data.flip_ratio else {}),
+        **({"folds": data.folds} if data.folds else {}),
+        **({"threads": trainer.threads} if trainer.threads != 1 else {}),
+        **({"every": config.signals.every} if config.signals.every != "epoch" else {}),
+        **({"collect": config.signals.collect} if config.signals.collect != "eval" else {}),
+    }
 
 
 def join(training: PreparedTraining) -> Run:

@@ -28,59 +28,54 @@ class LabeledTexts(NamedTuple):
         return self.samples.texts_a + (self.samples.texts_b or [])
 
 
-def resolved_data(config: TrainConfig) -> DataConfig:
-    """Return the config of the data, with `latest` in its paths replaced by the id of the run that it means now."""
-    data, where = config.data, (config.tracking.uri, config.tracking.experiment)
-    return replace(data, path=resolved(data.path, *where), dev_path=resolved(data.dev_path, *where))
-
-
-def load(config: TrainConfig) -> LabeledTexts:
+def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
     """Load the training and development texts that the `data` keys describe.
+
+    Returns:
+        (the config with `latest` in its paths replaced by the id of the run that it means now, the texts).
 
     Raises:
         ConfigError: neither a path nor a loader is given.
         DataError: see `dataset.load_samples`.
     """
-    data = config.data
-    samples, dev = _loaded(data, config.tracking)
-    for note in dict.fromkeys(samples.notes + (dev.notes if dev else [])):
-        say("note: {note}", note=note)
-    if data.sample and data.sample > len(samples):
-        say(
-            "note: data.sample={sample}, but {path} has {rows} rows: all are used",
-            sample=data.sample,
-            path=samples.path,
-            rows=len(samples),
-        )
-    elif data.sample:
-        samples = dataset.draw(samples, data.sample, config.seed)
+    data, (samples, dev) = _loaded(config.data, config.tracking)
+    sample = data.sample or 0
+    if 0 < sample <= len(samples):
+        samples = dataset.draw(samples, sample, config.seed)
     if data.flip_ratio:
         samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
+    for note in dict.fromkeys(samples.notes + (dev.notes if dev else [])):
+        say("note: {note}", note=note)
+    if sample > len(samples):
+        more = "note: data.sample={sample}, but {path} has {rows} rows: all are used"
+        say(more, sample=sample, path=samples.path, rows=len(samples))
     if samples.bad_rows:
-        say(
-            "{rows} of {path} left out (artifact data/bad_rows.tsv)",
-            rows=Amount(len(samples.bad_rows), "bad row"),
-            path=samples.path,
-        )
-    return LabeledTexts(samples, dev)
+        bad = Amount(len(samples.bad_rows), "bad row")
+        say("{rows} of {path} left out (artifact data/bad_rows.tsv)", rows=bad, path=samples.path)
+    return replace(config, data=data), LabeledTexts(samples, dev)
 
 
-def _loaded(data: DataConfig, tracking: TrackingConfig) -> LabeledTexts:
+def _loaded(data: DataConfig, tracking: TrackingConfig) -> tuple[DataConfig, LabeledTexts]:
     options: dict[str, Any] = {"columns": asdict(data.columns), "skip_bad": data.on_bad_row == "skip"}
-    if data.path is None:
-        if data.loader is None:
-            raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")
-        return LabeledTexts(*dataset.load_named(data.loader, **options))
+    if data.path is not None:
+        return _of_files(data, data.path, tracking, options)
+    if data.loader is None:
+        raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")
+    return data, LabeledTexts(*dataset.load_named(data.loader, **options))
+
+
+def _of_files(
+    data: DataConfig, path: str, tracking: TrackingConfig, options: dict[str, Any]
+) -> tuple[DataConfig, LabeledTexts]:
+    uri, experiment = tracking.uri, tracking.experiment
+    path = resolved(path, uri, experiment)
+    dev_path = data.dev_path and resolved(data.dev_path, uri, experiment)
     options |= {"header": data.header, "encoding": data.encoding, "delimiter": data.delimiter}
-    samples = _load(data.path, tracking, **options)
-    if not data.dev_path:
-        return LabeledTexts(samples, None)
-    return LabeledTexts(samples, _load(data.dev_path, tracking, **options, class_names=samples.class_names))
-
-
-def _load(path, tracking, **options):
-    with opened(path, tracking.uri) as file:
-        return dataset.load_samples(file, **options, name=path)
+    with opened(path, uri) as file, opened(dev_path or path, uri) as dev_file:
+        samples = dataset.load_samples(file, **options, name=path)
+        options["class_names"] = samples.class_names
+        dev = dataset.load_samples(dev_file, **options, name=dev_path) if dev_path else None
+    return replace(data, path=path, dev_path=dev_path), LabeledTexts(samples, dev)
 
 
 def log(run: Run, data: LabeledTexts, texts: bool) -> None:
