@@ -180,18 +180,18 @@ class Server:
         kill(self.process)
 
 
-def kill_server(lab, generator, patience=120):
+def kill_server(lab, generator, retry_seconds=120):
     """kill -9 of `mlflow server` while training logs; it is back within tracking.retry_seconds"""
     reference, _ = lab.reference(12)
     room = lab.room()
     server = Server(room)
     try:
-        options = [f"tracking.uri={server.uri}", f"tracking.retry_seconds={patience}"]
+        options = [f"tracking.uri={server.uri}", f"tracking.retry_seconds={retry_seconds}"]
         process = lab.start(room, *lab.training(12, *options))
         assert wait_for(lambda: "  loss " in (room / "log").read_text(), 120), (room / "log").read_text()
         time.sleep(generator.uniform(0, 2))
         server.kill()
-        if patience > 60:
+        if retry_seconds > 60:
             time.sleep(generator.uniform(0, 3))
             server.start()
         code = process.wait(300)
@@ -209,7 +209,7 @@ def kill_server(lab, generator, patience=120):
 
 def lose_server(lab, generator):
     """the same, but the server comes back too late: observations are spooled; then src/upload.py"""
-    return kill_server(lab, generator, patience=2)
+    return kill_server(lab, generator, retry_seconds=2)
 
 
 def full_disk(lab, generator, spool=None):

@@ -14,7 +14,7 @@ from conftest import copy_store, local
 from datamap.cli.entry import run
 from datamap.errors import SummaryError
 from datamap.summaries import tsv
-from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of
+from datamap.tracking.artifacts import DIGEST_TAG, REGENERATED_BY, Artifacts, digest_of
 from datamap.tracking.store import Store
 
 
@@ -77,17 +77,17 @@ def test_what_was_edited_or_cut_is_named_with_what_renews_it(made, command, path
         outcome = command(name, f"run_id={run_id}", *ARGUMENTS.get(name, []))
         assert (outcome.code, outcome.err.count("\n")) == (2, 1), (name, outcome.out, outcome.err)
         assert f"run {run_id}: {path} is not what was logged (edited or damaged)" in outcome.err
-        if RENEWED_BY[path]:
-            assert f"renew it: python src/{RENEWED_BY[path]}.py run_id={run_id}" in outcome.err
+        if REGENERATED_BY[path]:
+            assert f"renew it: python src/{REGENERATED_BY[path]}.py run_id={run_id}" in outcome.err
     assert file.read_bytes() == damaged  # nothing is written over it
-    if RENEWED_BY[path]:
-        assert command(RENEWED_BY[path], f"run_id={run_id}").code == 0
+    if REGENERATED_BY[path]:
+        assert command(REGENERATED_BY[path], f"run_id={run_id}").code == 0
         assert command(USED_BY[path][0], f"run_id={run_id}", *ARGUMENTS.get(USED_BY[path][0], [])).code == 0
 
 
 def test_runs_without_digests_stay_readable(made, command):
     client, run_id = made
-    for path in RENEWED_BY:
+    for path in REGENERATED_BY:
         client.delete_tag(run_id, DIGEST_TAG + path)
     assert command("plot", f"run_id={run_id}").code == 0
     assert command("curate", f"run_id={run_id}", "keep=clean").code == 0

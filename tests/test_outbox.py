@@ -45,9 +45,9 @@ def delivery(number, text=b"x"):
     return Delivery(number, lambda: [(f"signals/{number}.txt", text)], {"signals.rows": 1})
 
 
-def send(run, numbers, patience=60):
+def send(run, numbers, timeout=60):
     said = []
-    with Outbox(run, patience, "spool", said.append) as outbox:
+    with Outbox(run, timeout, "spool", said.append) as outbox:
         for number in numbers:
             outbox.put(delivery(number))
     return said
@@ -87,7 +87,7 @@ def test_it_tries_again_and_says_so(run):
 
 def test_what_is_refused_for_too_long_is_spooled_and_uploaded_later(run, tmp_path):
     with pytest.raises(TrackingError, match="did not take all"):
-        send(Refusing(run, times=99), [1, 2, 3], patience=0)
+        send(Refusing(run, times=99), [1, 2, 3], timeout=0)
     assert (list(run.committed()), len(waiting_in(f"spool/{run.run_id}"))) == ([], 4)  # and the end
     assert deliver(run, f"spool/{run.run_id}") == 4
     assert list(run.committed()) == [1, 2, 3]
@@ -96,8 +96,8 @@ def test_what_is_refused_for_too_long_is_spooled_and_uploaded_later(run, tmp_pat
 
 
 def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch):
-    monkeypatch.setattr("datamap.tracking.failures.LONGEST_PAUSE", 0)
-    send_all = send(Refusing(run, times=1), [1, 2, 3], patience=0)
+    monkeypatch.setattr("datamap.tracking.failures.MAX_PAUSE", 0)
+    send_all = send(Refusing(run, times=1), [1, 2, 3], timeout=0)
     assert "observations go to" in send_all[0]
     assert list(run.committed()) == [1, 2, 3]
     assert waiting_in(f"spool/{run.run_id}") == []
@@ -106,7 +106,7 @@ def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch):
 def test_a_store_that_is_away_is_not_asked_for_every_delivery(run):
     refusing = Refusing(run, times=99)
     with pytest.raises(TrackingError):
-        send(refusing, range(1, 8), patience=0)
+        send(refusing, range(1, 8), timeout=0)
     assert 99 - refusing.times == 2  # the first delivery, and the last, which ends the run
 
 

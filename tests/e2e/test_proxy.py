@@ -101,7 +101,7 @@ def proxy(empty_store, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setattr(Proxy, "chance", random.Random(19))
-    monkeypatch.setattr("datamap.tracking.failures.SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr("datamap.tracking.failures.MIN_PAUSE", 0.01)
     with mlflow_server(tmp_path / "server", empty_store) as address:
         monkeypatch.setattr(Proxy, "upstream", urlparse(address).netloc)
         with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:

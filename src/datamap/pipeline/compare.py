@@ -21,7 +21,7 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 from datamap.translations import AUTO, Amount, speak, spoken
 
-MOST_RUNS = 100
+MAX_RUNS = 100
 
 
 class Comparison(NamedTuple):
@@ -82,9 +82,9 @@ def _members(store, config):
         raise ConfigError(
             f"runs={config.runs}: {counted(len(runs), 'run')} with signals found, and a comparison needs two"
         )
-    if len(runs) > MOST_RUNS:
+    if len(runs) > MAX_RUNS:
         raise ConfigError(
-            f"runs={config.runs}: {len(runs):,} runs with signals found, and a comparison takes at most {MOST_RUNS}; "
+            f"runs={config.runs}: {len(runs):,} runs with signals found, and a comparison takes at most {MAX_RUNS}; "
             "choose fewer"
         )
     return runs

@@ -162,8 +162,8 @@ def _samples(source, config, score):
     else:
         stored_diagnosis.check_score(source, score)
         if stored_diagnosis.is_outdated(source):
-            renewal = stored_diagnosis.renewal(source)
-            say("note: the summary is newer than the diagnosis; renew it: {command}", command=renewal)
+            command = stored_diagnosis.diagnose_command(source)
+            say("note: the summary is newer than the diagnosis; renew it: {command}", command=command)
     found = spreadsheet.read_diagnosis(content)
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()

@@ -12,7 +12,7 @@ from datamap.log import say
 from datamap.maps import regions
 from datamap.pipeline import memorization
 from datamap.pipeline.evidence import of_run as evidence_of
-from datamap.pipeline.explorer import renew_explorer
+from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals.baseline import required_accuracy
@@ -70,7 +70,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> No
     metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
     run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
-    renew_explorer(run)
+    regenerate_explorer(run)
     describe(run, len(samples))
     if onset:
         say(memorization.note(onset, numbers))

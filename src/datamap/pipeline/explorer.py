@@ -41,7 +41,7 @@ def log_explorer(run: Run, samples: pd.DataFrame) -> None:
     say("{file}: hover, filter, select and replay: {address}", file=schema.EXPLORER_FILE, address=address)
 
 
-def renew_explorer(run: Run) -> None:
+def regenerate_explorer(run: Run) -> None:
     """Regenerate the explorer of a run where it has one, so that it shows the newest diagnosis."""
     if run.has(schema.EXPLORER_FILE):
         with run.artifacts.local(schema.SUMMARY_FILE) as file:

@@ -36,7 +36,7 @@ OTHER_DATA = ("data", "tracking", "plot", "summarize", "maps", "run_id", "resume
 WORD = re.compile(
     r"(?!null$|true$|false$|nan$|inf$)[a-z]+(:[0-9]{1,4})?"
 )  # a choice, or a device such as gpu:0
-LARGEST = 2**63
+MAX_NUMBER = 2**63
 TO_GIVE = "???"  # in Hydra: the user must give this value
 
 
@@ -96,7 +96,7 @@ def _fits(key: str, value: Any) -> bool:
         return False
     if isinstance(value, str) and not WORD.fullmatch(value):
         return False
-    if isinstance(value, int | float) and not abs(value) < LARGEST:
+    if isinstance(value, int | float) and not abs(value) < MAX_NUMBER:
         return False
     try:
         kind: Any = KEYS[key].type

@@ -23,11 +23,13 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
     """
     content = run.artifacts.find(schema.DIAGNOSIS_FILE)
     if content is None:
-        raise SummaryError(f"run {run.run_id} has no {schema.DIAGNOSIS_FILE}; make it: {renewal(run, score)}")
+        raise SummaryError(
+            f"run {run.run_id} has no {schema.DIAGNOSIS_FILE}; make it: {diagnose_command(run, score)}"
+        )
     check_score(run, score)
     if is_outdated(run):
         raise SummaryError(
-            f"run {run.run_id}: its summary is newer than its diagnosis; renew it: {renewal(run, score)}"
+            f"run {run.run_id}: its summary is newer than its diagnosis; renew it: {diagnose_command(run, score)}"
         )
     return spreadsheet.read_diagnosis(content)
 
@@ -38,7 +40,7 @@ def check_score(run: Run, score: str | None) -> None:
     if score not in (own, None):
         raise ConfigError(
             f"diagnose.score={score}: the run has a diagnosis by {f'score={own}' if own else 'another score'}; "
-            f"renew it: {renewal(run, score)}"
+            f"renew it: {diagnose_command(run, score)}"
         )
 
 
@@ -47,7 +49,7 @@ def is_outdated(run: Run) -> bool:
     return run.time_of("summary/observations") > run.time_of("mislabelled/estimate")
 
 
-def renewal(run: Run, score: str | None = None) -> str:
+def diagnose_command(run: Run, score: str | None = None) -> str:
     """Return the command that diagnoses a run again, by a score or as before."""
     score = score or _own_score(run)
     return run.command("diagnose", *([f"score={score}"] if score else []))

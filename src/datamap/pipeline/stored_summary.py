@@ -51,13 +51,15 @@ def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFram
         SummaryError: the run has no summary, or it is damaged.
     """
     if not run.has(schema.SUMMARY_FILE):
-        raise SummaryError(f"run {run.run_id} has no {schema.SUMMARY_FILE}; make it: {renewal(run)}")
+        raise SummaryError(
+            f"run {run.run_id} has no {schema.SUMMARY_FILE}; make it: {summarize_command(run)}"
+        )
     about = _about(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
         if digest_of(file) != about.sha256:
             raise SummaryError(
                 f"run {run.run_id}: {schema.SUMMARY_FILE} and {schema.SUMMARIZED_FILE} are not of the same summary "
-                f"(was one interrupted?); renew both: {renewal(run)}"
+                f"(was one interrupted?); renew both: {summarize_command(run)}"
             )
         return tsv.read(file, columns), about
 
@@ -73,7 +75,7 @@ def summarized_observations(run: Run) -> tuple[ShardsByObservation, bool]:
     if lost:
         raise SummaryError(
             f"run {run.run_id}: its summary is over observation {first_few(lost)}, which is no longer there; "
-            f"renew it: {renewal(run)}"
+            f"renew it: {summarize_command(run)}"
         )
     return {number: signals[number] for number in about.observations}, about.allow_missing
 
@@ -85,11 +87,11 @@ def _about(run: Run) -> documents.Summarized:
     except ValueError as error:
         raise SummaryError(
             f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which says what {schema.SUMMARY_FILE} is over, is "
-            f"{'damaged' if content else 'missing'}; renew both: {renewal(run)}"
+            f"{'damaged' if content else 'missing'}; renew both: {summarize_command(run)}"
         ) from error
 
 
-def renewal(run: Run) -> str:
+def summarize_command(run: Run) -> str:
     """Return the command that summarizes a run again, over the same choice of observations."""
     given: dict[str, Any] = {}
     with contextlib.suppress(TrackingError):

@@ -13,7 +13,7 @@ from datamap.labels.memorization import Onset
 from datamap.log import say
 from datamap.pipeline import memorization
 from datamap.pipeline.run_description import describe
-from datamap.pipeline.stored_summary import log_summary, read_summary, renewal
+from datamap.pipeline.stored_summary import log_summary, read_summary, summarize_command
 from datamap.program import invocation
 from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
@@ -61,7 +61,7 @@ def ensure_summary(
     count = len(about.observations)
     if about.newest < max(committed, default=0):
         covers = "note: the summary covers {count} of {total} observations; renew it: {command}"
-        say(covers, count=count, total=len(committed), command=renewal(run))
+        say(covers, count=count, total=len(committed), command=summarize_command(run))
     return summary, count
 
 

@@ -18,7 +18,7 @@ from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.failures import metric_name_problem
 
 SAMPLE_COLUMNS = ("id", "text_a", "text_b", "label", "s_label")
-LARGEST_NUMBER = 2**53  # of an observation; a browser holds it exactly, too
+MAX_NUMBER = 2**53  # of an observation; a browser holds it exactly, too
 
 
 def choice(name: str, value: str, choices: Iterable[str]) -> str:
@@ -274,8 +274,8 @@ def observation_number(number: object) -> int:
         found = operator.index(number)  # type: ignore[arg-type]
     except Exception as error:  # a tensor raises its framework's own
         raise SignalError(f"commit({shortened(number)}): numbers only ({shortened(error)})") from error
-    if found > LARGEST_NUMBER:
-        raise SignalError(f"observation {shortened(found)}: numbers go from 1 to {LARGEST_NUMBER}")
+    if found > MAX_NUMBER:
+        raise SignalError(f"observation {shortened(found)}: numbers go from 1 to {MAX_NUMBER}")
     return found
 
 

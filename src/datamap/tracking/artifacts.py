@@ -25,7 +25,7 @@ from datamap.tracking.failures import translated_errors
 DOWNLOADS = 5  # attempts to download a file as it was logged, before it counts as damaged
 DIGEST_TAG = "mlflow.datamap.sha256."  # followed by the artifact's path; the UI hides `mlflow.` tags
 # Artifacts whose SHA-256 is logged with them → the command that regenerates them; None: only a new run does.
-RENEWED_BY = {
+REGENERATED_BY = {
     schema.SUMMARY_FILE: "summarize",
     schema.SUMMARIZED_FILE: "summarize",
     schema.DIAGNOSIS_FILE: "diagnose",
@@ -69,7 +69,7 @@ class Artifacts(NamedTuple):
         """Return the content of an artifact.
 
         Raises:
-            TrackingError: the run lacks it, the store is unreachable, or (for the artifacts in `RENEWED_BY`) the
+            TrackingError: the run lacks it, the store is unreachable, or (for the artifacts in `REGENERATED_BY`) the
                 content is not what was logged.
         """
         with translated_errors(f"run {self.run_id}: artifact {path}"), self.local(path) as file:
@@ -100,7 +100,7 @@ class Artifacts(NamedTuple):
 
         Args:
             path: path of the artifact.
-            sha256: the digest that a download must have, if known; the run knows that of artifacts in `RENEWED_BY`.
+            sha256: the digest that a download must have, if known; the run knows that of artifacts in `REGENERATED_BY`.
 
         Raises:
             TrackingError: see `read`.
@@ -135,14 +135,14 @@ class Artifacts(NamedTuple):
 
     def _logged(self, path):
         """Return the digests that the file may have; [] if none was logged, as in runs of older versions."""
-        if path not in RENEWED_BY:
+        if path not in REGENERATED_BY:
             return []
         with translated_errors(f"run {self.run_id}: artifact {path}"):
             tags = Client(self.tracking_uri).get_run(self.run_id).data.tags
         return tags.get(DIGEST_TAG + path, "").split()
 
     def _refuse(self, path):
-        command = RENEWED_BY[path]
+        command = REGENERATED_BY[path]
         renew = (
             f"renew it: {addresses.command(command, self.run_id, self.tracking_uri)}"
             if command

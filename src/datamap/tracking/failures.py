@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from datamap.errors import RunLostError, TrackingError, interrupted, reason
 
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 15  # seconds between two attempts
+MIN_PAUSE, MAX_PAUSE = 0.1, 15  # seconds between two attempts
 # Refusals, for which a retry is useless: by MLflow's error code, by the database's or Python's error behind it, by the
 # HTTP status of an artifact.
 REFUSALS = (
@@ -91,36 +91,36 @@ def _may_pass(error):
     return isinstance(error, (MlflowException, requests.RequestException)) or _raised_by_mlflow(error)
 
 
-def policy(
-    patience: float,
-    hurry: threading.Event,
+def retry_policy(
+    timeout: float,
+    stop: threading.Event,
     before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
 ) -> tenacity.Retrying:
     """Return a retry policy for calls that raise TrackingError; RunLostError is never retried.
 
     Args:
-        patience: timeout in seconds; 0 = a single attempt. Pauses grow exponentially, up to `LONGEST_PAUSE`.
-        hurry: event that ends a pause and all retries.
+        timeout: seconds for all attempts; 0 = a single attempt. Pauses grow exponentially, up to `MAX_PAUSE`.
+        stop: event that ends a pause and all retries.
         before_sleep: function that is called with the state of the retries before each pause.
     """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
-        wait=tenacity.wait_exponential(SHORTEST_PAUSE, max=LONGEST_PAUSE),
-        stop=tenacity.stop_before_delay(patience) | tenacity.stop_when_event_set(hurry),
-        sleep=tenacity.sleep_using_event(hurry),
+        wait=tenacity.wait_exponential(MIN_PAUSE, max=MAX_PAUSE),
+        stop=tenacity.stop_before_delay(timeout) | tenacity.stop_when_event_set(stop),
+        sleep=tenacity.sleep_using_event(stop),
         before_sleep=before_sleep,
         reraise=True,
     )
 
 
-def retrying(action: Callable[[], Result], patience: float) -> Result:
-    """Return the result of `action()`, retried for `patience` seconds while the store is unreachable.
+def retrying(action: Callable[[], Result], timeout: float) -> Result:
+    """Return the result of `action()`, retried for `timeout` seconds while the store is unreachable.
 
     Raises:
         TrackingError: the store is still unreachable then.
         RunLostError: the store refuses the request.
     """
-    return policy(patience, threading.Event())(action)
+    return retry_policy(timeout, threading.Event())(action)
 
 
 @contextlib.contextmanager

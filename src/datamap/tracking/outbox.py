@@ -29,7 +29,7 @@ class Outbox:
 
     Args:
         run: run to send into.
-        patience: seconds for which a delivery is retried before it is spooled.
+        timeout: seconds for which a delivery is retried before it is spooled.
         spool_folder: folder for deliveries that could not be sent.
         say: function that prints a line.
         checkpoints: folder of the run's checkpoints; the spool keeps only the newest, and the run none when training
@@ -38,11 +38,11 @@ class Outbox:
     """
 
     def __init__(
-        self, run: Run, patience: float, spool_folder: str | Path, say: Callable[[str], None],
+        self, run: Run, timeout: float, spool_folder: str | Path, say: Callable[[str], None],
         checkpoints: str | None = None, owned: bool = True,
     ) -> None:  # fmt: skip
         self.owned = owned
-        self.run, self.patience, self.say, self.checkpoints = run, patience, say, checkpoints
+        self.run, self.timeout, self.say, self.checkpoints = run, timeout, say, checkpoints
         self.folder = Path(spool_folder, run.run_id)
         self.failure: BaseException | None = None
         self._refused = 0.0  # time of the last failure; an offline store is tried only once in a while
@@ -51,7 +51,7 @@ class Outbox:
         self._last_is_in = False
         self._gate = threading.Lock()  # held to put a delivery, so that none follows the last one
         self._process = os.getpid()  # a fork has a copy of the outbox, but no thread that sends
-        self._hurry = threading.Event()
+        self._stop = threading.Event()
         # The end waits for this event instead of join(), which an interrupt can break (bpo-45274).
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True, name="outbox")
@@ -71,7 +71,7 @@ class Outbox:
         if os.getpid() != self._process:
             return
         if interrupted(error):
-            self._hurry.set()  # the user wants to stop: make one attempt, then spool
+            self._stop.set()  # the user wants to stop: make one attempt, then spool
         status = status_after(error) if self.owned else ""
         self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
         left = spool.waiting_in(self.folder)
@@ -98,7 +98,7 @@ class Outbox:
 
     def _end_unfinished(self):
         """End the run as FAILED, if the store accepts that, so that it does not stay RUNNING until the upload."""
-        if self.owned and not self._hurry.is_set():
+        if self.owned and not self._stop.is_set():
             with contextlib.suppress(TrackingError):
                 send(self.run, (), Delivery(0, status="FAILED"))
 
@@ -128,7 +128,7 @@ class Outbox:
                 self._queue.put(last)
             self._done.wait()
         except KeyboardInterrupt:  # a second interrupt: do not retry, spool at once
-            self._hurry.set()
+            self._stop.set()
             self._done.wait()
 
     def _work(self):
@@ -154,20 +154,20 @@ class Outbox:
     def _deliver(self, delivery):
         files = list(delivery.files())
         offline = bool(spool.waiting_in(self.folder))
-        lately = offline and time.monotonic() - self._refused < failures.LONGEST_PAUSE
+        lately = offline and time.monotonic() - self._refused < failures.MAX_PAUSE
         if lately and delivery.status is None:
             self._spool(files, delivery, offline)
             return
-        policy = failures.policy(0 if offline else self.patience, self._hurry, self._say_retry)
+        retry = failures.retry_policy(0 if offline else self.timeout, self._stop, self._say_retry)
         try:
-            policy(self._send_all, files, delivery)
+            retry(self._send_all, files, delivery)
         except RunLostError:
             raise
         except TrackingError:
             self._refused = time.monotonic()
             self._spool(files, delivery, offline)
             return
-        if delivery.then and not self._hurry.is_set():
+        if delivery.then and not self._stop.is_set():
             with contextlib.suppress(TrackingError):
                 delivery.then(self.run)
 
@@ -178,7 +178,7 @@ class Outbox:
     def _say_retry(self, state):
         if state.attempt_number == 1:
             again = "note: {error}; trying again for up to {seconds} s"
-            self.say(translate(again, error=state.outcome.exception(), seconds=self.patience))
+            self.say(translate(again, error=state.outcome.exception(), seconds=self.timeout))
 
     def _spool(self, files, delivery, offline):
         spool.put(self.run, self.folder, files, delivery, self.checkpoints)

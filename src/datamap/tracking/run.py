@@ -19,7 +19,7 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from datamap import documents, schema
 from datamap.errors import RunLostError, TrackingError, masked, raised_as
 from datamap.tracking import addresses
-from datamap.tracking.artifacts import DIGEST_TAG, RENEWED_BY, Artifacts, digest_of, folder_of
+from datamap.tracking.artifacts import DIGEST_TAG, REGENERATED_BY, Artifacts, digest_of, folder_of
 from datamap.tracking.client import Client
 from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
 from datamap.tracking.metrics import checked, rows
@@ -209,8 +209,8 @@ class Run:
             self.log_file(file, path)
 
     def log_file(self, file: Path, path: str) -> None:
-        """Log a file of the artifact's name as artifact `path`, with its digest if `RENEWED_BY` names the artifact."""
-        if path not in RENEWED_BY:
+        """Log a file of the artifact's name as artifact `path`, with its digest if `REGENERATED_BY` names the artifact."""
+        if path not in REGENERATED_BY:
             self.artifacts.write(file, path)
             return
         tag, digest = DIGEST_TAG + path, digest_of(file)
