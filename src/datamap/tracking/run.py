@@ -209,7 +209,7 @@ class Run:
             self.log_file(file, path)
 
     def log_file(self, file: Path, path: str) -> None:
-        """Log a file of the artifact's name as artifact `path`, with its digest if `REGENERATED_BY` names the artifact."""
+        """Log a file of the artifact's name as artifact `path`; with its digest if `REGENERATED_BY` names it."""
         if path not in REGENERATED_BY:
             self.artifacts.write(file, path)
             return
