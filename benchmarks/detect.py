@@ -131,7 +131,7 @@ def evidence(found, folds=True):
     labels = found["given"]
     texts = {key[6:]: found[key] for key in found if key.startswith("texts_")}
     nothing = np.zeros(len(labels))
-    known = mislabel.Evidence(labels, np.zeros(1, int), nothing, nothing, nothing, texts=texts)
+    known = mislabel.Evidence(labels, np.zeros(1, int), nothing, nothing, nothing, witnesses=texts)
     if "inside" in found:
         known = known._replace(**of_run(found, folds and "held_out" in found))
     return mislabel.with_opinion(known)

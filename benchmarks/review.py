@@ -296,7 +296,7 @@ def evidence_of(labels, witnesses):
     from datamap.labels import mislabel
 
     nothing = np.zeros(len(labels))
-    known = mislabel.Evidence(labels, np.zeros(1, int), nothing, nothing, nothing, texts=witnesses)
+    known = mislabel.Evidence(labels, np.zeros(1, int), nothing, nothing, nothing, witnesses=witnesses)
     return mislabel.with_opinion(known)
 
 

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import datamap
@@ -38,7 +39,8 @@ def made(complete, client):
 
 def complete_run():
     samples = {"id": range(20), "text_a": [f"text {n}" for n in range(20)], "label": [0, 1] * 10}
-    with datamap.SignalRecorder(["no", "yes"], samples) as recorder:
+    vectors = [[n % 2, n % 3] for n in range(20)]
+    with datamap.SignalRecorder(["no", "yes"], samples, embeddings=vectors) as recorder:
         for epoch in (1, 2, 3):
             logits = [[n % 3, epoch * (n % 2)] for n in range(20)]
             recorder.record(list(range(20)), [0, 1] * 10, logits=logits)
@@ -63,7 +65,9 @@ USED_BY = {
     "diagnosis.tsv": ["curate"],
     "data/samples.tsv": ["plot", "diagnose", "curate"],
     "labels.json": ["plot", "diagnose"],
+    "embeddings/embeddings.parquet": ["diagnose"],
 }
+RENEWING = {"embeddings/embeddings.parquet": ["diagnose", "embeddings=new.npy"]}  # what it takes is a file
 ARGUMENTS = {"curate": ["keep=clean"], "plot": ["explorer=true"]}
 
 
@@ -78,10 +82,13 @@ def test_what_was_edited_or_cut_is_named_with_what_renews_it(made, command, path
         assert (outcome.code, outcome.err.count("\n")) == (2, 1), (name, outcome.out, outcome.err)
         assert f"run {run_id}: {path} is not what was logged (edited or damaged)" in outcome.err
         if REGENERATED_BY[path]:
-            assert f"renew it: python src/{REGENERATED_BY[path]}.py run_id={run_id}" in outcome.err
+            renewing = REGENERATED_BY[path].split()[0]
+            assert f"renew it: python src/{renewing}.py run_id={run_id}" in outcome.err
     assert file.read_bytes() == damaged  # nothing is written over it
     if REGENERATED_BY[path]:
-        assert command(REGENERATED_BY[path], f"run_id={run_id}").code == 0
+        np.save("new.npy", np.eye(20))
+        renewing, *keys = RENEWING.get(path, [REGENERATED_BY[path]])
+        assert command(renewing, f"run_id={run_id}", *keys).code == 0
         assert command(USED_BY[path][0], f"run_id={run_id}", *ARGUMENTS.get(USED_BY[path][0], [])).code == 0
 
 

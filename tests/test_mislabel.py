@@ -43,7 +43,8 @@ def random_evidence(samples=60, classes=3, seed=0, held_out=True, **more):
 
 
 # What a run needs besides its own observations.
-NEEDS_FOLDS, NEEDS_TEXTS = ("confident_learning",), ("linear", "bigrams", "neighbours", "overlap")
+NEEDS_FOLDS = ("confident_learning",)
+NEEDS_TEXTS = ("linear", "bigrams", "neighbours", "overlap", "embeddings")
 
 
 @given(st.integers(1, 40), st.integers(2, 5), st.integers(0, 10**6), st.booleans())
@@ -65,7 +66,7 @@ def test_a_flipped_label_scores_highest(name):
     truth[3] = 0
     probs = np.stack([sure[truth]] * 4)
     texts = dict.fromkeys(NEEDS_TEXTS, sure[truth])
-    scores = mislabel.SCORES[name](evidence_of(probs, labels, sure[truth], texts=texts))
+    scores = mislabel.SCORES[name](evidence_of(probs, labels, sure[truth], witnesses=texts))
     assert scores.argmax() == 3
     assert scores[3] > 0.5 > np.delete(scores, 3).max()
 
@@ -82,10 +83,10 @@ def test_scores_do_not_depend_on_the_order_of_samples(name):
 
 
 def test_held_out_scores_are_cleanlabs_own():
-    known = random_evidence(200, 4, texts={"linear": random_evidence(200, 4, seed=1).held_out})
+    known = random_evidence(200, 4, witnesses={"linear": random_evidence(200, 4, seed=1).held_out})
     for score, probs in (
         (mislabel.confident_learning, known.held_out),
-        (mislabel.linear, known.texts["linear"]),
+        (mislabel.linear, known.witnesses["linear"]),
     ):
         assert score(known) == pytest.approx(1 - get_label_quality_scores(known.labels, probs))
 
@@ -98,11 +99,11 @@ def test_a_witness_at_chance_has_no_vote():
         0.25 + 0.25 * np.eye(3)[np.where(generator.random(900) < 0.8, labels, generator.integers(0, 3, 900))]
     )
     guesses = 0.02 + 0.94 * np.eye(3)[generator.integers(0, 3, 900)]
-    both = mislabel.with_opinion(evidence_of([guesses], labels, guesses, texts={"linear": knows}))
+    both = mislabel.with_opinion(evidence_of([guesses], labels, guesses, witnesses={"linear": knows}))
     assert both.opinion.weights["linear"] > 1
     assert both.opinion.weights["folds"] < 0.05
     assert both.opinion.weights["run"] < 0.05
-    alone = mislabel.with_opinion(evidence_of([guesses], labels, texts={"linear": knows}))
+    alone = mislabel.with_opinion(evidence_of([guesses], labels, witnesses={"linear": knows}))
     assert mislabel.combined(both) == pytest.approx(mislabel.combined(alone), abs=0.05)
 
 
@@ -139,7 +140,7 @@ def test_combined_without_probabilities_is_confidence():
 
 @pytest.mark.parametrize("name", NEEDS_TEXTS)
 def test_scores_of_texts_need_texts(name):
-    with pytest.raises(SignalError, match=f"score={name} needs text.* in the run"):
+    with pytest.raises(SignalError, match=f"score={name} needs (text|embeddings).* in the run"):
         mislabel.SCORES[name](random_evidence())
 
 
@@ -215,7 +216,7 @@ def test_who_is_at_chance_or_has_no_weight_is_not_quoted():
     labels = generator.integers(0, 3, 900)
     knows = 0.2 + 0.4 * np.eye(3)[np.where(generator.random(900) < 0.8, labels, 0)]
     guesses = 0.02 + 0.94 * np.eye(3)[generator.integers(0, 3, 900)]
-    known = evidence_of([guesses], labels, guesses, texts={"linear": knows})
+    known = evidence_of([guesses], labels, guesses, witnesses={"linear": knows})
     assert mislabel.quoted(known) == {"linear"}
     assert mislabel.quoted(evidence_of([guesses], labels)) == set()  # alone, it weighs 1 all the same
     assert mislabel.beats_chance(knows, labels) and not mislabel.beats_chance(guesses, labels)

@@ -240,11 +240,15 @@ def summarize(run_id: str = "latest", *, tracking_uri: str | None = None, **keys
     return LoadedRun(step.summarize(_config("summarize", run_id, tracking_uri, keys))).summary()
 
 
-def diagnose(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any) -> "pd.DataFrame":
+def diagnose(
+    run_id: str = "latest", *, embeddings: Any = None, tracking_uri: str | None = None, **keys: Any
+) -> "pd.DataFrame":
     """Rank a run's samples by how likely their label is wrong, log diagnosis.tsv into the run, and return it.
 
     Args:
         run_id: the run's id, or "latest" for the newest run with signals; a run without a summary is summarized first.
+        embeddings: what a pretrained encoder makes of each sample, (samples, width) numbers in the order of the run's
+            samples; for pairs two such arrays. Paths of files are allowed, too. The run keeps them.
         tracking_uri: the MLflow store; None = where MLflow looks.
         **keys: of conf/diagnose.yaml, such as score="aum".
 
@@ -256,7 +260,7 @@ def diagnose(run_id: str = "latest", *, tracking_uri: str | None = None, **keys:
     """
     from datamap.pipeline import diagnose as step
 
-    return LoadedRun(step.diagnose(_config("diagnose", run_id, tracking_uri, keys))).diagnosis()
+    return LoadedRun(step.diagnose(_config("diagnose", run_id, tracking_uri, keys), embeddings)).diagnosis()
 
 
 def plot(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any) -> "Figure":

@@ -216,8 +216,10 @@ class DiagnoseConfig:
     run_id: str = MISSING
     score: str = option(
         "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "neighbours",
-        "overlap",
+        "overlap", "embeddings",
     )  # fmt: skip
+    embeddings: Any = None
+    encoder: str | None = None
     texts: bool = MISSING
     lang: str = option(*LANG)
     regions: RegionsConfig = field(default_factory=RegionsConfig)
@@ -303,6 +305,7 @@ class MainConfig(TrainConfig):
 HOLDS: dict[str, Any] = {
     **dict.fromkeys((key.name for key in fields(ColumnsConfig)), int | str | None),
     "runs": list[str] | str,
+    "embeddings": list[str] | str | None,
     "maps": list[LastMapConfig],
 }
 

@@ -30,7 +30,8 @@ class Evidence(NamedTuple):
         pooled: float (N, C), the geometric mean of the predicted distributions over all observations.
         early: float (N, C), the same over the observations that are `Memorization.informative`.
         held_out: float (N, C), the mean prediction of models that were trained on other folds.
-        texts: {witness: float (N, C)}, predictions of quick models of the texts (`witnesses.unseen`).
+        witnesses: {witness: float (N, C)}, predictions of quick models of the texts (`witnesses.unseen`) and of the
+            embeddings (`embedded.predict`).
         trusted: True if the run contradicts labels that are likely wrong to its end (`Memorization.trusted`).
         threshold_margins: float (M,), the mean margins of the threshold samples.
         opinion: the pool of all witnesses (`with_opinion`).
@@ -45,7 +46,7 @@ class Evidence(NamedTuple):
     pooled: np.ndarray | None = None
     early: np.ndarray | None = None
     held_out: np.ndarray | None = None
-    texts: dict | None = None
+    witnesses: dict | None = None
     trusted: bool = False
     threshold_margins: np.ndarray | None = None
     opinion: Pool | None = None
@@ -54,7 +55,7 @@ class Evidence(NamedTuple):
     def unseen(self) -> dict[str, np.ndarray]:
         """Return {witness: (N, C)} of the models that never saw a sample's label."""
         folds = {} if self.held_out is None else {"folds": self.held_out}
-        return {**(self.texts or {}), **folds}
+        return {**(self.witnesses or {}), **folds}
 
 
 def with_opinion(evidence: Evidence) -> Evidence:
@@ -74,7 +75,7 @@ def with_opinion(evidence: Evidence) -> Evidence:
         )
     if evidence.early is not None:
         unseen[RUN] = evidence.early
-    max_weight = MAX_TRUSTED_WEIGHT if evidence.trusted or not evidence.texts else MAX_RUN_WEIGHT
+    max_weight = MAX_TRUSTED_WEIGHT if evidence.trusted or not evidence.witnesses else MAX_RUN_WEIGHT
     return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: max_weight}))
 
 
@@ -188,22 +189,27 @@ def confident_learning(evidence: Evidence) -> np.ndarray:
 
 def linear(evidence: Evidence) -> np.ndarray:
     """Score by the held-out self-confidence of a linear model on 1- to 4-grams of characters."""
-    return _self_confidence(_of_texts(evidence, "linear"), evidence)
+    return _self_confidence(_of_witness(evidence, "linear"), evidence)
 
 
 def bigrams(evidence: Evidence) -> np.ndarray:
     """Score by the held-out self-confidence of a linear model on 1- and 2-grams, with less regularization."""
-    return _self_confidence(_of_texts(evidence, "bigrams"), evidence)
+    return _self_confidence(_of_witness(evidence, "bigrams"), evidence)
 
 
 def neighbours(evidence: Evidence) -> np.ndarray:
     """Score by the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); for single texts only."""
-    return _self_confidence(_of_texts(evidence, "neighbours"), evidence)
+    return _self_confidence(_of_witness(evidence, "neighbours"), evidence)
 
 
 def overlap(evidence: Evidence) -> np.ndarray:
     """Score by held-out boosted trees on what both texts of a pair share; for pairs only."""
-    return _self_confidence(_of_texts(evidence, "overlap"), evidence)
+    return _self_confidence(_of_witness(evidence, "overlap"), evidence)
+
+
+def embeddings(evidence: Evidence) -> np.ndarray:
+    """Score by the held-out self-confidence of a linear model on the samples' embeddings (`embedded.predict`)."""
+    return _self_confidence(_of_witness(evidence, "embeddings"), evidence)
 
 
 def _self_confidence(probs, evidence):
@@ -212,16 +218,21 @@ def _self_confidence(probs, evidence):
     return 1 - get_label_quality_scores(evidence.labels, np.asarray(probs, np.float64))
 
 
-def _of_texts(evidence, name):
-    found = evidence.texts or {}
+def _of_witness(evidence, name):
+    found = evidence.witnesses or {}
     if name not in found:
+        needed, how = NEEDED.get(name, ("texts", "train with log_text=true, or record with samples="))
         raise SignalError(
-            f"score={name} needs {'text pairs' if name == 'overlap' else 'texts'} in the run "
-            f"(it has: {', '.join(found) or 'none'}); train with log_text=true, or record with samples="
+            f"score={name} needs {needed} in the run (it has: {', '.join(found) or 'none'}); {how}"
         )
     return found[name]
 
 
+# Score → (what it needs of a run, how to give it), where that is not texts of any kind.
+NEEDED = {
+    "overlap": ("text pairs", "train with log_text=true, or record with samples="),
+    "embeddings": ("embeddings", "give diagnose embeddings=<file> or encoder=<folder>"),
+}
 # Name → score of each sample, float (N,) in [0, 1]: the higher, the more likely the label is wrong.
 SCORES = {
     "combined": combined,
@@ -233,6 +244,7 @@ SCORES = {
     "bigrams": bigrams,
     "neighbours": neighbours,
     "overlap": overlap,
+    "embeddings": embeddings,
 }
 
 

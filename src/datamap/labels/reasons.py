@@ -18,6 +18,7 @@ SOURCES = {
     "linear": "; its characters say {name} ({p})",
     "neighbours": "; similar texts say {name} ({p})",
     "overlap": "; what both texts share says {name} ({p})",
+    "embeddings": "; similar embeddings say {name} ({p})",
 }
 FIELDS = {"n": r"\d+", "total": r"\d+", "p": r"\d\.\d\d", "name": ".+?"}
 

@@ -4,6 +4,8 @@ They train in seconds on a CPU. A model cannot memorize what it has not seen, so
 """
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -46,20 +48,24 @@ def unseen(
     from datamap.labels import features
 
     grams, bigrams, shared = features.of_texts(texts_a, texts_b, MAX_ROWS, BLOCK, seed)
-    folds = _folds(labels, seed)
+    folds = folds_of(labels, seed)
     found = {
-        "linear": _out_of_fold(_linear(classes, 1, 3), grams, labels, classes, folds, seed),
-        "bigrams": _out_of_fold(_linear(classes, 10, 10), bigrams, labels, classes, folds, seed),
+        "linear": out_of_fold(linear(classes, 1, 3), grams, labels, classes, folds, seed),
+        "bigrams": out_of_fold(linear(classes, 10, 10), bigrams, labels, classes, folds, seed),
     }
     if texts_b is None:
         found["neighbours"] = _neighbours(grams, labels, classes, seed)
     else:
-        found["overlap"] = _out_of_fold(_trees, shared, labels, classes, folds, seed)
-    frequencies = counts / counts.sum()
-    return {name: (1 - MIN_SHARE) * probs + MIN_SHARE * frequencies for name, probs in found.items()}
+        found["overlap"] = out_of_fold(_trees, shared, labels, classes, folds, seed)
+    return {name: mixed(probs, labels) for name, probs in found.items()}
 
 
-def _folds(labels, seed):
+def mixed(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mix distributions (N, C) with the frequencies of the classes, (1 − `MIN_SHARE`) p + `MIN_SHARE` f."""
+    return (1 - MIN_SHARE) * probs + MIN_SHARE * np.bincount(labels, minlength=probs.shape[1]) / len(labels)
+
+
+def folds_of(labels: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return [(rows to train on, rows held out)] with every class spread evenly."""
     from sklearn.model_selection import StratifiedKFold
 
@@ -69,7 +75,7 @@ def _folds(labels, seed):
         return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
 
 
-def _linear(classes, inverse, inverse_of_many):
+def linear(classes: int, inverse: float, inverse_of_many: float) -> Callable[[int], Any]:
     """Return a function that makes a linear model for a number of rows.
 
     `inverse` is scikit-learn's C, the inverse strength of regularization, for few rows and classes; `inverse_of_many`
@@ -92,7 +98,14 @@ def _trees(rows):
     return HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, min_samples_leaf=30, random_state=0)
 
 
-def _out_of_fold(make, values, labels, classes, folds, seed):
+def out_of_fold(
+    make: Callable[[int], Any],
+    values: Any,
+    labels: np.ndarray,
+    classes: int,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    seed: int,
+) -> np.ndarray:
     """Return the probabilities (N, C) of models that `make` makes, each for the rows that it was not trained on."""
     random, probs = np.random.default_rng([seed, 1]), np.zeros((len(labels), classes))
     for train, held_out in folds:

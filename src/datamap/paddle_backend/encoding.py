@@ -1,7 +1,7 @@
 """Encode texts as token ids and segment ids."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,19 +21,30 @@ def encode(
     max_length: int,
     bar: Callable[[Iterable], Iterable] = iter,
 ) -> Tokens:
-    """Encode the samples, and truncate each to `max_length` tokens.
+    """Encode the samples, and truncate each to `max_length` tokens (`encode_texts`)."""
+    return encode_texts(classifier, samples.texts_a, samples.texts_b, max_length, bar)
+
+
+def encode_texts(
+    classifier: Classifier,
+    texts_a: Sequence[str],
+    texts_b: Sequence[str] | None,
+    max_length: int,
+    bar: Callable[[Iterable], Iterable] = iter,
+) -> Tokens:
+    """Encode texts or pairs of texts, and truncate each to `max_length` tokens.
 
     Args:
         classifier: the model and the tokenizer to use.
-        samples: the samples.
+        texts_a: the texts.
+        texts_b: the second texts of pairs; None for single texts.
         max_length: largest number of tokens of a sample.
         bar: wraps the iterable of the samples, such as tqdm.
 
     Raises:
         ModelError: a text has more tokens than the model has positions, or model and tokenizer do not match.
     """
-    seconds: list[str] | list[None] = samples.texts_b or [None] * len(samples)
-    pairs = bar(list(zip(samples.texts_a, seconds, strict=True)))
+    pairs = bar(list(zip(texts_a, texts_b or [None] * len(texts_a), strict=True)))
     encode_pairs = encode_fast if word_pieces.supports(classifier.tokenizer) else encode_by_tokenizer
     tokens = Tokens.from_lists(encode_pairs(classifier.tokenizer, pairs, max_length))
     config = classifier.model.config

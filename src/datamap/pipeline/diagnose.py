@@ -1,6 +1,9 @@
 """Rank a run's samples by how likely their label is wrong, and log the list into the run."""
 
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 
 from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
@@ -14,6 +17,7 @@ from datamap.pipeline import memorization
 from datamap.pipeline.evidence import of_run as evidence_of
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.run_description import describe
+from datamap.pipeline.stored_embeddings import log_embeddings
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
@@ -28,8 +32,12 @@ COLUMNS = {
 SHOWN = 5  # rows that the terminal shows
 
 
-def diagnose(config: DiagnoseConfig) -> Run:
+def diagnose(config: DiagnoseConfig, embeddings: Any = None) -> Run:
     """Score a run's samples, log `diagnosis.tsv` and its metrics, and return the run.
+
+    Args:
+        config: keys of conf/diagnose.yaml.
+        embeddings: arrays to use instead of the files that `config.embeddings` names.
 
     Raises:
         DataMapError: the run has no signals, or they are damaged.
@@ -38,19 +46,23 @@ def diagnose(config: DiagnoseConfig) -> Run:
     run = store.run(config.run_id)
     run.speak(config.lang)
     store.nest_project_run(run, "diagnose")
-    diagnose_run(run, config)
+    diagnose_run(run, config, embeddings=embeddings)
     return run
 
 
-def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True) -> None:
+def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embeddings: Any = None) -> None:
     """Score a run's samples by how likely their label is wrong, and log `diagnosis.tsv` and its metrics.
 
     Args:
         run: run to diagnose; it is summarized first if it has no summary.
         config: keys of conf/diagnose.yaml.
         next_step: print the commands that use the diagnosis.
+        embeddings: arrays to use instead of the files that `config.embeddings` names.
     """
     samples, _ = ensure_summary(run, config, COLUMNS)
+    given = config.embeddings if embeddings is None else embeddings
+    if given is not None or config.encoder is not None:
+        log_embeddings(run, pa.array(samples["id"]), given, config.encoder)
     evidence, onset, numbers = evidence_of(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
     about = estimate(evidence)
@@ -138,7 +150,8 @@ def _warn(evidence, about, committed):
         )
     if not evidence.unseen:
         say(
-            "note: nothing that never saw the labels can judge them (no texts, no folds): train with data.folds=3"
+            "note: nothing that never saw the labels can judge them (no texts, no embeddings, no folds): train with "
+            "data.folds=3, or give embeddings="
         )
     if not about.known:
         say(

@@ -6,10 +6,11 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.errors import SummaryError
-from datamap.labels import counting, mislabel, witnesses
+from datamap.labels import counting, embedded, mislabel, witnesses
 from datamap.labels.memorization import Onset, accuracies, from_accuracies, from_doubted
 from datamap.labels.pool import pooled
 from datamap.pipeline import memorization
+from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.signals import class_probs, shards, trajectories
 from datamap.signals.observations import Observations
@@ -50,7 +51,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
     _refuse_classes(run, labels, inside.probs)
-    texts = _texts(run, samples, inside.pooled)
+    texts = _witnesses(run, samples, ids, inside.pooled)
     if unseen or not texts:
         found = from_accuracies(seen, unseen)
     else:
@@ -65,7 +66,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         pooled=inside.pooled,
         early=None if allow_missing else _early(run, observed, found.informative, ids),
         held_out=held_out and held_out.probs,
-        texts=texts,
+        witnesses=texts,
         trusted=found.trusted,
         threshold_margins=_margins(run, threshold) if threshold else None,
     )
@@ -111,18 +112,21 @@ def _doubted(run, observed, texts, labels, ids):
     return trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist()).correct
 
 
-def _texts(run, samples, pooled):
-    """Return the class probabilities of quick models of the run's texts; None where it has no texts.
+def _witnesses(run, samples, ids, pooled):
+    """Return the class probabilities of quick models of the run's texts and embeddings; None where it has neither.
 
     Each model is cross-validated, so that it never saw the labels that it judges.
     """
-    content = run.artifacts.find(schema.SAMPLES_FILE)
-    if content is None:
-        return None
-    texts = tsv.texts_of(content, samples["id"].tolist())
     labels = samples["label"].to_numpy()
     classes = max(int(labels.max()) + 1, 0 if pooled is None else pooled.shape[1])
-    return witnesses.unseen(texts["text_a"], texts.get("text_b"), labels, classes)
+    content, found = run.artifacts.find(schema.SAMPLES_FILE), {}
+    if content is not None:
+        texts = tsv.texts_of(content, samples["id"].tolist())
+        found = witnesses.unseen(texts["text_a"], texts.get("text_b"), labels, classes)
+    vectors = stored_embeddings(run, ids)
+    if vectors is not None:
+        found[embedded.NAME] = embedded.predict(vectors.first, vectors.second, labels, classes)
+    return None if content is None and vectors is None else found
 
 
 def _margins(run, whole):

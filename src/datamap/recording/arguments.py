@@ -153,7 +153,7 @@ def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
             f"samples= has no column id (columns: {first_few(columns, 10)}); "
             "rename yours: samples.rename(columns={'index': 'id'})"
         )
-    if "text_a" not in columns:
+    if "text_a" not in columns and not set(columns) <= set(SAMPLE_COLUMNS):
         say(
             f"note: samples= has no column text_a (columns: {first_few(columns, 10)}), so the run has no texts; "
             "if there are any, rename their column: samples.rename(columns={'text': 'text_a'})"

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from datamap.errors import SignalError, first_few
+from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording import arguments
-from datamap.signals import align, compute
+from datamap.signals import align, compute, embeddings
+from datamap.signals.embeddings import Embeddings
 
 
 class Metadata(NamedTuple):
@@ -27,6 +28,21 @@ class Metadata(NamedTuple):
         """
         names = arguments.class_names(class_names)
         return cls(names, None if samples is None else arguments.sample_table(samples, names))
+
+    def embedded(self, given: Any) -> Embeddings | None:
+        """Return the embeddings that a user gives for `samples`; checked ones stay as they are, and None stays None.
+
+        Raises:
+            ConfigError: there are no `samples`, whose order they have.
+            SignalError: they are not one finite vector per sample.
+        """
+        if given is None or isinstance(given, Embeddings):
+            return given
+        if self.samples is None:
+            raise ConfigError(
+                "embeddings= are in the order of samples=: give samples= with the column id, too"
+            )
+        return embeddings.checked(self.samples["id"], given)
 
     def check_classes(self, where: str, table: pa.Table) -> None:
         """Raise SignalError if the number of the model's classes is not that of the class names."""

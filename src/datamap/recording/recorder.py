@@ -19,6 +19,7 @@ from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
 from datamap.schema import Task
 from datamap.signals import compute, shards
+from datamap.signals.embeddings import encode
 from datamap.summaries import tsv
 from datamap.tasks.definitions import tables_of
 from datamap.tasks.task import Options
@@ -69,11 +70,14 @@ class SignalRecorder(compute.ObservationCollector):
             spooled.
         spool: folder for observations that could not be sent; `datamap upload` sends them later.
         shard_rows: largest number of records in a signal file.
+        embeddings: (samples, width) numbers, in the order of `samples`: what a pretrained encoder makes of each sample;
+            for pairs two such arrays. `diagnose`, `review` and the explorer use them.
 
     Raises:
         TrackingError: there is no such run, it holds signals already, or the store is unreachable.
-        ConfigError: an argument is of the wrong type or out of range.
+        ConfigError: an argument is of the wrong type or out of range, or `embeddings` come without `samples`.
         DataError: `samples` has a column, id, text or label that cannot be used.
+        SignalError: `embeddings` are not one finite vector per sample.
     """
 
     _open: ClassVar[set[str]] = set()  # ids of the runs that recorders of this process write into
@@ -83,7 +87,7 @@ class SignalRecorder(compute.ObservationCollector):
         correct_above: float = 0.5, run_id: str | None = None, run_name: str | None = None,
         tags: Mapping[str, str] | None = None, format: str = "jsonl", unit: str = "epoch",
         tracking_uri: str | None = None, retry_seconds: float = 300, spool: str | Path = "datamap-spool",
-        shard_rows: int = 100_000,
+        shard_rows: int = 100_000, embeddings: Any = None,
     ) -> None:  # fmt: skip
         self._task = arguments.recorded_task(task, correct_above, class_names)
         super().__init__(self._send, tables_of(self._task.task, Options(self._task.correct_above)))
@@ -94,6 +98,7 @@ class SignalRecorder(compute.ObservationCollector):
         arguments.number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
         self._shard_rows = int(arguments.number("shard_rows", shard_rows, 1, 2**31 - 1))
         self._metadata = Metadata.of(class_names, samples)
+        self._embeddings = self._metadata.embedded(embeddings)
         self._reference: Reference | None = None
         self._metrics: dict[str, float] = {}
         self._rows, self._observations, self._closed = 0, 0, False
@@ -133,11 +138,15 @@ class SignalRecorder(compute.ObservationCollector):
         if samples is not None and "text_a" in samples:
             self._refuse_overwriting(schema.SAMPLES_FILE)
             self.run.log_bytes(b"".join(tsv.lines(samples)), schema.SAMPLES_FILE)
+        if self._embeddings is not None:
+            self._refuse_overwriting(schema.EMBEDDINGS_FILE)
+            self.run.log_bytes(encode(self._embeddings), schema.EMBEDDINGS_FILE)
 
     def _refuse_overwriting(self, path):
         if self.run.has(path):
             raise TrackingError(
-                f"run {self.run_id} has {path} already; leave class_names= and samples= out, or use a new run"
+                f"run {self.run_id} has {path} already; leave class_names=, samples= and embeddings= out, "
+                "or use a new run"
             )
 
     def record(

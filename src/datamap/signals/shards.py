@@ -184,11 +184,11 @@ def _for_arrow(source: bytes | Path) -> Any:
 
 def _from_parquet(source: bytes | Path, wanted: Wanted) -> pa.Table:
     file = pyarrow.parquet.ParquetFile(_for_arrow(source))
-    _refuse_expanding(file.metadata, len(source) if isinstance(source, bytes) else source.stat().st_size)
+    refuse_expanding(file.metadata, len(source) if isinstance(source, bytes) else source.stat().st_size)
     return file.read(columns=[f.name for f in file.schema_arrow if wanted(f.name, f.type)])
 
 
-def _refuse_expanding(metadata: Any, size: int) -> None:
+def refuse_expanding(metadata: Any, size: int) -> None:
     """Raise ValueError for a file that claims to hold far more values than its bytes can."""
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     columns = [group.column(index) for group in groups for index in range(group.num_columns)]

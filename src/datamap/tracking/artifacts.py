@@ -29,6 +29,7 @@ REGENERATED_BY = {
     schema.SUMMARY_FILE: "summarize",
     schema.SUMMARIZED_FILE: "summarize",
     schema.DIAGNOSIS_FILE: "diagnose",
+    schema.EMBEDDINGS_FILE: "diagnose embeddings=<file>",
     schema.SAMPLES_FILE: None,
     schema.LABELS_FILE: None,
 }
@@ -142,9 +143,9 @@ class Artifacts(NamedTuple):
         return tags.get(DIGEST_TAG + path, "").split()
 
     def _refuse(self, path):
-        command = REGENERATED_BY[path]
+        command, *keys = (REGENERATED_BY[path] or "").split(" ")
         renew = (
-            f"renew it: {addresses.command(command, self.run_id, self.tracking_uri)}"
+            f"renew it: {addresses.command(command, self.run_id, self.tracking_uri, *keys)}"
             if command
             else "put it back from a copy, or make the run again"
         )

@@ -196,9 +196,13 @@ ZH = {
         "注意：最后一次观测时模型的正确率为 {right:.0%}，而最常见类别占 {common:.0%}：学得太少，无法判断标签对错"
         "（请延长训练，或调整学习率）"
     ),
-    "note: nothing that never saw the labels can judge them (no texts, no folds): train with data.folds=3": (
-        "注意：没有未见过标签的依据可用来判断标签（没有文本，也没有折外预测）：请用 data.folds=3 训练"
+    "note: nothing that never saw the labels can judge them (no texts, no embeddings, no folds): train with "
+    "data.folds=3, or give embeddings=": (
+        "注意：没有未见过标签的依据可用来判断标签（没有文本、嵌入向量和折外预测）：请用 data.folds=3 训练，或指定 "
+        "embeddings="
     ),
+    "{file}: {samples}, {width} numbers each": "{file}：{samples}，每个 {width} 维",
+    "encoding {texts} by {encoder}": "正在用 {encoder} 编码 {texts}",
     "note: how many labels are wrong cannot be known: nothing foretells unseen labels well enough. Read the list from "
     "the top, and give curate a share= or threshold=": (
         "注意：无法估计有多少标签是错的：对未见过的标签，没有足够准确的预测。请从头查看列表，并为 curate 指定 "
@@ -245,6 +249,7 @@ ZH = {
     ),
     "half of the samples": "一半样本",
     "two samples": "两个样本",
+    "{total} texts": "{total} 段文本",
     "note: class {classes} stays larger: people decided to keep its samples": (
         "注意：类别 {classes} 的样本仍较多：审核人决定保留这些样本"
     ),

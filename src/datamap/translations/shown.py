@@ -60,6 +60,7 @@ ZH = {
     "; its characters say {name} ({p})": "；按字符特征判断为 {name}（{p}）",
     "; similar texts say {name} ({p})": "；相似文本多为 {name}（{p}）",
     "; what both texts share says {name} ({p})": "；按两段文本的重合部分判断为 {name}（{p}）",
+    "; similar embeddings say {name} ({p})": "；嵌入向量相近的样本多为 {name}（{p}）",
     # review: what decisions teach
     "Every sample is reviewed.": "所有样本都已审核。",
     "Review {n} more samples to learn how far the score can be trusted.": "再审核 {n} 个样本，即可了解分数的可信程度。",

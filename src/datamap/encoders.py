@@ -1,0 +1,110 @@
+"""Make embeddings of texts by a pretrained encoder, with whichever library is installed and can load it."""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from datamap.errors import ModelError, reason
+
+BATCH = 32  # texts that are encoded at a time
+MAX_TOKENS = 256  # of a text that are used
+
+Encoder = Callable[[Sequence[str]], np.ndarray]  # texts → float (texts, width)
+
+
+def encode(name: str, texts: Sequence[str]) -> np.ndarray:
+    """Return the embedding of each text, float32 (texts, width).
+
+    Libraries are tried in the order of `LIBRARIES`; the first one that is installed and can load the encoder is used.
+    Unless the library says how to pool, an embedding is the mean of the last layer over the text's tokens.
+
+    Args:
+        name: folder of the encoder, or a name that the library knows and may download.
+        texts: texts of any length; what is beyond `MAX_TOKENS` tokens is left out.
+
+    Raises:
+        ModelError: no library that is installed can load the encoder.
+    """
+    problems = []
+    for library, load in LIBRARIES.items():
+        if find_spec(library) is None:
+            problems.append(f"{library} is not installed")
+            continue
+        try:
+            encoder = load(name)
+        except ModelError as error:
+            problems.append(str(error))
+        except Exception as error:  # each library raises errors of its own
+            problems.append(f"{library}: {type(error).__name__}: {reason(error)}"[:160])
+        else:
+            return _in_batches(encoder, texts)
+    raise ModelError(f"encoder={name} cannot be loaded ({'; '.join(problems)})")
+
+
+def _in_batches(encoder, texts):
+    """Encode texts of similar length together, so that little is padding."""
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    parts = [encoder([texts[row] for row in batch]) for batch in batches]
+    found = np.empty((len(texts), parts[0].shape[1]), np.float32)
+    found[order] = np.concatenate(parts)
+    return found
+
+
+def _sentence_transformers(name: str) -> Encoder:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(name)
+    return lambda texts: model.encode(list(texts), batch_size=BATCH, show_progress_bar=False)
+
+
+def _transformers(name: str) -> Encoder:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(name), AutoModel.from_pretrained(name).eval()
+    longest = min(MAX_TOKENS, tokenizer.model_max_length, _positions(model.config))
+
+    def encoder(texts: Sequence[str]) -> np.ndarray:
+        given = tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
+        with torch.no_grad():
+            states = model(**given).last_hidden_state.float().numpy()
+        return mean_over_tokens(states, given["attention_mask"].numpy())
+
+    return encoder
+
+
+def _positions(config: Any) -> int:
+    """Return the number of tokens that a model has positions for; RoBERTa counts from the one after its padding."""
+    positions = getattr(config, "max_position_embeddings", None) or MAX_TOKENS
+    return positions - ((config.pad_token_id or 0) + 1) * ("roberta" in config.model_type)
+
+
+def _paddlenlp(name: str) -> Encoder:
+    from datamap.paddle_backend.encoder import text_encoder
+
+    return text_encoder(name, MAX_TOKENS)
+
+
+def _model2vec(name: str) -> Encoder:
+    from model2vec import StaticModel
+
+    model = StaticModel.from_pretrained(name)
+    return lambda texts: model.encode(list(texts))
+
+
+def mean_over_tokens(states: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the mean of a layer's outputs (texts, tokens, width) over the tokens that `mask` counts."""
+    counted = mask[..., None].astype(np.float32)
+    return (states * counted).sum(axis=1) / counted.sum(axis=1)
+
+
+# Library → function that loads an encoder with it, in the order in which they are tried.
+LIBRARIES: dict[str, Callable[[str], Encoder]] = {
+    "sentence_transformers": _sentence_transformers,
+    "transformers": _transformers,
+    "paddlenlp": _paddlenlp,
+    "model2vec": _model2vec,
+}

@@ -1,0 +1,105 @@
+"""Predict each sample's class from its embedding, by linear models that have not seen that sample's label.
+
+An encoder that was pretrained on other texts, pictures or sounds knows what no n-grams tell.
+"""
+
+import numpy as np
+
+from datamap.labels import witnesses
+from datamap.signals.compute import log_of, of_label
+
+NAME = "embeddings"  # of the witness and of its score
+STRENGTHS = (
+    0.1,
+    0.3,
+    1.0,
+    3.0,
+    10.0,
+    30.0,
+    100.0,
+)  # scikit-learn's C, the inverse strength of regularization
+MAX_CHOOSING = 4_000  # rows by which the strength is chosen; of more, a random part
+MAX_STEPS = 100  # of the optimizer
+MAX_PRODUCTS = (
+    4_000_000_000  # rows times features times classes of a model, seconds of a core; of more rows, a part
+)
+
+
+def predict(
+    first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, classes: int, seed: int = 0
+) -> np.ndarray:
+    """Predict a distribution over classes for every sample, by logistic regressions on the other samples' embeddings.
+
+    The folds are those of `witnesses.unseen`. A single sample has the features u, its embedding. A pair of u and v has
+    (u, v, |u − v|, u ∘ v), as sentence encoders are trained with (Conneau et al. 2017, sec. 3.1). All embeddings are
+    multiplied by one factor, so that their mean squared length is 1: numbers scaled one by one would all count alike,
+    whatever they say. The strength of regularization is the one of `STRENGTHS` under which held-out given labels are
+    most likely.
+
+    Args:
+        first: float (N, D), the embeddings of the samples, or of the first ones of pairs.
+        second: float (N, D), those of the second ones of pairs; None for single samples.
+        labels: int (N,), the given labels.
+        classes: the number of classes C.
+        seed: seed of the folds.
+
+    Returns:
+        float64 (N, C), rows sum to 1; the classes' frequencies if fewer than two classes have two samples.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    if (counts > 1).sum() < 2:
+        return np.tile(counts / max(len(labels), 1), (len(labels), 1))
+    features, folds = _Features(first, second), witnesses.folds_of(labels, seed)
+    most = max(2 * classes, MAX_PRODUCTS // (features.width * classes))
+    folds = [(_part(train, most, seed), held_out) for train, held_out in folds]
+    inverse = _strength(features, labels, classes, folds[0], seed)
+    probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, folds, seed)
+    return witnesses.mixed(probs, labels)
+
+
+class _Features:
+    """Compute the features of rows when they are asked for: those of pairs take twice the memory of both embeddings."""
+
+    def __init__(self, first: np.ndarray, second: np.ndarray | None) -> None:
+        self.parts = [first] if second is None else [first, second]
+        squares = np.mean([np.einsum("ij,ij->", part, part, dtype=np.float64) for part in self.parts])
+        self.factor = np.float32(np.sqrt(len(first) / squares)) if squares else np.float32(1)
+        self.width = first.shape[1] * (1 if second is None else 4)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        u, *rest = (part[rows] * self.factor for part in self.parts)
+        return np.hstack([u, rest[0], abs(u - rest[0]), u * rest[0]]) if rest else u
+
+
+def _part(rows, most, seed):
+    """Return `rows`, or a random part of `most` of them."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng([seed, 4]).choice(rows, most, replace=False))
+
+
+def _strength(features, labels, classes, fold, seed):
+    """Return the inverse strength of regularization with the largest likelihood of the given labels in a fold.
+
+    The likelihood rises with the strength's inverse and then falls, so what comes after the first fall is not tried.
+    """
+    train, held_out = (_part(rows, MAX_CHOOSING, seed) for rows in fold)
+    best, highest = STRENGTHS[0], -np.inf
+    for inverse in STRENGTHS:
+        probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, [(train, held_out)], seed)
+        probs = witnesses.mixed(probs[held_out], labels)
+        likelihood = of_label(log_of(probs), labels[held_out]).mean()
+        if likelihood <= highest:
+            break
+        best, highest = inverse, likelihood
+    return best
+
+
+def _linear(inverse):
+    """Return a function that makes a linear model of all classes, whatever the number of rows.
+
+    Embeddings are dense and of few numbers, so that this takes a tenth of the time of one model per class.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    return lambda rows: LogisticRegression(C=inverse, max_iter=MAX_STEPS, tol=1e-3)

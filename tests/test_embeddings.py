@@ -1,0 +1,254 @@
+"""Embeddings: what is refused, what is written and read again, and what a model of them can tell."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+import datamap
+from conftest import local
+from datamap import SignalRecorder
+from datamap.errors import ConfigError, SignalError
+from datamap.labels import embedded
+from datamap.signals import embeddings
+
+generator = np.random.default_rng(0)
+VECTORS = generator.normal(size=(6, 4)).astype(np.float32)
+IDS = ["a", "b", "c", "d", "e", "f"]
+
+
+def written(tmp_path, found):
+    file = tmp_path / "embeddings.parquet"
+    file.write_bytes(embeddings.encode(found))
+    return file
+
+
+@pytest.mark.parametrize("ids", [IDS, [5, 3, 2**62, -1, 0, 7]])
+@pytest.mark.parametrize("given", [VECTORS, [VECTORS, VECTORS + 1], VECTORS.tolist()])
+def test_what_is_written_is_read_again_at_half_precision(tmp_path, monkeypatch, ids, given):
+    monkeypatch.setattr(embeddings, "GROUP_BYTES", 20)
+    file = written(tmp_path, embeddings.checked(ids, given))
+    assert pyarrow.parquet.ParquetFile(file).num_row_groups == 3
+    types = pyarrow.parquet.read_schema(file)
+    assert types.field("embedding").type == pa.list_(pa.float16(), 4)
+    found = embeddings.read(file)
+    assert found.ids.to_pylist() == ids
+    assert found.first.dtype == np.float32
+    assert found.first == pytest.approx(VECTORS, rel=1e-3, abs=1e-3)
+    assert (found.second is None) == (len(given) != 2)
+    turned = found.ordered(pa.array(list(reversed(ids))), "here")
+    assert turned.first == pytest.approx(found.first[::-1])
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (VECTORS[:5], "5 embeddings for 6 samples"),
+        (VECTORS[0], "float32 of shape (4,); give (samples, width) numbers"),
+        (np.zeros((6, 0)), "float64 of shape (6, 0)"),
+        (np.where(np.arange(6)[:, None] == 2, np.nan, VECTORS), "nan in the embedding of 'c'"),
+        (VECTORS * 1e6, "in the embedding of 'a'; half precision holds finite numbers up to 65,504"),
+        ([VECTORS, VECTORS[:, :3]], "the two arrays of pairs differ in width: [4, 3]"),
+        ([["x"] * 4] * 6, "of shape (6, 4); give (samples, width) numbers"),
+        ("a.npy", "give a list or an array"),
+        ([[1.0], [1.0, 2.0]], "embeddings="),
+    ],
+)
+def test_arrays_that_are_no_embeddings_are_refused(given, problem):
+    with pytest.raises(SignalError, match=re.escape(problem)):
+        embeddings.checked(IDS, given)
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({"id": ["a", "a"], "embedding": [[1.0], [2.0]]}, "id repeated: a"),
+        ({"id": ["a", "b"], "embedding": [[1.0], [2.0, 3.0]]}, "lists of different or no length"),
+        ({"id": ["a", "b"], "embedding": [[1.0], None]}, "lists of different or no length"),
+        ({"id": ["a", "b"], "embedding": [[1.0], [None]]}, "embedding has a missing number"),
+        ({"id": ["a", "b"], "embedding": [[1.0], [float("nan")]]}, "nan in the embedding of 'b'"),
+        ({"id": ["a", "b"], "embedding": [[], []]}, "no list of numbers"),
+        ({"id": ["a", "b"], "embedding": [1.0, 2.0]}, "embedding is double, no list of numbers"),
+        ({"id": ["a", "b"], "embedding": [["x"], ["y"]]}, "no list of numbers"),
+        ({"id": [1.5, 2.5], "embedding": [[1.0], [2.0]]}, "ids must be whole numbers"),
+        ({"id": ["a", None], "embedding": [[1.0], [2.0]]}, "ids must be"),
+        ({"id": [], "embedding": []}, "embedding"),
+        ({"id": ["a"], "vector": [[1.0]]}, "has no column embedding (columns: id, vector)"),
+    ],
+)
+def test_files_that_are_no_embeddings_are_refused(tmp_path, table, problem):
+    file = tmp_path / "mine.parquet"
+    pyarrow.parquet.write_table(pa.table(table), file)
+    with pytest.raises(SignalError, match=re.escape(problem)):
+        embeddings.read(file, "mine.parquet")
+
+
+def test_damaged_files_are_refused(tmp_path):
+    content = written(tmp_path, embeddings.checked(IDS, VECTORS)).read_bytes()
+    for damaged in (b"", b"PAR1", content[:-9], content[: len(content) // 2], b"x" * 100):
+        (tmp_path / "damaged.parquet").write_bytes(damaged)
+        with pytest.raises(SignalError, match="not a readable Parquet file of embeddings"):
+            embeddings.read(tmp_path / "damaged.parquet")
+
+
+def test_a_sample_without_embedding_is_named():
+    found = embeddings.checked(IDS, VECTORS)
+    with pytest.raises(SignalError, match="run x: no embedding of 1 sample, id g "):
+        found.ordered(pa.array(["a", "g"]), "run x")
+
+
+def clusters(count=300, classes=3, seed=0):
+    """Embeddings whose cluster is the true class, and labels of which every tenth is wrong."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, classes, count)
+    vectors = 5 * np.eye(16)[truth] + random.normal(size=(count, 16))
+    labels = np.where(np.arange(count) % 10 == 0, (truth + 1) % classes, truth)
+    return vectors.astype(np.float32), truth, labels
+
+
+def test_wrong_labels_are_contradicted_by_embeddings():
+    vectors, truth, labels = clusters()
+    probs = embedded.predict(vectors, None, labels, 3)
+    assert probs.sum(axis=1) == pytest.approx(1)
+    assert (probs > 0).all()
+    assert ((probs.argmax(axis=1) != labels) == (labels != truth)).mean() > 0.95
+    assert embedded.predict(vectors * 1000, None, labels, 3) == pytest.approx(probs, abs=1e-3)  # one scale
+
+
+def test_pairs_are_told_by_how_their_embeddings_differ():
+    random = np.random.default_rng(1)
+    u, truth = random.normal(size=(600, 8)), random.integers(0, 2, 600)
+    v = np.where(truth[:, None] == 1, u, random.normal(size=(600, 8))) + 0.1 * random.normal(size=(600, 8))
+    labels = np.where(np.arange(600) % 10 == 0, 1 - truth, truth)
+    probs = embedded.predict(u.astype(np.float32), v.astype(np.float32), labels, 2)
+    assert (probs.argmax(axis=1) == truth).mean() > 0.95
+
+
+def test_embeddings_that_tell_nothing_say_the_frequencies():
+    random = np.random.default_rng(2)
+    labels = (random.random(400) < 0.2).astype(int)
+    probs = embedded.predict(random.normal(size=(400, 64)).astype(np.float32), None, labels, 2)
+    assert probs[:, 1].mean() == pytest.approx(0.2, abs=0.05)
+    assert embedded.predict(np.zeros((400, 8), np.float32), None, labels, 2)[:, 1] == pytest.approx(
+        0.2, abs=0.02
+    )
+
+
+@pytest.mark.parametrize("labels", [[0], [0, 0, 1], [0, 1, 2]])
+def test_too_few_samples_say_the_frequencies(labels):
+    probs = embedded.predict(np.eye(3, dtype=np.float32)[labels], None, np.array(labels), 4)
+    assert probs == pytest.approx(np.tile(np.bincount(labels, minlength=4) / len(labels), (len(labels), 1)))
+
+
+def test_rare_and_missing_classes_and_a_part_of_many_rows(monkeypatch):
+    vectors, truth, labels = clusters(400)
+    labels[0] = 5
+    monkeypatch.setattr(embedded, "MAX_PRODUCTS", 100 * 16 * 7)
+    probs = embedded.predict(vectors, None, labels, 7)
+    assert probs.shape == (400, 7)
+    assert (probs.argmax(axis=1) == truth).mean() > 0.9
+
+
+@pytest.fixture
+def images(store):
+    """(function that makes a run of 300 samples without texts, embeddings, true labels, given labels)."""
+    vectors, truth, labels = clusters()
+
+    def make(**given):
+        ids = [f"img{n:03d}.png" for n in range(300)]
+        with SignalRecorder(["a", "b", "c"], {"id": ids}, **given) as recorder:
+            for epoch in (1, 2, 3):
+                order = np.random.default_rng(epoch).permutation(300)
+                said = truth if epoch == 1 else labels
+                recorder.record(
+                    [ids[n] for n in order], labels[order], probs=np.eye(3)[said[order]] * 0.7 + 0.1
+                )
+                recorder.commit(epoch)
+        return recorder.run_id
+
+    return make, vectors, truth, labels
+
+
+def worst(client, run_id, count=30):
+    """The rows of the samples that are most likely wrong."""
+    listed = local(client, run_id, "diagnosis.tsv").read_text().splitlines()[1 : 1 + count]
+    return [int(re.search(r"img(\d+)", line)[1]) for line in listed]
+
+
+def test_a_run_without_texts_gets_a_witness(images, command, client, capsys):
+    make, vectors, truth, labels = images
+    run_id = make(embeddings=vectors)
+    assert "text_a" not in capsys.readouterr().out
+    outcome = command("diagnose", f"run_id={run_id}")
+    assert outcome.code == 0, outcome.err
+    assert "right about labels that they never saw: embeddings in 8" in outcome.out
+    assert "nothing that never saw the labels" not in outcome.out
+    assert (truth != labels)[worst(client, run_id)].mean() > 0.9
+    assert client.get_run(run_id).data.metrics["witness/embeddings_weight"] > 0.5
+    assert command("diagnose", f"run_id={run_id}", "score=embeddings").code == 0
+    assert "similar embeddings say" in local(client, run_id, "diagnosis.tsv").read_text()
+
+
+def test_embeddings_of_files_arrays_and_pairs_are_kept_by_the_run(images, command, client):
+    make, vectors, _, _ = images
+    run_id, other = make(), make()
+    noted = command("diagnose", f"run_id={run_id}").out
+    assert "no texts, no embeddings, no folds" in noted
+    summary = local(client, run_id, "summary.tsv").read_text().splitlines()[1:]
+    rows = [int(re.search(r"img(\d+)", line)[1]) for line in summary]  # without texts, arrays are in the order of the summary
+    np.save("mine.npy", vectors[rows])
+    assert command("diagnose", f"run_id={run_id}", "embeddings=mine.npy", "score=embeddings").code == 0
+    by_file = worst(client, run_id)
+    table = {"vector": [0] * 300, "embedding": list(vectors), "id": [f"img{n:03d}.png" for n in range(300)]}
+    pyarrow.parquet.write_table(pa.table(table), "mine.parquet")
+    assert command("diagnose", f"run_id={run_id}", "embeddings=mine.parquet", "score=embeddings").code == 0
+    assert worst(client, run_id) == by_file
+    assert command("diagnose", f"run_id={run_id}", "score=embeddings").code == 0  # the run has them
+    copied = f"embeddings=runs:/{run_id}/embeddings/embeddings.parquet"
+    assert command("diagnose", f"run_id={other}", copied, "score=embeddings").code == 0
+    assert worst(client, other) == by_file
+    assert command("diagnose", f"run_id={run_id}", "embeddings=[mine.npy,mine.npy]").code == 0
+    file = local(client, run_id, "embeddings/embeddings.parquet")
+    assert pyarrow.parquet.read_schema(file).names == ["id", "embedding", "embedding_b"]
+    datamap.diagnose(run_id, embeddings=vectors[rows], score="embeddings")
+    assert worst(client, run_id) == by_file
+    datamap.diagnose(run_id, embeddings=(vectors[rows], vectors[rows]))
+    assert pyarrow.parquet.read_schema(file).names == ["id", "embedding", "embedding_b"]
+
+
+def test_mistakes_of_embeddings_are_one_line_and_keep_what_is_there(images, command, client, tmp_path):
+    make, vectors, _, _ = images
+    run_id = make(embeddings=vectors)
+    before = local(client, run_id, "embeddings/embeddings.parquet").read_bytes()
+    np.save("few.npy", vectors[:7])
+    np.save("objects.npy", np.array([{}, "x"], object), allow_pickle=True)
+    Path("damaged.npy").write_bytes(Path("few.npy").read_bytes()[:-20])
+    Path("empty.npy").write_bytes(b"")
+    part = {"id": ["img000.png", "x"], "embedding": [[1.0], [2.0]]}
+    pyarrow.parquet.write_table(pa.table(part), "part.parquet")
+    for given, problem in [
+        ("few.npy", "embeddings=few.npy: 7 embeddings for 300 samples"),
+        ("objects.npy", "embeddings=objects.npy is not a readable .npy file"),
+        ("damaged.npy", "embeddings=damaged.npy is not a readable .npy file"),
+        ("empty.npy", "embeddings=empty.npy is not a readable .npy file"),
+        ("nowhere.npy", "embeddings=nowhere.npy: no such file"),
+        ("texts.csv", "embeddings=texts.csv: give a .npy or .parquet file"),
+        ("part.parquet", "no embedding of 299 samples"),
+        ("[few.npy,few.npy,few.npy]", "give one file, or two for pairs"),
+        ("7", "embeddings=7"),
+    ]:
+        outcome = command("diagnose", f"run_id={run_id}", f"embeddings={given}")
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1), (given, outcome.err)
+        assert problem in outcome.err, given
+    outcome = command("diagnose", f"run_id={run_id}", "encoder=/nowhere")
+    assert outcome.code == 2 and "has no texts to encode" in outcome.err
+    outcome = command("diagnose", f"run_id={run_id}", "encoder=x", "embeddings=few.npy")
+    assert outcome.code == 2 and "give embeddings= or encoder=, not both" in outcome.err
+    assert local(client, run_id, "embeddings/embeddings.parquet").read_bytes() == before
+    with pytest.raises(ConfigError, match="in the order of samples="):
+        SignalRecorder(embeddings=vectors)
+    with pytest.raises(SignalError, match="300 embeddings for 2 samples"):
+        SignalRecorder(samples={"id": [1, 2]}, embeddings=vectors)
