@@ -198,7 +198,9 @@ def test_embeddings_of_files_arrays_and_pairs_are_kept_by_the_run(images, comman
     noted = command("diagnose", f"run_id={run_id}").out
     assert "no texts, no embeddings, no folds" in noted
     summary = local(client, run_id, "summary.tsv").read_text().splitlines()[1:]
-    rows = [int(re.search(r"img(\d+)", line)[1]) for line in summary]  # without texts, arrays are in the order of the summary
+    rows = [
+        int(re.search(r"img(\d+)", line)[1]) for line in summary
+    ]  # without texts, arrays are in the order of the summary
     np.save("mine.npy", vectors[rows])
     assert command("diagnose", f"run_id={run_id}", "embeddings=mine.npy", "score=embeddings").code == 0
     by_file = worst(client, run_id)
