@@ -8,9 +8,10 @@ from datamap.errors import RunLostError
 from datamap.maps.live import LiveMap
 from datamap.paddle_backend.options import ObservationResult
 from datamap.paddle_backend.processes import Processes
+from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.store import Store
 from datamap.training import extra
-from datamap.training.loggers import ShardLogger, ShardWriter
+from datamap.training.loggers import ShardLogger
 
 
 @pytest.mark.parametrize(

@@ -9,28 +9,34 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from datamap import schema
 from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError
 from datamap.log import say
+from datamap.processes import Processes, training_together
 from datamap.recording import arguments
 from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
+from datamap.recording.together import SharedLog, pooled
 from datamap.schema import Task
-from datamap.signals import compute, shards
+from datamap.signals import align, compute, shards
 from datamap.signals.embeddings import encode
+from datamap.signals.shard_writer import ShardWriter
+from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
 from datamap.tasks.definitions import tables_of
 from datamap.tasks.task import Options
-from datamap.tracking.delivery import Delivery
+from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store, active_run_id, project_run_id
+from datamap.tracking.store import MADE_TAG, Store, active_run_id, project_run_id
 from datamap.translations import Amount, speak
 
 UNITS = ("epoch", "step")
 MAX_RETRY_SECONDS = 10**6
+START_TIMEOUT = 30  # seconds for which another process tries to open the run that the first one made
 
 
 class SignalRecorder(compute.ObservationCollector):
@@ -51,6 +57,10 @@ class SignalRecorder(compute.ObservationCollector):
     never changes the status of any other run. Without `with`, call `close()` at the end. A run has one recorder, which
     works only in the process that made it, not in a fork.
 
+    Where several processes train together (torchrun, accelerate, paddle.distributed), each makes a recorder after they
+    have joined, records its own samples, and commits the same numbers. All recorders write into the first one's run.
+    A sample that several of them recorded, as samplers pad their last batches, counts once.
+
     Invalid signals are refused at once, and what was recorded before stays; `datamap summarize` can read all that is
     accepted.
 
@@ -60,7 +70,7 @@ class SignalRecorder(compute.ObservationCollector):
             text_b, label and s_label. The explorer, `diagnose` and `curate` use the texts.
         task: "classification", "generation" or "scores".
         correct_above: generation: a sample is right if this share of its target tokens is exceeded, 0 to 1.
-        run_id: id of a run that has no signals yet.
+        run_id: id of a run that has no signals yet, unless `resume` is true.
         run_name: name of a new run, or of the one that `mlflow run` made for this process.
         tags: {name: value} of the same run.
         format: format of the signal files, "jsonl" or "parquet" (a seventh of the size).
@@ -72,6 +82,9 @@ class SignalRecorder(compute.ObservationCollector):
         shard_rows: largest number of records in a signal file.
         embeddings: (samples, width) numbers, in the order of `samples`: what a pretrained encoder makes of each sample;
             for pairs two such arrays. `diagnose`, `review` and the explorer use them.
+        resume: go on after the last observation of the run, which may hold signals; observations that it has are left
+            as they are.
+        gathered: this process alone records, what it gathered from all others; they make no recorder.
 
     Raises:
         TrackingError: there is no such run, it holds signals already, or the store is unreachable.
@@ -87,7 +100,7 @@ class SignalRecorder(compute.ObservationCollector):
         correct_above: float = 0.5, run_id: str | None = None, run_name: str | None = None,
         tags: Mapping[str, str] | None = None, format: str = "jsonl", unit: str = "epoch",
         tracking_uri: str | None = None, retry_seconds: float = 300, spool: str | Path = "datamap-spool",
-        shard_rows: int = 100_000, embeddings: Any = None,
+        shard_rows: int = 100_000, embeddings: Any = None, resume: bool = False, gathered: bool = False,
     ) -> None:  # fmt: skip
         self._task = arguments.recorded_task(task, correct_above, class_names)
         super().__init__(self._send, tables_of(self._task.task, Options(self._task.correct_above)))
@@ -103,18 +116,54 @@ class SignalRecorder(compute.ObservationCollector):
         self._metrics: dict[str, float] = {}
         self._rows, self._observations, self._closed = 0, 0, False
         self._process = os.getpid()
+        self._failure: Exception | None = None
+        self._resumed_at = 0
+        self._processes = Processes() if gathered else training_together()
         with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
-            self.run, owned = _run_of(stack, run_id, run_name, texts, tracking_uri)
-            self.run_id = self.run.run_id
-            self._refuse_second()
-            self.run.begin(owned)
-            outbox = Outbox(self.run, retry_seconds, spool, say, owned=owned)
-            self._outbox = stack.enter_context(outbox)
-            self._log_start()
+            lead = self._processes.agree(
+                lambda: (
+                    self._lead(
+                        stack, run_id, run_name, texts, tracking_uri, resume, Path(spool), retry_seconds
+                    )
+                    if self._processes.first
+                    else None
+                )
+            )
+            self._processes.agree(lambda: self._processes.first or self._follow(lead[0]))
             self._life = stack.pop_all()
         self._open.add(self.run_id)
         # Unlike an atexit handler, a finalizer of multiprocessing also runs in worker processes, and never in a fork.
         self._at_end = Finalize(None, self._abandon, exitpriority=0)
+
+    def _lead(self, stack, run_id, run_name, tags, tracking_uri, resume, spool, retry_seconds):
+        """Open the run in the first process, and return what the others need to know of it."""
+        self.run, owned = _run_of(stack, run_id, run_name, tags, tracking_uri, resume)
+        self.run_id = self.run.run_id
+        self._refuse_second()
+        self.run.begin(owned)
+        outbox = stack.enter_context(Outbox(self.run, retry_seconds, spool, say, owned=owned))
+        self._log = SharedLog(self.run, self._processes, outbox)
+        self._go_on()
+        self._log_start()
+        return self.run.tracking_uri, self.run_id, self.run.writer, self._last, self._reference
+
+    def _follow(self, lead):
+        """Open the run that the first process leads."""
+        uri, self.run_id, writer, self._last, self._reference = lead
+        self._resumed_at = self._last
+        self.run = retrying(lambda: Store(uri).run(self.run_id), START_TIMEOUT)
+        self.run.writer = writer
+        self._log = SharedLog(self.run, self._processes, None)
+
+    def _go_on(self):
+        """Go on after the last observation of the run, if it has any."""
+        committed = self.run.committed()
+        if committed:
+            self._last = self._resumed_at = max(committed)
+            observed = signals_of(self.run, committed)
+            first = min(observed)
+            self._reference = Reference.of(first, shards.read(self.run.artifacts, observed[first]))
+            say("resuming after observation {number}", number=self._last)
 
     def _refuse_second(self):
         if self.run_id in self._open:
@@ -132,22 +181,22 @@ class SignalRecorder(compute.ObservationCollector):
             )
         if self._task.task is not Task.CLASSIFICATION:
             self.run.log_task(self._task)
-        if names is not None:
-            self._refuse_overwriting(schema.LABELS_FILE)
+        if names is not None and self._may_log(schema.LABELS_FILE):
             self.run.log_labels(names)
-        if samples is not None and "text_a" in samples:
-            self._refuse_overwriting(schema.SAMPLES_FILE)
+        if samples is not None and "text_a" in samples and self._may_log(schema.SAMPLES_FILE):
             self.run.log_bytes(b"".join(tsv.lines(samples)), schema.SAMPLES_FILE)
-        if self._embeddings is not None:
-            self._refuse_overwriting(schema.EMBEDDINGS_FILE)
+        if self._embeddings is not None and self._may_log(schema.EMBEDDINGS_FILE):
             self.run.log_bytes(encode(self._embeddings), schema.EMBEDDINGS_FILE)
 
-    def _refuse_overwriting(self, path):
-        if self.run.has(path):
+    def _may_log(self, path):
+        """Return true if the run has no artifact at `path`, false if a resumed run has it."""
+        there = self.run.has(path)
+        if there and not self._resumed_at:
             raise TrackingError(
                 f"run {self.run_id} has {path} already; leave class_names=, samples= and embeddings= out, "
                 "or use a new run"
             )
+        return not there
 
     def record(
         self,
@@ -181,6 +230,8 @@ class SignalRecorder(compute.ObservationCollector):
             SignalError: an array has a wrong shape, type or value, belongs to another task, or the recorder is closed.
         """
         self._refuse_closed()
+        if self._failure:
+            return
         super().record(ids, labels, logits=logits, probs=probs, noisy_labels=noisy_labels, **outputs)
 
     def commit(self, number: int, metrics: Mapping[str, object] | None = None) -> pa.Table:
@@ -201,9 +252,31 @@ class SignalRecorder(compute.ObservationCollector):
                 What was recorded stays.
             TrackingError: an earlier observation could neither be sent nor spooled.
         """
+        parts = self._processes.agree(lambda: self._part(number, metrics))
+        number = parts[0][0]
+        self._batches = self._batches if len(parts) == 1 else pooled(number, parts)
+        if self._batches and number <= self._resumed_at:
+            say(
+                "note: observation {number} is in run {run} already and stays", number=number, run=self.run_id
+            )
+            table, self._batches = pa.concat_tables(self._batches), []
+            return table
+        return super().commit(number)
+
+    def _part(self, number, metrics):
+        """Return the number of the observation, and what this process recorded for it."""
         self._refuse_closed()
+        if self._failure:
+            raise self._failure
         self._metrics = arguments.metrics(metrics)
-        return super().commit(arguments.observation_number(number))
+        return arguments.observation_number(number), self._batches
+
+    def fail(self, error: Exception) -> None:
+        """Let the next `commit` raise `error`, in every process that records, and record nothing until then.
+
+        A callback that must not raise at once, because other processes would wait for this one, calls it.
+        """
+        self._failure = self._failure or error
 
     def _refuse_closed(self):
         if os.getpid() != self._process:
@@ -218,13 +291,30 @@ class SignalRecorder(compute.ObservationCollector):
         if self._reference:
             self._reference.check(number, table)
 
-        def files():
-            return shards.files(table, self._unit, number, self._shard_rows, self._format)
-
-        self._outbox.put(Delivery(number, files, {**self._metrics, schema.COMMIT_METRIC: table.num_rows}))
+        table = self._in_order(table)
+        writer = ShardWriter(self._processes, table.num_rows, self._unit, self._shard_rows, self._format)
+        self._log.put(number, table, writer, self._metrics)
         self._reference = self._reference or Reference.of(number, table)
         self._rows = table.num_rows
         self._observations += 1
+
+    def _in_order(self, table):
+        """Return an observation in the order of the first one, where it is divided: shard k then has the same samples.
+
+        The order must not depend on the number of processes: that of `samples=`, else of the ids.
+        """
+        if self._processes.count == 1 and table.num_rows <= self._shard_rows:
+            return table
+        if self._reference:
+            return self._reference.ordered(table)
+        if self._processes.count == 1:
+            return table
+        samples = self._metadata.samples
+        if samples is None:
+            return table.sort_by("id")
+        return table.take(
+            pa.array(np.argsort(align.rows(table["id"], samples["id"].astype(str)), kind="stable"))
+        )
 
     def close(self) -> None:
         """Wait until all is logged, and end a run that was made here.
@@ -258,6 +348,8 @@ class SignalRecorder(compute.ObservationCollector):
             self._say_end()
 
     def _say_end(self):
+        if not self._processes.first:
+            return
         say(
             "run {run}  ({address}): {observations} of {samples}",
             run=self.run_id,
@@ -288,8 +380,9 @@ def _run_of(
     run_name: str | None,
     tags: Mapping[str, str],
     tracking_uri: str | None,
+    resume: bool,
 ) -> tuple[Run, bool]:
-    """Return the run to write into, and whether it was made here; the stack ends a run that was."""
+    """Return the run to write into, and whether a recorder made it; the stack ends a run that one made."""
     named = run_id or active_run_id()
     theirs = named or project_run_id()
     if not theirs:
@@ -297,10 +390,17 @@ def _run_of(
     if named and (run_name or tags):
         raise ConfigError(f"run_name= and tags= are for a new run, but signals go into run {theirs}")
     run = Store(tracking_uri).run(theirs)
+    if resume:
+        return _resumed(stack, run)
     if run.committed() or run.files(schema.SIGNALS_DIR):
         raise TrackingError(
             f"run {theirs} holds signals already, and nothing is overwritten: record into a new run "
-            "(mlflow.start_run(), or no run at all)"
+            "(mlflow.start_run(), or no run at all), or go on after its last observation with resume=True"
         )
     run.set_name_and_tags(run_name, tags)
     return run, False
+
+
+def _resumed(stack: contextlib.ExitStack, run: Run) -> tuple[Run, bool]:
+    ours = MADE_TAG in run.tags() and run.run_id != active_run_id()
+    return (stack.enter_context(run.until_end()) if ours else run), ours

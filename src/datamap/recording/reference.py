@@ -54,3 +54,8 @@ class Reference(NamedTuple):
                     f"observation {number}: {name} of id {first_few(ids)} is {now[changed[0]]}, "
                     f"but {before[changed[0]]} in observation {self.number}"
                 )
+
+    def ordered(self, table: pa.Table) -> pa.Table:
+        """Return a table's records in the order of the first observation; samples that it lacks come last."""
+        rows = align.rows(table["id"], self.samples["id"])
+        return table.take(pa.array(np.argsort(np.where(rows < 0, len(self.samples), rows), kind="stable")))

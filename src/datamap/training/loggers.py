@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from functools import partial
 
-import pyarrow as pa
-
 from datamap import schema
 from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import ObservationResult
-from datamap.paddle_backend.processes import Processes
+from datamap.processes import Processes
 from datamap.schema import Shard
 from datamap.signals import shards
+from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
@@ -22,32 +21,11 @@ from datamap.training.preparation import PreparedTraining
 from datamap.translations import translate
 
 
-class ShardWriter:
-    """Name and encode this process's shards of an observation, numbered after those of the processes before it.
-
-    Args:
-        processes: the processes that train together.
-        samples: number of samples of the whole training.
-        unit: unit of the observations, "epoch" or "step".
-        rows: largest number of records in a shard.
-        format: format of the files, "jsonl" or "parquet".
-    """
-
-    def __init__(self, processes: Processes, samples: int, unit: str, rows: int, format: str) -> None:
-        counts = [-(-len(processes.rows(samples, index)) // rows) for index in range(processes.count)]
-        self.numbering = {"first": sum(counts[: processes.index]), "count": sum(counts)}
-        self.rows, self.format, self.unit = min(rows, samples), format, unit
-
-    @classmethod
-    def of(cls, training: PreparedTraining) -> "ShardWriter":
-        """Return the writer of a training's shards in this process."""
-        signals = training.config.signals
-        samples = len(training.data.samples)
-        return cls(training.processes, samples, training.unit, signals.shard_rows, signals.format)
-
-    def encoded(self, number: int, signals: pa.Table) -> Iterator[tuple[Shard, bytes]]:
-        """Yield (shard with its checksum, bytes) of observation `number`."""
-        return shards.encoded(signals, self.unit, number, self.rows, self.format, **self.numbering)
+def writer_of(training: PreparedTraining) -> ShardWriter:
+    """Return the writer of a training's shards in this process."""
+    signals = training.config.signals
+    samples = len(training.data.samples)
+    return ShardWriter(training.processes, samples, training.unit, signals.shard_rows, signals.format)
 
 
 class ShardLogger:
@@ -105,7 +83,7 @@ class RunLogger:
 
     def __init__(self, training: PreparedTraining, outbox: Outbox, live: LiveMapLogger | None) -> None:
         self.training, self.outbox, self.live = training, outbox, live
-        self.writer, self.state = ShardWriter.of(training), LatestCheckpoint(training.slot)
+        self.writer, self.state = writer_of(training), LatestCheckpoint(training.slot)
         self.kept = len(training.start.committed)
         self.reported = training.checkpoint.number if training.checkpoint else 0
 

@@ -14,7 +14,7 @@ from datamap.tracking.store import Store
 from datamap.training import bars, texts
 from datamap.training.extra_trainings import ExtraTrainings, finished_in
 from datamap.training.live_map import live_map
-from datamap.training.loggers import RunLogger, ShardLogger, ShardWriter
+from datamap.training.loggers import RunLogger, ShardLogger, writer_of
 from datamap.training.preparation import PreparedTraining
 from datamap.translations import Amount
 
@@ -108,7 +108,7 @@ def join(training: PreparedTraining) -> Run:
     # The first process is writing into the store now, so SQLite may be locked: retry.
     run = retrying(lambda: Store(tracking.uri).run(run_id), tracking.retry_seconds)
     run.writer = writer
-    logger = ShardLogger(run, training.processes, ShardWriter.of(training), tracking.retry_seconds)
+    logger = ShardLogger(run, training.processes, writer_of(training), tracking.retry_seconds)
     training.trainer.fit(logger)
     ExtraTrainings(training, finished).finish()
     return run
