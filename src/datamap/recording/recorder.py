@@ -255,7 +255,7 @@ class SignalRecorder(compute.ObservationCollector):
         parts = self._processes.agree(lambda: self._part(number, metrics))
         number = parts[0][0]
         self._batches = self._batches if len(parts) == 1 else pooled(number, parts)
-        if self._batches and number <= self._resumed_at:
+        if self._resumed_at and self._batches and number <= self._resumed_at:
             say(
                 "note: observation {number} is in run {run} already and stays", number=number, run=self.run_id
             )
