@@ -80,7 +80,7 @@ class SharedLog:
             lambda: self.outbox.put(Delivery(number, files, metrics)) if self.outbox else None
         )
 
-    def _logged(self, number, table, writer) -> list[Shard] | None:
+    def _logged(self, number: int, table: pa.Table, writer: ShardWriter) -> list[Shard] | None:
         """Log this process's shards and return their names; None if the store did not accept all of them."""
         encoded = list(writer.encoded(number, writer.share(table)))
         try:
