@@ -6,8 +6,9 @@ import torch
 import transformers
 
 from conftest import local
-from datamap import SignalRecorder, encoders
+from datamap import SignalRecorder, encoders, schema
 from datamap.errors import ModelError
+from datamap.signals import embeddings
 from model_folders import hugging_face
 
 TEXTS = ["怎么换手机", "12", "", "手机壳多少钱" * 30, "how 7"]
@@ -68,7 +69,6 @@ def test_diagnose_encodes_the_texts_of_a_run(folder, command, client, store):
     assert outcome.code == 0, outcome.err
     assert f"encoding 42 texts by {folder}" in outcome.out
     assert "embeddings/embeddings.parquet: 40 samples, 16 numbers each" in outcome.out
-    from datamap.signals import embeddings
 
     found = embeddings.read(local(client, recorder.run_id, "embeddings/embeddings.parquet"))
     expected = (
@@ -79,3 +79,59 @@ def test_diagnose_encodes_the_texts_of_a_run(folder, command, client, store):
     outcome = command("diagnose", f"run_id={recorder.run_id}", "encoder=./nowhere")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
     assert "encoder=./nowhere cannot be loaded (" in outcome.err
+
+
+def test_a_training_from_a_pretrained_model_logs_embeddings_before_its_first_step(
+    folder, command, client, pairs_file, monkeypatch
+):
+    from datamap.paddle_backend.trainer import Trainer
+    from datamap.training import pretrained
+
+    small = ("data=file", f"data.path={pairs_file}", "model=folder", f"model.name_or_path={folder}")
+    small += ("trainer.epochs=1", "plot.live=false", "trainer.max_length=24", "trainer.lr=1e-2")
+    run_id = command("train", *small).out.split("run ")[1].split()[0]
+    file = local(client, run_id, schema.EMBEDDINGS_FILE)
+    found = embeddings.read(file)
+    texts = [
+        line.split("\t") for line in local(client, run_id, "data/samples.tsv").read_text().splitlines()[1:]
+    ]
+    assert len(found.ids) == len(texts)
+    for part, column in ((found.first, 1), (found.second, 2)):
+        expected = encoders.encode(str(folder), [row[column].strip('"') for row in texts])
+        assert part == pytest.approx(expected, abs=2e-3)  # the weights are those from before the training
+    assert command("diagnose", f"run_id={run_id}", "score=embeddings").code == 0
+    quiet = command("train", *small, "log_text=false").out.split("run ")[1].split()[0]
+    assert not client.list_artifacts(quiet, "embeddings")  # texts can be guessed from them
+    monkeypatch.setattr(pretrained, "MAX_BYTES", 100)
+    large = command("train", *small)
+    assert "note: no embeddings are logged: they would take" in large.out
+    monkeypatch.undo()
+    monkeypatch.setattr(Trainer, "mean_outputs", lambda self, texts, bar: np.full((len(texts), 16), 1e9))
+    outcome = command("train", *small)
+    assert outcome.code == 0, outcome.err
+    assert "note: no embeddings are logged: the encoder: 1000000000.0 in the embedding of" in outcome.out
+
+
+def test_a_resumed_training_has_its_embeddings_already(folder, command, client, pairs_file, monkeypatch):
+    from datamap.paddle_backend.trainer import Trainer
+    from datamap.training.loggers import RunLogger
+
+    class DeathError(BaseException):
+        pass
+
+    def dying(self, observed):
+        take(self, observed)
+        raise DeathError
+
+    small = ("data=file", f"data.path={pairs_file}", "model=folder", f"model.name_or_path={folder}")
+    small += ("trainer.epochs=2", "plot.live=false", "trainer.max_length=24")
+    take = RunLogger.__call__
+    with monkeypatch.context() as patch, pytest.raises(DeathError):
+        patch.setattr(RunLogger, "__call__", dying)
+        command("train", *small)
+    run_id = client.search_runs(["1"], order_by=["attributes.start_time DESC"])[0].info.run_id
+    before = local(client, run_id, schema.EMBEDDINGS_FILE).read_bytes()
+    monkeypatch.setattr(Trainer, "mean_outputs", None)  # not called
+    outcome = command("train", "resume=true", f"run_id={run_id}")
+    assert outcome.code == 0, outcome.err
+    assert local(client, run_id, schema.EMBEDDINGS_FILE).read_bytes() == before

@@ -1,7 +1,7 @@
 """Fine-tune a model and observe every training sample meanwhile; logging is left to the caller."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,8 @@ from datamap.data.dataset import TextDataset
 from datamap.errors import TrainingError
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.classifier import Classifier, first_token_only
-from datamap.paddle_backend.encoding import encode
+from datamap.paddle_backend.encoder import mean_outputs
+from datamap.paddle_backend.encoding import encode, encode_texts
 from datamap.paddle_backend.framework import paddle, transformers
 from datamap.paddle_backend.options import FitOptions, ObservationResult
 from datamap.paddle_backend.processes import Processes
@@ -105,6 +106,11 @@ class Trainer:
     def parameters(self) -> int:
         """Return the number of the model's parameters."""
         return sum(int(np.prod(parameter.shape)) for parameter in self.model.parameters())
+
+    @property
+    def width(self) -> int:
+        """Return the number of the encoder's outputs per token."""
+        return int(self.model.config.hidden_size)
 
     def fit(
         self,
@@ -227,6 +233,11 @@ class Trainer:
         logits = np.empty((len(tokens), parts[0].shape[1]), np.float32)
         logits[np.concatenate(batches)] = np.concatenate(parts)
         return logits[rows]
+
+    def mean_outputs(self, texts: Sequence[str], bar: Callable[[Iterable], Iterable] = iter) -> np.ndarray:
+        """Compute the encoder's mean output for each text, float32 (texts, `width`), in evaluation mode."""
+        tokens = encode_texts(self.classifier, texts, None, self.options.max_length)
+        return mean_outputs(self.classifier, tokens, self.options.eval_batch_size, bar)
 
     def _logits(self, network, tokens, batch):
         ids, segments = tokens.batch(batch, self.classifier.tokenizer.pad_token_id)

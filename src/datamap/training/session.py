@@ -16,6 +16,7 @@ from datamap.training.extra_trainings import ExtraTrainings, finished_in
 from datamap.training.live_map import live_map
 from datamap.training.loggers import RunLogger, ShardLogger, writer_of
 from datamap.training.preparation import PreparedTraining
+from datamap.training.pretrained import log_embeddings
 from datamap.translations import Amount
 
 START_TIMEOUT = 30  # seconds for which the store is retried before training begins
@@ -48,6 +49,7 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
         with _told_when_it_ends_early(logger, run), outbox, extra:
             if not training.start.run:
                 _log_start(training, run, overrides, timeout)
+            log_embeddings(training, run, timeout)
             training.trainer.fit(logger, bars.steps, bars.observed_batches)
             extra.finish(bars.steps)
         say(

@@ -1,0 +1,47 @@
+"""Log what a pretrained encoder makes of the texts before the first step, as a witness that has seen no label."""
+
+from functools import partial
+
+from datamap import schema
+from datamap.errors import SignalError
+from datamap.log import say
+from datamap.signals import align, embeddings
+from datamap.tracking.failures import retrying
+from datamap.tracking.run import Run
+from datamap.training import bars
+from datamap.training.preparation import PreparedTraining
+
+MAX_BYTES = 1 << 30  # of the embeddings in half precision; larger ones are left out
+
+
+def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None:
+    """Log the mean outputs of a pretrained encoder for every sample, in the time of one evaluation pass.
+
+    The two texts of a pair are encoded apart, since only then can a simple model compare them. Nothing is done for a
+    model from scratch, which knows nothing yet; for a training that goes on, whose model has seen labels; and with
+    `log_text=false`, because texts can be guessed from their embeddings.
+
+    Args:
+        training: the prepared training, before its first step.
+        run: run to log into.
+        timeout: seconds for which the store is retried.
+    """
+    config, samples = training.config, training.data.samples
+    if not config.model.name_or_path or not config.log_text or training.checkpoint:
+        return
+    columns = [samples.texts_a, *([samples.texts_b] if samples.texts_b else [])]
+    size = 2 * len(columns) * len(samples) * training.trainer.width
+    if size > MAX_BYTES:
+        say("note: no embeddings are logged: they would take {size:.1f} GB", size=size / 1e9)
+        return
+    if run.has(schema.EMBEDDINGS_FILE):
+        return
+    parts = [training.trainer.mean_outputs(texts, bars.observed_batches) for texts in columns]
+    try:
+        found = embeddings.checked(
+            align.array(samples.ids), parts if len(parts) == 2 else parts[0], "the encoder"
+        )
+    except SignalError as error:  # such as outputs beyond half precision, which need not end a training
+        say("note: no embeddings are logged: {error}", error=error)
+        return
+    retrying(partial(run.log_bytes, embeddings.encode(found), schema.EMBEDDINGS_FILE), timeout)
