@@ -245,7 +245,7 @@ def test_a_sample_that_is_there_twice_is_damage(made, command):
     client.log_text(run_id, (rows + rows.splitlines(True)[1]).decode(), "diagnosis.tsv")
     client.delete_tag(run_id, f"{DIGEST_TAG}diagnosis.tsv")
     outcome = command("curate", f"run_id={run_id}", "keep=clean")
-    assert outcome.code == 2 and "its id occurs twice" in outcome.err, outcome.err
+    assert outcome.code == 2 and "an id occurs twice" in outcome.err, outcome.err
     summary = local(client, run_id, "summary.tsv").read_bytes()
     with pytest.raises(SummaryError, match="an id occurs twice"):
         tsv.read(summary + summary.splitlines(True)[1])

@@ -25,7 +25,7 @@ from datamap.data import dataset, spreadsheet
 from datamap.errors import DataMapError
 from datamap.importing import sources
 from datamap.labels import curation
-from datamap.pipeline import next_training
+from datamap.pipeline import next_training, stored_diagnosis
 from datamap.signals import class_probs, shards, trajectories
 from datamap.signals.compute import signal_table
 from datamap.summaries import reduction, tsv
@@ -326,7 +326,7 @@ def test_summary(content):
 )
 def test_diagnosis_and_corrections(content):
     for read in (
-        lambda: spreadsheet.read_diagnosis(content),
+        lambda: stored_diagnosis.frame_of(content),
         lambda: curation.corrections(
             spreadsheet.read(content, "x.tsv", ("id", "label")), "x.tsv", [1, 2, 3], ["no", "yes", "drop"]
         ),

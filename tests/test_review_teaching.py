@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from datamap.data import spreadsheet
-from datamap.errors import DataError
+from datamap.errors import DataError, SummaryError
+from datamap.pipeline.stored_diagnosis import table_of
 from datamap.review import samples, teaching
 from datamap.review.histories import Histories
 from datamap.review.neighbours import Neighbours
@@ -32,7 +33,7 @@ DIAGNOSIS = pd.DataFrame(
 
 def diagnosis_of(frame):
     content = b"".join(tsv.lines(spreadsheet.guarded(frame)))
-    return tsv.text_table(content, "diagnosis.tsv", list(frame))
+    return table_of(content)
 
 
 def test_samples_are_joined_by_id_in_the_summarys_order():
@@ -59,11 +60,11 @@ def test_ids_that_are_numbers_are_written_in_one_way(key):
     ("frame", "message"),
     [
         (DIAGNOSIS[:2], "diagnosis.tsv lacks 1 sample of the run"),
-        (DIAGNOSIS.assign(score="much"), "diagnosis.tsv: score: "),
+        (DIAGNOSIS.assign(score="much"), "score 'much' in row 2 is not a number from 0 to 1"),
     ],
 )
 def test_a_diagnosis_that_does_not_fit(frame, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises((DataError, SummaryError), match=message):
         samples.of_run(SUMMARY, diagnosis_of(frame), {}, ("=no", "yes"))
 
 

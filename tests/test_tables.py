@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamap.data import dataset, spreadsheet
-from datamap.errors import DataError
+from datamap.errors import DataError, SummaryError
+from datamap.pipeline import stored_diagnosis
 from datamap.summaries import tsv
 
 AUTO = dict.fromkeys(dataset.COLUMNS, "auto")
@@ -296,34 +297,36 @@ def test_formulas_are_guarded_and_read_back_exactly(text):
     content = b"".join(tsv.lines(spreadsheet.guarded(frame)))
     cells = list(csv.reader(content.decode().splitlines(keepends=True), delimiter="\t"))[1]
     assert cells[-1][:1] not in {"=", "+", "-", "@", "\t", "\r", "＝"} or text in {"-1", "+1.5"}
-    again = spreadsheet.read_diagnosis(content)
+    again = stored_diagnosis.frame_of(content)
     assert again.loc[0, ["label", "proposed"]].tolist() == [text, text]
 
 
-def test_a_diagnosis_that_excel_saved(tmp_path):
+def test_corrections_that_excel_saved(tmp_path):
     frame = pd.DataFrame({"id": ["007", "8"], "label": ["差", "1"], "proposed": "好", "score": [0.5, 1.0]})
     frame.to_excel(tmp_path / "x.xlsx", index=False)
-    again = spreadsheet.read_diagnosis((tmp_path / "x.xlsx").read_bytes())
-    assert again.to_dict("list") == frame.to_dict("list")
+    again = spreadsheet.read((tmp_path / "x.xlsx").read_bytes(), "x.xlsx", ("id", "label"))
+    assert again.drop(columns="score").to_dict("list") == frame.drop(columns="score").to_dict("list")
     text = "id;label;proposed;score;text_a\r\n007;差评;好评;0.5;这部电影很好，我喜欢看\r\n8;好评;差评;1;质量太差了\r\n"
-    assert spreadsheet.read_diagnosis(text.encode("gb18030"))["label"].tolist() == ["差评", "好评"]
+    again = spreadsheet.read(text.encode("gb18030"), "x.csv", ("id", "label"))
+    assert again["label"].tolist() == ["差评", "好评"]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda c: c[:15], "no column proposed"),
-        (lambda c: c[:-5], "a quotation mark is never closed"),
-        (lambda c: c.replace(b"0.5", b"5"), "row 2: score '5' is not a number from 0 to 1"),
-        (lambda c: c.replace(b"0.5", b"nan"), "row 2: score 'nan' is not a number"),
-        (lambda c: c.replace(b'"no"', b'"\xff"'), "line 2: not UTF-8"),
-        (lambda c: c.replace(b'"no"', b'"no"\t\t\t\t\t8'), "row 2: 10 columns instead of 5"),
-        (lambda c: b"", "no rows"),
+        (lambda c: c.replace(b"0.5", b"5"), "score '5' in row 2 is not a number from 0 to 1"),
+        (lambda c: c.replace(b"0.5", b"nan"), "score 'nan' in row 2 is not a number"),
+        (lambda c: c.replace(b'"no"', b'"\xff"'), "UTF8"),
+        (lambda c: c.replace(b'"no"', b'"no"\t\t\t\t\t8'), "Expected 5 columns, got 10"),
+        (lambda c: b"".join(c.splitlines(True)[:1]), "it has no rows"),
+        (lambda c: c + c.splitlines(True)[1], "an id occurs twice"),
+        (lambda c: b"", "no column id"),
     ],
 )
 def test_a_damaged_diagnosis_is_named(change, message):
     frame = pd.DataFrame(
         {"id": [1, 2], "label": "no", "proposed": "yes", "score": [0.5, 0.25], "text_a": "a text"}
     )
-    with pytest.raises(DataError, match=f"^diagnosis.tsv( |:|, ).*{message}"):
-        spreadsheet.read_diagnosis(change(b"".join(tsv.lines(frame))))
+    with pytest.raises(SummaryError, match=f"^diagnosis.tsv is damaged: .*{message}"):
+        stored_diagnosis.frame_of(change(b"".join(tsv.lines(frame))))

@@ -101,9 +101,8 @@ class LoadedRun:
             one), proposed, why, score (0 to 1), region, variability, id.
 
         Raises:
-            SummaryError: the run is not diagnosed yet, or was summarized again since.
+            SummaryError: the run is not diagnosed yet, was summarized again since, or its diagnosis is damaged.
             ConfigError: the run was diagnosed by another score.
-            DataError: the diagnosis is damaged.
             TrackingError: the store is unreachable.
         """
         from datamap.pipeline.stored_diagnosis import read_diagnosis
@@ -356,14 +355,13 @@ def summary(run_id: str = "latest") -> "pd.DataFrame":
 
 def diagnosis(run_id: str = "latest") -> "pd.DataFrame":
     """Return the diagnosis of a run, diagnosed first if need be. Deprecated: `load_run(run_id).diagnosis()`."""
-    from datamap.data import spreadsheet
-    from datamap.pipeline.diagnose import diagnose_run
+    from datamap.pipeline.diagnose import ensure_diagnosis
+    from datamap.pipeline.stored_diagnosis import frame_of
 
     _warn("diagnosis", "diagnose(run_id), or load_run(run_id).diagnosis()")
     run = load_run(run_id)._run
-    if not run.has(schema.DIAGNOSIS_FILE):
-        diagnose_run(run, defaults("diagnose", run_id=run.run_id), next_step=False)
-    return spreadsheet.read_diagnosis(run.artifacts.read(schema.DIAGNOSIS_FILE))
+    ensure_diagnosis(run, defaults("diagnose", run_id=run.run_id))
+    return frame_of(run.artifacts.read(schema.DIAGNOSIS_FILE))
 
 
 def explore(run_id: str = "latest", *, height: int = 720, lang: str = "auto") -> ExplorerPage:

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from datamap import schema
 from datamap.data import delimited, files, rows, workbook
 from datamap.errors import DataError, first_few
 
 SAVE = "save it as .xlsx, or as UTF-8 text with tabs or commas between the columns"
-REGENERATE = "regenerate it with datamap diagnose"
 # Some spreadsheet takes a cell that begins like this for a formula, on Chinese and Japanese systems also the wide signs
 # (OWASP, "CSV Injection"). Numbers with a sign are safe.
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
@@ -38,14 +36,13 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
-def read(content: bytes, name: str, required: Sequence[str], hint: str = SAVE) -> pd.DataFrame:
+def read(content: bytes, name: str, required: Sequence[str]) -> pd.DataFrame:
     """Read a file as spreadsheets save it: workbook, tabs or commas, UTF-8 or UTF-16, with empty rows.
 
     Args:
         content: bytes of the file.
         name: the file's name in messages.
         required: names of the columns that it must have.
-        hint: what messages tell the user to do.
 
     Returns:
         DataFrame of str, without the apostrophes of `guarded`. Its index is the row's number in a spreadsheet, where
@@ -59,30 +56,9 @@ def read(content: bytes, name: str, required: Sequence[str], hint: str = SAVE) -
         columns = _columns(header, required, name)
         cells = [_cells(row, len(columns), f"{name}, row {n}") for n, row in enumerate(records, 2)]
     except DataError as error:
-        raise DataError(f"{error}; {hint}") from error
+        raise DataError(f"{error}; {SAVE}") from error
     frame = pd.DataFrame(cells, range(2, len(cells) + 2), columns, dtype=object)
     return frame[~(frame[list(required)].map(str.strip) == "").all(axis=1)]
-
-
-def read_diagnosis(content: bytes) -> pd.DataFrame:
-    """Read a run's diagnosis.tsv: ids as in the summary, score as float in [0, 1], all other columns as text.
-
-    Raises:
-        DataError: the file is damaged.
-    """
-    frame = read(content, schema.DIAGNOSIS_FILE, ("id", "label", "proposed", "score"), REGENERATE)
-    twice = frame["id"].duplicated()
-    if twice.any():
-        raise DataError(f"{schema.DIAGNOSIS_FILE}, row {twice.idxmax()}: its id occurs twice; {REGENERATE}")
-    scores = pd.to_numeric(frame["score"], errors="coerce")
-    wrong = ~scores.between(0, 1)  # NaN is not
-    if wrong.any():
-        row = wrong.idxmax()
-        score = frame["score"][row]
-        raise DataError(f"{schema.DIAGNOSIS_FILE}, row {row}: score {score!r} is not a number from 0 to 1")
-    return frame.assign(id=rows.ids_of(frame["id"].tolist()), score=scores.astype(float)).reset_index(
-        drop=True
-    )
 
 
 def _records(content: bytes, name: str) -> list[list[str]]:

@@ -9,12 +9,12 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import CurateConfig, to_yaml
-from datamap.data import dataset, spreadsheet
+from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import curation
 from datamap.log import say
 from datamap.pipeline import corrections, next_training, stored_diagnosis
-from datamap.pipeline.diagnose import diagnose_run
+from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
 from datamap.signals.stored import signals_of
@@ -154,17 +154,12 @@ def _samples(source, config, score):
     likely wrong.
     """
     columns, _ = ensure_summary(source, config.diagnose, COLUMNS)
-    content = source.artifacts.find(schema.DIAGNOSIS_FILE)
-    if content is None:
-        say("run {run} has no {file} yet: diagnosing it first", run=source.run_id, file=schema.DIAGNOSIS_FILE)
-        diagnose_run(source, replace(config.diagnose, tracking=config.tracking), next_step=False)
-        content = source.artifacts.find(schema.DIAGNOSIS_FILE)
-    else:
-        stored_diagnosis.check_score(source, score)
-        if stored_diagnosis.is_outdated(source):
-            command = stored_diagnosis.diagnose_command(source)
-            say("note: the summary is newer than the diagnosis; renew it: {command}", command=command)
-    found = spreadsheet.read_diagnosis(content)
+    ensure_diagnosis(source, replace(config.diagnose, tracking=config.tracking))
+    stored_diagnosis.check_score(source, score)
+    if stored_diagnosis.is_outdated(source):
+        command = stored_diagnosis.diagnose_command(source)
+        say("note: the summary is newer than the diagnosis; renew it: {command}", command=command)
+    found = stored_diagnosis.frame_of(source.artifacts.read(schema.DIAGNOSIS_FILE))
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()
     if missing:

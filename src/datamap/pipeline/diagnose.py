@@ -50,6 +50,13 @@ def diagnose(config: DiagnoseConfig, embeddings: Any = None) -> Run:
     return run
 
 
+def ensure_diagnosis(run: Run, config: DiagnoseConfig) -> None:
+    """Diagnose a run where it has no diagnosis."""
+    if not run.has(schema.DIAGNOSIS_FILE):
+        say("run {run} has no {file} yet: diagnosing it first", run=run.run_id, file=schema.DIAGNOSIS_FILE)
+        diagnose_run(run, config, next_step=False)
+
+
 def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embeddings: Any = None) -> None:
     """Score a run's samples by how likely their label is wrong, and log `diagnosis.tsv` and its metrics.
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from datamap import __version__, schema
-from datamap.data import spreadsheet
-from datamap.errors import DataMapError, SummaryError
+from datamap.errors import DataMapError
 from datamap.labels.reasons import retold
 from datamap.log import say
+from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
 from datamap.program import invocation
 from datamap.signals import align
@@ -95,21 +95,18 @@ def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
         content = run.artifacts.find(schema.DIAGNOSIS_FILE)
         if content is None:
             return None
-        table = tsv.text_table(content, schema.DIAGNOSIS_FILE, ["id", "score", "proposed", "why"])
-        rows = align.rows(ids, table["id"])
-        scores = pd.to_numeric(table["score"].to_pandas(), errors="coerce").to_numpy(float)
-        if not len(scores) or not ((scores >= 0) & (scores <= 1)).all():
-            raise SummaryError(f"{schema.DIAGNOSIS_FILE} is damaged: a score is not a number from 0 to 1")
+        table = stored_diagnosis.table_of(content, ["id", "score", "proposed", "why"])
     except DataMapError as error:
         say("note: the explorer shows no diagnosis: {error}", error=error)
         return None
+    rows, scores = align.rows(ids, table["id"]), table["score"].to_numpy()
     proposed, why = (table[name].to_pandas() for name in ("proposed", "why"))
     known = rows >= 0
     return pd.DataFrame(
         {
             "score": np.where(known, scores[rows], np.nan),
             "proposed": np.where(known, _classes(proposed, run.class_names())[rows], -1),
-            "why": _retold([spreadsheet.unguarded(why[row]) if row >= 0 else "" for row in rows], lang),
+            "why": _retold([why[row] if row >= 0 else "" for row in rows], lang),
         }
     )
 
@@ -125,8 +122,7 @@ def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:
     codes, distinct = pd.factorize(proposed)
     index = {name: k for k, name in reversed(list(enumerate(names)))}
 
-    def of(cell):
-        name = spreadsheet.unguarded(cell)
+    def of(name):
         return index.get(name, int(name) if re.fullmatch("[0-9]{1,5}", name) else -1)
 
     return np.array([*map(of, distinct), -1])[codes]

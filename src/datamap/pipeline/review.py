@@ -16,8 +16,9 @@ from datamap.config import ReviewConfig
 from datamap.errors import ConfigError, DataMapError, first_few
 from datamap.labels.mislabel import SCORES
 from datamap.log import print_line, say
+from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.corrections import say_left_out
-from datamap.pipeline.diagnose import diagnose_run
+from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.summarize import ensure_summary
@@ -66,10 +67,8 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
         DataMapError: the run has no signals, or an artifact is damaged.
     """
     summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
-    if not run.has(schema.DIAGNOSIS_FILE):
-        say("run {run} has no {file} yet: diagnosing it first", run=run.run_id, file=schema.DIAGNOSIS_FILE)
-        diagnose_run(run, replace(config.diagnose, tracking=config.tracking), next_step=False)
-    diagnosis = tsv.text_table(run.artifacts.read(schema.DIAGNOSIS_FILE), schema.DIAGNOSIS_FILE, OF_DIAGNOSIS)
+    ensure_diagnosis(run, replace(config.diagnose, tracking=config.tracking))
+    diagnosis = stored_diagnosis.table_of(run.artifacts.read(schema.DIAGNOSIS_FILE), OF_DIAGNOSIS)
     content = run.artifacts.find(schema.SAMPLES_FILE)
     if content is None:
         say(

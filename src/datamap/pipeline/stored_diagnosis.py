@@ -1,12 +1,20 @@
 """Read the stored diagnosis of a run, and check its score and that it is of the run's present summary."""
 
+from collections.abc import Collection
+
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from datamap import schema
 from datamap.data import spreadsheet
+from datamap.data.rows import ids_of
 from datamap.errors import ConfigError, SummaryError
 from datamap.labels.mislabel import SCORES
+from datamap.summaries import tsv
 from datamap.tracking.run import Run
+
+OF_CONTRACT = ("id", "label", "proposed", "score")  # columns that each diagnosis has
 
 
 def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
@@ -17,9 +25,8 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
         score: score that it must have been diagnosed by; None = any.
 
     Raises:
-        SummaryError: the run has no diagnosis, or one of an earlier summary.
+        SummaryError: the run has no diagnosis, one of an earlier summary, or a damaged one.
         ConfigError: the diagnosis was made by another score.
-        DataError: the file is damaged.
     """
     content = run.artifacts.find(schema.DIAGNOSIS_FILE)
     if content is None:
@@ -31,7 +38,43 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
         raise SummaryError(
             f"run {run.run_id}: its summary is newer than its diagnosis; renew it: {diagnose_command(run, score)}"
         )
-    return spreadsheet.read_diagnosis(content)
+    return frame_of(content)
+
+
+def frame_of(content: bytes) -> pd.DataFrame:
+    """Read a diagnosis.tsv: ids as in the summary, score as float, all other columns as text (`table_of`)."""
+    frame = table_of(content).to_pandas()
+    return frame.assign(id=ids_of(frame["id"].tolist()))
+
+
+def table_of(content: bytes, columns: Collection[str] | None = None) -> pa.Table:
+    """Read columns of a diagnosis.tsv: score as float64 in [0, 1], all others as text without `spreadsheet.guarded`.
+
+    Args:
+        content: bytes of the file.
+        columns: names of the columns, id and score among them; None = all.
+
+    Raises:
+        SummaryError: the file is damaged, or lacks a column.
+    """
+    damaged, again = f"{schema.DIAGNOSIS_FILE} is damaged", "regenerate it with datamap diagnose"
+    table = tsv.text_table(content, schema.DIAGNOSIS_FILE, columns or OF_CONTRACT, columns is None)
+    if not len(table) or pc.count_distinct(table["id"]).as_py() < len(table):
+        raise SummaryError(f"{damaged}: it has no rows, or an id occurs twice; {again}")
+    scores = pd.to_numeric(table["score"].to_pandas(), errors="coerce")
+    wrong = ~scores.between(0, 1)  # NaN is not
+    if wrong.any():
+        row = int(wrong.idxmax())
+        problem = f"score {table['score'][row].as_py()!r} in row {row + 2} is not a number from 0 to 1"
+        raise SummaryError(f"{damaged}: {problem}; {again}")
+    texts = {name: _unguarded(table[name]) for name in table.column_names}
+    return pa.table({**texts, "score": pa.array(scores, pa.float64())})
+
+
+def _unguarded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pc.any(pc.starts_with(column, "'")).as_py():
+        return column
+    return pa.chunked_array([pa.array(map(spreadsheet.unguarded, column.to_pylist()), pa.string())])
 
 
 def check_score(run: Run, score: str | None) -> None:

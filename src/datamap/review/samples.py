@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap import schema
-from datamap.data import spreadsheet
 from datamap.errors import DataError, counted, raised_as
 from datamap.labels.diagnosis import region_names
 from datamap.signals import align
@@ -59,15 +58,15 @@ def of_run(
 
     Args:
         summary: DataFrame with the columns id, label, label_var and avg_probs.
-        diagnosis: Arrow table of diagnosis.tsv: id, score, label, proposed, region, why.
+        diagnosis: Arrow table of diagnosis.tsv: id, score (float), label, proposed, region, why (texts).
         texts: {column: texts in the summary's order}.
         names: class names by index; a class without a name is called by its index.
 
     Raises:
-        DataError: the diagnosis lacks a sample, or is damaged.
+        DataError: the diagnosis lacks a sample, or a label is out of range.
     """
     ids = pa.array(summary["id"])
-    rows = align.rows(ids, _plain(diagnosis["id"]))
+    rows = align.rows(ids, diagnosis["id"])
     if (rows < 0).any():
         raise DataError(
             f"{schema.DIAGNOSIS_FILE} lacks {counted(int((rows < 0).sum()), 'sample')} of the run"
@@ -79,7 +78,7 @@ def of_run(
     labels = labels.astype(np.int32)
     with raised_as(DataError, f"{schema.LABELS_FILE}: a class name is not Unicode", UnicodeEncodeError):
         "".join(names).encode()
-    proposed = _plain(table["proposed"])
+    proposed = table["proposed"]
     known = _all_names(names, labels, proposed)
     return ReviewSamples(
         ids,
@@ -87,11 +86,11 @@ def of_run(
         labels,
         _indices(proposed, known),
         _regions(table["region"]),
-        np.nan_to_num(_scores(table["score"])).clip(0, 1),
+        table["score"].to_numpy().astype(np.float32),
         summary["label_var"].to_numpy(np.float32),
         summary["avg_probs"].to_numpy(np.float32),
         dict(texts),
-        _plain(table["why"]),
+        table["why"],
     )
 
 
@@ -101,13 +100,6 @@ def _regions(column):
     return np.maximum.reduce(places).clip(0).astype(np.uint8)
 
 
-def _plain(column):
-    """Return a column without the apostrophes that keep a spreadsheet from running a text as a formula."""
-    if not pc.any(pc.starts_with(column, "'")).as_py():
-        return column
-    return pa.chunked_array([pa.array(map(spreadsheet.unguarded, column.to_pylist()), pa.string())])
-
-
 def _all_names(names, labels, proposed):
     """Return the class names, with its index as the name of a class that has none."""
     known = set(names)
@@ -115,11 +107,6 @@ def _all_names(names, labels, proposed):
     numbers = [int(text) for text in others if re.fullmatch("[0-9]{1,6}", text)]  # below MAX_CLASSES
     count = max([len(names), int(labels.max(initial=0)) + 1, *(number + 1 for number in numbers)])
     return (*names, *map(str, range(len(names), count)))
-
-
-def _scores(column):
-    with raised_as(DataError, f"{schema.DIAGNOSIS_FILE}: score", pa.ArrowException):
-        return pc.cast(column, pa.float32()).to_numpy()
 
 
 def _indices(column, names):

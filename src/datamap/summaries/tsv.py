@@ -207,13 +207,14 @@ def text_columns(content: bytes, ids: Iterable) -> dict[str, pa.ChunkedArray]:
     return {name: table[name].take(rows).fill_null("") for name in wanted[1:]}
 
 
-def text_table(content: bytes, name: str, columns: Collection[str]) -> pa.Table:
+def text_table(content: bytes, name: str, columns: Collection[str], others: bool = False) -> pa.Table:
     """Read columns of a TSV file of ours as texts, in an arrow table.
 
     Args:
         content: bytes of the file.
         name: the file's name in messages.
         columns: names of the columns.
+        others: read all other columns, too.
 
     Raises:
         SummaryError: the file is damaged, or lacks a column.
@@ -223,5 +224,6 @@ def text_table(content: bytes, name: str, columns: Collection[str]) -> pa.Table:
         for column in columns:
             if column not in known:
                 raise ValueError(f"it has no column {column} (columns: {first_few(known, 20)})")
+        columns = known if others else columns
         types = dict.fromkeys(columns, pa.string())
         return pyarrow.csv.read_csv(_opened(content), **_options(types, list(columns)))
