@@ -9,8 +9,21 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import ROOT
+from datamap.callbacks.encoder import mean_outputs
 from datamap.errors import ConfigError, DataMapError, SignalError
-from trainers import FRAMEWORKS, ROWS, HuggingFace, N, broken, callback_of, check, lightning_training, records
+from datamap.signals import embeddings
+from trainers import (
+    FRAMEWORKS,
+    ROWS,
+    TOKENS,
+    HuggingFace,
+    N,
+    broken,
+    callback_of,
+    check,
+    lightning_training,
+    records,
+)
 from trainers import pytestmark as pytestmark
 
 
@@ -359,3 +372,51 @@ def test_lightning_without_its_own_package(shell, tmp_path):
     outcome = shell([sys.executable, "-c", BASES], PYTHONPATH=f"{tmp_path}:{ROOT / 'src'}")
     user = "pytorch_lightning pytorch_lightning lightning.pytorch lightning.pytorch\n"
     assert outcome.out == user, outcome.err
+
+
+def test_trainers_record_embeddings_of_the_encoder_before_the_first_step(framework, command):
+    callback = callback_of(framework, class_names=["low", "high"])
+    training = FRAMEWORKS[framework](callback)
+    training.model.eval()
+    if framework == "transformers":
+        import torch
+
+        with torch.no_grad():
+            states = training.model.base_model(input_ids=torch.tensor(TOKENS)).last_hidden_state.numpy()
+    else:
+        import paddle
+
+        with paddle.no_grad():
+            states = training.model.ernie(paddle.to_tensor(TOKENS))[0].numpy()
+    training.trainer.train()
+    run_id = callback.recorder.run_id
+    found = embeddings.read(callback.recorder.run.artifacts.folder / "embeddings/embeddings.parquet")
+    assert found.ids.to_pylist() == [row["id"] for row in ROWS]
+    np.testing.assert_allclose(found.first, states.mean(axis=1), atol=2e-3)
+    assert command("diagnose", f"run_id={run_id}", "score=embeddings").code == 0
+    silent = callback_of(framework, embeddings=False)
+    FRAMEWORKS[framework](silent).trainer.train()
+    assert not silent.recorder.run.files("embeddings")
+
+
+@pytest.mark.parametrize(
+    ("output", "batch", "expected"),
+    [
+        (np.ones((2, 3, 4)), {}, [(2, 4)]),
+        ((np.ones((2, 3, 4)),), {"attention_mask": [[1, 1, 0], [1, 0, 0]]}, [(2, 4)]),
+        (np.ones((2, 4, 5, 5)), {"pixel_values": 1}, [(2, 4)]),
+        (np.ones((2, 3, 4)), {"token_type_ids": [[0, 0, 1], [0, 1, 1]]}, [(2, 4), (2, 4)]),
+        (np.ones((2, 3, 4)), {"token_type_ids": [[0, 0, 0], [0, 1, 1]]}, [(2, 4)]),
+        (np.ones((2, 4)), {}, None),
+    ],
+)
+def test_the_mean_output_of_what_encoders_return(output, batch, expected):
+    found = mean_outputs(output, batch, 0)
+    assert expected == (None if found is None else [part.shape for part in found])
+    assert found is None or all((part == 1).all() for part in found)
+
+
+def test_only_tokens_that_count_are_in_the_mean():
+    states = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    (masked,) = mean_outputs(states, {"input_ids": np.array([[5, 0, 0], [5, 6, 0]])}, 0)
+    assert masked.tolist() == [[0, 1], [7, 8]]

@@ -85,7 +85,6 @@ def test_a_training_from_a_pretrained_model_logs_embeddings_before_its_first_ste
     folder, command, client, pairs_file, monkeypatch
 ):
     from datamap.paddle_backend.trainer import Trainer
-    from datamap.training import pretrained
 
     small = ("data=file", f"data.path={pairs_file}", "model=folder", f"model.name_or_path={folder}")
     small += ("trainer.epochs=1", "plot.live=false", "trainer.max_length=24", "trainer.lr=1e-2")
@@ -102,7 +101,7 @@ def test_a_training_from_a_pretrained_model_logs_embeddings_before_its_first_ste
     assert command("diagnose", f"run_id={run_id}", "score=embeddings").code == 0
     quiet = command("train", *small, "log_text=false").out.split("run ")[1].split()[0]
     assert not client.list_artifacts(quiet, "embeddings")  # texts can be guessed from them
-    monkeypatch.setattr(pretrained, "MAX_BYTES", 100)
+    monkeypatch.setattr(embeddings, "MAX_BYTES", 100)
     large = command("train", *small)
     assert "note: no embeddings are logged: they would take" in large.out
     monkeypatch.undo()

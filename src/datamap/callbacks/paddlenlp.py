@@ -1,7 +1,7 @@
 """Record trainings by PaddleNLP's `paddlenlp.trainer.Trainer(…, callbacks=[DataMapCallback()])`."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,10 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     def modules(self, model: paddle.nn.Layer) -> list[paddle.nn.Layer]:
         """Return the model and all its layers, the model first."""
         return model.sublayers(include_self=True)
+
+    def after(self, module: paddle.nn.Layer, function: Callable[[Any], Any]) -> Any:
+        """Call a function with each output of a layer, until `remove()` of the result is called."""
+        return module.register_forward_post_hook(lambda layer, given, output: function(output))
 
     def batch_size(self, args: TrainingArguments) -> int:
         """Return the batch size that the Trainer uses for evaluation."""

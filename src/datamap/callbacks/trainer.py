@@ -6,17 +6,20 @@ import inspect
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from datamap.callbacks.encoder import encoder_of, mean_outputs
 from datamap.callbacks.rows import collated_rows, labels_of
 from datamap.errors import ConfigError, SignalError, first_few
+from datamap.log import say
 from datamap.recording.metadata import Metadata
 from datamap.recording.recorder import SignalRecorder
+from datamap.signals import embeddings
 from datamap.signals.compute import id_array, signal_table
 
 
@@ -27,7 +30,9 @@ class EpochRecording(abc.ABC):
 
     Args:
         ids: ids of the training samples, in the dataset's order; None = its column `id`, else row numbers.
-        **recorder: arguments of `datamap.SignalRecorder`, such as class_names, samples and run_id.
+        **recorder: arguments of `datamap.SignalRecorder`, such as class_names, samples and run_id. Without `embeddings`
+            those of the model's encoder before the first step are recorded, by one more evaluation pass; False leaves
+            them out.
     """
 
     def __init__(self, ids: Sequence | None = None, **recorder: Any) -> None:
@@ -42,6 +47,10 @@ class EpochRecording(abc.ABC):
     @abc.abstractmethod
     def modules(self, model: Any) -> Iterable[Any]:
         """Return the model and all its parts, the model first."""
+
+    @abc.abstractmethod
+    def after(self, module: Any, function: Callable[[Any], Any]) -> Any:
+        """Call a function with each output of a module, until `remove()` of the result is called."""
 
     @abc.abstractmethod
     def batch_size(self, args: Any) -> int:
@@ -71,11 +80,16 @@ class EpochRecording(abc.ABC):
         self.__exit__(RuntimeError, RuntimeError("the training before did not come to its end"), None)
         metadata = Metadata.of(self._options.get("class_names"), self._options.get("samples"))
         self._options |= metadata._asdict()  # the checked values, as an iterator can be read only once
+        options = dict(self._options)
         with self._observing(model):
             ids = sample_ids(train_dataloader.dataset, self._ids)
             self._check_first_batch(model, train_dataloader, args, metadata)
             self._follow_rows(ids, train_dataloader, args, metadata)
-        self.recorder = SignalRecorder(**self._options)
+            if options.get("embeddings") is None and not state.global_step:  # the model has seen no label yet
+                options["embeddings"] = self._embeddings(model, train_dataloader, args)
+        if options.get("embeddings") is False:
+            del options["embeddings"]
+        self.recorder = SignalRecorder(**options)
 
     def _check_first_batch(self, model, loader, args, metadata):
         where = "the first batch of the training dataset"
@@ -93,6 +107,31 @@ class EpochRecording(abc.ABC):
         self._batch_ids = [ids.take(pa.array(batch)).to_pylist() for batch in rows]
         kept = ids.take(pa.array(np.concatenate(rows)))
         metadata.rows("the training dataset", kept, np.concatenate(labels))
+
+    def _embeddings(self, model, loader, args):
+        """Return the mean outputs of the model's encoder for each sample, by one more pass; None if it has none."""
+        encoder, name = encoder_of(model), label_name(args)
+        if encoder is None:
+            return None
+        outputs: list = []
+        pad = getattr(getattr(model, "config", None), "pad_token_id", None)
+        hook, found = self.after(encoder, outputs.append), []
+        ids = [value for batch in self._batch_ids for value in batch]
+        try:
+            for batch in filter(lambda batch: len(labels_of(batch, name)), self.batches(loader, args)):
+                outputs.clear()
+                labels_and_logits(model, batch, name)
+                found.append(mean_outputs(outputs[-1], batch, pad) if outputs else None)
+                if found[-1] is None or len(found[-1]) != len(found[0]):
+                    return None
+                embeddings.refuse_large(len(ids), sum(part.shape[1] for part in found[-1]))
+            parts = [np.concatenate(part) for part in zip(*found, strict=True)]
+            return embeddings.checked(ids, parts if len(parts) == 2 else parts[0], "the encoder")
+        except SignalError as error:  # too large, or beyond half precision: training need not end for that
+            say("note: no embeddings are logged: {error}", error=error)
+            return None
+        finally:
+            hook.remove()
 
     def _outputs(self, model: Any, loader: Any, args: Any) -> Iterator[tuple[Any, Any] | None]:
         """Yield (labels, logits) of each batch, or None for a batch that the collator left empty."""

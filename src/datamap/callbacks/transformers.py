@@ -1,7 +1,7 @@
 """Record trainings by Hugging Face's `transformers.Trainer(…, callbacks=[DataMapCallback()])`."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -29,6 +29,10 @@ class DataMapCallback(EpochRecording, TrainerCallback):
     def modules(self, model: torch.nn.Module) -> Iterator[torch.nn.Module]:
         """Return the model and all its modules, the model first."""
         return model.modules()
+
+    def after(self, module: torch.nn.Module, function: Callable[[Any], Any]) -> Any:
+        """Call a function with each output of a module, until `remove()` of the result is called."""
+        return module.register_forward_hook(lambda module, given, output: function(output))
 
     def batch_size(self, args: TrainingArguments) -> int:
         """Return the batch size that the Trainer uses for evaluation."""

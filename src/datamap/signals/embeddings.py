@@ -18,6 +18,7 @@ from datamap.signals.compute import id_array
 
 MAX_WIDTH = 65_536  # numbers of an embedding
 MAX_VALUE = float(np.finfo(np.float16).max)
+MAX_BYTES = 1 << 30  # of embeddings that are recorded without being asked for
 GROUP_BYTES = 16 << 20  # of the embeddings in a row group; a reader holds one at a time
 
 
@@ -96,6 +97,13 @@ def _matrix(array, ids, where):
             f"{MAX_VALUE:,.0f}: divide all by one factor"
         )
     return array.astype(np.float32)
+
+
+def refuse_large(samples: int, width: int) -> None:
+    """Raise SignalError for more than `MAX_BYTES` of embeddings, of `width` numbers per sample."""
+    size = 2 * samples * width
+    if size > MAX_BYTES:
+        raise SignalError(f"they would take {size / 1e9:.1f} GB")
 
 
 def encode(embeddings: Embeddings) -> bytes:

@@ -11,8 +11,6 @@ from datamap.tracking.run import Run
 from datamap.training import bars
 from datamap.training.preparation import PreparedTraining
 
-MAX_BYTES = 1 << 30  # of the embeddings in half precision; larger ones are left out
-
 
 def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None:
     """Log the mean outputs of a pretrained encoder for every sample, in the time of one evaluation pass.
@@ -30,18 +28,14 @@ def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None
     if not config.model.name_or_path or not config.log_text or training.checkpoint:
         return
     columns = [samples.texts_a, *([samples.texts_b] if samples.texts_b else [])]
-    size = 2 * len(columns) * len(samples) * training.trainer.width
-    if size > MAX_BYTES:
-        say("note: no embeddings are logged: they would take {size:.1f} GB", size=size / 1e9)
-        return
     if run.has(schema.EMBEDDINGS_FILE):
         return
-    parts = [training.trainer.mean_outputs(texts, bars.observed_batches) for texts in columns]
     try:
-        found = embeddings.checked(
-            align.array(samples.ids), parts if len(parts) == 2 else parts[0], "the encoder"
-        )
-    except SignalError as error:  # such as outputs beyond half precision, which need not end a training
+        embeddings.refuse_large(len(samples), len(columns) * training.trainer.width)
+        parts = [training.trainer.mean_outputs(texts, bars.observed_batches) for texts in columns]
+        given = parts if len(parts) == 2 else parts[0]
+        found = embeddings.checked(align.array(samples.ids), given, "the encoder")
+    except SignalError as error:  # too large, or beyond half precision: training need not end for that
         say("note: no embeddings are logged: {error}", error=error)
         return
     retrying(partial(run.log_bytes, embeddings.encode(found), schema.EMBEDDINGS_FILE), timeout)

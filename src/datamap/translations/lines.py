@@ -203,7 +203,6 @@ ZH = {
     ),
     "{file}: {samples}, {width} numbers each": "{file}：{samples}，每个 {width} 维",
     "note: no embeddings are logged: {error}": "注意：未记录嵌入向量：{error}",
-    "note: no embeddings are logged: they would take {size:.1f} GB": "注意：未记录嵌入向量：将占用 {size:.1f} GB",
     "encoding {texts} by {encoder}": "正在用 {encoder} 编码 {texts}",
     "note: how many labels are wrong cannot be known: nothing foretells unseen labels well enough. Read the list from "
     "the top, and give curate a share= or threshold=": (
