@@ -1,40 +1,32 @@
 """Read Parquet files and folders of Hugging Face's save_to_disk, with their class names."""
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.data import files
-from datamap.errors import DataError, first_few, reason
+from datamap.data.table import Form, Table
+from datamap.errors import DataError, first_few, raised_as
 
 STATE = "state.json"  # lists the files of a folder of save_to_disk, in order
 SPLITS = "dataset_dict.json"
 UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError)
 
 
-class Columns(NamedTuple):
-    """Give access to columns by position; `classes` has the names behind the class indices of a column."""
-
-    names: list[str]
-    rows: int
-    column: Callable[[int], list[Any]]
-    classes: dict[int, list[str]]
-
-
-def open_parquet(content: bytes, path: Path) -> Columns:
-    """Return the columns of a Parquet file; each is read on demand.
+def open_parquet(path: Path, form: Form) -> Table:
+    """Return the table of a Parquet file, which names its columns; each is read on demand.
 
     Raises:
         DataError: the file is not a Parquet file, or has too many rows.
     """
     import pyarrow.parquet
 
-    with _explained(path, "not a Parquet file"):
+    content = files.content(path)
+    with raised_as(DataError, f"{path}: not a Parquet file", *UNREADABLE):
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
         schema, count = file.schema_arrow, file.metadata.num_rows
         # A small file may repeat a long text millions of times, so equal texts are kept once until sizes are checked.
@@ -45,11 +37,11 @@ def open_parquet(content: bytes, path: Path) -> Columns:
     def column(name: str) -> pa.ChunkedArray:
         return file.read(columns=[name]).column(0)
 
-    return _columns(schema, count, column, path)
+    return _table(schema, count, column, path)
 
 
-def open_folder(path: Path) -> Columns:
-    """Return the columns of a data set that save_to_disk wrote into a folder.
+def open_folder(path: Path) -> Table:
+    """Return the table of a data set that save_to_disk wrote into a folder.
 
     Raises:
         DataError: the folder holds something else, is damaged, or has several splits.
@@ -62,13 +54,13 @@ def open_folder(path: Path) -> Columns:
         )
     if not (path / STATE).is_file():
         raise DataError(f"{path}: the folder was not written by Hugging Face's save_to_disk; give a file")
-    with _explained(path, "not a data set of Hugging Face's save_to_disk"):
+    with raised_as(DataError, f"{path}: not a data set of Hugging Face's save_to_disk", *UNREADABLE):
         state = json.loads(files.content(path / STATE))
         parts = [path / Path(part["filename"]).name for part in state["_data_files"]]
         tables = [_arrow(files.content(part)) for part in parts]
         table = pa.concat_tables(tables)
     files.check_rows(table.num_rows, 0, path)
-    return _columns(table.schema, table.num_rows, table.column, path)
+    return _table(table.schema, table.num_rows, table.column, path)
 
 
 def _arrow(content: bytes) -> pa.Table:
@@ -78,12 +70,12 @@ def _arrow(content: bytes) -> pa.Table:
         return pa.ipc.open_file(pa.BufferReader(content)).read_all()
 
 
-def _columns(schema: pa.Schema, count: int, read: Callable[[str], pa.ChunkedArray], path: Path) -> Columns:
+def _table(schema: pa.Schema, count: int, read: Callable[[str], pa.ChunkedArray], path: Path) -> Table:
     names = list(schema.names)
 
     def column(position: int) -> list[Any]:
         name = names[position]
-        with _explained(path, f"column {name} cannot be read"):
+        with raised_as(DataError, f"{path}: column {name} cannot be read", *UNREADABLE):
             values = read(name)
             files.check_size(_size(values), f"{path}, column {name}")
             found = _values(values)
@@ -91,10 +83,8 @@ def _columns(schema: pa.Schema, count: int, read: Callable[[str], pa.ChunkedArra
             raise DataError(f"{path}: column {name} has {len(found)} values in {count} rows")
         return found
 
-    classes = _class_names(schema)
-    return Columns(
-        names, count, column, {names.index(name): classes[name] for name in classes if name in names}
-    )
+    classes = {names.index(name): words for name, words in _class_names(schema).items() if name in names}
+    return Table(names, len(names), range(1, count + 1), column, classes=classes, unit="row")
 
 
 def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
@@ -131,11 +121,3 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
         return column.to_pylist()
     except UnicodeDecodeError:
         return column.cast("large_binary").to_pylist()
-
-
-@contextlib.contextmanager
-def _explained(path: Path, problem: str) -> Iterator[None]:
-    try:
-        yield
-    except UNREADABLE as error:
-        raise DataError(f"{path}: {problem} ({reason(error)})") from error

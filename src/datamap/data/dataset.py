@@ -12,7 +12,7 @@ import numpy as np
 from datamap.data import lookalikes, rows, tables
 from datamap.data.names import COLUMNS
 from datamap.data.rows import BadRow, BadRows, Columns, Sample
-from datamap.data.tables import Form, Table
+from datamap.data.table import Form, Table
 from datamap.errors import DataError, first_few, reason
 from datamap.schema import DIRTY
 

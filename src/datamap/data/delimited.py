@@ -27,22 +27,16 @@ class Record(NamedTuple):
     cells: list[Any]
 
 
-class Delimited(NamedTuple):
-    """Hold the rows that are not blank, and notes on what was detected."""
-
-    records: list[Record]
-    notes: list[str]
-
-
-def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collection[str]) -> Delimited:
-    """Return the rows of a text.
+def read(
+    text: str, path: Path, usual: str, delimiter: str | None, known: Collection[str]
+) -> tuple[list[Record], list[str]]:
+    """Return (the rows of a text that are not blank, notes on what was detected).
 
     Args:
         text: the content of the file.
         path: the file, for messages.
         usual: the usual delimiter of such files.
-        delimiter: the user's delimiter; None detects it.
-        known: names of columns besides `names.COLUMNS`.
+        form: the user's delimiter, and names of columns besides `names.COLUMNS`.
 
     Raises:
         ConfigError: the user's delimiter is not a single character.
@@ -53,12 +47,12 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
     told = SEP.match(text)
     if told:
         text = "\n" + text[told.end() :]
-    chosen = _given(delimiter) or (told and told[1]) or _delimiter(text, usual, known)
+    chosen = _given(form.delimiter) or (told and told[1]) or _delimiter(text, usual, form.known)
     lines = text.count("\n")
     files.check_rows(lines, lines + text.count(chosen), path)
     notes = (
         []
-        if chosen == usual or delimiter
+        if chosen == usual or form.delimiter
         else [translate("its columns are divided by {by}", by=translate(DELIMITERS.get(chosen, chosen)))]
     )
     try:
@@ -66,7 +60,7 @@ def read(text: str, path: Path, usual: str, delimiter: str | None, known: Collec
     except DataError as error:
         raise DataError(f"{path}, {error}") from error
     notes += [translate(QUOTED_NOTE)] * quoted
-    return Delimited([row for row in rows if any(map(str.strip, row.cells))], notes)
+    return [row for row in rows if any(map(str.strip, row.cells))], notes
 
 
 QUOTED_NOTE = "quotation marks around cells are taken off and doubled ones halved, as in a CSV"

@@ -29,10 +29,10 @@ NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 
 class Text(NamedTuple):
-    """Hold the text of a file; `note` names its encoding if that is not UTF-8."""
+    """Hold the text of a file, and a note that names its encoding if that is not UTF-8."""
 
     text: str
-    note: str | None = None
+    notes: list[str]
 
 
 def content(path: Path) -> bytes:
@@ -82,22 +82,16 @@ def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
     """
     mark = next((mark for mark in MARKS if raw.startswith(mark)), None)
     if encoding is not None:
-        return Text(_strictly(raw, name, encoding).removeprefix("\ufeff"))
-    if mark in (None, codecs.BOM_UTF8):
-        text = raw.decode("utf-8-sig", "surrogateescape")
-        found = _utf16(raw) if "\0" in text else _chinese(raw, text)
-        if found is None:
-            return Text(text)
-        return Text(
-            raw.decode(found),
-            translate(
-                "read as {encoding}; to force another encoding: data.encoding=", encoding=found.upper()
-            ),
-        )
-    return Text(
-        _strictly(raw, name, MARKS[mark]).removeprefix("\ufeff"),
-        translate("read as {encoding}", encoding=MARKS[mark]),
-    )
+        return Text(_strictly(raw, name, encoding).removeprefix("\ufeff"), [])
+    if mark not in (None, codecs.BOM_UTF8):
+        text = _strictly(raw, name, MARKS[mark]).removeprefix("\ufeff")
+        return Text(text, [translate("read as {encoding}", encoding=MARKS[mark])])
+    text = raw.decode("utf-8-sig", "surrogateescape")
+    found = _utf16(raw) if "\0" in text else _chinese(raw, text)
+    if found is None:
+        return Text(text, [])
+    forced = "read as {encoding}; to force another encoding: data.encoding="
+    return Text(raw.decode(found), [translate(forced, encoding=found.upper())])
 
 
 def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:

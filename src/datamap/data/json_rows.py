@@ -3,41 +3,47 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from datamap.data import files, names
+from datamap.data.table import Form, Table
 
 
-class JsonRows(NamedTuple):
-    """Hold objects, the position of each in `unit`s from 1, and {row: problem} of rows that are not objects."""
-
-    records: list[dict[str, Any]]
-    lines: Sequence[int]
-    problems: dict[int, str]
-    unit: str
-
-
-def read(text: str, path: Path) -> JsonRows:
-    """Return the rows of a text, in any of the forms.
+def read(path: Path, form: Form) -> Table:
+    """Return the rows of a file, in any of the forms, as a table of all keys.
 
     Raises:
         DataError: there are too many rows.
     """
+    text, notes = files.decoded(files.content(path), path, form.encoding)
     files.check_rows(text.count("\n"), 0, path)
+    rows = _whole(text)
+    if rows is None:
+        numbered = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+        lines: Sequence[int] = [number for number, _ in numbered]
+        records, unit = [_record(line) for _, line in numbered], "line"
+    else:
+        files.check_rows(len(rows), 0, path)
+        records, unit = [_object(row) for row in rows], "row"
+        lines = range(1, len(records) + 1)
+    problems = {row: record for row, record in enumerate(records) if isinstance(record, str)}
+    objects = [{} if isinstance(record, str) else record for record in records]
+    keys = list(dict.fromkeys(key for record in objects for key in record))
+
+    def column(position: int) -> list[Any]:
+        return [record.get(keys[position]) for record in objects]
+
+    return Table(keys, len(keys), lines, column, problems, unit=unit, notes=notes)
+
+
+def _whole(text: str) -> list[Any] | None:
+    """Return the rows of a text that is one array or one DataFrame; None if each line is a row."""
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError):
-        return _lines(text)
-    if isinstance(whole, dict) and (listed := _listed(whole)) is not None:
-        whole = listed
-    if not isinstance(whole, list):
-        return _lines(text)
-    files.check_rows(len(whole), 0, path)
-    problems = {
-        row: _not_an_object(record) for row, record in enumerate(whole) if not isinstance(record, dict)
-    }
-    records = [record if isinstance(record, dict) else {} for record in whole]
-    return JsonRows(records, range(1, len(records) + 1), problems, "row")
+        return None
+    whole = _listed(whole) if isinstance(whole, dict) else whole
+    return whole if isinstance(whole, list) else None
 
 
 def _listed(whole: dict[str, Any]) -> list[Any] | None:
@@ -59,31 +65,15 @@ def _listed(whole: dict[str, Any]) -> list[Any] | None:
     return None
 
 
-def _lines(text: str) -> JsonRows:
-    lines: list[int] = []
-    records: list[dict] = []
-    problems: dict[int, str] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        record = _record(line)
-        if isinstance(record, str):
-            problems[len(lines)] = record
-        lines.append(number)
-        records.append({} if isinstance(record, str) else record)
-    return JsonRows(records, lines, problems, "line")
-
-
 def _record(line: str) -> dict | str:
     """Return a line's JSON object, or the problem with it."""
     try:
-        record = json.loads(line)
+        return _object(json.loads(line))
     except ValueError as error:
         return f"not a JSON object: {error}"
     except RecursionError:
         return "the JSON is nested too deep"
-    return record if isinstance(record, dict) else _not_an_object(record)
 
 
-def _not_an_object(value: object) -> str:
-    return f"not a JSON object, but a {type(value).__name__}"
+def _object(value: Any) -> dict | str:
+    return value if isinstance(value, dict) else f"not a JSON object, but a {type(value).__name__}"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from datamap.data import names as known_names
 from datamap.data.names import COLUMNS
-from datamap.data.tables import Table
+from datamap.data.table import Table
 from datamap.errors import DataError, did_you_mean, first_few
 from datamap.schema import KINDS
 from datamap.translations import translate

@@ -1,59 +1,16 @@
 """Read files of rows and columns in any format; module `rows` interprets the columns."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from datamap.data import columnar, delimited, files, json_rows, names, workbook
 from datamap.data.delimited import Record
+from datamap.data.table import Form, Table
 from datamap.errors import DataError
 from datamap.translations import translate
 
 MAX_TITLES = 5  # rows at the top that may be titles above the header
-
-
-class Form(NamedTuple):
-    """Say how to read a file; None means that it is detected.
-
-    Attributes:
-        header: True if the first row names the columns.
-        encoding: name of the encoding.
-        delimiter: one character, or its name.
-        known: names of columns besides `names.COLUMNS`.
-    """
-
-    header: bool | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    known: Collection[str] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    """Hold the rows of a file, in order.
-
-    Attributes:
-        names: names of the columns; None if the file has no header.
-        width: the number of columns.
-        lines: the position of each row in the file, from 1, in `unit`s.
-        column: returns the values of the column at a position: text, or what JSON, Parquet and sheets hold.
-        problems: {row: problem} of rows that are unusable.
-        torn: rows before a line of a single cell, in which their last text may continue.
-        classes: {position: class names} of columns that hold class indices.
-        unit: what a row is called in messages.
-        notes: lines for people that say what was detected.
-    """
-
-    names: list[str] | None
-    width: int
-    lines: Sequence[int]
-    column: Callable[[int], list[Any]]
-    problems: dict[int, str] = field(default_factory=dict)
-    torn: frozenset[int] = frozenset()
-    classes: dict[int, list[str]] = field(default_factory=dict)
-    unit: str = "line"
-    notes: list[str] = field(default_factory=list)
 
 
 def read(path: Path, form: Form = Form()) -> Table:  # noqa: B008
@@ -78,7 +35,7 @@ def read(path: Path, form: Form = Form()) -> Table:  # noqa: B008
 def _read(path: Path, form: Form) -> Table:
     suffix = path.suffix.lower()
     if files.is_folder(path):
-        return _columnar(columnar.open_folder(path))
+        return columnar.open_folder(path)
     if suffix not in READERS:
         hint = "; save it as .xlsx" if suffix in (".xls", ".et", ".ods") else ""
         raise DataError(f"{path} has an unknown format{hint}; data.path accepts {', '.join(READERS)}")
@@ -86,36 +43,15 @@ def _read(path: Path, form: Form) -> Table:
 
 
 def _read_delimited(path: Path, form: Form) -> Table:
-    text, note = files.decoded(files.content(path), path, form.encoding)
-    suffix = path.suffix.lower()
-    found = delimited.read(text, path, "," if suffix == ".csv" else "\t", form.delimiter, form.known)
-    return _of_records(found.records, form, [*([note] if note else []), *found.notes])
+    text, notes = files.decoded(files.content(path), path, form.encoding)
+    usual = "," if path.suffix.lower() == ".csv" else "\t"
+    records, more = delimited.read(text, path, usual, form)
+    return _of_records(records, form, notes + more)
 
 
 def _read_workbook(path: Path, form: Form) -> Table:
     rows, notes = workbook.read(files.content(path), path)
     return _of_records([Record(line, cells) for line, cells in rows], form, notes, "row")
-
-
-def _read_json(path: Path, form: Form) -> Table:
-    text, note = files.decoded(files.content(path), path, form.encoding)
-    found = json_rows.read(text, path)
-    keys = list(dict.fromkeys(key for record in found.records for key in record))
-
-    def column(position: int) -> list[Any]:
-        return [record.get(keys[position]) for record in found.records]
-
-    notes = [note] if note else []
-    return Table(keys, len(keys), found.lines, column, found.problems, unit=found.unit, notes=notes)
-
-
-def _read_parquet(path: Path, form: Form) -> Table:
-    return _columnar(columnar.open_parquet(files.content(path), path))
-
-
-def _columnar(found: columnar.Columns) -> Table:
-    lines = range(1, found.rows + 1)
-    return Table(found.names, len(found.names), lines, found.column, classes=found.classes, unit="row")
 
 
 # ---------------------------------------------------------------------- rows of cells: the header, broken rows
@@ -195,8 +131,8 @@ READERS: dict[str, Callable[[Path, Form], Table]] = {
     ".tsv": _read_delimited,
     ".csv": _read_delimited,
     ".txt": _read_delimited,
-    ".jsonl": _read_json,
-    ".json": _read_json,
-    ".parquet": _read_parquet,
+    ".jsonl": json_rows.read,
+    ".json": json_rows.read,
+    ".parquet": columnar.open_parquet,
     ".xlsx": _read_workbook,
 }

@@ -1,7 +1,6 @@
 """Write and read the TSV files of a run, such as summary.tsv and data/samples.tsv."""
 
-import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from datamap import schema
-from datamap.errors import SummaryError, first_few, reason
+from datamap.errors import SummaryError, first_few, raised_as
 from datamap.signals import align
 
 Source = Path | str | bytes
+UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 BLOCK = 1 << 20  # bytes; arrow holds some dozens of them, and a row must fit into one
 
@@ -48,7 +48,7 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
     Raises:
         SummaryError: the file is not a summary, or is damaged.
     """
-    with _explained(schema.SUMMARY_FILE):
+    with raised_as(SummaryError, f"{schema.SUMMARY_FILE} is damaged", *UNREADABLE):
         known = _summary_header(source)
         wanted = known if columns is None or set(columns) - set(known) else [n for n in known if n in columns]
         table = pyarrow.csv.read_csv(_opened(source), **_options(_types(known), wanted))
@@ -65,7 +65,7 @@ def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
     Raises:
         SummaryError: the file is not a summary, or is damaged.
     """
-    with _explained(schema.SUMMARY_FILE):
+    with raised_as(SummaryError, f"{schema.SUMMARY_FILE} is damaged", *UNREADABLE):
         known = _summary_header(source)
         parts, start = [], 0
         for batch in pyarrow.csv.open_csv(_opened(source), **_options(_types(known))):
@@ -169,15 +169,6 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-@contextlib.contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turn arrow's errors for an unreadable file into a SummaryError."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise SummaryError(f"{name} is damaged: {reason(error)}") from error
-
-
 def _numbers(ids: pa.ChunkedArray) -> pa.ChunkedArray:
     """Convert ids to ints if all are integers in canonical form: "007" keeps all of them strings."""
     try:
@@ -198,7 +189,7 @@ def texts_of(content: bytes, ids: Iterable) -> dict[str, list[str]]:
 
 def text_columns(content: bytes, ids: Iterable) -> dict[str, pa.ChunkedArray]:
     """Return {column: texts of the samples `ids`} as arrow columns (`texts_of`)."""
-    with _explained(schema.SAMPLES_FILE):
+    with raised_as(SummaryError, f"{schema.SAMPLES_FILE} is damaged", *UNREADABLE):
         known = header(content)
     wanted = [name for name in ("id", "text_a", "text_b") if name in known or name == "id"]
     table = text_table(content, schema.SAMPLES_FILE, wanted)
@@ -219,7 +210,7 @@ def text_table(content: bytes, name: str, columns: Collection[str], others: bool
     Raises:
         SummaryError: the file is damaged, or lacks a column.
     """
-    with _explained(name):
+    with raised_as(SummaryError, f"{name} is damaged", *UNREADABLE):
         known = header(content)
         for column in columns:
             if column not in known:

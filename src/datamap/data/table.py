@@ -1,0 +1,48 @@
+"""Define what readers of files are told, and the table that they return."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Form(NamedTuple):
+    """Say how to read a file; None means that it is detected.
+
+    Attributes:
+        header: True if the first row names the columns.
+        encoding: name of the encoding.
+        delimiter: one character, or its name.
+        known: names of columns besides `names.COLUMNS`.
+    """
+
+    header: bool | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    known: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Hold the rows of a file, in order.
+
+    Attributes:
+        names: names of the columns; None if the file has no header.
+        width: the number of columns.
+        lines: the position of each row in the file, from 1, in `unit`s.
+        column: returns the values of the column at a position: text, or what JSON, Parquet and sheets hold.
+        problems: {row: problem} of rows that are unusable.
+        torn: rows before a line of a single cell, in which their last text may continue.
+        classes: {position: class names} of columns that hold class indices.
+        unit: what a row is called in messages.
+        notes: lines for people that say what was detected.
+    """
+
+    names: list[str] | None
+    width: int
+    lines: Sequence[int]
+    column: Callable[[int], list[Any]]
+    problems: dict[int, str] = field(default_factory=dict)
+    torn: frozenset[int] = frozenset()
+    classes: dict[int, list[str]] = field(default_factory=dict)
+    unit: str = "line"
+    notes: list[str] = field(default_factory=list)
