@@ -12,7 +12,6 @@ from datamap.maps.options import MapOptions
 from datamap.places import CONF
 from datamap.ranges import check, number, option
 
-LANG = ("auto", "en", "zh")
 MAX_TOKENS = 65_536  # per sample: the model allocates a position embedding for each
 MISSING_HINTS = {
     "keep": "choose clean, relabelled, corrected, ambiguous, both_ends or forgettable",
@@ -126,6 +125,21 @@ class SignalsConfig:
 
 
 @dataclass
+class StepConfig:
+    """Declare the keys that every step has."""
+
+    lang: str = option("auto", "en", "zh")
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
+class RunConfig(StepConfig):
+    """Declare the keys of every step that works on a run."""
+
+    run_id: str = MISSING
+
+
+@dataclass
 class LiveConfig:
     """Declare the key of the live map."""
 
@@ -133,20 +147,18 @@ class LiveConfig:
 
 
 @dataclass
-class TrainConfig:
+class TrainConfig(StepConfig):
     """Declare the keys of `train`."""
 
     seed: int = number(low=0)
     resume: bool = MISSING
     run_id: str | None = MISSING
     log_text: bool = MISSING
-    lang: str = option(*LANG)
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     signals: SignalsConfig = field(default_factory=SignalsConfig)
     plot: LiveConfig = field(default_factory=LiveConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
@@ -158,35 +170,29 @@ class EngineConfig:
 
 
 @dataclass
-class SummarizeConfig:
+class SummarizeConfig(RunConfig):
     """Declare the keys of `summarize`."""
 
-    run_id: str = MISSING
     allow_missing: bool = MISSING
     burn_in: int = number(low=0)
     until: Any = number(low=1, word="auto")
     el2n_observations: int = number(low=1)
     extra: dict[str, list[str]] | None = MISSING
-    lang: str = option(*LANG)
     engine: EngineConfig = field(default_factory=EngineConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
-class PlotConfig(MapOptions):
+class PlotConfig(RunConfig, MapOptions):
     """Declare the keys of `plot`: a map's options, and what else is logged."""
 
-    run_id: str = MISSING
     explorer: bool = MISSING
     name: str | None = MISSING
     svg: bool = MISSING
-    lang: str = option(*LANG)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
-class CompareConfig:
+class CompareConfig(StepConfig):
     """Declare the keys of `compare`."""
 
     runs: Any = MISSING
@@ -194,9 +200,7 @@ class CompareConfig:
     x: str = MISSING
     y: str = MISSING
     dpi: int = number(low=50, high=1200)
-    lang: str = option(*LANG)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
@@ -210,10 +214,9 @@ class RegionsConfig:
 
 
 @dataclass
-class DiagnoseConfig:
+class DiagnoseConfig(RunConfig):
     """Declare the keys of `diagnose`."""
 
-    run_id: str = MISSING
     score: str = option(
         "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "neighbours",
         "overlap", "embeddings",
@@ -221,70 +224,55 @@ class DiagnoseConfig:
     embeddings: Any = None
     encoder: str | None = None
     texts: bool = MISSING
-    lang: str = option(*LANG)
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     summarize: SummarizeConfig = field(default_factory=SummarizeConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
-class ReviewConfig:
+class ReviewConfig(RunConfig):
     """Declare the keys of `review`."""
 
-    run_id: str = MISSING
     host: str = MISSING
     port: int = number(low=0, high=65535)
     open: bool = MISSING
     reviewer: str | None = MISSING
-    lang: str = option(*LANG)
     diagnose: DiagnoseConfig = field(default_factory=DiagnoseConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
-class CurateConfig:
+class CurateConfig(RunConfig):
     """Declare the keys of `curate`."""
 
-    run_id: str = MISSING
     keep: str = option("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable")
     share: float | None = number(low=0, high=1)
     threshold: float | None = number(low=0, high=1)
     corrections: str | None = MISSING
     balance: bool = MISSING
     drop_classes: bool = MISSING
-    lang: str = option(*LANG)
     diagnose: DiagnoseConfig = field(default_factory=DiagnoseConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
-class ImportConfig:
+class ImportConfig(StepConfig):
     """Declare the keys of `import`."""
 
     path: str = MISSING
     format: str = option("auto", "tutorial", "datamap", "cartography")
     texts: str | None = MISSING
-    lang: str = option(*LANG)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
-class ExportConfig:
+class ExportConfig(RunConfig):
     """Declare the keys of `export`."""
 
-    run_id: str = MISSING
     folder: str = MISSING
-    lang: str = option(*LANG)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass
-class UploadConfig:
+class UploadConfig(StepConfig):
     """Declare the keys of `upload`."""
 
     folder: str = MISSING
-    lang: str = option(*LANG)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 @dataclass

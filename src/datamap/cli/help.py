@@ -1,31 +1,21 @@
 """Compose what `--help` prints: what a command does, and the YAML files that explain its keys."""
 
 import inspect
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from datamap.cli.commands import COMMANDS
 from datamap.places import CONF
 from datamap.program import SCRIPTS, invocation
 
-# The file that `--help` shows for each config group, and the groups of each command.
+# The file that `--help` shows for each config group.
 DEFAULT_FILES = {
     "data": "file.yaml",
     "model": "tiny.yaml",
     "engine": "dask.yaml",
     "regions": "absolute.yaml",
     "tracking": "default.yaml",
-}
-GROUPS = {
-    "train": ("data", "model", "tracking"),
-    "summarize": ("engine", "tracking"),
-    "plot": ("tracking",),
-    "compare": ("tracking",),
-    "main": ("data", "model", "tracking"),
-    "diagnose": ("regions", "tracking"),
-    "review": ("tracking",),
-    "curate": ("tracking",),
-    "upload": (),
-    "import_signals": ("tracking",),
-    "export_signals": ("tracking",),
 }
 
 
@@ -42,13 +32,20 @@ def help_text(command: str) -> str:
         f"\nKeys and their defaults (conf/{name}.yaml); give any as key=value:\n",
         (CONF / f"{name}.yaml").read_text(encoding="utf-8").strip(),
     ]
-    for group in GROUPS[name]:
+    for group in _groups(name):
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         parts.append(f"\n{group}= {' | '.join(options)}   (conf/{group}/*.yaml)")
         shown = DEFAULT_FILES[group]
         body = (CONF / group / shown).read_text(encoding="utf-8").strip()
         parts.append("\n".join(f"  {line}" for line in [f"# conf/{group}/{shown}", *body.splitlines()]))
     return "\n".join(parts)
+
+
+def _groups(name: str) -> list[str]:
+    """Return the config groups that conf/<name>.yaml takes, or those of the file that it begins with (main: train)."""
+    entries: Any = OmegaConf.load(CONF / f"{name}.yaml")
+    groups = [str(group) for entry in entries.defaults if isinstance(entry, DictConfig) for group in entry]
+    return groups or _groups(entries.defaults[0])
 
 
 def overview() -> str:

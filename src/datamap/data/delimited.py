@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datamap.data import files, names
+from datamap.data.table import Form
 from datamap.errors import ConfigError, DataError
 from datamap.translations import translate
 
@@ -27,9 +28,7 @@ class Record(NamedTuple):
     cells: list[Any]
 
 
-def read(
-    text: str, path: Path, usual: str, delimiter: str | None, known: Collection[str]
-) -> tuple[list[Record], list[str]]:
+def read(text: str, path: Path, usual: str, form: Form) -> tuple[list[Record], list[str]]:
     """Return (the rows of a text that are not blank, notes on what was detected).
 
     Args:
