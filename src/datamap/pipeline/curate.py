@@ -72,10 +72,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
         file = Path(folder, schema.CURATED_FILE)
         file.write_bytes(b"".join(tsv.lines(frame)))
         # Read the file as training will read it, so that one that cannot be trained on is never logged.
-        curated = dataset.load_samples(
-            file, dict.fromkeys(dataset.COLUMNS, "auto") | ({} if "text_b" in frame else {"text_b": None}),
-            name=schema.CURATED_FILE,
-        )  # fmt: skip
+        curated = dataset.load_samples(file, {}, name=schema.CURATED_FILE)
         say(
             "{file}: {samples:,} of {samples_before:,} samples, {relabelled:,} relabelled, digest {digest}",
             file=schema.CURATED_FILE,
@@ -230,7 +227,7 @@ def _log(store, source, config, file, curated, counts, gone, lineage):
     rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
     with store.new_run(name, config.tracking.tags) as run:
         address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
-        command = _command(source, config, address, curated, gone)
+        command = _command(source, config, address, gone)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
         run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
         run.log_params(
@@ -252,11 +249,9 @@ def _log(store, source, config, file, curated, counts, gone, lineage):
     return run
 
 
-def _command(source, config, address, curated, gone):
+def _command(source, config, address, gone):
     """Return the command that trains on a curated file as the source was trained."""
     data = {"data": "file", "data.path": address}
-    if curated.texts_b is None:
-        data["data.columns.text_b"] = "null"
     data |= dict(option.split("=", 1) for option in addresses.options(source.tracking_uri))
     if config.tracking.experiment:
         data["tracking.experiment"] = config.tracking.experiment
