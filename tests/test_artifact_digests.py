@@ -13,9 +13,10 @@ import pytest
 import datamap
 from conftest import copy_store, local
 from datamap.cli.entry import run
+from datamap.digests import digest_of
 from datamap.errors import SummaryError
 from datamap.summaries import tsv
-from datamap.tracking.artifacts import DIGEST_TAG, REGENERATED_BY, Artifacts, digest_of
+from datamap.tracking.artifacts import DIGEST_TAG, REGENERATED_BY, Artifacts
 from datamap.tracking.store import Store
 
 

@@ -188,14 +188,14 @@ class LoadedRun:
         """Return labels, class indices or names, as categories of the run's classes; unnamed ones come last."""
         import pandas as pd
 
-        names = [*self.class_names]
+        names = self.class_names
         if pd.api.types.is_integer_dtype(labels):
             count = int(labels.max()) + 1 if len(labels) else 0
-            names += map(str, range(len(names), count))
+            names = schema.all_class_names(names, count)
             return pd.Series(pd.Categorical.from_codes(labels, names), index=labels.index, name=labels.name)
         given = labels.where(labels.notna() & (labels != ""))
-        names += sorted(set(given.dropna()) - set(names))
-        return pd.Series(pd.Categorical(given, names), index=labels.index, name=labels.name)
+        others = sorted(set(given.dropna()) - set(names))
+        return pd.Series(pd.Categorical(given, [*names, *others]), index=labels.index, name=labels.name)
 
 
 def load_run(run_id: str = "latest", tracking_uri: str | None = None) -> LoadedRun:

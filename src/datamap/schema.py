@@ -5,6 +5,7 @@ Users' own scripts and the files of the original tutorial depend on these names:
 
 import enum
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -151,3 +152,12 @@ def parse_shard(path: str) -> Shard | None:
 def is_column_name(key: str) -> bool:
     """Tell whether a signal of this name can be a column of summary.tsv."""
     return bool(key) and key.isprintable()
+
+
+def all_class_names(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """Return the names of `count` classes or more: the index of a class that has no name stands for it.
+
+    >>> all_class_names(["no", "yes"], 3)
+    ('no', 'yes', '2')
+    """
+    return (*names, *map(str, range(len(names), count)))

@@ -1,6 +1,5 @@
 """Read labeled texts: read rows, find columns, check every row, and draw samples."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from datamap.data import lookalikes, rows, tables
 from datamap.data.names import COLUMNS
 from datamap.data.rows import BadRow, BadRows, Columns, Sample
 from datamap.data.table import Form, Table
+from datamap.digests import digest_of
 from datamap.errors import DataError, first_few, reason
 from datamap.schema import DIRTY
 
@@ -61,8 +61,7 @@ class TextDataset:
     def digest(self) -> str:
         """Return the first 16 hex digits of the SHA-256 over everything that training sees."""
         content = [self.ids, self.texts_a, self.texts_b, self.labels.tolist(), self.planted.tolist()]
-        text = json.dumps(content, ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return digest_of(json.dumps(content, ensure_ascii=False))[:16]
 
     def frame(self) -> "pd.DataFrame":
         """Return the samples as a DataFrame: id, text_a, text_b (for pairs), label, s_label."""

@@ -3,7 +3,6 @@
 Memory holds one observation at a time, and the ids and labels of the first.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap import documents, schema
+from datamap.digests import digest_of
 from datamap.errors import SignalError, first_few, raised_as
 from datamap.importing import foreign
 from datamap.importing.foreign import Note, Observation
@@ -105,12 +105,8 @@ def digest(source: Source) -> str:
     Raises:
         SignalError: a file is unreadable.
     """
-    total = hashlib.sha256()
-    for path in source.files:
-        with raised_as(SignalError, path), path.open("rb") as file:
-            while block := file.read(1 << 20):
-                total.update(block)
-    return total.hexdigest()[:16]
+    with raised_as(SignalError, source.path):
+        return digest_of(*source.files)[:16]
 
 
 def observations(source: Source, note: Note = lambda text: None) -> Iterator[tuple[str, int, pa.Table]]:

@@ -1,6 +1,5 @@
 """Save and load the state of training as safetensors and JSON, so that loading executes no code."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -10,6 +9,7 @@ import safetensors
 import safetensors.numpy
 
 from datamap import schema
+from datamap.digests import digest_of
 from datamap.errors import TrainingError
 
 SLOTS = 2  # written alternately: one is complete while the other is being written
@@ -39,7 +39,7 @@ def files(checkpoint: Checkpoint, slot: int) -> Iterator[tuple[str, bytes]]:
     digests = {}
     for name in ARRAYS:
         content = safetensors.numpy.save(getattr(checkpoint, name))
-        digests[name] = hashlib.sha256(content).hexdigest()
+        digests[name] = digest_of(content)
         yield f"{folder(slot)}/{name}.safetensors", content
     state = {"number": checkpoint.number, "step": checkpoint.step, "sha256": digests}
     yield f"{folder(slot)}/state.json", json.dumps(state, indent=1).encode()
@@ -75,7 +75,7 @@ def load(read: Callable[[str], bytes | None], upto: int) -> tuple[Checkpoint, in
 
 def _arrays(content: bytes | None, digest: str) -> dict | None:
     """Return the arrays of a file, or None if the file does not have that digest."""
-    if not content or hashlib.sha256(content).hexdigest() != digest:
+    if not content or digest_of(content) != digest:
         return None
     try:
         return safetensors.numpy.load(content)

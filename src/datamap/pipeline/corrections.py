@@ -1,6 +1,5 @@
 """Collect what people decided about a run's samples, in a review or in an edited diagnosis.tsv, for `curate`."""
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import pandas as pd
 from datamap import schema
 from datamap.config import CurateConfig
 from datamap.data import files, spreadsheet
+from datamap.digests import digest_of
 from datamap.errors import ConfigError, DataError, first_few
 from datamap.labels import curation
 from datamap.log import say
@@ -102,7 +102,7 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
     )
     left = translate("they keep their labels" if keep == "corrected" else "the rule decides")
     _say(outcome, torn, len(outcome.labels) - len(labels), left)
-    digest = hashlib.sha256(b"".join(content for _, content in files)).hexdigest()
+    digest = digest_of(*(content for _, content in files))
     return Corrections(
         labels,
         {

@@ -16,6 +16,7 @@ from datamap.maps import regions
 from datamap.pipeline import memorization
 from datamap.pipeline.evidence import of_run as evidence_of
 from datamap.pipeline.explorer import regenerate_explorer
+from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_embeddings import log_embeddings
 from datamap.pipeline.summarize import ensure_summary
@@ -23,7 +24,6 @@ from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store
 from datamap.translations import Amount, translate
 
 COLUMNS = {
@@ -42,10 +42,7 @@ def diagnose(config: DiagnoseConfig, embeddings: Any = None) -> Run:
     Raises:
         DataMapError: the run has no signals, or they are damaged.
     """
-    store = Store(config.tracking.uri, config.tracking.experiment)
-    run = store.run(config.run_id)
-    run.speak(config.lang)
-    store.nest_project_run(run, "diagnose")
+    run = open_run(config, "diagnose")
     diagnose_run(run, config, embeddings=embeddings)
     return run
 
@@ -112,7 +109,7 @@ def _class_names(run, evidence):
     names = run.class_names()
     known = 0 if evidence.pooled is None else evidence.pooled.shape[1]
     count = max(known, int(evidence.labels.max()) + 1)
-    return names + tuple(str(k) for k in range(len(names), count))
+    return schema.all_class_names(names, count)
 
 
 def _of_witnesses(evidence):

@@ -1,6 +1,5 @@
 """Build the explorer of a run from its artifacts, and log it unless it is up to date."""
 
-import hashlib
 import re
 from collections.abc import Iterable
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from datamap import __version__, schema
+from datamap.digests import digest_of
 from datamap.errors import DataMapError
 from datamap.labels.reasons import retold
 from datamap.log import say
@@ -135,4 +135,4 @@ def _digest(run: Run) -> str:
     if not artifacts[0]:
         return ""
     said = [run.info.run_name, run.language, *_next_step(run, None), *artifacts]
-    return hashlib.sha256("\0".join([__version__, *said]).encode()).hexdigest()[:32]
+    return digest_of("\0".join([__version__, *said]))[:32]

@@ -9,12 +9,12 @@ from datamap.config import ExportConfig
 from datamap.errors import SignalError, TrackingError, raised_as
 from datamap.importing import foreign
 from datamap.log import say
+from datamap.pipeline.opening import open_run
 from datamap.program import invocation
 from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.signals.stored import signals_of
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store
 from datamap.translations import Amount
 
 
@@ -29,10 +29,7 @@ def export_signals(config: ExportConfig) -> Path:
     with raised_as(SignalError, f"folder={folder}"):
         if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
             raise SignalError(f"folder={folder} is there already and not an empty folder; choose another")
-    store = Store(config.tracking.uri, config.tracking.experiment)
-    run = store.run(config.run_id)
-    run.speak(config.lang)
-    store.nest_project_run(run, "export_signals")
+    run = open_run(config, "export_signals")
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")

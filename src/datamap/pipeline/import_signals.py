@@ -72,8 +72,7 @@ def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
         classes = pc.list_value_length(table["probs"])[0].as_py()
     else:
         classes = pc.max(table["label"]).as_py() + 1
-    names = sources.class_names(source)
-    return names + tuple(str(index) for index in range(len(names), classes))
+    return schema.all_class_names(sources.class_names(source), classes)
 
 
 def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) -> TextDataset:

@@ -12,11 +12,11 @@ from datamap.log import say
 from datamap.maps import plans
 from datamap.maps.options import check_size
 from datamap.pipeline.explorer import log_explorer
+from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.summarize import ensure_summary
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,11 +40,8 @@ def plot(config: PlotConfig) -> LoggedMap:
     from datamap.maps import cards, figures
 
     name = _name(config)
-    store = Store(config.tracking.uri, config.tracking.experiment)
-    run = store.run(config.run_id)
-    run.speak(config.lang)
+    run = open_run(config, "plot")
     config = replace(config, lang=run.language)
-    store.nest_project_run(run, "plot")
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
     samples, count = ensure_summary(run, config, MAP_COLUMNS | asked)
     with warnings.catch_warnings(record=True) as caught:

@@ -19,6 +19,7 @@ from datamap.log import print_line, say
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.corrections import say_left_out
 from datamap.pipeline.diagnose import ensure_diagnosis
+from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.summarize import ensure_summary
@@ -29,7 +30,6 @@ from datamap.review.server import serve
 from datamap.review.storage import Appended, Logged, Storage
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store
 from datamap.translations import Amount, translate
 
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
@@ -48,10 +48,7 @@ def review(config: ReviewConfig) -> Run:
         ConfigError: the reviewer's name is not allowed, or the address cannot be served.
         DataMapError: the run has no signals, or an artifact is damaged.
     """
-    store = Store(config.tracking.uri, config.tracking.experiment)
-    found = store.run(config.run_id)
-    found.speak(config.lang)
-    store.nest_project_run(found, "review")
+    found = open_run(config, "review")
     review = review_of(found, config)
     sys.setswitchinterval(SWITCH)
     threading.Thread(target=_read_the_rest, args=(found, review), daemon=True).start()

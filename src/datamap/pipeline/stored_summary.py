@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from datamap import documents, schema
+from datamap.digests import digest_of
 from datamap.errors import SummaryError, TrackingError, first_few
 from datamap.signals.shards import ShardsByObservation
 from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
-from datamap.tracking.artifacts import digest_of
 from datamap.tracking.run import Run
 
 # The columns that groupings, regions and marginal histograms of a map need.

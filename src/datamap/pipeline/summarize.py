@@ -12,6 +12,7 @@ from datamap.errors import TrackingError
 from datamap.labels.memorization import Onset
 from datamap.log import say
 from datamap.pipeline import memorization
+from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import log_summary, read_summary, summarize_command
 from datamap.program import invocation
@@ -20,7 +21,6 @@ from datamap.signals.shards import ShardsByObservation
 from datamap.signals.stored import signals_of
 from datamap.summaries import reduction
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store
 from datamap.translations import Amount
 
 
@@ -31,10 +31,7 @@ def summarize(config: SummarizeConfig) -> Run:
         TrackingError: the run has no signals.
         SignalError: signals are damaged.
     """
-    store = Store(config.tracking.uri, config.tracking.experiment)
-    run = store.run(config.run_id)
-    run.speak(config.lang)
-    store.nest_project_run(run, "summarize")
+    run = open_run(config, "summarize")
     summarize_run(run, config)
     return run
 

@@ -106,7 +106,7 @@ def _all_names(names, labels, proposed):
     others = [text for text in proposed.unique().to_pylist() if text not in known]
     numbers = [int(text) for text in others if re.fullmatch("[0-9]{1,6}", text)]  # below MAX_CLASSES
     count = max([len(names), int(labels.max(initial=0)) + 1, *(number + 1 for number in numbers)])
-    return (*names, *map(str, range(len(names), count)))
+    return schema.all_class_names(names, count)
 
 
 def _indices(column, names):

@@ -1,6 +1,5 @@
 """Write, read and check files of signals: an observation is split into shards."""
 
-import hashlib
 import io
 import json
 import os
@@ -19,6 +18,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from datamap import schema
+from datamap.digests import digest_of
 from datamap.errors import SignalError, first_few, raised_as
 from datamap.schema import Shard
 from datamap.signals import contract
@@ -81,7 +81,7 @@ def files(
 def sealed(table: pa.Table, shard: Shard) -> tuple[Shard, bytes]:
     """Return (Shard with its checksum, bytes) of a table that is one shard."""
     content = encode(table, shard.format)
-    return shard._replace(sha256=hashlib.sha256(content).hexdigest()), content
+    return shard._replace(sha256=digest_of(content)), content
 
 
 def checksums(shards: Iterable[Shard]) -> bytes:
@@ -158,20 +158,12 @@ def decode(source: bytes | Path, shard: Shard, wanted: Wanted = contract.is_used
     name = shard.path
     if shard.sha256 == UNLISTED:
         raise SignalError(f"{name} was added or renamed: {shard.checksums_path} does not list it")
-    if shard.sha256 and _digest(source) != shard.sha256:
+    if shard.sha256 and digest_of(source) != shard.sha256:
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     reader = _from_parquet if shard.format == "parquet" else _from_json_lines
     with READING, raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
         table = reader(source, wanted)
     return contract.typed(table, name)
-
-
-def _digest(source: bytes | Path) -> str:
-    digest = hashlib.sha256()
-    with _opened(source) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _opened(source: bytes | Path) -> IO[bytes]:

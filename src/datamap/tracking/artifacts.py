@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
 from datamap import schema
+from datamap.digests import digest_of
 from datamap.errors import TrackingError
 from datamap.tracking import addresses
 from datamap.tracking.client import Client, ask, ask_for_all
@@ -160,15 +160,6 @@ def _repository(root, tracking_uri):
     return get_artifact_repository(
         add_databricks_profile_info_to_artifact_uri(root, tracking_uri), tracking_uri
     )
-
-
-def digest_of(file: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while block := content.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def folder_of(path: str) -> str | None:

@@ -1,7 +1,6 @@
 """Log into an MLflow run, read from it, and end it."""
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -17,9 +16,10 @@ from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from datamap import documents, schema
+from datamap.digests import digest_of
 from datamap.errors import RunLostError, TrackingError, masked, raised_as
 from datamap.tracking import addresses
-from datamap.tracking.artifacts import DIGEST_TAG, REGENERATED_BY, Artifacts, digest_of, folder_of
+from datamap.tracking.artifacts import DIGEST_TAG, REGENERATED_BY, Artifacts, folder_of
 from datamap.tracking.client import Client
 from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
 from datamap.tracking.metrics import checked, rows
@@ -179,8 +179,8 @@ class Run:
             tags = self.client.get_run(self.run_id).data.tags
         text = _shortened(masked(text))
         chosen = {LANG_TAG: self.lang} if self.lang else {}
-        if NOTE_TAG not in tags or _digest(tags[NOTE_TAG]) == tags.get(OUR_NOTE_TAG):
-            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: _digest(text), **chosen})
+        if NOTE_TAG not in tags or digest_of(tags[NOTE_TAG])[:16] == tags.get(OUR_NOTE_TAG):
+            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: digest_of(text)[:16], **chosen})
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log {name: value} as params; one that `mlflow run` logged under the same name stays."""
@@ -353,7 +353,3 @@ def _shortened(text):
         return text
     lines = text[: MAX_TAG_VAL_LENGTH - 3].split("\n")
     return "\n".join([*(lines[:-1] or lines), "…"])
-
-
-def _digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
