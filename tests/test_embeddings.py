@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from sklearn.decomposition import PCA
 
 import datamap
 from conftest import local
 from datamap import SignalRecorder
 from datamap.errors import ConfigError, SignalError
 from datamap.labels import embedded
+from datamap.maps import layout
 from datamap.signals import embeddings
 
 generator = np.random.default_rng(0)
@@ -254,3 +256,16 @@ def test_mistakes_of_embeddings_are_one_line_and_keep_what_is_there(images, comm
         SignalRecorder(embeddings=vectors)
     with pytest.raises(SignalError, match="300 embeddings for 2 samples"):
         SignalRecorder(samples={"id": [1, 2]}, embeddings=vectors)
+
+
+def test_the_layout_is_that_of_scikit_learns_components(monkeypatch):
+    vectors, _, _ = clusters(200)
+    vectors *= np.arange(1, 17)  # components of different sizes
+    expected = PCA(2, svd_solver="full").fit_transform(vectors)
+    found = layout.layout(vectors)
+    assert found.dtype == np.float32
+    assert abs(found) == pytest.approx(abs(expected), rel=1e-3, abs=1e-2)
+    monkeypatch.setattr(layout, "MAX_FITTED", 100)
+    assert layout.layout(vectors).shape == (200, 2)
+    assert layout.layout(vectors[:, :1])[:, 1].tolist() == [0] * 200
+    assert layout.layout(vectors[:1]).tolist() == [[0, 0]]

@@ -96,3 +96,22 @@ def test_a_damaged_diagnosis_is_left_out(run, command, client, damaged):
     outcome = command("plot", f"run_id={run}")
     assert outcome.code == 0 and "note: the explorer shows no diagnosis" in outcome.out
     assert data_of(file_of(client, run).read_text())["proposed"] is None
+
+
+def test_embeddings_are_a_second_layout(run, command, client):
+    assert command("plot", f"run_id={run}").code == 0
+    assert "embedding_1" not in data_of(file_of(client, run).read_text())["columns"]
+    vectors = np.random.default_rng(1).normal(size=(40, 8)) + 5 * np.eye(8)[np.arange(40) // 20]
+    np.save("mine.npy", vectors)
+    assert command("diagnose", f"run_id={run}", "embeddings=mine.npy").code == 0  # makes the explorer anew
+    page = data_of(file_of(client, run).read_text())
+    first, second = (unpacked(page["columns"][name], "<f4") for name in ("embedding_1", "embedding_2"))
+    assert (first[:20] > 0).all() != (first[20:] > 0).all()  # the two halves of the samples are apart
+    assert first.std() > second.std()
+    low, high = page["limits"]["embedding_1"]
+    assert low < first.min() and first.max() < high
+    local(client, run, schema.EMBEDDINGS_FILE).write_bytes(b"half")
+    client.delete_tag(run, f"{DIGEST_TAG}{schema.EMBEDDINGS_FILE}")
+    outcome = command("plot", f"run_id={run}")
+    assert outcome.code == 0 and "note: the explorer shows no embeddings" in outcome.out
+    assert "embedding_1" not in data_of(file_of(client, run).read_text())["columns"]

@@ -104,6 +104,21 @@ def test_neighbours_are_the_most_similar_others():
     assert values == sorted(values, reverse=True)
 
 
+def test_neighbours_by_embeddings():
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(60, 16)) + 50  # a common direction, as encoders have it
+    vectors[7] = vectors[3] + 0.01
+    found = Neighbours()
+    found.build([pa.chunked_array([pa.array(["the same text"] * 60)])], vectors)
+    near = found.of(3)
+    assert near[0] == (7, pytest.approx(1, abs=0.01))
+    centered = vectors - vectors.mean(axis=0)
+    cosines = centered @ centered[3] / np.linalg.norm(centered, axis=1) / np.linalg.norm(centered[3])
+    best = [row for row in np.argsort(-cosines) if row != 3][:8]
+    assert [row for row, _ in near] == best
+    assert all(value > 0 for _, value in near)
+
+
 def test_neighbours_without_texts():
     found = Neighbours()
     found.build([])

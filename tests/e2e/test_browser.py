@@ -381,6 +381,37 @@ def test_the_diagnosis_sorts_colours_and_filters(diagnosed):
     assert shown(page) == ["11"]
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_selection_stays_when_samples_are_laid_out_by_embeddings(page, odd, odd_summary, tmp_path, lang):
+    history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)
+    places = np.random.default_rng(0).normal(size=(60, 2))
+    summary = odd_summary.assign(embedding_1=places[:, 0], embedding_2=places[:, 1])
+    (tmp_path / "laid_out.html").write_bytes(explorer.build_page(summary, history, {}, NAMES, lang=lang))
+    page.goto(f"file://{tmp_path}/laid_out.html")
+    until(page, "window.dataMap")
+    by_map, by_embeddings = page.locator("#layouts button").all()
+    assert by_embeddings.inner_text() == {"en": "embeddings", "zh": "嵌入空间"}[lang]
+    assert [b.get_attribute("aria-pressed") for b in (by_map, by_embeddings)] == ["true", "false"]
+    chosen = page.evaluate("dataMap.shown()")[:5]
+    page.evaluate(f"dataMap.select({chosen}.map(dataMap.samples.rowOf))")
+    before = page.evaluate(f"dataMap.positionOf({chosen[0]!r})")
+    by_embeddings.click()
+    assert page.evaluate("dataMap.scatter.data.labels") == {"x": "embedding_1", "y": "embedding_2"}
+    assert page.evaluate(f"dataMap.positionOf({chosen[0]!r})") != before
+    assert page.evaluate("dataMap.selected()") == chosen
+    assert page.locator("#choose-x").input_value() == "embedding_1"
+    assert [b.get_attribute("aria-pressed") for b in (by_map, by_embeddings)] == ["false", "true"]
+    page.locator("#choose-x").select_option("avg_probs")
+    assert [b.get_attribute("aria-pressed") for b in (by_map, by_embeddings)] == ["false", "false"]
+    by_map.click()
+    assert page.evaluate(f"dataMap.positionOf({chosen[0]!r})") == pytest.approx(before)
+    assert page.evaluate("dataMap.selected()") == chosen
+
+
+def test_a_run_without_embeddings_has_one_layout(opened):
+    assert opened.locator("#layouts").is_hidden()
+
+
 def test_the_page_says_how_to_start_the_review(diagnosed):
     page, *_ = diagnosed
     assert page.locator("#next-says").inner_text() == "Review the labels, likeliest wrong first:"

@@ -19,5 +19,7 @@ MEANINGS = {
     "entropy_mean": "mean entropy of the prediction: high = undecided between the classes",
     "pred_label": "class that the model predicts",
     "score": "how likely the label is wrong (datamap diagnose): 1 = most likely",
+    "embedding_1": "first coordinate by the embeddings: samples that are near each other are similar",
+    "embedding_2": "second coordinate by the embeddings: samples that are near each other are similar",
     "proposed": "label that the diagnosis proposes instead of the given one",
 }

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from datamap import __version__, schema
 from datamap.digests import digest_of
@@ -12,6 +13,7 @@ from datamap.errors import DataMapError
 from datamap.labels.reasons import retold
 from datamap.log import say
 from datamap.pipeline import stored_diagnosis
+from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
 from datamap.program import invocation
 from datamap.signals import align
@@ -20,7 +22,9 @@ from datamap.tracking.artifacts import DIGEST_TAG
 from datamap.tracking.run import Run
 
 MADE_FROM_TAG = "mlflow.datamap.explorer"  # digest of what the explorer was made from, and its bytes
-MADE_FROM = (schema.SUMMARY_FILE, schema.SAMPLES_FILE, schema.LABELS_FILE, schema.DIAGNOSIS_FILE)
+MADE_FROM = (
+    schema.SUMMARY_FILE, schema.SAMPLES_FILE, schema.LABELS_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE,
+)  # fmt: skip
 
 
 def log_explorer(run: Run, samples: pd.DataFrame) -> None:
@@ -63,13 +67,14 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     Raises:
         SignalError: the run's signals are damaged.
     """
-    from datamap.maps import explorer, explorer_data
+    from datamap.maps import explorer, explorer_data, layout
     from datamap.signals import trajectories
 
     observed, _ = summarized_observations(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
-        most = explorer_data.max_samples(tsv.header(file))
+        most = explorer_data.max_samples([*tsv.header(file), *layout.COLUMNS])
         shown = tsv.read_rows(file, explorer.subsample(samples, most))
+    shown = _laid_out(run, shown)
     ids = shown["id"].tolist()
     histories = trajectories.read(run.artifacts, observed, ids)
     content = run.artifacts.find(schema.SAMPLES_FILE)
@@ -80,6 +85,21 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     return explorer.build_page(
         shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step
     )
+
+
+def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
+    """Add two columns that lay the samples out by their embeddings, where the run has readable ones."""
+    from datamap.maps import layout
+
+    try:
+        found = stored_embeddings(run, pa.array(shown["id"]))
+    except DataMapError as error:
+        say("note: the explorer shows no embeddings: {error}", error=error)
+        return shown
+    if found is None:
+        return shown
+    places = layout.layout(found.vectors)
+    return shown.assign(**dict(zip(layout.COLUMNS, places.T, strict=True)))
 
 
 def _next_step(run, diagnosis):

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from urllib.parse import urlparse
 
+import numpy as np
 import pyarrow as pa
 
 from datamap import schema
@@ -21,6 +22,7 @@ from datamap.pipeline.corrections import say_left_out
 from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
+from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.summarize import ensure_summary
 from datamap.review import samples as columns
@@ -146,7 +148,17 @@ def _read_the_rest(run: Run, review: Review) -> None:
         review.histories.load(run.artifacts, observed, review.samples.ids)
     except DataMapError as error:
         say("note: no histories are shown: {error}", error=error)
-    review.neighbours.build(list(review.samples.texts.values()))
+    review.neighbours.build(list(review.samples.texts.values()), _vectors(run, review.samples.ids))
+
+
+def _vectors(run: Run, ids: pa.Array) -> np.ndarray | None:
+    """Return the embeddings of the samples; None where the run has no readable ones."""
+    try:
+        found = stored_embeddings(run, ids)
+    except DataMapError as error:
+        say("note: similar samples are found by their texts: {error}", error=error)
+        return None
+    return None if found is None else found.vectors
 
 
 def _say_address(review: Review, address: str) -> None:

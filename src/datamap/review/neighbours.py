@@ -1,4 +1,4 @@
-"""Find the samples with the most similar texts, by TF-IDF of hashed character n-grams."""
+"""Find the most similar samples: by their embeddings, else by TF-IDF of hashed character n-grams of their texts."""
 
 from typing import Any
 
@@ -16,18 +16,32 @@ COMMON = 0.02  # share of the samples, if there are many, from which on an n-gra
 
 
 class Neighbours:
-    """Index the texts of N samples; `of` returns None until `build` has ended."""
+    """Index the embeddings or texts of N samples; `of` returns None until `build` has ended."""
 
     def __init__(self) -> None:
         self._texts: list[pa.ChunkedArray] | None = None
         # (inverse document frequency of each n-gram, 0 if it is too common; sparse (n-grams, N), in which each sample
         # is a column of length 1). They are one attribute, so that another thread sees both or none.
         self._built: tuple[Any, Any] | None = None
+        self._directions: np.ndarray | None = (
+            None  # float32 (N, width), embeddings from their mean, of length 1
+        )
 
-    def build(self, texts: list[pa.ChunkedArray]) -> None:
-        """Index the texts, the two of a pair as one, in memory for `KEPT` n-grams per sample."""
+    def build(self, texts: list[pa.ChunkedArray], vectors: np.ndarray | None = None) -> None:
+        """Index the samples.
+
+        Args:
+            texts: the texts, the two of a pair as one, in memory for `KEPT` n-grams per sample.
+            vectors: float (N, width), the embeddings, which are used instead of the texts; None if there are none.
+        """
         from scipy import sparse
 
+        if vectors is not None:
+            from sklearn.preprocessing import normalize
+
+            # Encoders give all samples a common direction, beside which differences would hardly count.
+            self._directions = normalize(vectors - vectors.mean(axis=0)).astype(np.float32)
+            return
         self._texts = texts
         count = len(texts[0]) if texts else 0
         if not count:
@@ -41,14 +55,13 @@ class Neighbours:
 
     def of(self, row: int) -> list[tuple[int, float]] | None:
         """Return [(row, cosine)] of the most similar others, descending; [] without texts, None without an index."""
+        if self._directions is not None:
+            return _nearest(self._directions @ self._directions[row], np.arange(len(self._directions)), row)
         if self._built is None:
             return None if self._texts is None or self._texts else []
         weights, index = self._built
         similar = (self._strongest([row], weights) @ index).tocsr()
-        others = similar.indices != row
-        rows, values = similar.indices[others], similar.data[others]
-        best = np.argsort(-values, kind="stable")[:WANTED]
-        return [(int(rows[i]), round(float(min(values[i], 1)), 3)) for i in best]
+        return _nearest(similar.data, similar.indices, row)
 
     def _grams(self, rows):
         """Return the damped count of each n-gram in each row, sparse float32 (rows, n-grams)."""
@@ -90,3 +103,15 @@ class Neighbours:
         found.data[strongest_first[rank >= KEPT]] = 0
         found.eliminate_zeros()
         return normalize(found)
+
+
+def _nearest(cosines, rows, row):
+    """Return [(row, cosine)] of the `WANTED` rows other than `row` with the largest positive cosines, descending."""
+    others = (rows != row) & (cosines > 0)
+    rows, cosines = rows[others], cosines[others]
+    if len(rows) > WANTED:
+        best = np.argpartition(-cosines, WANTED)[: WANTED + 1]
+        least = cosines[best].min()
+        rows, cosines = rows[cosines >= least], cosines[cosines >= least]
+    best = np.argsort(-cosines, kind="stable")[:WANTED]
+    return [(int(rows[i]), round(float(min(cosines[i], 1)), 3)) for i in best]

@@ -112,7 +112,7 @@ class Review:
         }
 
     def near(self, row: int, who: str) -> dict[str, Any]:
-        """Return the samples with the most similar texts."""
+        """Return the samples with the most similar embeddings or texts."""
         self._check(row)
         found = self.neighbours.of(row)
         if found is None:

@@ -35,6 +35,11 @@ class Embeddings(NamedTuple):
     first: np.ndarray
     second: np.ndarray | None = None
 
+    @property
+    def vectors(self) -> np.ndarray:
+        """Return one vector per sample; of a pair both, one after the other."""
+        return self.first if self.second is None else np.hstack([self.first, self.second])
+
     def ordered(self, ids: pa.Array, where: str) -> "Embeddings":
         """Return the embeddings of the samples `ids`, in that order; others are left out.
 

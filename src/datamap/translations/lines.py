@@ -202,6 +202,8 @@ ZH = {
         "embeddings="
     ),
     "{file}: {samples}, {width} numbers each": "{file}：{samples}，每个 {width} 维",
+    "note: the explorer shows no embeddings: {error}": "注意：浏览器页面不显示嵌入向量：{error}",
+    "note: similar samples are found by their texts: {error}": "注意：按文本查找相似样本：{error}",
     "note: no embeddings are logged: {error}": "注意：未记录嵌入向量：{error}",
     "encoding {texts} by {encoder}": "正在用 {encoder} 编码 {texts}",
     "note: how many labels are wrong cannot be known: nothing foretells unseen labels well enough. Read the list from "

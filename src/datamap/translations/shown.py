@@ -60,6 +60,15 @@ ZH = {
     "; its characters say {name} ({p})": "；按字符特征判断为 {name}（{p}）",
     "; similar texts say {name} ({p})": "；相似文本多为 {name}（{p}）",
     "; what both texts share says {name} ({p})": "；按两段文本的重合部分判断为 {name}（{p}）",
+    "map": "数据地图",
+    "embeddings": "嵌入空间",
+    "layout": "布局",
+    "first coordinate by the embeddings: samples that are near each other are similar": (
+        "按嵌入向量的第一坐标：位置相近的样本彼此相似"
+    ),
+    "second coordinate by the embeddings: samples that are near each other are similar": (
+        "按嵌入向量的第二坐标：位置相近的样本彼此相似"
+    ),
     "; similar embeddings say {name} ({p})": "；嵌入向量相近的样本多为 {name}（{p}）",
     # review: what decisions teach
     "Every sample is reviewed.": "所有样本都已审核。",

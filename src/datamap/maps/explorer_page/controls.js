@@ -86,3 +86,18 @@ export function addModes(samples, chosen, choose) {
     });
   }
 }
+
+/** Add a button for each layout, a pair of columns; returns a function that marks the one whose columns are shown. */
+export function addLayouts(samples, layouts, choose) {
+  const buttons = Object.entries(layouts).map(([name, axes]) => {
+    const button = add($("layouts"), "button", samples.tr(name));
+    button.type = "button";
+    button.addEventListener("click", () => choose(axes));
+    return { button, axes };
+  });
+  $("layouts").hidden = buttons.length < 2;
+  $("layouts").setAttribute("aria-label", samples.tr("layout"));
+  return ({ x, y }) => {
+    for (const { button, axes } of buttons) button.ariaPressed = String(axes.x === x && axes.y === y);
+  };
+}

@@ -3,7 +3,7 @@
 
 import { $ } from "../../web/scripts/dom.js";
 import { createScatter } from "../../web/scripts/scatter.js";
-import { addChoice, addFilter, addModes, drawLegend } from "./controls.js";
+import { addChoice, addFilter, addLayouts, addModes, drawLegend } from "./controls.js";
 import { countsOf, groupsOf, visibleOf } from "./groups.js";
 import { load } from "./load.js";
 import { createReplay } from "./replay.js";
@@ -22,14 +22,18 @@ const FIRST = [
   "s_label",
 ];
 
+const LAYOUTS = {
+  map: { x: "label_var", y: "avg_probs" },
+  embeddings: { x: "embedding_1", y: "embedding_2" },
+};
+
 function begin(samples) {
   const { tr } = samples;
   const last = samples.numbers.length;
   const columnsAt = createReplay(samples);
   const all = Object.keys(columnsAt(last));
   const state = {
-    x: "label_var",
-    y: "avg_probs",
+    ...LAYOUTS.map,
     color: "correct_ratio",
     t: last,
     query: "",
@@ -42,6 +46,7 @@ function begin(samples) {
   };
   let group;
   let visible;
+  let markLayout;
   const scatter = createScatter($("stage"), { onHover: hover, onSelect: select });
 
   function update(limits = null) {
@@ -65,6 +70,7 @@ function begin(samples) {
       state.hidden.has(k) ? state.hidden.delete(k) : state.hidden.add(k);
       update();
     });
+    markLayout(state);
     $("meanings").textContent = [...new Set([state.x, state.y, state.color])]
       .filter(samples.meaning)
       .map((name) => `${name}: ${samples.meaning(name)}`)
@@ -124,6 +130,13 @@ function begin(samples) {
     update(limits);
   }
 
+  /** Show other axes; selection, search, ranges and colors stay. */
+  function setAxes(axes) {
+    Object.assign(state, axes);
+    for (const axis of ["x", "y"]) $(`choose-${axis}`).value = state[axis];
+    update(fullLimits());
+  }
+
   let timer = null;
   function play() {
     if (timer) {
@@ -140,10 +153,9 @@ function begin(samples) {
     $("title").textContent = samples.title;
     $("note").textContent = samples.note;
     for (const axis of ["x", "y"])
-      addChoice(samples, axis, all, state[axis], (name) => {
-        state[axis] = name;
-        update(fullLimits());
-      });
+      addChoice(samples, axis, all, state[axis], (name) => setAxes({ [axis]: name }));
+    const layouts = Object.entries(LAYOUTS).filter(([, { x, y }]) => all.includes(x) && all.includes(y));
+    markLayout = addLayouts(samples, Object.fromEntries(layouts), setAxes);
     const first = FIRST.filter((name) => all.includes(name));
     addChoice(
       samples,
