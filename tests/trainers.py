@@ -1,6 +1,7 @@
 """Tiny models in foreign trainers, and what their runs must hold."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,9 @@ class PaddleNLP:
         return [value.numpy().copy() for value in self.model.state_dict().values()]
 
 
-FRAMEWORKS = {"transformers": HuggingFace, "paddlenlp": PaddleNLP}
+# Their pins contradict each other, so each has an environment of its own (CONTRIBUTING.md).
+PYTORCH = find_spec("trl") is not None
+FRAMEWORKS: dict = {"transformers": HuggingFace} if PYTORCH else {"paddlenlp": PaddleNLP}
 
 
 def callback_of(framework, *arguments, **options):

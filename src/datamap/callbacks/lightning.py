@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from datamap.callbacks.trainer import refuse_many_processes
+from datamap.callbacks.trainer import refuse_split_models
 from datamap.errors import SignalError, first_few
+from datamap.processes import training_together
 from datamap.recording.recorder import SignalRecorder
 
 if TYPE_CHECKING or "pytorch_lightning" not in sys.modules or "lightning.pytorch" in sys.modules:
@@ -50,9 +51,9 @@ class DataMapCallback(Callback):
         """Make a recorder, and with it a run.
 
         Raises:
-            ConfigError: several processes train together.
+            ConfigError: several devices train together, but not as processes that have joined.
         """
-        refuse_many_processes(trainer.world_size)
+        refuse_split_models(trainer, training_together())
         self.recorder = SignalRecorder(**self._options)
 
     def on_train_batch_end(

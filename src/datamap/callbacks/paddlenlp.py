@@ -9,11 +9,12 @@ import paddle
 from paddle.io import DataLoader
 from paddlenlp.trainer import TrainerCallback, TrainingArguments
 
-from datamap.callbacks.trainer import EpochRecording
+from datamap.callbacks.observed_rows import Rows, batches_of
+from datamap.callbacks.trainer import TrainerRecording
 
 
-class DataMapCallback(EpochRecording, TrainerCallback):
-    """Record every training sample after each epoch, in evaluation mode, without an effect on training.
+class DataMapCallback(TrainerRecording, TrainerCallback):
+    """Record the training samples after each epoch, in evaluation mode, without an effect on training.
 
     When training raises, the run ends as FAILED at the end of the process, at the next training, or at once in
     `with DataMapCallback() as callback: …`.
@@ -41,13 +42,12 @@ class DataMapCallback(EpochRecording, TrainerCallback):
         """Return the batch size that the Trainer uses for evaluation."""
         return args.per_device_eval_batch_size
 
-    def batches(self, loader: DataLoader, args: TrainingArguments) -> Iterator[Any]:
-        """Yield batches of a training loader's dataset, in the dataset's order."""
+    def batches(self, rows: Rows, part: range, loader: DataLoader, args: TrainingArguments) -> Iterator[Any]:
+        """Yield batches of a part of the rows, in their order."""
         # Paddle's DataLoader reads ahead in a thread, which would keep drawing random numbers afterwards.
         collate: Any = loader.collate_fn
-        rows, size = loader.dataset, self.batch_size(args)
-        for start in range(0, len(rows), size):
-            batch = collate([rows[row] for row in range(start, min(start + size, len(rows)))])
+        for some in batches_of(rows, part, self.batch_size(args)):
+            batch = collate(some)
             known = isinstance(batch, Mapping)
             yield {name: _tensor(value) for name, value in batch.items()} if known else batch
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from datamap.callbacks.observed_rows import batches_of
 from datamap.errors import ConfigError, SignalError, first_few, shortened
 from datamap.signals.arrays import as_array
 
@@ -12,7 +13,7 @@ ROW_LABELS = ("label", "label_ids")  # keys by which a row may hold what a batch
 
 
 def collated_rows(
-    dataset: Any, collate: Callable[[list], Any], size: int, name: str
+    dataset: Any, part: range, collate: Callable[[list], Any], size: int, name: str
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the dataset's row numbers, and the labels, behind the lines of each batch that the collator makes.
 
@@ -23,6 +24,7 @@ def collated_rows(
 
     Args:
         dataset: dataset with rows and a length; each row is a dict with a label.
+        part: rows of which batches are made.
         collate: function that makes a batch, a dict, of a list of rows.
         size: rows per batch.
         name: key of the labels in a batch.
@@ -35,8 +37,7 @@ def collated_rows(
         SignalError: a batch has no labels.
     """
     pair = _two_labels(dataset, name)
-    for start in range(0, len(dataset), size):
-        rows = [dataset[row] for row in range(start, min(start + size, len(dataset)))]
+    for start, rows in zip(range(part.start, part.stop, size), batches_of(dataset, part, size), strict=True):
         places, labels = _places(rows, collate, name, pair)
         yield start + places, labels
 

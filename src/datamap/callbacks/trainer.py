@@ -5,7 +5,6 @@ import contextlib
 import inspect
 import math
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -14,31 +13,59 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.callbacks.encoder import encoder_of, mean_outputs
+from datamap.callbacks.observed_rows import Rows, batches_of
 from datamap.callbacks.rows import collated_rows, labels_of
-from datamap.errors import ConfigError, SignalError, first_few
+from datamap.errors import ConfigError, SignalError, first_few, shortened
 from datamap.log import say
+from datamap.processes import Processes, training_together
+from datamap.recording.arguments import choice
 from datamap.recording.metadata import Metadata
 from datamap.recording.recorder import SignalRecorder
+from datamap.schema import Task
 from datamap.signals import embeddings
-from datamap.signals.compute import id_array, signal_table
+from datamap.signals.compute import signal_table
+
+SUBSET_TAG = "datamap.observed_samples"  # how many samples of a larger training set are observed
 
 
-class EpochRecording(abc.ABC):
-    """Record all training samples after each epoch, in evaluation mode, as a mixin of a `TrainerCallback`.
+class TrainerRecording(abc.ABC):
+    """Record the training samples of a Trainer, in evaluation mode, as a mixin of a `TrainerCallback`.
 
     A subclass adds what differs between frameworks. As a context it ends the run as FAILED as soon as its block raises.
 
     Args:
         ids: ids of the training samples, in the dataset's order; None = its column `id`, else row numbers.
-        **recorder: arguments of `datamap.SignalRecorder`, such as class_names, samples and run_id. Without `embeddings`
-            those of the model's encoder before the first step are recorded, by one more evaluation pass; False leaves
-            them out.
+        every: observe after every so many optimizer steps and after the last one; None = after each epoch.
+        samples: number of samples to observe, drawn once by `seed` (of a stream the first ones), or a table of texts
+            for `datamap.SignalRecorder`; None = observe all samples.
+        texts: the table of texts, where `samples` is a number.
+        seed: seed of the draw.
+        task: "classification", "generation" or "scores"; None = by the model and the Trainer's arguments.
+        **recorder: arguments of `datamap.SignalRecorder`, such as class_names and run_id. Without `embeddings` those of
+            a classifier's encoder before the first step are recorded, by one more evaluation pass; False leaves them out.
     """
 
-    def __init__(self, ids: Sequence | None = None, **recorder: Any) -> None:
-        self._ids, self._options = ids, recorder
-        self._batch_ids: list[list] = []
+    def __init__(
+        self,
+        ids: Sequence | None = None,
+        *,
+        every: int | None = None,
+        samples: Any = None,
+        texts: Any = None,
+        seed: int = 0,
+        task: str | None = None,
+        **recorder: Any,
+    ) -> None:
+        count = None if samples is None or not isinstance(samples, int | np.integer) else int(samples)
+        for name, value in (("every", every), ("samples", count)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ConfigError(f"{name}={shortened(value)}: give a whole number from 1")
+        self._ids, self._every, self._count, self._seed, self._task = ids, every, count, seed, task
+        table = texts if count is not None else samples
+        self._options = {**recorder, "samples": table, "unit": "step" if every else "epoch"}
         self.recorder: SignalRecorder | None = None
+        self._source: Source | None = None
+        self.processes = Processes()
 
     @abc.abstractmethod
     def inference(self) -> contextlib.AbstractContextManager:
@@ -57,8 +84,20 @@ class EpochRecording(abc.ABC):
         """Return the number of samples in a batch of the evaluation pass."""
 
     @abc.abstractmethod
-    def batches(self, loader: Any, args: Any) -> Iterable[Any]:
-        """Return batches of a training loader's dataset, in the dataset's order and on the model's device."""
+    def batches(self, rows: Rows, part: range, loader: Any, args: Any) -> Iterator[Any]:
+        """Yield batches of a part of the rows, in their order, as the loader's collator makes them."""
+
+    def on_host(self, results: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Yield results of forward passes on the host, while the device computes the next ones."""
+        yield from results
+
+    def source(self, task: Task, **given: Any) -> "Source":
+        """Return what observes the samples of a task."""
+        if task is not Task.CLASSIFICATION:
+            raise ConfigError(
+                f"task={task.value!r} is not recorded by this framework's callback; use datamap.SignalRecorder"
+            )
+        return Classification(**given)
 
     def on_train_begin(
         self,
@@ -72,72 +111,77 @@ class EpochRecording(abc.ABC):
         """Begin a run, after a check that ids, collator, labels, `samples=` and the model's outputs fit together.
 
         Raises:
-            ConfigError: ids or the collator cannot be used, or several processes train together.
+            ConfigError: ids or the collator cannot be used, or the processes do not train on parts of the data.
             DataError: `samples=` has a column, id, text or label that cannot be used.
             SignalError: a batch has no labels, the model returns no valid logits, or `samples=` differs from them.
         """
-        refuse_many_processes(args.world_size)
         self.__exit__(RuntimeError, RuntimeError("the training before did not come to its end"), None)
-        metadata = Metadata.of(self._options.get("class_names"), self._options.get("samples"))
-        self._options |= metadata._asdict()  # the checked values, as an iterator can be read only once
+        self.processes = training_together()
+        tokenizer = kwargs.get("processing_class") or kwargs.get("tokenizer")
+        self.processes.agree(lambda: self._prepare(args, model, train_dataloader, tokenizer))
+        assert self._source
+        passes = self.processes.gather(self._source.passes)
+        self._idle = max(passes) - passes[self.processes.index]
         options = dict(self._options)
-        with self._observing(model):
-            ids = sample_ids(train_dataloader.dataset, self._ids)
-            self._check_first_batch(model, train_dataloader, args, metadata)
-            self._follow_rows(ids, train_dataloader, args, metadata)
-            if options.get("embeddings") is None and not state.global_step:  # the model has seen no label yet
-                options["embeddings"] = self._embeddings(model, train_dataloader, args)
+        if options.get("embeddings") is None and not state.global_step:  # the model has seen no label yet
+            options["embeddings"] = self._embeddings(model)
         if options.get("embeddings") is False:
             del options["embeddings"]
         self.recorder = SignalRecorder(**options)
+        self._say_subset()
 
-    def _check_first_batch(self, model, loader, args, metadata):
-        where = "the first batch of the training dataset"
-        first = next(filter(None, self._outputs(model, loader, args)), None)
-        if first is None:
-            raise ConfigError(
-                "the collator leaves out all rows of the training dataset: nothing can be recorded"
+    def _prepare(self, args, model, loader, tokenizer):
+        refuse_split_models(args, self.processes)
+        task = task_of(model, args) if self._task is None else Task(choice("task", self._task, [*Task]))
+        metadata = _metadata(self._options.get("class_names"), self._options.get("samples"), task)
+        # The checked values, as an iterator can be read only once.
+        self._options |= {**metadata._asdict(), "task": task.value}
+        with self._observing(model):
+            rows = Rows(loader.dataset, self._ids, self._count, self._seed)
+            self._source = self.source(
+                task,
+                callback=self,
+                rows=rows,
+                loader=loader,
+                args=args,
+                metadata=metadata,
+                tokenizer=tokenizer,
             )
-        labels, logits = first
-        metadata.check_classes(where, signal_table(range(len(labels)), labels, logits=logits, where=where))
+            self._source.check(model)
 
-    def _follow_rows(self, ids, loader, args, metadata):
-        batches = collated_rows(loader.dataset, loader.collate_fn, self.batch_size(args), label_name(args))
-        rows, labels = zip(*batches, strict=True)
-        self._batch_ids = [ids.take(pa.array(batch)).to_pylist() for batch in rows]
-        kept = ids.take(pa.array(np.concatenate(rows)))
-        metadata.rows("the training dataset", kept, np.concatenate(labels))
-
-    def _embeddings(self, model, loader, args):
+    def _embeddings(self, model):
         """Return the mean outputs of the model's encoder for each sample, by one more pass; None if it has none."""
-        encoder, name = encoder_of(model), label_name(args)
-        if encoder is None:
+        assert self._source
+        with self._observing(model):
+            mine = self._source.embeddings(model)
+            for _ in range(self._idle):
+                self._source.idle(model)
+        found = self.processes.gather(mine)
+        if any(part is None for part in found) or not self.processes.first:
             return None
-        outputs: list = []
-        pad = getattr(getattr(model, "config", None), "pad_token_id", None)
-        hook, found = self.after(encoder, outputs.append), []
-        ids = [value for batch in self._batch_ids for value in batch]
+        ids = [value for names, _ in found for value in names]
+        vectors = [[part for _, parts in found for part in parts[place : place + 1]] for place in range(2)]
+        first, second = (np.concatenate(parts) if parts else None for parts in vectors)
+        if first is None or (second is not None and len(second) != len(first)):
+            return None
         try:
-            for batch in filter(lambda batch: len(labels_of(batch, name)), self.batches(loader, args)):
-                outputs.clear()
-                labels_and_logits(model, batch, name)
-                found.append(mean_outputs(outputs[-1], batch, pad) if outputs else None)
-                if found[-1] is None or len(found[-1]) != len(found[0]):
-                    return None
-                embeddings.refuse_large(len(ids), sum(part.shape[1] for part in found[-1]))
-            parts = [np.concatenate(part) for part in zip(*found, strict=True)]
-            return embeddings.checked(ids, parts if len(parts) == 2 else parts[0], "the encoder")
+            return embeddings.checked(ids, first if second is None else [first, second], "the encoder")
         except SignalError as error:  # too large, or beyond half precision: training need not end for that
             say("note: no embeddings are logged: {error}", error=error)
             return None
-        finally:
-            hook.remove()
 
-    def _outputs(self, model: Any, loader: Any, args: Any) -> Iterator[tuple[Any, Any] | None]:
-        """Yield (labels, logits) of each batch, or None for a batch that the collator left empty."""
-        name = label_name(args)
-        for batch in self.batches(loader, args):
-            yield labels_and_logits(model, batch, name) if len(labels_of(batch, name)) else None
+    def _say_subset(self):
+        rows = self._source.rows if self._source else None
+        if rows is None or self._count is None or not self.processes.first:
+            return
+        assert self.recorder
+        self.recorder.run.set_tags({SUBSET_TAG: f"{len(rows)} of {rows.total}, seed {self._seed}"})
+        say(
+            "observing {count} of {total} samples, drawn by seed {seed}",
+            count=len(rows),
+            total=rows.total,
+            seed=self._seed,
+        )
 
     @contextlib.contextmanager
     def _observing(self, model: Any) -> Iterator[None]:
@@ -150,34 +194,41 @@ class EpochRecording(abc.ABC):
             random.setstate(python)
             np.random.set_state(numpy)
 
-    def on_epoch_end(
-        self,
-        args: Any,
-        state: Any,
-        control: Any,
-        model: Any = None,
-        train_dataloader: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Record all training samples, and commit the epoch.
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Observe the samples and commit, if it is the turn of this step.
 
         Raises:
             ConfigError: the dataset or the collator changed during training.
             SignalError: a batch or an output cannot be recorded.
         """
-        assert self.recorder
-        with self._observing(model):
-            outputs = self._outputs(model, train_dataloader, args)
-            for ids, (labels, logits) in zip(
-                self._batch_ids, (found or ((), ()) for found in outputs), strict=True
-            ):
-                if len(labels) != len(ids):
-                    raise SignalError(
-                        f"the collator made a batch of {len(labels)} rows, which had {len(ids)} before training; let "
-                        "it leave out the same rows each time"
-                    )
-                self.recorder.record(ids, labels, logits=logits)
-        self.recorder.commit(math.ceil(round(state.epoch, 6)))
+        if self._every and (state.global_step % self._every == 0 or state.global_step == state.max_steps):
+            self._observe(model, state.global_step)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Observe the samples and commit the epoch, unless observations are numbered by steps.
+
+        Raises:
+            ConfigError: the dataset or the collator changed during training.
+            SignalError: a batch or an output cannot be recorded.
+        """
+        if not self._every:
+            self._observe(model, math.ceil(round(state.epoch, 6)))
+
+    def _observe(self, model, number):
+        recorder, source = self.recorder, self._source
+        assert recorder and source
+        if number <= recorder.resumed_at:  # a resumed training repeats the steps after its checkpoint
+            return
+        # All processes make the same number of forward passes, and all reach `commit`: none must wait for another.
+        try:
+            with self._observing(model):
+                for outputs in self.on_host(source.outputs(model)):
+                    source.record(recorder, *outputs)
+                for _ in range(self._idle):
+                    source.idle(model)
+        except Exception as error:
+            recorder.fail(error)
+        recorder.commit(number)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Wait until all is logged, and end the run.
@@ -188,7 +239,7 @@ class EpochRecording(abc.ABC):
         assert self.recorder
         self.recorder.close()
 
-    def __enter__(self) -> "EpochRecording":
+    def __enter__(self) -> "TrainerRecording":
         return self
 
     def __exit__(
@@ -198,13 +249,186 @@ class EpochRecording(abc.ABC):
             self.recorder.__exit__(kind, error, trace)
 
 
-def refuse_many_processes(count: int) -> None:
-    """Raise ConfigError if several processes train together, because each has only its part of the samples."""
-    if count > 1:
+def _metadata(names, samples, task):  # TEMP until Metadata.of takes the task
+    extra = [task] if "task" in inspect.signature(Metadata.of).parameters else []
+    return Metadata.of(names, samples, *extra)
+
+
+class Source(abc.ABC):
+    """Observe the samples of one task in this process.
+
+    Args:
+        callback: the callback, which knows the framework.
+        rows: the rows that all processes observe together.
+        loader: the training's loader, whose collator makes the batches.
+        args: the Trainer's arguments.
+        metadata: class names and texts.
+        tokenizer: the Trainer's tokenizer, if it has one.
+    """
+
+    def __init__(
+        self,
+        callback: "TrainerRecording",
+        rows: Rows,
+        loader: Any,
+        args: Any,
+        metadata: Metadata,
+        tokenizer: Any = None,
+    ) -> None:
+        if not len(rows):
+            raise ConfigError("the training dataset has no rows: nothing can be recorded")
+        self.callback, self.rows, self.loader, self.args = callback, rows, loader, args
+        self.metadata, self.tokenizer = metadata, tokenizer
+        self.size = callback.batch_size(args)
+        self.part = rows.share(callback.processes, self.size)
+
+    def lists(self) -> Iterator[list]:
+        """Yield the rows of each batch of this process."""
+        return batches_of(self.rows, self.part, self.size)
+
+    @property
+    @abc.abstractmethod
+    def passes(self) -> int:
+        """Return the number of forward passes that this process needs."""
+
+    @abc.abstractmethod
+    def check(self, model: Any) -> None:
+        """Check before training that the samples can be recorded; make one forward pass."""
+
+    @abc.abstractmethod
+    def outputs(self, model: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield what `record` takes for each batch of this process, on the device, one forward pass each."""
+
+    @abc.abstractmethod
+    def idle(self, model: Any) -> None:
+        """Make a forward pass whose result nobody needs."""
+
+    @abc.abstractmethod
+    def record(self, recorder: SignalRecorder, *outputs: Any) -> None:
+        """Record a batch."""
+
+    def embeddings(self, model: Any) -> tuple[list, list[np.ndarray]] | None:
+        """Return (ids, one or two arrays of embeddings) of this process's samples; None if the model has none."""
+        return None
+
+
+class Classification(Source):
+    """Observe the label and the logits of each sample."""
+
+    @property
+    def passes(self) -> int:
+        """Return the number of batches of this process."""
+        return len(range(0, len(self.part), self.size))
+
+    def _batches(self) -> Iterator[Any]:
+        return self.callback.batches(self.rows, self.part, self.loader, self.args)
+
+    def check(self, model: Any) -> None:
+        """Refuse ids, labels and logits that do not fit together, and learn which ids each batch has."""
+        where, name = "the first batch of the training dataset", label_name(self.args)
+        first = next((batch for batch in self._batches() if len(labels_of(batch, name))), None)
+        if first is None and len(self.part):
+            raise ConfigError(
+                "the collator leaves out all rows of the training dataset: nothing can be recorded"
+            )
+        if first is None:
+            self.idle(model)
+        else:
+            labels, logits = labels_and_logits(model, first, name)
+            self.metadata.check_classes(
+                where, signal_table(range(len(labels)), labels, logits=logits, where=where)
+            )
+        self._ids = self._follow_rows(name)
+
+    def _follow_rows(self, name):
+        """Return the ids of the lines of each batch; the collator may leave rows out or reorder them."""
+        found = list(collated_rows(self.rows, self.part, self.loader.collate_fn, self.size, name))
+        if found:
+            rows, labels = zip(*found, strict=True)
+            kept = self.rows.ids.take(pa.array(np.concatenate(rows)))
+            self.metadata.rows("the training dataset", kept, np.concatenate(labels))
+        return [self.rows.ids.take(pa.array(rows)).to_pylist() for rows, _ in found]
+
+    def outputs(self, model: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield (ids, labels, logits) of each batch."""
+        name = label_name(self.args)
+        for ids, batch in zip(self._ids, self._batches(), strict=True):
+            count = len(labels_of(batch, name))
+            if count != len(ids):
+                raise SignalError(
+                    f"the collator made a batch of {count} rows, which had {len(ids)} before training; let it leave "
+                    "out the same rows each time"
+                )
+            if count:
+                yield ids, *labels_and_logits(model, batch, name)
+
+    def embeddings(self, model: Any) -> tuple[list, list[np.ndarray]] | None:
+        """Return (ids, the encoder's mean outputs, of pairs two) of this process's samples; None if it has none."""
+        encoder, found = encoder_of(model), []
+        if encoder is None:
+            return None
+        outputs: list = []
+        pad = getattr(getattr(model, "config", None), "pad_token_id", None)
+        hook, count = self.callback.after(encoder, outputs.append), sum(map(len, self._ids))
+        name = label_name(self.args)
+        try:
+            for batch in filter(lambda batch: len(labels_of(batch, name)), self._batches()):
+                outputs.clear()
+                labels_and_logits(model, batch, name)
+                means = mean_outputs(outputs[-1], batch, pad) if outputs else None
+                if means is None or (found and len(means) != len(found[0])):
+                    return None
+                embeddings.refuse_large(count, sum(part.shape[1] for part in means))
+                found.append(means)
+        except SignalError as error:
+            say("note: no embeddings are logged: {error}", error=error)
+            return None
+        finally:
+            hook.remove()
+        ids = [value for batch in self._ids for value in batch]
+        return ids, [np.concatenate(part) for part in zip(*found, strict=True)]
+
+    def idle(self, model: Any) -> None:
+        """Make a forward pass of the first row."""
+        batch = next(self.callback.batches(self.rows, range(1), self.loader, self.args))
+        labels_and_logits(model, batch, label_name(self.args))
+
+    def record(self, recorder: SignalRecorder, *outputs: Any) -> None:
+        """Record a batch of (ids, labels, logits)."""
+        ids, labels, logits = outputs
+        recorder.record(ids, labels, logits=logits)
+
+
+def refuse_split_models(args: Any, processes: Processes) -> None:
+    """Raise ConfigError if processes train that have not joined, or that hold parts of one model."""
+    if args.world_size > 1 and processes.count == 1:
         raise ConfigError(
-            f"DataMapCallback records in one process, but {count} train together: use one, or call "
-            "datamap.SignalRecorder in your own loop with what you gathered"
+            f"DataMapCallback: {args.world_size} devices train together, but not as processes of torch.distributed or "
+            "paddle.distributed, which it needs; use one, or datamap.SignalRecorder in your own loop"
         )
+    parallel = getattr(args, "parallelism_config", None)
+    parts = [
+        (name, getattr(args, name, 1)) for name in ("tensor_parallel_degree", "pipeline_parallel_degree")
+    ]
+    parts += [(name, getattr(parallel, name, 1)) for name in ("tp_size", "cp_size", "sp_size")]
+    for name, count in parts:
+        if isinstance(count, int) and count > 1:
+            raise ConfigError(
+                f"{name}={count}: DataMapCallback needs a whole model per process (data parallel, FSDP or ZeRO); "
+                "use datamap.SignalRecorder in your own loop"
+            )
+
+
+def task_of(model: Any, args: Any) -> Task:
+    """Return what a Trainer trains, by its arguments and its model."""
+    if type(args).__name__ == "DPOConfig":
+        return Task.SCORES
+    names = [
+        kind.__name__ for part in (model, getattr(model, "base_model", None)) for kind in type(part).__mro__
+    ]
+    inner = getattr(getattr(model, "base_model", None), "model", None)  # PEFT wraps the model
+    names += [kind.__name__ for kind in type(inner).__mro__]
+    return Task.GENERATION if any(name.endswith("ForCausalLM") for name in names) else Task.CLASSIFICATION
 
 
 def label_name(args: Any) -> str:
@@ -217,35 +441,6 @@ def label_name(args: Any) -> str:
     if len(names) != 1:
         raise ConfigError(f"label_names={names}: a sample has one label here; multi-label is not supported")
     return names[0]
-
-
-def sample_ids(dataset: Any, given: Iterable | None = None) -> pa.Array:
-    """Return the ids of a dataset's samples, in its order: those given, else its column or key `id`, else row numbers.
-
-    Raises:
-        ConfigError: the dataset has no length, the number of ids is not that of its samples, or an id occurs twice.
-        SignalError: an id is neither a whole number nor a text.
-    """
-    if not hasattr(dataset, "__len__"):
-        raise ConfigError(
-            f"{type(dataset).__name__} has no length: DataMapCallback needs a dataset with rows, no stream"
-        )
-    ids = id_array(_own_ids(dataset) if given is None else given, "the training dataset")
-    if len(ids) != len(dataset):
-        raise ConfigError(f"ids= has {len(ids)} ids, but the training dataset {len(dataset)} samples")
-    twice = [value for value, count in Counter(ids.to_pylist()).items() if count > 1]
-    if twice:
-        raise ConfigError(f"ids of the training dataset occur twice: {first_few(twice)}")
-    return ids
-
-
-def _own_ids(dataset):
-    names = getattr(dataset, "column_names", None)
-    if names is not None:
-        return list(dataset["id"]) if "id" in names else range(len(dataset))
-    if len(dataset) and isinstance(dataset[0], Mapping) and "id" in dataset[0]:
-        return [dataset[row]["id"] for row in range(len(dataset))]
-    return range(len(dataset))
 
 
 @contextlib.contextmanager

@@ -1,22 +1,28 @@
-"""Record trainings by Hugging Face's `transformers.Trainer(…, callbacks=[DataMapCallback()])`."""
+"""Record trainings by Hugging Face's `transformers.Trainer(…, callbacks=[DataMapCallback()])`, TRL's included."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 from transformers import TrainerCallback, TrainingArguments
 
-from datamap.callbacks.trainer import EpochRecording
+from datamap.callbacks.generation import Generation
+from datamap.callbacks.observed_rows import Rows
+from datamap.callbacks.trainer import Source, TrainerRecording
+from datamap.schema import Task
+
+WAITING = 2  # batches whose results are on the way to the host while the device computes
 
 
-class DataMapCallback(EpochRecording, TrainerCallback):
-    """Record every training sample after each epoch, in evaluation mode, without an effect on training.
+class DataMapCallback(TrainerRecording, TrainerCallback):
+    """Record the training samples after each epoch, or every so many steps, without an effect on training.
 
     The Trainer removes the columns of a `datasets.Dataset` that the model does not know, `id` among them: pass
-    `ids=dataset["id"]`, or the ids are row numbers from 0. When training raises, the run ends as FAILED at the end of
-    the process, at the next training, or at once in `with DataMapCallback() as callback: …`.
+    `ids=dataset["id"]` or remove_unused_columns=False, or the ids are row numbers from 0. When training raises, the run
+    ends as FAILED at the end of the process, at the next training, or at once in `with DataMapCallback() as callback:`.
     """
 
     @contextlib.contextmanager
@@ -38,19 +44,49 @@ class DataMapCallback(EpochRecording, TrainerCallback):
         """Return the batch size that the Trainer uses for evaluation."""
         return args.eval_batch_size
 
-    def batches(self, loader: DataLoader, args: TrainingArguments) -> Iterator[dict[str, Any]]:
-        """Yield batches of a training loader's dataset, in the dataset's order and on the model's device."""
+    def batches(
+        self, rows: Rows, part: range, loader: DataLoader, args: TrainingArguments
+    ) -> Iterator[dict[str, Any]]:
+        """Yield batches of a part of the rows, in their order and on the model's device."""
         batches = DataLoader(
-            loader.dataset,
+            Subset(rows, part),
             batch_size=self.batch_size(args),
             collate_fn=loader.collate_fn,
             num_workers=args.dataloader_num_workers,
+            pin_memory=args.device.type == "cuda",
             generator=torch.Generator(),  # its own generator leaves the training's random state as it is
         )
         for batch in batches:
             known = isinstance(batch, Mapping)
             yield {name: _on(args.device, value) for name, value in batch.items()} if known else batch
 
+    def on_host(self, results: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Yield results of forward passes on the host; they are copied while the device computes the next ones."""
+        waiting: deque = deque()
+        for result in results:
+            copies = tuple(
+                value.detach().to("cpu", non_blocking=True) if isinstance(value, torch.Tensor) else value
+                for value in result
+            )
+            done = torch.cuda.Event() if torch.cuda.is_initialized() else None
+            if done:
+                done.record()
+            waiting.append((done, copies))
+            if len(waiting) > WAITING:
+                yield _arrived(*waiting.popleft())
+        while waiting:
+            yield _arrived(*waiting.popleft())
+
+    def source(self, task: Task, **given: Any) -> Source:
+        """Return what observes the samples of a task."""
+        return Generation(**given) if task is Task.GENERATION else super().source(task, **given)
+
 
 def _on(device, value):
-    return value.to(device) if isinstance(value, torch.Tensor) else value
+    return value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+
+
+def _arrived(done, copies):
+    if done:
+        done.synchronize()
+    return copies

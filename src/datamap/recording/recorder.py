@@ -271,6 +271,11 @@ class SignalRecorder(compute.ObservationCollector):
         self._metrics = arguments.metrics(metrics)
         return arguments.observation_number(number), self._batches
 
+    @property
+    def resumed_at(self) -> int:
+        """Return the number of the observation after which a resumed run goes on; 0 for a new one."""
+        return self._resumed_at
+
     def fail(self, error: Exception) -> None:
         """Let the next `commit` raise `error`, in every process that records, and record nothing until then.
 

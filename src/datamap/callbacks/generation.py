@@ -1,0 +1,211 @@
+"""Observe generation (SFT): what a causal language model says of the target tokens of each sample."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from datamap.callbacks.packing import ids_of_sequences
+from datamap.callbacks.trainer import Source
+from datamap.errors import ConfigError, SignalError, first_few
+from datamap.recording.recorder import SignalRecorder
+
+IGNORED = -100  # label of a token that is no target
+MAX_LOGITS = 1 << 25  # logits that are held at once: 128 MB as float32
+TEXT_KEYS = {
+    "input_ids", "attention_mask", "labels", "position_ids", "seq_lengths", "token_type_ids", "cu_seq_lens_q",
+    "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx", "completion_mask", "assistant_masks",
+}  # fmt: skip
+
+
+class Generation(Source):
+    """Observe log-probability, rank and margin of each target token, a batch of sequences per forward pass.
+
+    Sequences that are packed into one row are observed each by itself.
+    """
+
+    @property
+    def passes(self) -> int:
+        """Return the number of batches of this process's sequences."""
+        return -(-sum(map(len, self._ids)) // self.size)
+
+    def check(self, model: Any) -> None:
+        """Learn the ids of the sequences in each row, and whether logits can be computed in chunks of tokens."""
+        self._ids = ids_of_sequences(
+            self.rows, self.part, self._sequences, self.args, self.metadata, self.tokenizer
+        )
+        self._chunked = False
+        self._chunked = self._agrees(model)
+
+    def _sequences(self, row: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return (tokens, labels) of each sequence in a row, as the training's collator makes them."""
+        given = self.rows[row]
+        batch = self.loader.collate_fn([given])
+        other = set(batch) - TEXT_KEYS
+        if other or not {"input_ids", "labels"} <= set(batch):
+            raise SignalError(
+                f"a batch has {first_few(sorted(batch), 10)}; task='generation' takes the input_ids and labels of texts"
+            )
+        tokens, labels = batch["input_ids"].reshape(-1), batch["labels"].reshape(-1)
+        mask = batch.get("attention_mask")
+        if mask is not None and mask.numel() == tokens.numel():
+            kept = mask.reshape(-1) != 0
+            tokens, labels = tokens[kept], labels[kept]
+        lengths = given.get("seq_lengths") if hasattr(given, "get") else None
+        if lengths is None and "position_ids" in batch:
+            starts = (batch["position_ids"].reshape(-1)[: len(tokens)] == 0).nonzero().reshape(-1).tolist()
+            lengths = [end - start for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True)]
+        if lengths is None:
+            return [(tokens, labels)]
+        lengths = [int(length) for length in lengths]
+        used = sum(lengths)
+        return list(zip(tokens[:used].split(lengths), labels[:used].split(lengths), strict=True))
+
+    def _pending(self) -> Iterator[tuple[Any, torch.Tensor, torch.Tensor]]:
+        """Yield (id, tokens, labels) of each sequence of this process."""
+        for row, ids in zip(self.part, self._ids, strict=True):
+            for name, (tokens, labels) in zip(ids, self._sequences(row), strict=True):
+                if name is not None:
+                    yield name, tokens, labels
+
+    def outputs(self, model: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield (ids, target tokens of each, their log-probabilities, ranks and margins) of each batch."""
+        batch = []
+        for sequence in self._pending():
+            batch.append(sequence)
+            if len(batch) == self.size:
+                yield self._forward(model, batch)
+                batch = []
+        if batch:
+            yield self._forward(model, batch)
+
+    def idle(self, model: Any) -> None:
+        """Make a forward pass of one token."""
+        self._forward(model, [(0, torch.zeros(2, dtype=torch.long), torch.zeros(2, dtype=torch.long))])
+
+    def record(self, recorder: SignalRecorder, *outputs: Any) -> None:
+        """Record a batch of what `outputs` yields."""
+        ids, counts, signals = outputs
+        log_probs, right, margins = (part.split(counts) for part in signals)
+        recorder.record(
+            ids,
+            token_logprobs=[part.numpy() for part in log_probs],
+            token_correct=[part.numpy() > 0 for part in right],
+            token_margins=[part.numpy() for part in margins],
+        )
+
+    def _forward(self, model, batch):
+        """Return (ids, numbers of target tokens, float32 (3, target tokens)) of a batch."""
+        ids = [name for name, _, _ in batch]
+        tokens = torch.nn.utils.rnn.pad_sequence([part for _, part, _ in batch], batch_first=True)
+        labels = torch.nn.utils.rnn.pad_sequence([part for _, _, part in batch], True, IGNORED)
+        mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(part) for _, part, _ in batch], True)
+        targets = labels[:, 1:] != IGNORED  # the token before predicts each target
+        counts = targets.sum(1).tolist()
+        # All that needs to wait for a number is computed before the device is asked for anything.
+        places = (targets.nonzero() * torch.tensor([tokens.shape[1], 1])).sum(1)
+        wanted = labels[:, 1:][targets]
+        on = self.args.device
+        inputs = {"input_ids": _sent(tokens, on), "attention_mask": _sent(mask, on)}
+        hidden, head = self._hidden(model, inputs)
+        return ids, counts, token_signals(hidden, _sent(places, on), _sent(wanted, on), head)
+
+    def _hidden(self, model, inputs):
+        """Return what the last layer says of each token, (tokens, width), and the function that makes logits of it."""
+        if not self._chunked:
+            logits = model(**inputs, **_options(model)).logits
+            return logits.flatten(0, 1), lambda part: part
+        hidden, _ = _decoded(model, inputs)
+        return hidden.flatten(0, 1), _head(model)
+
+    def _agrees(self, model) -> bool:
+        """Tell whether the model's logits are what its last layer gives: some models scale or cap them.
+
+        Where they are not, the model computes all logits of a batch.
+        """
+        row = next(iter(self.part), 0)
+        tokens = self._sequences(row)[0][0][None, :64]
+        inputs = {"input_ids": _sent(tokens, self.args.device)}
+        try:
+            config = _base(model).config
+            if getattr(config, "final_logit_softcapping", None) or "logits_to_keep" not in _parameters(model):
+                raise AttributeError
+            hidden, logits = _decoded(model, inputs)
+            ours = _head(model)(hidden[:, -1])
+            return bool(torch.allclose(ours.float(), logits[:, -1].float(), rtol=0.02, atol=0.02))
+        except (
+            AttributeError,
+            RuntimeError,
+            TypeError,
+        ):  # another architecture, or parameters that are sharded
+            output = model(**inputs, **_options(model))
+            if getattr(output, "logits", None) is None:
+                raise ConfigError(
+                    "the model returns no logits: task='generation' needs a causal model"
+                ) from None
+            return False
+
+
+def token_signals(
+    hidden: torch.Tensor, places: torch.Tensor, targets: torch.Tensor, head: Any
+) -> torch.Tensor:
+    """Compute the signals of target tokens, some tokens at a time, so that memory never holds all logits of a batch.
+
+    Args:
+        hidden: (tokens, width), what the last layer says of each token.
+        places: (targets,), the rows of `hidden` that predict the target tokens.
+        targets: (targets,), the target tokens.
+        head: function that makes logits (some, vocabulary) of some rows of `hidden`.
+
+    Returns:
+        float32 (3, targets): ln p of each target token, 1 where it is the most probable one, and its margin.
+    """
+    found = []
+    vocabulary = head(hidden[:1]).shape[-1]
+    for part in torch.arange(len(places)).split(max(1, MAX_LOGITS // vocabulary)):
+        some = slice(int(part[0]), int(part[-1]) + 1)
+        logits = head(hidden.index_select(0, places[some])).float()
+        wanted = targets[some, None]
+        given = logits.gather(1, wanted)[:, 0]
+        top = logits.argmax(1)
+        log_probs = given - logits.logsumexp(1)
+        others = logits.scatter(1, wanted, -torch.inf).max(1).values
+        found.append(torch.stack([log_probs.clamp(max=0), (top == targets[some]).float(), given - others]))
+    return torch.cat(found, 1) if found else torch.zeros(3, 0)
+
+
+def _sent(tensor, device):
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+
+
+def _base(model):
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _parameters(model):
+    return inspect.signature(_base(model).forward).parameters
+
+
+def _options(model):
+    return {"use_cache": False} if "use_cache" in _parameters(model) else {}
+
+
+def _head(model):
+    layer = _base(model).get_output_embeddings()
+    return lambda part: layer(part.to(layer.weight.dtype))
+
+
+def _decoded(model, inputs):
+    """Return (last hidden states, logits of the last token), by the model's own forward pass."""
+    kept = {}
+
+    def keep(module, args, output):
+        kept["hidden"] = output[0]
+
+    hook = _base(model).get_decoder().register_forward_hook(keep)
+    try:
+        logits = model(**inputs, **_options(model), logits_to_keep=1).logits
+    finally:
+        hook.remove()
+    return kept["hidden"], logits

@@ -1,0 +1,91 @@
+"""Tell which sample each sequence of a row is: rows may be packed, which loses their ids."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from datamap.callbacks.observed_rows import Rows
+from datamap.errors import ConfigError
+from datamap.recording.metadata import Metadata
+
+Sequences = list[tuple[Any, Any]]  # (tokens, labels) of each sequence in a row
+
+
+def ids_of_sequences(
+    rows: Rows,
+    part: range,
+    sequences: Callable[[int], Sequences],
+    args: Any,
+    metadata: Metadata,
+    tokenizer: Any,
+) -> list[list]:
+    """Return the ids of the sequences in each row of a part; None for a sequence without a target token.
+
+    A row that is not packed is one sequence, and has the row's id. Packing drops ids and changes the order of samples,
+    so a packed sequence is the sample of `samples=` whose texts have the same tokens.
+
+    Raises:
+        ConfigError: rows are packed, and the ids cannot be told.
+    """
+    first = sequences(part.start if len(part) else 0)
+    if not getattr(args, "packing", False) and len(first) == 1:
+        names = [rows.ids[row].as_py() for row in part]
+        return [
+            [name if has_target(sequences(row)[0]) else None] for name, row in zip(names, part, strict=True)
+        ]
+    if getattr(args, "packing_strategy", "bfd") != "bfd":
+        raise ConfigError(
+            f"packing_strategy={args.packing_strategy!r} cuts samples into pieces: use 'bfd', or packing=False"
+        )
+    # Every process looks at all rows, so that two samples with the same texts have the same ids everywhere.
+    known = _ids_by_tokens(metadata, tokenizer, args)
+    found = [[_id_of(one, known) for one in sequences(row)] for row in range(len(rows))]
+    return found[part.start : part.stop]
+
+
+def has_target(sequence: tuple[Any, Any]) -> bool:
+    """Tell whether a sequence has a token that the model learns to generate."""
+    return bool((sequence[1][1:] != -100).any())
+
+
+def _id_of(sequence, known):
+    tokens = tuple(sequence[0].tolist())
+    if not known[tokens]:
+        raise ConfigError(
+            "rows are packed, and a packed sequence is none of samples=: give the rows of the training file, "
+            "with the same tokenizer and chat template, or use packing=False"
+        )
+    name = known[tokens].pop(0)
+    return name if has_target(sequence) else None
+
+
+def _ids_by_tokens(metadata, tokenizer, args):
+    """Return {tokens of a sample: [ids of the samples that have them]}, cut as packing cuts them."""
+    samples = metadata.samples
+    if samples is None or tokenizer is None:
+        raise ConfigError(
+            "rows are packed, which drops ids: give samples=, the rows of the training file, or use packing=False"
+        )
+    most = getattr(args, "max_length", None)
+    found: dict[tuple, list] = defaultdict(list)
+    rows = [json.loads(line) for line in samples.lines.splitlines()]
+    for name, row in zip(samples.table["id"].tolist(), rows, strict=True):
+        tokens = _tokens(row, tokenizer)
+        ended = [*tokens, tokenizer.eos_token_id]
+        for cut in {tuple(tokens[:most]), tuple(ended[:most])}:
+            found[cut].append(name)
+    return found
+
+
+def _tokens(row: Mapping[str, Any], tokenizer: Any) -> list[int]:
+    """Return the tokens of a sample, as trainers make them of its prompt and completion, messages or text."""
+    whole = row.get("messages") or _joined(row.get("prompt"), row.get("completion")) or row.get("text") or ""
+    if isinstance(whole, str):
+        return tokenizer(whole)["input_ids"]
+    tokens = tokenizer.apply_chat_template(list(whole), tokenize=True)
+    return list(tokens["input_ids"] if isinstance(tokens, Mapping) else tokens)
+
+
+def _joined(prompt: str | Sequence | None, completion: str | Sequence | None) -> Any:
+    return None if prompt is None or completion is None else prompt + completion  # type: ignore[operator]
