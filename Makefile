@@ -1,6 +1,7 @@
-# make help lists the targets. Variables: PYTHON (3.10 to 3.12), VENV, PORT.
+# make help lists the targets. Variables: PYTHON (3.10 to 3.12), VENV, VENV_TORCH, PORT.
 PYTHON ?= python3
 VENV ?= .venv
+VENV_TORCH ?= .venv-torch
 PORT ?= 5000
 BIN = $(VENV)/bin
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
@@ -15,8 +16,12 @@ demo: $(VENV)/.installed  ## install what is needed, then train, summarize and p
 	$(BIN)/python src/main.py maps='[{use_f_times: 0}, {dirty_label: true}]'
 	@echo "look at it in the MLflow UI: make ui"
 
-test: $(VENV)/.installed-test lint browser postgres  ## install what is needed, then run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.installed-test $(VENV_TORCH)/.installed lint browser postgres  ## install what is needed, then run all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/pytorch
+	$(VENV_TORCH)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTORCH_TESTS)
+
+# What runs with the trainers of PyTorch's world; PaddleNLP's pins contradict theirs.
+PYTORCH_TESTS = tests/pytorch tests/test_callbacks.py tests/test_autolog.py
 
 CJK = /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 browser:  # what the tests of the UI need: a Chromium and a Chinese font
@@ -75,7 +80,7 @@ ui: $(VENV)/.installed  ## serve the runs of this folder in MLflow's UI, on 127.
 	@$(BIN)/python -m datamap.tracking.runs_page & $(BIN)/mlflow ui --workers 1 --uvicorn-opts "--log-level warning"
 
 clean:  ## remove the environments (the runs in mlflow.db and mlruns/ stay)
-	rm -rf $(VENV) node_modules
+	rm -rf $(VENV) $(VENV_TORCH) node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || \
@@ -93,3 +98,13 @@ $(VENV)/.installed-test: requirements-test.txt requirements.txt pyproject.toml |
 	$(INSTALL) -r requirements-test.txt
 	$(INSTALL) --no-deps --editable .
 	@touch $@ $(VENV)/.installed
+
+# An environment on top of the first: it finds that one's packages, and its own before them, so that installing it takes
+# seconds. --no-deps, because the file pins all that differs.
+$(VENV_TORCH)/.installed: requirements-torch.txt $(VENV)/.installed-test
+	$(BIN)/python -m venv --clear --without-pip $(VENV_TORCH)
+	@$(VENV_TORCH)/bin/python -c 'import pathlib, sys, sysconfig; there = sysconfig.get_path("purelib"); \
+	  pathlib.Path(there, "first.pth").write_text(f"import site; site.addsitedir({sys.argv[1]!r})\n")' \
+	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(VENV_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-torch.txt
+	@touch $@

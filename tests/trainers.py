@@ -29,6 +29,10 @@ def records(run_id, epoch):
     return [json.loads(line) for line in text.splitlines()]
 
 
+def status(run_id):
+    return MlflowClient().get_run(run_id).info.status
+
+
 def check(records, ids, logits):
     """The records are of these samples, in this order, and say what the logits say."""
     probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

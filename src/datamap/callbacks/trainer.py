@@ -42,7 +42,7 @@ class TrainerRecording(abc.ABC):
         seed: seed of the draw.
         task: "classification", "generation" or "scores"; None = by the model and the Trainer's arguments.
         **recorder: arguments of `datamap.SignalRecorder`, such as class_names and run_id. Without `embeddings` those of
-            a classifier's encoder before the first step are recorded, by one more evaluation pass; False leaves them out.
+            a classifier's encoder before the first step are recorded, by one more evaluation pass; False omits them.
     """
 
     def __init__(

@@ -41,10 +41,14 @@ ZH = {
     "to go on with the run: {command}": "继续该运行：{command}",
     "resuming after observation {number}": "从第 {number} 次观测之后继续",
     "note: observation {number} is in run {run} already and stays": "提示：run {run} 已有第 {number} 次观测，保持不变",
-    "observing {count} of {total} samples, drawn by seed {seed}": "观测 {total} 个样本中的 {count} 个，按种子 {seed} 抽取",
+    "observing {count} of {total} samples, drawn by seed {seed}": (
+        "观测 {total} 个样本中的 {count} 个，按种子 {seed} 抽取"
+    ),
     "note: the training dataset has no column id, so ids are row numbers from 0; a Trainer removes the column "
-    "unless remove_unused_columns=False: keep it, or pass ids=": "提示：训练数据没有 id 列，因此以从 0 起的行号为 id；除非设置 "
-    "remove_unused_columns=False，否则 Trainer 会去掉这一列：请保留它，或传入 ids=",
+    "unless remove_unused_columns=False: keep it, or pass ids=": (
+        "提示：训练数据没有 id 列，因此以从 0 起的行号为 id；除非设置 remove_unused_columns=False，"
+        "否则 Trainer 会去掉这一列：请保留它，或传入 ids="
+    ),
     "{uploads} of {folder} sent": "已发送 {folder} 中的 {uploads}",
     "note: data.sample={sample}, but {path} has {rows} rows: all are used": (
         "注意：data.sample={sample}，但 {path} 只有 {rows} 行：全部使用"
