@@ -119,7 +119,7 @@ class Generation(Source):
         hidden, _ = _decoded(model, inputs)
         return hidden.flatten(0, 1), _head(model)
 
-    def _agrees(self, model) -> bool:
+    def _agrees(self, model: Any) -> bool:
         """Tell whether the model's logits are what its last layer gives: some models scale or cap them.
 
         Where they are not, the model computes all logits of a batch.

@@ -364,7 +364,7 @@ class Classification(Source):
 
     def embeddings(self, model: Any) -> tuple[list, list[np.ndarray]] | None:
         """Return (ids, the encoder's mean outputs, of pairs two) of this process's samples; None if it has none."""
-        encoder, found = encoder_of(model), []
+        encoder, found = encoder_of(model), list[list[np.ndarray]]()
         if encoder is None:
             return None
         outputs: list = []

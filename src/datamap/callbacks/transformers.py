@@ -48,8 +48,9 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
         self, rows: Rows, part: range, loader: DataLoader, args: TrainingArguments
     ) -> Iterator[dict[str, Any]]:
         """Yield batches of a part of the rows, in their order and on the model's device."""
+        some: Any = Subset(rows, part)  # type: ignore[arg-type]  # it has a length and rows
         batches = DataLoader(
-            Subset(rows, part),
+            some,
             batch_size=self.batch_size(args),
             collate_fn=loader.collate_fn,
             num_workers=args.dataloader_num_workers,
