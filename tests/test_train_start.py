@@ -53,7 +53,7 @@ def test_shards_without_bound_are_one(command, client, pairs_file):
     assert outcome.code == 0, outcome.err
 
 
-@pytest.mark.parametrize("method", ["__init__", "add", "picture", "drawn"])
+@pytest.mark.parametrize("method", ["__init__", "add", "picture", "drawn", "_draw"])
 def test_a_live_map_that_fails_is_left_out(command, client, pairs_file, monkeypatch, method):
     def fail(*arguments):
         raise ValueError("no room\nfor a map")

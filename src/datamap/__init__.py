@@ -3,21 +3,22 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from datamap.errors import (
+    ConfigError,
+    DataError,
+    DataMapError,
+    MapError,
+    ModelError,
+    RunLostError,
+    SignalError,
+    SummaryError,
+    TrackingError,
+    TrainingError,
+)
+
 if TYPE_CHECKING:
     from datamap.api import LoadedRun, compare, curate, diagnose, load_run, plot, summarize
     from datamap.callbacks.autolog import autolog
-    from datamap.errors import (
-        ConfigError,
-        DataError,
-        DataMapError,
-        MapError,
-        ModelError,
-        RunLostError,
-        SignalError,
-        SummaryError,
-        TrackingError,
-        TrainingError,
-    )
     from datamap.maps.figures import draw_map
     from datamap.maps.options import MapOptions
     from datamap.recording.recorder import SignalRecorder
@@ -48,19 +49,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ConfigError": "errors",
-    "DataError": "errors",
-    "DataMapError": "errors",
     "LoadedRun": "api",
-    "MapError": "errors",
     "MapOptions": "maps.options",
-    "ModelError": "errors",
-    "RunLostError": "errors",
-    "SignalError": "errors",
     "SignalRecorder": "recording.recorder",
-    "SummaryError": "errors",
-    "TrackingError": "errors",
-    "TrainingError": "errors",
     "autolog": "callbacks.autolog",
     "compare": "api",
     "curate": "api",

@@ -138,6 +138,11 @@ def _parsed(kind: TypeAdapter[T], content: bytes) -> T:
     try:
         return kind.validate_json(content, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))[:60]
-        raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
+        raise ValueError(first_problem(error)) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return where the first problem is that pydantic found, and what it is."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))[:60]
+    return f"{where}: {first['msg']}" if where else first["msg"]

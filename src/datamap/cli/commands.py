@@ -9,21 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
+from datamap import config as types
 from datamap.cli.overrides import key_of
-from datamap.config import (
-    CompareConfig,
-    CurateConfig,
-    DiagnoseConfig,
-    ExportConfig,
-    ImportConfig,
-    MainConfig,
-    PlotConfig,
-    ReviewConfig,
-    SummarizeConfig,
-    TrainConfig,
-    UploadConfig,
-    literal,
-)
+from datamap.config import literal
 from datamap.log import say
 from datamap.ranges import check
 
@@ -31,7 +19,7 @@ if TYPE_CHECKING:
     from datamap.tracking.run import Run
 
 
-def train(config: TrainConfig, overrides: list[str]) -> None:
+def train(config: types.TrainConfig, overrides: list[str]) -> None:
     """Fine-tune a text classifier and log the signals of every training sample, epoch by epoch.
 
     datamap train                                         the demo data, a small ERNIE
@@ -52,7 +40,7 @@ def train(config: TrainConfig, overrides: list[str]) -> None:
     _say_next("diagnose" if config.data.folds else "summarize", run)
 
 
-def summarize(config: SummarizeConfig, overrides: list[str]) -> None:
+def summarize(config: types.SummarizeConfig, overrides: list[str]) -> None:
     """Reduce the signals of a run to one row per sample and log it as summary.tsv.
 
     datamap summarize run_id=latest
@@ -63,7 +51,7 @@ def summarize(config: SummarizeConfig, overrides: list[str]) -> None:
     _say_next("plot", summarize(config))
 
 
-def plot(config: PlotConfig, overrides: list[str]) -> None:
+def plot(config: types.PlotConfig, overrides: list[str]) -> None:
     """Draw a data map of a run and log it into the run.
 
     datamap plot run_id=latest                                        all samples, by correct_ratio
@@ -77,7 +65,7 @@ def plot(config: PlotConfig, overrides: list[str]) -> None:
     plot(config)
 
 
-def main(config: MainConfig, overrides: list[str]) -> None:
+def main(config: types.MainConfig, overrides: list[str]) -> None:
     """Train, summarize and plot in one go; keys of plot are under `plot.`.
 
     datamap main
@@ -96,7 +84,7 @@ def main(config: MainConfig, overrides: list[str]) -> None:
         plot(replace(options, **same))
 
 
-def compare(config: CompareConfig, overrides: list[str]) -> None:
+def compare(config: types.CompareConfig, overrides: list[str]) -> None:
     """Compare the data maps of several runs: side by side, by samples that moved, and by how far the runs agree.
 
     datamap compare runs='[<run id>,<run id>]'                       these runs
@@ -107,7 +95,7 @@ def compare(config: CompareConfig, overrides: list[str]) -> None:
     compare(config)
 
 
-def diagnose(config: DiagnoseConfig, overrides: list[str]) -> None:
+def diagnose(config: types.DiagnoseConfig, overrides: list[str]) -> None:
     """Rank a run's samples by how likely their label is wrong, and log the list into the run.
 
     datamap diagnose run_id=latest                    by the default score, from all that the run holds
@@ -119,7 +107,7 @@ def diagnose(config: DiagnoseConfig, overrides: list[str]) -> None:
     diagnose(config)
 
 
-def review(config: ReviewConfig, overrides: list[str]) -> None:
+def review(config: types.ReviewConfig, overrides: list[str]) -> None:
     """Review a run's samples in the browser, most likely wrong first: keep, relabel or drop each with one key.
 
     datamap review run_id=latest               prints the page's address; Ctrl-C ends it
@@ -130,7 +118,7 @@ def review(config: ReviewConfig, overrides: list[str]) -> None:
     review(config)
 
 
-def curate(config: CurateConfig, overrides: list[str]) -> None:
+def curate(config: types.CurateConfig, overrides: list[str]) -> None:
     """Make a new training file from a run's samples, and log it into a run of its own.
 
     datamap curate run_id=latest keep=clean                   drop as many as diagnose estimates to be wrong
@@ -144,7 +132,7 @@ def curate(config: CurateConfig, overrides: list[str]) -> None:
     curate(config, config.diagnose.score if asked else None)
 
 
-def import_(config: ImportConfig, overrides: list[str]) -> None:
+def import_(config: types.ImportConfig, overrides: list[str]) -> None:
     """Make a run from signals in files: the original tutorial's, Dataset Cartography's, or Data Map's own.
 
     datamap import path=outputs/output_data.json             the original's, all observations in one file
@@ -157,7 +145,7 @@ def import_(config: ImportConfig, overrides: list[str]) -> None:
     _say_next("summarize", import_signals(config))
 
 
-def export(config: ExportConfig, overrides: list[str]) -> None:
+def export(config: types.ExportConfig, overrides: list[str]) -> None:
     """Write a run's signals as Dataset Cartography's training dynamics.
 
     Each observation becomes a file: dynamics_epoch_0.jsonl, dynamics_epoch_1.jsonl, … Observations count from 0.
@@ -171,7 +159,7 @@ def export(config: ExportConfig, overrides: list[str]) -> None:
     export_signals(config)
 
 
-def upload(config: UploadConfig, overrides: list[str]) -> None:
+def upload(config: types.UploadConfig, overrides: list[str]) -> None:
     """Send the observations that training could not log, because the store was unreachable.
 
     datamap upload

@@ -156,11 +156,3 @@ def _chinese(raw: bytes, text: str) -> str | None:
     guess = charset_normalizer.from_bytes(sample).best()
     certain = guess is not None and guess.encoding in ("gb18030", "gbk", "gb2312")
     return "gb18030" if certain and len(common) >= MIN_COMMON * len(chinese) else None
-
-
-def is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder; False if that cannot be known."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False

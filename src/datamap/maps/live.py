@@ -44,8 +44,7 @@ class RunningSummary:
 class LiveMap:
     """Draw the map after an observation, unless that would take more than `SHARE` of the time since the last map.
 
-    The cost is measured: first with a map of the same size that is thrown away, then with every map. If drawing fails,
-    the user is told once, no more maps are drawn, and training continues.
+    The cost is measured: first with a map of the same size that is thrown away, then with every map.
 
     Args:
         samples: number of samples on the map.
@@ -54,7 +53,7 @@ class LiveMap:
     """
 
     def __init__(self, samples: int, say: Callable[[str], object], lang: str = "en") -> None:
-        self.say, self.lang, self.said, self.broken = say, lang, False, False
+        self.say, self.lang, self.said = say, lang, False
         self.summary = RunningSummary()
         values = np.linspace(0, 1, samples)
         self.cost = 0.0
@@ -90,15 +89,7 @@ class LiveMap:
         self.cost, self.since = seconds, time.monotonic()
 
     def _draw(self, frame):
-        if self.broken:
-            return None
-        try:
-            return _pixels(frame, max(1, self.summary.count), self.lang)
-        except Exception as error:  # a picture must never end a training
-            self.broken = True
-            off = "note: live maps are off, because drawing failed: {error}: {reason}"
-            self.say(translate(off, error=type(error).__name__, reason=error))
-            return None
+        return _pixels(frame, max(1, self.summary.count), self.lang)
 
 
 def _pixels(frame, observations, lang):

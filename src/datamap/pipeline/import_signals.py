@@ -118,12 +118,8 @@ def _log(
     run.log_labels(names)
     format = "parquet" if any(path.suffix == ".parquet" for path in source.files) else "jsonl"
     for unit, number, table in sources.observations(source):
-        table = _with_planted(table, texts) if texts else table
+        if texts:
+            table = with_planted(table, texts.planted[align.rows(table["id"], texts.ids)])
         for path, content in shards.files(table, unit, number, SHARD_ROWS, format):
             run.log_bytes(content, path)
         run.log_metrics({schema.COMMIT_METRIC: table.num_rows}, number)
-
-
-def _with_planted(table: pa.Table, texts: TextDataset) -> pa.Table:
-    """Return the signals with the planted kind of each sample, as the column s_label of the texts says."""
-    return with_planted(table, texts.planted[align.rows(table["id"], texts.ids)])

@@ -140,8 +140,7 @@ class Run:
 
     def check_writer(self) -> None:
         """Raise RunLostError if the run was deleted, or if another process has become its writer."""
-        with translated_errors(f"run {self.run_id}"):
-            run = self.client.get_run(self.run_id)
+        run = self._fetched()
         if run.info.lifecycle_stage == "deleted":
             raise RunLostError(f"run {self.run_id} was deleted while training wrote into it")
         if run.data.tags.get(WRITER_TAG) != self.writer:
@@ -175,8 +174,7 @@ class Run:
 
     def describe(self, text: str) -> None:
         """Set the run's description (Markdown), unless a person has written or edited it."""
-        with translated_errors(f"run {self.run_id}"):
-            tags = self.client.get_run(self.run_id).data.tags
+        tags = self.tags()
         text = _shortened(masked(text))
         chosen = {LANG_TAG: self.lang} if self.lang else {}
         if NOTE_TAG not in tags or digest_of(tags[NOTE_TAG])[:16] == tags.get(OUR_NOTE_TAG):
@@ -304,14 +302,15 @@ class Run:
         Raises:
             TrackingError: a metric has an impossible value.
         """
-        with translated_errors(f"run {self.run_id}"):
-            found = self.client.get_run(self.run_id).data.metrics
-        return checked(found, self.run_id)
+        return checked(self._fetched().data.metrics, self.run_id)
 
     def tags(self) -> dict[str, str]:
         """Return all tags as {name: value}."""
+        return self._fetched().data.tags
+
+    def _fetched(self) -> Any:
         with translated_errors(f"run {self.run_id}"):
-            return self.client.get_run(self.run_id).data.tags
+            return self.client.get_run(self.run_id)
 
     def time_of(self, metric: str) -> int:
         """Return the time at which a metric was last logged, in milliseconds since 1970; 0 = never."""

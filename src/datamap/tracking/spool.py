@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from filelock import FileLock
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from datamap import schema
+from datamap import documents, schema
 from datamap.errors import TrackingError, masked, raised_as
 from datamap.tracking.delivery import Delivery, send
 from datamap.tracking.run import Run
@@ -85,17 +85,11 @@ def read_note(waiting: Path) -> Note:
         if note.run_id != waiting.parent.name:
             raise ValueError(f"it is of run {note.run_id}")
     except (OSError, ValueError) as error:
+        problem = documents.first_problem(error) if isinstance(error, ValidationError) else error
         raise TrackingError(
-            f"{path} is damaged ({_problem(error)}): nothing of it is sent; move {waiting} away to go on"
+            f"{path} is damaged ({problem}): nothing of it is sent; move {waiting} away to go on"
         ) from error
     return note
-
-
-def _problem(error):
-    if not isinstance(error, ValidationError):
-        return error
-    first = error.errors(include_url=False)[0]
-    return ": ".join([*[".".join(map(str, first["loc"]))][: len(first["loc"])], first["msg"]])
 
 
 def waiting_in(folder: str | Path) -> list[Path]:

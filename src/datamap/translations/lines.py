@@ -71,9 +71,6 @@ ZH = {
     "{trainings}, {jobs} at a time (trainer.jobs)": "共 {trainings}，并行数 {jobs}（trainer.jobs）",
     "note: {runs} to compare: no comparison": "注意：只有 {runs} 可以比较，不进行对比",
     "note: no live map from here on ({error}: {reason})": "注意：此后不再绘制实时地图（{error}：{reason}）",
-    "note: live maps are off, because drawing failed: {error}: {reason}": (
-        "注意：绘制失败，实时地图已关闭：{error}：{reason}"
-    ),
     "note: drawing the map takes {cost:.1f} s, more than {share:.0%} of an epoch, so some epochs have no live map; "
     "plot.live=false turns live maps off": (
         "注意：绘制地图需要 {cost:.1f} 秒，超过一轮训练时间的 {share:.0%}，因此部分轮次没有实时地图；"
