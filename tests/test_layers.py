@@ -49,8 +49,8 @@ ALLOWED = {
     "callbacks": {"errors", "log", "processes", "recording", "schema", "signals", "tasks"},
     "pipeline": {
         "config", "data", "digests", "documents", "encoders", "errors", "importing", "labels", "log", "maps",
-        "paddle_backend", "places", "program", "ranges", "review", "schema", "signals", "summaries", "tasks",
-        "tracking", "training", "translations",
+        "paddle_backend", "places", "program", "ranges", "recording", "review", "schema", "signals", "summaries",
+        "tasks", "tracking", "training", "translations",
     },
     "cli": {
         "__version__", "config", "errors", "log", "pipeline", "places", "program", "ranges", "tracking", "training",

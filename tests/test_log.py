@@ -53,7 +53,12 @@ def test_an_output_of_ascii_shows_codes():
     [
         descriptions.of_comparison([(HOSTILE, "#/a"), ("b", "#/b")], {"rank_correlation": 1.0}, 3, 0.1),
         descriptions.of_curated(
-            HOSTILE, "#/a", "clean", {"samples": 1, "samples_before": 2, "relabelled": 0}, "datamap x='`y`'"
+            HOSTILE,
+            "#/a",
+            "clean",
+            {"samples": 1, "samples_before": 2, "relabelled": 0},
+            "curated.tsv",
+            "datamap x='`y`'",
         ),
     ],
 )

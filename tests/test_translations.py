@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "datamap"
 SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "translations"]
 PAGES = sorted(
     path
-    for folder in ("review/page", "maps/explorer_page")
+    for folder in ("review/page", "maps/explorer_page", "web/scripts")
     for path in (PACKAGE / folder).iterdir()
     if path.suffix in (".js", ".html")
 )

@@ -14,7 +14,7 @@ from datamap.ranges import check, number, option
 
 MAX_TOKENS = 65_536  # per sample: the model allocates a position embedding for each
 MISSING_HINTS = {
-    "keep": "choose clean, relabelled, corrected, ambiguous, both_ends or forgettable",
+    "keep": "choose clean, relabelled, corrected, matching, ambiguous, both_ends or forgettable",
     "runs": "give runs='[<id>,<id>]', or a search filter such as \"runs=params.data = 'demo'\"",
     "run_id": "give run_id=<id>, or run_id=latest for the newest run with signals",
 }
@@ -243,7 +243,10 @@ class ReviewConfig(RunConfig):
 class CurateConfig(RunConfig):
     """Declare the keys of `curate`."""
 
-    keep: str = option("clean", "relabelled", "corrected", "ambiguous", "both_ends", "forgettable")
+    keep: str = option(
+        "clean", "relabelled", "corrected", "matching", "ambiguous", "both_ends", "forgettable"
+    )
+    where: str | None = MISSING
     share: float | None = number(low=0, high=1)
     threshold: float | None = number(low=0, high=1)
     corrections: str | None = MISSING

@@ -85,12 +85,14 @@ DIAGNOSIS_FILE = "diagnosis.tsv"
 REVIEW_DIR = "review"
 DECISIONS_FILE = "review/decisions.jsonl"  # sessions behind a server: review/decisions-<session>.jsonl
 CURATED_FILE = "curated.tsv"
+CURATED_ROWS_FILE = "curated.jsonl"  # of tasks without classes: the rows that were kept, as they were given
 SAMPLES_FILE = "data/samples.tsv"
 EMBEDDINGS_FILE = "embeddings/embeddings.parquet"
 EMBEDDING, EMBEDDING_B = (
     "embedding",
     "embedding_b",
 )  # its columns beside id; the second one is there for pairs
+ROWS_FILE = "data/samples.jsonl"  # of tasks without classes: the rows of samples.tsv as they were given
 COMMIT_METRIC = "signals.rows"  # at step = the observation's number
 EXTRA_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
 

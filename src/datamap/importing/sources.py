@@ -6,7 +6,7 @@ Memory holds one observation at a time, and the ids and labels of the first.
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from datamap.importing import foreign
 from datamap.importing.foreign import Note, Observation
 from datamap.signals import align, contract, shards
 from datamap.translations import translate
+
+T = TypeVar("T")
 
 
 class Source(NamedTuple):
@@ -140,12 +142,25 @@ def class_names(source: Source) -> tuple[str, ...]:
     Raises:
         SignalError: the file is damaged.
     """
+    return _beside(source, schema.LABELS_FILE, documents.labels, ())
+
+
+def task(source: Source) -> documents.RecordedTask:
+    """Return the task in the task.json beside our own shards or one folder above; classification if there is none.
+
+    Raises:
+        SignalError: the file is damaged.
+    """
+    return _beside(source, schema.TASK_FILE, documents.task, documents.RecordedTask())
+
+
+def _beside(source: Source, name: str, parse: Callable[[bytes], T], missing: T) -> T:
     folder = source.files[0].parent
-    for path in (folder / schema.LABELS_FILE, folder.parent / schema.LABELS_FILE):
+    for path in (folder / name, folder.parent / name):
         if source.format == "datamap" and path.is_file():
             with raised_as(SignalError, path, OSError, ValueError):
-                return documents.labels(path.read_bytes())
-    return ()
+                return parse(path.read_bytes())
+    return missing
 
 
 def _refuse_repeated(found: Observation) -> None:

@@ -76,10 +76,16 @@ def corrected(samples: pd.DataFrame, count: int) -> Choice:
     return _choice(samples, np.ones(len(samples), bool), samples["score"])
 
 
+def matching(samples: pd.DataFrame, count: int) -> Choice:
+    """Keep every sample; only `where=` and decisions of people drop some."""
+    return _choice(samples, np.ones(len(samples), bool), samples["score"])
+
+
 RULES = {
     "clean": clean,
     "relabelled": relabelled,
     "corrected": corrected,
+    "matching": matching,
     "ambiguous": ambiguous,
     "both_ends": both_ends,
     "forgettable": forgettable,

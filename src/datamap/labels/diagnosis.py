@@ -26,6 +26,7 @@ def region_names(lang: str) -> tuple[str, ...]:
 def table(
     summary: pd.DataFrame, evidence: Evidence, scores: np.ndarray, regions: np.ndarray,
     names: Sequence[str] | np.ndarray, texts: Mapping[str, Sequence[str]], lang: str = "en",
+    numbers: Sequence[str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Build the diagnosis as a DataFrame, sorted by descending score; ties keep the summary's order.
 
@@ -37,6 +38,7 @@ def table(
         names: class names by index.
         texts: {column name: list of str}; may be empty.
         lang: the language of the columns `why` and `region`.
+        numbers: what each sample's own numbers say, added to `why`; None = nothing.
 
     Returns:
         DataFrame with the columns of the texts, or id if there are none; label (the given one); proposed (the most
@@ -47,12 +49,13 @@ def table(
     names = np.array(names, object)
     opinion = evidence.opinion
     proposed = evidence.labels if opinion is None else opinion.probs.argmax(axis=1)
+    why = reasons(evidence, proposed, names, lang)
     frame = pd.DataFrame(
         {
             **(texts or {"id": summary["id"]}),
             "label": names[evidence.labels],
             "proposed": np.where(proposed == evidence.labels, "", names[proposed]),
-            "why": reasons(evidence, proposed, names, lang),
+            "why": [a + b for a, b in zip(why, numbers, strict=True)] if numbers else why,
             "score": np.round(scores, 4),
             "region": np.array(region_names(lang), object)[regions],
             "variability": np.round(np.sqrt(summary["label_var"]), 4),

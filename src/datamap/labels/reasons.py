@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from string import Formatter
 
 import numpy as np
+import pandas as pd
 
 from datamap.labels.mislabel import RUN, Evidence, quoted
 from datamap.translations import LANGUAGES, word
 
 NEVER, RIGHT = "never predicted right", "right in {n} of {total} observations"
 FORGOTTEN = "; forgotten {n} ×"
+LOSS = "; mean loss {loss}"
+TOKENS = "; {share} of {tokens} target tokens right"
 SOURCES = {
     RUN: "; the model says {name} ({p})",
     "folds": "; models that never saw it say {name} ({p})",
@@ -21,6 +24,7 @@ SOURCES = {
     "embeddings": "; similar embeddings say {name} ({p})",
 }
 FIELDS = {"n": r"\d+", "total": r"\d+", "p": r"\d\.\d\d", "name": ".+?"}
+FIELDS |= {"loss": r"\S+?", "share": r"\d+%", "tokens": r"\d+"}
 
 
 def reasons(
@@ -50,6 +54,22 @@ def reasons(
     return found
 
 
+def of_numbers(summary: pd.DataFrame, lang: str) -> list[str]:
+    """Say the mean loss of each sample and its right target tokens, as far as a summary has them.
+
+    Args:
+        summary: DataFrame with the columns of summary.tsv.
+        lang: "en" or "zh".
+    """
+    found = [""] * len(summary)
+    if "loss_mean" in summary:
+        found = [word(LOSS, lang, loss=f"{value:.2f}") for value in summary["loss_mean"]]
+    if {"token_accuracy_mean", "tokens_mean"} <= set(summary):
+        counts = zip(found, summary["token_accuracy_mean"], summary["tokens_mean"], strict=True)
+        return [one + word(TOKENS, lang, share=f"{a:.0%}", tokens=round(n)) for one, a, n in counts]
+    return found
+
+
 def retold(why: str, lang: str) -> str:
     """Return a reason of `reasons` in another language; as it is where it is not ours, such as an edited one.
 
@@ -58,7 +78,7 @@ def retold(why: str, lang: str) -> str:
     """
     for source in LANGUAGES:
         told, end = "", 0
-        for template in (NEVER, RIGHT, FORGOTTEN, *SOURCES.values()):
+        for template in (NEVER, RIGHT, FORGOTTEN, LOSS, TOKENS, *SOURCES.values()):
             found = _pattern(template, source).match(why, end)
             if found:
                 told, end = told + word(template, lang, **found.groupdict()), found.end()

@@ -50,6 +50,7 @@ def build_page(
     lang: str = "en",
     diagnosis: pd.DataFrame | None = None,
     next_step: tuple[str, str] | None = None,
+    labeled: bool = True,
 ) -> bytes:
     """Build the explorer as the bytes of an HTML file.
 
@@ -65,6 +66,7 @@ def build_page(
         diagnosis: DataFrame of the same samples, in the same order, with score (0 to 1), proposed (class index,
             −1 = none) and why; None if the run has no diagnosis.
         next_step: (purpose, command) of the next step to propose.
+        labeled: False for a task without classes, whose labels say nothing and are not shown.
     """
     classes = tuple(map(str, class_names))
     if diagnosis is not None:
@@ -77,6 +79,7 @@ def build_page(
             "title": title,
             "note": _note(summary, full, samples, len(trajectories.numbers), lang),
             "unit": unit,
+            "labeled": labeled,
         },
         **{"classes": classes, **samples},
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},

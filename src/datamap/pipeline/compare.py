@@ -49,6 +49,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
 
     store = Store(config.tracking.uri, config.tracking.experiment)
     members = _members(store, config)
+    _refuse_other_tasks(members)
     speak(members[0].lang or AUTO if config.lang == AUTO else config.lang)
     summaries = _summaries(members, config)
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
@@ -88,6 +89,16 @@ def _members(store, config):
             "choose fewer"
         )
     return runs
+
+
+def _refuse_other_tasks(members):
+    """Raise ConfigError if the runs are of different tasks, whose numbers mean different things."""
+    first, *others = ((run.run_id, run.task().task.value) for run in members)
+    for run_id, task in others:
+        if task != first[1]:
+            raise ConfigError(
+                f"runs=: run {first[0]} is of {first[1]}, run {run_id} of {task}; compare runs of one task"
+            )
 
 
 def _summaries(members, config):

@@ -1,25 +1,21 @@
-"""Make a new training file from a run's samples, and log it into a run of its own."""
+"""Choose the samples of a new training file by a rule, and log it into a run of its own."""
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from datamap import schema
 from datamap.config import CurateConfig, to_yaml
-from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, counted, first_few
-from datamap.labels import curation
+from datamap.labels import conditions, curation
 from datamap.log import say
-from datamap.pipeline import corrections, next_training, stored_diagnosis
+from datamap.pipeline import corrections, curated_files, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
 from datamap.signals.stored import signals_of
-from datamap.summaries import tsv
-from datamap.tracking import addresses, descriptions
+from datamap.tasks.definitions import DEFINITIONS
+from datamap.tracking import descriptions
 from datamap.tracking.run import PARENT_TAG, Run
 from datamap.tracking.store import Store, resolved
 from datamap.translations import translate
@@ -28,58 +24,80 @@ COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetti
 BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
+RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
 FROM_TAG = "datamap.curated_from"
 REVIEWED_TAG = "datamap.reviewed_by"
 
 
 def curate(config: CurateConfig, score: str | None = None) -> Run:
-    """Log `curated.tsv` into a new run below the run that it is made from, and return the new run.
+    """Log a new training file into a new run below the run that it is made from, and return the new run.
 
-    Apply the rule of `keep`, then people's decisions, which overrule it; then keep every class trainable.
+    Apply the rule of `keep` and the conditions of `where`, then people's decisions, which overrule both. Labeled texts
+    become `curated.tsv`, of which every class stays trainable; examples without labels become `curated.jsonl`, the rows
+    as they were given.
 
     Args:
         config: keys of conf/curate.yaml.
         score: score that the run's diagnosis must have been made with; None = any.
 
     Raises:
-        ConfigError: an option that the rule does not use, or a result that no classifier can be trained on.
+        ConfigError: an option that the rule or the task does not use, or a result that nothing can be trained on.
         TrackingError: the run has no texts, or its diagnosis lacks samples.
         DataError: a correction names a sample or a class that the run does not have.
     """
     _check(config)
     where = (config.tracking.uri, config.tracking.experiment)
     config = replace(config, corrections=config.corrections and resolved(config.corrections, *where))
+    wanted = conditions.parse(config.where) if config.where else []
     store = Store(*where)
     source = store.run(config.run_id)
     source.speak(config.lang)
-    texts = source.artifacts.find(schema.SAMPLES_FILE)
+    definition = DEFINITIONS[source.task().task]
+    _refuse_task(source, definition, config)
+    texts = source.artifacts.find(schema.SAMPLES_FILE if definition.has_classes else schema.ROWS_FILE)
     if texts is None:
-        signals_of(source)  # raises if the store's folder was moved
-        raise TrackingError(
-            f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and curated.tsv is made of them: "
-            "train without log_text=false, import with texts=, record with samples="
-        )
-    samples = _samples(source, config, score)
+        raise _no_texts(source)
+    samples = _samples(source, config, score, {one.name for one in wanted})
     rule = curation.RULES[config.keep](samples, _count(source, samples, config))
+    rule = rule._replace(kept=rule.kept & conditions.met(samples, wanted))
     labels, lineage = corrections.of_run(source, samples, config)
-    choice = _sparing(samples, curation.decided(rule, samples, labels), config)
+    choice = curation.decided(rule, samples, labels)
+    if definition.has_classes:
+        file = _labeled(source, config, samples, choice, texts)
+    else:
+        file = curated_files.of_rows(source, samples, choice.kept, texts)
+    return _log(store, source, config, file, lineage)
+
+
+def _no_texts(source):
+    """Return the error for a run without texts; raise another one if its store's folder was moved."""
+    signals_of(source)
+    return TrackingError(
+        f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and a training file is made of them: "
+        "train without log_text=false, import with texts=, record with samples="
+    )
+
+
+def _refuse_task(source, definition, config):
+    """Raise ConfigError for what a task without classes cannot do."""
+    if definition.has_classes:
+        return
+    given = [f"{key}=true" for key in ("balance", "drop_classes") if getattr(config, key)]
+    given += ["keep=relabelled"] if config.keep == "relabelled" else []
+    if given:
+        rules = ", ".join(rule for rule in curation.RULES if rule != "relabelled")
+        raise ConfigError(
+            f"{given[0]}: run {source.run_id} is of {definition.task.value} and has no classes; it can keep={rules}"
+        )
+
+
+def _labeled(source, config, samples, choice, texts):
+    """Return the curated file of labeled texts, after care for each class."""
+    choice = _sparing(samples, choice, config)
     if config.balance:
         choice = _balanced(choice)
     choice, gone = _without_lone(samples, choice)
-    frame = _frame(samples, choice, tsv.texts_of(texts, samples["id"].tolist()))
-    counts = _counts(samples, choice)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, schema.CURATED_FILE)
-        file.write_bytes(b"".join(tsv.lines(frame)))
-        # Read the file as training will read it, so that one that cannot be trained on is never logged.
-        curated = dataset.load_samples(file, {}, name=schema.CURATED_FILE)
-        say(
-            "{file}: {samples:,} of {samples_before:,} samples, {relabelled:,} relabelled, digest {digest}",
-            file=schema.CURATED_FILE,
-            digest=curated.digest,
-            **counts,
-        )
-        return _log(store, source, config, file, curated, counts, gone, lineage)
+    return curated_files.of_labels(source, config, samples, choice, texts, gone)
 
 
 def _check(config):
@@ -89,6 +107,8 @@ def _check(config):
             raise ConfigError(f"{key}: keep={config.keep} does not use it (only {', '.join(rules)})")
     if config.share is not None and config.threshold is not None:
         raise ConfigError("share and threshold: give one of them")
+    if config.keep == "matching" and not config.where:
+        raise ConfigError('keep=matching: give where=, such as where="correct_times > 0"')
 
 
 def _sparing(samples, choice, config):
@@ -144,13 +164,13 @@ def _without_lone(samples, choice):
     return choice, gone
 
 
-def _samples(source, config, score):
+def _samples(source, config, score, further):
     """Return the summary and the diagnosis of the run's samples as one DataFrame, in the summary's order.
 
-    Diagnose the run first where it has no diagnosis. The column `place` is a sample's rank in the diagnosis, 0 = most
-    likely wrong.
+    Diagnose the run first where it has no diagnosis. The column `rank` is a sample's place in the diagnosis, 0 = most
+    likely wrong. `further` are columns of the summary to read besides those of the rules.
     """
-    columns, _ = ensure_summary(source, config.diagnose, COLUMNS)
+    columns, _ = ensure_summary(source, config.diagnose, COLUMNS | further - {"score", "rank"})
     ensure_diagnosis(source, replace(config.diagnose, tracking=config.tracking))
     stored_diagnosis.check_score(source, score)
     if stored_diagnosis.is_outdated(source):
@@ -180,6 +200,11 @@ def _count(source, samples, config):
     if config.share is not None:
         return round(config.share * len(samples))
     if config.keep in BY_SCORE:
+        if not DEFINITIONS[source.task().task].has_classes:
+            raise ConfigError(
+                f"keep={config.keep}: run {source.run_id} has no classes, so nothing tells how many samples are wrong; "
+                "give share= or threshold="
+            )
         found = source.metrics()
         if "mislabelled/estimate" not in found:
             raise TrackingError(
@@ -195,39 +220,13 @@ def _count(source, samples, config):
     return round(len(samples) / 3)
 
 
-def _frame(samples, choice, texts):
-    """Return the rows of the curated file: id, texts, label, and s_label where it is still known."""
-    columns = {"id": samples["id"], **texts, "label": choice.labels}
-    changed = choice.labels != samples["label"].to_numpy(object)
-    planted = (samples["s_label"] == schema.DIRTY).to_numpy()
-    if not changed.any():
-        columns["s_label"] = samples["s_label"]
-    elif planted.any() and samples["label"].nunique() == 2:
-        # With two classes, relabeling a sample that was planted wrong makes it right, and one that was right, wrong.
-        columns["s_label"] = np.where(
-            changed, np.where(planted, schema.NORMAL, schema.DIRTY), samples["s_label"]
-        )
-    elif planted.any():
-        say("note: which relabelled samples are right is unknown with several classes: s_label is left out")
-    return pd.DataFrame(columns)[choice.kept]
-
-
-def _counts(samples, choice):
-    changed = choice.kept & (choice.labels != samples["label"].to_numpy(object))
-    return {
-        "samples_before": len(samples),
-        "samples": int(choice.kept.sum()),
-        "relabelled": int(changed.sum()),
-    }
-
-
-def _log(store, source, config, file, curated, counts, gone, lineage):
-    """Log the file, its source and its rule into a new run below the source run, and return the new run."""
+def _log(store, source, config, file, lineage):
+    """Log a file, its source and its rule into a new run below the source run, and return the new run."""
     name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
-    rule = {key: getattr(config, key) for key in ("keep", "share", "threshold", "corrections", "balance")}
+    rule = {key: getattr(config, key) for key in RULE_KEYS}
     with store.new_run(name, config.tracking.tags) as run:
-        address = f"runs:/{run.run_id}/{schema.CURATED_FILE}"
-        command = _command(source, config, address, gone)
+        address = f"runs:/{run.run_id}/{file.name}"
+        command = file.command(address)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
         run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
         run.log_params(
@@ -238,21 +237,15 @@ def _log(store, source, config, file, curated, counts, gone, lineage):
             }
         )
         run.log_config("curate", to_yaml(config))
-        run.log_file(file, schema.CURATED_FILE)
-        run.log_dataset(curated.frame(), "curated", address, curated.digest, "curated")
-        run.log_metrics({f"curated/{name}": value for name, value in counts.items()}, 0)
+        run.log_bytes(file.content, file.name)
+        run.log_dataset(file.frame, "curated", address, file.digest, "curated")
+        run.log_metrics({f"curated/{name}": value for name, value in file.counts.items()}, 0)
         run.lang = source.lang
-        name = source.info.run_name
-        run.describe(descriptions.of_curated(name, source.link, config.keep, counts, command, run.language))
+        run.describe(
+            descriptions.of_curated(
+                source.info.run_name, source.link, config.keep, file.counts, file.name, command, run.language
+            )
+        )
     say("run {run}  ({address})", run=run.run_id, address=run.address)
     say("next: {command}", command=command)
     return run
-
-
-def _command(source, config, address, gone):
-    """Return the command that trains on a curated file as the source was trained."""
-    data = {"data": "file", "data.path": address}
-    data |= dict(option.split("=", 1) for option in addresses.options(source.tracking_uri))
-    if config.tracking.experiment:
-        data["tracking.experiment"] = config.tracking.experiment
-    return next_training.command(source, data, gone)

@@ -13,7 +13,7 @@ from datamap.labels import diagnosis, mislabel
 from datamap.labels.counting import estimate, has_learned
 from datamap.log import say
 from datamap.maps import regions
-from datamap.pipeline import memorization
+from datamap.pipeline import memorization, unlabeled_diagnosis
 from datamap.pipeline.evidence import of_run as evidence_of
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.opening import open_run
@@ -22,6 +22,7 @@ from datamap.pipeline.stored_embeddings import log_embeddings
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS
 from datamap.tracking.run import Run
 from datamap.translations import Amount, translate
@@ -63,6 +64,10 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         next_step: print the commands that use the diagnosis.
         embeddings: arrays to use instead of the files that `config.embeddings` names.
     """
+    definition = DEFINITIONS[run.task().task]
+    if not definition.has_classes:
+        _rank_unlabeled(run, definition, config, next_step)
+        return
     samples, _ = ensure_summary(run, config, COLUMNS)
     given = config.embeddings if embeddings is None else embeddings
     if given is not None or config.encoder is not None:
@@ -95,6 +100,23 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     if next_step and content:
         say("review them: {command}", command=run.command("review"))
         say("next: {command}", command=run.command("curate", *_rule(run, about)))
+
+
+def _rank_unlabeled(run, definition, config, next_step):
+    """Rank the samples of a run without classes, and log and report that."""
+    unlabeled_diagnosis.check(run, definition, config.score)
+    samples, observations = ensure_summary(run, config, None)
+    areas = regions.assign(samples, _limits(config.regions, samples))
+    table, scores = unlabeled_diagnosis.rank(run, samples, observations, config, areas)
+    measured = _measured(samples["s_label"].to_numpy(), scores)
+    if measured:
+        logged = {f"mislabelled/{name}": float(value) for name, value in measured.items()}
+        run.log_metrics(logged, max(run.committed()))
+    unlabeled_diagnosis.report(run, table, SHOWN)
+    _say_measured(measured)
+    if next_step:
+        say("read them: {command}", command=run.command("review"))
+        say("next: {command}", command=run.command("curate", *unlabeled_diagnosis.rule(run)))
 
 
 def _rule(run, about):
@@ -215,6 +237,10 @@ def _say(run, frame, evidence, about, measured):
     for row in frame.head(SHOWN).to_dict("records"):
         texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
         say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {texts}".rstrip())
+    _say_measured(measured)
+
+
+def _say_measured(measured):
     if measured:
         found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
         say("  planted dirty samples: {measured}", measured=found)

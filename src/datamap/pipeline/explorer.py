@@ -18,6 +18,7 @@ from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
 from datamap.program import invocation
 from datamap.signals import align
 from datamap.summaries import tsv
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.artifacts import DIGEST_TAG
 from datamap.tracking.run import Run
 
@@ -82,8 +83,9 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     unit = next(iter(observed.values()))[0].unit
     names, diagnosis = run.class_names(), _diagnosis(run, ids, lang)
     title, next_step = run.info.run_name, _next_step(run, diagnosis)
+    labeled = DEFINITIONS[run.task().task].has_classes
     return explorer.build_page(
-        shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step
+        shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step, labeled
     )
 
 
@@ -104,6 +106,10 @@ def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
 
 def _next_step(run, diagnosis):
     arguments = [f"run_id={run.run_id}"]
+    if not DEFINITIONS[run.task().task].has_classes:
+        if diagnosis is None:
+            return "Rank the samples, hard or wrong ones first:", invocation("diagnose", *arguments)
+        return "Read the samples, hard or wrong ones first:", invocation("review", *arguments)
     if diagnosis is None:
         return "Find the labels that are likely wrong:", invocation("diagnose", *arguments)
     return "Review the labels, likeliest wrong first:", invocation("review", *arguments)

@@ -1,10 +1,12 @@
-"""Write a run's signals as Dataset Cartography's training dynamics, one file per observation."""
+"""Write a run's signals as files: Dataset Cartography's training dynamics, or our own for a task without classes."""
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from datamap import schema
 from datamap.config import ExportConfig
 from datamap.errors import SignalError, TrackingError, raised_as
 from datamap.importing import foreign
@@ -14,12 +16,16 @@ from datamap.program import invocation
 from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.signals.stored import signals_of
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.translations import Amount
 
 
 def export_signals(config: ExportConfig) -> Path:
     """Write a run's committed observations as Dataset Cartography's training dynamics, and return the folder.
+
+    Those have the logits of classes. The signals of a task without classes are written as the run has them, with
+    task.json and the rows of the samples, which `datamap import` reads.
 
     Raises:
         TrackingError: the run has no signals.
@@ -33,9 +39,15 @@ def export_signals(config: ExportConfig) -> Path:
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
+    has_classes = DEFINITIONS[run.task().task].has_classes
     with _filled_at_once(folder) as unfinished:
+        if not has_classes:
+            _copy_documents(run, unfinished)
         for epoch, (number, parts) in enumerate(sorted(signals_of(run, committed).items())):
-            rows = _write_dynamics(run, number, parts, epoch, unfinished)
+            if has_classes:
+                rows = _write_dynamics(run, number, parts, epoch, unfinished)
+            else:
+                rows = _copy_shards(run, parts, unfinished)
             if rows != committed[number]:
                 problem = f"it has {rows:,} records, but {committed[number]:,} were committed"
                 raise SignalError(f"observation {number} is damaged: {problem}")
@@ -66,6 +78,25 @@ def _filled_at_once(folder: Path) -> Iterator[Path]:
                 return
             for file in unfinished.iterdir():
                 file.rename(folder / file.name)
+
+
+def _copy_documents(run: Run, folder: Path) -> None:
+    for path in (schema.TASK_FILE, schema.ROWS_FILE):
+        content = run.artifacts.find(path)
+        if content is not None:
+            (folder / Path(path).name).write_bytes(content)
+
+
+def _copy_shards(run: Run, parts: list[Shard], folder: Path) -> int:
+    """Write the shards of one observation and their checksums, after a check, and return its number of records."""
+    rows, written = 0, []
+    for part in parts:
+        content = run.artifacts.read(part.path)
+        rows += shards.decode(content, part).num_rows
+        (folder / Path(part.path).name).write_bytes(content)
+        written.append(part._replace(sha256=hashlib.sha256(content).hexdigest()))
+    (folder / Path(parts[0].checksums_path).name).write_bytes(shards.checksums(written))
+    return rows
 
 
 def _write_dynamics(run: Run, number: int, parts: list[Shard], epoch: int, folder: Path) -> int:

@@ -9,14 +9,19 @@ import pyarrow.compute as pc
 
 from datamap import schema
 from datamap.config import ImportConfig, to_yaml
-from datamap.data import dataset
+from datamap.data import dataset, files, json_rows
 from datamap.data.dataset import TextDataset
+from datamap.documents import RecordedTask
 from datamap.errors import DataError, counted, first_few
 from datamap.importing import sources
 from datamap.log import say
+from datamap.recording import examples
+from datamap.recording.examples import Examples
+from datamap.schema import Task
 from datamap.signals import align, shards
 from datamap.signals.compute import with_planted
 from datamap.summaries import tsv
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, opened, resolved
 from datamap.translations import Amount, speak
@@ -25,12 +30,17 @@ SHARD_ROWS = 100_000
 
 
 class _Contents(NamedTuple):
-    """Represent what files of signals hold: an Arrow table (id, label), class names, observations, and a digest."""
+    """Represent what files of signals hold.
+
+    `samples` is an Arrow table (id, label); the rest are class names, the number of observations, a digest of the files
+    and the task.
+    """
 
     samples: pa.Table
     class_names: tuple[str, ...]
     observations: int
     digest: str
+    task: RecordedTask
 
 
 def import_signals(config: ImportConfig) -> Run:
@@ -42,7 +52,8 @@ def import_signals(config: ImportConfig) -> Run:
     speak(config.lang)
     source = sources.find(config.path, config.format)
     contents = _survey(source)
-    texts = _texts(config, contents, source) if config.texts else None
+    read = _texts if DEFINITIONS[contents.task.task].has_classes else _examples
+    texts = read(config, contents, source) if config.texts else None
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
     with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
         say("run {run}  ({address})", run=run.run_id, address=run.address)
@@ -63,7 +74,7 @@ def _survey(source: sources.Source) -> _Contents:
     )
     _, _, first = next(observations)
     samples, names = first.select(["id", "label"]).combine_chunks(), _class_names(source, first)
-    return _Contents(samples, names, 1 + sum(1 for _ in observations), digest)
+    return _Contents(samples, names, 1 + sum(1 for _ in observations), digest, sources.task(source))
 
 
 def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
@@ -102,8 +113,33 @@ def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) ->
     return samples
 
 
+def _examples(config: ImportConfig, contents: _Contents, source: sources.Source) -> Examples:
+    """Return the rows of a file of JSON, which need no label.
+
+    Raises:
+        DataError: a row is no JSON object, or a sample of the signals is not among the rows.
+    """
+    tracking = config.tracking
+    path = resolved(config.texts or "", tracking.uri, tracking.experiment)
+    with opened(path, tracking.uri) as file:
+        found = json_rows.read(files.decoded(files.content(file), file).text, file)
+    for row, problem in found.problems.items():
+        raise DataError(f"texts={path}, {found.unit} {found.lines[row]}: {problem}")
+    given = examples.of(found.records)
+    rows = align.rows(contents.samples["id"], given.table["id"].astype(str))
+    lost = align.missing(contents.samples["id"], rows)
+    if lost:
+        theirs = f"{counted(len(lost), 'sample')} of {source.path}, id {first_few(lost)}"
+        raise DataError(f"texts={path}: no row for {theirs} (its ids: {first_few(given.table['id'])})")
+    return given
+
+
 def _log(
-    run: Run, config: ImportConfig, source: sources.Source, contents: _Contents, texts: TextDataset | None
+    run: Run,
+    config: ImportConfig,
+    source: sources.Source,
+    contents: _Contents,
+    texts: TextDataset | Examples | None,
 ) -> None:
     run.log_config("import_signals", to_yaml(config))
     origin = source.path.resolve()
@@ -111,14 +147,20 @@ def _log(
     names = contents.class_names
     frame = contents.samples.to_pandas()
     run.log_dataset(frame, origin.stem, str(origin), contents.digest, "signals")
-    if texts:
+    if contents.task.task is not Task.CLASSIFICATION:
+        run.log_task(contents.task)
+    if isinstance(texts, Examples):
+        run.log_bytes(b"".join(tsv.lines(texts.table)), schema.SAMPLES_FILE)
+        run.log_bytes(texts.lines, schema.ROWS_FILE)
+    if isinstance(texts, TextDataset):
         names = texts.class_names + names[len(texts.class_names) :]
         run.log_dataset(texts.frame(), Path(texts.path).stem, texts.path, texts.digest, "training")
         run.log_bytes(b"".join(tsv.lines(texts.frame())), schema.SAMPLES_FILE)
-    run.log_labels(names)
+    if DEFINITIONS[contents.task.task].has_classes:
+        run.log_labels(names)
     format = "parquet" if any(path.suffix == ".parquet" for path in source.files) else "jsonl"
     for unit, number, table in sources.observations(source):
-        if texts:
+        if isinstance(texts, TextDataset):
             table = with_planted(table, texts.planted[align.rows(table["id"], texts.ids)])
         for path, content in shards.files(table, unit, number, SHARD_ROWS, format):
             run.log_bytes(content, path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from datamap import schema
 from datamap.config import PlotConfig, to_yaml
-from datamap.errors import MapError
+from datamap.errors import ConfigError, MapError
 from datamap.log import say
 from datamap.maps import plans
 from datamap.maps.options import check_size
@@ -16,6 +16,7 @@ from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.summarize import ensure_summary
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def plot(config: PlotConfig) -> LoggedMap:
     name = _name(config)
     run = open_run(config, "plot")
     config = replace(config, lang=run.language)
+    _refuse_task(run, config)
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
     samples, count = ensure_summary(run, config, MAP_COLUMNS | asked)
     with warnings.catch_warnings(record=True) as caught:
@@ -56,6 +58,17 @@ def plot(config: PlotConfig) -> LoggedMap:
         log_explorer(run, samples)
     describe(run, len(samples))
     return LoggedMap(run, name, figure)
+
+
+def _refuse_task(run, config):
+    """Raise ConfigError for a coloring by class of a run that has none."""
+    definition = DEFINITIONS[run.task().task]
+    by_class = [f"{key}=label" for key in ("color", "facet") if getattr(config, key) == "label"]
+    if by_class and not definition.has_classes:
+        raise ConfigError(
+            f"{by_class[0]}: run {run.run_id} is of {definition.task.value} and has no classes; choose another column, "
+            "such as correct_ratio"
+        )
 
 
 def _name(config):

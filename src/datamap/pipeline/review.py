@@ -31,6 +31,7 @@ from datamap.review.review import About, Review
 from datamap.review.server import serve
 from datamap.review.storage import Appended, Logged, Storage
 from datamap.summaries import tsv
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.translations import Amount, translate
 
@@ -92,6 +93,7 @@ def _about(run: Run, config: ReviewConfig) -> About:
         reviewer=_reviewer(config.reviewer),
         run_address=re.sub(r"//[^/@]*@", "//", run.address) if served else None,  # without a password
         estimate=_estimate(run.metrics()),
+        labeled=DEFINITIONS[run.task().task].has_classes,
     )
 
 

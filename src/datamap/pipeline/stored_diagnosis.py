@@ -15,6 +15,7 @@ from datamap.summaries import tsv
 from datamap.tracking.run import Run
 
 OF_CONTRACT = ("id", "label", "proposed", "score")  # columns that each diagnosis has
+UNLABELED_METRIC = "diagnosis/samples"  # of a run without classes, which has no estimate of wrong labels
 
 
 def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
@@ -89,7 +90,8 @@ def check_score(run: Run, score: str | None) -> None:
 
 def is_outdated(run: Run) -> bool:
     """Tell if the run was summarized again after its diagnosis."""
-    return run.time_of("summary/observations") > run.time_of("mislabelled/estimate")
+    diagnosed = max(map(run.time_of, ("mislabelled/estimate", UNLABELED_METRIC)))
+    return run.time_of("summary/observations") > diagnosed
 
 
 def diagnose_command(run: Run, score: str | None = None) -> str:

@@ -183,11 +183,24 @@ def _checked_samples(given, names):
     return frame[[name for name in SAMPLE_COLUMNS if name in frame]]
 
 
+def unlabeled_samples(given: Mapping[str, list]) -> pd.DataFrame:
+    """Return a table of ids, texts and planted kinds, of which only the texts may be empty.
+
+    Raises:
+        DataError: an id or a planted kind cannot be used.
+    """
+    texts = {name: pd.Series(given[name], dtype=object) for name in ("text_a", "text_b") if name in given}
+    for name, column in texts.items():
+        _refuse(given["id"], [not _is_unicode(text) for text in column], f"{name} is not valid Unicode")
+    frame = _checked_samples({name: given[name] for name in ("id", "s_label") if name in given}, None)
+    return frame.assign(**texts)[[name for name in SAMPLE_COLUMNS if name in frame or name in texts]]
+
+
 def _sample_ids(given):
     """Return the ids, which must be all integers or all texts."""
     ids = [_scalar(value) for value in given]
     for row, value in enumerate(ids):
-        if _is_absent(given[row]):
+        if is_absent(given[row]):
             raise DataError(f"samples=: id is empty, row {row + 1}")
         if isinstance(value, float) and value.is_integer():
             ids[row] = value = int(value)
@@ -204,7 +217,7 @@ def _sample_ids(given):
 
 
 def _texts(ids, given, name):
-    texts = ["" if _is_absent(value) else _text(value) for value in given]
+    texts = ["" if is_absent(value) else _text(value) for value in given]
     _refuse(ids, [text is not None and not text.strip() for text in texts], f"{name} is empty")
     _refuse(ids, [text is None or not _is_unicode(text) for text in texts], f"{name} is not a text")
     return texts
@@ -219,7 +232,7 @@ def _labels(ids, given, names):
     for value, key, shown in zip(values, ids, given, strict=True):
         problem = _label_problem(value, numbers, names)
         if problem:
-            what = "is empty" if _is_absent(shown) else f"{shortened(value)} {problem}"
+            what = "is empty" if is_absent(shown) else f"{shortened(value)} {problem}"
             raise DataError(f"samples=: label {what}, id {key}")
     return pd.Series(
         values if numbers else [_text(value) for value in values], dtype=np.int64 if numbers else object
@@ -236,7 +249,8 @@ def _label_problem(value, numbers, names):
     return "is not in class_names=" if names else "is no class index"
 
 
-def _is_absent(value):
+def is_absent(value: object) -> bool:
+    """Tell whether a cell of a table has no value."""
     return (
         value is None
         or value is pd.NA

@@ -7,19 +7,25 @@ import pandas as pd
 import pyarrow as pa
 
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.recording import arguments
+from datamap.recording import arguments, examples
+from datamap.recording.examples import Examples
+from datamap.schema import Task
 from datamap.signals import align, compute, embeddings
 from datamap.signals.embeddings import Embeddings
+from datamap.tasks.definitions import DEFINITIONS
 
 
 class Metadata(NamedTuple):
-    """Hold names of classes by index, and a table of texts, labels and planted kinds (None: not given)."""
+    """Hold names of classes by index, and the samples: texts, labels and planted kinds (None: not given).
+
+    The samples are a table for classification, and `Examples` for the tasks without classes.
+    """
 
     class_names: tuple[str, ...] | None
-    samples: pd.DataFrame | None
+    samples: pd.DataFrame | Examples | None
 
     @classmethod
-    def of(cls, class_names: Any, samples: Any) -> "Metadata":
+    def of(cls, class_names: Any, samples: Any, task: Task = Task.CLASSIFICATION) -> "Metadata":
         """Check the arguments `class_names=` and `samples=` of a recorder; checked values pass the check again.
 
         Raises:
@@ -27,7 +33,15 @@ class Metadata(NamedTuple):
             DataError: `samples` has a column, id, text or label that cannot be used.
         """
         names = arguments.class_names(class_names)
-        return cls(names, None if samples is None else arguments.sample_table(samples, names))
+        if samples is None:
+            return cls(names, None)
+        has_classes = DEFINITIONS[task].has_classes
+        return cls(names, arguments.sample_table(samples, names) if has_classes else examples.of(samples))
+
+    @property
+    def table(self) -> pd.DataFrame | None:
+        """Return the samples as a table of the columns that a run keeps (`data/samples.tsv`)."""
+        return self.samples.table if isinstance(self.samples, Examples) else self.samples
 
     def embedded(self, given: Any) -> Embeddings | None:
         """Return the embeddings that a user gives for `samples`; checked ones stay as they are, and None stays None.
@@ -38,11 +52,11 @@ class Metadata(NamedTuple):
         """
         if given is None or isinstance(given, Embeddings):
             return given
-        if self.samples is None:
+        if self.table is None:
             raise ConfigError(
                 "embeddings= are in the order of samples=: give samples= with the column id, too"
             )
-        return embeddings.checked(self.samples["id"], given)
+        return embeddings.checked(self.table["id"], given)
 
     def check_classes(self, where: str, table: pa.Table) -> None:
         """Raise SignalError if the number of the model's classes is not that of the class names."""
@@ -63,13 +77,13 @@ class Metadata(NamedTuple):
         Raises:
             SignalError: `samples` lacks an id, or has another label for it.
         """
-        if self.samples is None:
+        if self.table is None:
             return None
-        found = align.rows(ids, self.samples["id"].astype(str))
+        found = align.rows(ids, self.table["id"].astype(str))
         if (found < 0).any():
             strangers = first_few(align.missing(ids, found))
             raise SignalError(f"{where}: samples= has no id {strangers}; record the ids that samples= has")
-        known = self.samples.iloc[found]
+        known = self.table.iloc[found]
         if "label" in known:
             wrong = labels != arguments.label_indices(known["label"], self.class_names)
             if wrong.any():

@@ -17,6 +17,7 @@ from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError
 from datamap.log import say
 from datamap.processes import Processes, training_together
 from datamap.recording import arguments
+from datamap.recording.examples import Examples
 from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
 from datamap.recording.together import SharedLog, pooled
@@ -67,7 +68,9 @@ class SignalRecorder(compute.ObservationCollector):
     Args:
         class_names: names of the classes by index, for legends and the explorer.
         samples: DataFrame (or what `pandas.DataFrame` accepts) with the column id and, if there are any, text_a,
-            text_b, label and s_label. The explorer, `diagnose` and `curate` use the texts.
+            text_b, label and s_label. The explorer, `diagnose` and `curate` use the texts. For generation and scores:
+            the rows of your training file, with prompt and completion, messages, instruction and output, or text;
+            without a column id, row numbers from 0 are the ids. `curate` writes the rows as they are.
         task: "classification", "generation" or "scores".
         correct_above: generation: a sample is right if this share of its target tokens is exceeded, 0 to 1.
         run_id: id of a run that has no signals yet, unless `resume` is true.
@@ -110,7 +113,7 @@ class SignalRecorder(compute.ObservationCollector):
         texts = arguments.new_run(run_id, run_name, tags)
         arguments.number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
         self._shard_rows = int(arguments.number("shard_rows", shard_rows, 1, 2**31 - 1))
-        self._metadata = Metadata.of(class_names, samples)
+        self._metadata = Metadata.of(class_names, samples, self._task.task)
         self._embeddings = self._metadata.embedded(embeddings)
         self._reference: Reference | None = None
         self._metrics: dict[str, float] = {}
@@ -173,7 +176,7 @@ class SignalRecorder(compute.ObservationCollector):
             )
 
     def _log_start(self):
-        names, samples = self._metadata
+        names, samples, table = *self._metadata, self._metadata.table
         before = self.run.task()
         if before != self._task and self.run.has(schema.TASK_FILE):
             raise TrackingError(
@@ -183,8 +186,10 @@ class SignalRecorder(compute.ObservationCollector):
             self.run.log_task(self._task)
         if names is not None and self._may_log(schema.LABELS_FILE):
             self.run.log_labels(names)
-        if samples is not None and "text_a" in samples and self._may_log(schema.SAMPLES_FILE):
-            self.run.log_bytes(b"".join(tsv.lines(samples)), schema.SAMPLES_FILE)
+        if table is not None and "text_a" in table and self._may_log(schema.SAMPLES_FILE):
+            self.run.log_bytes(b"".join(tsv.lines(table)), schema.SAMPLES_FILE)
+        if isinstance(samples, Examples) and self._may_log(schema.ROWS_FILE):
+            self.run.log_bytes(samples.lines, schema.ROWS_FILE)
         if self._embeddings is not None and self._may_log(schema.EMBEDDINGS_FILE):
             self.run.log_bytes(encode(self._embeddings), schema.EMBEDDINGS_FILE)
 

@@ -23,7 +23,10 @@ SHOWN_CONFLICTS = 1000
 
 
 class About(NamedTuple):
-    """Describe the run for the page; `estimate` has count, low, high and known of `diagnose`, or is None."""
+    """Describe the run for the page; `estimate` has count, low, high and known of `diagnose`, or is None.
+
+    `labeled` is False for a task without classes: a sample is kept or dropped there, and no label is shown.
+    """
 
     run_id: str
     run_name: str
@@ -33,6 +36,7 @@ class About(NamedTuple):
     reviewer: str
     run_address: str | None
     estimate: dict[str, Any] | None
+    labeled: bool = True
 
 
 class Review:

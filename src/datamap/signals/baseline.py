@@ -9,7 +9,8 @@ def required_accuracy(labels: np.ndarray) -> float:
     """Return the accuracy below which a model has learned too little to tell wrong labels or hard samples.
 
     Always predicting the most common class is right with accuracy m, the share of that class. A model has learned
-    something if it avoids at least `MIN_LEARNED` of the errors of that prediction: m + 0.1 (1 − m).
+    something if it avoids at least `MIN_LEARNED` of the errors of that prediction: m + 0.1 (1 − m). A task without
+    classes has a single label, which no prediction can miss: nothing is required.
 
     Args:
         labels: int array (samples,), the given labels.
@@ -17,5 +18,8 @@ def required_accuracy(labels: np.ndarray) -> float:
     >>> required_accuracy(np.array([0, 0, 0, 1]))
     0.775
     """
-    most_common = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+    counts = np.unique(labels, return_counts=True)[1]
+    if len(counts) == 1:
+        return 0.0
+    most_common = float(counts.max() / len(labels))
     return most_common + MIN_LEARNED * (1 - most_common)

@@ -28,6 +28,15 @@ BY_HEART_BY_TEXTS = (
     "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
     "the easy samples."
 )
+LOOK_FIRST = (
+    "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left "
+    "of the map)."
+)
+LOOK_FIRST_UNLABELED = (
+    "**Look first at** the {count} samples that were never right: hard and wrong ones gather there (bottom left of the "
+    "map)."
+)
+HARD_OR_WRONG = "read the samples, hard or wrong ones first"
 ENOUGH = 20  # right labels in a row after which a reader of the diagnosis may stop
 
 
@@ -58,6 +67,7 @@ def of_run(
     link: Callable[[str], str],
     artifacts: Collection[str],
     lang: str = "en",
+    has_classes: bool = True,
 ) -> str:
     """Return the description of a run that has a summary.
 
@@ -67,17 +77,19 @@ def of_run(
         link: function that returns the address of an artifact.
         artifacts: paths of the run's artifacts.
         lang: "en" or "zh".
+        has_classes: False for tasks without labels, of which nothing is said to be wrong.
     """
+    uses = FILES if has_classes else FILES | {DIAGNOSIS_FILE: HARD_OR_WRONG}
     m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
     open_ = {path: f"[{path}]({link(path)})" for path in FILES if path in artifacts}
-    texts = [*_of_summary(samples, m, open_, lang), *_of_diagnosis(m, open_, lang)]
-    rows = [f"| {open_[path]} | {word(use, lang)} |" for path, use in FILES.items() if path in open_]
+    texts = [*_of_summary(samples, m, open_, lang, has_classes), *_of_diagnosis(m, open_, lang)]
+    rows = [f"| {open_[path]} | {word(use, lang)} |" for path, use in uses.items() if path in open_]
     seen = f"| Model metrics → `maps` | {word('see the map, and how it formed', lang)} |"
     table = [word("| open | to |", lang), "|---|---|", *rows, seen]
     return "\n".join([*(line for text in texts for line in (text, "")), *table])
 
 
-def _of_summary(samples, m, open_, lang):
+def _of_summary(samples, m, open_, lang, has_classes):
     """Return the paragraphs about the summary: its size, and what to look at first."""
     observations, never = int(m["observations"]), round(m["never_learnt"] * samples)
     yield word(
@@ -88,11 +100,7 @@ def _of_summary(samples, m, open_, lang):
     )  # fmt: skip
     if observations < MIN_OBSERVATIONS:
         yield word(TOO_FEW, lang, observations=Amount(observations, "observation"))
-    first = word(
-        "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left "
-        "of the map).",
-        lang, count=f"{never:,}",
-    )  # fmt: skip
+    first = word(LOOK_FIRST if has_classes else LOOK_FIRST_UNLABELED, lang, count=f"{never:,}")
     if EXPLORER_FILE in open_:
         how = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0."
     else:
@@ -135,7 +143,7 @@ def _of_diagnosis(m, open_, lang):
 
 
 def of_curated(
-    name: str, link: str, rule: str, counts: Mapping[str, int], command: str, lang: str = "en"
+    name: str, link: str, rule: str, counts: Mapping[str, int], file: str, command: str, lang: str = "en"
 ) -> str:
     """Return the description of a run that holds a curated training file.
 
@@ -144,15 +152,17 @@ def of_curated(
         link: address of the source run within the UI.
         rule: value of `keep=`.
         counts: {"samples": …, "samples_before": …, "relabelled": …}.
-        command: command that trains on the file.
+        file: name of the file's artifact.
+        command: command that trains on the file, or fetches it.
         lang: "en" or "zh".
     """
     made = word(
         "**{samples:,} of the {samples_before:,} samples** of run [{name}]({link}) by `keep={rule}`, {relabelled:,} of "
-        "them with another label (`curated.tsv`).",
+        "them with another label (`{file}`).",
         lang,
         name=escaped(name),
         link=link,
+        file=file,
         rule=rule,
         **counts,
     )

@@ -243,13 +243,14 @@ class Run:
         self.set_tags({schema.TASK_TAG: task.task.value})
 
     def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
-        """Log labeled texts as a dataset input of the run: name, digest, schema and size."""
+        """Log a table of samples as a dataset input of the run: name, digest, schema and size."""
         of_run = source.startswith(RUNS_SCHEME)  # MLflow has no type of source for its own artifacts
         known: Any = None if of_run else source
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow warns of integer columns and of ambiguous sources
+            targets = "label" if "label" in frame else None
             dataset = mlflow.data.pandas_dataset.from_pandas(
-                frame, source=known, targets="label", name=name, digest=digest
+                frame, source=known, targets=targets, name=name, digest=digest
             )
             entity = dataset._to_mlflow_entity()
         if of_run:

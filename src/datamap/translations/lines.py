@@ -175,6 +175,10 @@ ZH = {
     "note: the explorer shows no diagnosis: {error}": "注意：浏览器页面不显示诊断结果：{error}",
     # diagnose
     "review them: {command}": "审核：{command}",
+    "read them: {command}": "查看：{command}",
+    "{file}: {count:,} samples, hard or wrong ones first, read them: {address}": (
+        "{file}：{count:,} 个样本，较难或有误的在前，请查看：{address}"
+    ),
     "{file}: {count:,} samples, likeliest wrong first: {address}": (
         "{file}：{count:,} 个样本，最可能有误的在前：{address}"
     ),
@@ -238,6 +242,9 @@ ZH = {
         "注意：可打开的文件数已达上限，空闲连接将被关闭（可用 ulimit -n 提高上限）"
     ),
     # curate
+    "{file}: {samples:,} of {samples_before:,} samples, in the columns {columns}, digest {digest}": (
+        "{file}：{samples_before:,} 个样本中的 {samples:,} 个，列为 {columns}，摘要 {digest}"
+    ),
     "{samples} reviewed by {reviewers}; their decisions come before any rule: {kept:,} kept, {relabeled:,} relabeled, "
     "{dropped:,} dropped": (
         "{reviewers} 审核了 {samples}；其判断优先于任何规则：保留 {kept:,} 个，改标 {relabeled:,} 个，"
@@ -283,5 +290,11 @@ ZH = {
     "note: {runs} learned too little to tell which samples are hard": "注意：{runs} 学得太少，无法判断哪些样本较难",
     "every run has {samples} among its hardest {share:.0%}: comparison/always_hard.tsv": (
         "在每个运行中都属于最难的 {share:.0%} 的有 {samples}：comparison/always_hard.tsv"
+    ),
+    # recorder
+    "note: samples= has no column with texts (columns: {columns}), so whole rows are shown; name the texts prompt and "
+    "completion, messages, or text": (
+        "注意：samples= 没有文本列（列：{columns}），因此显示整行；请将文本列命名为 prompt 和 completion、messages 或 "
+        "text"
     ),
 }

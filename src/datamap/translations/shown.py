@@ -55,6 +55,8 @@ ZH = {
     "never predicted right": "从未预测正确",
     "right in {n} of {total} observations": "{total} 次观测中 {n} 次预测正确",
     "; forgotten {n} ×": "；遗忘 {n} 次",
+    "; mean loss {loss}": "；平均损失 {loss}",
+    "; {share} of {tokens} target tokens right": "；{tokens} 个目标词元中 {share} 预测正确",
     "; the model says {name} ({p})": "；模型认为是 {name}（{p}）",
     "; models that never saw it say {name} ({p})": "；未见过该样本的模型认为是 {name}（{p}）",
     "; its characters say {name} ({p})": "；按字符特征判断为 {name}（{p}）",
@@ -90,6 +92,8 @@ ZH = {
     ),
     "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left of "
     "the map).": "**请先查看**从未预测正确的 {count} 个样本：错误标签多集中于此（地图左下角）。",
+    "**Look first at** the {count} samples that were never right: hard and wrong ones gather there (bottom left of the "
+    "map).": "**请先查看**从未预测正确的 {count} 个样本：难的和有误的样本多集中于此（地图左下角）。",
     "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0.": (
         "在 {file} 中点击“+ 按范围筛选”，选择 `correct_ratio`，范围为 0 到 0。"
     ),
@@ -121,14 +125,15 @@ ZH = {
     ),
     "| open | to |": "| 打开 | 用来 |",
     "read the samples, likeliest wrong first": "查看样本，最可能有误的排在最前",
+    "read the samples, hard or wrong ones first": "查看样本，较难或有误的排在最前",
     "hover, search, filter and select samples, replay the epochs": "悬停、搜索、筛选、选择样本，逐轮回放",
     "sort all samples by any number": "按任意数值列对全部样本排序",
     "see the map, and how it formed": "查看地图及其形成过程",
     "Train on them: {command}": "用它们训练：{command}",
     "**{samples:,} of the {samples_before:,} samples** of run [{name}]({link}) by `keep={rule}`, {relabelled:,} of "
-    "them with another label (`curated.tsv`).": (
+    "them with another label (`{file}`).": (
         "运行 [{name}]({link}) 的 **{samples_before:,} 个样本中的 {samples:,} 个**，规则为 `keep={rule}`，"
-        "其中 {relabelled:,} 个改了标签（`curated.tsv`）。"
+        "其中 {relabelled:,} 个改了标签（`{file}`）。"
     ),
     "**Data maps of {runs}.**": "**以下运行的数据地图：{runs}。**",
     "Every run has **{samples}** among its hardest {share:.0%} (`comparison/always_hard.tsv`): {why}": (
@@ -148,6 +153,9 @@ ZH = {
     "pan": "平移",
     "predicted": "预测",
     "probability of the given label, {unit} {first}–{last}": "给定标签的概率，第 {first}–{last} {unit}",
+    "confidence, {unit} {first}–{last}": "置信度，第 {first}–{last} {unit}",
+    "show all {n} characters": "显示全部 {n} 个字符",
+    "show less": "收起",
     "{unit} {number} / {last}": "第 {number} / {last} {unit}",
     "{count} selected": "已选 {count} 个",
     "{count} shown": "显示 {count} 个",
@@ -169,6 +177,8 @@ ZH = {
     "replay": "回放",
     "copy": "复制",
     "Review the labels, likeliest wrong first:": "审核标签，最可能有误的在前：",
+    "Read the samples, hard or wrong ones first:": "查看样本，较难或有误的在前：",
+    "Rank the samples, hard or wrong ones first:": "给样本排序，较难或有误的在前：",
     "Find the labels that are likely wrong:": "找出可能有误的标签：",
     # what columns mean
     "the sample's id": "样本的 id",
@@ -194,6 +204,9 @@ ZH = {
         "预测概率与给定标签的距离，取最初几次观测的均值：高 = 困难"
     ),
     "mean loss: high = hard": "损失的均值：高 = 困难",
+    "mean probability of the target tokens": "目标词元概率的均值",
+    "share of target tokens that are the most probable ones": "目标词元中预测为首选的比例",
+    "number of target tokens": "目标词元数",
     "mean lead of the label's log-probability over the best other one (AUM): below 0 = another won": (
         "给定标签的对数概率与其余最高者之差的均值（AUM）：低于 0 = 其他标签更高"
     ),
@@ -250,6 +263,9 @@ ZH = {
     "Similar samples": "相似样本",
     "Reviewers disagree": "审核人意见不一",
     "Keep the given label": "保留给定标签",
+    "Keep it": "保留",
+    "Prompt": "提示",
+    "Completion": "回答",
     "Take the proposed label": "采用建议标签",
     "No other label is proposed": "没有建议标签",
     "another of {n} classes": "其他类别（共 {n} 个）",

@@ -1,6 +1,7 @@
 // Show the samples as a table, and write them as TSV.
 
 import { $, add } from "../../web/scripts/dom.js";
+import { addFolded } from "../../web/scripts/fold.js";
 import { short } from "../../web/scripts/numbers.js";
 
 export const SHOWN_ROWS = 200;
@@ -51,13 +52,14 @@ export function firstRows(rows, count, compare) {
 }
 
 /** Return the names of the page's columns that people read first. */
-function firstColumns({ textNames }, columns) {
+function firstColumns({ textNames, labeled }, columns) {
   const texts = textNames.filter((name) => name !== "why");
   const why = textNames.filter((name) => name === "why");
   return [
     "id",
     ...texts,
-    ...["label", "proposed", "pred_label", "score"].filter((name) => name in columns),
+    ...(labeled ? ["label", "proposed", "pred_label"] : []).filter((name) => name in columns),
+    ...["score"].filter((name) => name in columns),
     ...why,
   ];
 }
@@ -86,13 +88,12 @@ export function drawTable(samples, { rows, columns, sort, down, selected, sortBy
     const row = add(body, "tr");
     for (const name of names) {
       const value = cell(samples, columns, name, i);
+      if (samples.isText(name)) {
+        addFolded(add(row, "td", "", "text"), value, tr);
+        continue;
+      }
       const isNumber = typeof value === "number";
-      add(
-        row,
-        "td",
-        isNumber ? short(value) : value,
-        samples.isText(name) ? "text" : isNumber ? "number" : "",
-      );
+      add(row, "td", isNumber ? short(value) : value, isNumber ? "number" : "");
     }
     row.addEventListener("mouseenter", () => hover(i));
   }

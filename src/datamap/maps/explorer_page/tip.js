@@ -1,6 +1,7 @@
 // Show a sample's facts beside the pointer.
 
 import { $, add } from "../../web/scripts/dom.js";
+import { beginning } from "../../web/scripts/fold.js";
 import { drawHistory } from "../../web/scripts/history.js";
 import { short } from "../../web/scripts/numbers.js";
 
@@ -11,11 +12,13 @@ export function fillTip(samples, columns, i, t, axes) {
   tip.hidden = i < 0;
   tip.replaceChildren();
   if (i < 0) return;
-  for (const name of samples.textNames) if (name !== "why") add(tip, "p", samples.textOf(name, i), "text");
+  for (const name of samples.textNames)
+    if (name !== "why") add(tip, "p", beginning(samples.textOf(name, i)), "text");
   const guess = columns.pred_label ? columns.pred_label[i] : NaN;
   const wrong = Number.isFinite(guess) && guess !== columns.label[i];
   const said = Number.isFinite(guess) ? ` · ${tr("predicted")} ${samples.className(guess)}` : "";
-  add(tip, "p", `${tr("label")} ${samples.className(columns.label[i])}${said}`, wrong ? "wrong" : "");
+  if (samples.labeled)
+    add(tip, "p", `${tr("label")} ${samples.className(columns.label[i])}${said}`, wrong ? "wrong" : "");
   if (columns.score) fillDiagnosis(samples, columns, i, tip);
   const facts = [...new Set(["avg_probs", "variability", "correct_ratio", "forgetting_times", ...axes])];
   add(
@@ -25,7 +28,10 @@ export function fillTip(samples, columns, i, t, axes) {
     "facts",
   );
   const range = { unit: tr(samples.unit), first: samples.numbers[0], last: samples.numbers.at(-1) };
-  const caption = tr("probability of the given label, {unit} {first}–{last}", range);
+  const what = samples.labeled
+    ? "probability of the given label, {unit} {first}–{last}"
+    : "confidence, {unit} {first}–{last}";
+  const caption = tr(what, range);
   tip.append(drawHistory(historyOf(samples, i, t), caption));
 }
 

@@ -20,7 +20,8 @@ function fillButton(button, key, text, name = null) {
  */
 export function drawActions(run, sample, decided, act) {
   const { classes } = run;
-  fillButton($("keep"), "K", tr("Keep the given label"), classes[sample.label]);
+  if (run.labeled) fillButton($("keep"), "K", tr("Keep the given label"), classes[sample.label]);
+  else fillButton($("keep"), "K", tr("Keep it"));
   const proposes = sample.proposed !== null;
   fillButton(
     $("accept"),
@@ -33,6 +34,7 @@ export function drawActions(run, sample, decided, act) {
   $("accept").ariaPressed = String(
     proposes && decided?.action === "label" && decided.new_label === classes[sample.proposed],
   );
+  $("accept").hidden = $("choices").hidden = !run.labeled;
   for (const name of ["drop", "unsure"]) $(name).ariaPressed = String(decided?.action === name);
   drawChoices(classes, sample, decided, act);
 }

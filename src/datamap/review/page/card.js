@@ -1,6 +1,7 @@
 // The sample in the middle: texts, why it is suspected, its history, its neighbours, what others decided.
 
 import { $, add } from "../../web/scripts/dom.js";
+import { addFolded } from "../../web/scripts/fold.js";
 import { decisions, SIGNS, said } from "./decisions.js";
 import { difference } from "./diff.js";
 import { historyFigure } from "./history.js";
@@ -45,11 +46,12 @@ function drawHead(card, run, sample, index, total) {
 }
 
 function drawTexts(card, run, sample) {
-  const texts = add(card, "div", "", run.pairs ? "texts pair" : "texts");
+  const texts = add(card, "div", "", run.pairs && run.labeled ? "texts pair" : "texts");
   if (!run.texts) {
     add(texts, "p", tr("This run holds no texts; find the sample by its id."), "muted");
     return;
   }
+  if (!run.labeled) return drawExample(texts, run, sample);
   const both = run.pairs ? difference(sample.text_a, sample.text_b) : [[{ text: sample.text_a, same: true }]];
   both.forEach((parts, k) => {
     const box = add(texts, "div", "", "text");
@@ -57,6 +59,18 @@ function drawTexts(card, run, sample) {
     const words = add(box, "p");
     words.dir = "auto";
     for (const { text, same } of parts) same ? words.append(text) : add(words, "mark", text);
+  });
+}
+
+/** Show a prompt above its completion, each folded if it is long. */
+function drawExample(texts, run, sample) {
+  const named = run.pairs ? ["Prompt", "Completion"] : [""];
+  named.forEach((name, k) => {
+    const box = add(texts, "div", "", "text");
+    if (name) add(box, "h3", tr(name));
+    const words = add(box, "p");
+    words.dir = "auto";
+    addFolded(words, k ? sample.text_b : sample.text_a, tr);
   });
 }
 
@@ -89,8 +103,9 @@ function drawNeighbours(section, run, sample, { rows }, open) {
     const button = add(add(list, "li"), "button");
     button.type = "button";
     button.addEventListener("click", () => open(near.row));
+    if (!run.labeled) button.className = "unlabeled";
     const kind = near.label === sample.label ? "given" : near.label === sample.proposed ? "proposed" : "";
-    add(button, "bdi", run.classes[near.label], `chip ${kind}`);
+    if (run.labeled) add(button, "bdi", run.classes[near.label], `chip ${kind}`);
     const words = add(button, "span", "", "near-text");
     add(words, "bdi", near.text_a);
     if (run.pairs) add(words, "bdi", near.text_b);

@@ -79,6 +79,7 @@ export function createFilters(run, changed) {
     label: chooser("given label", classes, "", several("label")),
     proposed: chooser("proposed label", classes, "", several("proposed")),
   };
+  for (const list of [lists.label, lists.proposed]) list.closest("label").hidden = !run.labeled;
   const [low, high] = scoreRange(box, (range) => later({ score: range }));
 
   const searched = () => asText($("search").value.trim()) || null;

@@ -50,7 +50,7 @@ export function createList(run, { open, current, failed }) {
     }
     add(item, "bdi", brief.text_a || `id ${brief.id}`, "row-text");
     const line = add(item, "span", "", "row-labels");
-    add(line, "bdi", run.classes[brief.label], "given");
+    if (run.labeled) add(line, "bdi", run.classes[brief.label], "given");
     if (brief.proposed !== null) add(line, "bdi", `→ ${run.classes[brief.proposed]}`, "proposed");
     drawMark(line, brief);
     add(item, "span", brief.score.toFixed(2), "row-score");

@@ -131,7 +131,7 @@ function announce() {
   const { classes } = run;
   const place = index >= 0 ? tr("{at} of {total}", { at: index + 1, total: queue.length }) : "";
   const proposed = sample.proposed === null ? "" : `, ${tr("proposed")} ${classes[sample.proposed]}`;
-  const labels = `${tr("given")} ${classes[sample.label]}${proposed}`;
+  const labels = run.labeled ? `${tr("given")} ${classes[sample.label]}${proposed}` : tr("Prompt");
   const texts = [sample.text_a, sample.text_b].map((text) => text.slice(0, MOST_SAID)).join(" ");
   $("announced").textContent = `id ${sample.id}, ${place}: ${labels}. ${texts}`;
 }

@@ -1,0 +1,87 @@
+"""Rank the samples of a run without classes, hard or wrong ones first: nothing tells the two apart but reading them."""
+
+import numpy as np
+import pandas as pd
+
+from datamap import schema
+from datamap.config import DiagnoseConfig, to_yaml
+from datamap.data import spreadsheet
+from datamap.errors import ConfigError
+from datamap.labels import diagnosis, mislabel
+from datamap.labels.mislabel import Evidence
+from datamap.labels.reasons import of_numbers
+from datamap.log import say
+from datamap.pipeline.explorer import renew_explorer
+from datamap.pipeline.run_description import describe
+from datamap.pipeline.stored_diagnosis import UNLABELED_METRIC
+from datamap.summaries import tsv
+from datamap.tasks.task import Definition
+from datamap.tracking.run import Run
+
+SCORES = ("combined", "confidence", "aum", "forgetting")  # those that need no classes
+
+
+def check(run: Run, definition: Definition, score: str) -> None:
+    """Raise ConfigError for a score that compares classes."""
+    if score not in SCORES:
+        raise ConfigError(
+            f"score={score}: run {run.run_id} is of {definition.task.value} and has no classes; it can "
+            f"score={', '.join(SCORES)}"
+        )
+
+
+def rank(
+    run: Run, samples: pd.DataFrame, observations: int, config: DiagnoseConfig, regions: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Log `diagnosis.tsv` and the number of its rows, and return (its table, the samples' scores).
+
+    Args:
+        run: run with a summary.
+        samples: all columns of its summary.
+        observations: how many the summary covers.
+        config: keys of conf/diagnose.yaml.
+        regions: the samples' regions (`maps.regions.assign`).
+    """
+    labels = samples["label"].to_numpy()
+    evidence = Evidence(
+        labels=labels,
+        wrong=np.zeros(observations, int),
+        avg_probs=samples["avg_probs"].to_numpy(),
+        correct_times=samples["correct_times"].to_numpy(),
+        forgetting_times=samples["forgetting_times"].to_numpy(),
+        margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
+    )
+    scores = mislabel.SCORES[config.score](evidence)
+    content = run.artifacts.find(schema.SAMPLES_FILE)
+    texts = tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {}
+    names = [str(index) for index in range(int(labels.max()) + 1)]
+    table = diagnosis.table(
+        samples, evidence, scores, regions, names, texts, run.language, of_numbers(samples, run.language)
+    )
+    run.log_config("diagnose", to_yaml(config))
+    run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.DIAGNOSIS_FILE)
+    run.log_metrics({UNLABELED_METRIC: len(table)}, max(run.committed()))
+    renew_explorer(run)
+    describe(run, len(samples))
+    return table, scores
+
+
+def report(run: Run, table: pd.DataFrame, rows: int) -> None:
+    """Print where the list is, how many samples each region has, and the first rows."""
+    say(
+        "{file}: {count:,} samples, hard or wrong ones first, read them: {address}",
+        file=schema.DIAGNOSIS_FILE,
+        count=len(table),
+        address=run.opened_at(schema.DIAGNOSIS_FILE),
+    )
+    counts = table["region"].value_counts()
+    say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in diagnosis.region_names(run.language)))
+    for row in table.head(rows).to_dict("records"):
+        texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
+        say(f"  {row['score']:.3f}  {row['id']}  {row['why']}  {texts[:200]}".rstrip())
+
+
+def rule(run: Run) -> list[str]:
+    """Return the overrides of `curate` to suggest: people's decisions where there are some, else the never learned."""
+    reviewed = run.files(schema.REVIEW_DIR)
+    return ["keep=corrected"] if reviewed else ["keep=matching", "where=correct_times > 0"]
