@@ -13,9 +13,9 @@ from datamap.tracking import descriptions
 
 PACKAGE = ROOT / "src" / "datamap"
 SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "translations"]
-PAGES = sorted(
+PAGES = [PACKAGE / "web/scripts/fold.js"] + sorted(
     path
-    for folder in ("review/page", "maps/explorer_page", "web/scripts")
+    for folder in ("review/page", "maps/explorer_page")
     for path in (PACKAGE / folder).iterdir()
     if path.suffix in (".js", ".html")
 )

@@ -60,6 +60,7 @@ class LoadedRun:
         run_id: id of the MLflow run.
         name: name of the run.
         class_names: names of the classes, by index.
+        task: "classification", "generation" or "scores".
     """
 
     def __init__(self, run: "Run") -> None:
@@ -67,6 +68,7 @@ class LoadedRun:
         self.run_id: str = run.run_id
         self.name: str = run.info.run_name
         self.class_names: tuple[str, ...] = run.class_names()
+        self.task: str = run.task().task.value
 
     def __repr__(self) -> str:
         return f"<run {self.run_id} ({self.name})>"

@@ -18,7 +18,7 @@ OPERATORS: dict[str, Callable[[Any, float], Any]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_CONDITION = re.compile(rf"\s*(.+?)\s*({'|'.join(OPERATORS)})\s*(\S+)\s*")
+_CONDITION = re.compile(rf"\s*([^<>=!]+?)\s*({'|'.join(OPERATORS)})\s*(\S+)\s*")
 
 
 class Condition(NamedTuple):

@@ -54,7 +54,10 @@ def as_ragged(values: Any, name: str, where: str) -> Ragged:
 
 def _rows(values: Any, name: str) -> np.ndarray | Sequence[Any]:
     """Return an array of two dimensions as it is, and a list, or a column of lists, as a list of its rows."""
+    if hasattr(values, "to_pylist"):  # of Arrow
+        values = values.to_pylist()
     if isinstance(values, list | tuple):
         return values
-    array = as_array(values, name)
-    return list(array) if array.dtype.kind == "O" and array.ndim == 1 else array
+    if str(getattr(values, "dtype", None)) == "object":  # a column of pandas, or an array of lists
+        return list(values)
+    return as_array(values, name)
