@@ -11,7 +11,7 @@ from datamap.labels import diagnosis, mislabel
 from datamap.labels.mislabel import Evidence
 from datamap.labels.reasons import of_numbers
 from datamap.log import say
-from datamap.pipeline.explorer import renew_explorer
+from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_diagnosis import UNLABELED_METRIC
 from datamap.summaries import tsv
@@ -61,7 +61,7 @@ def rank(
     run.log_config("diagnose", to_yaml(config))
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.DIAGNOSIS_FILE)
     run.log_metrics({UNLABELED_METRIC: len(table)}, max(run.committed()))
-    renew_explorer(run)
+    regenerate_explorer(run)
     describe(run, len(samples))
     return table, scores
 

@@ -319,7 +319,7 @@ class SignalRecorder(compute.ObservationCollector):
             return self._reference.ordered(table)
         if self._processes.count == 1:
             return table
-        samples = self._metadata.samples
+        samples = self._metadata.table
         if samples is None:
             return table.sort_by("id")
         return table.take(

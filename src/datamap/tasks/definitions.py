@@ -26,7 +26,7 @@ def tables_of(task: Task, options: Options) -> Callable[..., pa.Table | None]:
     def table(ids: Any, where: str, **given: Any) -> pa.Table | None:
         refuse_other_tasks(definition, where, given)
         outputs = {name: value for name, value in given.items() if name in own}
-        further = {name: value for name, value in given.items() if name not in own}
+        further = {name: given[name] for name in sorted(given) if name not in own}
         return definition.table(ids, where, options, outputs, further)
 
     return table
