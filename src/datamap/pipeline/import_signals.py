@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from datamap import schema
 from datamap.config import ImportConfig, to_yaml
-from datamap.data import dataset, files, json_rows
+from datamap.data import dataset, tables
 from datamap.data.dataset import TextDataset
 from datamap.documents import RecordedTask
 from datamap.errors import DataError, counted, first_few
@@ -114,18 +114,21 @@ def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) ->
 
 
 def _examples(config: ImportConfig, contents: _Contents, source: sources.Source) -> Examples:
-    """Return the rows of a file of JSON, which need no label.
+    """Return the rows of a file, which need no label.
 
     Raises:
-        DataError: a row is no JSON object, or a sample of the signals is not among the rows.
+        DataError: a row is broken, or a sample of the signals is not among the rows.
     """
     tracking = config.tracking
     path = resolved(config.texts or "", tracking.uri, tracking.experiment)
     with opened(path, tracking.uri) as file:
-        found = json_rows.read(files.decoded(files.content(file), file).text, file)
+        found = tables.read(file)
     for row, problem in found.problems.items():
         raise DataError(f"texts={path}, {found.unit} {found.lines[row]}: {problem}")
-    given = examples.of(found.records)
+    if found.names is None:
+        raise DataError(f"texts={path} has no header; name its columns in the first line")
+    columns = {name: found.column(place) for place, name in enumerate(found.names)}
+    given = examples.of([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
     rows = align.rows(contents.samples["id"], given.table["id"].astype(str))
     lost = align.missing(contents.samples["id"], rows)
     if lost:
