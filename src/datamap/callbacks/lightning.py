@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from datamap.callbacks.arrivals import Arrivals
 from datamap.callbacks.trainer import refuse_split_models
-from datamap.errors import SignalError, first_few
+from datamap.errors import ConfigError, SignalError, first_few
 from datamap.processes import training_together
 from datamap.recording.recorder import SignalRecorder
 
@@ -44,7 +45,13 @@ class DataMapCallback(Callback):
         **recorder: Any,
     ) -> None:
         self._names = {"ids": ids, "labels": labels, "logits": logits, "probs": probs}
+        if "every" in recorder:
+            raise ConfigError(
+                "every=: Lightning's callback records what the training step returns, so an observation is an epoch; "
+                "leave every= out"
+            )
         self._options = recorder
+        self._arrivals = Arrivals()
         self.recorder: SignalRecorder | None = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -53,7 +60,9 @@ class DataMapCallback(Callback):
         Raises:
             ConfigError: several devices train together, but not as processes that have joined.
         """
-        refuse_split_models(trainer, training_together())
+        processes = training_together()
+        refuse_split_models(trainer, processes)
+        self._together = processes.count > 1
         self.recorder = SignalRecorder(**self._options)
 
     def on_train_batch_end(
@@ -74,11 +83,22 @@ class DataMapCallback(Callback):
                 f"training_step returned {first_few(found, 10) or type(outputs).__name__}; let it return "
                 f"{{'loss': …, {n['ids']!r}: …, {n['labels']!r}: …, {n['logits']!r}: …}} (or {n['probs']!r})"
             )
+        for arrived in self._arrivals.put(given):
+            self._record(arrived)
+
+    def _record(self, given):
         assert self.recorder
-        self.recorder.record(**given)
+        try:
+            self.recorder.record(**given)
+        except SignalError as error:
+            if not self._together:
+                raise
+            self.recorder.fail(error)  # the other processes must not wait for this one
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Commit the epoch."""
+        for arrived in self._arrivals.rest():
+            self._record(arrived)
         assert self.recorder
         self.recorder.commit(trainer.current_epoch + 1)
 

@@ -1,7 +1,6 @@
 """Record trainings by Hugging Face's `transformers.Trainer(…, callbacks=[DataMapCallback()])`, TRL's included."""
 
 import contextlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,12 +8,11 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from transformers import TrainerCallback, TrainingArguments
 
+from datamap.callbacks.arrivals import Arrivals
 from datamap.callbacks.generation import Generation
 from datamap.callbacks.observed_rows import Rows
 from datamap.callbacks.trainer import Source, TrainerRecording
 from datamap.schema import Task
-
-WAITING = 2  # batches whose results are on the way to the host while the device computes
 
 
 class DataMapCallback(TrainerRecording, TrainerCallback):
@@ -63,20 +61,10 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
 
     def on_host(self, results: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Yield results of forward passes on the host; they are copied while the device computes the next ones."""
-        waiting: deque = deque()
+        arrivals = Arrivals()
         for result in results:
-            copies = tuple(
-                value.detach().to("cpu", non_blocking=True) if isinstance(value, torch.Tensor) else value
-                for value in result
-            )
-            done = torch.cuda.Event() if torch.cuda.is_initialized() else None
-            if done:
-                done.record()
-            waiting.append((done, copies))
-            if len(waiting) > WAITING:
-                yield _arrived(*waiting.popleft())
-        while waiting:
-            yield _arrived(*waiting.popleft())
+            yield from arrivals.put(result)
+        yield from arrivals.rest()
 
     def source(self, task: Task, **given: Any) -> Source:
         """Return what observes the samples of a task."""
@@ -85,9 +73,3 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
 
 def _on(device, value):
     return value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
-
-
-def _arrived(done, copies):
-    if done:
-        done.synchronize()
-    return copies
