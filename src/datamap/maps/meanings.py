@@ -22,7 +22,6 @@ MEANINGS = {
     "tokens_mean": "number of target tokens",
     "pred_label": "class that the model predicts",
     "score": "how likely the label is wrong (datamap diagnose): 1 = most likely",
-    "embedding_1": "first coordinate by the embeddings: samples that are near each other are similar",
-    "embedding_2": "second coordinate by the embeddings: samples that are near each other are similar",
+    "embedding_1": "place by the embeddings: similar samples are near each other",
     "proposed": "label that the diagnosis proposes instead of the given one",
 }

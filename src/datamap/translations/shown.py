@@ -65,12 +65,7 @@ ZH = {
     "map": "数据地图",
     "embeddings": "嵌入空间",
     "layout": "布局",
-    "first coordinate by the embeddings: samples that are near each other are similar": (
-        "按嵌入向量的第一坐标：位置相近的样本彼此相似"
-    ),
-    "second coordinate by the embeddings: samples that are near each other are similar": (
-        "按嵌入向量的第二坐标：位置相近的样本彼此相似"
-    ),
+    "place by the embeddings: similar samples are near each other": "由嵌入向量得到的位置：相似的样本彼此靠近",
     "; similar embeddings say {name} ({p})": "；嵌入向量相近的样本多为 {name}（{p}）",
     # review: what decisions teach
     "Every sample is reviewed.": "所有样本都已审核。",

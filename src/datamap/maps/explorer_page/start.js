@@ -105,7 +105,8 @@ function begin(samples) {
   function hover(row, px = 0, py = 0) {
     if (row !== state.hovered) {
       state.hovered = row;
-      fillTip(samples, columnsAt(state.t), row, state.t, [state.x, state.y]);
+      const axes = [state.x, state.y].filter((name) => !Object.values(LAYOUTS.embeddings).includes(name));
+      fillTip(samples, columnsAt(state.t), row, state.t, axes);
     }
     scatter.highlight(row < 0 ? [] : [row]);
     if (row >= 0) placeTip(px, py);
