@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,17 @@ def test_logits_are_taken_some_tokens_at_a_time(monkeypatch):
     monkeypatch.setattr(generation, "as_array", counted)
     assert table_of("generation", range(5), logits=logits, labels=labels).equals(whole)
     assert max(seen) == 2 * VOCABULARY
+
+
+def test_a_large_vocabulary_needs_little_memory_beside_the_logits():
+    logits = np.zeros((2, 48, 150_000), np.float32)  # 58 MB
+    labels = np.ones((2, 48), int)
+    tracemalloc.start()
+    try:
+        table_of("generation", [1, 2], logits=logits, labels=labels)
+        assert tracemalloc.get_traced_memory()[1] < 30e6  # docs/your-own-training.md says 26 MB
+    finally:
+        tracemalloc.stop()
 
 
 def target_numbers(logits, labels):
