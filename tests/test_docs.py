@@ -105,14 +105,14 @@ def known_names():
     import inspect
 
     import datamap
-    from datamap.config import STEPS, keys
+    from datamap.config import STEPS, list_keys
 
     recorder = datamap.SignalRecorder
     called = [*(getattr(datamap, name) for name in datamap.__all__), recorder.record, recorder.commit]
     arguments = {argument for function in called for argument in inspect.signature(function).parameters}
     groups = {"data", "engine", "model", "regions", "tracking"}
     foreign = {"axis", "drop_last", "report_to"}
-    return {key for step in STEPS.values() for key in keys(step)} | arguments | groups | foreign
+    return {key for step in STEPS.values() for key in list_keys(step)} | arguments | groups | foreign
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "CONTRIBUTING.md"])
