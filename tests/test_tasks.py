@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 
 import datamap
+from anything import ANYTHING, taken
 from datamap.errors import ConfigError, DataError, SignalError, TrackingError
 from datamap.labels import conditions
 from datamap.recording import examples
@@ -286,6 +287,31 @@ def test_bad_input_is_refused_in_one_line(message):
     with pytest.raises(SignalError, match=message) as caught:
         table_of(task, given.pop("ids"), **given)
     assert "\n" not in str(caught.value)
+
+
+GOOD = {
+    Task.CLASSIFICATION: {"ids": [7, 8], "labels": [0, 1], "probs": np.eye(2)},
+    Task.GENERATION: {**GENERATED, "mask": [[1, 1], [1]], "token_margins": [[1, 2], [3]]},
+    Task.SCORES: {"ids": [7, 8], "loss": [0.5, 1.0], "confidence": [0.5, 1], "correct": [1, 0]},
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(list(Task)), st.data())
+def test_anything_is_taken_or_refused_in_one_line(task, data):
+    names = [*GOOD[task], *DEFINITIONS[task].keywords, "noisy_labels", "reward"]
+    outputs = {**GOOD[task], data.draw(st.sampled_from(names)): data.draw(ANYTHING)}
+    ids = outputs.pop("ids")
+    accepted, table = taken(table_of, task, ids, **outputs)
+    if accepted and table is not None:
+        for format in ("jsonl", "parquet"):  # what is taken can be summarized
+            shard, content = next(shards.encoded(table, "epoch", 1, 100, format))
+            assert shards.decode(content, shard).num_rows == table.num_rows
+
+
+def test_ids_are_read_once():
+    assert table_of("scores", iter([1, 2]), loss=[1, 2])["id"].to_pylist() == [1, 2]
+    assert table_of("classification", iter("ab"), labels=[0, 1], probs=np.eye(2), reward=[1, 2]).num_rows == 2
 
 
 BAD_LOGITS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datamap.errors import SignalError, first_few, shortened
+from datamap.errors import SignalError, first_few
 from datamap.schema import KINDS, MAX_CLASSES
 from datamap.signals.arrays import NUMBERS, as_array
 
@@ -299,9 +299,7 @@ def refuse_repeated(ids: pa.ChunkedArray, where: str, hint: str = "") -> None:
 
 
 def _few(values):
-    return ", ".join(
-        value[:60] if isinstance(value, str) else shortened(value) for value in values.ravel()[:3].tolist()
-    )
+    return first_few(values.ravel().tolist(), 3)
 
 
 def _flat(array):

@@ -17,7 +17,7 @@ def table(
     found = compute.classification_table(ids, where, **outputs)
     if found is None:
         return None
-    names = compute.flat_ids(ids, where)
+    names = found["id"].to_numpy()
     for name, values in further_signals(names, where, further, tuple(compute.DERIVED)).items():
         found = found.append_column(name, pa.array(values))
     return found

@@ -61,7 +61,7 @@ def table(
         "tokens": log_probs.lengths,
         **further_signals(names, where, further, tuple(SIGNALS)),
     }
-    return unlabeled_table(ids, where, columns, outputs.get("noisy_labels"))
+    return unlabeled_table(names, where, columns, outputs.get("noisy_labels"))
 
 
 def _mean(tokens: Ragged) -> np.ndarray:

@@ -47,7 +47,7 @@ def table(
     own = {name: values for name, values in further.items() if name != "margin"}
     columns |= {"margin": numbers(names, further["margin"], "margin", where)} if "margin" in further else {}
     columns |= {"label_probs": confidence, **further_signals(names, where, own)}
-    return unlabeled_table(ids, where, columns, outputs.get("noisy_labels"))
+    return unlabeled_table(names, where, columns, outputs.get("noisy_labels"))
 
 
 DEFINITION = Definition(

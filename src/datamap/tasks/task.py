@@ -96,12 +96,12 @@ def further_signals(
 
 
 def unlabeled_table(
-    ids: Any, where: str, columns: Mapping[str, np.ndarray], noisy_labels: Any = None
+    ids: np.ndarray, where: str, columns: Mapping[str, np.ndarray], noisy_labels: Any = None
 ) -> pa.Table:
     """Return the table of a batch of a task without classes: every sample has label 0.
 
     Args:
-        ids: (samples,) ids as given.
+        ids: (samples,) ids.
         where: beginning of error messages.
         columns: {signal: (samples,)} with `correct` and `label_probs`.
         noisy_labels: (samples,) planted kinds; None = unknown.
@@ -109,16 +109,13 @@ def unlabeled_table(
     Raises:
         SignalError: a value is not what the contract allows, and `summarize` could not read it.
     """
-    array = compute.flat_ids(ids, where)
-    zeros = np.zeros(len(array), np.int64)
+    zeros = np.zeros(len(ids), np.int64)
     planted = zeros
     if noisy_labels is not None:
-        kinds = numbers(array, noisy_labels, "noisy_labels", where)
+        kinds = numbers(ids, noisy_labels, "noisy_labels", where)
         wrong = ~np.isin(kinds, list(schema.KINDS))
-        compute.refuse(wrong, array, f"{where}: noisy_labels: planted kinds are 0, 1 or 2")
+        compute.refuse(wrong, ids, f"{where}: noisy_labels: planted kinds are 0, 1 or 2")
         planted = kinds.astype(np.int64)
-    table = pa.table(
-        {"id": compute.id_array(array, where), "label": zeros, "noisy_label": planted, **columns}
-    )
+    table = pa.table({"id": compute.id_array(ids, where), "label": zeros, "noisy_label": planted, **columns})
     contract.refuse_values(table, where)
     return table
