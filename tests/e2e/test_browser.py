@@ -381,6 +381,32 @@ def test_the_diagnosis_sorts_colours_and_filters(diagnosed):
     assert shown(page) == ["11"]
 
 
+def test_without_classes_no_label_is_shown_and_long_texts_are_folded(page, odd, odd_summary, tmp_path):
+    history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)
+    texts = {
+        "text_a": [f"prompt {n} " + "😀" * 5000 for n in range(60)],
+        "text_b": [f"short {n}" for n in range(60)],
+    }
+    content = explorer.build_page(odd_summary, history, texts, labeled=False)
+    (tmp_path / "unlabeled.html").write_bytes(content)
+    page.goto(f"file://{tmp_path}/unlabeled.html")
+    until(page, "window.dataMap")
+    heads = page.locator("thead").inner_text()
+    assert "text_b" in heads and "label" not in heads
+    cell = page.locator("tbody td.text").first
+    folded = cell.locator("span").inner_text()
+    assert 380 < len(folded.encode("utf-16-le")) / 2 < 410 and folded.endswith("😀…")
+    cell.locator("button").click()
+    assert len(cell.locator("span").inner_text()) > 5000
+    assert cell.locator("button").inner_text() == "show less"
+    cell.locator("button").click()
+    assert cell.locator("span").inner_text() == folded
+    page.locator("tbody tr").first.hover()
+    page.locator("tbody tr").nth(1).hover()
+    assert "mean confidence: low = hard, or wrong" in page.locator("#meanings").inner_text()
+    assert len(page.evaluate("dataMap.tsv()").splitlines()[1]) > 5000  # the copy has the whole texts
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_selection_stays_when_samples_are_laid_out_by_embeddings(page, odd, odd_summary, tmp_path, lang):
     history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)

@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 import chromium
+import datamap
 from conftest import SMALL_MODEL, local
 from datamap import schema
 from reviewed import made_run, serving, until
@@ -519,3 +520,26 @@ def test_the_whole_loop_on_the_demo(browser, command, client):
         "train", "data=file", f"data.path=runs:/{made}/curated.tsv", *SMALL_MODEL, "trainer.epochs=1"
     )
     assert again.code == 0, again.err
+
+
+def test_a_completion_is_kept_or_dropped(browser, store_uri):
+    rows = [{"prompt": f"prompt {n} " + "x" * 900 * n, "completion": f"answer {n}"} for n in range(6)]
+    with datamap.SignalRecorder(samples=rows, task="generation", tracking_uri=store_uri) as recorder:
+        for epoch in (1, 2):
+            log_probs = [[-n - 0.5] for n in range(6)]
+            recorder.record(range(6), token_logprobs=log_probs, token_correct=[[n < 3] for n in range(6)])
+            recorder.commit(epoch)
+    with reviewing(browser, recorder.run_id, store_uri) as (server, page):
+        wait(page, "datamapReview.here.sample?.id === '5' && document.querySelector('.text h3')")
+        card = page.locator("#card")
+        assert card.locator(".text h3").all_inner_texts() == ["Prompt", "Completion"]
+        assert card.locator("button.more").inner_text() == "show all 4509 characters"
+        for name in ("#accept", "#choices"):
+            assert not page.locator(name).is_visible()
+        assert page.locator("#keep").inner_text().split() == ["K", "Keep", "it"]
+        assert not page.locator(".row-labels .given").count()
+        press(page, "d", "k")
+        assert {key: action for key, (action, _) in decisions_of(server, page, "anna").items()} == {
+            "5": "drop",
+            "4": "keep",
+        }

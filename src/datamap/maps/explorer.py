@@ -9,7 +9,7 @@ import pandas as pd
 
 from datamap.maps import groups, marks, regions
 from datamap.maps.explorer_data import MAX_SAMPLES, numeric, pack_samples
-from datamap.maps.meanings import MEANINGS
+from datamap.maps.meanings import MEANINGS, UNLABELED
 from datamap.translations import shown, word
 from datamap.web import pages
 
@@ -73,7 +73,7 @@ def build_page(
         summary = summary.assign(score=diagnosis["score"].to_numpy(float))
         texts = {**texts, "why": diagnosis["why"].tolist()}
     samples = pack_samples(summary, trajectories, texts, diagnosis)
-    meanings = {name: word(text, lang) for name, text in MEANINGS.items()}
+    meanings = {name: word(text, lang) for name, text in (MEANINGS if labeled else UNLABELED).items()}
     data = {
         **{
             "title": title,

@@ -25,3 +25,16 @@ MEANINGS = {
     "embedding_1": "place by the embeddings: similar samples are near each other",
     "proposed": "label that the diagnosis proposes instead of the given one",
 }
+
+# The same columns of a task without classes, which has a confidence but no label that could be wrong.
+UNLABELED = {
+    **MEANINGS,
+    "correct_ratio": "share of the observations in which the sample was right",
+    "avg_probs": "mean confidence: low = hard, or wrong",
+    "label_var": "variance of the confidence over the observations: high = the model wavered",
+    "variability": "standard deviation of the confidence: the square root of label_var",
+    "max_label_probs": "highest confidence",
+    "min_label_probs": "lowest confidence",
+    "aleatoric": "mean of p (1 - p), p the confidence: high = never sure of either",
+    "score": "how hard or wrong the sample is (datamap diagnose): 1 = most",
+}

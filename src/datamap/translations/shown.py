@@ -199,6 +199,22 @@ ZH = {
         "预测概率与给定标签的距离，取最初几次观测的均值：高 = 困难"
     ),
     "mean loss: high = hard": "损失的均值：高 = 困难",
+    "share of the observations in which the sample was right": "样本预测正确的观测所占比例",
+    "mean confidence: low = hard, or wrong": "置信度的均值：低 = 困难，或有误",
+    "variance of the confidence over the observations: high = the model wavered": (
+        "置信度在各次观测间的方差：高 = 模型摇摆不定"
+    ),
+    "standard deviation of the confidence: the square root of label_var": (
+        "置信度的标准差（变异性），即 label_var 的平方根"
+    ),
+    "highest confidence": "最高置信度",
+    "lowest confidence": "最低置信度",
+    "mean of p (1 - p), p the confidence: high = never sure of either": (
+        "p (1 - p) 的均值，p 为置信度：高 = 模型始终拿不准"
+    ),
+    "how hard or wrong the sample is (datamap diagnose): 1 = most": (
+        "样本困难或有误的程度（datamap diagnose）：1 = 最高"
+    ),
     "mean probability of the target tokens": "目标词元概率的均值",
     "share of target tokens that are the most probable ones": "目标词元中预测为首选的比例",
     "number of target tokens": "目标词元数",
