@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,17 +28,17 @@ def encode(name: str, texts: Sequence[str]) -> np.ndarray:
     Raises:
         ModelError: no library that is installed can load the encoder.
     """
-    problems = []
+    problems: list[str] = []
+    if name.startswith((".", "/", "~")) and not Path(name).is_dir():
+        raise ModelError(f"encoder={name}: no such folder")
     for library, load in LIBRARIES.items():
         if find_spec(library) is None:
             problems.append(f"{library} is not installed")
             continue
         try:
             encoder = load(name)
-        except ModelError as error:
-            problems.append(str(error))
         except Exception as error:  # each library raises errors of its own
-            problems.append(f"{library}: {type(error).__name__}: {reason(error)}"[:160])
+            problems.append(f"{library}: {reason(error)}"[:100])
         else:
             return _in_batches(encoder, texts)
     raise ModelError(f"encoder={name} cannot be loaded ({'; '.join(problems)})")

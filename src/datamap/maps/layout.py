@@ -13,7 +13,7 @@ MAX_FITTED = (
 def layout(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     """Return two coordinates for each embedding, float32 (samples, 2).
 
-    They are UMAP's (McInnes et al. 2018) where `umap-learn` is installed and there are at most `MAX_FITTED` samples,
+    They are UMAP's (McInnes et al. 2018) where `umap-learn` is installed and there are at most `MAX_BY_UMAP` samples,
     else the first two principal components.
 
     Args:
@@ -23,7 +23,7 @@ def layout(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     >>> layout(np.array([[0.0, 0], [1, 0], [2, 0]]))[:, 0].tolist()
     [-1.0, 0.0, 1.0]
     """
-    if find_spec("umap") and 10 < len(vectors) <= MAX_FITTED:
+    if find_spec("umap") and 10 < len(vectors) <= MAX_BY_UMAP:
         from umap import UMAP
 
         return UMAP(random_state=seed, n_jobs=1).fit_transform(vectors).astype(np.float32)

@@ -44,7 +44,8 @@ def encode_texts(
     Raises:
         ModelError: a text has more tokens than the model has positions, or model and tokenizer do not match.
     """
-    pairs = bar(list(zip(texts_a, texts_b or [None] * len(texts_a), strict=True)))
+    seconds: Sequence[str] | list[None] = texts_b or [None] * len(texts_a)
+    pairs = bar(list(zip(texts_a, seconds, strict=True)))
     encode_pairs = encode_fast if word_pieces.supports(classifier.tokenizer) else encode_by_tokenizer
     tokens = Tokens.from_lists(encode_pairs(classifier.tokenizer, pairs, max_length))
     config = classifier.model.config

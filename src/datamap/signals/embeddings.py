@@ -51,7 +51,7 @@ class Embeddings(NamedTuple):
         if lost:
             raise SignalError(
                 f"{where}: no embedding of {counted(len(lost), 'sample')}, id {first_few(lost)} "
-                f"(it has: {first_few(self.ids[:5].to_pylist(), 5)})"
+                f"(it has: {first_few(self.ids[:5].to_pylist(), 5)}); give embeddings of all samples"
             )
         second = None if self.second is None else self.second[rows]
         return Embeddings(ids, self.first[rows], second)
