@@ -269,3 +269,21 @@ def test_the_layout_is_that_of_scikit_learns_components(monkeypatch):
     assert layout.layout(vectors).shape == (200, 2)
     assert layout.layout(vectors[:, :1])[:, 1].tolist() == [0] * 200
     assert layout.layout(vectors[:1]).tolist() == [[0, 0]]
+
+
+def test_review_finds_similar_samples_by_embeddings(images, command, client):
+    from datamap.config import defaults
+    from datamap.pipeline import review as step
+    from datamap.tracking.store import Store
+
+    make, vectors, truth, _ = images
+    run = Store().run(make(embeddings=vectors))
+    review = step.review_of(run, defaults("review", run_id=run.run_id))
+    assert review.near(0, "me") == {"rows": [], "ready": False}
+    step._read_the_rest(run, review)
+    classes = {row: truth[int(review.samples.ids[row].as_py()[3:6])] for row in range(300)}
+    near = review.near(0, "me")["rows"]
+    assert len(near) == 8 and all(classes[one["row"]] == classes[0] for one in near)
+    file = local(client, run.run_id, "embeddings/embeddings.parquet")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert step._vectors(run, review.samples.ids) is None  # a damaged file ends no review

@@ -5,9 +5,8 @@ from importlib.util import find_spec
 import numpy as np
 
 COLUMNS = ("embedding_1", "embedding_2")  # of the explorer
-MAX_FITTED = (
-    50_000  # samples that UMAP lays out, or from which the components are computed; of more, a random part
-)
+MAX_BY_UMAP = 20_000  # samples; it takes half a minute or more of processor time
+MAX_FITTED = 50_000  # samples from which the components are computed; of more, a random part
 
 
 def layout(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
