@@ -21,13 +21,6 @@ from datamap.training.preparation import PreparedTraining
 from datamap.translations import translate
 
 
-def writer_of(training: PreparedTraining) -> ShardWriter:
-    """Return the writer of a training's shards in this process."""
-    signals = training.config.signals
-    samples = len(training.data.samples)
-    return ShardWriter(training.processes, samples, training.unit, signals.shard_rows, signals.format)
-
-
 class ShardLogger:
     """Log the shards of a process that does not own the run, without a queue."""
 
@@ -83,7 +76,7 @@ class RunLogger:
 
     def __init__(self, training: PreparedTraining, outbox: Outbox, live: LiveMapLogger | None) -> None:
         self.training, self.outbox, self.live = training, outbox, live
-        self.writer, self.state = writer_of(training), LatestCheckpoint(training.slot)
+        self.state, self.writer = LatestCheckpoint(training.slot), training.writer
         self.kept = len(training.start.committed)
         self.reported = training.checkpoint.number if training.checkpoint else 0
 

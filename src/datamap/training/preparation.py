@@ -12,6 +12,7 @@ from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import FitOptions
 from datamap.paddle_backend.processes import Processes
+from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.run import Run
 from datamap.training import extra, shares
 from datamap.training.extra import ExtraTraining
@@ -69,6 +70,12 @@ class PreparedTraining:
     def unit(self) -> str:
         """Return the unit in which observations are numbered: "epoch" or "step"."""
         return "epoch" if self.config.signals.every == "epoch" else "step"
+
+    @property
+    def writer(self) -> ShardWriter:
+        """Return a writer of this process's shards."""
+        signals, samples = self.config.signals, len(self.data.samples)
+        return ShardWriter(self.processes, samples, self.unit, signals.shard_rows, signals.format)
 
 
 def prepare(

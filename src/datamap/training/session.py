@@ -14,7 +14,7 @@ from datamap.tracking.store import Store
 from datamap.training import bars, texts
 from datamap.training.extra_trainings import ExtraTrainings, finished_in
 from datamap.training.live_map import live_map
-from datamap.training.loggers import RunLogger, ShardLogger, writer_of
+from datamap.training.loggers import RunLogger, ShardLogger
 from datamap.training.preparation import PreparedTraining
 from datamap.training.pretrained import log_embeddings
 from datamap.translations import Amount
@@ -44,8 +44,8 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
         say("run {run}  ({address})", run=run.run_id, address=run.address)
         outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, schema.CHECKPOINT_DIR)
         extra = ExtraTrainings(training, finished, outbox.put)
-        extra.announce()
         logger = RunLogger(training, outbox, live_map(run, training))
+        extra.announce()
         with _told_when_it_ends_early(logger, run), outbox, extra:
             if not training.start.run:
                 _log_start(training, run, overrides, timeout)
@@ -110,7 +110,7 @@ def join(training: PreparedTraining) -> Run:
     # The first process is writing into the store now, so SQLite may be locked: retry.
     run = retrying(lambda: Store(tracking.uri).run(run_id), tracking.retry_seconds)
     run.writer = writer
-    logger = ShardLogger(run, training.processes, writer_of(training), tracking.retry_seconds)
+    logger = ShardLogger(run, training.processes, training.writer, tracking.retry_seconds)
     training.trainer.fit(logger)
     ExtraTrainings(training, finished).finish()
     return run
