@@ -385,6 +385,24 @@ def test_a_run_keeps_its_task(store):
         datamap.load_run(recorder.run_id)
 
 
+def test_a_resumed_run_keeps_its_task_and_its_signals(store):
+    with datamap.SignalRecorder(task="scores") as first:
+        first.record([1], loss=[0.5], reward=[1])
+        first.commit(1)
+    for task in ("generation", "classification"):
+        with pytest.raises(TrackingError, match=f"is of task=scores, and cannot go on as task={task}"):
+            datamap.SignalRecorder(run_id=first.run_id, task=task, resume=True)
+    with datamap.SignalRecorder(run_id=first.run_id, task="scores", resume=True) as recorder:
+        recorder.record([1], loss=[0.25])
+        with pytest.raises(SignalError, match="observation 2 lacks reward, unlike observation 1"):
+            recorder.commit(2)
+    with datamap.SignalRecorder() as classes:
+        classes.record([1], [0], probs=[[0.5, 0.5]])
+        classes.commit(1)
+    with pytest.raises(TrackingError, match="is of task=classification, and cannot go on as task=scores"):
+        datamap.SignalRecorder(run_id=classes.run_id, task="scores", resume=True)
+
+
 # ---------------------------------------------------------------- examples: the rows as they were given
 
 ROWS = {

@@ -178,11 +178,12 @@ class SignalRecorder(compute.ObservationCollector):
     def _log_start(self):
         names, samples, table = *self._metadata, self._metadata.table
         before = self.run.task()
-        if before != self._task and self.run.has(schema.TASK_FILE):
+        told = before.task is not Task.CLASSIFICATION
+        if before.words != self._task.words and (told or self._resumed_at):
             raise TrackingError(
                 f"run {self.run_id} is of {before.words}, and cannot go on as {self._task.words}; use a new run"
             )
-        if self._task.task is not Task.CLASSIFICATION:
+        if self._task.task is not Task.CLASSIFICATION and not told:
             self.run.log_task(self._task)
         if names is not None and self._may_log(schema.LABELS_FILE):
             self.run.log_labels(names)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from datamap import schema
 from datamap.errors import SignalError, first_few
 from datamap.signals import align, compute
 
@@ -12,25 +13,37 @@ CONSTANT = ("label", "noisy_label")  # columns in which a sample is the same at 
 
 
 class Reference(NamedTuple):
-    """Hold the first observation: its number, the number of classes, and the samples' ids, labels and planted kinds."""
+    """Hold the first observation: its number, the number of classes, and the samples' ids, labels and planted kinds.
+
+    `further` are the names of its signals that are not in the contract.
+    """
 
     number: int
     classes: int
     samples: pa.Table
+    further: frozenset[str]
 
     @classmethod
     def of(cls, number: int, table: pa.Table) -> "Reference":
         """Return the reference that a table of signals gives."""
         classes = sum(compute.classes_of(table))
-        return cls(number, classes, table.select(["id", *CONSTANT]).combine_chunks())
+        further = frozenset(table.column_names) - frozenset(schema.SIGNAL_COLUMNS)
+        return cls(number, classes, table.select(["id", *CONSTANT]).combine_chunks(), further)
 
     def check(self, number: int, table: pa.Table) -> None:
         """Compare observation `number` with the first one.
 
         Raises:
-            SignalError: the number of classes, the type of the ids, or a sample's label or planted kind differs.
+            SignalError: the number of classes, the signals, the type of the ids, or a sample's label or planted kind
+                differs.
         """
         other = Reference.of(number, table)
+        odd = sorted(other.further ^ self.further)
+        if odd:
+            raise SignalError(
+                f"observation {number} {'has' if odd[0] in other.further else 'lacks'} {first_few(odd)}, unlike "
+                f"observation {self.number}; give all the same signals"
+            )
         if other.classes != self.classes:
             raise SignalError(
                 f"observation {number}: {other.classes} classes, but {self.classes} in observation {self.number}"
