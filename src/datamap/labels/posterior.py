@@ -1,0 +1,124 @@
+"""Infer each sample's true class from three sources: its content, its given label, and what the training run made of both.
+
+Models that never saw a sample's label, the witnesses, judge it without prejudice, but may know little. The run itself
+often knows more (think of a fine-tuned encoder), yet it has been trained on the label in question, and may just repeat
+it. How far the run can be believed is therefore measured: by how well its predictions tell what the witnesses say of
+the same samples, beyond what the given labels tell of that already. A run that has memorized its labels tells
+nothing beyond them, and a witness need not be good to show it, as its errors have nothing to do with wrong labels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from datamap.signals.compute import log_of, log_softmax, of_label
+
+MAX_ROWS = 20_000  # rows that the few parameters are fitted to; of more, a random part
+ROUNDS = 8  # of expectation and maximization; the parameters change little after them
+MIN_CONFIDENCE = 1e-4  # least mean probability that counts: a run is never surer than that
+PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # weight of the run where nothing tells, and the strength of that, in samples
+TERMS_PRIOR = 0.1  # pull of the class terms to 0, per sample
+MAX_WEIGHT, MAX_TERM = 6.0, 8.0
+ANCHOR = 5.0  # samples' worth of class frequencies in what the witnesses say of a class
+
+
+class RunWeights(NamedTuple):
+    """Say how much a run's predictions count as evidence of the true class.
+
+    Attributes:
+        confidence: λ ≥ 0, weight of the logarithm of the run's mean probabilities; 0 if they tell nothing.
+        given: γ, weight of the given label itself. It is positive where the label is worth more than the run tells,
+            and negative where the run repeats it too readily.
+    """
+
+    confidence: float
+    given: float
+
+
+def infer(
+    witnesses: np.ndarray, labels: np.ndarray, mean: np.ndarray, seed: int = 0
+) -> tuple[np.ndarray, RunWeights]:
+    """Infer the distribution of each sample's true class z from witnesses A, given label y and run B.
+
+    With B(c) = the run's mean probability of class c over its observations, the run's part of the posterior is
+
+        R(c | x, y) ∝ B(c)^λ · exp(γ [c = y] + b_c)
+
+    Its parameters λ ≥ 0, γ and b_c are fitted so that R tells what the witnesses say:
+
+        maximize Σ_x Σ_c A(c | x) ln Σ_k R(k | x, y) M_kc
+
+    Here M_kc = E[A(c) | z = k] says what the witnesses give class c on average for samples of class k, so that weak
+    witnesses are not taken for doubts of the run ("forward correction", Patrini et al. 2017, sec. 3.2). M is unknown,
+    too. It is estimated in turns with R, as the mean of A weighed by R (expectation-maximization, as in Dawid and Skene
+    1979). That A never saw y is essential: given z, it is then independent of y, so that only knowledge of z lets R
+    tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c, with the classes' frequencies f.
+
+    Args:
+        witnesses: float (N, C), A: distributions of models that never saw the labels, none of them 0.
+        labels: int (N,), y: the given labels.
+        mean: float (N, C), B: the run's mean predicted distributions.
+        seed: seed of the random rows that are fitted to.
+
+    Returns:
+        The posterior, float64 (N, C) with rows that sum to 1, and the weights of the run.
+
+    >>> labels = np.array([0, 1] * 50)
+    >>> witnesses = np.eye(2)[labels] * 0.2 + 0.4  # weak, and never contradicts
+    >>> posterior, weights = infer(witnesses, labels, np.eye(2)[labels] * 0.8 + 0.1)
+    >>> bool((posterior.argmax(axis=1) == labels).all())
+    True
+    """
+    frequencies = np.bincount(labels, minlength=witnesses.shape[1]) / len(labels)
+    logs = np.log(np.clip(mean, MIN_CONFIDENCE, None, dtype=np.float64))
+    logs -= logs.mean(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    if len(rows) > MAX_ROWS:
+        rows = np.sort(np.random.default_rng([seed, 4]).choice(len(rows), MAX_ROWS, replace=False))
+    values = _fitted(np.asarray(witnesses[rows], np.float64), labels[rows], logs[rows], frequencies)
+    run = _run_part(values, labels, logs)
+    with np.errstate(divide="ignore"):
+        rare = np.where(frequencies > 0, -np.log(frequencies), -np.inf)  # no label names that class
+    posterior = np.exp(log_softmax(run + log_of(witnesses) + rare))
+    return posterior, RunWeights(float(values[0]), float(values[1]))
+
+
+def _run_part(values, labels, logs):
+    """Return ln R (N, C) for the parameters [λ, γ, b_1, …, b_C]."""
+    scores = values[0] * logs + values[2:]
+    scores[np.arange(len(labels)), labels] += values[1]
+    return log_softmax(scores)
+
+
+def _fitted(witnesses, labels, logs, frequencies):
+    """Return the parameters [λ, γ, b_1, …, b_C] after `ROUNDS` of expectation and maximization."""
+    from scipy.optimize import minimize
+
+    count, classes = witnesses.shape
+    rows = np.arange(count)
+    said = 0.98 * np.eye(classes) + 0.02 * frequencies  # M: at first, what the witnesses say is taken at its word
+
+    def loss(values):
+        """Return (−Σ A ln(R M) / N with penalties, its gradient)."""
+        run = np.exp(_run_part(values, labels, logs))
+        told = np.maximum(run @ said, 1e-12)
+        pull = (witnesses / told) @ said.T
+        slopes = -run * (pull - (run * pull).sum(axis=1, keepdims=True)) / count
+        weight, given, terms = values[0] - PRIOR_WEIGHT, values[1], values[2:]
+        found = np.concatenate(
+            [
+                [(slopes * logs).sum() + 2 * PRIOR / count * weight],
+                [of_label(slopes, labels).sum() + 0.2 * PRIOR / count * given],
+                slopes.sum(axis=0) + 2 * TERMS_PRIOR * terms,
+            ]
+        )
+        penalty = PRIOR / count * (weight**2 + 0.1 * given**2) + TERMS_PRIOR * (terms**2).sum()
+        return penalty - (witnesses * np.log(told)).sum() / count, found
+
+    bounds = [(0, MAX_WEIGHT), (-MAX_TERM, MAX_TERM), *[(-MAX_TERM, MAX_TERM)] * classes]
+    values = np.concatenate([[PRIOR_WEIGHT, 0.5], np.zeros(classes)])
+    for _ in range(ROUNDS):
+        values = minimize(loss, values, jac=True, method="L-BFGS-B", bounds=bounds).x
+        run = np.exp(_run_part(values, labels, logs))
+        said = (run.T @ witnesses + ANCHOR * frequencies) / (run.sum(axis=0)[:, None] + ANCHOR)
+    return values
