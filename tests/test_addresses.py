@@ -48,7 +48,7 @@ def test_commands_print_links_into_the_run(command, store):
     plotted = command("plot", f"run_id={run}").out
     assert f"maps/explorer.html: hover, filter, select and replay: {page('maps/explorer.html')}" in plotted
     diagnosed = command("diagnose", f"run_id={run}").out
-    assert f"likeliest wrong first: {page('diagnosis.tsv')}  (served by: mlflow ui)" in diagnosed
+    assert f"most likely wrong first: {page('diagnosis.tsv')}  (served by: mlflow ui)" in diagnosed
     assert "note: a diagnosis of 1 observation says little" in diagnosed
 
 

@@ -45,10 +45,6 @@ def test_means_and_counts_are_those_of_a_loop(rows, format):
     found = class_probs.read(*logged(observations, rows, format))
     assert found.ids.to_pylist() == list(range(11))
     assert found.probs == pytest.approx(observations.mean(axis=0), abs=1e-6)
-    geometric = np.array(
-        [[np.prod(column) ** (1 / 3) for column in sample.T] for sample in observations.swapaxes(0, 1)]
-    )
-    assert found.pooled == pytest.approx(geometric / geometric.sum(axis=1, keepdims=True), abs=1e-6)
     wrong = [sum(p.argmax() != i % 2 for i, p in enumerate(one)) for one in observations]
     assert found.wrong.tolist() == wrong
 
@@ -93,9 +89,3 @@ def test_signals_without_all_classes_have_no_distributions():
     found = class_probs.read(Memory({shard.path: lines}), {1: [shard]})
     assert found.probs is None
     assert found.ordered(pa.array([2, 1, 0]), "signals").wrong.tolist() == [1]
-
-
-def test_one_probability_of_0_does_not_outweigh_nine_observations():
-    sure = np.array([[0.99, 0.01], [0.99, 0.01]])
-    found = class_probs.read(*logged([sure] * 9 + [np.array([[0.0, 1.0], [1e-6, 1 - 1e-6]])]))
-    assert found.pooled[:, 0] == pytest.approx([0.925, 0.94], abs=0.005)

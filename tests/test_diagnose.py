@@ -67,7 +67,7 @@ def test_folds_and_threshold_samples_in_the_run(noisy_run, client):
 def test_diagnosis_of_a_run(noisy_run, client, command):
     outcome = command("diagnose", f"run_id={noisy_run}")
     assert outcome.code == 0, outcome.err
-    assert "36 samples, likeliest wrong first" in outcome.out
+    assert "36 samples, most likely wrong first" in outcome.out
     assert f"review them: python src/review.py run_id={noisy_run}" in outcome.out
     assert f"next: python src/curate.py run_id={noisy_run} keep=clean" in outcome.out
     found = table(client, noisy_run, "diagnosis.tsv")
@@ -536,7 +536,7 @@ def test_learning_by_heart_is_named_without_any_unseen_samples(recorded_run, com
     found = client.get_run(run).data
     assert found.metrics["memorisation/from_observation"] == 2
     assert found.metrics["memorisation/repeated"] == 1
-    assert "repeated 100% of the labels that are likeliest wrong" in found.tags["mlflow.note.content"]
+    assert "repeated 100% of the labels that are most likely wrong" in found.tags["mlflow.note.content"]
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_of_many_samples_a_part_is_trained_on(monkeypatch):
         assert (contradicted(probs, labels) == (labels != truth)).mean() > 0.9, name
 
 
-def test_a_pool_weighs_what_foretells_and_tones_down_what_is_too_sure():
+def test_a_pool_weighs_what_predicts_and_tones_down_what_is_too_sure():
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 2, 2000)
     said = np.where(generator.random(2000) < 0.8, labels, 1 - labels)
@@ -104,26 +104,20 @@ def test_a_pool_weighs_what_foretells_and_tones_down_what_is_too_sure():
 
 def test_memorization_begins_where_training_accuracy_leaves_the_rest_behind():
     seen, unseen = {1: 0.6, 2: 0.75, 3: 0.9, 4: 0.97}, {1: 0.6, 2: 0.7, 3: 0.71}
-    assert memorization.onset(seen, unseen) == (3, 0.9, 0.71, 0)
-    assert memorization.onset(seen, {1: 0.6, 2: 0.72, 3: 0.85}) is None
-    assert memorization.onset(seen, {}) is None
-    assert memorization.onset({1: 0.9}, {1: 0.5}) == (1, 0.9, 0.5, 0)
+    assert memorization.from_accuracies(seen, unseen) == (3, 0.9, 0.71, 0)
+    assert memorization.from_accuracies(seen, {1: 0.6, 2: 0.72, 3: 0.85}) is None
+    assert memorization.from_accuracies(seen, {}) is None
+    assert memorization.from_accuracies({1: 0.9}, {1: 0.5}) == (1, 0.9, 0.5, 0)
 
 
 def test_memorization_begins_where_likely_wrong_labels_are_no_longer_contradicted():
     correct = np.zeros((4, 20), bool)
     correct[1, :15] = correct[2, :5] = correct[3, :13] = True
-    assert memorization.from_doubted((1, 2, 3, 4), correct).onset == (4, 0.65, 0.0, 20)
+    seen = {1: 0.6, 2: 0.7, 3: 0.7, 4: 0.9}
+    assert memorization.from_doubted(seen, 0.75, correct) == (4, 0.65, 0.0, 20)
+    assert (
+        memorization.from_doubted(seen, 0.85, correct) is None
+    )  # the model knows little more than the witnesses
     correct[3, 11:] = False
-    assert memorization.from_doubted((1, 2, 3, 4), correct).onset is None
-    assert memorization.from_doubted((1,), np.ones((1, 9), bool)).onset is None
-
-
-def test_a_run_is_trusted_that_contradicts_likely_wrong_labels_to_the_end():
-    correct = np.zeros((3, 20), bool)
-    correct[1, :2] = True
-    assert memorization.from_doubted((1, 2, 3), correct) == (None, [1, 2, 3], True)
-    correct[2, :3] = True
-    assert memorization.from_doubted((1, 2, 3), correct) == (None, [1, 2], False)
-    few = np.zeros((3, 9), bool)
-    assert memorization.from_doubted((1, 2, 3), few) == (None, [1], False)
+    assert memorization.from_doubted(seen, 0.75, correct) is None
+    assert memorization.from_doubted({1: 0.9}, 0.6, np.ones((1, 9), bool)) is None

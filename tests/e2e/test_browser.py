@@ -127,7 +127,7 @@ def test_the_diagnosis_is_a_table_whose_first_columns_tell(page, site):
     page.get_by_text("相同").first.wait_for()
     assert page.evaluate("window.hacked") is None
     page.goto(f"{site.address}/{site.run}")
-    page.get_by_text("read the samples, likeliest wrong first").wait_for()
+    page.get_by_text("read the samples, most likely wrong first").wait_for()
 
 
 def test_the_artifact_viewer_shows_picture_table_and_explorer(page, site):
@@ -351,7 +351,7 @@ def diagnosed(page, odd, odd_summary, tmp_path):
     scores = np.arange(60) % 7 / 7
     proposed = np.where(scores > 0.5, (odd.labels + 1) % 9, -1)
     diagnosis = pd.DataFrame({"score": scores, "proposed": proposed, "why": [f"why {n}" for n in range(60)]})
-    step = "Review the labels, likeliest wrong first:", COMMAND
+    step = "Review the labels, most likely wrong first:", COMMAND
     content = explorer.build_page(odd_summary, history, {}, NAMES, diagnosis=diagnosis, next_step=step)
     (tmp_path / "diagnosed.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/diagnosed.html")
@@ -362,7 +362,7 @@ def diagnosed(page, odd, odd_summary, tmp_path):
 def test_the_diagnosis_sorts_colours_and_filters(diagnosed):
     page, scores, proposed = diagnosed
     table = table_of(page)
-    assert table["score"].is_monotonic_decreasing  # likeliest wrong first
+    assert table["score"].is_monotonic_decreasing  # most likely wrong first
     ordered = table.loc[ODD]
     assert np.allclose(ordered["score"], scores, atol=1e-6)
     named = np.where(proposed < 0, "", np.array(NAMES, object)[proposed])
@@ -440,7 +440,7 @@ def test_a_run_without_embeddings_has_one_layout(opened):
 
 def test_the_page_says_how_to_start_the_review(diagnosed):
     page, *_ = diagnosed
-    assert page.locator("#next-says").inner_text() == "Review the labels, likeliest wrong first:"
+    assert page.locator("#next-says").inner_text() == "Review the labels, most likely wrong first:"
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#next-copy").click()
     page.get_by_text("copied").wait_for()

@@ -5,15 +5,27 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.labels.mislabel import Evidence
-from datamap.labels.pool import pooled
 from datamap.signals.baseline import required_accuracy
 from datamap.signals.compute import MIN_PROB, of_label
 
-SUREST_SHARE = 0.15  # of the predictions of each class: the ones that the estimate is made from
+SUREST_SHARES = (0.1, 0.15, 0.2, 0.3)  # of the predictions of each class: what the estimate is made from
+DOUBTED_SHARE = 0.15
 # Wrong labels contradict sure and less sure predictions alike; errors of a weak model are among the less sure ones.
 COMPARED_SHARES = (0.05, 0.4)
-MAX_GROWTH = 0.06  # of the contradicted share from the first to the second, beyond sampling error
+MAX_GROWTH = (
+    0.5  # of the contradicted share between the two, beyond sampling error, as a part of the estimate
+)
+MAX_OF_CHANCE = 2 / 3  # of the contradictions of guesses; surest predictions that err more often tell nothing
+LOW, HIGH = 0.55, 1.1  # how far the truth was from the estimate in docs/detection.md, beyond sampling error
 Z_90 = 1.645  # half the width of a 90 % interval of the normal distribution, in standard deviations
+# Why a number cannot be known. Key: `Estimate.unknown`; value: what people read.
+REASONS = {
+    "nothing": "nothing that never saw the labels can judge them (no texts, no embeddings, no folds)",
+    "chance": "no model that never saw the labels predicts them better than their frequencies do",
+    "weak": "even the surest predictions of models that never saw the labels contradict too many of them",
+    "border": "contradicted labels gather where the models are unsure: wrong labels there look like errors of theirs",
+    "unlearned": "the model learned too little",
+}
 
 
 class Estimate(NamedTuple):
@@ -23,13 +35,19 @@ class Estimate(NamedTuple):
         estimate: the most likely number.
         low: the lower end of the range.
         high: the upper end of the range.
-        known: False if the predictions are too weak to tell; the numbers mean nothing then.
+        known: False if the evidence is too weak to tell; the numbers mean nothing then.
+        unknown: a key of `REASONS` if it is not known, else "".
     """
 
     estimate: int
     low: int
     high: int
     known: bool
+    unknown: str = ""
+
+    def numbers(self) -> dict[str, float]:
+        """Return {metric: value}."""
+        return {"estimate": self.estimate, "low": self.low, "high": self.high, "known": self.known}
 
 
 def estimate(evidence: Evidence) -> Estimate:
@@ -37,40 +55,41 @@ def estimate(evidence: Evidence) -> Estimate:
 
     Where a good model is surest it is right (an "anchor point": Liu and Tao 2016, sec. 4; Patrini et al. 2017). A given
     label that contradicts such a prediction is therefore wrong, and wrong labels are as frequent there as elsewhere.
-    With S_c the `SUREST_SHARE` of the predictions of class c that are surest, n_c the number of all predictions of c,
-    and y the given label of a sample, the estimated number is
+    With S_c the surest predictions of class c, n_c the number of all predictions of c, and y the given label of a
+    sample, the estimated number is
 
         Σ_c n_c · mean(y ≠ c over S_c)
 
-    The predictions are the pool of all witnesses that never saw the label; without such witnesses, the run's own.
+    as the mean over `SUREST_SHARES` of the predictions of each class. The predictions are the pool of all witnesses
+    that never saw the label. What is counted are random errors: labels of a class that is mapped wrongly as a whole, or
+    that are wrong near the border between classes, contradict no sure prediction.
 
-    The range accounts for two errors of this argument. A weak model errs even where it is surest, so the low end is
-    half of the estimate. Labels that are wrong only near the border between classes do not show among the sure
-    predictions, so the high end goes two thirds of the way from the estimate to all contradicted labels. Both ends are
-    moved outward by the 90 % sampling error. docs/detection.md says how often the true number lay within.
+    The range is [`LOW` · (estimate − e), `HIGH` · estimate + e] with the 90 % sampling error e. docs/detection.md says
+    how often the true number lay within.
 
     Args:
-        evidence: what is known of the samples, with its opinion (`mislabel.with_opinion`).
+        evidence: what is known of the samples (`mislabel.with_posterior`).
 
     Returns:
-        The estimate; `is_known` says when it tells something. If no probabilities of all classes are known, the
-        estimate is the number of samples with avg_probs below 0.5, and is known if the model has learned something
-        (`has_learned`) and contradicts less than half as many labels as guesses would.
+        The estimate. Without witnesses it is the number of samples with avg_probs below 0.5, and is known if the model
+        has learned something (`has_learned`) and contradicts less than half as many labels as guesses would.
     """
     labels, total = evidence.labels, len(evidence.labels)
-    if evidence.opinion is None:
+    if evidence.pool is None:
         return _of_predictions(evidence)
-    # The run has seen the labels: it contradicts fewer of them than are wrong.
-    probs = (pooled(evidence.unseen, labels) if evidence.unseen else evidence.opinion).probs
-    share, count = _contradicted(probs, labels)
-    contradicted = int((probs.argmax(axis=1) != labels).sum())
-    if not evidence.unseen:  # the run has memorized some labels by its end, so its early errors count too
-        contradicted = max(contradicted, _early_errors(evidence))
-    error = _sampling_error(share, count)
-    about = round(share * total)
-    border = about + 2 / 3 * max(0, contradicted - about) + Z_90 * np.sqrt(contradicted)
-    high = min(total, int(max(border, (share + error) * total)))
-    return Estimate(about, int(max(0, share - error) * total / 2), high, is_known(probs, labels))
+    probs = evidence.pool.probs
+    found = [_contradicted(probs, labels, share) for share in SUREST_SHARES]
+    share = float(np.mean([one for one, _ in found]))
+    error = _sampling_error(share, found[1][1]) * total
+    about = share * total
+    unknown = why_unknown(probs, labels)
+    return Estimate(
+        round(about),
+        int(max(0, about - error) * LOW),
+        min(total, int(about * HIGH + error)),
+        not unknown,
+        unknown,
+    )
 
 
 def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -86,7 +105,7 @@ def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     >>> doubted(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), np.array([1, 1, 0]))
     array([0])
     """
-    surest = np.concatenate(list(_surest(probs, SUREST_SHARE).values()))
+    surest = np.concatenate(list(_surest(probs, DOUBTED_SHARE).values()))
     return np.sort(surest[labels[surest] != probs[surest].argmax(axis=1)])
 
 
@@ -99,35 +118,36 @@ def _surest(probs, share):
     return found
 
 
-def _contradicted(probs, labels, share=SUREST_SHARE):
+def _contradicted(probs, labels, share):
     """Return (contradicted share of the surest predictions, weighed by class size; number of those predictions)."""
     surest, sizes = _surest(probs, share), np.bincount(probs.argmax(axis=1))
     contradicted = sum((labels[rows] != label).mean() * sizes[label] for label, rows in surest.items())
     return contradicted / len(labels), sum(map(len, surest.values()))
 
 
-def is_known(probs: np.ndarray, labels: np.ndarray) -> bool:
-    """Tell whether predictions are good enough to estimate the number of wrong labels.
+def why_unknown(probs: np.ndarray, labels: np.ndarray) -> str:
+    """Tell why predictions cannot tell the number of wrong labels, as a key of `REASONS`; "" if they can.
 
     Three conditions must hold. The predictions give the given labels a higher log-likelihood than the classes'
-    frequencies do, by more than three standard errors. The surest predictions are contradicted less than half as often
-    as guesses would be. And the share of contradicted predictions grows by at most `MAX_GROWTH` from the surest to less
-    sure ones: wrong labels contradict both alike, so growth comes from the model's own errors.
+    frequencies do, by more than three standard errors ("chance"). The surest predictions are contradicted less than
+    `MAX_OF_CHANCE` as often as guesses would be ("weak"). And the share of contradicted predictions grows little from
+    the surest to less sure ones ("border"): random wrong labels contradict both alike, so growth comes from the
+    model's own errors, or from labels that are wrong near the border between classes.
 
     Args:
         probs: (N, C), distributions from models that never saw the labels.
         labels: int (N,), the given labels.
     """
-    share, _ = _contradicted(probs, labels)
+    share = float(np.mean([_contradicted(probs, labels, part)[0] for part in SUREST_SHARES]))
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
     gain = np.log(of_label(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
+    if gain.mean() <= 3 * gain.std() / np.sqrt(len(labels)):
+        return "chance"
+    if share >= MAX_OF_CHANCE * _errors_of_guesses(labels):
+        return "weak"
     (surest, count), (less_sure, _) = (_contradicted(probs, labels, part) for part in COMPARED_SHARES)
     growth = less_sure - surest - _sampling_error(surest, count)
-    return bool(
-        gain.mean() > 3 * gain.std() / np.sqrt(len(labels))
-        and share < _errors_of_guesses(labels) / 2
-        and growth <= MAX_GROWTH
-    )
+    return "border" if growth > MAX_GROWTH * share else ""
 
 
 def _errors_of_guesses(labels):
@@ -140,15 +160,11 @@ def _sampling_error(share, count):
     return Z_90 * np.sqrt(max(share, 1 / count) * (1 - share) / count)
 
 
-def _early_errors(evidence):
-    """Return the number of wrong predictions after a quarter of the observations, before much is memorized."""
-    return int(evidence.wrong[-(-len(evidence.wrong) // 4) - 1])
-
-
 def _of_predictions(evidence):
-    """Estimate from wrong predictions alone; the last observation has the fewest, an early one the most."""
+    """Estimate from the run's wrong predictions: the last observation has the fewest, an early one the most."""
     wrong, total = int((evidence.avg_probs < 0.5).sum()), len(evidence.labels)
-    counts = [wrong, int(evidence.wrong[-1]), _early_errors(evidence)]
+    early = int(evidence.wrong[-(-len(evidence.wrong) // 4) - 1])  # before much is memorized
+    counts = [wrong, int(evidence.wrong[-1]), early]
     low, high = min(counts), max(counts)
     known = has_learned(evidence) and wrong / total < _errors_of_guesses(evidence.labels) / 2
     return Estimate(
@@ -156,6 +172,7 @@ def _of_predictions(evidence):
         max(0, low - int(Z_90 * np.sqrt(low))),
         min(total, high + int(Z_90 * np.sqrt(high))),
         bool(known),
+        "" if known else "nothing" if has_learned(evidence) else "unlearned",
     )
 
 

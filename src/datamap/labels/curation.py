@@ -8,6 +8,8 @@ import pandas as pd
 
 from datamap.errors import DataError, did_you_mean, first_few
 
+MIN_RELABELLED = 0.5  # score above which a label gives way to the proposed one
+
 
 class Choice(NamedTuple):
     """Say what becomes of N samples.
@@ -35,8 +37,8 @@ def clean(samples: pd.DataFrame, count: int) -> Choice:
 
 
 def relabelled(samples: pd.DataFrame, count: int) -> Choice:
-    """Give the first `count` samples of the diagnosis the label that the models propose, if there is one."""
-    suspects = (samples["rank"] < count) & (samples["proposed"] != "")
+    """Give those of the first `count` samples the proposed label whose own is more likely wrong than right."""
+    suspects = (samples["rank"] < count) & (samples["proposed"] != "") & (samples["score"] > MIN_RELABELLED)
     labels = np.where(suspects, samples["proposed"], samples["label"])
     changed = labels != samples["label"].to_numpy()
     # A new label is as doubtful as the old one was certain.

@@ -7,8 +7,9 @@ import pandas as pd
 
 from datamap.labels.mislabel import Evidence
 from datamap.labels.reasons import reasons
-from datamap.translations import word
+from datamap.translations import LANGUAGES, word
 
+PROBABILITY, ORDER = "probability", "order only"  # what a score means: values of the column `evidence`
 REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.assign` numbers them
 
 
@@ -23,9 +24,14 @@ def region_names(lang: str) -> tuple[str, ...]:
     return tuple(word(name, lang) for name in ("easy to learn", "ambiguous", "hard to learn", "noisy?"))
 
 
+def words(text: str) -> list[str]:
+    """Return a value of a column in every language."""
+    return [word(text, lang) for lang in LANGUAGES]
+
+
 def table(
     summary: pd.DataFrame, evidence: Evidence, scores: np.ndarray, regions: np.ndarray,
-    names: Sequence[str] | np.ndarray, texts: Mapping[str, Sequence[str]], lang: str = "en",
+    names: Sequence[str] | np.ndarray, texts: Mapping[str, Sequence[str]], probable: bool, lang: str = "en",
     numbers: Sequence[str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Build the diagnosis as a DataFrame, sorted by descending score; ties keep the summary's order.
@@ -37,18 +43,19 @@ def table(
         regions: int (samples,), from `regions.assign`.
         names: class names by index.
         texts: {column name: list of str}; may be empty.
+        probable: True if the scores are probabilities, False if only their order means something.
         lang: the language of the columns `why` and `region`.
         numbers: what each sample's own numbers say, added to `why`; None = nothing.
 
     Returns:
         DataFrame with the columns of the texts, or id if there are none; label (the given one); proposed (the most
-        likely label by the opinion of all witnesses; "" if that is the given one, or nothing is known); why; score;
-        region; variability (the root of label_var); id. Numbers have 4 digits. On a laptop, MLflow's viewer shows the
-        first four or five columns.
+        likely label by all evidence; "" if that is the given one, or nothing is known); why; score; evidence (what the
+        score means: a probability, or an order only); region; variability (the root of label_var); id. Numbers have 4
+        digits. On a laptop, MLflow's viewer shows the first four or five columns.
     """
     names = np.array(names, object)
-    opinion = evidence.opinion
-    proposed = evidence.labels if opinion is None else opinion.probs.argmax(axis=1)
+    posterior = evidence.posterior
+    proposed = evidence.labels if posterior is None else posterior.argmax(axis=1)
     why = reasons(evidence, proposed, names, lang)
     frame = pd.DataFrame(
         {
@@ -57,6 +64,7 @@ def table(
             "proposed": np.where(proposed == evidence.labels, "", names[proposed]),
             "why": [a + b for a, b in zip(why, numbers, strict=True)] if numbers else why,
             "score": np.round(scores, 4),
+            "evidence": word(PROBABILITY if probable else ORDER, lang),
             "region": np.array(region_names(lang), object)[regions],
             "variability": np.round(np.sqrt(summary["label_var"]), 4),
             "id": summary["id"],

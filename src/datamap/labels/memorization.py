@@ -12,13 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Lead of accuracy on the samples of training over accuracy on unseen samples.
-MAX_INFORMATIVE_LEAD = 0.05  # from this lead on, a prediction for a sample of training is no evidence
-MEMORIZED_LEAD = 0.1  # from this lead on, the model memorizes labels
+MEMORIZED_LEAD = 0.1  # lead of accuracy on the samples of training over accuracy on unseen samples
 # Where no accuracy on unseen samples is known: labels that are likely wrong, and the share that the model contradicts.
 MIN_DOUBTED = 10  # fewer such labels prove nothing
 MIN_CONTRADICTED = 0.4  # below this share the model has memorized them
-TRUSTED_CONTRADICTED = 0.9  # from this share on, a prediction for a sample of training is evidence
 
 
 class Onset(NamedTuple):
@@ -38,21 +35,7 @@ class Onset(NamedTuple):
     doubted: int = 0
 
 
-class Memorization(NamedTuple):
-    """Hold what is known about a run's memorization.
-
-    Attributes:
-        onset: where it begins; None if the model does not memorize, or nothing tells.
-        informative: numbers of the observations in which a prediction says more than that the model has seen the label.
-        trusted: True if the last observation still contradicts nearly all labels that are likely wrong.
-    """
-
-    onset: Onset | None
-    informative: list[int]
-    trusted: bool = False
-
-
-def onset(
+def from_accuracies(
     seen: Mapping[int, float], unseen: Mapping[int, float], lead: float = MEMORIZED_LEAD
 ) -> Onset | None:
     """Find the first observation from which accuracy on the samples of training stays ahead of accuracy on others.
@@ -68,7 +51,7 @@ def onset(
     Returns:
         The onset; None if training accuracy does not stay ahead, or the two have no observation in common.
 
-    >>> onset({1: 0.6, 2: 0.8, 3: 0.95}, {1: 0.6, 2: 0.65, 3: 0.65})
+    >>> from_accuracies({1: 0.6, 2: 0.8, 3: 0.95}, {1: 0.6, 2: 0.65, 3: 0.65})
     Onset(number=2, seen=0.95, unseen=0.65, doubted=0)
     """
     numbers = sorted(seen.keys() & unseen.keys())
@@ -80,55 +63,33 @@ def onset(
     return Onset(ahead[0], float(seen[last]), float(unseen[last]))
 
 
-def from_accuracies(seen: Mapping[int, float], unseen: Mapping[int, float]) -> Memorization:
-    """Detect memorization by accuracy on unseen samples, such as development data or held-out folds.
-
-    Informative are the observations before training accuracy leads by `MAX_INFORMATIVE_LEAD`. If the two have no
-    observation in common, only the first observation is: each label was seen once until then.
-
-    Args:
-        seen: as for `onset`; not empty.
-        unseen: as for `onset`.
-
-    >>> from_accuracies({1: 0.6, 2: 0.7, 3: 0.8}, {1: 0.6, 2: 0.68, 3: 0.7}).informative
-    [1, 2]
-    >>> from_accuracies({1: 0.6, 2: 0.7}, {}).informative
-    [1]
-    """
-    if not seen.keys() & unseen.keys():
-        return Memorization(None, [min(seen)])
-    leads = onset(seen, unseen, MAX_INFORMATIVE_LEAD)
-    informative = [number for number in sorted(seen) if leads is None or number < leads.number]
-    return Memorization(onset(seen, unseen), informative)
-
-
-def from_doubted(numbers: Iterable[int], correct: np.ndarray) -> Memorization:
+def from_doubted(seen: Mapping[int, float], unseen: float, correct: np.ndarray) -> Onset | None:
     """Detect memorization by labels that are likely wrong: a model contradicts them until it memorizes them.
 
-    Memorization begins where the model contradicts fewer than `MIN_CONTRADICTED` of them and never more again.
-    Informative are the observations up to the last one that contradicts `TRUSTED_CONTRADICTED` of them or more. If
-    there are fewer than `MIN_DOUBTED` such labels, or no observation contradicts so many, only the first one is.
+    Memorization begins where the model contradicts fewer than `MIN_CONTRADICTED` of them and never more again. In the
+    end its accuracy must also lead that of the models that doubt the labels by `MEMORIZED_LEAD`: a model that predicts
+    as few given labels as they do agrees with these labels for another reason than that it has seen them.
 
     Args:
-        numbers: numbers of the T observations, ascending.
+        seen: {number of the observation: accuracy on the samples of training, by their given labels}, T of them.
+        unseen: accuracy of the models that never saw the labels.
         correct: bool (T, M): True where the model predicts the given label, for each of the M labels that models which
-            never saw them are surest are wrong (`counting.doubted`).
+            never saw them are surest are wrong (`counting.doubted`); observations ascend.
+
+    Returns:
+        The onset; None if there is none, or if M is below `MIN_DOUBTED`.
 
     >>> repeats = np.zeros((3, 20), bool)
     >>> repeats[2] = True
-    >>> from_doubted((1, 2, 3), repeats)
-    Memorization(onset=Onset(number=3, seen=1.0, unseen=0.0, doubted=20), informative=[1, 2], trusted=False)
+    >>> from_doubted({1: 0.7, 2: 0.8, 3: 0.95}, 0.75, repeats)
+    Onset(number=3, seen=1.0, unseen=0.0, doubted=20)
     """
-    numbers, count = list(numbers), correct.shape[1]
-    if count < MIN_DOUBTED:
-        return Memorization(None, numbers[:1])
-    repeated = correct.mean(axis=1)
-    found = onset(
-        dict(zip(numbers, repeated.tolist(), strict=True)), dict.fromkeys(numbers, 0.0), 1 - MIN_CONTRADICTED
-    )
-    contradicts = 1 - repeated >= TRUSTED_CONTRADICTED
-    informative = int(np.flatnonzero(contradicts)[-1]) + 1 if contradicts.any() else 1
-    return Memorization(found and found._replace(doubted=count), numbers[:informative], bool(contradicts[-1]))
+    numbers, count = sorted(seen), correct.shape[1]
+    if count < MIN_DOUBTED or seen[numbers[-1]] - unseen < MEMORIZED_LEAD:
+        return None
+    repeated = dict(zip(numbers, correct.mean(axis=1).tolist(), strict=True))
+    found = from_accuracies(repeated, dict.fromkeys(numbers, 0.0), 1 - MIN_CONTRADICTED)
+    return found and found._replace(doubted=count)
 
 
 def accuracies(numbers: Iterable[int], wrong: np.ndarray, total: int) -> dict[int, float]:

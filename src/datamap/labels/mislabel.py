@@ -6,15 +6,11 @@ import numpy as np
 
 from datamap.errors import SignalError
 from datamap.labels.pool import Pool, pooled
+from datamap.labels.posterior import RunWeights, infer
 from datamap.signals.compute import of_label
 
 RUN = "run"  # name of the run's own model as a witness
-# The opinion is fitted to the given labels, wrong ones included, and therefore less sure of the right class than it
-# could be.
-SHARPNESS = 2
 MIN_QUOTED_WEIGHT = 0.05  # weight in the opinion from which on a witness is quoted
-MAX_RUN_WEIGHT = 0.5  # of the run, which has seen the labels, in a pool with models that have not
-MAX_TRUSTED_WEIGHT = 1.0  # of a run that is `trusted`, or in a pool with folds alone
 
 
 class Evidence(NamedTuple):
@@ -27,14 +23,14 @@ class Evidence(NamedTuple):
         correct_times: int (N,).
         forgetting_times: int (N,).
         margin_mean: float (N,).
-        pooled: float (N, C), the geometric mean of the predicted distributions over all observations.
-        early: float (N, C), the same over the observations that are `Memorization.informative`.
+        mean: float (N, C), the run's predicted distributions, mean over all observations.
         held_out: float (N, C), the mean prediction of models that were trained on other folds.
         witnesses: {witness: float (N, C)}, predictions of quick models of the texts (`witnesses.unseen`) and of the
             embeddings (`embedded.predict`).
-        trusted: True if the run contradicts labels that are likely wrong to its end (`Memorization.trusted`).
         threshold_margins: float (M,), the mean margins of the threshold samples.
-        opinion: the pool of all witnesses (`with_opinion`).
+        pool: what the witnesses say together (`with_posterior`), like the next two.
+        run_weights: how much the run's own predictions count as evidence.
+        posterior: float (N, C), the distribution of each sample's true class.
     """
 
     labels: np.ndarray
@@ -43,13 +39,13 @@ class Evidence(NamedTuple):
     correct_times: np.ndarray
     forgetting_times: np.ndarray
     margin_mean: np.ndarray | None = None
-    pooled: np.ndarray | None = None
-    early: np.ndarray | None = None
+    mean: np.ndarray | None = None
     held_out: np.ndarray | None = None
     witnesses: dict | None = None
-    trusted: bool = False
     threshold_margins: np.ndarray | None = None
-    opinion: Pool | None = None
+    pool: Pool | None = None
+    run_weights: RunWeights | None = None
+    posterior: np.ndarray | None = None
 
     @property
     def unseen(self) -> dict[str, np.ndarray]:
@@ -58,30 +54,34 @@ class Evidence(NamedTuple):
         return {**(self.witnesses or {}), **folds}
 
 
-def with_opinion(evidence: Evidence) -> Evidence:
-    """Return the evidence with its `opinion`: the pooled prediction of each sample's class.
+def with_posterior(evidence: Evidence) -> Evidence:
+    """Return the evidence with the distribution of each sample's true class, and how much each witness counts for it.
 
-    Witnesses that never saw the label are weighed by how well they predict the given labels (`pool.pooled`). The run
-    itself has seen all labels, and has memorized them by its late observations. So only its early observations are a
-    witness, with a weight of at most `MAX_RUN_WEIGHT`, or `MAX_TRUSTED_WEIGHT` if the run is trusted or the other
-    witnesses are folds alone. Without other witnesses, the opinion is the run's geometric mean. The opinion stays None
-    if no probabilities of all classes are known.
+    The witnesses never saw the label. They are weighed by how well they predict the given labels (`pool.pooled`). The
+    run has seen it, and counts as far as its predictions say more than the label itself (`posterior.infer`). Without
+    witnesses, the posterior is the run's mean prediction, and None if the probabilities of all classes are unknown.
     """
-    unseen = evidence.unseen
-    if not unseen:
-        alone = evidence.pooled
-        return evidence._replace(
-            opinion=None if alone is None else Pool(np.asarray(alone, np.float64), {RUN: 1.0})
-        )
-    if evidence.early is not None:
-        unseen[RUN] = evidence.early
-    max_weight = MAX_TRUSTED_WEIGHT if evidence.trusted or not evidence.witnesses else MAX_RUN_WEIGHT
-    return evidence._replace(opinion=pooled(unseen, evidence.labels, {RUN: max_weight}))
+    if not evidence.unseen:
+        return evidence._replace(posterior=evidence.mean)
+    pool = pooled(evidence.unseen, evidence.labels)
+    mean = evidence.mean
+    if mean is None:
+        mean = _spread(evidence.avg_probs, evidence.labels, pool.probs.shape[1])
+    posterior, weights = infer(pool.probs, evidence.labels, mean)
+    return evidence._replace(pool=pool, run_weights=weights, posterior=posterior)
+
+
+def _spread(avg_probs, labels, classes):
+    """Return distributions (N, C) that know the given label's probability only: the others share the rest evenly."""
+    rest = (1 - avg_probs) / max(1, classes - 1)
+    mean = np.repeat(np.asarray(rest, np.float64)[:, None], classes, axis=1)
+    mean[np.arange(len(labels)), labels] = avg_probs
+    return mean
 
 
 def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
-    """Return {witness: (its accuracy on the given labels, none of which it has seen; its weight in the opinion)}."""
-    weights = evidence.opinion.weights if evidence.opinion else {}
+    """Return {witness: (its accuracy on the given labels, none of which it has seen; its weight in the pool)}."""
+    weights = evidence.pool.weights if evidence.pool else {}
     return {
         name: (float((probs.argmax(axis=1) == evidence.labels).mean()), weights[name])
         for name, probs in evidence.unseen.items()
@@ -89,9 +89,11 @@ def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
 
 
 def quoted(evidence: Evidence) -> set[str]:
-    """Return the witnesses to quote in explanations: those with weight in the opinion that beat chance."""
-    witnesses = {**evidence.unseen, **({} if evidence.pooled is None else {RUN: evidence.pooled})}
-    weights = evidence.opinion.weights if evidence.opinion else {}
+    """Return the witnesses to quote in explanations, the run among them: those with some weight that beat chance."""
+    witnesses, weights = dict(evidence.unseen), dict(evidence.pool.weights) if evidence.pool else {}
+    if evidence.mean is not None:
+        witnesses[RUN] = evidence.mean
+        weights[RUN] = evidence.run_weights.confidence if evidence.run_weights else 1.0
     return {
         name
         for name, probs in witnesses.items()
@@ -119,17 +121,36 @@ def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
 
 
 def combined(evidence: Evidence) -> np.ndarray:
-    """Score by the opinion of all witnesses: 1 − q(y | x), with q(c | x) ∝ p(c | x)^`SHARPNESS`.
+    """Score by all that is known: 1 − p(y | x), with the posterior p of the true class and the given label y.
 
-    Here p is the pooled distribution (`with_opinion`) and y the given label. The exponent makes the opinion surer. With
-    two classes it does not change the order of samples. With more, one likely alternative then counts more than several
-    possible ones. This score is ours; benchmarks/detect.py compares it with the others. It falls back to `confidence`
-    if no probabilities of all classes are known.
+    This score is ours (`posterior.infer`); benchmarks/detect.py compares it with the others. It falls back to
+    `confidence` if there are no witnesses and no probabilities of all classes.
     """
-    if evidence.opinion is None:
+    if evidence.posterior is None:
         return confidence(evidence)
-    sharp = evidence.opinion.probs**SHARPNESS
-    return 1 - of_label(sharp, evidence.labels) / sharp.sum(axis=1)
+    return 1 - of_label(evidence.posterior, evidence.labels)
+
+
+def calibrated(scores: np.ndarray, total: float) -> np.ndarray:
+    """Turn scores of `combined` into probabilities that the label is wrong, whose sum is the number of wrong labels.
+
+    The logit of each score is shifted by the same amount, which leaves the order as it is. The posterior sees too many
+    wrong labels everywhere, as it takes hard samples for doubtful ones, but tells samples apart well: once the
+    sum is right, so is each probability (docs/detection.md has the measurement).
+
+    Args:
+        scores: float (N,) in [0, 1].
+        total: the number of wrong labels, 0 to N.
+
+    >>> calibrated(np.array([0.9, 0.5, 0.5, 0.1]), 1.0).round(2).tolist()
+    [0.64, 0.17, 0.17, 0.02]
+    """
+    from scipy.optimize import brentq
+    from scipy.special import expit, logit
+
+    logits = logit(np.clip(scores, 1e-9, 1 - 1e-9))
+    wanted = min(max(total, 0.5), len(scores) - 0.5)
+    return expit(logits + brentq(lambda shift: expit(logits + shift).sum() - wanted, -50, 50))
 
 
 def confidence(evidence: Evidence) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Infer each sample's true class from three sources: its content, its given label, and what the training run made of both.
+"""Infer each sample's true class from its content, its given label, and what the training run made of both.
 
 Models that never saw a sample's label, the witnesses, judge it without prejudice, but may know little. The run itself
 often knows more (think of a fine-tuned encoder), yet it has been trained on the label in question, and may just repeat
@@ -95,8 +95,9 @@ def _fitted(witnesses, labels, logs, frequencies):
     from scipy.optimize import minimize
 
     count, classes = witnesses.shape
-    rows = np.arange(count)
-    said = 0.98 * np.eye(classes) + 0.02 * frequencies  # M: at first, what the witnesses say is taken at its word
+    said = (
+        0.98 * np.eye(classes) + 0.02 * frequencies
+    )  # M: at first, what the witnesses say is taken at its word
 
     def loss(values):
         """Return (−Σ A ln(R M) / N with penalties, its gradient)."""

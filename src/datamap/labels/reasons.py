@@ -42,7 +42,7 @@ def reasons(
     found = [word(RIGHT if n else NEVER, lang, n=int(n), total=total) for n in evidence.correct_times]
     for row in np.flatnonzero(evidence.forgetting_times):
         found[row] += word(FORGOTTEN, lang, n=int(evidence.forgetting_times[row]))
-    witnesses, heard = {RUN: evidence.pooled, **evidence.unseen}, quoted(evidence)
+    witnesses, heard = {RUN: evidence.mean, **evidence.unseen}, quoted(evidence)
     for witness, text in SOURCES.items():
         probs = witnesses.get(witness)
         if probs is not None and witness in heard:

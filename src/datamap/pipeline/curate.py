@@ -7,7 +7,7 @@ import pandas as pd
 from datamap import schema
 from datamap.config import CurateConfig, to_yaml
 from datamap.errors import ConfigError, TrackingError, counted, first_few
-from datamap.labels import conditions, curation
+from datamap.labels import conditions, curation, diagnosis
 from datamap.log import say
 from datamap.pipeline import corrections, curated_files, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
@@ -97,6 +97,7 @@ def _labeled(source, config, samples, choice, texts):
     if config.balance:
         choice = _balanced(choice)
     choice, gone = _without_lone(samples, choice)
+    _say_expected(samples, choice)
     return curated_files.of_labels(source, config, samples, choice, texts, gone)
 
 
@@ -164,6 +165,18 @@ def _without_lone(samples, choice):
     return choice, gone
 
 
+def _say_expected(samples, choice):
+    """Print how many labels are expected to be right before and after relabeling, by the scores as probabilities."""
+    changed = choice.kept & ~choice.decided & (choice.labels != samples["label"].to_numpy(object))
+    if changed.any() and (samples["evidence"].isin(diagnosis.words(diagnosis.PROBABILITY))).all():
+        right, gain = (1 - samples["score"]).sum(), (2 * samples["score"][changed] - 1).sum()
+        more = (
+            "expected by the scores: {before:,.0f} of {count:,} labels are right before relabeling, and at most "
+            "{after:,.0f} after it"
+        )
+        say(more, before=right, count=len(samples), after=right + gain)
+
+
 def _samples(source, config, score, further):
     """Return the summary and the diagnosis of the run's samples as one DataFrame, in the summary's order.
 
@@ -213,8 +226,8 @@ def _count(source, samples, config):
             )
         if not found.get("mislabelled/known", 1):
             raise ConfigError(
-                f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known, as nothing "
-                "foretells unseen labels well enough; give share= or threshold="
+                f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known "
+                "(datamap diagnose says why); give share= or threshold="
             )
         return int(found["mislabelled/estimate"])
     return round(len(samples) / 3)

@@ -10,7 +10,7 @@ from datamap.config import DiagnoseConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
-from datamap.labels.counting import estimate, has_learned
+from datamap.labels.counting import REASONS, estimate, has_learned
 from datamap.log import say
 from datamap.maps import regions
 from datamap.pipeline import memorization, unlabeled_diagnosis
@@ -23,7 +23,7 @@ from datamap.pipeline.summarize import ensure_summary
 from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS
-from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS
+from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS, UNKNOWN_TAG
 from datamap.tracking.run import Run
 from datamap.translations import Amount, translate
 
@@ -75,6 +75,9 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     evidence, onset, numbers = evidence_of(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
     about = estimate(evidence)
+    probable = config.score == "combined" and about.known
+    if probable:
+        scores = mislabel.calibrated(scores, about.estimate)
     content = run.artifacts.find(schema.SAMPLES_FILE)
     frame = diagnosis.table(
         samples,
@@ -83,14 +86,16 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         regions.assign(samples, _limits(config.regions, samples)),
         _class_names(run, evidence),
         tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {},
+        probable,
         run.language,
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)
     run.log_config("diagnose", to_yaml(config))
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
-    metrics = {f"mislabelled/{name}": float(value) for name, value in {**about._asdict(), **measured}.items()}
+    metrics = {f"mislabelled/{name}": float(value) for name, value in {**about.numbers(), **measured}.items()}
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
     run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
+    run.set_tags({UNKNOWN_TAG: about.unknown})
     regenerate_explorer(run)
     describe(run, len(samples))
     if onset:
@@ -129,7 +134,7 @@ def _rule(run, about):
 def _class_names(run, evidence):
     """Return the class names by index; a class without a name gets its index."""
     names = run.class_names()
-    known = 0 if evidence.pooled is None else evidence.pooled.shape[1]
+    known = 0 if evidence.mean is None else evidence.mean.shape[1]
     count = max(known, int(evidence.labels.max()) + 1)
     return schema.all_class_names(names, count)
 
@@ -139,6 +144,8 @@ def _of_witnesses(evidence):
     found: dict[str, float] = {}
     for name, (accuracy, weight) in mislabel.judges(evidence).items():
         found |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
+    if evidence.run_weights:
+        found["witness/run_weight"] = evidence.run_weights.confidence
     return found
 
 
@@ -174,15 +181,15 @@ def _warn(evidence, about, committed):
             right=right,
             common=common,
         )
-    if not evidence.unseen:
-        say(
-            "note: nothing that never saw the labels can judge them (no texts, no embeddings, no folds): train with "
-            "data.folds=3, or give embeddings="
-        )
     if not about.known:
         say(
-            "note: how many labels are wrong cannot be known: nothing foretells unseen labels well enough. Read the "
-            "list from the top, and give curate a share= or threshold="
+            "note: how many labels are wrong cannot be known: {reason}. Read the list from the top, and give curate a "
+            "share= or threshold=",
+            reason=translate(REASONS[about.unknown]),
+        )
+    if not evidence.unseen:
+        say(
+            "note: train with data.folds=3, or give texts or embeddings=, for judges that never saw the labels"
         )
 
 
@@ -213,12 +220,12 @@ def _measured(s_label, scores):
 
 def _say(run, frame, evidence, about, measured):
     where = run.opened_at(schema.DIAGNOSIS_FILE)
-    listed = "{file}: {count:,} samples, likeliest wrong first: {address}"
+    listed = "{file}: {count:,} samples, most likely wrong first: {address}"
     say(listed, file=schema.DIAGNOSIS_FILE, count=len(frame), address=where)
     if about.known:
         say(
-            "  likeliest {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, "
-            "until {row} in a row are right",
+            "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until "
+            "{row} in a row are right",
             labels=Amount(about.estimate, "wrong label"),
             share=about.estimate / len(frame),
             low=about.low,
@@ -232,6 +239,11 @@ def _say(run, frame, evidence, about, measured):
             translate(one, name=name, accuracy=accuracy, weight=weight) for name, (accuracy, weight) in judges
         ]
         say("  right about labels that they never saw: {judges}", judges=", ".join(said))
+    if evidence.run_weights:
+        say(
+            "  weight of the run's own predictions, by what they tell beyond the labels that it has seen: {weight:.2f}",
+            weight=evidence.run_weights.confidence,
+        )
     counts, names = frame["region"].value_counts(), diagnosis.region_names(run.language)
     say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in names))
     for row in frame.head(SHOWN).to_dict("records"):

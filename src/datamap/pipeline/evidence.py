@@ -1,6 +1,5 @@
 """Gather the evidence for and against a run's labels from its artifacts, as `mislabel.Evidence`."""
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -8,7 +7,6 @@ from datamap import schema
 from datamap.errors import SummaryError
 from datamap.labels import counting, embedded, mislabel, witnesses
 from datamap.labels.memorization import Onset, accuracies, from_accuracies, from_doubted
-from datamap.labels.pool import pooled
 from datamap.pipeline import memorization
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
@@ -31,7 +29,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         score: score to compute; only `aum` needs the threshold samples.
 
     Returns:
-        The evidence, with its opinion; the observation from which on the model memorizes labels, or None; the
+        The evidence, with its posterior; the observation from which on the model memorizes labels, or None; the
         numbers of the observations that the summary covers.
 
     Raises:
@@ -51,30 +49,23 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
     _refuse_classes(run, labels, inside.probs)
-    texts = _witnesses(run, samples, ids, inside.pooled)
-    if unseen or not texts:
-        found = from_accuracies(seen, unseen)
-    else:
-        found = from_doubted(observed, _doubted(run, observed, texts, labels, ids))
-    evidence = mislabel.Evidence(
-        labels=labels,
-        wrong=inside.wrong,
-        avg_probs=samples["avg_probs"].to_numpy(),
-        correct_times=samples["correct_times"].to_numpy(),
-        forgetting_times=samples["forgetting_times"].to_numpy(),
-        margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
-        pooled=inside.pooled,
-        early=None if allow_missing else _early(run, observed, found.informative, ids),
-        held_out=held_out and held_out.probs,
-        witnesses=texts,
-        trusted=found.trusted,
-        threshold_margins=_margins(run, threshold) if threshold else None,
+    evidence = mislabel.with_posterior(
+        mislabel.Evidence(
+            labels=labels,
+            wrong=inside.wrong,
+            avg_probs=samples["avg_probs"].to_numpy(),
+            correct_times=samples["correct_times"].to_numpy(),
+            forgetting_times=samples["forgetting_times"].to_numpy(),
+            margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
+            mean=inside.probs,
+            held_out=held_out and held_out.probs,
+            witnesses=_witnesses(run, samples, ids, inside.probs),
+            threshold_margins=_margins(run, threshold) if threshold else None,
+        )
     )
-    evidence = mislabel.with_opinion(evidence)
-    onset = found.onset
-    if onset and onset.doubted and not mislabel.quoted(evidence) & set(texts or {}):
-        onset = None  # the doubted labels come from models of the texts, whose opinion has no weight here
-    return evidence, onset, sorted(observed)
+    if unseen or evidence.pool is None:
+        return evidence, from_accuracies(seen, unseen), sorted(observed)
+    return evidence, _onset(run, observed, evidence, seen, ids), sorted(observed)
 
 
 def _refuse_classes(run, labels, probs):
@@ -91,34 +82,27 @@ def _refuse_classes(run, labels, probs):
         )
 
 
-def _early(run, observed, numbers, ids):
-    """Return the pooled class probabilities of the observations of these numbers; None without any."""
-    if not numbers:
-        return None
-    found = class_probs.read(run.artifacts, {number: observed[number] for number in numbers})
-    return found.ordered(ids, schema.SIGNALS_DIR).pooled
+def _onset(run, observed, evidence, seen, ids):
+    """Return the onset of memorization by the labels that the witnesses doubt most; None where they cannot tell.
 
-
-def _doubted(run, observed, texts, labels, ids):
-    """Return where the run predicts the labels that models of its texts doubt most, bool (observations, labels).
-
-    A model that predicts such a label has memorized it. Return no label where models of the texts cannot tell how many
-    labels are wrong, because they then doubt right labels too.
+    A model that predicts such a label has memorized it. Witnesses that cannot tell how many labels are wrong doubt
+    right labels too.
     """
-    probs = pooled(texts, labels).probs
-    if not counting.is_known(probs, labels):
-        return np.zeros((len(observed), 0), bool)
+    probs, labels = evidence.pool.probs, evidence.labels
+    if counting.why_unknown(probs, labels):
+        return None
     rows = counting.doubted(probs, labels)
-    return trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist()).correct
+    correct = trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist()).correct
+    return from_doubted(seen, float((probs.argmax(axis=1) == labels).mean()), correct)
 
 
-def _witnesses(run, samples, ids, pooled):
+def _witnesses(run, samples, ids, probs):
     """Return the class probabilities of quick models of the run's texts and embeddings; None where it has neither.
 
     Each model is cross-validated, so that it never saw the labels that it judges.
     """
     labels = samples["label"].to_numpy()
-    classes = max(int(labels.max()) + 1, 0 if pooled is None else pooled.shape[1])
+    classes = max(int(labels.max()) + 1, 0 if probs is None else probs.shape[1])
     content, found = run.artifacts.find(schema.SAMPLES_FILE), {}
     if content is not None:
         texts = tsv.texts_of(content, samples["id"].tolist())

@@ -112,7 +112,7 @@ def _next_step(run, diagnosis):
         return "Read the samples, hard or wrong ones first:", invocation("review", *arguments)
     if diagnosis is None:
         return "Find the labels that are likely wrong:", invocation("diagnose", *arguments)
-    return "Review the labels, likeliest wrong first:", invocation("review", *arguments)
+    return "Review the labels, most likely wrong first:", invocation("review", *arguments)
 
 
 def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from datamap.labels.memorization import Onset, onset
+from datamap.labels.memorization import Onset, from_accuracies
 from datamap.tracking.descriptions import MIN_OBSERVATIONS
 from datamap.tracking.metrics import accuracies
 from datamap.tracking.run import Run
@@ -27,7 +27,7 @@ class Known(NamedTuple):
 
 def of_run(run: Run) -> Known:
     """Return what the metrics of a run tell about memorization."""
-    found = onset(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
+    found = from_accuracies(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
     number = found.number if found else run.metrics().get(BEGINS, 0)
     return Known(found, int(number) if 0 < number < 2**53 else None)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from datamap import schema
 from datamap.errors import TrackingError
+from datamap.labels.counting import REASONS
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
@@ -27,5 +28,8 @@ def describe(run: Run, samples: int) -> None:
         )
     explorers = run.files(str(Path(schema.EXPLORER_FILE).parent))
     artifacts = {*run.files(None), *explorers}
+    reason = REASONS.get(run.tags().get(descriptions.UNKNOWN_TAG, ""), REASONS["nothing"])
     has_classes = DEFINITIONS[run.task().task].has_classes
-    run.describe(descriptions.of_run(samples, metrics, run.link_to, artifacts, run.language, has_classes))
+    run.describe(
+        descriptions.of_run(samples, metrics, run.link_to, artifacts, run.language, has_classes, reason)
+    )

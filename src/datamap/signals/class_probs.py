@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few
 from datamap.signals import align, shards
-from datamap.signals.compute import log_of, log_softmax
 
 
 class ClassProbs(NamedTuple):
@@ -18,14 +17,11 @@ class ClassProbs(NamedTuple):
         ids: arrow array (N,).
         probs: float32 (N, C), the arithmetic mean of each sample's distributions; None if the probabilities of all
             classes were not recorded.
-        pooled: float32 (N, C), their geometric mean, scaled to sum to 1: a logarithmic opinion pool with equal weights
-            (Genest and Zidek 1986, sec. 3). One observation that is sure counts more there. None like `probs`.
         wrong: int (T,), the number of samples that each observation predicted wrong.
     """
 
     ids: pa.Array
     probs: np.ndarray | None
-    pooled: np.ndarray | None
     wrong: np.ndarray
 
     def ordered(self, ids: pa.Array, where: str) -> "ClassProbs":
@@ -34,12 +30,12 @@ class ClassProbs(NamedTuple):
         Raises:
             SignalError: a sample is missing; the message says that `where` lacks it.
         """
-        if self.probs is None or self.pooled is None or ids.equals(self.ids):
+        if self.probs is None or ids.equals(self.ids):
             return self
         rows = align.rows(ids, self.ids)
         if (rows < 0).any():
             raise SignalError(f"{where} lacks sample {first_few(align.missing(ids, rows))}")
-        return self._replace(ids=ids, probs=self.probs[rows], pooled=self.pooled[rows])
+        return self._replace(ids=ids, probs=self.probs[rows])
 
 
 def read(
@@ -67,13 +63,12 @@ def read(
     return ClassProbs(
         pa.concat_arrays([one.ids for one in sums]),
         np.concatenate([one.mean() for one in sums]) if known else None,
-        np.concatenate([one.pooled() for one in sums]) if known else None,
         np.sum([one.wrong for one in sums], axis=0),
     )
 
 
 class _Sums:
-    """Add up the distributions of some samples and their logarithms, and count the observations of each sample."""
+    """Add up the distributions of some samples, and count the observations of each sample."""
 
     def __init__(self):
         self.ids, self.wrong = None, []
@@ -84,7 +79,7 @@ class _Sums:
         self.wrong.append(table.num_rows - np.count_nonzero(table["correct"]))
         if self.ids is None:
             self.ids, self.counts = ids, np.zeros(len(ids), np.int64)
-            self.sums, self.logs = np.zeros(probs.shape), np.zeros(probs.shape)
+            self.sums = np.zeros(probs.shape)
         if self.sums.shape[1] != probs.shape[1]:
             raise SignalError(
                 f"observation {number} has {probs.shape[1]} classes, earlier ones have {self.sums.shape[1]}"
@@ -97,17 +92,13 @@ class _Sums:
             rows[new] = len(self.ids) + np.arange(new.sum())
             self.ids = pa.concat_arrays([self.ids, ids.filter(pa.array(new))])
             more = np.zeros((new.sum(), self.sums.shape[1]))
-            self.sums, self.logs = np.concatenate([self.sums, more]), np.concatenate([self.logs, more])
+            self.sums = np.concatenate([self.sums, more])
             self.counts = np.concatenate([self.counts, np.zeros(len(more), np.int64)])
         self.sums[rows] += probs
-        self.logs[rows] += log_of(probs)
         self.counts[rows] += 1
 
     def mean(self):
         return (self.sums / self.counts[:, None]).astype(np.float32)
-
-    def pooled(self):
-        return np.exp(log_softmax(self.logs / self.counts[:, None])).astype(np.float32)
 
 
 def _matrix(table, number):

@@ -9,10 +9,13 @@ from datamap.translations import Amount, word
 
 # Artifacts that a run's page links → the purpose for which a reader opens them.
 FILES = {
-    DIAGNOSIS_FILE: "read the samples, likeliest wrong first",
+    DIAGNOSIS_FILE: "read the samples, most likely wrong first",
     EXPLORER_FILE: "hover, search, filter and select samples, replay the epochs",
     SUMMARY_FILE: "sort all samples by any number",
 }
+UNKNOWN_TAG = (
+    "mlflow.datamap.unknown"  # why the number of wrong labels cannot be known: a key of `counting.REASONS`
+)
 MIN_OBSERVATIONS = 3  # with fewer observations no sample can be forgotten and learned again
 TOO_FEW = (
     "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
@@ -25,18 +28,16 @@ BY_HEART = (
 )
 BY_HEART_BY_TEXTS = (
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
-    "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
-    "the easy samples."
+    "the end it repeated {repeated} of the labels that are most likely wrong by their texts): wrong labels may lie "
+    "among the easy samples."
 )
-LOOK_FIRST = (
-    "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left "
-    "of the map)."
-)
+LOOK_FIRST = "**Look first at** the {count} samples that were never predicted right."
 LOOK_FIRST_UNLABELED = (
     "**Look first at** the {count} samples that were never right: hard and wrong ones gather there (bottom left of the "
     "map)."
 )
 HARD_OR_WRONG = "read the samples, hard or wrong ones first"
+WORSE = "**This map ranks them worse than chance:** the model has memorized them, or has learned too little."
 ENOUGH = 20  # right labels in a row after which a reader of the diagnosis may stop
 
 
@@ -68,6 +69,7 @@ def of_run(
     artifacts: Collection[str],
     lang: str = "en",
     has_classes: bool = True,
+    reason: str = "",
 ) -> str:
     """Return the description of a run that has a summary.
 
@@ -78,11 +80,12 @@ def of_run(
         artifacts: paths of the run's artifacts.
         lang: "en" or "zh".
         has_classes: False for tasks without labels, of which nothing is said to be wrong.
+        reason: why the number of wrong labels cannot be known.
     """
     uses = FILES if has_classes else FILES | {DIAGNOSIS_FILE: HARD_OR_WRONG}
     m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
     open_ = {path: f"[{path}]({link(path)})" for path in FILES if path in artifacts}
-    texts = [*_of_summary(samples, m, open_, lang, has_classes), *_of_diagnosis(m, open_, lang)]
+    texts = [*_of_summary(samples, m, open_, lang, has_classes), *_of_diagnosis(m, open_, reason, lang)]
     rows = [f"| {open_[path]} | {word(use, lang)} |" for path, use in uses.items() if path in open_]
     seen = f"| Model metrics → `maps` | {word('see the map, and how it formed', lang)} |"
     table = [word("| open | to |", lang), "|---|---|", *rows, seen]
@@ -100,24 +103,30 @@ def _of_summary(samples, m, open_, lang, has_classes):
     )  # fmt: skip
     if observations < MIN_OBSERVATIONS:
         yield word(TOO_FEW, lang, observations=Amount(observations, "observation"))
-    first = word(LOOK_FIRST if has_classes else LOOK_FIRST_UNLABELED, lang, count=f"{never:,}")
-    if EXPLORER_FILE in open_:
-        how = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0."
+    if has_classes and DIAGNOSIS_FILE in open_:
+        text = "**Look first at** the top of {file}: the labels that are most likely wrong."
+        yield word(text, lang, file=open_[DIAGNOSIS_FILE])
     else:
-        how = "In {file} they come first when you sort by `correct_ratio`."
-    file = open_.get(EXPLORER_FILE) or open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
-    yield f"{first} {word(how, lang, file=file)}"
+        first = word(LOOK_FIRST if has_classes else LOOK_FIRST_UNLABELED, lang, count=f"{never:,}")
+        if EXPLORER_FILE in open_:
+            how = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0."
+        else:
+            how = "In {file} they come first when you sort by `correct_ratio`."
+        file = open_.get(EXPLORER_FILE) or open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
+        yield f"{first} {word(how, lang, file=file)}"
     if "auroc_dirty" in m:
         text = "Planted dirty samples against the rest: AUROC of 1 - avg_probs **{auroc}**."
         yield word(text, lang, auroc=f"{m['auroc_dirty']:.3f}")
+        if m["auroc_dirty"] < 0.5:
+            yield word(WORSE, lang)
 
 
-def _of_diagnosis(m, open_, lang):
+def _of_diagnosis(m, open_, reason, lang):
     """Return the paragraphs about the diagnosis: how many labels are wrong, and how far to trust that."""
     if m.get("mislabelled/known"):
         about, low, high = (f"{round(m[f'mislabelled/{name}']):,}" for name in ("estimate", "low", "high"))
         yield word(
-            "**Likeliest {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} "
+            "**About {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} "
             "in a row are right.",
             lang, about=about, low=low, high=high, file=open_.get(DIAGNOSIS_FILE, f"`{DIAGNOSIS_FILE}`"), row=ENOUGH,
         )  # fmt: skip
@@ -137,8 +146,9 @@ def _of_diagnosis(m, open_, lang):
             yield word(BY_HEART_BY_TEXTS, lang, **heart, repeated=f"{m['memorisation/repeated']:.0%}")
     if m.get("mislabelled/known") == 0:
         yield word(
-            "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.",
+            "**How many labels are wrong cannot be known:** {reason}.",
             lang,
+            reason=word(reason, lang),
         )
 
 

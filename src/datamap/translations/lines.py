@@ -179,11 +179,11 @@ ZH = {
     "{file}: {count:,} samples, hard or wrong ones first, read them: {address}": (
         "{file}：{count:,} 个样本，较难或有误的在前，请查看：{address}"
     ),
-    "{file}: {count:,} samples, likeliest wrong first: {address}": (
+    "{file}: {count:,} samples, most likely wrong first: {address}": (
         "{file}：{count:,} 个样本，最可能有误的在前：{address}"
     ),
-    "  likeliest {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until {row} in "
-    "a row are right": (
+    "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until {row} in a "
+    "row are right": (
         "  估计约有 {labels}（{share:.1%}；{low:,}～{high:,}）：请从列表开头审核，直到连续 {row} 个都正确"
     ),
     "  right about labels that they never saw: {judges}": "  对未见过的标签的判断正确率：{judges}",
@@ -206,20 +206,22 @@ ZH = {
         "注意：最后一次观测时模型的正确率为 {right:.0%}，而最常见类别占 {common:.0%}：学得太少，无法判断标签对错"
         "（请延长训练，或调整学习率）"
     ),
-    "note: nothing that never saw the labels can judge them (no texts, no embeddings, no folds): train with "
-    "data.folds=3, or give embeddings=": (
-        "注意：没有未见过标签的依据可用来判断标签（没有文本、嵌入向量和折外预测）：请用 data.folds=3 训练，或指定 "
-        "embeddings="
+    "note: train with data.folds=3, or give texts or embeddings=, for judges that never saw the labels": (
+        "注意：要有未见过标签的判断依据，请用 data.folds=3 训练，或提供文本或 embeddings="
     ),
+    "  weight of the run's own predictions, by what they tell beyond the labels that it has seen: {weight:.2f}": (
+        "  本次运行自身预测的权重（按其在所见标签之外提供的信息）：{weight:.2f}"
+    ),
+    "expected by the scores: {before:,.0f} of {count:,} labels are right before relabeling, and at most {after:,.0f} "
+    "after it": "按分数预计：改标前 {count:,} 个标签中有 {before:,.0f} 个正确，改标后至多 {after:,.0f} 个",
     "{file}: {samples}, {width} numbers each": "{file}：{samples}，每个 {width} 维",
     "note: the explorer shows no embeddings: {error}": "注意：浏览器页面不显示嵌入向量：{error}",
     "note: similar samples are found by their texts: {error}": "注意：按文本查找相似样本：{error}",
     "note: no embeddings are logged: {error}": "注意：未记录嵌入向量：{error}",
     "encoding {texts} by {encoder}": "正在用 {encoder} 编码 {texts}",
-    "note: how many labels are wrong cannot be known: nothing foretells unseen labels well enough. Read the list from "
-    "the top, and give curate a share= or threshold=": (
-        "注意：无法估计有多少标签是错的：对未见过的标签，没有足够准确的预测。请从头查看列表，并为 curate 指定 "
-        "share= 或 threshold="
+    "note: how many labels are wrong cannot be known: {reason}. Read the list from the top, and give curate a share= "
+    "or threshold=": (
+        "注意：无法估计有多少标签是错的：{reason}。请从头查看列表，并为 curate 指定 share= 或 threshold="
     ),
     # review
     "note: run {run} has no texts ({file}): its samples are shown by their ids": (

@@ -85,10 +85,17 @@ ZH = {
     "for more epochs, or wait until the run has ended, and summarize again.": (
         "**观测太少：**只有 {observations}，地图几乎只反映模型最初的猜测。请多训练几轮，或等运行结束后重新汇总。"
     ),
-    "**Look first at** the {count} samples that were never predicted right: wrong labels gather there (bottom left of "
-    "the map).": "**请先查看**从未预测正确的 {count} 个样本：错误标签多集中于此（地图左下角）。",
     "**Look first at** the {count} samples that were never right: hard and wrong ones gather there (bottom left of the "
     "map).": "**请先查看**从未预测正确的 {count} 个样本：难的和有误的样本多集中于此（地图左下角）。",
+    "**Look first at** the {count} samples that were never predicted right.": (
+        "**请先查看**从未预测正确的 {count} 个样本。"
+    ),
+    "**Look first at** the top of {file}: the labels that are most likely wrong.": (
+        "**请先查看** {file} 的开头：其中的标签最可能有误。"
+    ),
+    "**This map ranks them worse than chance:** the model has memorized them, or has learned too little.": (
+        "**这张地图对它们的排序不如随机：**模型已死记标签，或学得太少。"
+    ),
     "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0.": (
         "在 {file} 中点击“+ 按范围筛选”，选择 `correct_ratio`，范围为 0 到 0。"
     ),
@@ -98,7 +105,7 @@ ZH = {
     "Planted dirty samples against the rest: AUROC of 1 - avg_probs **{auroc}**.": (
         "植入的脏样本与其余样本相比：1 - avg_probs 的 AUROC 为 **{auroc}**。"
     ),
-    "**Likeliest {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} in a row "
+    "**About {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} in a row "
     "are right.": (
         "**估计约有 {about} 个错误标签**（{low}～{high}）。请从头查看 {file}，直到连续 {row} 个都正确。"
     ),
@@ -110,16 +117,29 @@ ZH = {
         "准确率比其他样本高 {gap:.0f} 个百分点）：易学样本中也可能有错误标签。"
     ),
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
-    "the end it repeated {repeated} of the labels that are likeliest wrong by their texts): wrong labels may lie among "
-    "the easy samples.": (
+    "the end it repeated {repeated} of the labels that are most likely wrong by their texts): wrong labels may lie "
+    "among the easy samples.": (
         "**地图的可信程度：**从第 {number} 次观测起，模型开始死记标签，错误标签也不例外（从文本看最可能有误的标签，"
         "最终模型照样预测了其中的 {repeated}）：易学样本中也可能有错误标签。"
     ),
-    "**How many labels are wrong cannot be known:** nothing foretells unseen labels well enough.": (
-        "**无法估计错误标签的数量：**对未见过的标签，没有足够准确的预测。"
+    "**How many labels are wrong cannot be known:** {reason}.": "**无法估计错误标签的数量：**{reason}。",
+    "nothing that never saw the labels can judge them (no texts, no embeddings, no folds)": (
+        "没有未见过标签的依据可用来判断（没有文本、嵌入向量和折外预测）"
     ),
+    "no model that never saw the labels predicts them better than their frequencies do": (
+        "未见过标签的模型，预测标签都不比按类别频率猜测更准"
+    ),
+    "even the surest predictions of models that never saw the labels contradict too many of them": (
+        "未见过标签的模型，连最有把握的预测也与过多标签不符"
+    ),
+    "contradicted labels gather where the models are unsure: wrong labels there look like errors of theirs": (
+        "与预测不符的标签集中在模型没有把握之处，难以区分是标签有误还是模型出错"
+    ),
+    "the model learned too little": "模型学得太少",
+    "probability": "概率",
+    "order only": "仅供排序",
     "| open | to |": "| 打开 | 用来 |",
-    "read the samples, likeliest wrong first": "查看样本，最可能有误的排在最前",
+    "read the samples, most likely wrong first": "查看样本，最可能有误的排在最前",
     "read the samples, hard or wrong ones first": "查看样本，较难或有误的排在最前",
     "hover, search, filter and select samples, replay the epochs": "悬停、搜索、筛选、选择样本，逐轮回放",
     "sort all samples by any number": "按任意数值列对全部样本排序",
@@ -171,7 +191,7 @@ ZH = {
     "clear selection": "清除选择",
     "replay": "回放",
     "copy": "复制",
-    "Review the labels, likeliest wrong first:": "审核标签，最可能有误的在前：",
+    "Review the labels, most likely wrong first:": "审核标签，最可能有误的在前：",
     "Read the samples, hard or wrong ones first:": "查看样本，较难或有误的在前：",
     "Rank the samples, hard or wrong ones first:": "给样本排序，较难或有误的在前：",
     "Find the labels that are likely wrong:": "找出可能有误的标签：",
@@ -257,7 +277,7 @@ ZH = {
     "not yet by me": "我未审核的",
     "by nobody yet": "无人审核的",
     "reviewers disagree": "有分歧的",
-    "likeliest wrong first": "最可能有误的在前",
+    "most likely wrong first": "最可能有误的在前",
     "most uncertain first": "最不确定的在前",
     "in the order of the data": "按数据顺序",
     "clear filters": "清除筛选",
