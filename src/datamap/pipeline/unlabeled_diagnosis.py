@@ -56,7 +56,15 @@ def rank(
     texts = tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {}
     names = [str(index) for index in range(int(labels.max()) + 1)]
     table = diagnosis.table(
-        samples, evidence, scores, regions, names, texts, run.language, of_numbers(samples, run.language)
+        samples,
+        evidence,
+        scores,
+        regions,
+        names,
+        texts,
+        False,
+        run.language,
+        of_numbers(samples, run.language),
     )
     run.log_config("diagnose", to_yaml(config))
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.DIAGNOSIS_FILE)
