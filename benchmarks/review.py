@@ -297,7 +297,7 @@ def evidence_of(labels, witnesses):
 
     nothing = np.zeros(len(labels))
     known = mislabel.Evidence(labels, np.zeros(1, int), nothing, nothing, nothing, witnesses=witnesses)
-    return mislabel.with_opinion(known)
+    return mislabel.with_posterior(known)
 
 
 def log_odds(scores):
