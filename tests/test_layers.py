@@ -60,7 +60,7 @@ ALLOWED = {
 # What only some may import: a module of ours, or all of a package.
 ONLY_IN = {
     "mlflow": {"tracking"},
-    "paddle": {"paddle_backend", "callbacks/paddlenlp"},
+    "paddle": {"paddle_backend", "callbacks/paddle_recording"},
     "paddlenlp": {"paddle_backend", "data/dataset", "callbacks/paddlenlp"},
     "torch": {"callbacks/generation", "callbacks/transformers", "encoders"},
     "transformers": {"callbacks/transformers", "encoders"},

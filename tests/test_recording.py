@@ -467,3 +467,30 @@ def test_lists_of_tensors_and_whole_float_labels():
 def test_half_precision_probabilities_of_many_classes_are_summed_in_full():
     probs = np.full((1, 3000), 1 / 3000, np.float16)
     assert signal_table([0], [0], probs=probs).num_rows == 1
+
+
+def test_shards_hold_the_same_samples_though_each_epoch_is_shuffled(store, command):
+    with datamap.SignalRecorder(shard_rows=7) as recorder:
+        for epoch in (1, 2):
+            ids = np.random.default_rng(epoch).permutation(20)
+            recorder.record(ids, ids % 2, probs=np.tile([0.3, 0.7], (20, 1)))
+            recorder.commit(epoch)
+    outcome = command("summarize", f"run_id={recorder.run_id}")
+    assert (outcome.code, "20 samples over 2 observations" in outcome.out) == (0, True), outcome.err
+
+
+def test_a_recorder_goes_on_after_the_last_observation_of_its_run(store):
+    run_id = None
+    for numbers in ((1, 2), (2, 3)):
+        with datamap.SignalRecorder(["a", "b"], run_id=run_id, resume=True) as recorder:
+            for number in numbers:
+                recorder.record([1, 2], [0, 1], probs=[[0.5, 0.5], [0.1 * number, 1 - 0.1 * number]])
+                recorder.commit(number)
+        run_id = recorder.run_id
+    assert recorder.run.committed() == {1: 2, 2: 2, 3: 2}
+    with (
+        pytest.raises(SignalError, match="label of id 1 is 1, but 0 in observation 1"),
+        datamap.SignalRecorder(run_id=recorder.run_id, resume=True) as recorder,
+    ):
+        recorder.record([1, 2], [1, 1], probs=[[0.5, 0.5], [0.5, 0.5]])
+        recorder.commit(4)

@@ -168,6 +168,15 @@ def test_latest_says_where_else_there_is_one(small_run, command):
     assert f"the newest elsewhere is run_id={small_run} in 'datamap'" in outcome.err
 
 
+def test_latest_says_that_another_experiment_has_a_newer_run(small_run, client, command):
+    """After a Hugging Face training with report_to="mlflow" the run lies in experiment 0."""
+    newer = client.create_run("0").info.run_id
+    client.log_metric(newer, "signals.rows", 3, step=1)
+    outcome = command("summarize", "run_id=latest")
+    assert outcome.code == 0, outcome.err
+    assert f"of experiment 'datamap'; 'Default' has a newer one: run_id={newer}" in outcome.out + outcome.err
+
+
 @pytest.mark.parametrize("script", ["summarize", "plot"])
 @pytest.mark.parametrize("run_id", ["nope", "9e345678901241238901234567890123"])
 def test_unknown_run(small_run, command, script, run_id):

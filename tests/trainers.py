@@ -12,6 +12,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),  # of torch, without a GPU
     pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),  # of lightning
     pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning"),  # of trl
 ]
 N, LENGTH = 20, 6
 TOKENS = np.random.default_rng(0).integers(1, 50, (N, LENGTH))

@@ -95,3 +95,28 @@ def test_nothing_is_imported_for_it_and_what_is_imported_later_records(shell):
     done = shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src"))
     assert done.code == 0, done.err
     assert done.out.splitlines()[:1] + done.out.splitlines()[-1:] == ["[]", "['datamap.callbacks.lightning']"]
+
+
+@pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_end", "on_train_end"])
+def test_no_error_in_recording_ends_a_training(monkeypatch, event):
+    """Not only errors of ours: a bug, a full disk, a version that nobody tried."""
+    from datamap.callbacks.transformers import DataMapCallback
+
+    def fails(*arguments, **options):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(DataMapCallback, event, fails)
+    datamap.autolog()
+    training = HuggingFace(num_train_epochs=1)
+    with pytest.warns(UserWarning, match="this training is not recorded: 'a bug'"):
+        assert training.trainer.train().global_step == N / 4
+
+
+def test_a_callback_that_cannot_be_made_is_a_warning(monkeypatch):
+    from datamap.callbacks.transformers import DataMapCallback
+
+    monkeypatch.setattr(DataMapCallback, "__init__", None)
+    datamap.autolog()
+    with pytest.warns(UserWarning, match="this training is not recorded"):
+        training = HuggingFace(num_train_epochs=1)
+    assert training.trainer.train().global_step == N / 4

@@ -32,7 +32,7 @@ class Generation(Source):
 
     def check(self, model: Any) -> None:
         """Learn the ids of the sequences in each row, and whether logits can be computed in chunks of tokens."""
-        self._ids = ids_of_sequences(
+        self._ids, self.by_row = ids_of_sequences(
             self.rows, self.part, self._sequences, self.args, self.metadata, self.tokenizer
         )
         self._chunked = False

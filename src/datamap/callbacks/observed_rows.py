@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.errors import ConfigError, first_few
-from datamap.log import say
 from datamap.processes import Processes
 from datamap.signals.compute import id_array
 
@@ -35,7 +34,9 @@ class Rows(Sequence):
         if not hasattr(dataset, "__len__"):
             dataset = _first_of_stream(dataset, ids, count)
         self.dataset, self.total = dataset, len(dataset)
-        known = sample_ids(dataset, ids)
+        own = _own_ids(dataset) if ids is None else ids
+        self.numbered = own is None  # ids are row numbers, because nothing names the rows
+        known = sample_ids(dataset, range(self.total) if own is None else own)
         chosen = np.arange(self.total)
         if count is not None and count < self.total:
             chosen = np.sort(np.random.default_rng(seed).choice(self.total, count, replace=False))
@@ -81,14 +82,14 @@ def _first_of_stream(stream, ids, count):
     return rows
 
 
-def sample_ids(dataset: Any, given: Iterable | None = None) -> pa.Array:
-    """Return the ids of a dataset's samples, in its order: those given, else its column or key `id`, else row numbers.
+def sample_ids(dataset: Any, given: Iterable) -> pa.Array:
+    """Return the given ids of a dataset's samples, in its order.
 
     Raises:
         ConfigError: the number of ids is not that of the samples, or an id occurs twice.
         SignalError: an id is neither a whole number nor a text.
     """
-    ids = id_array(_own_ids(dataset) if given is None else given, "the training dataset")
+    ids = id_array(given, "the training dataset")
     if len(ids) != len(dataset):
         raise ConfigError(f"ids= has {len(ids)} ids, but the training dataset {len(dataset)} samples")
     twice = [value for value, count in Counter(ids.to_pylist()).items() if count > 1]
@@ -98,16 +99,13 @@ def sample_ids(dataset: Any, given: Iterable | None = None) -> pa.Array:
 
 
 def _own_ids(dataset):
+    """Return the column or key `id` of a dataset; None if it has none."""
     names = getattr(dataset, "column_names", None)
     if names is not None and "id" in names:
         return list(dataset["id"])
     if names is None and len(dataset) and isinstance(dataset[0], Mapping) and "id" in dataset[0]:
         return [dataset[row]["id"] for row in range(len(dataset))]
-    say(
-        "note: the training dataset has no column id, so ids are row numbers from 0; a Trainer removes the column "
-        "unless remove_unused_columns=False: keep it, or pass ids="
-    )
-    return range(len(dataset))
+    return None
 
 
 def batches_of(rows: Sequence, part: range, size: int) -> Iterator[list]:

@@ -1,5 +1,6 @@
 """Tell which sample each sequence of a row is: rows may be packed, which loses their ids."""
 
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,25 +20,34 @@ def ids_of_sequences(
     args: Any,
     metadata: Metadata,
     tokenizer: Any,
-) -> list[list]:
-    """Return the ids of the sequences in each row of a part; None for a sequence without a target token.
+) -> tuple[list[list], bool]:
+    """Return the ids of the sequences in each row of a part, None for one without a target; and whether rows gave them.
 
     A row that is not packed is one sequence, and has the row's id. Packing drops ids and changes the order of samples,
-    so a packed sequence is the sample of `samples=` whose texts have the same tokens.
+    so a packed sequence is the sample of `samples=` whose texts have the same tokens. So is a row without an id, as
+    trainers shuffle rows and leave some out, if all rows are found in `samples=`.
 
     Raises:
         ConfigError: rows are packed, and the ids cannot be told.
     """
     first = sequences(part.start if len(part) else 0)
     if not getattr(args, "packing", False) and len(first) == 1:
-        names = [rows.ids[row].as_py() for row in part]
-        return [
-            [name if has_target(sequences(row)[0]) else None] for name, row in zip(names, part, strict=True)
-        ]
+        with contextlib.suppress(ConfigError):
+            if rows.numbered and metadata.samples is not None:
+                return _by_tokens(rows, part, sequences, args, metadata, tokenizer), False
+        return [[_row_id(rows, row, sequences(row)[0])] for row in part], True
     if getattr(args, "packing_strategy", "bfd") != "bfd":
         raise ConfigError(
             f"packing_strategy={args.packing_strategy!r} cuts samples into pieces: use 'bfd', or packing=False"
         )
+    return _by_tokens(rows, part, sequences, args, metadata, tokenizer), False
+
+
+def _row_id(rows, row, sequence):
+    return rows.ids[row].as_py() if has_target(sequence) else None
+
+
+def _by_tokens(rows, part, sequences, args, metadata, tokenizer):
     # Every process looks at all rows, so that two samples with the same texts have the same ids everywhere.
     known = _ids_by_tokens(metadata, tokenizer, args)
     found = [[_id_of(one, known) for one in sequences(row)] for row in range(len(rows))]
@@ -53,7 +63,7 @@ def _id_of(sequence, known):
     tokens = tuple(sequence[0].tolist())
     if not known[tokens]:
         raise ConfigError(
-            "rows are packed, and a packed sequence is none of samples=: give the rows of the training file, "
+            "rows are packed, and a sequence in them is none of samples=: give the rows of the training file, "
             "with the same tokenizer and chat template, or use packing=False"
         )
     name = known[tokens].pop(0)

@@ -128,12 +128,12 @@ class TrainerRecording(abc.ABC):
         if options.get("embeddings") is False:
             del options["embeddings"]
         self.recorder = SignalRecorder(**options)
-        self._say_subset()
+        self._say_what()
 
     def _prepare(self, args, model, loader, tokenizer):
         refuse_split_models(args, self.processes)
         task = task_of(model, args) if self._task is None else Task(choice("task", self._task, [*Task]))
-        metadata = _metadata(self._options.get("class_names"), self._options.get("samples"), task)
+        metadata = Metadata.of(self._options.get("class_names"), self._options.get("samples"), task)
         # The checked values, as an iterator can be read only once.
         self._options |= {**metadata._asdict(), "task": task.value}
         with self._observing(model):
@@ -153,9 +153,13 @@ class TrainerRecording(abc.ABC):
         """Return the mean outputs of the model's encoder for each sample, by one more pass; None if it has none."""
         assert self._source
         with self._observing(model):
-            mine = self._source.embeddings(model)
-            for _ in range(self._idle):
-                self._source.idle(model)
+            try:
+                mine = self._source.embeddings(model)
+                for _ in range(self._idle):
+                    self._source.idle(model)
+            except Exception as error:  # the other processes wait, and training need not end for that
+                say("note: no embeddings are logged: {error}", error=error)
+                mine = None
         found = self.processes.gather(mine)
         if any(part is None for part in found) or not self.processes.first:
             return None
@@ -170,11 +174,18 @@ class TrainerRecording(abc.ABC):
             say("note: no embeddings are logged: {error}", error=error)
             return None
 
-    def _say_subset(self):
-        rows = self._source.rows if self._source else None
-        if rows is None or self._count is None or not self.processes.first:
+    def _say_what(self):
+        assert self._source and self.recorder
+        rows = self._source.rows
+        if not self.processes.first:
             return
-        assert self.recorder
+        if rows.numbered and self._source.by_row:
+            say(
+                "note: the training dataset has no column id, so ids are row numbers from 0; a Trainer removes the "
+                "column unless remove_unused_columns=False: keep it, or pass ids="
+            )
+        if self._count is None:
+            return
         self.recorder.run.set_tags({SUBSET_TAG: f"{len(rows)} of {rows.total}, seed {self._seed}"})
         say(
             "observing {count} of {total} samples, drawn by seed {seed}",
@@ -249,11 +260,6 @@ class TrainerRecording(abc.ABC):
             self.recorder.__exit__(kind, error, trace)
 
 
-def _metadata(names, samples, task):  # TEMP until Metadata.of takes the task
-    extra = [task] if "task" in inspect.signature(Metadata.of).parameters else []
-    return Metadata.of(names, samples, *extra)
-
-
 class Source(abc.ABC):
     """Observe the samples of one task in this process.
 
@@ -277,6 +283,7 @@ class Source(abc.ABC):
     ) -> None:
         if not len(rows):
             raise ConfigError("the training dataset has no rows: nothing can be recorded")
+        self.by_row = True  # ids are those of the rows
         self.callback, self.rows, self.loader, self.args = callback, rows, loader, args
         self.metadata, self.tokenizer = metadata, tokenizer
         self.size = callback.batch_size(args)

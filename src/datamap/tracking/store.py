@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError
+from datamap.log import say
 from datamap.program import invocation
 from datamap.tracking import addresses
 from datamap.tracking.client import Client, ask
@@ -196,19 +197,31 @@ class Store:
                 return
 
     def _latest(self):
+        """Return the id of the experiment's newest run with signals, and say so if another one has a newer run.
+
+        Callbacks record into the run of the user's own code, which may be of any experiment.
+        """
         experiment = self.experiment()
         signals = f"metrics.`{schema.COMMIT_METRIC}` > 0"
-        if experiment:
+        with translated_errors("experiments"):
+            names = {e.experiment_id: e.name for e in self.client.search_experiments()}
+            newest = next(self._found(list(names), signals, "DESC"), None) if names else None
+        if experiment and newest:
             with translated_errors(f"runs of experiment {experiment.name}"):
                 found = next(self._found([experiment.experiment_id], signals, "DESC"), None)
             if found:
+                if newest.info.start_time > found.info.start_time:
+                    say(
+                        "note: run_id=latest is the newest run of experiment {experiment}; {other} has a newer one: "
+                        "run_id={run}",
+                        experiment=repr(experiment.name),
+                        other=repr(names[newest.info.experiment_id]),
+                        run=newest.info.run_id,
+                    )
                 return found.info.run_id
-        with translated_errors("experiments"):
-            others = {e.experiment_id: e.name for e in self.client.search_experiments()}
-            found = next(self._found(list(others), signals, "DESC"), None) if others else None
         hint = (
-            f"; the newest elsewhere is run_id={found.info.run_id} in {others[found.info.experiment_id]!r}"
-            if found
+            f"; the newest elsewhere is run_id={newest.info.run_id} in {names[newest.info.experiment_id]!r}"
+            if newest
             else f"; train first: {invocation('train')}"
         )
         name = experiment.name if experiment else self.experiment_name

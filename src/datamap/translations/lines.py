@@ -39,6 +39,9 @@ ZH = {
     "{observations} of {count:,} samples logged": "已记录 {observations}，样本数 {count:,}",
     "ended early; {observations} safe: {command}": "提前结束；已保存 {observations}：{command}",
     "to go on with the run: {command}": "继续该运行：{command}",
+    "note: run_id=latest is the newest run of experiment {experiment}; {other} has a newer one: run_id={run}": (
+        "提示：run_id=latest 取实验 {experiment} 中最新的 run；{other} 中有更新的：run_id={run}"
+    ),
     "resuming after observation {number}": "从第 {number} 次观测之后继续",
     "note: observation {number} is in run {run} already and stays": "提示：run {run} 已有第 {number} 次观测，保持不变",
     "observing {count} of {total} samples, drawn by seed {seed}": (

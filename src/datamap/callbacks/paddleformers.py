@@ -1,0 +1,13 @@
+"""Record trainings by PaddleFormers' `paddleformers.trainer.Trainer(…, callbacks=[DataMapCallback()])`."""
+
+from paddleformers.trainer import TrainerCallback
+
+from datamap.callbacks.paddle_recording import PaddleRecording
+
+
+class DataMapCallback(PaddleRecording, TrainerCallback):
+    """Record the training samples after each epoch, or every so many steps, without an effect on training.
+
+    When training raises, the run ends as FAILED at the end of the process, at the next training, or at once in
+    `with DataMapCallback() as callback:`.
+    """

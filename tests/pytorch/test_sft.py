@@ -1,0 +1,140 @@
+"""SFT by TRL's trainer: the signals of target tokens, packed or not, by steps, and what autolog makes of it."""
+
+import json
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+import datamap
+from conftest import local
+from datamap.errors import ConfigError
+from explored import texts_of
+from trainers import callback_of
+from trainers import pytestmark as pytestmark
+
+ROWS = [
+    {"id": f"s{5 * a + b}", "prompt": f"what is {a} plus {b} ?", "completion": f" it is {a + b} ."}
+    for a in range(4)
+    for b in range(5)
+]
+
+
+def tokenizer_of(rows):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = sorted({word for row in rows for word in (row["prompt"] + row["completion"]).split()})
+    vocabulary = {word: number for number, word in enumerate(["<pad>", "<eos>", "<unk>", *words])}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
+    )
+
+
+def training(*callbacks, rows=ROWS, **arguments):
+    """A tiny Llama in TRL's SFTTrainer."""
+    import datasets
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
+    torch.manual_seed(0)
+    tokenizer = tokenizer_of(rows)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=64,
+    )  # fmt: skip
+    options = {
+        "output_dir": "out", "max_length": 32, "per_device_train_batch_size": 4, "per_device_eval_batch_size": 3,
+        "num_train_epochs": 1, "report_to": "none", "save_strategy": "no", "disable_tqdm": True, "use_cpu": True,
+        "bf16": False, "learning_rate": 1e-2, "remove_unused_columns": False,
+    } | arguments  # fmt: skip
+    return SFTTrainer(
+        LlamaForCausalLM(config),
+        SFTConfig(**options),
+        train_dataset=datasets.Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=list(callbacks),
+    )
+
+
+def records(run_id, name):
+    text = local(MlflowClient(), run_id, f"signals/{name}-00000-of-00001.jsonl").read_text(encoding="utf-8")
+    return {record["id"]: record for record in map(json.loads, text.splitlines())}
+
+
+def losses(trainer):
+    """{id: mean −ln p of its target tokens}, a sample at a time, from all logits."""
+    import torch
+
+    found = {}
+    trainer.model.eval()
+    for row in trainer.train_dataset:
+        tokens, labels = torch.tensor([row["input_ids"]]), torch.tensor(row["labels"])
+        with torch.no_grad():
+            log_probs = trainer.model(input_ids=tokens).logits[0, :-1].log_softmax(-1)
+        targets = labels[1:] != -100
+        found[row["id"]] = -log_probs[targets, labels[1:][targets]].mean().item()
+    return found
+
+
+def test_signals_of_generation_equal_the_logits_after_every_so_many_steps(store, command):
+    callback = callback_of("transformers", every=2, samples=ROWS)
+    trainer = training(callback)
+    trainer.train()
+    run_id = callback.recorder.run_id
+    assert list(callback.recorder.run.committed()) == [2, 4, 5]  # and the last step
+    found = records(run_id, "step_000005")
+    expected = losses(trainer)
+    assert list(found) == [row["id"] for row in ROWS]
+    np.testing.assert_allclose([found[name]["loss"] for name in expected], list(expected.values()), rtol=1e-4)
+    assert {record["tokens"] for record in found.values()} == {5}  # the completion and the end
+    for step in ("summarize", "plot"):
+        assert command(step, f"run_id={run_id}").code == 0
+    texts = texts_of(local(MlflowClient(), run_id, "maps/explorer.html"))
+    assert texts["text_a"][0] == "what is 0 plus 0 ?"
+
+
+def test_packed_sequences_come_out_as_the_samples_that_went_in(store):
+    plain = callback_of("transformers", every=100, samples=ROWS)
+    training(plain, learning_rate=0.0).train()
+    packed = callback_of("transformers", every=100, samples=ROWS)
+    trainer = training(packed, learning_rate=0.0, packing=True)
+    assert len(trainer.train_dataset) < len(ROWS)
+    trainer.train()
+    steps = [list(callback.recorder.run.committed())[0] for callback in (plain, packed)]
+    one, two = (
+        records(callback.recorder.run_id, f"step_{step:06d}")
+        for callback, step in zip((plain, packed), steps, strict=True)
+    )
+    assert {name: record["tokens"] for name, record in one.items()} == {
+        name: record["tokens"] for name, record in two.items()
+    }
+    assert [two[name]["loss"] for name in one] == pytest.approx(
+        [record["loss"] for record in one.values()], rel=1e-4
+    )
+
+
+def test_packing_that_loses_samples_is_refused_before_training(store):
+    for arguments, options, message in (
+        ({}, {}, "rows are packed, which drops ids: give samples="),
+        ({"samples": ROWS[:-1]}, {}, "a sequence in them is none of samples="),
+        ({"samples": ROWS}, {"packing_strategy": "wrapped"}, "'wrapped' cuts samples into pieces"),
+    ):
+        trainer = training(callback_of("transformers", **arguments), packing=True, **options)
+        with pytest.raises(ConfigError, match=message):
+            trainer.train()
+        assert trainer.state.global_step == 0
+
+
+def test_autolog_knows_generation_and_the_ids(store):
+    datamap.autolog()
+    try:
+        training(remove_unused_columns=True).train()
+    finally:
+        datamap.autolog(disable=True)
+    (run,) = MlflowClient().search_runs(["1"])
+    assert (run.info.status, run.data.tags["datamap.task"]) == ("FINISHED", "generation")
+    assert list(records(run.info.run_id, "epoch_0001")) == [row["id"] for row in ROWS]
