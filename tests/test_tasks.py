@@ -21,6 +21,7 @@ from datamap.labels import conditions
 from datamap.recording import examples
 from datamap.schema import Task
 from datamap.signals import shards
+from datamap.signals.compute import ObservationCollector
 from datamap.tasks import generation
 from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import Options
@@ -383,6 +384,14 @@ def test_a_run_keeps_its_task(store):
     path.write_text('{"task": "dreams"}')
     with pytest.raises(TrackingError, match="task.json is damaged"):
         datamap.load_run(recorder.run_id)
+
+
+def test_batches_of_processes_with_other_signals_are_named():
+    collector = ObservationCollector(lambda *_: None, tables_of(Task.SCORES, Options()))
+    collector.record([1], loss=[0.5], reward=[1])
+    collector._batches.append(table_of("scores", [2], loss=[0.5]))  # as another process recorded it
+    with pytest.raises(SignalError, match="observation 1: some batches have reward, others not"):
+        collector.commit(1)
 
 
 def test_a_resumed_run_keeps_its_task_and_its_signals(store):

@@ -245,9 +245,8 @@ class ObservationCollector:
         if number <= self._last:
             hint = "" if self._last else ": count from 1"
             raise SignalError(f"observation {number} does not come after {self._last}{hint}")
-        odd = sorted(
-            set.symmetric_difference(*(set(t.column_names) for t in (self._batches[0], self._batches[-1])))
-        )
+        names = [set(table.column_names) for table in self._batches]
+        odd = sorted(set.union(*names) - set.intersection(*names))
         if odd:  # of another process; `record` refuses a batch of this one
             raise SignalError(
                 f"observation {number}: some batches have {first_few(odd)}, others not; give all the same signals"
