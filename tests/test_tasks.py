@@ -594,6 +594,37 @@ def test_curate_writes_the_rows_that_were_given(store, command):
     assert examples.of(again).table["text_b"].tolist() == [f"答 {n}" for n in kept]
 
 
+def test_rows_that_were_never_observed_are_named(store, command):
+    with datamap.SignalRecorder(samples=chats(), task="scores") as recorder:
+        recorder.record([3, 1], loss=[0.5, 1.0])
+        recorder.commit(1)
+    done = command("curate", f"run_id={recorder.run_id}", "keep=matching", "where=correct_times >= 0")
+    assert "note: 22 rows of the training file have no signals, and are left out" in done.out
+    lines = (curated(recorder.run_id)[0] / "curated.jsonl").read_text(encoding="utf-8").splitlines()
+    assert lines == [json.dumps(chat(n), ensure_ascii=False) for n in (1, 3)]  # in the file's order
+
+
+def test_conditions_go_with_labeled_texts_too(store, command):
+    rng = np.random.default_rng(0)
+    samples = pd.DataFrame(
+        {"id": range(20), "text_a": [f"text {n}" for n in range(20)], "label": [0, 1] * 10}
+    )
+    with datamap.SignalRecorder(["no", "yes"], samples) as recorder:
+        for epoch in (1, 2, 3):
+            probs = rng.random((20, 2))
+            recorder.record(
+                range(20), samples["label"], probs=probs / probs.sum(1, keepdims=True), size=range(20)
+            )
+            recorder.commit(epoch)
+    done = command(
+        "curate", f"run_id={recorder.run_id}", "keep=matching", "where=size_mean < 9 and avg_probs > 0.4"
+    )
+    assert done.code == 0, done.err
+    summary = datamap.load_run(recorder.run_id).summary()
+    found = pd.read_csv(curated(recorder.run_id)[0] / "curated.tsv", sep="\t")
+    assert found["id"].tolist() == summary.query("size_mean < 9 and avg_probs > 0.4")["id"].tolist()
+
+
 @pytest.mark.parametrize(
     ("rule", "chosen"),
     [

@@ -54,9 +54,10 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     source.speak(config.lang)
     definition = DEFINITIONS[source.task().task]
     _refuse_task(source, definition, config)
-    texts = source.artifacts.find(schema.SAMPLES_FILE if definition.has_classes else schema.ROWS_FILE)
+    path = schema.SAMPLES_FILE if definition.has_classes else schema.ROWS_FILE
+    texts = source.artifacts.find(path)
     if texts is None:
-        raise _no_texts(source)
+        raise _no_texts(source, path)
     samples = _samples(source, config, score, {one.name for one in wanted})
     rule = curation.RULES[config.keep](samples, _count(source, samples, config))
     rule = rule._replace(kept=rule.kept & conditions.met(samples, wanted))
@@ -69,11 +70,11 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     return _log(store, source, config, file, lineage)
 
 
-def _no_texts(source):
+def _no_texts(source, path):
     """Return the error for a run without texts; raise another one if its store's folder was moved."""
     signals_of(source)
     return TrackingError(
-        f"run {source.run_id} has no texts ({schema.SAMPLES_FILE}), and a training file is made of them: "
+        f"run {source.run_id} has no texts ({path}), and a training file is made of them: "
         "train without log_text=false, import with texts=, record with samples="
     )
 

@@ -22,6 +22,7 @@ from datamap.signals import align
 from datamap.summaries import tsv
 from datamap.tracking import addresses
 from datamap.tracking.run import Run
+from datamap.translations import Amount
 
 
 class CuratedFile(NamedTuple):
@@ -132,6 +133,9 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes) -
     with raised_as(TrackingError, f"run {source.run_id}: {schema.ROWS_FILE} is damaged", ValueError):
         columns = list(json.loads(lines[0]))
     content = b"".join(lines[place] for place in np.sort(places))
+    if len(lines) > len(samples):
+        unseen = "note: {rows} of the training file have no signals, and are left out"
+        say(unseen, rows=Amount(len(lines) - len(samples), "row"))
     digest = hashlib.sha256(content).hexdigest()[:16]
     counts = _counts(samples, kept) | {"relabelled": 0}
     say(

@@ -59,6 +59,7 @@ class Run:
         self.info, self.run_id = run.info, run.info.run_id
         self.writer: str | None = None  # value of WRITER_TAG while this process writes
         self._process = os.getpid()
+        self._task: documents.RecordedTask | None = None  # as read or logged here
         self.ends_elsewhere = False  # true if another object, such as the outbox, sets the final status
         self._inputs = run.inputs
         self._params = run.data.params
@@ -241,6 +242,7 @@ class Run:
         """Log of which task the run is, as task.json and as a tag that MLflow's search finds."""
         self.log_text(documents.task_text(task), schema.TASK_FILE)
         self.set_tags({schema.TASK_TAG: task.task.value})
+        self._task = task
 
     def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
         """Log a table of samples as a dataset input of the run: name, digest, schema and size."""
@@ -287,7 +289,9 @@ class Run:
 
     def task(self) -> documents.RecordedTask:
         """Return of which task the run is; classification where it does not say."""
-        return self._document(schema.TASK_FILE, documents.task, documents.RecordedTask())
+        if self._task is None:  # it never changes
+            self._task = self._document(schema.TASK_FILE, documents.task, documents.RecordedTask())
+        return self._task
 
     def _document(self, path: str, parse: Callable[[bytes], T], missing: T) -> T:
         """Return a small artifact as parsed, or `missing` if the run does not have it."""

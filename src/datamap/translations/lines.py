@@ -247,6 +247,9 @@ ZH = {
         "注意：可打开的文件数已达上限，空闲连接将被关闭（可用 ulimit -n 提高上限）"
     ),
     # curate
+    "note: {rows} of the training file have no signals, and are left out": (
+        "注意：训练文件中有 {rows}没有信号，不予保留"
+    ),
     "{file}: {samples:,} of {samples_before:,} samples, in the columns {columns}, digest {digest}": (
         "{file}：{samples_before:,} 个样本中的 {samples:,} 个，列为 {columns}，摘要 {digest}"
     ),
