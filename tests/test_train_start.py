@@ -7,7 +7,7 @@ from conftest import SMALL_MODEL
 from datamap.errors import RunLostError
 from datamap.maps.live import LiveMap
 from datamap.paddle_backend.options import ObservationResult
-from datamap.paddle_backend.processes import Processes
+from datamap.processes import Processes
 from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.store import Store
 from datamap.training import extra

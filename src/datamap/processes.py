@@ -79,7 +79,7 @@ def training_together() -> Processes:
     Raises:
         ConfigError: several processes were started, but have not joined yet.
     """
-    for join in (_by_torch, _by_paddle):
+    for join in (_by_torch, by_paddle):
         found = join()
         if found:
             return found
@@ -111,7 +111,8 @@ def _by_torch() -> Processes | None:
     return Processes(there.get_rank(), count, _explained(exchange))
 
 
-def _by_paddle() -> Processes | None:
+def by_paddle() -> Processes | None:
+    """Return the processes that Paddle has joined; None where there is but one."""
     paddle = sys.modules.get("paddle")
     if paddle is None or not paddle.distributed.is_initialized() or paddle.distributed.get_world_size() == 1:
         return None

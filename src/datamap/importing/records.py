@@ -137,17 +137,11 @@ def _record(line: bytes, where: str, python: bool) -> dict:
 
 
 def _parsed(text: str, python: bool) -> object:
-    if not python or "'" not in text:
-        try:
-            return json.loads(text)
-        except ValueError:
-            if not python:
-                raise
-    elif '"' not in text and "\\" not in text:
-        try:
-            return json.loads(text.replace("'", '"'))
-        except ValueError:
-            pass
+    try:
+        return json.loads(text)
+    except ValueError:
+        if not python:
+            raise
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about escapes and numbers that future versions of Python refuse
         return ast.literal_eval(text)

@@ -15,8 +15,8 @@ from datamap.paddle_backend.encoder import mean_outputs
 from datamap.paddle_backend.encoding import encode, encode_texts
 from datamap.paddle_backend.framework import paddle, transformers
 from datamap.paddle_backend.options import FitOptions, ObservationResult
-from datamap.paddle_backend.processes import Processes
 from datamap.paddle_backend.tokens import Tokens
+from datamap.processes import Processes
 from datamap.schema import KINDS
 from datamap.signals.compute import log_softmax, of_label, signal_table
 

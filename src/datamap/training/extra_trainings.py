@@ -10,8 +10,8 @@ import pyarrow as pa
 from datamap import schema
 from datamap.config import TrainConfig
 from datamap.log import say
-from datamap.paddle_backend.processes import Processes
 from datamap.paddle_backend.tokens import Tokens
+from datamap.processes import Processes
 from datamap.signals import shards
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.run import Run

@@ -11,7 +11,7 @@ from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import FitOptions
-from datamap.paddle_backend.processes import Processes
+from datamap.processes import Processes
 from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.run import Run
 from datamap.training import extra, shares

@@ -11,7 +11,7 @@ from datamap import ranges
 from datamap.config import TrainConfig
 from datamap.errors import ConfigError, TrackingError
 from datamap.log import say
-from datamap.paddle_backend.processes import Processes
+from datamap.processes import Processes
 from datamap.tracking import spool
 from datamap.tracking.store import Store
 from datamap.training.preparation import ResumePoint
