@@ -62,7 +62,7 @@ ONLY_IN = {
     "mlflow": {"tracking"},
     "paddle": {"paddle_backend", "callbacks/paddle_recording"},
     "paddlenlp": {"paddle_backend", "data/dataset", "callbacks/paddlenlp"},
-    "torch": {"callbacks/generation", "callbacks/transformers", "encoders"},
+    "torch": {"callbacks/generation", "callbacks/preferences", "callbacks/transformers", "encoders"},
     "transformers": {"callbacks/transformers", "encoders"},
     "sentence_transformers": {"encoders"},
     "model2vec": {"encoders"},

@@ -1,5 +1,6 @@
 """SFT by TRL's trainer: the signals of target tokens, packed or not, by steps, and what autolog makes of it."""
 
+import copy
 import json
 
 import numpy as np
@@ -138,3 +139,55 @@ def test_autolog_knows_generation_and_the_ids(store):
     (run,) = MlflowClient().search_runs(["1"])
     assert (run.info.status, run.data.tags["datamap.task"]) == ("FINISHED", "generation")
     assert list(records(run.info.run_id, "epoch_0001")) == [row["id"] for row in ROWS]
+
+
+def test_dpo_records_reward_gaps_as_scores(store, command):
+    import datasets
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from trl import DPOConfig, DPOTrainer
+
+    rows = [
+        {"id": row["id"], "prompt": row["prompt"], "chosen": row["completion"], "rejected": " it is not ."}
+        for row in ROWS
+    ]
+    tokenizer = tokenizer_of([*ROWS, {"prompt": "", "completion": "it is not ."}])
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    callback = callback_of("transformers", samples=rows)
+    model = LlamaForCausalLM(config)
+    trainer = DPOTrainer(
+        model,
+        ref_model=copy.deepcopy(model),
+        args=DPOConfig(
+            "out", per_device_train_batch_size=5, num_train_epochs=2, report_to="none", save_strategy="no",
+            disable_tqdm=True, use_cpu=True, bf16=False, learning_rate=1e-2, beta=0.3,
+            remove_unused_columns=False,
+        ),  # fmt: skip
+        train_dataset=datasets.Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[callback],
+    )  # fmt: skip
+    batch = trainer.data_collator([trainer.train_dataset[row] for row in range(len(rows))])
+
+    def gaps():
+        trainer.model.eval()
+        with torch.no_grad():
+            logits = trainer.model(
+                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+            ).logits
+        log_probs = logits[:, :-1].log_softmax(-1).gather(2, batch["input_ids"][:, 1:, None])[..., 0]
+        chosen, rejected = (log_probs * batch["completion_mask"][:, 1:]).sum(1).chunk(2)
+        return (chosen - rejected).numpy()
+
+    before = gaps()
+    trainer.train()
+    found = records(callback.recorder.run_id, "epoch_0002")
+    np.testing.assert_allclose([r["margin"] for r in found.values()], 0.3 * (gaps() - before), atol=1e-4)
+    assert command("summarize", f"run_id={callback.recorder.run_id}").code == 0

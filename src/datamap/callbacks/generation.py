@@ -11,6 +11,7 @@ from datamap.callbacks.trainer import Source
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
 
+TokenSequence = tuple[torch.Tensor, torch.Tensor]  # tokens, labels
 IGNORED = -100  # label of a token that is no target
 MAX_LOGITS = 1 << 25  # logits that are held at once: 128 MB as float32
 TEXT_KEYS = {
@@ -35,10 +36,11 @@ class Generation(Source):
         self._ids, self.by_row = ids_of_sequences(
             self.rows, self.part, self._sequences, self.args, self.metadata, self.tokenizer
         )
+        self.refuse_strangers([name for row in self._ids for name in row if name is not None])
         self._chunked = False
         self._chunked = self._agrees(model)
 
-    def _sequences(self, row: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def _sequences(self, row: int) -> list[TokenSequence]:
         """Return (tokens, labels) of each sequence in a row, as the training's collator makes them."""
         given = self.rows[row]
         batch = self.loader.collate_fn([given])

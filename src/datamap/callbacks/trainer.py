@@ -23,7 +23,7 @@ from datamap.recording.metadata import Metadata
 from datamap.recording.recorder import SignalRecorder
 from datamap.schema import Task
 from datamap.signals import embeddings
-from datamap.signals.compute import signal_table
+from datamap.signals.compute import id_array, signal_table
 
 SUBSET_TAG = "datamap.observed_samples"  # how many samples of a larger training set are observed
 
@@ -122,6 +122,7 @@ class TrainerRecording(abc.ABC):
         assert self._source
         passes = self.processes.gather(self._source.passes)
         self._idle = max(passes) - passes[self.processes.index]
+        self.processes.agree(lambda: self._begin(model, state.global_step > 0))
         options = dict(self._options)
         if options.get("embeddings") is None and not state.global_step:  # the model has seen no label yet
             options["embeddings"] = self._embeddings(model)
@@ -173,6 +174,11 @@ class TrainerRecording(abc.ABC):
         except SignalError as error:  # too large, or beyond half precision: training need not end for that
             say("note: no embeddings are logged: {error}", error=error)
             return None
+
+    def _begin(self, model, resumed):
+        assert self._source
+        with self._observing(model):
+            self._source.begin(model, resumed)
 
     def _say_what(self):
         assert self._source and self.recorder
@@ -292,6 +298,14 @@ class Source(abc.ABC):
     def lists(self) -> Iterator[list]:
         """Yield the rows of each batch of this process."""
         return batches_of(self.rows, self.part, self.size)
+
+    def refuse_strangers(self, ids: list) -> None:
+        """Raise SignalError if `samples=` lacks an id."""
+        if ids:
+            self.metadata.rows("the training dataset", id_array(ids, "ids"), np.zeros(len(ids), np.int64))
+
+    def begin(self, model: Any, resumed: bool) -> None:
+        """Learn what can only be known before the first step of training."""
 
     @property
     @abc.abstractmethod

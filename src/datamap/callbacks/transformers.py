@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainingArguments
 from datamap.callbacks.arrivals import Arrivals
 from datamap.callbacks.generation import Generation
 from datamap.callbacks.observed_rows import Rows
+from datamap.callbacks.preferences import Preferences
 from datamap.callbacks.trainer import Source, TrainerRecording
 from datamap.schema import Task
 
@@ -68,7 +69,8 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
 
     def source(self, task: Task, **given: Any) -> Source:
         """Return what observes the samples of a task."""
-        return Generation(**given) if task is Task.GENERATION else super().source(task, **given)
+        kinds = {Task.GENERATION: Generation, Task.SCORES: Preferences}
+        return kinds[task](**given) if task in kinds else super().source(task, **given)
 
 
 def _on(device, value):

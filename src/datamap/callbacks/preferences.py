@@ -1,0 +1,99 @@
+"""Observe preferences (DPO): how much more the model prefers the chosen completion to the rejected one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from datamap.callbacks.generation import IGNORED, Generation, TokenSequence
+from datamap.callbacks.observed_rows import batches_of
+from datamap.errors import ConfigError, SignalError, first_few
+from datamap.recording.recorder import SignalRecorder
+
+NAMES = ("chosen", "rejected")
+
+
+class Preferences(Generation):
+    """Observe the reward gap of each pair, β [(ln π(c) − ln π₀(c)) − (ln π(r) − ln π₀(r))], as scores.
+
+    The reference π₀ is the model before its first step, as TRL has it by default, unless the rows have the columns
+    `ref_chosen_logps` and `ref_rejected_logps`. The confidence σ(gap) is the probability of the preference, −ln σ(gap)
+    the loss of DPO, and a pair is right if the gap is positive (2508.04149).
+    """
+
+    @property
+    def passes(self) -> int:
+        """Return the number of batches of this process."""
+        return len(range(0, len(self.part), self.size))
+
+    def check(self, model: Any) -> None:
+        """Refuse rows that are no pairs, and learn whether logits can be computed in chunks of tokens."""
+        self._gaps: np.ndarray = np.zeros(0)  # ln π₀(c) − ln π₀(r) of each row of this process
+        self._beta = float(getattr(self.args, "beta", 0.1))
+        self.refuse_strangers([self.rows.ids[row].as_py() for row in self.part])
+        self._chunked = False
+        self._chunked = self._agrees(model)
+
+    def begin(self, model: Any, resumed: bool) -> None:
+        """Compute what the reference says of each pair, while the model has not learned yet.
+
+        Raises:
+            ConfigError: training goes on after a checkpoint, and the rows have no columns of the reference.
+        """
+        columns = [f"ref_{name}_logps" for name in NAMES]
+        given = len(self.part) and set(columns) <= set(self.rows[self.part.start])
+        if given:
+            found = [[self.rows[row][column] for column in columns] for row in self.part]
+            self._gaps = np.array(found, float) @ [1, -1]
+        elif resumed:
+            raise ConfigError(
+                "a resumed DPO training knows its reference only from columns: set precompute_ref_log_probs=True"
+            )
+        else:
+            results = self.callback.on_host(self.outputs(model))
+            parts = [_sums(counts, signals) @ [1, -1] for _, counts, signals in results]
+            self._gaps = np.concatenate(parts) if parts else self._gaps
+
+    def _sequences(self, row: int) -> list[TokenSequence]:
+        """Return the pair in a row, chosen first: tokens, and labels that are IGNORED in the prompt."""
+        batch = self.loader.collate_fn([self.rows[row]])
+        if (
+            not {"input_ids", "completion_mask", "attention_mask"} <= set(batch)
+            or len(batch["input_ids"]) != 2
+        ):
+            raise SignalError(
+                f"a batch has {first_few(sorted(batch), 10)}; task='scores' takes the pairs of TRL's DPOTrainer"
+            )
+        labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, IGNORED)
+        kept = batch["attention_mask"] != 0
+        return [(batch["input_ids"][place][kept[place]], labels[place][kept[place]]) for place in range(2)]
+
+    def outputs(self, model: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield (ids, target tokens of each completion, their signals) of each batch of pairs."""
+        for rows in batches_of(range(len(self.rows)), self.part, self.size):
+            pairs = [sequence for row in rows for sequence in self._sequences(row)]
+            _, counts, signals = self._forward(model, [(None, *sequence) for sequence in pairs])
+            yield [self.rows.ids[row].as_py() for row in rows], counts, signals
+
+    def record(self, recorder: SignalRecorder, *outputs: Any) -> None:
+        """Record a batch of what `outputs` yields."""
+        ids, counts, signals = outputs
+        sums = _sums(counts, signals)
+        known = {name: place for place, name in enumerate(self.rows.ids[row].as_py() for row in self.part)}
+        before = self._gaps[[known[name] for name in ids]]
+        gap = self._beta * (sums @ [1, -1] - before)
+        loss = np.logaddexp(0, -gap)
+        recorder.record(
+            ids,
+            confidence=np.exp(-loss),
+            correct=gap > 0,
+            loss=loss,
+            margin=gap,
+            **{f"{name}_logprob": sums[:, place] for place, name in enumerate(NAMES)},
+        )
+
+
+def _sums(counts, signals):
+    """Return ln p of each completion, float64 (pairs, 2)."""
+    sums = [float(part.double().sum()) for part in signals[0].split(counts)]
+    return np.array(sums).reshape(-1, 2)
