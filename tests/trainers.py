@@ -132,13 +132,14 @@ def callback_of(framework, *arguments, **options):
     return import_module(f"datamap.callbacks.{framework}").DataMapCallback(*arguments, **options)
 
 
-def lightning_training(package, callback, broken=None, output=None, skipped=None):
+def lightning_training(package, callback, broken=None, output=None, skipped=None, **devices):
     """Train a linear model for two epochs in `lightning.pytorch` or `pytorch_lightning`; returns the logits seen.
 
     Args:
         broken: the epoch from 0 whose steps raise.
         output: loss → what a step returns.
         skipped: the batch of each epoch whose step returns None.
+        devices: arguments of Lightning's Trainer.
     """
     from importlib import import_module
 
@@ -178,7 +179,7 @@ def lightning_training(package, callback, broken=None, output=None, skipped=None
         "enable_checkpointing": False,
         "enable_progress_bar": False,
         "accelerator": "cpu",
-    }
+    } | devices
     trainer = lightning.Trainer(
         max_epochs=2,
         callbacks=[callback] if callback else [],

@@ -124,3 +124,19 @@ def test_processes_that_have_not_joined_are_refused(store, monkeypatch):
     with datamap.SignalRecorder(gathered=True) as recorder:
         recorder.record([1], [0], logits=[[0.0, 1.0]])
         recorder.commit(1)
+
+
+LIGHTNING = """
+import sys
+sys.path.insert(0, {tests!r})
+import trainers
+callback = trainers.callback_of("lightning", class_names=["low", "high"])
+trainers.lightning_training("lightning.pytorch", callback, devices=2, strategy="ddp", num_nodes=1)
+"""
+
+
+def test_lightning_records_under_ddp(together, command, client):
+    done, run_id = together(2, LIGHTNING.format(tests=str(ROOT / "tests")))
+    assert done.code == 0, done.err
+    assert [metric.value for metric in client.get_metric_history(run_id, "signals.rows")] == [20, 20]
+    assert summary_of(command, run_id).count(b"\n") == 21

@@ -304,7 +304,7 @@ class Source(abc.ABC):
         if ids:
             self.metadata.rows("the training dataset", id_array(ids, "ids"), np.zeros(len(ids), np.int64))
 
-    def begin(self, model: Any, resumed: bool) -> None:
+    def begin(self, model: Any, resumed: bool) -> None:  # noqa: B027  a task need not learn anything
         """Learn what can only be known before the first step of training."""
 
     @property
