@@ -1,5 +1,6 @@
 """Tasks other than classification: what is recorded, held against plain Python, and what every step makes of it."""
 
+import io
 import json
 import math
 import re
@@ -22,6 +23,7 @@ from datamap.recording import examples
 from datamap.schema import Task
 from datamap.signals import shards
 from datamap.signals.compute import ObservationCollector
+from datamap.summaries import tsv
 from datamap.tasks import generation
 from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import Options
@@ -261,7 +263,8 @@ REFUSED = {
     "labels= is of SignalRecorder.task='classification'": ("scores", {"labels": [0, 1]}),
     r"give confidence= .from 0 to 1. or loss=": ("scores", {"reward": [0, 1]}),
     "confidence is not from 0 to 1; give other numbers another name, id 8": ("scores", {"confidence": [0, 1.5]}),
-    r"confidence is not finite .NaN or infinite.; give a number, id 7": ("scores", {"confidence": [np.nan, 1]}),
+    "confidence is not finite .NaN, infinite or beyond 3.4e38.; give a number, id 7": (
+        "scores", {"confidence": [np.nan, 1]}),
     "loss is negative; give it another name, such as nll=, id 7": ("scores", {"loss": [-1, 1]}),
     "loss has shape .3,.; give one number per sample .2 ids": ("scores", {"loss": [1, 1, 1]}),
     "loss must be numbers, not": ("scores", {"loss": ["a", "b"]}),
@@ -310,6 +313,28 @@ def test_anything_is_taken_or_refused_in_one_line(task, data):
             assert shards.decode(content, shard).num_rows == table.num_rows
 
 
+def test_rounding_is_not_refused():
+    (row,) = table_of("scores", [1], loss=[-1e-7]).to_pylist()
+    assert row["label_probs"] == 1
+    (row,) = table_of("scores", [1], confidence=np.array([1.0000001], np.float32)).to_pylist()
+    assert row["label_probs"] == 1
+    (row,) = table_of("generation", [1], token_logprobs=[[1e-6, 0]], token_correct=[[1, 1]]).to_pylist()
+    assert (row["loss"], row["label_probs"], row["token_prob"]) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 3.5e38])
+def test_numbers_that_no_sum_can_hold_are_refused(value):
+    for outputs in ({"loss": [0.5], "reward": [value]}, {"confidence": [0.5], "margin": [value]}):
+        with pytest.raises(SignalError, match="is not finite"):
+            table_of("scores", [1], **outputs)
+    for outputs in (
+        {"token_logprobs": [[-abs(value)]]},
+        {"token_logprobs": [[-1.0]], "token_margins": [[value]]},
+    ):
+        with pytest.raises(SignalError, match="is not finite"):
+            table_of("generation", [1], token_correct=[[1]], **outputs)
+
+
 def test_ids_are_read_once():
     assert table_of("scores", iter([1, 2]), loss=[1, 2])["id"].to_pylist() == [1, 2]
     assert table_of("classification", iter("ab"), labels=[0, 1], probs=np.eye(2), reward=[1, 2]).num_rows == 2
@@ -323,6 +348,7 @@ BAD_LOGITS = {
     "no target token": {"labels": [[-100, -100]]},
     "mask has 1 tokens, labels 2, id 7": {"mask": [[1]]},
     "for 1 ids": {"logits": np.zeros((2, 2, 4))},
+    "labels has 2 sequences for 1 ids": {"labels": [[1, 2], [1, 2]], "mask": [[1, 1]]},
     "and no token_…=": {"token_correct": [[1, 1]]},
 }  # fmt: skip
 
@@ -463,6 +489,26 @@ def test_examples_of_any_table_keep_their_rows():
     assert json.loads(examples.of(pd.DataFrame({"text": ["a", None]})).lines.splitlines()[1]) == {
         "text": None
     }
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        ANYTHING,
+        st.lists(
+            st.dictionaries(
+                st.sampled_from(["id", "text", "prompt", "messages", "s_label", "input"]), ANYTHING
+            ),
+            max_size=3,
+        ),
+    )
+)
+def test_any_samples_are_taken_or_refused_in_one_line(samples):
+    accepted, found = taken(examples.of, samples)
+    if accepted:
+        table = pd.read_csv(io.BytesIO(b"".join(tsv.lines(found.table))), sep="\t", keep_default_na=False)
+        assert len(table) == len(found.lines.splitlines())
+        assert all(isinstance(json.loads(line), dict) for line in found.lines.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from datamap.schema import Task
 from datamap.signals import compute
 from datamap.signals.arrays import as_array
 from datamap.signals.ragged import Ragged, as_ragged
-from datamap.tasks.task import Definition, Options, further_signals, truths, unlabeled_table
+from datamap.tasks.task import MAX_NUMBER, Definition, Options, further_signals, truths, unlabeled_table
 
 IGNORED = -100  # label of a token that is no target, as PyTorch's cross-entropy has it
 MAX_LOGITS = 1 << 21  # logits that are converted at once; four arrays of them take 34 MB as float32
@@ -42,17 +42,18 @@ def table(
     )
     log_probs, right = tokens["token_logprobs"], tokens["token_correct"]
     per_token = names[log_probs.rows]
-    compute.refuse(
-        ~np.isfinite(log_probs.values), per_token, f"{where}: a token's log-probability is not finite"
-    )
+    wrong = ~(np.abs(log_probs.values) <= MAX_NUMBER)
+    compute.refuse(wrong, per_token, f"{where}: a token's log-probability is not finite")
     above = log_probs.values > compute.SUM_TOLERANCE
     compute.refuse(above, per_token, f"{where}: a token's log-probability is above 0; give ln p, not p")
-    loss = 0.0 - np.minimum(_mean(log_probs), 0)
+    log_probs = log_probs._replace(values=np.minimum(log_probs.values, 0))  # rounding may give 1e-7
+    loss = 0.0 - _mean(log_probs)
     accuracy = _mean(right)
     columns = {"correct": accuracy > options.correct_above, "loss": loss.astype(np.float32)}
     if "token_margins" in tokens:
         margins = _mean(tokens["token_margins"])
-        compute.refuse(~np.isfinite(margins), names, f"{where}: a token's margin is not finite")
+        wrong = ~(np.abs(margins) <= MAX_NUMBER)
+        compute.refuse(wrong, names, f"{where}: a token's margin is not finite")
         columns["margin"] = margins.astype(np.float32)
     columns |= {
         "label_probs": np.exp(-loss).astype(np.float32),
@@ -80,31 +81,35 @@ def _from_log_probs(names: np.ndarray, where: str, outputs: Mapping[str, Any]) -
         raise SignalError(
             f"{where}: labels= goes with logits=; with token_logprobs= give mask=labels != -100"
         )
-    given = {
-        name: as_ragged(outputs[name], name, where)
-        for name in ("token_logprobs", "token_correct", "token_margins", "mask")
-        if name in outputs
-    }
-    for name, one in given.items():
-        _refuse_other_lengths(names, where, "token_logprobs", given["token_logprobs"].lengths, name, one)
-    mask = given.pop("mask", None)
-    kept = None if mask is None else truths(names[mask.rows], mask.values, "mask", where)
+    given = _sequences(names, where, outputs, "token_logprobs", "token_correct", "token_margins", "mask")
+    kept = _mask(names, where, given)
     found = {name: _targets(names, where, one, kept) for name, one in given.items()}
     right = found["token_correct"]
     truths(names[right.rows], right.values, "token_correct", where)
     return found
 
 
-def _refuse_other_lengths(names, where, first, lengths, name, other):
-    if len(other.lengths) != len(names):
-        raise SignalError(f"{where}: {name} has {len(other.lengths)} sequences for {len(names)} ids")
-    wrong = lengths != other.lengths
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise SignalError(
-            f"{where}: {name} has {other.lengths[row]} tokens, {first} {lengths[row]}, id {names[row]}; give one "
-            "for each token"
-        )
+def _sequences(names: np.ndarray, where: str, outputs: Mapping[str, Any], *keys: str) -> dict[str, Ragged]:
+    """Return those outputs that are given as sequences, as long for each sample as the first of them."""
+    given = {key: as_ragged(outputs[key], key, where) for key in keys if key in outputs}
+    lengths = given[keys[0]].lengths
+    for key, one in given.items():
+        if len(one.lengths) != len(names):
+            raise SignalError(f"{where}: {key} has {len(one.lengths)} sequences for {len(names)} ids")
+        wrong = lengths != one.lengths
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise SignalError(
+                f"{where}: {key} has {one.lengths[row]} tokens, {keys[0]} {lengths[row]}, id {names[row]}; give one "
+                "for each token"
+            )
+    return given
+
+
+def _mask(names: np.ndarray, where: str, given: dict[str, Ragged]) -> np.ndarray | None:
+    """Take the mask out of the sequences, and return which tokens are kept; None = all."""
+    mask = given.pop("mask", None)
+    return None if mask is None else truths(names[mask.rows], mask.values, "mask", where)
 
 
 def _targets(names: np.ndarray, where: str, tokens: Ragged, kept: np.ndarray | None) -> Ragged:
@@ -121,14 +126,10 @@ def _from_logits(names: np.ndarray, where: str, outputs: Mapping[str, Any]) -> d
     """Compute the numbers of the target tokens from logits, `MAX_LOGITS` at a time."""
     if "labels" not in outputs or any(name.startswith("token_") for name in outputs):
         raise SignalError(f"{where}: with logits= give labels= and, if you like, mask=, and no token_…=")
-    labels, logits = as_ragged(outputs["labels"], "labels", where), outputs["logits"]
-    kept = labels.values != IGNORED
-    lengths = [labels.lengths]
-    if "mask" in outputs:
-        mask = as_ragged(outputs["mask"], "mask", where)
-        _refuse_other_lengths(names, where, "labels", labels.lengths, "mask", mask)
-        kept &= truths(names[mask.rows], mask.values, "mask", where)
-    _refuse_other_lengths(names, where, "labels", lengths[0], "labels", labels)
+    given, logits = _sequences(names, where, outputs, "labels", "mask"), outputs["logits"]
+    masked = _mask(names, where, given)
+    labels = given["labels"]
+    kept = (labels.values != IGNORED) & (True if masked is None else masked)
     counts = _targets(names, where, labels, kept).lengths
     if not hasattr(logits, "__len__") or len(logits) != len(names):
         raise SignalError(

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from datamap.errors import SignalError
 from datamap.schema import Task
-from datamap.signals import compute
+from datamap.signals import compute, contract
 from datamap.tasks.task import Definition, Options, further_signals, numbers, truths, unlabeled_table
 
 RIGHT_FROM = 0.5  # confidence from which on a sample counts as right, where the caller does not say which are
@@ -37,10 +37,13 @@ def table(
             f"{where}: give confidence= (from 0 to 1) or loss= (confidence is exp(−loss) then), one per sample"
         )
     loss = given.get("loss", np.zeros(len(names)))
-    compute.refuse(loss < 0, names, f"{where}: loss is negative; give it another name, such as nll=")
+    compute.refuse(
+        loss < -contract.TOLERANCE, names, f"{where}: loss is negative; give it another name, such as nll="
+    )
     confidence = given.get("confidence", np.exp(-loss))
-    wrong = (confidence < 0) | (confidence > 1)
+    wrong = (confidence < 0) | (confidence > 1 + compute.SUM_TOLERANCE)
     compute.refuse(wrong, names, f"{where}: confidence is not from 0 to 1; give other numbers another name")
+    confidence = np.minimum(confidence, 1)  # rounding may give 1.0000001
     right = confidence >= RIGHT_FROM
     columns = {"correct": truths(names, given["correct"], "correct", where) if "correct" in given else right}
     columns |= {"loss": loss} if "loss" in given else {}

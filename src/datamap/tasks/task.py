@@ -14,6 +14,7 @@ from datamap.signals.arrays import NUMBERS, as_array
 
 # Names of `SignalRecorder.record` that mean the same for every task.
 COMMON = ("noisy_labels",)
+MAX_NUMBER = -compute.MIN_LOG_PROB  # the largest float32: sums of larger numbers may be infinite
 
 
 class Definition(NamedTuple):
@@ -63,8 +64,9 @@ def numbers(ids: np.ndarray, values: Any, name: str, where: str) -> np.ndarray:
         raise SignalError(f"{where}: {name} must be numbers, not {first_few(array.tolist(), 2)}")
     with np.errstate(over="ignore"):
         array = array.astype(np.float64)
+    wrong = ~(np.abs(array) <= MAX_NUMBER)
     compute.refuse(
-        ~np.isfinite(array), ids, f"{where}: {name} is not finite (NaN or infinite); give a number"
+        wrong, ids, f"{where}: {name} is not finite (NaN, infinite or beyond 3.4e38); give a number"
     )
     return array
 
