@@ -616,8 +616,11 @@ def test_every_step_works_on_a_generation(store, command):
         diagnosis["why"][0],
     )
     assert diagnosis["text_b"][0].startswith("答 ")
-    page = loaded.explorer().content.decode()
-    assert '"labeled": false' in page
+    assert '"labeled": false' in loaded.explorer().content.decode()
+    again = datamap.diagnose(run_id, embeddings=np.random.default_rng(0).normal(size=(COUNT, 5)))
+    pd.testing.assert_frame_equal(again, diagnosis)
+    made = datamap.curate(run_id, keep="matching", where="score < 0.5")
+    assert (made.task, len(again)) == ("generation", COUNT)
 
 
 def test_curate_writes_the_rows_that_were_given(store, command):

@@ -284,13 +284,15 @@ def plot(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any
 
 
 def curate(run_id: str = "latest", *, keep: str, tracking_uri: str | None = None, **keys: Any) -> LoadedRun:
-    """Make a training file of a run's samples, and log it as curated.tsv into a new run below it.
+    """Make a training file of a run's samples, and log it into a new run below it.
+
+    The file is curated.tsv, or curated.jsonl of a task without classes: the rows of `samples=` that stay.
 
     Args:
         run_id: the run's id, or "latest" for the newest run with signals.
-        keep: the rule: "clean", "relabelled", "corrected", "ambiguous", "both_ends" or "forgettable".
+        keep: the rule: "clean", "relabelled", "corrected", "matching", "ambiguous", "both_ends" or "forgettable".
         tracking_uri: the MLflow store; None = where MLflow looks.
-        **keys: of conf/curate.yaml, such as share=0.05.
+        **keys: of conf/curate.yaml, such as share=0.05 or where="correct_times > 0".
 
     Returns:
         LoadedRun of the new run.

@@ -243,6 +243,8 @@ def _log(store, source, config, file, lineage):
         command = file.command(address)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
         run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
+        if not DEFINITIONS[source.task().task].has_classes:
+            run.log_task(source.task())
         run.log_params(
             {
                 "source_run": source.run_id,

@@ -66,12 +66,14 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     """
     definition = DEFINITIONS[run.task().task]
     if not definition.has_classes:
-        _rank_unlabeled(run, definition, config, next_step)
-        return
-    samples, _ = ensure_summary(run, config, COLUMNS)
+        unlabeled_diagnosis.check(run, definition, config.score)
+    samples, observations = ensure_summary(run, config, COLUMNS if definition.has_classes else None)
     given = config.embeddings if embeddings is None else embeddings
     if given is not None or config.encoder is not None:
         log_embeddings(run, pa.array(samples["id"]), given, config.encoder)
+    if not definition.has_classes:
+        _rank_unlabeled(run, samples, observations, config, next_step)
+        return
     evidence, onset, numbers = evidence_of(run, samples, config.score)
     scores = mislabel.SCORES[config.score](evidence)
     about = estimate(evidence)
@@ -107,10 +109,8 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         say("next: {command}", command=run.command("curate", *_rule(run, about)))
 
 
-def _rank_unlabeled(run, definition, config, next_step):
+def _rank_unlabeled(run, samples, observations, config, next_step):
     """Rank the samples of a run without classes, and log and report that."""
-    unlabeled_diagnosis.check(run, definition, config.score)
-    samples, observations = ensure_summary(run, config, None)
     areas = regions.assign(samples, _limits(config.regions, samples))
     table, scores = unlabeled_diagnosis.rank(run, samples, observations, config, areas)
     measured = _measured(samples["s_label"].to_numpy(), scores)
