@@ -93,12 +93,12 @@ def test_a_diagnosis_of_another_score_or_summary_is_not_returned(recorded):
     run = datamap.load_run(recorded[0])
     assert run.diagnosis().equals(run.diagnosis(score="confidence"))
     with pytest.raises(
-        ConfigError, match="the run has a diagnosis by score=confidence; renew it: .* score=aum"
+        ConfigError, match="the run has a diagnosis by score=confidence; regenerate it: .* score=aum"
     ):
         run.diagnosis(score="aum")
     datamap.summarize(recorded[0], burn_in=2)
     with pytest.raises(
-        SummaryError, match="its summary is newer than its diagnosis; renew it: .* score=confidence"
+        SummaryError, match="its summary is newer than its diagnosis; regenerate it: .* score=confidence"
     ):
         run.diagnosis()
 

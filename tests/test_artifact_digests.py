@@ -1,4 +1,4 @@
-"""What commands read of a run is what was logged: edits and damage are named, with what renews the artifact."""
+"""What commands read of a run is what was logged: edits and damage are named, with what regenerates the artifact."""
 
 import contextlib
 import json
@@ -84,7 +84,7 @@ def test_what_was_edited_or_cut_is_named_with_what_renews_it(made, command, path
         assert f"run {run_id}: {path} is not what was logged (edited or damaged)" in outcome.err
         if REGENERATED_BY[path]:
             renewing = REGENERATED_BY[path].split()[0]
-            assert f"renew it: python src/{renewing}.py run_id={run_id}" in outcome.err
+            assert f"regenerate it: python src/{renewing}.py run_id={run_id}" in outcome.err
     assert file.read_bytes() == damaged  # nothing is written over it
     if REGENERATED_BY[path]:
         np.save("new.npy", np.eye(20))
@@ -215,16 +215,18 @@ def test_a_path_that_is_none_is_not_carried_over(made, command, monkeypatch):
         assert "dev_path" not in outcome.out.partition("next: ")[2]
 
 
-def test_a_command_to_renew_a_diagnosis_quotes_nothing_of_anothers_run(made, command):
+def test_a_command_to_regenerate_a_diagnosis_quotes_nothing_of_anothers_run(made, command):
     client, run_id = made
     client.log_text(run_id, 'score: "$(touch theirs)"', "config/diagnose.yaml")
     refused = command("curate", f"run_id={run_id}", "keep=clean", "diagnose.score=aum")
     assert refused.code == 2 and refused.err.endswith(
-        f"renew it: python src/diagnose.py run_id={run_id} score=aum\n"
+        f"regenerate it: python src/diagnose.py run_id={run_id} score=aum\n"
     )
     assert command("summarize", f"run_id={run_id}").code == 0
     outdated = command("curate", f"run_id={run_id}", "keep=clean")
-    assert f"newer than the diagnosis; renew it: python src/diagnose.py run_id={run_id}\n" in outdated.out
+    assert (
+        f"newer than the diagnosis; regenerate it: python src/diagnose.py run_id={run_id}\n" in outdated.out
+    )
     assert "theirs" not in refused.err + outdated.out
 
 

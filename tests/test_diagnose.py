@@ -477,7 +477,7 @@ def test_a_diagnosis_by_another_score_or_older_than_the_summary(small_run, comma
     for other in ("forgetting", "combined"):  # combined too, though it is the default
         outcome = command("curate", *options, f"diagnose.score={other}")
         assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
-        assert f"renew it: python src/diagnose.py run_id={small_run} score={other}" in outcome.err
+        assert f"regenerate it: python src/diagnose.py run_id={small_run} score={other}" in outcome.err
     assert command("summarize", f"run_id={small_run}", "burn_in=1").code == 0
     assert "note: the summary is newer than the diagnosis" in command("curate", *options).out
 
@@ -573,8 +573,8 @@ def test_what_one_command_advises_no_other_takes_back(recorded_run, command, cli
         name, *options = step.split()
         outcome = command(name, f"run_id={run}", *options)
         assert outcome.code == 0, outcome.err
-        assert "renew it" not in outcome.out.replace(
-            "the summary is newer than the diagnosis; renew it", ""
+        assert "regenerate it" not in outcome.out.replace(
+            "the summary is newer than the diagnosis; regenerate it", ""
         ), step
         assert "(summarize until=auto)" not in outcome.out, step
         assert "train for more epochs" not in outcome.out, step
@@ -588,7 +588,7 @@ def test_a_summary_is_outdated_by_new_observations_only(recorded_run, command, c
     client.delete_tag(run, f"{DIGEST_TAG}{schema.SUMMARIZED_FILE}")
     client.log_text(run, json.dumps({**found, "newest": 4}), schema.SUMMARIZED_FILE)
     said = command("plot", f"run_id={run}").out
-    assert "the summary covers 3 of 5 observations; renew it" in said
+    assert "the summary covers 3 of 5 observations; regenerate it" in said
     assert "summarize.py run_id=" in said and "burn_in=1 until=4" in said
 
 

@@ -55,7 +55,7 @@ def test_which_observations_a_summary_is_over_is_data(record, command, client):
     local(client, run_id, "config/summarize.yaml").write_text("until: ${oc.env:HOME}\nburn_in: [")
     outcome = command("plot", f"run_id={run_id}")
     assert outcome.code == 0, outcome.err
-    assert "renew" not in outcome.out  # nothing has come since: the choice stands
+    assert "regenerate" not in outcome.out  # nothing has come since: the choice stands
     assert page_of(client, run_id)["numbers"] == [2, 3]
 
 
@@ -65,7 +65,7 @@ def test_a_summary_that_does_not_say_what_it_is_over_is_to_be_renewed(record, co
     assert command("summarize", f"run_id={run_id}").code == 0
     file = local(client, run_id, "summary.json")
     file.unlink() if content is None else file.write_text(content)
-    message = r"summary\.json.* is (missing|not what was logged).*; renew (it|both): .*summarize"
+    message = r"summary\.json.* is (missing|not what was logged).*; regenerate (it|both): .*summarize"
     refused(command("plot", f"run_id={run_id}"), message)
     assert command("summarize", f"run_id={run_id}").code == 0
     assert command("plot", f"run_id={run_id}").code == 0
@@ -84,7 +84,7 @@ def test_a_summary_that_was_interrupted_while_it_was_renewed_is_not_mixed_up(rec
     with monkeypatch.context() as patched:
         patched.setattr(Run, "log_file", stop)
         assert command("summarize", f"run_id={run_id}", "until=2").code == 130
-    refused(command("plot", f"run_id={run_id}"), "not of the same summary .*; renew both: .*summarize")
+    refused(command("plot", f"run_id={run_id}"), "not of the same summary .*; regenerate both: .*summarize")
     assert command("summarize", f"run_id={run_id}").code == 0
     assert command("plot", f"run_id={run_id}").code == 0
 
@@ -95,7 +95,8 @@ def test_a_summary_that_was_edited_is_named(record, command, client):
     file = local(client, run_id, "summary.tsv")
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:20]))
     refused(
-        command("plot", f"run_id={run_id}"), r"summary\.tsv is not what was logged .*renew it: .*summarize"
+        command("plot", f"run_id={run_id}"),
+        r"summary\.tsv is not what was logged .*regenerate it: .*summarize",
     )
 
 

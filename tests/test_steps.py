@@ -241,7 +241,7 @@ def test_plot_says_when_the_summary_is_older_than_the_signals(small_run, client,
     command("summarize", f"run_id={small_run}")
     client.log_metric(small_run, "signals.rows", 36, step=4)
     outcome = command("plot", f"run_id={small_run}")
-    assert "the summary covers 3 of 4 observations; renew it: python src/summarize.py" in outcome.out
+    assert "the summary covers 3 of 4 observations; regenerate it: python src/summarize.py" in outcome.out
 
 
 def test_shards_and_steps(trained, client, command):

@@ -189,14 +189,14 @@ def _samples(source, config, score, further):
     stored_diagnosis.check_score(source, score)
     if stored_diagnosis.is_outdated(source):
         command = stored_diagnosis.diagnose_command(source)
-        say("note: the summary is newer than the diagnosis; renew it: {command}", command=command)
+        say("note: the summary is newer than the diagnosis; regenerate it: {command}", command=command)
     found = stored_diagnosis.frame_of(source.artifacts.read(schema.DIAGNOSIS_FILE))
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()
     if missing:
         raise TrackingError(
             f"run {source.run_id}: {schema.DIAGNOSIS_FILE} lacks {counted(missing, 'sample')}; "
-            f"renew it: {source.command('diagnose')}"
+            f"regenerate it: {source.command('diagnose')}"
         )
     return columns.assign(rank=rows, **{name: found[name].to_numpy()[rows] for name in found})
 

@@ -37,7 +37,7 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
     check_score(run, score)
     if is_outdated(run):
         raise SummaryError(
-            f"run {run.run_id}: its summary is newer than its diagnosis; renew it: {diagnose_command(run, score)}"
+            f"run {run.run_id}: its summary is newer than its diagnosis; regenerate it: {diagnose_command(run, score)}"
         )
     return frame_of(content)
 
@@ -84,7 +84,7 @@ def check_score(run: Run, score: str | None) -> None:
     if score not in (own, None):
         raise ConfigError(
             f"diagnose.score={score}: the run has a diagnosis by {f'score={own}' if own else 'another score'}; "
-            f"renew it: {diagnose_command(run, score)}"
+            f"regenerate it: {diagnose_command(run, score)}"
         )
 
 

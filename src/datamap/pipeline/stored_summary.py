@@ -59,7 +59,7 @@ def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFram
         if digest_of(file) != about.sha256:
             raise SummaryError(
                 f"run {run.run_id}: {schema.SUMMARY_FILE} and {schema.SUMMARIZED_FILE} are not of the same summary "
-                f"(was one interrupted?); renew both: {summarize_command(run)}"
+                f"(was one interrupted?); regenerate both: {summarize_command(run)}"
             )
         return tsv.read(file, columns), about
 
@@ -75,7 +75,7 @@ def summarized_observations(run: Run) -> tuple[ShardsByObservation, bool]:
     if lost:
         raise SummaryError(
             f"run {run.run_id}: its summary is over observation {first_few(lost)}, which is no longer there; "
-            f"renew it: {summarize_command(run)}"
+            f"regenerate it: {summarize_command(run)}"
         )
     return {number: signals[number] for number in about.observations}, about.allow_missing
 
@@ -87,7 +87,7 @@ def _about(run: Run) -> documents.Summarized:
     except ValueError as error:
         raise SummaryError(
             f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which says what {schema.SUMMARY_FILE} is over, is "
-            f"{'damaged' if content else 'missing'}; renew both: {summarize_command(run)}"
+            f"{'damaged' if content else 'missing'}; regenerate both: {summarize_command(run)}"
         ) from error
 
 

@@ -57,7 +57,7 @@ def ensure_summary(
     summary, about = read_summary(run, columns)
     count = len(about.observations)
     if about.newest < max(committed, default=0):
-        covers = "note: the summary covers {count} of {total} observations; renew it: {command}"
+        covers = "note: the summary covers {count} of {total} observations; regenerate it: {command}"
         say(covers, count=count, total=len(committed), command=summarize_command(run))
     return summary, count
 

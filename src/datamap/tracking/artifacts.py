@@ -144,13 +144,13 @@ class Artifacts(NamedTuple):
 
     def _refuse(self, path):
         command, *keys = (REGENERATED_BY[path] or "").split(" ")
-        renew = (
-            f"renew it: {addresses.command(command, self.run_id, self.tracking_uri, *keys)}"
+        hint = (
+            f"regenerate it: {addresses.command(command, self.run_id, self.tracking_uri, *keys)}"
             if command
             else "put it back from a copy, or make the run again"
         )
         raise TrackingError(
-            f"run {self.run_id}: {path} is not what was logged (edited or damaged); {renew}. "
+            f"run {self.run_id}: {path} is not what was logged (edited or damaged); {hint}. "
             "What you want to edit, download first"
         )
 

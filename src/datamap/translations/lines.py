@@ -133,7 +133,7 @@ ZH = {
     "dirty samples against the rest: AUROC of 1 - avg_probs {auroc:.3f}": (
         "脏样本与其余样本相比：1 - avg_probs 的 AUROC 为 {auroc:.3f}"
     ),
-    "note: the summary covers {count} of {total} observations; renew it: {command}": (
+    "note: the summary covers {count} of {total} observations; regenerate it: {command}": (
         "注意：汇总只涵盖 {total} 次观测中的 {count} 次；重新汇总：{command}"
     ),
     "note: until=auto keeps all {observations}: neither development data nor a diagnosis says that the model memorizes "
@@ -281,7 +281,9 @@ ZH = {
     "note: no sample is left of class {classes} ({lone} had one sample left)": (
         "注意：类别 {classes} 已没有样本（{lone} 原只剩一个样本）"
     ),
-    "note: the summary is newer than the diagnosis; renew it: {command}": "注意：汇总比诊断新；请重新诊断：{command}",
+    "note: the summary is newer than the diagnosis; regenerate it: {command}": (
+        "注意：汇总比诊断新；请重新诊断：{command}"
+    ),
     "note: which relabelled samples are right is unknown with several classes: s_label is left out": (
         "注意：类别多于两个时，无法得知改标后的标签是否正确：不写 s_label"
     ),
