@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import torch
 from sklearn.decomposition import PCA
 
 import datamap
@@ -57,6 +58,13 @@ def test_what_is_written_is_read_again_at_half_precision(tmp_path, monkeypatch, 
         ([["x"] * 4] * 6, "of shape (6, 4); give (samples, width) numbers"),
         ("a.npy", "give a list or an array"),
         ([[1.0], [1.0, 2.0]], "embeddings="),
+        ([[[1.0], [1.0, 2.0]], [[1.0], [2.0]]], "embeddings="),
+        (np.zeros((2, 6, 4)), "of shape (2, 6, 4); give (samples, width) numbers, for pairs two such arrays"),
+        (np.zeros((6, 4), complex), "complex128 of shape (6, 4)"),
+        (np.zeros(6, [("x", float)]), "give"),
+        (np.array([[None] * 4] * 6, object), "object of shape (6, 4)"),
+        ({"a": 1}, "give a list or an array"),
+        (None, "give a list or an array"),
     ],
 )
 def test_arrays_that_are_no_embeddings_are_refused(given, problem):
@@ -287,3 +295,10 @@ def test_review_finds_similar_samples_by_embeddings(images, command, client):
     file = local(client, run.run_id, "embeddings/embeddings.parquet")
     file.write_bytes(file.read_bytes()[:-1])
     assert step._vectors(run, review.samples.ids) is None  # a damaged file ends no review
+
+
+def test_two_samples_are_no_pair_of_arrays():
+    assert embeddings.checked(["a", "b"], [[1.0, 2.0], [3.0, 4.0]]).second is None
+    assert embeddings.checked(["a", "b"], ([[1.0], [2.0]], [[3.0], [4.0]])).second.tolist() == [[3], [4]]
+    tensors = torch.ones(2, 3, requires_grad=True), torch.ones(2, 3, dtype=torch.bfloat16)
+    assert embeddings.checked([1, 2], tensors).second.tolist() == [[1] * 3] * 2

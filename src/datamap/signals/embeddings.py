@@ -78,11 +78,10 @@ def checked(ids: Any, given: Any, where: str = "embeddings=") -> Embeddings:
 def _parts(given, where):
     """Return the one or two arrays that were given; two are a tuple or list, each of which has rows and columns."""
     if isinstance(given, tuple | list) and len(given) == 2:
-        both = [as_array(part, where) for part in given if np.ndim(part) != 1]
-        if len(both) == 2:
+        both = [as_array(part, where) for part in given]
+        if all(part.ndim == 2 for part in both):
             return both
-    array = as_array(given, where)
-    return list(array) if array.ndim == 3 and len(array) == 2 else [array]
+    return [as_array(given, where)]
 
 
 def _matrix(array, ids, where):
