@@ -125,7 +125,8 @@ def test_wrong_labels_are_contradicted_by_embeddings():
     assert probs.sum(axis=1) == pytest.approx(1)
     assert (probs > 0).all()
     assert ((probs.argmax(axis=1) != labels) == (labels != truth)).mean() > 0.95
-    assert embedded.predict(vectors * 1000, None, labels, 3) == pytest.approx(probs, abs=1e-3)  # one scale
+    common = 1000 * vectors + 5000  # another scale, and a direction that all samples have
+    assert embedded.predict(common, None, labels, 3) == pytest.approx(probs, abs=0.01)
 
 
 def test_pairs_are_told_by_how_their_embeddings_differ():
@@ -302,3 +303,17 @@ def test_two_samples_are_no_pair_of_arrays():
     assert embeddings.checked(["a", "b"], ([[1.0], [2.0]], [[3.0], [4.0]])).second.tolist() == [[3], [4]]
     tensors = torch.ones(2, 3, requires_grad=True), torch.ones(2, 3, dtype=torch.bfloat16)
     assert embeddings.checked([1, 2], tensors).second.tolist() == [[1] * 3] * 2
+
+
+def test_a_run_without_classes_keeps_embeddings_for_its_pages(store, command, client):
+    random = np.random.default_rng(0)
+    with SignalRecorder(task="scores") as recorder:
+        for epoch in (1, 2, 3):
+            recorder.record(range(40), confidence=random.random(40))
+            recorder.commit(epoch)
+    np.save("mine.npy", random.normal(size=(40, 6)))
+    outcome = command("diagnose", f"run_id={recorder.run_id}", "embeddings=mine.npy")
+    assert outcome.code == 0, outcome.err
+    assert "embeddings/embeddings.parquet: 40 samples, 6 numbers each" in outcome.out
+    assert command("plot", f"run_id={recorder.run_id}").code == 0
+    assert '"embedding_1"' in local(client, recorder.run_id, "maps/explorer.html").read_text()

@@ -3,6 +3,8 @@
 An encoder that was pretrained on other texts, pictures or sounds knows what no n-grams tell.
 """
 
+import warnings
+
 import numpy as np
 
 from datamap.labels import witnesses
@@ -18,8 +20,8 @@ STRENGTHS = (
     30.0,
     100.0,
 )  # scikit-learn's C, the inverse strength of regularization
-MAX_CHOOSING = 4_000  # rows by which the strength is chosen; of more, a random part
-MAX_STEPS = 100  # of the optimizer
+MAX_CHOOSING = 3_000  # rows by which the strength is chosen; of more, a random part
+MAX_STEPS = 60  # of the optimizer
 MAX_PRODUCTS = (
     4_000_000_000  # rows times features times classes of a model, seconds of a core; of more rows, a part
 )
@@ -31,10 +33,10 @@ def predict(
     """Predict a distribution over classes for every sample, by logistic regressions on the other samples' embeddings.
 
     The folds are those of `witnesses.unseen`. A single sample has the features u, its embedding. A pair of u and v has
-    (u, v, |u − v|, u ∘ v), as sentence encoders are trained with (Conneau et al. 2017, sec. 3.1). All embeddings are
-    multiplied by one factor, so that their mean squared length is 1: numbers scaled one by one would all count alike,
-    whatever they say. The strength of regularization is the one of `STRENGTHS` under which held-out given labels are
-    most likely.
+    (u, v, |u − v|, u ∘ v), as sentence encoders are trained with (Conneau et al. 2017, sec. 3.1). The mean of all is
+    subtracted, since many encoders give every sample a common direction beside which the rest is small. Then one factor
+    makes the mean squared length 1: numbers scaled one by one would all count alike, whatever they say. The strength of
+    regularization is the one of `STRENGTHS` under which held-out given labels are most likely.
 
     Args:
         first: float (N, D), the embeddings of the samples, or of the first ones of pairs.
@@ -52,8 +54,10 @@ def predict(
     features, folds = _Features(first, second), witnesses.folds_of(labels, seed)
     most = max(2 * classes, MAX_PRODUCTS // (features.width * classes))
     folds = [(_part(train, most, seed), held_out) for train, held_out in folds]
-    inverse = _strength(features, labels, classes, folds[0], seed)
-    probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, folds, seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "lbfgs failed to converge", UserWarning)
+        inverse = _strength(features, labels, classes, folds[0], seed)
+        probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, folds, seed)
     return witnesses.mixed(probs, labels)
 
 
@@ -62,13 +66,21 @@ class _Features:
 
     def __init__(self, first: np.ndarray, second: np.ndarray | None) -> None:
         self.parts = [first] if second is None else [first, second]
-        squares = np.mean([np.einsum("ij,ij->", part, part, dtype=np.float64) for part in self.parts])
+        center = np.mean([part.mean(axis=0, dtype=np.float64) for part in self.parts], axis=0)
+        self.center = center.astype(np.float32)
+        squares = np.mean([_squares(part, self.center) for part in self.parts])
         self.factor = np.float32(np.sqrt(len(first) / squares)) if squares else np.float32(1)
         self.width = first.shape[1] * (1 if second is None else 4)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        u, *rest = (part[rows] * self.factor for part in self.parts)
+        u, *rest = ((part[rows] - self.center) * self.factor for part in self.parts)
         return np.hstack([u, rest[0], abs(u - rest[0]), u * rest[0]]) if rest else u
+
+
+def _squares(part, center):
+    """Return the sum of squared distances of rows to a center, without a copy of all rows."""
+    blocks = np.array_split(part, -(-len(part) // witnesses.BLOCK))
+    return sum(float(np.square(block - center).sum(dtype=np.float64)) for block in blocks)
 
 
 def _part(rows, most, seed):
@@ -102,4 +114,4 @@ def _linear(inverse):
     """
     from sklearn.linear_model import LogisticRegression
 
-    return lambda rows: LogisticRegression(C=inverse, max_iter=MAX_STEPS, tol=1e-3)
+    return lambda rows: LogisticRegression(C=inverse, max_iter=MAX_STEPS, tol=1e-4)
