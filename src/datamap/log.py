@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 from datamap.errors import masked
-from datamap.translations import translate
+from datamap.translations import Phrase, translate
 
 # Characters that move a terminal's cursor, color it, reverse its text or begin a line of their own; class names and
 # ids may contain them.
@@ -54,16 +54,17 @@ def silence() -> Iterator[None]:
         _silent.reset(token)
 
 
-def say(text: str, /, **values: object) -> None:
+def say(text: str | Phrase, /, **values: object) -> None:
     """Tell the user a line, after `printable`; the work continues even if that fails.
 
     Args:
-        text: a template in English, said in the language of this process's lines.
+        text: a template in English, said in the language of this process's lines, or one with its values.
         values: its {fields}; see `translations.translate`.
     """
     if _silent.get():
         return
-    translated = translate(text, **values)
+    phrase = text if isinstance(text, Phrase) else Phrase(text, values)
+    translated = translate(phrase.text, **phrase.values)
     line = printable(translated)
     with contextlib.suppress(Exception):
         if _beginning is not None:

@@ -5,7 +5,7 @@ import os
 from datamap.processes import Processes, by_paddle
 
 
-def join(device: str | None = None) -> Processes:
+def join_processes(device: str | None = None) -> Processes:
     """Return the processes that train together, after they have found each other.
 
     Args:

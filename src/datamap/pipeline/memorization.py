@@ -7,7 +7,7 @@ from datamap.labels.memorization import Onset, from_accuracies
 from datamap.tracking.descriptions import MIN_OBSERVATIONS
 from datamap.tracking.metrics import accuracies
 from datamap.tracking.run import Run
-from datamap.translations import translate
+from datamap.translations import Phrase
 
 BEGINS, REPEATED = "memorisation/from_observation", "memorisation/repeated"
 SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observation
@@ -45,34 +45,32 @@ def early(numbers: Iterable[int], onset: int | None) -> list[int]:
     return before if len(before) >= MIN_OBSERVATIONS else numbers[:MIN_OBSERVATIONS]
 
 
-def note(found: Onset, numbers: Iterable[int]) -> str:
+def note(found: Onset, numbers: Iterable[int]) -> Phrase:
     """Return one line that says what was found, and what to do about a summary of the observations `numbers`."""
-    advice = _advice(found, sorted(numbers))
     seen = (
         "repeats {seen:.0%} of the {doubted:,} labels that models of the texts are surest are wrong"
         if found.doubted
         else "knows {seen:.0%} of the samples it is trained on, and {unseen:.0%} of others"
     )
-    return translate(
+    in_the_end = Phrase(seen, found._asdict())
+    return Phrase(
         "note: from observation {number} on the model memorizes labels (in the end it {seen}), wrong ones too: "
         "{advice}",
-        number=found.number,
-        seen=translate(seen, **found._asdict()),
-        advice=advice,
+        {"number": found.number, "seen": in_the_end, "advice": _advice(found, sorted(numbers))},
     )
 
 
-def _advice(found: Onset, numbers: list[int]) -> str:
+def _advice(found: Onset, numbers: list[int]) -> Phrase:
     if len(early(numbers, found.number)) < len(numbers):
-        return translate(
+        return Phrase(
             "trust the map of early observations (summarize until=auto), or train with fewer epochs"
         )
     if numbers[-1] < found.number:
-        return translate("the summary leaves these observations out")
+        return Phrase("the summary leaves these observations out")
     few = (
         "fewer than {least} come before, too few for a map: observe more often (train signals.every=<steps>)"
     )
-    return translate(few, least=MIN_OBSERVATIONS)
+    return Phrase(few, {"least": MIN_OBSERVATIONS})
 
 
 def metrics(found: Onset | None) -> dict[str, float]:

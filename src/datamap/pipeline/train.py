@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from datamap.config import TrainConfig
 from datamap.errors import ConfigError
-from datamap.paddle_backend.processes import join
+from datamap.paddle_backend.processes import join_processes
 from datamap.tracking.run import Run
 from datamap.training import bars, resumption, session, texts
 from datamap.training.preparation import BEGINNING, prepare
@@ -26,7 +26,7 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
     """
     if config.signals.collect == "train" and config.signals.every != "epoch":
         raise ConfigError("signals.collect=train observes once an epoch: leave signals.every=epoch")
-    processes = join(config.trainer.device)
+    processes = join_processes(config.trainer.device)
     speak(config.lang)
     start = BEGINNING
     if config.resume:

@@ -5,6 +5,7 @@ names, messages of libraries, and errors.
 """
 
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from datamap.errors import ConfigError, counted, shortened
@@ -27,6 +28,13 @@ class Amount(NamedTuple):
     thing: str
 
 
+class Phrase(NamedTuple):
+    """Represent a text of ours with its {fields}, which is translated where it is said."""
+
+    text: str
+    values: Mapping[str, object] = {}
+
+
 def amount(number: int, thing: str, lang: str) -> str:
     """Return a number with its noun.
 
@@ -43,8 +51,14 @@ def word(text: str, lang: str, **values: object) -> str:
     '1 sample reviewed'
     """
     translated = ZH.get(text, text) if lang == "zh" else text
-    said = {name: amount(*v, lang) if isinstance(v, Amount) else v for name, v in values.items()}
+    said = {name: _in(lang, value) for name, value in values.items()}
     return translated.format(**said) if said else translated
+
+
+def _in(lang: str, value: object) -> object:
+    if isinstance(value, Amount):
+        return amount(*value, lang)
+    return word(value.text, lang, **value.values) if isinstance(value, Phrase) else value
 
 
 def translate(text: str, **values: object) -> str:
