@@ -558,7 +558,7 @@ COUNT = 24
 
 def chat(n):
     turns = [
-        {"role": "user", "content": f"问 {n} " + "x" * 30 * n},
+        {"role": "user", "content": f"问 {n} " + "x" * 60 * n},
         {"role": "assistant", "content": f"答 {n}"},
     ]
     return {"messages": turns, "source": "web"}
@@ -616,6 +616,7 @@ def test_every_step_works_on_a_generation(store, command):
         diagnosis["why"][0],
     )
     assert diagnosis["text_b"][0].startswith("答 ")
+    assert diagnosis["text_a"].str.len().max() < 1001
     assert '"labeled": false' in loaded.explorer().content.decode()
     again = datamap.diagnose(run_id, embeddings=np.random.default_rng(0).normal(size=(COUNT, 5)))
     pd.testing.assert_frame_equal(again, diagnosis)

@@ -393,6 +393,8 @@ def test_without_classes_no_label_is_shown_and_long_texts_are_folded(page, odd, 
     until(page, "window.dataMap")
     heads = page.locator("thead").inner_text()
     assert "text_b" in heads and "label" not in heads
+    colors = page.locator("#choose-color option").all_inner_texts()
+    assert "avg_probs" in colors and not {"label", "pred_label", "proposed"} & set(colors)
     cell = page.locator("tbody td.text").first
     folded = cell.locator("span").inner_text()
     assert 380 < len(folded.encode("utf-16-le")) / 2 < 410 and folded.endswith("😀…")

@@ -18,6 +18,7 @@ from datamap.summaries import tsv
 from datamap.tasks.task import Definition
 from datamap.tracking.run import Run
 
+MAX_TEXT = 1000  # characters of a text in diagnosis.tsv
 SCORES = ("combined", "confidence", "aum", "forgetting")  # those that need no classes
 
 
@@ -28,6 +29,11 @@ def check(run: Run, definition: Definition, score: str) -> None:
             f"score={score}: run {run.run_id} is of {definition.task.value} and has no classes; it can "
             f"score={', '.join(SCORES)}"
         )
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a long text: the list is to be read, and the run keeps the whole one."""
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def rank(
@@ -54,6 +60,7 @@ def rank(
     scores = mislabel.SCORES[config.score](evidence)
     content = run.artifacts.find(schema.SAMPLES_FILE)
     texts = tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {}
+    texts = {name: [cut(text) for text in column] for name, column in texts.items()}
     names = [str(index) for index in range(int(labels.max()) + 1)]
     table = diagnosis.table(
         samples,

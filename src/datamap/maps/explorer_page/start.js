@@ -31,7 +31,7 @@ function begin(samples) {
   const { tr } = samples;
   const last = samples.numbers.length;
   const columnsAt = createReplay(samples);
-  const all = Object.keys(columnsAt(last));
+  const all = Object.keys(columnsAt(last)).filter((name) => samples.labeled || !samples.isClass(name));
   const state = {
     ...LAYOUTS.map,
     color: "correct_ratio",
