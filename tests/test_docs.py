@@ -107,11 +107,15 @@ def known_names():
     import datamap
     from datamap.config import STEPS, list_keys
 
+    from datamap.callbacks.trainer import TrainerRecording
+
     recorder = datamap.SignalRecorder
     called = [*(getattr(datamap, name) for name in datamap.__all__), recorder.record, recorder.commit]
+    called.append(TrainerRecording)
     arguments = {argument for function in called for argument in inspect.signature(function).parameters}
     groups = {"data", "engine", "model", "regions", "tracking"}
-    foreign = {"axis", "drop_last", "report_to"}
+    foreign = {"axis", "drop_last", "report_to", "remove_unused_columns", "resume_from_checkpoint"}
+    foreign |= {"packing_strategy", "precompute_ref_log_probs"}
     return {key for step in STEPS.values() for key in list_keys(step)} | arguments | groups | foreign
 
 

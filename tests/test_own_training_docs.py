@@ -1,4 +1,4 @@
-"""docs/your-own-training.md: every Python block runs as it is."""
+"""docs/your-own-training.md and docs/paddle.md: every Python block runs as it is."""
 
 import re
 import sys
@@ -9,7 +9,10 @@ from docs_pages import blocks, text_of
 from trainers import pytestmark as pytestmark
 
 PAGES = ("docs/your-own-training.md", "docs/zh/your-own-training.md")
-PYTHON = [code for language, code in blocks(PAGES[0]) if language == "python"]
+# The pages of PyTorch's trainers run in its environment: tests/pytorch/test_pages.py.
+PYTHON = [
+    code for page in (PAGES[0], "docs/paddle.md") for language, code in blocks(page) if language == "python"
+]
 EXAMPLES = [code for code in PYTHON if "autolog" not in code]  # test_autolog.py has that one
 
 
