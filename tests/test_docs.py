@@ -105,9 +105,8 @@ def known_names():
     import inspect
 
     import datamap
-    from datamap.config import STEPS, list_keys
-
     from datamap.callbacks.trainer import TrainerRecording
+    from datamap.config import STEPS, list_keys
 
     recorder = datamap.SignalRecorder
     called = [*(getattr(datamap, name) for name in datamap.__all__), recorder.record, recorder.commit]

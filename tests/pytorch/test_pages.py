@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 
 import pytest
@@ -42,7 +43,7 @@ def test_sft_on_two_processes_becomes_a_training_file_that_trains_again(store, s
     assert done.code == 0, done.err
     ((_, commands),) = [block for block in blocks("docs/trl.md") if block[0] == "sh no-run"]
     for line in commands.splitlines()[1:]:
-        _, step, *arguments = line.replace('"', "").split(maxsplit=3)
+        _, step, *arguments = shlex.split(line)
         outcome = command(step, *arguments)
         assert outcome.code == 0, outcome.err
     client = MlflowClient()
