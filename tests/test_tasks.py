@@ -401,6 +401,7 @@ def test_a_run_keeps_its_task(store):
         "task": "generation",
         "correct": "more than correct_above of the target tokens are the most probable ones",
         "correct_above": 0.5,
+        "signals": generation.SIGNALS,
     }
     for other in ({"task": "scores"}, {"task": "generation", "correct_above": 0.8}, {}):
         with pytest.raises(

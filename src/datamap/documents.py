@@ -4,7 +4,7 @@ All functions raise ValueError with a short reason; the caller adds which artifa
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 import yaml
@@ -45,11 +45,13 @@ class RecordedTask:
         task: the task.
         correct: what `correct` means, for people.
         correct_above: generation: the share of right target tokens that a right sample exceeds.
+        signals: {signal that the task has beside those of the contract: its meaning, for people}.
     """
 
     task: Task = Task.CLASSIFICATION
     correct: str = ""
     correct_above: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    signals: dict[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -96,7 +98,8 @@ def task(content: bytes) -> RecordedTask:
 def task_text(found: RecordedTask) -> str:
     """Return a task.json."""
     own = {"task": found.task.value, "correct": found.correct}
-    more = {"correct_above": found.correct_above} if found.task is Task.GENERATION else {}
+    more: dict[str, Any] = {"correct_above": found.correct_above} if found.task is Task.GENERATION else {}
+    more |= {"signals": found.signals} if found.signals else {}
     return json.dumps({**own, **more}, ensure_ascii=False, indent=1) + "\n"
 
 

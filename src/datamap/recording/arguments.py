@@ -46,7 +46,7 @@ def recorded_task(task: object, correct_above: object, class_names: object) -> R
         raise ConfigError(f"correct_above= is for task='generation'; task={found.value!r} does not use it")
     if class_names is not None and not definition.has_classes:
         raise ConfigError(f"class_names=: task={found.value!r} has no classes; leave it out")
-    return RecordedTask(found, definition.correct, border)
+    return RecordedTask(found, definition.correct, border, dict(definition.signals))
 
 
 def new_run(run_id: object, run_name: object, tags: object) -> dict[str, str]:
