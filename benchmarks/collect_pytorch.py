@@ -1,6 +1,6 @@
 """What recording costs with PyTorch: classification and SFT, in the training step and as an evaluation pass.
 
-    .venv-torch/bin/python benchmarks/collect_pytorch.py [rounds=3] [tasks=classification,generation]
+    .venv-torch/bin/python benchmarks/collect_pytorch.py [rounds=3] [tasks=classification,generation] [samples=1000]
     torchrun --nproc-per-node 2 benchmarks/collect_pytorch.py        the same in two processes
     python benchmarks/collect_pytorch.py device=cuda [out=folder]    BERT-base and a 0.5 B Llama, in bfloat16
 
@@ -181,9 +181,10 @@ def collate(rows):
 class Bench:
     """One task's model, samples and ways."""
 
-    def __init__(self, task, device):
+    def __init__(self, task, device, samples):
         self.task, self.device = task, device
         count, length, self.batch = SIZES[device.type][task]
+        count = min(count, samples)
         self.model = model_of(task, device)
         self.rows = rows_of(task, count, length, self.model.config.vocab_size)
         self.ids = torch.arange(count)
@@ -289,9 +290,9 @@ def peak(bench):
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def measure(task, device, rounds, folder):
+def measure(task, device, rounds, folder, samples):
     """{way: ([seconds of each round], peak MB)}."""
-    bench, recorder = Bench(task, device), recorder_of(task, folder)
+    bench, recorder = Bench(task, device, samples), recorder_of(task, folder)
     number = 0
 
     def committed(action):
@@ -363,26 +364,28 @@ def profile(bench, recorder):
     return found
 
 
-def main(rounds="3", tasks="classification,generation", device="cpu", out=""):
+def main(rounds="3", tasks="classification,generation", device="cpu", out="", samples="1000000"):
     """Print a Markdown table, and with `out` write it and the profile there."""
     place = torch.device(device)
     if "RANK" in os.environ:
         torch.distributed.init_process_group("gloo")
     lines = [
-        "| task | processes | an epoch | seconds | × without | peak MB |",
-        "|---|---:|---|---:|---:|---:|",
+        "| task | samples | processes | an epoch | seconds | × without | peak MB |",
+        "|---|---:|---:|---|---:|---:|---:|",
     ]
     profiles = {}
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         os.chdir(folder)
         for task in tasks.split(","):
-            bench, found, profiles[task] = measure(task, place, int(rounds), folder)
+            bench, found, profiles[task] = measure(task, place, int(rounds), folder, int(samples))
             base = found["without"][0]
             for way, (times, memory) in found.items():
                 ratio = statistics.median(a / b for a, b in zip(times, base, strict=True))
                 numbers = f"{statistics.median(times):.3f} | {ratio:.3f} | {memory:,.0f}"
-                lines.append(f"| {task} | {bench.processes.count} | {way} | {numbers} |")
+                lines.append(
+                    f"| {task} | {len(bench.rows):,} | {bench.processes.count} | {way} | {numbers} |"
+                )
             first = bench.processes.first
             del bench
             gc.collect()

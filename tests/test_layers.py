@@ -22,7 +22,7 @@ ALLOWED = {
     "errors": set(),
     "log": {"errors", "translations"},
     "places": set(),
-    "processes": {"errors"},
+    "processes": {"errors", "log"},
     "program": set(),
     "ranges": {"errors"},
     "schema": set(),

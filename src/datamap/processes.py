@@ -1,14 +1,18 @@
 """Find the processes that train together, by PyTorch or by Paddle, and exchange values with them."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 
 from datamap.errors import ConfigError, DataMapError, SignalError, reason
+from datamap.log import say
 
+NOTE_AFTER = 15  # seconds of waiting for the other processes
 Result = TypeVar("Result")
 
 # What launchers set: (index of this process, number of processes, call that must come first).
@@ -101,7 +105,8 @@ def _by_torch() -> Processes | None:
     if count == 1:
         return Processes()
     # Signals are exchanged on the CPU, apart from the gradients: a group of its own keeps both in order.
-    group = there.new_group(backend="gloo")
+    with _note_of_waiting():
+        group = there.new_group(backend="gloo")
 
     def exchange(value):
         values: list = [None] * count
@@ -123,6 +128,24 @@ def by_paddle() -> Processes | None:
         return values
 
     return Processes(paddle.distributed.get_rank(), paddle.distributed.get_world_size(), _explained(exchange))
+
+
+@contextlib.contextmanager
+def _note_of_waiting() -> Iterator[None]:
+    """Say what is waited for, if it takes long: a script may make a recorder in one process only."""
+    timer = threading.Timer(
+        NOTE_AFTER,
+        say,
+        [
+            "note: waiting for the other processes: each makes a recorder, or one records alone with gathered=True"
+        ],
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _explained(exchange):

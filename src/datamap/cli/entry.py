@@ -150,6 +150,8 @@ def _run_once(command: str, overrides: list[str]) -> None:
 
 def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
     """Run a command by `hydra.main`, which several jobs (`-m`) and Hydra's other flags (`--cfg job`) need."""
+    if sys.version_info >= (3, 14):  # its argparse refuses what Hydra 1.3 gives it
+        raise ConfigError(f"{' '.join(flags)}: Hydra's flags need Python 3.13 or older; leave them out")
     name = SCRIPTS.get(command, command)
     overrides = [argument for argument in arguments if argument not in flags]
     keys = swept(overrides) if MULTIRUN & set(flags) else set()

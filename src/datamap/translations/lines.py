@@ -42,6 +42,9 @@ ZH = {
     "note: run_id=latest is the newest run of experiment {experiment}; {other} has a newer one: run_id={run}": (
         "提示：run_id=latest 取实验 {experiment} 中最新的 run；{other} 中有更新的：run_id={run}"
     ),
+    "note: waiting for the other processes: each makes a recorder, or one records alone with gathered=True": (
+        "提示：正在等待其他进程：每个进程都要建一个 recorder，或者用 gathered=True 由一个进程单独记录"
+    ),
     "resuming after observation {number}": "从第 {number} 次观测之后继续",
     "note: observation {number} is in run {run} already and stays": "提示：run {run} 已有第 {number} 次观测，保持不变",
     "observing {count} of {total} samples, drawn by seed {seed}": (
