@@ -113,7 +113,7 @@ def measure(layers, width, count, rounds):
 
 
 def _train_each_way(run, samples, layers, width, rounds, found):
-    with Outbox(run, 60, "spool", print) as outbox:
+    with Outbox(run, 60, "spool") as outbox:
 
         def write(number, table):
             def files():

@@ -168,7 +168,7 @@ def _spool():
     try:
         with contextlib.suppress(TrackingError), Store().new_run("spooled") as run:
             run.begin()
-            with Outbox(run, 0, "datamap-spool", print) as outbox:
+            with Outbox(run, 0, "datamap-spool") as outbox:
                 for number in range(1, OBSERVATIONS + 1):
                     files = [(f"signals/{number}.bin", bytes(100_000))]
                     outbox.put(Delivery(number, files.copy, {"signals.rows": 1}))

@@ -46,15 +46,14 @@ def delivery(number, text=b"x"):
 
 
 def send(run, numbers, timeout=60):
-    said = []
-    with Outbox(run, timeout, "spool", said.append) as outbox:
+    with Outbox(run, timeout, "spool") as outbox:
         for number in numbers:
             outbox.put(delivery(number))
-    return said
 
 
-def test_all_arrives_in_order_and_the_run_ends(run):
-    assert send(run, [1, 2, 3]) == []
+def test_all_arrives_in_order_and_the_run_ends(run, capsys):
+    send(run, [1, 2, 3])
+    assert capsys.readouterr().out == ""
     assert list(run.committed()) == [1, 2, 3]
     assert Store().run(run.run_id).status == "FINISHED"
     assert run.artifacts.read("signals/2.txt") == b"x"
@@ -64,7 +63,7 @@ def test_all_arrives_in_order_and_the_run_ends(run):
 def test_the_status_of_a_run_that_is_not_ours_stays(run, error):
     with (
         contextlib.suppress(ValueError, KeyboardInterrupt),
-        Outbox(run, 60, "spool", print, owned=False) as outbox,
+        Outbox(run, 60, "spool", owned=False) as outbox,
     ):
         outbox.put(delivery(1))
         if error:
@@ -74,14 +73,14 @@ def test_the_status_of_a_run_that_is_not_ours_stays(run, error):
 
 def test_what_is_left_of_a_run_that_is_not_ours_is_tried_once_more_at_the_end(run):
     refusing = Refusing(run, times=1)
-    with Outbox(refusing, 0, "spool", print, owned=False) as outbox:
+    with Outbox(refusing, 0, "spool", owned=False) as outbox:
         outbox.put(delivery(1))
     assert (list(run.committed()), waiting_in(f"spool/{run.run_id}")) == ([1], [])
 
 
-def test_it_tries_again_and_says_so(run):
-    said = send(Refusing(run, times=2), [1, 2])
-    assert said == ["note: the store is away; trying again for up to 60 s"]
+def test_it_tries_again_and_says_so(run, capsys):
+    send(Refusing(run, times=2), [1, 2])
+    assert capsys.readouterr().out == "note: the store is away; trying again for up to 60 s\n"
     assert list(run.committed()) == [1, 2]
 
 
@@ -95,10 +94,10 @@ def test_what_is_refused_for_too_long_is_spooled_and_uploaded_later(run, tmp_pat
     assert waiting_in(f"spool/{run.run_id}") == []
 
 
-def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch):
+def test_what_was_spooled_goes_first_when_the_store_is_back(run, monkeypatch, capsys):
     monkeypatch.setattr("datamap.tracking.failures.MAX_PAUSE", 0)
-    send_all = send(Refusing(run, times=1), [1, 2, 3], timeout=0)
-    assert "observations go to" in send_all[0]
+    send(Refusing(run, times=1), [1, 2, 3], timeout=0)
+    assert "observations go to" in capsys.readouterr().out
     assert list(run.committed()) == [1, 2, 3]
     assert waiting_in(f"spool/{run.run_id}") == []
 
@@ -120,7 +119,7 @@ def test_a_run_that_is_gone_is_not_tried_again(run):
 
 def test_another_writer_stops_this_one(run):
     other = Store().run(run.run_id)
-    outbox = Outbox(run, 60, "spool", print)
+    outbox = Outbox(run, 60, "spool")
     with pytest.raises(RunLostError, match="another process has begun to write into run"), outbox:
         outbox.put(delivery(1))
         while not run.committed():
@@ -133,7 +132,7 @@ def test_another_writer_stops_this_one(run):
 
 def test_nowhere_to_put_it_is_said(run, tmp_path):
     (tmp_path / "file").write_text("")
-    outbox = Outbox(Refusing(run, times=99), 0, tmp_path / "file", print)
+    outbox = Outbox(Refusing(run, times=99), 0, tmp_path / "file")
     with pytest.raises(TrackingError, match="could neither be logged nor written to .*make room"), outbox:
         outbox.put(delivery(1))
 
@@ -143,7 +142,7 @@ def test_each_call_after_a_failure_says_so(run, tmp_path):
     raised = []
     with (
         contextlib.suppress(TrackingError),
-        Outbox(Refusing(run, times=99), 0, tmp_path / "file", print) as outbox,
+        Outbox(Refusing(run, times=99), 0, tmp_path / "file") as outbox,
     ):
         outbox.put(delivery(1))
         while outbox.failure is None:
@@ -157,16 +156,15 @@ def test_each_call_after_a_failure_says_so(run, tmp_path):
         outbox.put(delivery(12))
 
 
-def test_what_could_not_be_kept_is_said_beside_what_ended_the_training(run, tmp_path):
+def test_what_could_not_be_kept_is_said_beside_what_ended_the_training(run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    said = []
     with (
         pytest.raises(ValueError),
-        Outbox(Refusing(run, times=99), 0, tmp_path / "file", said.append) as outbox,
+        Outbox(Refusing(run, times=99), 0, tmp_path / "file") as outbox,
     ):
         outbox.put(delivery(1))
         raise ValueError
-    assert "could neither be logged nor written" in said[-1]
+    assert "could neither be logged nor written" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_nothing_is_put_in_while_or_after_it_ends(run):
@@ -179,7 +177,7 @@ def test_nothing_is_put_in_while_or_after_it_ends(run):
         except TrackingError as error:
             refused.append((number, str(error)))
 
-    with Outbox(run, 60, "spool", print) as outbox:
+    with Outbox(run, 60, "spool") as outbox:
         thread = threading.Thread(target=put)
         thread.start()
         while not run.committed():
@@ -191,7 +189,7 @@ def test_nothing_is_put_in_while_or_after_it_ends(run):
 
 
 def test_a_fork_neither_sends_nor_ends_nor_hangs(run):
-    with Outbox(run, 60, "spool", print) as outbox:
+    with Outbox(run, 60, "spool") as outbox:
         child = multiprocessing.get_context("fork").Process(target=in_a_fork, args=(outbox,))
         child.start()
         child.join(30)
@@ -243,7 +241,7 @@ def test_the_spool_is_sent_by_number(run):
 def test_an_outbox_does_not_mix_with_what_another_one_left(run):
     spool_all(run, [1])
     with pytest.raises(TrackingError, match="holds uploads of run .* send them first: .*folder=spool"):
-        Outbox(run, 60, "spool", print).__enter__()
+        Outbox(run, 60, "spool").__enter__()
 
 
 def folder_of(run):
@@ -283,7 +281,7 @@ def test_training_does_not_wait_for_the_store(run):
         hold.wait(30)
         return [("signals/1.txt", b"x")]
 
-    with Outbox(run, 60, "spool", print) as outbox:
+    with Outbox(run, 60, "spool") as outbox:
         start = time.monotonic()
         outbox.put(Delivery(1, slow, {"signals.rows": 1}))
         outbox.put(delivery(2))

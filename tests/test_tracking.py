@@ -51,7 +51,7 @@ def spool(run, deliveries, spool="spool"):
             raise TrackingError("the store is away")
 
         patch.setattr("datamap.tracking.run.Run.log_bytes", away)
-        with Outbox(run, 0, spool, print, "checkpoint") as outbox:
+        with Outbox(run, 0, spool, "checkpoint") as outbox:
             for one in deliveries:
                 outbox.put(one)
     return Path(spool, run.run_id)
@@ -127,19 +127,19 @@ def test_what_is_refused_is_not_tried_again(error):
 
 def test_what_the_store_refuses_ends_the_run_at_once(run):
     start = time.monotonic()
-    with pytest.raises(RunLostError, match="metrics"), Outbox(run, 300, "spool", print) as outbox:
+    with pytest.raises(RunLostError, match="metrics"), Outbox(run, 300, "spool") as outbox:
         outbox.put(Delivery(1, tuple, {"not\na name": 1.0}))
     assert time.monotonic() - start < 10
     assert (status(run), waiting_in(f"spool/{run.run_id}")) == ("FAILED", [])
 
 
-def test_a_full_folder_for_temporary_files_is_like_a_full_store(run, monkeypatch, command):
-    said = []
+def test_a_full_folder_for_temporary_files_is_like_a_full_store(run, monkeypatch, command, capsys):
     with monkeypatch.context() as patch, pytest.raises(TrackingError, match="did not take all"):
         patch.setattr(tempfile, "tempdir", "/dev/full")
-        with Outbox(run, 2, "spool", said.append) as outbox:
+        with Outbox(run, 2, "spool") as outbox:
             outbox.put(delivery(1, "signals/1.txt"))
             outbox.put(delivery(2, "signals/2.txt"))
+    said = capsys.readouterr().out.splitlines()
     assert "trying again for up to 2 s" in said[0]
     assert f"3 uploads of run {run.run_id} wait in spool/{run.run_id}" in said[-1]
     assert (len(waiting_in(f"spool/{run.run_id}")), status(run)) == (3, "FAILED")
@@ -156,7 +156,7 @@ def test_ctrl_c_while_the_queue_is_full(run, monkeypatch, moment):
     timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
     start = time.monotonic()
     timer.start()
-    with contextlib.suppress(KeyboardInterrupt, TrackingError), Outbox(run, 3600, "spool", print) as outbox:
+    with contextlib.suppress(KeyboardInterrupt, TrackingError), Outbox(run, 3600, "spool") as outbox:
         for number in range(1, 4 if moment == "end" else 9):
             outbox.put(delivery(number, f"signals/{number}.txt"))
     assert time.monotonic() - start < 20

@@ -144,7 +144,7 @@ class SignalRecorder(compute.ObservationCollector):
         self.run_id = self.run.run_id
         self._refuse_second()
         self.run.begin(owned)
-        outbox = stack.enter_context(Outbox(self.run, retry_seconds, spool, say, owned=owned))
+        outbox = stack.enter_context(Outbox(self.run, retry_seconds, spool, owned=owned))
         self._log = SharedLog(self.run, self._processes, outbox)
         self._go_on()
         self._log_start()

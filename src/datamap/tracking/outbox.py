@@ -9,17 +9,17 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 from datamap.errors import RunLostError, TrackingError, interrupted
+from datamap.log import say
 from datamap.program import invocation
 from datamap.tracking import addresses, failures, spool
 from datamap.tracking.delivery import Delivery, send
 from datamap.tracking.failures import status_after
 from datamap.tracking.run import Run
-from datamap.translations import Amount, translate
+from datamap.translations import Amount
 
 WAITING = 2  # deliveries in the queue before training has to wait
 
@@ -31,18 +31,16 @@ class Outbox:
         run: run to send into.
         timeout: seconds for which a delivery is retried before it is spooled.
         spool_folder: folder for deliveries that could not be sent.
-        say: function that prints a line.
         checkpoints: folder of the run's checkpoints; the spool keeps only the newest, and the run none when training
             ends without an error.
         owned: true if the outbox sets the run's final status.
     """
 
     def __init__(
-        self, run: Run, timeout: float, spool_folder: str | Path, say: Callable[[str], None],
-        checkpoints: str | None = None, owned: bool = True,
+        self, run: Run, timeout: float, spool_folder: str | Path, checkpoints: str | None = None, owned: bool = True
     ) -> None:  # fmt: skip
         self.owned = owned
-        self.run, self.timeout, self.say, self.checkpoints = run, timeout, say, checkpoints
+        self.run, self.timeout, self.checkpoints = run, timeout, checkpoints
         self.folder = Path(spool_folder, run.run_id)
         self.failure: BaseException | None = None
         self._refused = 0.0  # time of the last failure; an offline store is tried only once in a while
@@ -77,7 +75,7 @@ class Outbox:
         left = spool.waiting_in(self.folder)
         if left:
             self._end_unfinished()
-            wait = translate(
+            say(
                 "{uploads} of run {run} wait in {folder}; when {store} answers again: {command}",
                 uploads=Amount(len(left), "upload"),
                 run=self.run.run_id,
@@ -85,11 +83,10 @@ class Outbox:
                 store=self.run.tracking_uri,
                 command=self._upload_command(),
             )
-            self.say(wait)
         if kind is None and self.failure:
             raise self.failure
         if self.failure not in (None, error):
-            self.say(translate("note: {note}", note=self.failure))
+            say("note: {note}", note=self.failure)
         if kind is None and left:
             raise TrackingError(f"{self.run.tracking_uri} did not take all; see the line above")
 
@@ -178,13 +175,13 @@ class Outbox:
     def _say_retry(self, state):
         if state.attempt_number == 1:
             again = "note: {error}; trying again for up to {seconds} s"
-            self.say(translate(again, error=state.outcome.exception(), seconds=self.timeout))
+            say(again, error=state.outcome.exception(), seconds=self.timeout)
 
     def _spool(self, files, delivery, offline):
         spool.put(self.run, self.folder, files, delivery, self.checkpoints)
         if not offline:
             away = "note: {store} takes nothing; observations go to {folder}"
-            self.say(translate(away, store=self.run.tracking_uri, folder=self.folder))
+            say(away, store=self.run.tracking_uri, folder=self.folder)
 
     def _not_spooled(self, error):
         return TrackingError(

@@ -42,7 +42,7 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
         if training.checkpoint:
             say("resuming after observation {number}", number=training.checkpoint.number)
         say("run {run}  ({address})", run=run.run_id, address=run.address)
-        outbox = Outbox(run, tracking.retry_seconds, tracking.spool, say, schema.CHECKPOINT_DIR)
+        outbox = Outbox(run, tracking.retry_seconds, tracking.spool, schema.CHECKPOINT_DIR)
         extra = ExtraTrainings(training, finished, outbox.put)
         logger = RunLogger(training, outbox, live_map(run, training))
         extra.announce()
