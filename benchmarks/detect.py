@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 import noisy  # noqa: E402
 
-from datamap.labels import mislabel, witnesses  # noqa: E402
+from datamap.labels import curation, mislabel, witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
 from datamap.labels.pool import pooled  # noqa: E402
 from datamap.signals import compute  # noqa: E402
@@ -256,7 +256,7 @@ def print_estimates(jobs, folder):
             (about.known, about.low <= wrong <= about.high, (about.high - about.low) / len(found["true"]))
         )
         peer = num_label_issues(found["given"], found["peer"]) if "peer" in found else np.nan
-        rows.setdefault(job[:3], []).append((wrong, *about, peer))
+        rows.setdefault(job[:3], []).append((wrong, *about[:4], peer))
     for (name, noise, level), cells in rows.items():
         m = np.mean(cells, axis=0)
         last = "" if np.isnan(m[5]) else f"{m[5]:.0f}"
@@ -266,6 +266,48 @@ def print_estimates(jobs, folder):
     known, hits, widths = np.array(within).T
     print(f"\nThe truth lay in the range in {hits.sum():.0f} of {len(hits)} runs ({hits[known > 0].sum():.0f} of "
           f"{known.sum():.0f} where it is said to be known); mean width {widths.mean():.3f}.")  # fmt: skip
+
+
+def calibration_error(probs, wrong, bins=10):
+    """Expected calibration error: mean distance of probability and share of wrong labels, over ten bins."""
+    place = np.minimum((probs * bins).astype(int), bins - 1)
+    parts = [place == k for k in range(bins) if (place == k).any()]
+    return sum(part.mean() * abs(probs[part].mean() - wrong[part].mean()) for part in parts)
+
+
+def print_probabilities(jobs, folder):
+    """Markdown: how far scores are from probabilities, and what relabeling does to the share of right labels."""
+    rows = []
+    for data, noise, level, seed in jobs:
+        found = dict(np.load(path_of(folder, data, noise, level, seed)))
+        known, given, wrong = evidence(found), found["given"], found["true"] != found["given"]
+        about, scores = estimate(known), mislabel.combined(known)
+        scores = mislabel.calibrated(scores, about.estimate) if about.known else scores
+        proposed = known.posterior.argmax(axis=1)
+        first = np.argsort(np.argsort(-scores, kind="stable")) < about.estimate
+        changed = first & (scores > curation.MIN_RELABELLED) & (proposed != given) & about.known
+        after = np.where(changed, proposed, given) == found["true"]
+        peer = cleanlab(found, found["peer"])
+        rows.append(
+            {
+                "data": data, "noise": noise, "known": about.known, "ours": calibration_error(scores, wrong),
+                "cleanlab": calibration_error(peer, wrong), "relabelled": changed.sum(), "before": 1 - wrong.mean(),
+                "after": after.mean(), "worse": after.mean() < 1 - wrong.mean(),
+            }
+        )  # fmt: skip
+    frame = pd.DataFrame(rows)
+    print(
+        "\n| data, noise | rows | known | calibration error | where known | worst | cleanlab, n-grams |",
+        end="",
+    )
+    print(" labels right before | after relabeling | rows made worse |\n|---|" + "---:|" * 9)
+    for (data, noise), part in frame.groupby(["data", "noise"], sort=False):
+        sure = part[part["known"]]
+        print(
+            f"| {data}, {noise} | {len(part)} | {part['known'].mean():.2f} | {part['ours'].mean():.3f} | "
+            f"{sure['ours'].mean():.3f} | {sure['ours'].max():.3f} | {part['cleanlab'].mean():.3f} | "
+            f"{part['before'].mean():.4f} | {part['after'].mean():.4f} | {part['worse'].sum()} |"
+        )
 
 
 def main(
@@ -289,6 +331,7 @@ def main(
         jobs = [job for job in jobs if path_of(Path(folder), *job).exists()]
         print_tables(measured(jobs, Path(folder)))
         print_estimates(jobs, Path(folder))
+        print_probabilities(jobs, Path(folder))
 
 
 if __name__ == "__main__":

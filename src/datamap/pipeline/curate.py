@@ -230,7 +230,8 @@ def _count(source, samples, config):
                 f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known "
                 "(datamap diagnose says why); give share= or threshold="
             )
-        return int(found["mislabelled/estimate"])
+        # What stays as it is does less harm than a right label that is replaced.
+        return int(found["mislabelled/low" if config.keep == "relabelled" else "mislabelled/estimate"])
     return round(len(samples) / 3)
 
 
