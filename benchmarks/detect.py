@@ -287,7 +287,7 @@ def print_probabilities(jobs, folder):
         first = np.argsort(np.argsort(-scores, kind="stable")) < about.estimate
         changed = first & (scores > curation.MIN_RELABELLED) & (proposed != given) & about.known
         after = np.where(changed, proposed, given) == found["true"]
-        peer = cleanlab(found, found["peer"])
+        peer = cleanlab(found, found["peer"]) if "peer" in found else scores * 0
         rows.append(
             {
                 "data": data, "noise": noise, "known": about.known, "ours": calibration_error(scores, wrong),

@@ -123,9 +123,11 @@ def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
 def combined(evidence: Evidence) -> np.ndarray:
     """Score by all that is known: 1 − p(y | x), with the posterior p of the true class and the given label y.
 
-    This score is ours (`posterior.infer`); benchmarks/detect.py compares it with the others. It falls back to
-    `confidence` if there are no witnesses and no probabilities of all classes.
+    This score is ours (`posterior.infer`); benchmarks/detect.py compares it with the others. Without witnesses it
+    is `aum`, and `confidence` if the probabilities of all classes are unknown, too.
     """
+    if evidence.pool is None and evidence.margin_mean is not None:
+        return _of_margin(evidence.margin_mean)
     if evidence.posterior is None:
         return confidence(evidence)
     return 1 - of_label(evidence.posterior, evidence.labels)
@@ -178,7 +180,11 @@ def aum(evidence: Evidence) -> np.ndarray:
         )
     margins = evidence.threshold_margins
     threshold = 0 if margins is None else np.quantile(margins, 0.99)
-    return 1 / (1 + np.exp(np.clip(evidence.margin_mean - threshold, -500, 500)))
+    return _of_margin(evidence.margin_mean - threshold)
+
+
+def _of_margin(margins):
+    return 1 / (1 + np.exp(np.clip(margins, -500, 500)))
 
 
 def forgetting(evidence: Evidence) -> np.ndarray:
