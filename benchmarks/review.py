@@ -206,6 +206,11 @@ def speed(sizes="1500,100000,1000000", observations="8"):
         print(f"| {name} | " + " | ".join(shown(name, of[name]) for of in found.values()) + " |")
 
 
+def ranks_of(scores):
+    """The samples' places when sorted by descending score, from 1."""
+    return (-scores).argsort(kind="stable").argsort() + 1
+
+
 # ---------------------------------------------------------------- answers
 
 
@@ -224,6 +229,7 @@ def review_of(samples, folder):
         pa.array(range(samples)), ("no", "yes"), labels.astype(np.int32),
         np.where(scores > 0.5, 1 - labels, -1).astype(np.int32), random.integers(0, 4, samples).astype(np.uint8),
         scores, random.random(samples, np.float32) / 4, random.random(samples, np.float32), pairs, pairs["text_a"],
+        ranks_of(scores),
     )  # fmt: skip
     estimate = {"count": samples // 20, "low": 0, "high": samples, "known": True}
     about = About("", "", "combined", "epoch", "en", "me", None, estimate)
@@ -386,7 +392,7 @@ def remaining(data="demo,lcqmc", seeds="1,2,3", reviewed="50,100,200,300"):
             scores = mislabel.combined(evidence).round(4).astype(np.float32)
             about = estimate(evidence)
             teacher = teaching.Teacher(scores, {"count": about.estimate, "known": about.known})
-            ranking, cells = teaching.Ranking(scores), []
+            ranking, cells = teaching.Ranking(scores, ranks_of(scores)), []
             for count in counts:
                 rows = ranking.order("score")[:count].tolist()
                 lesson = teacher.lesson(ranking, rows, {row: bool(wrong[row]) for row in rows}, "en")

@@ -111,7 +111,7 @@ def test_a_description_links_what_is_there_and_says_what_selects_the_first_sampl
     assert "the 83 samples that were never predicted right" in text
     assert "In [summary.tsv](#/summary.tsv) they come first when you sort by `correct_ratio`." in text
     assert (
-        "**Likeliest 86 labels are wrong**, between 24 and 167. Read [diagnosis.tsv](#/diagnosis.tsv) from"
+        "**About 86 labels are wrong**, between 24 and 167. Read [diagnosis.tsv](#/diagnosis.tsv) from"
         in text
     )
     text = described({"summary.tsv", "maps/explorer.html"})

@@ -56,6 +56,24 @@ def test_the_explorer_shows_the_diagnosis(run, command, client):
     assert page["limits"]["score"] == pytest.approx([-0.025, 1.025])
 
 
+def test_the_explorer_shows_ranks_where_scores_only_order(run, command, client):
+    assert command("plot", f"run_id={run}").code == 0
+    diagnosis = datamap.diagnose(run)
+    assert set(diagnosis["evidence"]) == {"order only"}
+    page = data_of(file_of(client, run).read_text())
+    places = pd.Series(range(1, 41), diagnosis["id"]).loc[range(40)]
+    assert unpacked(page["columns"]["rank"], "<f4").tolist() == places.tolist()
+    assert "no probability" in page["meanings"]["score"]
+
+    file = local(client, run, schema.DIAGNOSIS_FILE)
+    file.write_text(file.read_text().replace("order only", "probability"))
+    client.delete_tag(run, f"{DIGEST_TAG}{schema.DIAGNOSIS_FILE}")
+    assert command("plot", f"run_id={run}").code == 0
+    page = data_of(file_of(client, run).read_text())
+    assert "rank" not in page["columns"] and "score" in page["columns"]
+    assert page["meanings"]["score"].startswith("probability that the label is wrong")
+
+
 def test_a_diagnosis_alone_makes_no_explorer_and_names_none(run, command, client):
     outcome = command("diagnose", f"run_id={run}")
     assert outcome.code == 0 and "explorer" not in outcome.out

@@ -41,7 +41,7 @@ def samples(count=30, classes=3):
         pa.array(range(count)), tuple(f"class {k}" for k in range(classes)), labels.astype(np.int32),
         np.where(scores > 0.5, (labels + 1) % classes, -1).astype(np.int32), (labels % 4).astype(np.uint8), scores,
         np.linspace(0, 0.25, count).astype(np.float32), np.linspace(0, 1, count).astype(np.float32),
-        {"text_a": texts}, texts,
+        {"text_a": texts}, texts, np.arange(count) + 1,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from datamap.data import spreadsheet
 from datamap.errors import DataError, SummaryError
-from datamap.pipeline.stored_diagnosis import table_of
+from datamap.pipeline.stored_diagnosis import is_probable, table_of
 from datamap.review import samples, teaching
 from datamap.review.histories import Histories
 from datamap.review.neighbours import Neighbours
@@ -43,8 +43,33 @@ def test_samples_are_joined_by_id_in_the_summarys_order():
     assert found.proposed.tolist() == [6, -1, 0]
     assert found.scores.tolist() == pytest.approx([0.5, 0.1, 0.9])
     assert found.regions.tolist() == [2, 0, 3]
+    assert found.ranks.tolist() == [2, 3, 1]
     assert found.why.to_pylist() == ["", "x", "never"]
     assert [found.row_of(key) for key in ("=b", "'=b", "")] == [1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("values", "probable"),
+    [
+        (["probability"] * 3, True),
+        (["概率"] * 3, True),
+        (["order only"] * 3, False),
+        (["概率", "", "概率"], False),
+        (None, False),
+    ],
+)
+def test_a_score_is_a_probability_only_where_the_diagnosis_says_so(values, probable):
+    frame = (
+        DIAGNOSIS if values is None else DIAGNOSIS.assign(evidence=values)
+    )  # older diagnoses have no such column
+    for columns in (None, ["id", "score", "evidence"]):
+        content = b"".join(tsv.lines(spreadsheet.guarded(frame)))
+        assert is_probable(table_of(content, columns)["evidence"].unique().to_pylist()) == probable
+
+
+def test_equal_scores_keep_the_order_of_the_diagnosis():
+    ranking = teaching.Ranking(np.ones(3), np.array([2, 3, 1]))
+    assert ranking.order("score").tolist() == [2, 0, 1]
 
 
 @pytest.mark.parametrize("key", ["007", "+7", "7.0", "", "x", "٧", "9" * 30, "-0"])
@@ -138,7 +163,7 @@ def test_the_range_of_what_remains_holds_the_truth(offset, slope):
     hits, runs = 0, 40
     for seed in range(runs):
         scores, wrong = simulated(seed, offset, slope)
-        ranking = teaching.Ranking(scores)
+        ranking = teaching.Ranking(scores, (-scores).argsort().argsort())
         first = ranking.order("score")[:300].tolist()
         estimate = {"count": 100, "low": 0, "high": 300, "known": seed % 2 == 0}
         lesson = teaching.Teacher(scores, estimate).lesson(
@@ -151,7 +176,7 @@ def test_the_range_of_what_remains_holds_the_truth(offset, slope):
 
 def test_before_any_decision_the_estimate_of_diagnose_counts():
     scores, _ = simulated(0, 0, 1)
-    ranking = teaching.Ranking(scores)
+    ranking = teaching.Ranking(scores, (-scores).argsort().argsort())
     few, many = (
         teaching.Teacher(scores, {"count": count, "low": 0, "high": 900, "known": True}).lesson(
             ranking, [], {}, "en"
@@ -165,7 +190,7 @@ def test_before_any_decision_the_estimate_of_diagnose_counts():
 
 def test_it_pays_to_stop_where_nothing_is_found():
     scores, wrong = simulated(0, -3, 1)
-    ranking = teaching.Ranking(scores)
+    ranking = teaching.Ranking(scores, (-scores).argsort().argsort())
     teacher = teaching.Teacher(scores, None)
     first = ranking.order("score")[:600].tolist()
     lesson = teacher.lesson(ranking, first, {row: bool(wrong[row]) for row in first}, "en")

@@ -370,7 +370,7 @@ def test_the_diagnosis_sorts_colours_and_filters(diagnosed):
     assert ordered["why"].tolist() == [f"why {n}" for n in range(60)]
     page.locator("#choose-color").select_option("score")
     assert len(set(page.evaluate("dataMap.groups()"))) == 6
-    assert "score: how likely the label is wrong" in page.locator("#meanings").inner_text()
+    assert "score: probability that the label is wrong" in page.locator("#meanings").inner_text()
     page.locator("#choose-color").select_option("proposed")
     assert page.evaluate("dataMap.groups()").count("no value") == (proposed < 0).sum()
     page.locator("#add-filter").click()
@@ -379,6 +379,26 @@ def test_the_diagnosis_sorts_colours_and_filters(diagnosed):
     assert len(shown(page)) == (scores >= 0.5).sum()
     page.locator("#search").fill("why 13")
     assert shown(page) == ["11"]
+
+
+def test_ranks_are_shown_where_scores_only_order(page, odd, odd_summary, tmp_path):
+    history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)
+    ranks = np.arange(60)[::-1] + 1
+    values = {"score": 1.0, "rank": ranks, "proposed": -1, "why": [f"why {n}" for n in range(60)]}
+    diagnosis = pd.DataFrame(values)
+    content = explorer.build_page(odd_summary, history, {}, NAMES, diagnosis=diagnosis, lang="zh")
+    (tmp_path / "ranked.html").write_bytes(content)
+    page.goto(f"file://{tmp_path}/ranked.html")
+    until(page, "window.dataMap")
+    table = table_of(page)
+    assert table["rank"].tolist() == sorted(ranks)
+    heads = page.locator("thead").inner_text()
+    assert "rank ▲" in heads and "score" not in heads
+    first = str(table.index[0])
+    page.mouse.move(*page.evaluate("id => dataMap.positionOf(id)", first))
+    assert "第 1 位" in page.locator("#tip").inner_text()
+    page.locator("#add-filter").click()
+    assert page.locator(".filter select").input_value() == "score"
 
 
 def test_without_classes_no_label_is_shown_and_long_texts_are_folded(page, odd, odd_summary, tmp_path):

@@ -126,8 +126,30 @@ def test_a_sample_is_shown_with_all_that_is_known_of_it(page, server):
     assert card.locator(".neighbours button").count() == 8
     assert page.locator("#queue-count").inner_text() == "40 samples"
     assert page.locator("[role=option][aria-selected=true]").count() == 1
-    # Likeliest wrong first: every seventh label is.
+    # Most likely wrong first: every seventh label is.
     assert int(sample["id"][1:]) % 7 == 3
+
+
+@pytest.mark.parametrize("probable", [False, True])
+def test_the_score_is_a_rank_unless_it_is_a_probability(browser, server, request, probable):
+    with opened(browser, server, request.node.name) as page:
+        page.route(
+            "**/api/run", lambda route: route.fulfill(json=route.fetch().json() | {"probable": probable})
+        )
+        page.reload()
+        wait(page, "datamapReview.here.sample?.why !== undefined")
+        score = page.evaluate("datamapReview.here.sample.score.toFixed(2)")
+        rows = page.locator(".row-score")
+        wait(page, "document.querySelectorAll('.row-score').length > 2")
+        assert (
+            rows.all_inner_texts()[:3] == [score, score, score]
+            if probable
+            else ["rank 1", "rank 2", "rank 3"]
+        )
+        hint = "probability that the label is wrong" if probable else "place in the diagnosis"
+        assert rows.first.get_attribute("title") == hint
+        head = page.locator("#card header").inner_text()
+        assert (f"score {score}" in head, "rank 1" in head) == (probable, not probable)
 
 
 def test_each_key_is_a_decision(page, server, request):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from datamap.maps import groups, marks, regions
 from datamap.maps.explorer_data import MAX_SAMPLES, numeric, pack_samples
-from datamap.maps.meanings import MEANINGS, UNLABELED
+from datamap.maps.meanings import MEANINGS, ORDERED, UNLABELED
 from datamap.translations import shown, word
 from datamap.web import pages
 
@@ -64,16 +64,18 @@ def build_page(
         unit: what the numbers of observations count, "epoch" or "step".
         lang: language of the page, "en" or "zh".
         diagnosis: DataFrame of the same samples, in the same order, with score (0 to 1), proposed (class index,
-            −1 = none) and why; None if the run has no diagnosis.
+            −1 = none) and why, and rank (1 = first) if only the scores' order means something; None if unknown.
         next_step: (purpose, command) of the next step to propose.
         labeled: False for a task without classes, whose labels say nothing and are not shown.
     """
     classes = tuple(map(str, class_names))
     if diagnosis is not None:
         summary = summary.assign(score=diagnosis["score"].to_numpy(float))
+        if "rank" in diagnosis:
+            summary = summary.assign(rank=diagnosis["rank"].array)
         texts = {**texts, "why": diagnosis["why"].tolist()}
     samples = pack_samples(summary, trajectories, texts, diagnosis)
-    meanings = {name: word(text, lang) for name, text in (MEANINGS if labeled else UNLABELED).items()}
+    meanings = (MEANINGS if "rank" not in summary else ORDERED) if labeled else UNLABELED
     data = {
         **{
             "title": title,
@@ -84,7 +86,7 @@ def build_page(
         **{"classes": classes, **samples},
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},
         "words": shown.ZH if lang == "zh" else {},
-        "meanings": meanings,
+        "meanings": {name: word(text, lang) for name, text in meanings.items()},
         **_looks(summary, full, classes, lang),
     }
     return pages.assemble(PAGE, [PAGE / "start.js"], data, lang)

@@ -21,9 +21,16 @@ MEANINGS = {
     "token_accuracy_mean": "share of target tokens that are the most probable ones",
     "tokens_mean": "number of target tokens",
     "pred_label": "class that the model predicts",
-    "score": "how likely the label is wrong (datamap diagnose): 1 = most likely",
+    "score": "probability that the label is wrong (datamap diagnose)",
+    "rank": "place in the diagnosis: 1 = first",
     "embedding_1": "place by the embeddings: similar samples are near each other",
     "proposed": "label that the diagnosis proposes instead of the given one",
+}
+
+# The same columns where the number of wrong labels is unknown.
+ORDERED = {
+    **MEANINGS,
+    "score": "how likely the label is wrong (datamap diagnose): it orders the samples, and is no probability",
 }
 
 # The same columns of a task without classes, which has a confidence but no label that could be wrong.

@@ -7,7 +7,7 @@ import pandas as pd
 from datamap import schema
 from datamap.config import CurateConfig, to_yaml
 from datamap.errors import ConfigError, TrackingError, counted, first_few
-from datamap.labels import conditions, curation, diagnosis
+from datamap.labels import conditions, curation
 from datamap.log import say
 from datamap.pipeline import corrections, curated_files, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
@@ -169,7 +169,7 @@ def _without_lone(samples, choice):
 def _say_expected(samples, choice):
     """Print how many labels are expected to be right before and after relabeling, by the scores as probabilities."""
     changed = choice.kept & ~choice.decided & (choice.labels != samples["label"].to_numpy(object))
-    if changed.any() and (samples["evidence"].isin(diagnosis.words(diagnosis.PROBABILITY))).all():
+    if changed.any() and stored_diagnosis.is_probable(samples["evidence"].unique()):
         right, gain = (1 - samples["score"]).sum(), (2 * samples["score"][changed] - 1).sum()
         more = (
             "expected by the scores: {before:,.0f} of {count:,} labels are right before relabeling, and at most "

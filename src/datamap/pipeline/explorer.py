@@ -116,21 +116,24 @@ def _next_step(run, diagnosis):
 
 
 def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
-    """Return score, proposed class and reason of these samples; None where the run has no readable diagnosis."""
+    """Return the diagnosis of these samples for `build_page`; None where the run has no readable one."""
     try:
         content = run.artifacts.find(schema.DIAGNOSIS_FILE)
         if content is None:
             return None
-        table = stored_diagnosis.table_of(content, ["id", "score", "proposed", "why"])
+        table = stored_diagnosis.table_of(content, ["id", "score", "proposed", "why", "evidence"])
     except DataMapError as error:
         say("note: the explorer shows no diagnosis: {error}", error=error)
         return None
     rows, scores = align.rows(ids, table["id"]), table["score"].to_numpy()
     proposed, why = (table[name].to_pandas() for name in ("proposed", "why"))
     known = rows >= 0
+    probable = stored_diagnosis.is_probable(table["evidence"].unique().to_pylist())
+    ranks = {} if probable else {"rank": pd.Series(rows + 1, dtype="Int64").where(known)}
     return pd.DataFrame(
         {
             "score": np.where(known, scores[rows], np.nan),
+            **ranks,
             "proposed": np.where(known, _classes(proposed, run.class_names())[rows], -1),
             "why": _retold([why[row] if row >= 0 else "" for row in rows], lang),
         }

@@ -36,7 +36,7 @@ from datamap.tracking.run import Run
 from datamap.translations import Amount, translate
 
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
-OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why")
+OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why", "evidence")
 SWITCH = (
     0.001  # seconds until a background thread yields to one that answers the page; Python's default is 0.005
 )
@@ -78,10 +78,11 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
         )
     texts = tsv.text_columns(content, pa.array(summary["id"])) if content else {}
     found = columns.of_run(summary, diagnosis, texts, run.class_names())
-    return Review(_about(run, config), found, _storage(run))
+    probable = stored_diagnosis.is_probable(diagnosis["evidence"].unique().to_pylist())
+    return Review(_about(run, config, probable), found, _storage(run))
 
 
-def _about(run: Run, config: ReviewConfig) -> About:
+def _about(run: Run, config: ReviewConfig, probable: bool) -> About:
     served = urlparse(run.tracking_uri).scheme in ("http", "https")
     score = run.config("diagnose").get("score")
     return About(
@@ -94,6 +95,7 @@ def _about(run: Run, config: ReviewConfig) -> About:
         run_address=re.sub(r"//[^/@]*@", "//", run.address) if served else None,  # without a password
         estimate=_estimate(run.metrics()),
         labeled=DEFINITIONS[run.task().task].has_classes,
+        probable=probable,
     )
 
 

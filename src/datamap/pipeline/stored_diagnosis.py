@@ -1,6 +1,6 @@
 """Read the stored diagnosis of a run, and check its score and that it is of the run's present summary."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 import pyarrow as pa
@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from datamap import schema
 from datamap.data import spreadsheet
 from datamap.data.rows import ids_of
-from datamap.errors import ConfigError, SummaryError
+from datamap.errors import ConfigError, SummaryError, raised_as
+from datamap.labels import diagnosis
 from datamap.labels.mislabel import SCORES
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
@@ -53,13 +54,17 @@ def table_of(content: bytes, columns: Collection[str] | None = None) -> pa.Table
 
     Args:
         content: bytes of the file.
-        columns: names of the columns, id and score among them; None = all.
+        columns: names of the columns, id and score among them; None = all. `evidence`, which older diagnoses lack,
+            says "order only" where it is missing.
 
     Raises:
         SummaryError: the file is damaged, or lacks a column.
     """
     damaged, again = f"{schema.DIAGNOSIS_FILE} is damaged", "regenerate it with datamap diagnose"
-    table = tsv.text_table(content, schema.DIAGNOSIS_FILE, columns or OF_CONTRACT, columns is None)
+    with raised_as(SummaryError, damaged, *tsv.UNREADABLE):
+        known = tsv.header(content)
+    wanted = [name for name in columns or OF_CONTRACT if name != "evidence" or name in known]
+    table = tsv.text_table(content, schema.DIAGNOSIS_FILE, wanted, columns is None)
     if not len(table) or pc.count_distinct(table["id"]).as_py() < len(table):
         raise SummaryError(f"{damaged}: it has no rows, or an id occurs twice; {again}")
     scores = pd.to_numeric(table["score"].to_pandas(), errors="coerce")
@@ -69,7 +74,13 @@ def table_of(content: bytes, columns: Collection[str] | None = None) -> pa.Table
         problem = f"score {table['score'][row].as_py()!r} in row {row + 2} is not a number from 0 to 1"
         raise SummaryError(f"{damaged}: {problem}; {again}")
     texts = {name: _unguarded(table[name]) for name in table.column_names}
-    return pa.table({**texts, "score": pa.array(scores, pa.float64())})
+    evidence = texts.get("evidence", pa.array([diagnosis.ORDER] * len(table)))
+    return pa.table({**texts, "evidence": evidence, "score": pa.array(scores, pa.float64())})
+
+
+def is_probable(evidence: Iterable[str]) -> bool:
+    """Tell if scores are probabilities, by the distinct values of the column `evidence`."""
+    return set(evidence) <= set(diagnosis.words(diagnosis.PROBABILITY))
 
 
 def _unguarded(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -26,6 +26,8 @@ class About(NamedTuple):
     """Describe the run for the page; `estimate` has count, low, high and known of `diagnose`, or is None.
 
     `labeled` is False for a task without classes: a sample is kept or dropped there, and no label is shown.
+    `probable` is True if scores are probabilities, which the page shows; False if only their order means something: it
+    shows ranks then.
     """
 
     run_id: str
@@ -37,6 +39,7 @@ class About(NamedTuple):
     run_address: str | None
     estimate: dict[str, Any] | None
     labeled: bool = True
+    probable: bool = False
 
 
 class Review:
@@ -46,7 +49,7 @@ class Review:
         self.about, self.samples, self.storage = about, samples, storage
         self.histories, self.neighbours = Histories(), Neighbours()
         self.journal = Journal(samples.ids)
-        self.ranking = teaching.Ranking(samples.scores)
+        self.ranking = teaching.Ranking(samples.scores, samples.ranks)
         self.teacher = teaching.Teacher(samples.scores, about.estimate)
         self._lock = threading.RLock()
         self._taught: tuple[int, teaching.Lesson] | None = None
@@ -195,6 +198,7 @@ class Review:
             "label": int(samples.labels[row]),
             "proposed": None if proposed == NONE else proposed,
             "score": round(float(self.ranking.scores[row]), 4),
+            "rank": int(samples.ranks[row]),
             "region": int(samples.regions[row]),
             **{name: self._text(name, row, cut) for name in ("text_a", "text_b")},
             "decision": decision and self._told(row, decision),

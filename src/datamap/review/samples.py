@@ -24,7 +24,7 @@ class ReviewSamples(NamedTuple):
     `ids` is an Arrow array, and `names` are the class names by index. `labels` (given) and `proposed` (`NONE` without a
     proposal) are int32 class indices, and `regions` uint8 indices of `diagnosis.REGIONS`. `scores` in [0, 1], `x`
     (label_var) and `y` (avg_probs) are float32. `texts` is {column: Arrow column} and may be empty; `why` is an Arrow
-    column.
+    column. `ranks` are the places in the diagnosis, 1 = most likely wrong.
     """
 
     ids: pa.Array
@@ -37,6 +37,7 @@ class ReviewSamples(NamedTuple):
     y: np.ndarray
     texts: dict[str, pa.ChunkedArray]
     why: pa.ChunkedArray
+    ranks: np.ndarray
 
     def row_of(self, id: str) -> int:
         """Return the row of the sample with this id, written as text; −1 if there is none."""
@@ -91,6 +92,7 @@ def of_run(
         summary["avg_probs"].to_numpy(np.float32),
         dict(texts),
         table["why"],
+        rows + 1,
     )
 
 

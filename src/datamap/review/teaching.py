@@ -32,14 +32,14 @@ class Lesson(NamedTuple):
 class Ranking:
     """Rank samples by scores that no decision changes (docs/review.md says why)."""
 
-    def __init__(self, scores: np.ndarray) -> None:
+    def __init__(self, scores: np.ndarray, ranks: np.ndarray) -> None:
         self._orders: dict[str, np.ndarray] = {}
-        self.scores = scores
+        self.scores, self.ranks = scores, ranks
 
     def order(self, name: str) -> np.ndarray:
-        """Return all rows: most likely wrong first (score), nearest to 0.5 first (uncertain), or as stored (id)."""
+        """Return all rows: by rank (score), nearest to 0.5 first (uncertain), or as stored (id)."""
         if name not in self._orders:
-            keys = {"score": -self.scores, "uncertain": np.abs(self.scores - 0.5), "id": None}[name]
+            keys = {"score": self.ranks, "uncertain": np.abs(self.scores - 0.5), "id": None}[name]
             self._orders[name] = (
                 np.arange(len(self.scores)) if keys is None else np.argsort(keys, kind="stable")
             )

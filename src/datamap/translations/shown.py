@@ -243,9 +243,11 @@ ZH = {
     ),
     "mean entropy of the prediction: high = undecided between the classes": "预测的熵的均值：高 = 在各类别间犹豫",
     "class that the model predicts": "模型预测的类别",
-    "how likely the label is wrong (datamap diagnose): 1 = most likely": (
-        "标签有误的可能性（datamap diagnose）：1 = 最可能"
+    "probability that the label is wrong (datamap diagnose)": "标签有误的概率（datamap diagnose）",
+    "how likely the label is wrong (datamap diagnose): it orders the samples, and is no probability": (
+        "标签有误的可能性（datamap diagnose）：仅供排序，不是概率"
     ),
+    "place in the diagnosis: 1 = first": "在诊断结果中的位次：1 = 排在最前",
     "label that the diagnosis proposes instead of the given one": "诊断给出的建议标签",
     "forgetting events: right, then wrong at the next observation": "遗忘事件：先预测正确，下一次观测预测错误",
     "learning events: wrong, then right at the next observation": "学会事件：先预测错误，下一次观测预测正确",
@@ -266,6 +268,9 @@ ZH = {
     "order": "排序",
     "region": "区域",
     "score": "分数",
+    "rank {n}": "第 {n} 位",
+    "probability that the label is wrong": "标签有误的概率",
+    "place in the diagnosis": "在诊断结果中的位次",
     "given label": "给定标签",
     "proposed label": "建议标签",
     "given": "给定",

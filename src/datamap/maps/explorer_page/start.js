@@ -32,6 +32,7 @@ function begin(samples) {
   const last = samples.numbers.length;
   const columnsAt = createReplay(samples);
   const all = Object.keys(columnsAt(last)).filter((name) => samples.labeled || !samples.isClass(name));
+  const sort = ["rank", "score", "avg_probs"].find((name) => all.includes(name));
   const state = {
     ...LAYOUTS.map,
     color: "correct_ratio",
@@ -39,8 +40,8 @@ function begin(samples) {
     query: "",
     filters: [],
     hidden: new Set(),
-    sort: all.includes("score") ? "score" : "avg_probs",
-    down: all.includes("score"),
+    sort,
+    down: sort === "score",
     selected: null,
     hovered: -1,
   };

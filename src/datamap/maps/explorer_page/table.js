@@ -59,7 +59,7 @@ function firstColumns({ textNames, labeled }, columns) {
     "id",
     ...texts,
     ...(labeled ? ["label", "proposed", "pred_label"] : []).filter((name) => name in columns),
-    ...["score"].filter((name) => name in columns),
+    ...["rank", "score"].filter((name) => name in columns).slice(0, 1), // a rank where scores only order
     ...why,
   ];
 }

@@ -37,7 +37,9 @@ export function fillTip(samples, columns, i, t, axes) {
 
 function fillDiagnosis(samples, columns, i, tip) {
   const proposed = samples.className(columns.proposed[i]);
-  const score = `${samples.tr("score")} ${short(columns.score[i])}`;
+  const score = columns.rank
+    ? samples.tr("rank {n}", { n: columns.rank[i].toLocaleString("en") })
+    : `${samples.tr("score")} ${short(columns.score[i])}`;
   add(tip, "p", proposed ? `${score} · ${samples.tr("proposed")} ${proposed}` : score);
   if (samples.isText("why")) add(tip, "p", samples.textOf("why", i), "facts");
 }

@@ -6,7 +6,7 @@ import { decisions, SIGNS, said } from "./decisions.js";
 import { difference } from "./diff.js";
 import { historyFigure } from "./history.js";
 import { reviewer } from "./reviewer.js";
-import { count, tr } from "./words.js";
+import { count, scored, scoreHint, tr } from "./words.js";
 
 export const REGIONS = ["easy to learn", "ambiguous", "hard to learn", "noisy?"];
 
@@ -38,8 +38,9 @@ function drawHead(card, run, sample, index, total) {
   else add(head, "span", tr("outside of this list"), "muted");
   add(head, "span", "", "gap");
   add(head, "span", tr(REGIONS[sample.region]), `chip region-${run.regions[sample.region]}`);
-  const score = add(head, "span", `${tr("score")} `, "muted");
-  add(score, "strong", sample.score.toFixed(2));
+  const score = add(head, "span", run.probable ? `${tr("score")} ` : "", "muted");
+  score.title = scoreHint(run);
+  add(score, "strong", scored(run, sample));
   const decision = decisions.of(sample.row, sample.decision, run.classes);
   if (decision?.mine)
     add(head, "bdi", `${SIGNS[decision.action]} ${said(decision)}`, `mark ${decision.action}`);

@@ -4,7 +4,7 @@ import { $, add } from "../../web/scripts/dom.js";
 import { decisions, SIGNS, said } from "./decisions.js";
 import { queue } from "./queue.js";
 import { inSight, scrolledTo, tallness } from "./sight.js";
-import { count, tr } from "./words.js";
+import { count, scored, scoreHint, tr } from "./words.js";
 
 export const ROW_HEIGHT = 58;
 const SETTLED = 80; // milliseconds without scrolling until rows are asked for
@@ -53,7 +53,7 @@ export function createList(run, { open, current, failed }) {
     if (run.labeled) add(line, "bdi", run.classes[brief.label], "given");
     if (brief.proposed !== null) add(line, "bdi", `→ ${run.classes[brief.proposed]}`, "proposed");
     drawMark(line, brief);
-    add(item, "span", brief.score.toFixed(2), "row-score");
+    add(item, "span", scored(run, brief), "row-score").title = scoreHint(run);
   }
 
   function drawMark(line, brief) {

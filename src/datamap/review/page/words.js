@@ -22,5 +22,13 @@ export function translatePage() {
   for (const one of marked("hint")) one.placeholder = tr(one.dataset.hint);
 }
 
+/** Return a sample's score where it is a probability, else its rank: scores that only order say no more. */
+export const scored = (run, { score, rank }) =>
+  run.probable ? score.toFixed(2) : tr("rank {n}", { n: count(rank) });
+
+/** Return what `scored` means, as a hint. */
+export const scoreHint = (run) =>
+  tr(run.probable ? "probability that the label is wrong" : "place in the diagnosis");
+
 export const count = (n) => n.toLocaleString("en");
 export const percent = (share) => `${Math.round(100 * share)}%`;
