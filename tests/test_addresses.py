@@ -106,10 +106,12 @@ def described(artifacts, lang="en", **changed):
 
 
 def test_a_description_links_what_is_there_and_says_what_selects_the_first_samples():
-    text = described({"summary.tsv", "diagnosis.tsv"})
-    assert "| [diagnosis.tsv](#/diagnosis.tsv) |" in text and "explorer" not in text
+    text = described({"summary.tsv"})
     assert "the 83 samples that were never predicted right" in text
     assert "In [summary.tsv](#/summary.tsv) they come first when you sort by `correct_ratio`." in text
+    text = described({"summary.tsv", "diagnosis.tsv"})
+    assert "| [diagnosis.tsv](#/diagnosis.tsv) |" in text and "explorer" not in text
+    assert "**Look first at** the top of [diagnosis.tsv](#/diagnosis.tsv): the labels that are" in text
     assert (
         "**About 86 labels are wrong**, between 24 and 167. Read [diagnosis.tsv](#/diagnosis.tsv) from"
         in text
