@@ -167,7 +167,7 @@ def of_score(name):
     """What gives the score of that name, None where the evidence lacks what it needs."""
     needs = {
         "confident_learning": "held_out",
-        **{n: f"texts_{n}" for n in ("linear", "bigrams", "neighbours", "overlap", "embeddings")},
+        **{n: f"texts_{n}" for n in ("linear", "bigrams", "words", "neighbours", "overlap", "embeddings")},
     }
     key = needs.get(name, "inside" if name != "combined" else None)
     return lambda f: mislabel.SCORES[name](evidence(f)) if key is None or key in f else None
@@ -284,7 +284,7 @@ def print_probabilities(jobs, folder):
         about, scores = estimate(known), mislabel.combined(known)
         scores = mislabel.calibrated(scores, about.estimate) if about.known else scores
         proposed = known.posterior.argmax(axis=1)
-        first = np.argsort(np.argsort(-scores, kind="stable")) < about.estimate
+        first = np.argsort(np.argsort(-scores, kind="stable")) < about.low
         changed = first & (scores > curation.MIN_RELABELLED) & (proposed != given) & about.known
         after = np.where(changed, proposed, given) == found["true"]
         peer = cleanlab(found, found["peer"]) if "peer" in found else scores * 0

@@ -83,6 +83,22 @@ def test_texts_without_any_sign(text):
     assert np.isfinite(witnesses.unseen([text] * 8, [text] * 8, np.array([0, 1] * 4), 2)["overlap"]).all()
 
 
+def test_texts_with_spaces_have_words():
+    """Two words in any order make the class; no characters across words tell it as surely."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 300)
+    fillers = ("river", "stone", "cloud", "paper", "glass")
+    texts = [
+        " ".join([*generator.choice(fillers, 6), ("sunny", "rainy")[k], *generator.choice(fillers, 6)])
+        for k in labels
+    ]
+    found = witnesses.unseen(texts, None, labels, 2)["words"]
+    assert (found.argmax(axis=1) == labels).mean() > 0.95
+    assert "words" not in witnesses.unseen([text.replace(" ", "") for text in texts], None, labels, 2)
+    pairs = witnesses.unseen(texts, texts[::-1], (labels == labels[::-1]).astype(int), 2)
+    assert "words" in pairs
+
+
 def test_of_many_samples_a_part_is_trained_on(monkeypatch):
     for name in ("MAX_ROWS", "MAX_REFERENCES", "BLOCK"):
         monkeypatch.setattr(witnesses, name, 40)

@@ -218,7 +218,7 @@ class DiagnoseConfig(RunConfig):
     """Declare the keys of `diagnose`."""
 
     score: str = option(
-        "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "neighbours",
+        "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "words", "neighbours",
         "overlap", "embeddings",
     )  # fmt: skip
     embeddings: Any = None

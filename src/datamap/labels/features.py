@@ -1,9 +1,11 @@
-"""Turn texts and text pairs into numbers: n-grams of characters, and how much two texts share."""
+"""Turn texts and text pairs into numbers: n-grams of characters, words, and how much two texts share."""
 
 from typing import Any
 
 import numpy as np
 
+MAX_CHARS = 1_000  # of a text that n-grams of characters are taken from; words are taken from all of it
+MIN_WORDS = 4  # mean number of words between spaces from which on texts have words
 LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
 
 
@@ -30,6 +32,8 @@ def of_texts(
     """
     from scipy import sparse
 
+    texts_a = [text[:MAX_CHARS] for text in texts_a]
+    texts_b = texts_b and [text[:MAX_CHARS] for text in texts_b]
     long, short = _fitted(texts_a + (texts_b or []), max_texts, seed)
     if texts_b is None:
         return long.transform(texts_a), short.transform(texts_a), None
@@ -46,14 +50,47 @@ def of_texts(
     return sparse.vstack(grams, "csr"), sparse.vstack(bigrams, "csr"), np.concatenate(numbers)
 
 
+def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed: int) -> Any | None:
+    """Compute TF-IDF values of words and pairs of neighboring words, a sparse float32 matrix (N, words).
+
+    A pair of texts (a, b) becomes |a − b| and a ∘ b.
+
+    Args:
+        texts_a: N texts.
+        texts_b: the second texts of N pairs; None for single texts.
+        max_texts: the number of texts that words are taken from; a random part of more.
+        seed: seed of the random part.
+
+    Returns:
+        The matrix; None if the texts are written without spaces, or are too short.
+    """
+    from scipy import sparse
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts = _part(texts_a + (texts_b or []), max_texts, seed)
+    if np.mean([len(text.split()) for text in texts]) < MIN_WORDS:
+        return None
+    options = {"ngram_range": (1, 2), "sublinear_tf": True, "max_features": 200_000, "dtype": np.float32}
+    words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", **options).fit([*texts, "?a"])
+    first = words.transform(texts_a)
+    if texts_b is None:
+        return first
+    second = words.transform(texts_b)
+    return sparse.hstack([abs(first - second), first.multiply(second)], "csr", np.float32)
+
+
+def _part(texts, max_texts, seed):
+    """Return the texts, or a random part of more than `max_texts`."""
+    if len(texts) <= max_texts:
+        return texts
+    return [texts[i] for i in np.random.default_rng([seed, 3]).choice(len(texts), max_texts, replace=False)]
+
+
 def _fitted(texts, max_texts, seed):
     """Fit two TfidfVectorizers: of 1- to 4-grams within words, and of 1- and 2-grams across words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    if len(texts) > max_texts:
-        texts = [
-            texts[i] for i in np.random.default_rng([seed, 3]).choice(len(texts), max_texts, replace=False)
-        ]
+    texts = _part(texts, max_texts, seed)
     options = {"max_features": 200_000, "dtype": np.float32}
     words = {"analyzer": "char_wb", "ngram_range": (1, 4), "sublinear_tf": True, **options}
     short = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), **options).fit([*texts, "?"])

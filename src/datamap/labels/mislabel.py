@@ -224,6 +224,11 @@ def bigrams(evidence: Evidence) -> np.ndarray:
     return _self_confidence(_of_witness(evidence, "bigrams"), evidence)
 
 
+def words(evidence: Evidence) -> np.ndarray:
+    """Score by the held-out self-confidence of a linear model on words; for texts that are written with spaces."""
+    return _self_confidence(_of_witness(evidence, "words"), evidence)
+
+
 def neighbours(evidence: Evidence) -> np.ndarray:
     """Score by the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); for single texts only."""
     return _self_confidence(_of_witness(evidence, "neighbours"), evidence)
@@ -269,6 +274,7 @@ SCORES = {
     "confident_learning": confident_learning,
     "linear": linear,
     "bigrams": bigrams,
+    "words": words,
     "neighbours": neighbours,
     "overlap": overlap,
     "embeddings": embeddings,

@@ -19,6 +19,7 @@ SOURCES = {
     RUN: "; the model says {name} ({p})",
     "folds": "; models that never saw it say {name} ({p})",
     "linear": "; its characters say {name} ({p})",
+    "words": "; its words say {name} ({p})",
     "neighbours": "; similar texts say {name} ({p})",
     "overlap": "; what both texts share says {name} ({p})",
     "embeddings": "; similar embeddings say {name} ({p})",

@@ -39,8 +39,9 @@ def unseen(
     Returns:
         {witness: float64 (N, C), rows sum to 1}: "linear", a logistic regression on 1- to 4-grams of characters;
         "bigrams", one on 1- and 2-grams with less regularization; and "neighbours", the labels of the nearest texts
-        (SimiFeat, Zhu et al. 2022), or for pairs "overlap", boosted trees on what both texts share. {} if fewer than
-        two classes have two samples each.
+        (SimiFeat, Zhu et al. 2022), or for pairs "overlap", boosted trees on what both texts share. Texts with spaces
+        also have "words", a logistic regression on words and pairs of words. {} if fewer than two classes have two
+        samples each.
     """
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:
@@ -57,6 +58,9 @@ def unseen(
         found["neighbours"] = _neighbours(grams, labels, classes, seed)
     else:
         found["overlap"] = out_of_fold(_trees, shared, labels, classes, folds, seed)
+    words = features.of_words(texts_a, texts_b, MAX_ROWS, seed)
+    if words is not None:
+        found["words"] = out_of_fold(linear(classes, 10, 10), words, labels, classes, folds, seed)
     return {name: mixed(probs, labels) for name, probs in found.items()}
 
 

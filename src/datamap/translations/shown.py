@@ -59,6 +59,7 @@ ZH = {
     "; {share} of {tokens} target tokens right": "；{tokens} 个目标词元中 {share} 预测正确",
     "; the model says {name} ({p})": "；模型认为是 {name}（{p}）",
     "; models that never saw it say {name} ({p})": "；未见过该样本的模型认为是 {name}（{p}）",
+    "; its words say {name} ({p})": "；从词语看是 {name}（{p}）",
     "; its characters say {name} ({p})": "；按字符特征判断为 {name}（{p}）",
     "; similar texts say {name} ({p})": "；相似文本多为 {name}（{p}）",
     "; what both texts share says {name} ({p})": "；按两段文本的重合部分判断为 {name}（{p}）",
