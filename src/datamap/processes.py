@@ -105,14 +105,15 @@ def _by_torch() -> Processes | None:
     if count == 1:
         return Processes()
     # Signals are exchanged on the CPU, apart from the gradients: a group of its own keeps both in order.
-    with _note_of_waiting():
-        group = there.new_group(backend="gloo")
+    group = there.new_group(backend="gloo")
 
     def exchange(value):
         values: list = [None] * count
         there.all_gather_object(values, value, group=group)
         return values
 
+    with _note_of_waiting():
+        _explained(exchange)(None)
     return Processes(there.get_rank(), count, _explained(exchange))
 
 
