@@ -129,6 +129,7 @@ class TrainerRecording(abc.ABC):
         if options.get("embeddings") is False:
             del options["embeddings"]
         self.recorder = SignalRecorder(**options)
+        self.recorder.in_turn = True
         self._say_what()
 
     def _prepare(self, args, model, loader, tokenizer):

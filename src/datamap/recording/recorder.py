@@ -120,6 +120,7 @@ class SignalRecorder(compute.ObservationCollector):
         self._rows, self._observations, self._closed = 0, 0, False
         self._process = os.getpid()
         self._failure: Exception | None = None
+        self.in_turn = False  # true if each process records the samples after those of the process before it
         self._resumed_at = 0
         self._processes = Processes() if gathered else training_together()
         with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
@@ -318,7 +319,7 @@ class SignalRecorder(compute.ObservationCollector):
             return table
         if self._reference:
             return self._reference.ordered(table)
-        if self._processes.count == 1:
+        if self._processes.count == 1 or self.in_turn:
             return table
         samples = self._metadata.table
         if samples is None:
