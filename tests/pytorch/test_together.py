@@ -113,29 +113,8 @@ def test_the_callback_divides_its_pass_among_processes(together, command, client
     one, two = (pd.read_csv(io.BytesIO(summary_of(command, run_id)), sep="\t") for _, run_id in (alone, both))
     pd.testing.assert_frame_equal(one, two, rtol=1e-5)
     assert client.get_run(both[1]).data.tags["datamap.observed_samples"] == "13 of 20, seed 0"
-    parts = [Path(path).name for path in artifacts(client, both[1], "signals") if "0001-" in path]
+    parts = [Path(path).name for path in artifacts(client, both[1], "signals") if "epoch_0001-" in path]
     assert len(parts) == 2
-
-
-ONE = """
-import torch.distributed as dist
-import datamap, datamap.processes
-
-datamap.processes.NOTE_AFTER = 0.5
-dist.init_process_group("gloo")
-if dist.get_rank() == 0:
-    with datamap.SignalRecorder(gathered=True) as recorder:
-        recorder.record([1], [0], logits=[[0.0, 1.0]])
-        recorder.commit(1)
-    threading.Timer(3, os._exit, [0]).start()  # nobody comes
-    datamap.SignalRecorder()
-"""
-
-
-def test_a_recorder_in_one_process_only(together, client):
-    done, run_id = together(2, ONE)
-    assert client.get_run(run_id).info.status == "FINISHED"
-    assert "note: waiting for the other processes: each makes a recorder, or one" in done.out
 
 
 def test_processes_that_have_not_joined_are_refused(store, monkeypatch):
