@@ -133,6 +133,19 @@ def test_a_run_that_contradicts_wrong_labels_is_believed_however_weak_the_witnes
     assert both >= run - 0.02 > roc_auc_score(wrong, mislabel.linear(known)) + 0.1
 
 
+def test_a_run_that_memorized_unequal_classes_leaves_the_witnesses_order():
+    """Labels of the rare class are wrong more often; a run that repeats all labels must not hide that."""
+    generator = np.random.default_rng(0)
+    truth = (generator.random(2000) < 0.8).astype(int)
+    labels = np.where(generator.random(2000) < 0.1, 1 - truth, truth)
+    p = 1 / (1 + np.exp(-(1.2 + 1.5 * np.where(truth == 1, 1, -1) + generator.normal(0, 1, 2000))))
+    memorized = 0.01 + 0.98 * np.eye(2)[labels]
+    known = evidence_of([memorized] * 3, labels, witnesses={"linear": np.stack([1 - p, p], axis=1)})
+    wrong, rows = labels != truth, np.arange(2000)
+    alone = roc_auc_score(wrong, 1 - known.pool.probs[rows, labels])
+    assert roc_auc_score(wrong, mislabel.combined(known)) > alone - 0.02
+
+
 def test_calibrated_scores_sum_to_the_number_of_wrong_labels_in_the_same_order():
     scores = np.random.default_rng(0).beta(1, 3, 500)
     for total in (0, 20, 250, 500):

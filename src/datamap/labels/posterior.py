@@ -17,7 +17,8 @@ MAX_ROWS = 20_000  # rows that the few parameters are fitted to; of more, a rand
 ROUNDS = 8  # of expectation and maximization; the parameters change little after them
 MIN_CONFIDENCE = 1e-4  # least mean probability that counts: a run is never surer than that
 PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # weight of the run where nothing tells, and the strength of that, in samples
-TERMS_PRIOR = 0.1  # pull of the class terms to 0, per sample
+TERMS_PRIOR = 0.01  # pull of the class terms to 0, per sample
+MIN_FREQUENCY = 1e-6  # of a class
 MAX_WEIGHT, MAX_TERM = 6.0, 8.0
 ANCHOR = 5.0  # samples' worth of class frequencies in what the witnesses say of a class
 
@@ -42,9 +43,11 @@ def infer(
 
     With B(c) = the run's mean probability of class c over its observations, the run's part of the posterior is
 
-        R(c | x, y) ∝ B(c)^λ · exp(γ [c = y] + b_c)
+        R(c | x, y) ∝ f_c · B(c)^λ · exp(γ [c = y] + b_c)
 
-    Its parameters λ ≥ 0, γ and b_c are fitted so that R tells what the witnesses say:
+    with the classes' frequencies f: a run that has memorized everything still says, by the given label, how likely each
+    class is, and labels of rare classes are wrong more often. Its parameters λ ≥ 0, γ and b_c are fitted so that R
+    tells what the witnesses say:
 
         maximize Σ_x Σ_c A(c | x) ln Σ_k R(k | x, y) M_kc
 
@@ -52,7 +55,7 @@ def infer(
     witnesses are not taken for doubts of the run ("forward correction", Patrini et al. 2017, sec. 3.2). M is unknown,
     too. It is estimated in turns with R, as the mean of A weighed by R (expectation-maximization, as in Dawid and Skene
     1979). That A never saw y is essential: given z, it is then independent of y, so that only knowledge of z lets R
-    tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c, with the classes' frequencies f.
+    tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c.
 
     Args:
         witnesses: float (N, C), A: distributions of models that never saw the labels, none of them 0.
@@ -75,33 +78,31 @@ def infer(
     rows = np.arange(len(labels))
     if len(rows) > MAX_ROWS:
         rows = np.sort(np.random.default_rng([seed, 4]).choice(len(rows), MAX_ROWS, replace=False))
-    values = _fitted(np.asarray(witnesses[rows], np.float64), labels[rows], logs[rows], frequencies)
-    run = _run_part(values, labels, logs)
-    with np.errstate(divide="ignore"):
-        rare = np.where(frequencies > 0, -np.log(frequencies), -np.inf)  # no label names that class
-    posterior = np.exp(log_softmax(run + log_of(witnesses) + rare))
+    rare = np.log(np.maximum(frequencies, MIN_FREQUENCY))
+    values = _fitted(np.asarray(witnesses[rows], np.float64), labels[rows], logs[rows], rare)
+    posterior = np.exp(log_softmax(_run_part(values, labels, logs, rare) - rare + log_of(witnesses)))
     return posterior, RunWeights(float(values[0]), float(values[1]))
 
 
-def _run_part(values, labels, logs):
-    """Return ln R (N, C) for the parameters [λ, γ, b_1, …, b_C]."""
-    scores = values[0] * logs + values[2:]
+def _run_part(values, labels, logs, rare):
+    """Return ln R (N, C) for the parameters [λ, γ, b_1, …, b_C], with `rare` = ln f."""
+    scores = values[0] * logs + values[2:] + rare
     scores[np.arange(len(labels)), labels] += values[1]
     return log_softmax(scores)
 
 
-def _fitted(witnesses, labels, logs, frequencies):
+def _fitted(witnesses, labels, logs, rare):
     """Return the parameters [λ, γ, b_1, …, b_C] after `ROUNDS` of expectation and maximization."""
     from scipy.optimize import minimize
 
-    count, classes = witnesses.shape
+    (count, classes), frequencies = witnesses.shape, np.exp(rare)
     said = (
         0.98 * np.eye(classes) + 0.02 * frequencies
     )  # M: at first, what the witnesses say is taken at its word
 
     def loss(values):
         """Return (−Σ A ln(R M) / N with penalties, its gradient)."""
-        run = np.exp(_run_part(values, labels, logs))
+        run = np.exp(_run_part(values, labels, logs, rare))
         told = np.maximum(run @ said, 1e-12)
         pull = (witnesses / told) @ said.T
         slopes = -run * (pull - (run * pull).sum(axis=1, keepdims=True)) / count
@@ -120,6 +121,6 @@ def _fitted(witnesses, labels, logs, frequencies):
     values = np.concatenate([[PRIOR_WEIGHT, 0.5], np.zeros(classes)])
     for _ in range(ROUNDS):
         values = minimize(loss, values, jac=True, method="L-BFGS-B", bounds=bounds).x
-        run = np.exp(_run_part(values, labels, logs))
+        run = np.exp(_run_part(values, labels, logs, rare))
         said = (run.T @ witnesses + ANCHOR * frequencies) / (run.sum(axis=0)[:, None] + ANCHOR)
     return values
