@@ -103,7 +103,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     if onset:
         say(memorization.note(onset, numbers))
     _warn(evidence, about, len(run.committed()))
-    _say(run, frame, evidence, about, measured)
+    _say(run, frame, evidence, about, probable, measured)
     if next_step and content:
         say("review them: {command}", command=run.command("review"))
         say("next: {command}", command=run.command("curate", *_rule(run, about)))
@@ -218,7 +218,7 @@ def _measured(s_label, scores):
     }
 
 
-def _say(run, frame, evidence, about, measured):
+def _say(run, frame, evidence, about, probable, measured):
     where = run.opened_at(schema.DIAGNOSIS_FILE)
     listed = "{file}: {count:,} samples, most likely wrong first: {address}"
     say(listed, file=schema.DIAGNOSIS_FILE, count=len(frame), address=where)
@@ -246,9 +246,10 @@ def _say(run, frame, evidence, about, measured):
         )
     counts, names = frame["region"].value_counts(), diagnosis.region_names(run.language)
     say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in names))
-    for row in frame.head(SHOWN).to_dict("records"):
+    for rank, row in enumerate(frame.head(SHOWN).to_dict("records"), 1):
         texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
-        say(f"  {row['score']:.3f}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {texts}".rstrip())
+        place = f"{row['score']:.3f}" if probable else f"{rank}."
+        say(f"  {place}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {texts}".rstrip())
     _say_measured(measured)
 
 
