@@ -137,7 +137,7 @@ def evidence(found, folds=True, embeddings=True):
         known = known._replace(**of_run(found, folds and "held_out" in found))
         return mislabel.with_posterior(known)
     pool = pooled(texts, labels)
-    return known._replace(pool=pool, posterior=pool.probs)  # there is no run to ask
+    return known._replace(pool=pool, posterior=pool.probs)  # there is no run to ask, nor margins
 
 
 def of_run(found, folds):

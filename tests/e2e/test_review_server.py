@@ -171,7 +171,7 @@ def test_a_run_whose_numbers_and_config_are_anything_is_described(client, monkey
     )
     try:
         about = review._about(
-            run, ReviewConfig(reviewer="me", lang="en", diagnose=DiagnoseConfig(score="combined"))
+            run, ReviewConfig(reviewer="me", lang="en", diagnose=DiagnoseConfig(score="combined")), True
         )
     except DataMapError as error:
         assert config == "[]" or any(value in config for value in ("ud800", "2024", ".nan")), error

@@ -59,11 +59,14 @@ def with_posterior(evidence: Evidence) -> Evidence:
 
     The witnesses never saw the label. They are weighed by how well they predict the given labels (`pool.pooled`). The
     run has seen it, and counts as far as its predictions say more than the label itself (`posterior.infer`). Without
-    witnesses, the posterior is the run's mean prediction, and None if the probabilities of all classes are unknown.
+    witnesses, or where all of them together are at chance, the posterior is the run's mean prediction, and None if the
+    probabilities of all classes are unknown.
     """
     if not evidence.unseen:
         return evidence._replace(posterior=evidence.mean)
     pool = pooled(evidence.unseen, evidence.labels)
+    if not beats_chance(pool.probs, evidence.labels):
+        return evidence._replace(pool=pool, posterior=evidence.mean)
     mean = evidence.mean
     if mean is None:
         mean = _spread(evidence.avg_probs, evidence.labels, pool.probs.shape[1])
@@ -123,10 +126,10 @@ def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
 def combined(evidence: Evidence) -> np.ndarray:
     """Score by all that is known: 1 − p(y | x), with the posterior p of the true class and the given label y.
 
-    This score is ours (`posterior.infer`); benchmarks/detect.py compares it with the others. Without witnesses it
-    is `aum`, and `confidence` if the probabilities of all classes are unknown, too.
+    This score is ours (`posterior.infer`); benchmarks/detect.py compares it with the others. Without witnesses, or with
+    none that beats chance, it is `aum`, and `confidence` if the probabilities of all classes are unknown, too.
     """
-    if evidence.pool is None and evidence.margin_mean is not None:
+    if evidence.run_weights is None and evidence.margin_mean is not None:
         return _of_margin(evidence.margin_mean)
     if evidence.posterior is None:
         return confidence(evidence)
