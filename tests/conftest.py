@@ -55,14 +55,16 @@ def clean_world(tmp_path, monkeypatch):
     yield
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].set_tracking_uri(None)
-        forget_source()
+        forget()
 
 
-def forget_source():
-    """Make MLflow look for the git commit again: it keeps what the first run of a process found."""
+def forget():
+    """Make MLflow forget the active experiment, and the git commit that the first run of a process found."""
+    from mlflow.tracking import fluent
     from mlflow.tracking.context.git_context import GitRunContext
     from mlflow.tracking.context.registry import _run_context_provider_registry
 
+    fluent._active_experiment_id = None
     for provider in _run_context_provider_registry:
         if isinstance(provider, GitRunContext):
             provider._cache.clear()

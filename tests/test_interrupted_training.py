@@ -40,6 +40,7 @@ import os, signal, sys, threading, time
 number = int(sys.argv[1])
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 def knock():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [number])  # the signals are for the main thread, as from another process
     while "paddle" not in sys.modules:
         time.sleep(0.001)
     for _ in range(50):

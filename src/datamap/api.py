@@ -211,7 +211,8 @@ def load_run(run_id: str = "latest", tracking_uri: str | None = None) -> LoadedR
         ConfigError: `run_id` is not a text.
         TrackingError: there is no such store or run.
 
-    >>> datamap.load_run("3f2a…").summary()  # doctest: +SKIP
+    Example:
+        `datamap.load_run("3f2a…").summary()` is a run's summary.tsv as a DataFrame.
     """
     from datamap.tracking.store import Store
 

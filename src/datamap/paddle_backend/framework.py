@@ -36,12 +36,14 @@ def signals_held() -> Iterator[None]:
     """Hold Ctrl-C and SIGTERM back until the context ends, then pass them to the previous handlers.
 
     An interrupted import fails in unforeseeable ways, and Paddle replaces the handler of SIGTERM by its own, which ends
-    the process at once.
+    the process at once. This thread blocks the signals, so that they wait even between Paddle's handler and ours; in a
+    process with other threads, which may receive them, our handler notes them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handlers = {number: signal.getsignal(number) for number in HELD}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     held = _Held()
     held.install()
     sys.meta_path.insert(0, held)
@@ -51,6 +53,7 @@ def signals_held() -> Iterator[None]:
         sys.meta_path.remove(held)
         for number, handler in handlers.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # those that waited arrive here
         if held.noted:
             signal.raise_signal(held.noted[0])
 

@@ -57,7 +57,7 @@ def rank(
         forgetting_times=samples["forgetting_times"].to_numpy(),
         margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
     )
-    scores = mislabel.SCORES[config.score](evidence)
+    scores = mislabel.SCORES["confidence" if config.score == "combined" else config.score](evidence)
     content = run.artifacts.find(schema.SAMPLES_FILE)
     texts = tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {}
     texts = {name: [cut(text) for text in column] for name, column in texts.items()}
