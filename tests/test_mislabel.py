@@ -154,6 +154,15 @@ def test_calibrated_scores_sum_to_the_number_of_wrong_labels_in_the_same_order()
         assert (np.argsort(found) == np.argsort(scores)).all()
 
 
+def test_a_label_that_is_probably_wrong_has_a_proposal():
+    """The posterior alone may see too few wrong labels; the score says how many there are."""
+    known = evidence_of([np.full((2, 3), 1 / 3)], [0, 0])._replace(
+        posterior=np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]])
+    )
+    assert mislabel.proposals(known, None).tolist() == [0, 2]
+    assert mislabel.proposals(known, np.array([0.8, 0.1])).tolist() == [1, 2]
+
+
 def test_a_run_without_witnesses_is_its_own():
     known = evidence_of(np.full((2, 2, 2), 0.5), [0, 0])
     assert known.pool is None

@@ -516,9 +516,10 @@ def test_the_whole_loop_on_the_demo(browser, command, client):
     with serving(run_id) as server, opened(browser, server) as page:
         rows = page.evaluate("[...datamapReview.queue.rows.slice(0, 50)]")
         samples = [server(f"/api/sample/{row}")[1] for row in rows]
-        # The key p takes a proposal, which not every one of the first 50 has.
+        # Enter and p take a proposal, which not every one of the first 50 has.
         keys = [
-            "0" if key == "p" and not s["proposed"] else key for key, s in zip(keys, samples, strict=True)
+            "0" if key in ("p", "Enter") and s["proposed"] is None else key
+            for key, s in zip(keys, samples, strict=True)
         ]
         assert "p" in keys
         for key in keys:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from datamap.labels.mislabel import Evidence
+from datamap.labels.mislabel import Evidence, proposals
 from datamap.labels.reasons import reasons
 from datamap.translations import LANGUAGES, word
 
@@ -54,8 +54,7 @@ def table(
         digits. On a laptop, MLflow's viewer shows the first four or five columns.
     """
     names = np.array(names, object)
-    posterior = evidence.posterior
-    proposed = evidence.labels if posterior is None else posterior.argmax(axis=1)
+    proposed = proposals(evidence, scores if probable else None)
     why = reasons(evidence, proposed, names, lang)
     frame = pd.DataFrame(
         {

@@ -158,6 +158,28 @@ def calibrated(scores: np.ndarray, total: float) -> np.ndarray:
     return expit(logits + brentq(lambda shift: expit(logits + shift).sum() - wanted, -50, 50))
 
 
+def proposals(evidence: Evidence, probabilities: np.ndarray | None) -> np.ndarray:
+    """Return the label to propose for each sample, int (N,): the likeliest other class, or the given one = no proposal.
+
+    It is proposed where it is likelier than the given label, by the posterior p or by the calibrated probability P that
+    the given label is wrong: class c then has P · p(c) / Σ_{k≠y} p(k).
+
+    Args:
+        evidence: what is known (`with_posterior`).
+        probabilities: float (N,), `calibrated` scores; None if they cannot be known.
+    """
+    if evidence.posterior is None:
+        return evidence.labels
+    given = of_label(evidence.posterior, evidence.labels)
+    others = evidence.posterior.copy()
+    others[np.arange(len(others)), evidence.labels] = 0
+    likelier = others.max(axis=1) > given
+    if probabilities is not None:
+        share = others.max(axis=1) / others.sum(axis=1).clip(1e-300)
+        likelier |= probabilities * share > 1 - probabilities
+    return np.where(likelier, others.argmax(axis=1), evidence.labels)
+
+
 def confidence(evidence: Evidence) -> np.ndarray:
     """Score by low confidence in the given label: 1 − avg_probs (Swayamdipta et al. 2020, sec. 5)."""
     return 1 - evidence.avg_probs
