@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 import noisy  # noqa: E402
 
-from datamap.labels import curation, mislabel, witnesses  # noqa: E402
+from datamap.labels import mislabel, witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
 from datamap.labels.pool import pooled  # noqa: E402
 from datamap.signals import compute  # noqa: E402
@@ -285,7 +285,7 @@ def print_probabilities(jobs, folder):
         scores = mislabel.calibrated(scores, about.estimate) if about.known else scores
         proposed = known.posterior.argmax(axis=1)
         first = np.argsort(np.argsort(-scores, kind="stable")) < about.low
-        changed = first & (scores > curation.MIN_RELABELLED) & (proposed != given) & about.known
+        changed = first & (scores > 0.7) & (proposed != given) & about.known
         after = np.where(changed, proposed, given) == found["true"]
         peer = cleanlab(found, found["peer"]) if "peer" in found else scores * 0
         rows.append(

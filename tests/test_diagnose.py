@@ -599,7 +599,6 @@ def test_witnesses_at_chance_are_not_quoted(recorded_run, command, client):
     assert "memorizes labels" not in outcome.out
     assert "memorisation/from_observation" not in client.get_run(run).data.metrics
     why = table(client, run, "diagnosis.tsv")["why"]
-    assert why.str.contains("the model says").any()
     assert not why.str.contains("its characters say|similar texts say").any()
 
 

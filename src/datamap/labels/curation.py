@@ -8,8 +8,6 @@ import pandas as pd
 
 from datamap.errors import DataError, did_you_mean, first_few
 
-MIN_RELABELLED = 0.7  # score above which a label gives way to the proposed one; at 0.5 some files got worse
-
 
 class Choice(NamedTuple):
     """Say what becomes of N samples.
@@ -37,8 +35,8 @@ def clean(samples: pd.DataFrame, count: int) -> Choice:
 
 
 def relabelled(samples: pd.DataFrame, count: int) -> Choice:
-    """Give those of the first `count` samples the proposed label whose own is likely wrong (`MIN_RELABELLED`)."""
-    suspects = (samples["rank"] < count) & (samples["proposed"] != "") & (samples["score"] > MIN_RELABELLED)
+    """Give the first `count` samples of the diagnosis the label that is proposed, if there is one."""
+    suspects = (samples["rank"] < count) & (samples["proposed"] != "")
     labels = np.where(suspects, samples["proposed"], samples["label"])
     changed = labels != samples["label"].to_numpy()
     # A new label is as doubtful as the old one was certain.

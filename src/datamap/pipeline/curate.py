@@ -23,6 +23,7 @@ from datamap.translations import translate
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
+MIN_RELABELLED = 0.7  # score above which the estimate alone relabels; at 0.5 some files got worse
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
 FROM_TAG = "datamap.curated_from"
@@ -230,8 +231,11 @@ def _count(source, samples, config):
                 f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known "
                 "(datamap diagnose says why); give share= or threshold="
             )
-        # What stays as it is does less harm than a right label that is replaced.
-        return int(found["mislabelled/low" if config.keep == "relabelled" else "mislabelled/estimate"])
+        if (
+            config.keep == "relabelled"
+        ):  # what stays as it is does less harm than a right label that is replaced
+            return min(int(found["mislabelled/low"]), int((samples["score"] > MIN_RELABELLED).sum()))
+        return int(found["mislabelled/estimate"])
     return round(len(samples) / 3)
 
 
