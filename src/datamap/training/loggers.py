@@ -47,12 +47,19 @@ class LatestCheckpoint:
     """Keep the latest state of training, which goes into the run when the state before it is committed.
 
     Of the observations that wait to be sent only the latest keeps its state, because a state is three times as large
-    as the model.
+    as the model; and the first one until it is sent, so that a run that is killed right after it can be resumed.
     """
 
     def __init__(self, slot: int) -> None:
         self.slot, self.written = slot, 0
-        self.checkpoint: Checkpoint | None = None
+        self.first: Checkpoint | None = None
+        self.latest: Checkpoint | None = None
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Keep the state of an observation that is about to wait."""
+        if not self.written and self.first is None:
+            self.first = checkpoint
+        self.latest = checkpoint
 
     def files(self, number: int) -> Iterator[tuple[str, bytes]]:
         """Yield (artifact path, bytes) of the state that is sent with observation `number`.
@@ -60,10 +67,11 @@ class LatestCheckpoint:
         Yield nothing if a later observation's state was sent already, because overwriting its slot could destroy the
         only state that a resumed run can use.
         """
-        latest = self.checkpoint
-        if latest and self.written < number:
-            self.written = latest.number
-            yield from checkpoints.files(latest, self.slot)
+        is_first = self.first is not None and self.first.number <= number
+        chosen = self.first if is_first else self.latest
+        if chosen and self.written < number:
+            self.written, self.first = chosen.number, None
+            yield from checkpoints.files(chosen, self.slot)
             self.slot += 1
 
 
@@ -91,7 +99,7 @@ class RunLogger:
 
     def _delivery(self, observed: ObservationResult, others: list[Shard]) -> Delivery:
         if self.training.config.trainer.checkpoint == "last":
-            self.state.checkpoint = observed.checkpoint()
+            self.state.keep(observed.checkpoint())
         files = partial(self._files, observed, others)
         metrics = {**observed.metrics, schema.COMMIT_METRIC: len(self.training.data.samples)}
         then = partial(self.live.draw, observed.signals, observed.number) if self.live else None
