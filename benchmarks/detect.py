@@ -30,6 +30,7 @@ import noisy  # noqa: E402
 from datamap.labels import mislabel, witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
 from datamap.labels.pool import pooled  # noqa: E402
+from datamap.pipeline.curate import MIN_RELABELLED  # noqa: E402
 from datamap.signals import compute  # noqa: E402
 from datamap.summaries import dynamics  # noqa: E402
 from datamap.training import extra  # noqa: E402
@@ -256,7 +257,7 @@ def print_estimates(jobs, folder):
             (about.known, about.low <= wrong <= about.high, (about.high - about.low) / len(found["true"]))
         )
         peer = num_label_issues(found["given"], found["peer"]) if "peer" in found else np.nan
-        rows.setdefault(job[:3], []).append((wrong, *about[:4], peer))
+        rows.setdefault(job[:3], []).append((wrong, *about[:3], about.known, peer))
     for (name, noise, level), cells in rows.items():
         m = np.mean(cells, axis=0)
         last = "" if np.isnan(m[5]) else f"{m[5]:.0f}"
@@ -285,7 +286,7 @@ def print_probabilities(jobs, folder):
         scores = mislabel.calibrated(scores, about.estimate) if about.known else scores
         proposed = known.posterior.argmax(axis=1)
         first = np.argsort(np.argsort(-scores, kind="stable")) < about.low
-        changed = first & (scores > 0.7) & (proposed != given) & about.known
+        changed = first & (scores > MIN_RELABELLED) & (proposed != given) & about.known
         after = np.where(changed, proposed, given) == found["true"]
         peer = cleanlab(found, found["peer"]) if "peer" in found else scores * 0
         rows.append(

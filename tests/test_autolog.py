@@ -1,34 +1,19 @@
 """`datamap.autolog()`: real trainers record without being told to, until it is disabled."""
 
 import pytest
-from mlflow import MlflowClient
 
 import datamap
+import trainers
 from trainers import (
     FRAMEWORKS,
     ROWS,
     check,
     records,
+    runs,
 )
-from trainers import pytestmark as pytestmark
+from trainers import autolog_undone as autolog_undone
 
-
-@pytest.fixture(autouse=True)
-def undone(store):
-    yield
-    datamap.autolog(disable=True)
-
-
-def runs():
-    """Ids and statuses of the runs with signals, oldest first."""
-    client = MlflowClient()
-    experiment = client.get_experiment_by_name("datamap")
-    found = (
-        client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
-        if experiment
-        else []
-    )
-    return [(run.info.run_id, run.info.status) for run in found]
+pytestmark = [*trainers.pytestmark, pytest.mark.usefixtures("autolog_undone")]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -1,12 +1,15 @@
 """Tiny models in foreign trainers, and what their runs must hold."""
 
 import json
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+
+import datamap
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),  # of torch, without a GPU
@@ -28,6 +31,32 @@ def records(run_id, epoch):
     folder = Path(MlflowClient().get_run(run_id).info.artifact_uri)
     text = (folder / f"signals/epoch_{epoch:04d}-00000-of-00001.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def autolog_undone(store):
+    yield
+    datamap.autolog(disable=True)
+
+
+def runs():
+    """Ids and statuses of the runs with signals, oldest first."""
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("datamap")
+    found = (
+        client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
+        if experiment
+        else []
+    )
+    return [(run.info.run_id, run.info.status) for run in found]
+
+
+def torchrun(count, *script):
+    """The command line that runs a script in several processes."""
+    return [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count),
+        *map(str, script),
+    ]  # fmt: skip
 
 
 def status(run_id):

@@ -12,6 +12,7 @@ from conftest import ROOT, local
 from docs_pages import blocks
 from explored import texts_of
 from trainers import pytestmark as pytestmark
+from trainers import torchrun
 
 
 def script_of(page):
@@ -29,17 +30,8 @@ def test_the_script_runs_in_an_empty_folder_and_can_be_summarized(store, capsys,
 def test_sft_on_two_processes_becomes_a_training_file_that_trains_again(store, shell, command, tmp_path):
     script = tmp_path / "sft.py"
     script.write_text(script_of("trl"), encoding="utf-8")
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        str(script),
-    ]
     there = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    done = shell(launch, **there)
+    done = shell(torchrun(2, script), **there)
     assert done.code == 0, done.err
     ((_, commands),) = [block for block in blocks("docs/trl.md") if block[0] == "sh no-run"]
     for line in commands.splitlines()[1:]:

@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 
 import datamap
+import trainers
 from conftest import ROOT
 from trainers import (
     LABELS,
@@ -16,26 +16,11 @@ from trainers import (
     callback_of,
     lightning_training,
     records,
+    runs,
 )
-from trainers import pytestmark as pytestmark
+from trainers import autolog_undone as autolog_undone
 
-
-@pytest.fixture(autouse=True)
-def undone(store):
-    yield
-    datamap.autolog(disable=True)
-
-
-def runs():
-    """Ids and statuses of the runs with signals, oldest first."""
-    client = MlflowClient()
-    experiment = client.get_experiment_by_name("datamap")
-    found = (
-        client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
-        if experiment
-        else []
-    )
-    return [(run.info.run_id, run.info.status) for run in found]
+pytestmark = [*trainers.pytestmark, pytest.mark.usefixtures("autolog_undone")]
 
 
 @pytest.mark.parametrize("package", ["lightning.pytorch", "pytorch_lightning"])

@@ -2,7 +2,6 @@
 
 import io
 import re
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import ROOT, artifacts, local
+from trainers import torchrun
 
 LOOP = """
 import os, sys
@@ -43,15 +43,8 @@ def together(store, shell, tmp_path):
     def run(count, text, *arguments):
         file = tmp_path / "script.py"
         file.write_text(text, encoding="utf-8")
-        launch = [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node",
-            str(count),
-        ]
-        done = shell([*launch, str(file), *arguments], PYTHONPATH=str(ROOT / "src"), OMP_NUM_THREADS="1")
+        launch = torchrun(count, file, *arguments)
+        done = shell(launch, PYTHONPATH=str(ROOT / "src"), OMP_NUM_THREADS="1")
         found = MlflowClient().search_runs(["1"], order_by=["attributes.start_time DESC"])
         return done, found[0].info.run_id if found else None
 

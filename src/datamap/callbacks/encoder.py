@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from datamap.signals.arrays import as_array
+from datamap.signals.embeddings import mean_over_tokens
 
 
 def encoder_of(model: Any) -> Any | None:
@@ -41,8 +42,8 @@ def mean_outputs(output: Any, batch: Mapping[str, Any], pad: int | None) -> list
     if segments is not None:
         texts = [counted & (segments == 0), counted & (segments == 1)]
         if all(text.any(axis=1).all() for text in texts):
-            return [_mean(states, text) for text in texts]
-    return [_mean(states, counted)]
+            return [mean_over_tokens(states, text) for text in texts]
+    return [mean_over_tokens(states, counted)]
 
 
 def _counted(batch, shape, pad):
@@ -59,8 +60,3 @@ def _of_tokens(batch, name, shape):
     found = batch.get(name) if isinstance(batch, Mapping) else None
     array = None if found is None else as_array(found, name)
     return array if array is not None and array.shape == shape else None
-
-
-def _mean(states, counted):
-    weights = counted[..., None].astype(np.float32)
-    return (states * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)

@@ -10,9 +10,9 @@ from datamap.callbacks.packing import ids_of_sequences
 from datamap.callbacks.trainer import Source
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
+from datamap.tasks.generation import IGNORED
 
 TokenSequence = tuple[torch.Tensor, torch.Tensor]  # tokens, labels
-IGNORED = -100  # label of a token that is no target
 MAX_LOGITS = 1 << 25  # logits that are held at once: 128 MB as float32
 TEXT_KEYS = {
     "input_ids", "attention_mask", "labels", "position_ids", "seq_lengths", "token_type_ids", "cu_seq_lens_q",

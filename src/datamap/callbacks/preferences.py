@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from datamap.callbacks.generation import IGNORED, Generation, TokenSequence
+from datamap.callbacks.generation import Generation, TokenSequence
 from datamap.callbacks.observed_rows import batches_of
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
+from datamap.tasks.generation import IGNORED
 
 NAMES = ("chosen", "rejected")
 
@@ -30,7 +31,9 @@ class Preferences(Generation):
         """Refuse rows that are no pairs, and learn whether logits can be computed in chunks of tokens."""
         self._gaps: np.ndarray = np.zeros(0)  # ln π₀(c) − ln π₀(r) of each row of this process
         self._beta = float(getattr(self.args, "beta", 0.1))
-        self.refuse_strangers([self.rows.ids[row].as_py() for row in self.part])
+        ids = [self.rows.ids[row].as_py() for row in self.part]
+        self._places = {name: place for place, name in enumerate(ids)}  # of each row's gap
+        self.refuse_strangers(ids)
         self._chunked = False
         self._chunked = self._agrees(model)
 
@@ -79,8 +82,7 @@ class Preferences(Generation):
         """Record a batch of what `outputs` yields."""
         ids, counts, signals = outputs
         sums = _sums(counts, signals)
-        known = {name: place for place, name in enumerate(self.rows.ids[row].as_py() for row in self.part)}
-        before = self._gaps[[known[name] for name in ids]]
+        before = self._gaps[[self._places[name] for name in ids]]
         gap = self._beta * (sums @ [1, -1] - before)
         loss = np.logaddexp(0, -gap)
         recorder.record(

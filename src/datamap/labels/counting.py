@@ -12,9 +12,7 @@ SUREST_SHARES = (0.1, 0.15, 0.2, 0.3)  # of the predictions of each class: what 
 DOUBTED_SHARE = 0.15
 # Wrong labels contradict sure and less sure predictions alike; errors of a weak model are among the less sure ones.
 COMPARED_SHARES = (0.05, 0.4)
-MAX_GROWTH = (
-    0.5  # of the contradicted share between the two, beyond sampling error, as a part of the estimate
-)
+MAX_GROWTH = 0.5  # of the contradicted share between the two beyond sampling error, as a part of the estimate
 MAX_OF_CHANCE = 2 / 3  # of the contradictions of guesses; surest predictions that err more often tell nothing
 LOW, HIGH = 0.55, 1.1  # how far the truth was from the estimate in docs/detection.md, beyond sampling error
 Z_90 = 1.645  # half the width of a 90 % interval of the normal distribution, in standard deviations
@@ -35,15 +33,18 @@ class Estimate(NamedTuple):
         estimate: the most likely number.
         low: the lower end of the range.
         high: the upper end of the range.
-        known: False if the evidence is too weak to tell; the numbers mean nothing then.
-        unknown: a key of `REASONS` if it is not known, else "".
+        unknown: a key of `REASONS` if the evidence is too weak to tell, else "".
     """
 
     estimate: int
     low: int
     high: int
-    known: bool
     unknown: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Tell whether the evidence is strong enough; the numbers mean nothing otherwise."""
+        return not self.unknown
 
     def numbers(self) -> dict[str, float]:
         """Return {metric: value}."""
@@ -78,17 +79,14 @@ def estimate(evidence: Evidence) -> Estimate:
     if evidence.pool is None:
         return _of_predictions(evidence)
     probs = evidence.pool.probs
-    found = [_contradicted(probs, labels, share) for share in SUREST_SHARES]
-    share = float(np.mean([one for one, _ in found]))
-    error = _sampling_error(share, found[1][1]) * total
+    share, count = _mean_contradicted(probs, labels)
+    error = _sampling_error(share, count) * total
     about = share * total
-    unknown = why_unknown(probs, labels)
     return Estimate(
         round(about),
         int(max(0, about - error) * LOW),
         min(total, int(about * HIGH + error)),
-        not unknown,
-        unknown,
+        _why_unknown(probs, labels, share),
     )
 
 
@@ -125,6 +123,12 @@ def _contradicted(probs, labels, share):
     return contradicted / len(labels), sum(map(len, surest.values()))
 
 
+def _mean_contradicted(probs, labels):
+    """Return (mean contradicted share over `SUREST_SHARES`, number of predictions in the second of them)."""
+    found = [_contradicted(probs, labels, share) for share in SUREST_SHARES]
+    return float(np.mean([share for share, _ in found])), found[1][1]
+
+
 def why_unknown(probs: np.ndarray, labels: np.ndarray) -> str:
     """Tell why predictions cannot tell the number of wrong labels, as a key of `REASONS`; "" if they can.
 
@@ -138,7 +142,10 @@ def why_unknown(probs: np.ndarray, labels: np.ndarray) -> str:
         probs: (N, C), distributions from models that never saw the labels.
         labels: int (N,), the given labels.
     """
-    share = float(np.mean([_contradicted(probs, labels, part)[0] for part in SUREST_SHARES]))
+    return _why_unknown(probs, labels, _mean_contradicted(probs, labels)[0])
+
+
+def _why_unknown(probs, labels, share):
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
     gain = np.log(of_label(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
     if gain.mean() <= 3 * gain.std() / np.sqrt(len(labels)):
@@ -171,7 +178,6 @@ def _of_predictions(evidence):
         wrong,
         max(0, low - int(Z_90 * np.sqrt(low))),
         min(total, high + int(Z_90 * np.sqrt(high))),
-        bool(known),
         "" if known else "nothing" if has_learned(evidence) else "unlearned",
     )
 

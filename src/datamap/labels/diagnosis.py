@@ -24,6 +24,17 @@ def region_names(lang: str) -> tuple[str, ...]:
     return tuple(word(name, lang) for name in ("easy to learn", "ambiguous", "hard to learn", "noisy?"))
 
 
+def regions_told(frame: pd.DataFrame, lang: str) -> str:
+    """Return one line that says how many samples of a diagnosis each region has."""
+    counts = frame["region"].value_counts()
+    return ", ".join(f"{name} {counts.get(name, 0):,}" for name in region_names(lang))
+
+
+def texts_told(row: Mapping[str, str]) -> str:
+    """Return the texts of a row of a diagnosis in one line."""
+    return " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
+
+
 def words(text: str) -> list[str]:
     """Return a value of a column in every language."""
     return [word(text, lang) for lang in LANGUAGES]

@@ -53,7 +53,7 @@ def predict(
         return np.tile(counts / max(len(labels), 1), (len(labels), 1))
     features, folds = _Features(first, second), witnesses.folds_of(labels, seed)
     most = max(2 * classes, MAX_PRODUCTS // (features.width * classes))
-    folds = [(_part(train, most, seed), held_out) for train, held_out in folds]
+    folds = [(witnesses.part_of(train, most, seed), held_out) for train, held_out in folds]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "lbfgs failed to converge", UserWarning)
         inverse = _strength(features, labels, classes, folds[0], seed)
@@ -83,19 +83,12 @@ def _squares(part, center):
     return sum(float(np.square(block - center).sum(dtype=np.float64)) for block in blocks)
 
 
-def _part(rows, most, seed):
-    """Return `rows`, or a random part of `most` of them."""
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng([seed, 4]).choice(rows, most, replace=False))
-
-
 def _strength(features, labels, classes, fold, seed):
     """Return the inverse strength of regularization with the largest likelihood of the given labels in a fold.
 
     The likelihood rises with the strength's inverse and then falls, so what comes after the first fall is not tried.
     """
-    train, held_out = (_part(rows, MAX_CHOOSING, seed) for rows in fold)
+    train, held_out = (witnesses.part_of(rows, MAX_CHOOSING, seed) for rows in fold)
     best, highest = STRENGTHS[0], -np.inf
     for inverse in STRENGTHS:
         probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, [(train, held_out)], seed)

@@ -45,7 +45,7 @@ def of_texts(
         shared = _shared(a, b, np.asarray(product.sum(axis=1)).ravel())
         grams.append(sparse.hstack([abs(first - second), product, first, second, shared], "csr", np.float32))
         first, second = short.transform(a), short.transform(b)
-        bigrams.append(sparse.hstack([abs(first - second), first.multiply(second)], "csr", np.float32))
+        bigrams.append(_of_pair(first, second))
         numbers.append(shared)
     return sparse.vstack(grams, "csr"), sparse.vstack(bigrams, "csr"), np.concatenate(numbers)
 
@@ -64,7 +64,6 @@ def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed
     Returns:
         The matrix; None if the texts are written without spaces, or are too short.
     """
-    from scipy import sparse
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     texts = _part(texts_a + (texts_b or []), max_texts, seed)
@@ -73,9 +72,13 @@ def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed
     options = {"ngram_range": (1, 2), "sublinear_tf": True, "max_features": 200_000, "dtype": np.float32}
     words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", **options).fit([*texts, "?a"])
     first = words.transform(texts_a)
-    if texts_b is None:
-        return first
-    second = words.transform(texts_b)
+    return first if texts_b is None else _of_pair(first, words.transform(texts_b))
+
+
+def _of_pair(first, second):
+    """Return |a − b| and a ∘ b of pairs, sparse float32 (N, 2 · columns)."""
+    from scipy import sparse
+
     return sparse.hstack([abs(first - second), first.multiply(second)], "csr", np.float32)
 
 

@@ -159,10 +159,10 @@ def calibrated(scores: np.ndarray, total: float) -> np.ndarray:
 
 
 def proposals(evidence: Evidence, probabilities: np.ndarray | None) -> np.ndarray:
-    """Return the label to propose for each sample, int (N,): the likeliest other class, or the given one = no proposal.
+    """Return the label to propose for each sample, int (N,): the most likely other class; the given one = none.
 
-    It is proposed where it is likelier than the given label, by the posterior p or by the calibrated probability P that
-    the given label is wrong: class c then has P · p(c) / Σ_{k≠y} p(k).
+    It is proposed where it is more likely than the given label, by the posterior p or by the calibrated probability P
+    that the given label is wrong: class c then has P · p(c) / Σ_{k≠y} p(k).
 
     Args:
         evidence: what is known (`with_posterior`).

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datamap.labels.witnesses import part_of
 from datamap.signals.compute import log_of, log_softmax, of_label
 
 MAX_ROWS = 20_000  # rows that the few parameters are fitted to; of more, a random part
@@ -75,9 +76,7 @@ def infer(
     frequencies = np.bincount(labels, minlength=witnesses.shape[1]) / len(labels)
     logs = np.log(np.clip(mean, MIN_CONFIDENCE, None, dtype=np.float64))
     logs -= logs.mean(axis=1, keepdims=True)
-    rows = np.arange(len(labels))
-    if len(rows) > MAX_ROWS:
-        rows = np.sort(np.random.default_rng([seed, 4]).choice(len(rows), MAX_ROWS, replace=False))
+    rows = part_of(np.arange(len(labels)), MAX_ROWS, seed)
     rare = np.log(np.maximum(frequencies, MIN_FREQUENCY))
     values = _fitted(np.asarray(witnesses[rows], np.float64), labels[rows], logs[rows], rare)
     posterior = np.exp(log_softmax(_run_part(values, labels, logs, rare) - rare + log_of(witnesses)))

@@ -64,6 +64,13 @@ def unseen(
     return {name: mixed(probs, labels) for name, probs in found.items()}
 
 
+def part_of(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Return ascending `rows`, or a random part of `most` of them."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng([seed, 4]).choice(rows, most, replace=False))
+
+
 def mixed(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Mix distributions (N, C) with the frequencies of the classes, (1 − `MIN_SHARE`) p + `MIN_SHARE` f."""
     return (1 - MIN_SHARE) * probs + MIN_SHARE * np.bincount(labels, minlength=probs.shape[1]) / len(labels)

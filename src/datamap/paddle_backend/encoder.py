@@ -10,6 +10,7 @@ from datamap.paddle_backend.classifier import Classifier
 from datamap.paddle_backend.encoding import encode_texts
 from datamap.paddle_backend.framework import paddle
 from datamap.paddle_backend.tokens import Tokens
+from datamap.signals.embeddings import mean_over_tokens
 
 
 def mean_outputs(
@@ -35,7 +36,7 @@ def mean_outputs(
             ids, segments = tokens.batch(batch, pad)
             states = encoder(paddle.to_tensor(ids), paddle.to_tensor(segments))[0].astype("float32").numpy()
             inside = np.arange(states.shape[1]) < tokens.lengths[batch, None]
-            parts.append((states * inside[..., None]).sum(axis=1) / tokens.lengths[batch, None])
+            parts.append(mean_over_tokens(states, inside))
     model.train() if training else model.eval()
     found = np.empty((len(tokens), parts[0].shape[1]), np.float32)
     found[np.concatenate(batches)] = np.concatenate(parts)

@@ -60,7 +60,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     if texts is None:
         raise _no_texts(source, path)
     samples = _samples(source, config, score, {one.name for one in wanted})
-    rule = curation.RULES[config.keep](samples, _count(source, samples, config))
+    rule = curation.RULES[config.keep](samples, _count(source, definition, samples, config))
     rule = rule._replace(kept=rule.kept & conditions.met(samples, wanted))
     labels, lineage = corrections.of_run(source, samples, config)
     choice = curation.decided(rule, samples, labels)
@@ -68,7 +68,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
         file = _labeled(source, config, samples, choice, texts)
     else:
         file = curated_files.of_rows(source, samples, choice.kept, texts)
-    return _log(store, source, config, file, lineage)
+    return _log(store, source, definition, config, file, lineage)
 
 
 def _no_texts(source, path):
@@ -202,7 +202,7 @@ def _samples(source, config, score, further):
     return columns.assign(rank=rows, **{name: found[name].to_numpy()[rows] for name in found})
 
 
-def _count(source, samples, config):
+def _count(source, definition, samples, config):
     """Return the number of samples that the rule drops, relabels or keeps.
 
     Use `threshold` if given, then `share`, then the estimate of `diagnose` (rules by score) or a third (other rules).
@@ -215,7 +215,7 @@ def _count(source, samples, config):
     if config.share is not None:
         return round(config.share * len(samples))
     if config.keep in BY_SCORE:
-        if not DEFINITIONS[source.task().task].has_classes:
+        if not definition.has_classes:
             raise ConfigError(
                 f"keep={config.keep}: run {source.run_id} has no classes, so nothing tells how many samples are wrong; "
                 "give share= or threshold="
@@ -231,15 +231,14 @@ def _count(source, samples, config):
                 f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known "
                 "(datamap diagnose says why); give share= or threshold="
             )
-        if (
-            config.keep == "relabelled"
-        ):  # what stays as it is does less harm than a right label that is replaced
+        # What stays as it is does less harm than a right label that is replaced.
+        if config.keep == "relabelled":
             return min(int(found["mislabelled/low"]), int((samples["score"] > MIN_RELABELLED).sum()))
         return int(found["mislabelled/estimate"])
     return round(len(samples) / 3)
 
 
-def _log(store, source, config, file, lineage):
+def _log(store, source, definition, config, file, lineage):
     """Log a file, its source and its rule into a new run below the source run, and return the new run."""
     name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
     rule = {key: getattr(config, key) for key in RULE_KEYS}
@@ -248,7 +247,7 @@ def _log(store, source, config, file, lineage):
         command = file.command(address)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
         run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
-        if not DEFINITIONS[source.task().task].has_classes:
+        if not definition.has_classes:
             run.log_task(source.task())
         run.log_params(
             {

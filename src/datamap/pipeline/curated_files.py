@@ -1,6 +1,5 @@
 """Write the chosen samples as a training file: labeled texts as TSV, examples without labels as they were given."""
 
-import hashlib
 import json
 import shlex
 import tempfile
@@ -14,6 +13,7 @@ import pandas as pd
 from datamap import schema
 from datamap.config import CurateConfig
 from datamap.data import dataset
+from datamap.digests import digest_of
 from datamap.errors import ConfigError, TrackingError, first_few, raised_as
 from datamap.labels.curation import Choice
 from datamap.log import say
@@ -136,7 +136,7 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes) -
     if len(lines) > len(samples):
         unseen = "note: {rows} of the training file have no signals, and are left out"
         say(unseen, rows=Amount(len(lines) - len(samples), "row"))
-    digest = hashlib.sha256(content).hexdigest()[:16]
+    digest = digest_of(content)[:16]
     counts = _counts(samples, kept) | {"relabelled": 0}
     say(
         "{file}: {samples:,} of {samples_before:,} samples, in the columns {columns}, digest {digest}",

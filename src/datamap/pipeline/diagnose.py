@@ -244,12 +244,12 @@ def _say(run, frame, evidence, about, probable, measured):
             "  weight of the run's own predictions, by what they tell beyond the labels that it has seen: {weight:.2f}",
             weight=evidence.run_weights.confidence,
         )
-    counts, names = frame["region"].value_counts(), diagnosis.region_names(run.language)
-    say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in names))
+    say("  " + diagnosis.regions_told(frame, run.language))
     for rank, row in enumerate(frame.head(SHOWN).to_dict("records"), 1):
-        texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
         place = f"{row['score']:.3f}" if probable else f"{rank}."
-        say(f"  {place}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {texts}".rstrip())
+        say(
+            f"  {place}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {diagnosis.texts_told(row)}".rstrip()
+        )
     _say_measured(measured)
 
 

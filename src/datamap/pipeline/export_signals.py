@@ -1,13 +1,13 @@
 """Write a run's signals as files: Dataset Cartography's training dynamics, or our own for a task without classes."""
 
 import contextlib
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from datamap import schema
 from datamap.config import ExportConfig
+from datamap.digests import digest_of
 from datamap.errors import SignalError, TrackingError, raised_as
 from datamap.importing import foreign
 from datamap.log import say
@@ -94,7 +94,7 @@ def _copy_shards(run: Run, parts: list[Shard], folder: Path) -> int:
         content = run.artifacts.read(part.path)
         rows += shards.decode(content, part).num_rows
         (folder / Path(part.path).name).write_bytes(content)
-        written.append(part._replace(sha256=hashlib.sha256(content).hexdigest()))
+        written.append(part._replace(sha256=digest_of(content)))
     (folder / Path(parts[0].checksums_path).name).write_bytes(shards.checksums(written))
     return rows
 

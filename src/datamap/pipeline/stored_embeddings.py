@@ -73,7 +73,7 @@ def _encoded(run, ids, content, encoder):
     say("encoding {texts} by {encoder}", texts=Amount(len(distinct), "text"), encoder=encoder)
     vectors, row = encoders.encode(encoder, distinct), {text: row for row, text in enumerate(distinct)}
     parts = [vectors[[row[text] for text in column]] for column in columns]
-    return embeddings.checked(ids, parts if len(parts) == 2 else parts[0], f"encoder={encoder}")
+    return embeddings.of_parts(ids, parts, f"encoder={encoder}")
 
 
 def _given(run, ids, given):

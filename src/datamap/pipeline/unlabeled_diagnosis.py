@@ -89,11 +89,10 @@ def report(run: Run, table: pd.DataFrame, rows: int) -> None:
         count=len(table),
         address=run.opened_at(schema.DIAGNOSIS_FILE),
     )
-    counts = table["region"].value_counts()
-    say("  " + ", ".join(f"{name} {counts.get(name, 0):,}" for name in diagnosis.region_names(run.language)))
+    say("  " + diagnosis.regions_told(table, run.language))
     for row in table.head(rows).to_dict("records"):
-        texts = " / ".join(" ".join(row[name].split()) for name in ("text_a", "text_b") if name in row)
-        say(f"  {row['score']:.3f}  {row['id']}  {row['why']}  {texts[:200]}".rstrip())
+        texts = diagnosis.texts_told(row)[:200]
+        say(f"  {row['score']:.3f}  {row['id']}  {row['why']}  {texts}".rstrip())
 
 
 def rule(run: Run) -> list[str]:

@@ -302,7 +302,6 @@ class SignalRecorder(compute.ObservationCollector):
         table = self._metadata.complete(f"observation {number}", table)
         if self._reference:
             self._reference.check(number, table)
-
         table = self._in_order(table)
         writer = ShardWriter(self._processes, table.num_rows, self._unit, self._shard_rows, self._format)
         self._log.put(number, table, writer, self._metrics)

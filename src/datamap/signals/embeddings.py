@@ -1,7 +1,7 @@
 """Check, write and read the embeddings of samples, half-precision Parquet with one row per sample."""
 
 import io
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from datamap import schema
 from datamap.errors import SignalError, counted, first_few, raised_as
 from datamap.signals import align, shards
 from datamap.signals.arrays import NUMBERS, as_array
-from datamap.signals.compute import id_array
+from datamap.signals.compute import id_array, refuse_repeated
 
 MAX_WIDTH = 65_536  # numbers of an embedding
 MAX_VALUE = float(np.finfo(np.float16).max)
@@ -68,11 +68,22 @@ def checked(ids: Any, given: Any, where: str = "embeddings=") -> Embeddings:
     Raises:
         SignalError: the arrays are not one finite vector per sample, or do not fit into half precision.
     """
+    return of_parts(ids, _parts(given, where), where)
+
+
+def of_parts(ids: Any, arrays: Sequence[np.ndarray], where: str) -> Embeddings:
+    """Check one array (N, D), or the two of pairs, as `checked` does."""
     ids = align.array(ids)
-    parts = [_matrix(part, ids, where) for part in _parts(given, where)]
+    parts = [_matrix(part, ids, where) for part in arrays]
     if len({part.shape for part in parts}) > 1:
         raise SignalError(f"{where}: the two arrays of pairs differ in width: {[p.shape[1] for p in parts]}")
     return Embeddings(ids, *parts)
+
+
+def mean_over_tokens(states: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the mean of a layer's outputs (texts, tokens, width) over the tokens that `mask` counts."""
+    counted = mask[..., None].astype(np.float32)
+    return (states * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
 
 
 def _parts(given, where):
@@ -152,10 +163,8 @@ def read(file: Path, where: str = schema.EMBEDDINGS_FILE) -> Embeddings:
         wanted = [name for name in (schema.EMBEDDING, schema.EMBEDDING_B) if name in names]
         ids = id_array(parquet.read(columns=["id"]).column(0).to_pylist(), where)
         parts = [_vectors(parquet, name, where) for name in wanted]
-    twice = [value for value, count in Counter(ids.to_pylist()).items() if count > 1]
-    if twice:
-        raise SignalError(f"{where}: id repeated: {first_few(twice)}")
-    return checked(ids, parts if len(parts) == 2 else parts[0], where)
+    refuse_repeated(pa.chunked_array([ids]), where)
+    return of_parts(ids, parts, where)
 
 
 def _vectors(parquet, name, where):

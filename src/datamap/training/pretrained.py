@@ -5,7 +5,7 @@ from functools import partial
 from datamap import schema
 from datamap.errors import SignalError
 from datamap.log import say
-from datamap.signals import align, embeddings
+from datamap.signals import embeddings
 from datamap.tracking.failures import retrying
 from datamap.tracking.run import Run
 from datamap.training import bars
@@ -33,8 +33,7 @@ def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None
     try:
         embeddings.refuse_large(len(samples), len(columns) * training.trainer.width)
         parts = [training.trainer.mean_outputs(texts, bars.observed_batches) for texts in columns]
-        given = parts if len(parts) == 2 else parts[0]
-        found = embeddings.checked(align.array(samples.ids), given, "the encoder")
+        found = embeddings.of_parts(samples.ids, parts, "the encoder")
     except SignalError as error:  # too large, or beyond half precision: training need not end for that
         say("note: no embeddings are logged: {error}", error=error)
         return
