@@ -4,7 +4,7 @@ import enum
 import itertools
 import operator
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from datamap import schema
 from datamap.documents import RecordedTask
 from datamap.errors import ConfigError, DataError, SignalError, first_few, shortened
 from datamap.log import say
+from datamap.signals.arrays import MAX_ITERATED
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.failures import metric_name_problem
 
@@ -142,7 +143,7 @@ def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
         ConfigError: the labels are names, and `class_names=` is missing.
     """
     try:
-        frame = samples.to_pandas() if hasattr(samples, "to_pandas") else pd.DataFrame(samples)
+        frame = frame_of(samples)
     except Exception as error:  # each library raises errors of its own
         raise DataError(
             f"samples=: not a table ({shortened(error)}); give a DataFrame with a column id"
@@ -163,6 +164,21 @@ def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
     if twice:
         raise DataError(f"samples= has two columns {twice[0]!r}; leave one out")
     return _checked_samples({name: frame[name].astype(object).tolist() for name in known}, names)
+
+
+def frame_of(samples: Any) -> pd.DataFrame:
+    """Return what pandas makes of a table.
+
+    Raises:
+        SignalError: an iterator, which may have no end, has more than `MAX_ITERATED` rows.
+    """
+    if hasattr(samples, "to_pandas"):
+        return samples.to_pandas()
+    if isinstance(samples, Iterator):
+        samples = list(itertools.islice(samples, MAX_ITERATED + 1))
+        if len(samples) > MAX_ITERATED:
+            raise SignalError(f"more than {MAX_ITERATED:,} rows of an iterator")
+    return pd.DataFrame(samples)
 
 
 def _checked_samples(given, names):

@@ -70,8 +70,7 @@ def _rows(samples: Any) -> list[dict[str, Any]]:
                 samples = getattr(samples, method)()
         if isinstance(samples, list | tuple) and all(isinstance(row, Mapping) for row in samples):
             return [dict(row) for row in samples]
-        frame = samples.to_pandas() if hasattr(samples, "to_pandas") else pd.DataFrame(samples)
-        return frame.to_dict("records")
+        return arguments.frame_of(samples).to_dict("records")
     except Exception as error:  # each library raises errors of its own
         raise DataError(
             f"samples=: not a table ({shortened(error)}); give a list of dicts, a dataset or a DataFrame"
