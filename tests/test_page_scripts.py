@@ -1,15 +1,17 @@
 """The modules that pages share, and the explorer's own, one by one in Node."""
 
+import re
+
 import numpy as np
 import pytest
 
-from datamap.maps import explorer
+from datamap.maps import explorer, groups, regions
 from datamap.web import pages
 from node import Node
 
 SHARED = explorer.PAGE.parents[1] / "web" / "scripts"
 MODULES = (
-    *(SHARED / f"{name}.js" for name in ("scatter", "unpack", "history")),
+    *(SHARED / f"{name}.js" for name in ("scatter", "unpack", "history", "theme")),
     *(explorer.PAGE / f"{name}.js" for name in ("table", "groups", "replay", "tip")),
 )
 
@@ -96,6 +98,58 @@ def test_a_polygon_encloses_by_parity(scripts):
     assert 20 < sum(found) < 380
 
 
+THEMES = [
+    dict(re.findall(r"--([\w-]+): (#\w+)", part))
+    for part in pages.THEME.read_text("utf-8").split("@media (prefers-color-scheme: dark)")
+]
+
+
+def luminance(color):
+    """Of "#rrggbb", as WCAG 2 defines it."""
+    values = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ (
+        0.2126,
+        0.7152,
+        0.0722,
+    )
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+def test_every_text_is_legible_on_every_ground_of_the_theme(theme):
+    assert theme.keys() == THEMES[0].keys()
+    for ink in ("ink", "muted", "accent", "wrong", "kept", "doubt"):
+        for ground in ("card", "ground", "pale", "soft"):
+            assert contrast(theme[ink], theme[ground]) >= 4.5, (ink, ground)
+    for ink, ground in (("on-accent", "accent"), ("ink", "mark"), ("alert-ink", "alert")):
+        assert contrast(theme[ink], theme[ground]) >= 4.5, ink
+    assert contrast(theme["edge"], theme["card"]) >= 3 and contrast(theme["right"], theme["ground"]) >= 3
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+def test_every_color_of_a_map_is_seen_on_dark_paper_and_kept_on_white(scripts, theme):
+    colors = {*groups.WRONG_TO_RIGHT, *groups.CATEGORIES, *groups.LOW_TO_HIGH, groups.NO_VALUE.color}
+    code = "([paper, colors]) => colors.map((color) => seenOn(rgb(paper), rgb(color)))"
+    for color, found in zip(colors, scripts(code, [theme["card"], [*colors]]), strict=True):
+        shown = "#" + "".join(f"{value:02x}" for value in found)
+        if theme is THEMES[0]:
+            assert shown == color
+        else:
+            assert contrast(shown, theme["card"]) >= 3, color
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+def test_names_of_regions_are_legible_on_their_tints(scripts, theme):
+    code = "([paper, colors]) => colors.map((color) => tinted(rgb(paper), rgb(color)))"
+    for found in scripts(code, [theme["card"], [*regions.COLORS.values()]]):
+        tint = "#" + "".join(f"{value:02x}" for value in found)
+        assert contrast(theme["muted"], tint) >= 4.5
+
+
 @pytest.mark.parametrize(
     ("view", "names"),
     [
@@ -119,7 +173,7 @@ def test_a_region_is_named_where_it_is_seen(scripts, view, names):
           drawRegionNames(context, view, [
             { name: "easy", color: "#000000", x: [0, 1], y: [0.25, null] },
             { name: "noisy?", color: "#000000", x: [0, 1], y: [null, 0.25] },
-          ]);
+          ], { card: "#ffffff", muted: "#566172" });
           return written;
         }""",
         list(view),

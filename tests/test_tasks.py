@@ -601,6 +601,7 @@ def test_every_step_works_on_a_generation(store, command):
     assert done.code == 0
     assert "diagnosis.tsv: 24 samples, hard or wrong ones first, read them: " in done.out
     assert "most likely" not in done.out
+    assert re.search(r"^  1\.  \S+  ", done.out, re.MULTILINE)  # a rank, since the scores only order
     assert "planted dirty samples: auroc 1.000" in done.out
     loaded = datamap.load_run(run_id)
     assert loaded.task == "generation"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 import chromium
 from conftest import PAIRS, SMALL_MODEL, mlflow_server
@@ -225,6 +226,15 @@ def test_points_are_drawn_in_their_colours(opened):
         assert max(abs(a - b) for a, b in zip(color, wanted, strict=True)) < 70, (id, group, color)
 
 
+def test_the_page_is_dark_where_people_want_it_so(opened):
+    ground = "dataMap.scatter.colorAt(70, 45)"
+    assert min(opened.evaluate(ground)) > 200
+    opened.emulate_media(color_scheme="dark")
+    until(opened, f"Math.max(...{ground}) < 90")
+    assert max(opened.evaluate("dataMap.colorOf(20)")) > 90
+    assert not Axe().run(opened).response["violations"]
+
+
 def test_hover_shows_texts_labels_and_history(opened):
     opened.mouse.move(*opened.evaluate("dataMap.positionOf(20)"))
     tip = opened.locator("#tip")
@@ -324,7 +334,10 @@ def test_the_slider_replays_the_epochs(opened):
       window.seen = [];
       new MutationObserver(() => seen.push(name.textContent)).observe(name, { childList: true });
     }""")
-    opened.locator("#play").click()
+    play = opened.locator("#play")
+    assert play.inner_text() == ""  # its sign is drawn: not every machine has a font with it
+    play.click()
+    assert play.get_attribute("aria-pressed") == "true"
     until(opened, "window.seen.length >= 3")
     assert opened.evaluate("seen") == ["epoch 1 / 3", "epoch 2 / 3", "epoch 3 / 3"]
 

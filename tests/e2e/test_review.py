@@ -69,10 +69,12 @@ def reviewing(browser, run_id, uri, *options, who="anna"):
 
 
 @contextlib.contextmanager
-def opened(browser, server, who="anna", size=(1440, 900), path=None):
+def opened(browser, server, who="anna", size=(1440, 900), path=None, **options):
     """The page of a reviewer, once a sample is shown; what a script of the page throws fails the test."""
     width, height = size
-    with contextlib.closing(browser.new_context(viewport={"width": width, "height": height})) as context:
+    with contextlib.closing(
+        browser.new_context(viewport={"width": width, "height": height}, **options)
+    ) as context:
         context.add_init_script(f"localStorage['datamap.reviewer'] ??= {json.dumps(who)}")
         context.set_default_timeout(30_000)
         page, errors = context.new_page(), []
@@ -115,7 +117,7 @@ def decisions_of(server, page, who):
 
 def test_a_sample_is_shown_with_all_that_is_known_of_it(page, server):
     sample = server("/api/sample/" + str(page.evaluate("datamapReview.here.row")))[1]
-    card = page.locator("#card")
+    card = page.locator("#middle")
     card.locator("svg.history circle").first.wait_for()
     card.locator(".neighbours button").first.wait_for()
     assert card.locator(".text p").inner_text() == sample["text_a"]
@@ -142,6 +144,14 @@ def test_the_score_is_a_rank_unless_it_is_a_probability(browser, server, request
         scores = page.evaluate("[0, 1, 2].map((k) => datamapReview.queue.briefAt(k).score.toFixed(2))")
         rows = page.locator(".row-score")
         assert rows.all_inner_texts()[:3] == (scores if probable else ["rank 1", "rank 2", "rank 3"])
+        wait(page, "Boolean(datamapReview.map)")
+        legend = page.locator("#map-legend li").all_inner_texts()
+        if probable:
+            assert legend[0] == "score" and set(legend[1:]) <= {"0–0.25", "0.25–0.5", "0.5–0.75", "0.75–1"}
+        else:
+            assert legend[0] == "rank 1–2" and legend[-1].endswith("–40")
+        orders = page.locator("select:has([value=uncertain])")
+        assert orders.count() == probable  # what only orders has no middle
         hint = "probability that the label is wrong" if probable else "place in the diagnosis"
         assert rows.first.get_attribute("title") == hint
         head = page.locator("#card header").inner_text()
@@ -237,6 +247,36 @@ def test_filters_and_the_map_choose_what_is_reviewed(page):
     assert 0 < count() < 40
     page.mouse.dblclick(area["x"] + x, area["y"] + y)
     assert count() == 40
+
+
+SIDEWAYS = """() => [...document.querySelectorAll("body *")]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 0.5)
+  .filter((one) => !one.closest(".unseen, #map, bdi, #tally"))
+  .map((one) => `${one.tagName} ${one.id}`)"""
+
+
+def test_on_a_phone_nothing_is_cut_and_the_keys_are_above_the_neighbors(browser, server, request):
+    with opened(browser, server, request.node.name, (390, 844)) as page:
+        page.locator("#more .neighbours button").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.evaluate(SIDEWAYS) == []
+        text, keys, more, list_, map_ = (
+            page.locator(name).bounding_box() for name in ("#card", "#actions", "#more", "#list", "#map")
+        )
+        assert text["y"] < keys["y"] < more["y"] < list_["y"] < map_["y"]
+        assert keys["y"] + keys["height"] <= 844
+        page.locator("#map").scroll_into_view_if_needed()
+        press(page, "k")
+        assert page.locator("#card-name").bounding_box()["y"] >= 0  # the next sample is in view
+
+
+def test_the_map_has_the_runs_regions_in_the_colors_of_the_theme(browser, server, request):
+    with opened(browser, server, request.node.name) as page:
+        assert [region["name"] for region in page.evaluate("datamapReview.map.scatter.data.regions")] == [
+            "easy to learn", "hard to learn", "noisy?", "ambiguous",
+        ]  # fmt: skip
+        page.emulate_media(color_scheme="dark")
+        wait(page, "Math.max(...datamapReview.map.scatter.colorAt(60, 40)) < 90")
 
 
 def test_escape_ends_a_search(page):
@@ -345,12 +385,13 @@ def chinese(folder, store_uri):
         yield served
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("served", ["server", "chinese"])
-def test_nothing_keeps_people_out(browser, served, request):
-    """axe-core, on the page and on all that opens over it."""
-    with opened(browser, request.getfixturevalue(served), who="王") as page:
+def test_nothing_keeps_people_out(browser, served, scheme, request):
+    """axe-core, on the page and on all that opens over it, the contrast of its texts in both themes."""
+    with opened(browser, request.getfixturevalue(served), who="王", color_scheme=scheme) as page:
         press(page, "Enter", "k")
-        page.locator("#card .neighbours button").first.wait_for()
+        page.locator("#more .neighbours button").first.wait_for()
         for name, steps in OPENED.items():
             for step in steps:
                 page.locator(step).click() if step.startswith("#") else page.keyboard.press(step)
@@ -376,7 +417,7 @@ ENGLISH = """() => {
 def test_the_chinese_page_is_chinese(browser, chinese):
     with opened(browser, chinese, who="李") as page:
         press(page, "Enter", "k", "d", "u", "z")
-        page.locator("#card .neighbours button").first.wait_for()
+        page.locator("#more .neighbours button").first.wait_for()
         allowed = ("kappa", "label_var", "Enter", "Esc")
         assert [text for text in page.evaluate(ENGLISH) if not any(word in text for word in allowed)] == []
         assert page.title().endswith("审核")

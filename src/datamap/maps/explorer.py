@@ -127,17 +127,7 @@ def _looks(summary, full, classes, lang):
     return {
         "groupings": {name: [_as_data(rule) for rule in (*found, last)] for name, found in rules.items()},
         "limits": limits,
-        "regions": [
-            {
-                "name": word(regions.NAMES[region], lang),
-                "color": marks.REGION_COLORS[region],
-                "x": _ends(x),
-                "y": _ends(y),
-            }
-            for region, (x, y) in marks.region_boxes(
-                regions.relative_limits(summary if full is None else full)
-            ).items()
-        ],
+        "regions": regions.for_page(regions.relative_limits(summary if full is None else full), lang),
     }
 
 
@@ -147,10 +137,5 @@ def _with_variability(summary):
 
 
 def _as_data(rule):
-    ranges = {column: _ends(ends) for column, ends in rule.ranges.items()}
+    ranges = {column: regions.ends(ends) for column, ends in rule.ranges.items()}
     return {"name": rule.name, "color": rule.color, "ranges": ranges}
-
-
-def _ends(ends):
-    """Return a range for the page: in single precision, None where it is open."""
-    return [float(np.float32(end)) if np.isfinite(end) else None for end in ends]

@@ -15,8 +15,7 @@ from matplotlib.transforms import IdentityTransform
 
 from datamap.maps import regions
 from datamap.maps.groups import Group
-
-Box = tuple[tuple[float, float], tuple[float, float]]  # ((left, right), (bottom, top))
+from datamap.maps.regions import Box
 
 MAX_POINTS = (
     50_000  # on a map; of more samples, points would hide each other, so a large group is drawn as a density
@@ -72,7 +71,7 @@ def group_handle(group: Group) -> Line2D:
 
 def region_handle(region: int) -> Patch:
     """Create the patch that stands for a region in the legend; `region` is its place in `regions.NAMES`."""
-    return Patch(facecolor=REGION_COLORS[region], edgecolor="#bbbbbb", linewidth=0.6)
+    return Patch(facecolor=regions.COLORS[region], edgecolor="#bbbbbb", linewidth=0.6)
 
 
 def _draw_densities(ax, xs, ys, groups, limits):
@@ -157,25 +156,6 @@ def draw_contours(ax: Axes, xs: np.ndarray, ys: np.ndarray, limits: Box) -> None
         ax.contour(x, y, density, levels, colors="#333333", linewidths=(0.6, 0.9, 1.2), zorder=5, alpha=0.8)
 
 
-REGION_COLORS = {
-    regions.EASY: "#e8f1f8",
-    regions.AMBIGUOUS: "#f5f3e7",
-    regions.HARD: "#fbeee6",
-    regions.NOISY: "#f8dcdc",
-}
-
-
-def region_boxes(found: regions.Limits) -> dict[int, Box]:
-    """Return {region: ((left, right), (bottom, top))} on the axes label_var and avg_probs; open ends are infinite."""
-    low, high = -math.inf, math.inf
-    return {
-        regions.EASY: ((low, found.variance), (found.confidence, high)),
-        regions.HARD: ((low, found.variance), (found.noisy, found.confidence)),
-        regions.NOISY: ((low, found.variance), (low, found.noisy)),
-        regions.AMBIGUOUS: ((found.variance, high), (low, high)),
-    }
-
-
 def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
     """Shade the regions of a map whose axes are label_var and avg_probs; the legend names them.
 
@@ -185,10 +165,10 @@ def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
         found: borders between the regions.
     """
     (left, right), (bottom, top) = limits
-    for region, (x, y) in region_boxes(found).items():
+    for region, (x, y) in regions.boxes(found).items():
         (x0, x1), (y0, y1) = np.clip(x, left, right), np.clip(y, bottom, top)
         if x0 < x1 and y0 < y1:
-            ax.fill_between([x0, x1], y0, y1, color=REGION_COLORS[region], zorder=0, linewidth=0)
+            ax.fill_between([x0, x1], y0, y1, color=regions.COLORS[region], zorder=0, linewidth=0)
 
 
 def draw_movement(ax: Axes, before: np.ndarray, after: np.ndarray, limits: Box, cells: int = 14) -> None:

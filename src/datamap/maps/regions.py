@@ -1,12 +1,18 @@
 """Divide a data map into regions: easy to learn, ambiguous, hard to learn, and the noisy corner."""
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from datamap.translations import word
+
+Box = tuple[tuple[float, float], tuple[float, float]]  # ((left, right), (bottom, top))
+
 NAMES = ("easy to learn", "ambiguous", "hard to learn", "noisy?")
 EASY, AMBIGUOUS, HARD, NOISY = range(4)
+COLORS = {EASY: "#e8f1f8", AMBIGUOUS: "#f5f3e7", HARD: "#fbeee6", NOISY: "#f8dcdc"}
 
 
 class Limits(NamedTuple):
@@ -80,3 +86,27 @@ def assign(summary: pd.DataFrame, limits: Limits = LIMITS) -> np.ndarray:
         [AMBIGUOUS, EASY, HARD],
         NOISY,
     )
+
+
+def boxes(limits: Limits) -> dict[int, Box]:
+    """Return {region: ((left, right), (bottom, top))} on the axes label_var and avg_probs; open ends are infinite."""
+    low, high = -math.inf, math.inf
+    return {
+        EASY: ((low, limits.variance), (limits.confidence, high)),
+        HARD: ((low, limits.variance), (limits.noisy, limits.confidence)),
+        NOISY: ((low, limits.variance), (low, limits.noisy)),
+        AMBIGUOUS: ((limits.variance, high), (low, high)),
+    }
+
+
+def for_page(limits: Limits, lang: str) -> list[dict[str, Any]]:
+    """Return the regions as a page draws them: name, color, and the ends of x and y, None where open."""
+    return [
+        {"name": word(NAMES[region], lang), "color": COLORS[region], "x": ends(x), "y": ends(y)}
+        for region, (x, y) in boxes(limits).items()
+    ]
+
+
+def ends(of: tuple[float, float]) -> list[float | None]:
+    """Return a range for a page: in single precision, None where it is open."""
+    return [float(np.float32(end)) if np.isfinite(end) else None for end in of]

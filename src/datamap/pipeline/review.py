@@ -17,6 +17,7 @@ from datamap.config import ReviewConfig
 from datamap.errors import ConfigError, DataMapError, first_few
 from datamap.labels.mislabel import SCORES
 from datamap.log import print_line, say
+from datamap.maps import regions
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.corrections import say_left_out
 from datamap.pipeline.diagnose import ensure_diagnosis
@@ -79,7 +80,10 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     texts = tsv.text_columns(content, pa.array(summary["id"])) if content else {}
     found = columns.of_run(summary, diagnosis, texts, run.class_names())
     probable = stored_diagnosis.is_probable(diagnosis["evidence"].unique().to_pylist())
-    return Review(_about(run, config, probable), found, _storage(run))
+    about = _about(run, config, probable)._replace(
+        borders=regions.for_page(regions.relative_limits(summary), run.language)
+    )
+    return Review(about, found, _storage(run))
 
 
 def _about(run: Run, config: ReviewConfig, probable: bool) -> About:

@@ -90,9 +90,9 @@ def report(run: Run, table: pd.DataFrame, rows: int) -> None:
         address=run.opened_at(schema.DIAGNOSIS_FILE),
     )
     say("  " + diagnosis.regions_told(table, run.language))
-    for row in table.head(rows).to_dict("records"):
+    for rank, row in enumerate(table.head(rows).to_dict("records"), 1):  # the scores only order
         texts = diagnosis.texts_told(row)[:200]
-        say(f"  {row['score']:.3f}  {row['id']}  {row['why']}  {texts}".rstrip())
+        say(f"  {rank}.  {row['id']}  {row['why']}  {texts}".rstrip())
 
 
 def rule(run: Run) -> list[str]:

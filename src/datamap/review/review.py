@@ -1,6 +1,7 @@
 """Answer the review page's questions about one run's samples, and store its decisions."""
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ class About(NamedTuple):
 
     `labeled` is False for a task without classes: a sample is kept or dropped there, and no label is shown.
     `probable` is True if scores are probabilities, which the page shows; False if only their order means something: it
-    shows ranks then.
+    shows ranks then. `borders` are the regions of the run's map (`maps.regions.for_page`).
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class About(NamedTuple):
     estimate: dict[str, Any] | None
     labeled: bool = True
     probable: bool = False
+    borders: Sequence[dict[str, Any]] = ()
 
 
 class Review:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+THEME = Path(__file__).parent / "theme.css"  # colors, light and dark
 IMPORT = re.compile(r'^import \{[^}]*\} from "([^"]+)";\n', re.MULTILINE)
 
 
 def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: str = "en") -> bytes:
-    """Fill `folder`/page.html with page.css, scripts and data; return its bytes.
+    """Fill `folder`/page.html with the theme, page.css, scripts and data; return its bytes.
 
     Args:
         folder: holds page.html, a `string.Template`, and page.css.
@@ -24,7 +25,8 @@ def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: 
         data: the page's data, written as JSON.
         lang: language of the page, "en" or "zh".
     """
-    script, style = bundle(scripts), (folder / "page.css").read_text(encoding="utf-8")
+    script = bundle(scripts)
+    style = "".join(file.read_text(encoding="utf-8") for file in (THEME, folder / "page.css"))
     page = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         lang="zh-CN" if lang == "zh" else "en",
         style=style,

@@ -1,6 +1,7 @@
 // Show the legend, the choices and the filters.
 
 import { $, add, shape } from "../../web/scripts/dom.js";
+import { shownColor } from "../../web/scripts/theme.js";
 
 /** Add a list to choose a column from. */
 export function chooser(samples, parent, options, value) {
@@ -30,7 +31,7 @@ export function drawLegend(rules, counts, hidden, toggle) {
     button.type = "button";
     button.setAttribute("aria-pressed", hidden.has(k));
     const dot = shape("svg", { width: 12, height: 12 });
-    dot.append(shape("circle", { cx: 6, cy: 6, r: 5, fill: rules[k].color }));
+    dot.append(shape("circle", { cx: 6, cy: 6, r: 5, fill: shownColor(rules[k].color) }));
     button.append(dot);
     add(button, "span", `${rules[k].name} (${counts[k].toLocaleString("en")})`);
     button.addEventListener("click", () => toggle(k));

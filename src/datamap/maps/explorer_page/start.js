@@ -3,6 +3,7 @@
 
 import { $ } from "../../web/scripts/dom.js";
 import { createScatter } from "../../web/scripts/scatter.js";
+import { onTheme } from "../../web/scripts/theme.js";
 import { addChoice, addFilter, addLayouts, addModes, drawLegend } from "./controls.js";
 import { countsOf, groupsOf, visibleOf } from "./groups.js";
 import { load } from "./load.js";
@@ -148,7 +149,7 @@ function begin(samples) {
       if (state.t === last) setEpoch(1);
       timer = setInterval(() => (state.t < last ? setEpoch(state.t + 1) : play()), 700);
     }
-    $("play").textContent = timer ? "⏸" : "▶";
+    $("play").ariaPressed = String(Boolean(timer));
   }
 
   function fill() {
@@ -180,7 +181,7 @@ function begin(samples) {
       ["clear", "clear selection"],
     ])
       $(id).textContent = tr(text);
-    $("play").textContent = "▶";
+    $("play").ariaPressed = "false";
     $("play").setAttribute("aria-label", tr("replay"));
     $("epoch").setAttribute("aria-label", tr(samples.unit));
     $("epoch").max = last;
@@ -217,6 +218,7 @@ function begin(samples) {
 
   fill();
   listen();
+  onTheme(() => update()); // the legend's colors
   setEpoch(last, fullLimits());
 
   // Scripts and tests ask here where a sample is on the page, and what is shown.

@@ -13,21 +13,26 @@ export const REGIONS = ["easy to learn", "ambiguous", "hard to learn", "noisy?"]
 /** Draw a sample. `sample` may be what the list knows, until all is here. `open(row)` shows another one. */
 export function drawCard(run, sample, { index, total, open, near }) {
   const card = $("card");
-  const scrolled = card.dataset.row === String(sample.row) ? card.scrollTop : 0;
+  const scrolled = card.dataset.row === String(sample.row) ? $("reading").scrollTop : 0;
+  clearCard();
   card.dataset.row = sample.row;
-  card.replaceChildren();
   drawHead(card, run, sample, index, total);
   drawTexts(card, run, sample);
   if (sample.why) add(card, "p", sample.why, "why").dir = "auto";
   if (sample.history) {
     drawDecisions(card, sample);
-    const evidence = add(card, "section", "", "evidence");
+    const evidence = add($("more"), "section", "", "evidence");
     add(evidence, "h3", tr("How it was learned"));
     evidence.append(historyFigure(run, sample));
   }
-  const section = add(card, "section", "", "neighbours");
+  const section = add($("more"), "section", "", "neighbours");
   if (near) drawNeighbours(section, run, sample, near, open);
-  card.scrollTop = scrolled;
+  $("reading").scrollTop = scrolled;
+}
+
+/** Remove all that is shown of a sample. */
+export function clearCard() {
+  for (const part of ["card", "more"]) $(part).replaceChildren();
 }
 
 function drawHead(card, run, sample, index, total) {
@@ -116,6 +121,6 @@ function drawNeighbours(section, run, sample, { rows }, open) {
 
 /** Draw the neighbours of the sample that is shown, when they come later than it. */
 export function fillNeighbours(run, sample, near, open) {
-  const section = document.querySelector("#card .neighbours");
+  const section = document.querySelector("#more .neighbours");
   if (section) drawNeighbours(section, run, sample, near, open);
 }

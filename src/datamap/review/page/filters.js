@@ -63,7 +63,9 @@ export function createFilters(run, changed) {
     ),
     order: chooser(
       "order",
-      Object.entries(ORDERS).map(([key, text]) => [key, tr(text)]),
+      Object.entries(ORDERS)
+        .filter(([key]) => run.probable || key !== "uncertain") // a score that only orders has no middle
+        .map(([key, text]) => [key, tr(text)]),
       queue.order,
       (value) => {
         queue.order = value;

@@ -23,7 +23,7 @@ export function historyFigure(run, { history }) {
     unit: tr(run.unit),
   });
   return drawHistory(points, caption, {
-    width: Math.min(640, $("card").clientWidth - PADDING),
+    width: Math.min(640, $("middle").clientWidth - PADDING),
     height: 84,
     ends: [numbers[0], numbers.at(-1)],
   });

@@ -5,7 +5,7 @@
 
 import { $ } from "../../web/scripts/dom.js";
 import { beginActions, drawActions } from "./actions.js";
-import { drawCard, fillNeighbours } from "./card.js";
+import { clearCard, drawCard, fillNeighbours } from "./card.js";
 import { choicesOf } from "./choices.js";
 import { decisions, SIGNS, said } from "./decisions.js";
 import { createClassDialog, createHelp, createJumpDialog, drawTrouble } from "./dialogs.js";
@@ -70,8 +70,8 @@ async function show(row, focus = true) {
   });
   list.follow();
   map?.ring(row);
-  here.sample ? draw() : $("card").replaceChildren();
-  if (focus) $("card").focus({ preventScroll: true });
+  here.sample ? draw() : clearCard();
+  if (focus) reachCard();
   prefetchAround();
   try {
     const sample = await samples.get(row);
@@ -101,6 +101,13 @@ function wait(row) {
     if (news) for (const cache of [samples, neighbours]) cache.clear();
     if (here.row === row) news ? show(row, false) : wait(row);
   }, READING);
+}
+
+/** Focus the sample; where the page itself scrolls, as on a phone, bring its beginning into view. */
+function reachCard() {
+  const card = $("card");
+  card.focus({ preventScroll: true });
+  if (card.getBoundingClientRect().top < 0) card.scrollIntoView();
 }
 
 const openRow = (row) => {
@@ -139,7 +146,7 @@ function announce() {
 function showEnd() {
   if (queue.length && here.row >= 0) return tell(tr("This is the end of the list."));
   Object.assign(here, { index: -1, row: -1, sample: null });
-  $("card").replaceChildren();
+  clearCard();
   const text = document.createElement("p");
   text.className = "empty";
   text.textContent = tr("No sample fits. Change the filters, or show all samples.");
@@ -353,7 +360,7 @@ async function begin() {
   outbox.flush();
   look();
   setInterval(look, LOOK);
-  map = await createMap({
+  map = await createMap(run, {
     open: openRow,
     enclose: (polygon) => polygon !== queue.filter.polygon && filters.apply({ polygon }),
   });

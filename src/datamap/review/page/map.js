@@ -1,12 +1,14 @@
 // The queue on the data map: what it holds is colored by score, the sample that is shown has a ring.
 
-import { $, add } from "../../web/scripts/dom.js";
+import { $, add, shape } from "../../web/scripts/dom.js";
 import { createScatter } from "../../web/scripts/scatter.js";
+import { onTheme, shownColor } from "../../web/scripts/theme.js";
 import { queue } from "./queue.js";
 import { askBytes } from "./server.js";
-import { tr } from "./words.js";
+import { count, tr } from "./words.js";
 
-const SCORES = [0.25, 0.5, 0.75]; // where the colors change
+const SCORES = [0.25, 0.5, 0.75]; // where the colors change, if scores are probabilities
+const SHARES = [0.5, 0.8, 0.95]; // where they change among all samples, if scores only order them
 const COLORS = ["#8fa3bf", "#c9a54b", "#d9742b", "#a50026"];
 const MOST_CORNERS = 500; // of a lasso
 const REST = 400; // milliseconds after the last turn of the wheel
@@ -40,10 +42,49 @@ function limitsOf(values) {
   return [low - space, high + space];
 }
 
-/** Draw the map. `open(row)` shows a sample; `enclose(polygon)` filters the queue, null = no longer. */
-export async function createMap({ open, enclose }) {
+/** Return the scores from which on the colors change. */
+export function bordersOf(score, isProbable) {
+  if (isProbable) return SCORES;
+  const sorted = score.slice().sort();
+  return SHARES.map((share) => sorted[Math.floor(share * sorted.length)]);
+}
+
+/** Return what each color stands for, the most suspicious first: [{color, text}]. */
+export function legendOf(group, isProbable) {
+  const ends = [0, ...SCORES, 1];
+  const found = [];
+  let before = 0;
+  for (let k = COLORS.length - 1; k >= 0; k--) {
+    const size = group.reduce((sum, one) => sum + (one === k ? 1 : 0), 0);
+    const ranks = tr("rank {n}", { n: `${count(before + 1)}–${count(before + size)}` });
+    if (size) found.push({ color: COLORS[k], text: isProbable ? `${ends[k]}–${ends[k + 1]}` : ranks });
+    before += size;
+  }
+  return found;
+}
+
+function drawLegend(entries, isProbable) {
+  const legend = $("map-legend");
+  legend.replaceChildren();
+  if (isProbable) add(legend, "li", tr("score"), "muted");
+  for (const { color, text } of entries) {
+    const item = add(legend, "li");
+    const dot = shape("svg", { width: 10, height: 10, "aria-hidden": true });
+    dot.append(shape("circle", { cx: 5, cy: 5, r: 5, fill: shownColor(color) }));
+    item.append(dot, text);
+  }
+}
+
+/**
+ * Draw the map of a run. `open(row)` shows a sample; `enclose(polygon)` filters the queue, null = no longer.
+ */
+export async function createMap(run, { open, enclose }) {
   const { x, y, score } = parseMap(await askBytes("map"));
-  const group = Uint8Array.from(score, (value) => SCORES.filter((border) => value >= border).length);
+  const borders = bordersOf(score, run.probable);
+  const group = Uint8Array.from(score, (value) => borders.filter((border) => value >= border).length);
+  const draw = () => drawLegend(legendOf(group, run.probable), run.probable);
+  draw();
+  onTheme(draw);
   let hovered = -1;
   let timer = 0;
   let ringed = -1;
@@ -73,7 +114,7 @@ export async function createMap({ open, enclose }) {
     colors: COLORS,
     limits: { x: limitsOf(x), y: limitsOf(y) },
     labels: { x: "label_var", y: "avg_probs" },
-    regions: [],
+    regions: run.borders,
     visible: null,
     selected: null,
   });
@@ -139,5 +180,5 @@ function drawTools(scatter, enclose) {
     scatter.showAll();
     enclose(null);
   });
-  $("map-note").textContent = tr("Color: score. Draw around points to review them; the wheel zooms.");
+  $("map-note").textContent = tr("Draw around points to review them; the wheel zooms.");
 }

@@ -1,12 +1,16 @@
 // Draw what surrounds the points: axes and their names, the grid, regions and their names.
 
 import { rgb, ticks } from "./numbers.js";
+import { tinted } from "./theme.js";
 
-/** Draw axes and grid on a 2D context, in CSS pixels, over the points; `labels` {x, y}: names of the axes. */
-export function drawAxes(context, view, labels) {
+/**
+ * Draw axes and grid on a 2D context, in CSS pixels, over the points. `labels` {x, y}: names of the axes; `colors`:
+ * the page's `palette()`.
+ */
+export function drawAxes(context, view, labels, colors) {
   const { left, top, right, bottom } = view.plot();
-  context.strokeStyle = "#00000014";
-  context.fillStyle = "#333";
+  context.strokeStyle = colors.grid;
+  context.fillStyle = colors.ink;
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
   for (const value of ticks(view.x, view.width)) {
@@ -20,7 +24,7 @@ export function drawAxes(context, view, labels) {
     line(context, left, py, right, py);
     context.fillText(String(value), left - 6, py + 4);
   }
-  context.strokeStyle = "#555";
+  context.strokeStyle = colors.edge;
   line(context, left, top, left, bottom);
   line(context, left, bottom, right, bottom);
   drawNames(context, view, labels);
@@ -49,16 +53,16 @@ function drawNames(context, view, labels) {
  * Return the visible parts of regions, in pixels from the top left corner of the plotted rectangle:
  * [{color: [r, g, b], left, right, top, bottom}].
  *
- * `regions`: [{name, color, x: [low, high], y: [low, high]}], null = open.
+ * `regions`: [{name, color, x: [low, high], y: [low, high]}], null = open. `paper`: [r, g, b] of the ground.
  */
-export function regionsInView(view, regions) {
+export function regionsInView(view, regions, paper) {
   const plot = view.plot();
   return regions.flatMap(({ color, x, y }) => {
     const part = shownPart(view, x, y);
     return part
       ? [
           {
-            color: rgb(color),
+            color: tinted(paper, rgb(color)),
             left: part.left - plot.left,
             right: part.right - plot.left,
             top: part.top - plot.top,
@@ -70,7 +74,7 @@ export function regionsInView(view, regions) {
 }
 
 /** Write the regions' names over the points. */
-export function drawRegionNames(context, view, regions) {
+export function drawRegionNames(context, view, regions, colors) {
   context.font = "italic 11px system-ui, sans-serif";
   for (const { name, x, y } of regions) {
     const part = shownPart(view, x, y);
@@ -81,8 +85,8 @@ export function drawRegionNames(context, view, regions) {
     const atBottom = y[0] === null && y[1] !== null;
     context.textAlign = atRight ? "right" : "left";
     context.lineWidth = 3;
-    context.strokeStyle = "#ffffffd0";
-    context.fillStyle = "#444";
+    context.strokeStyle = `${colors.card}d0`;
+    context.fillStyle = colors.muted;
     for (const write of ["strokeText", "fillText"]) {
       context[write](
         name,

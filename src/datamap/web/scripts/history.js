@@ -1,15 +1,13 @@
 // Draw a sample's learning history as a small line.
 
-import { shape } from "./dom.js";
+import { add, shape } from "./dom.js";
 
-export const RIGHT = "#1f3b73",
-  WRONG = "#a50026";
 const MANY = 40; // with more observations, dots are small
 const AXIS = 26; // pixels for the numbers of the axis
-const SMALL = { "font-size": 10, fill: "#555" };
+const SMALL = { "font-size": 10, fill: "var(--muted)" };
 
 /**
- * Draw the probability of the given label over the observations as an SVG: a dot per observation, filled if the
+ * Draw the probability of the given label over the observations as a figure: a dot per observation, filled if the
  * model was right, else a ring.
  *
  * `history`: [{probability: 0 to 1, or null if the sample is missing, correct, faint, title}], oldest first.
@@ -18,7 +16,7 @@ const SMALL = { "font-size": 10, fill: "#555" };
  */
 export function drawHistory(history, caption, { width = 220, height = 48, ends = null } = {}) {
   const left = ends ? AXIS : 0;
-  const foot = ends ? 28 : 14;
+  const foot = ends ? 16 : 0;
   const svg = shape("svg", {
     width,
     height: height + foot,
@@ -27,14 +25,14 @@ export function drawHistory(history, caption, { width = 220, height = 48, ends =
     role: "img",
     "aria-label": caption,
   });
-  svg.append(shape("rect", { x: left, y: 0, width: width - left, height, fill: "#f6f6f6" }));
-  svg.append(shape("line", { x1: left, x2: width, y1: height / 2, y2: height / 2, stroke: "#ddd" }));
+  svg.append(shape("rect", { x: left, y: 0, width: width - left, height, fill: "var(--ground)" }));
+  svg.append(shape("line", { x1: left, x2: width, y1: height / 2, y2: height / 2, stroke: "var(--line)" }));
   const dots = dotsOf(history, left, width, height);
   svg.append(
     shape("polyline", {
       points: dots.map(({ cx, cy }) => `${cx},${cy}`).join(" "),
       fill: "none",
-      stroke: "#888",
+      stroke: "var(--curve)",
     }),
   );
   for (const { title, ...dot } of dots) {
@@ -43,8 +41,10 @@ export function drawHistory(history, caption, { width = 220, height = 48, ends =
     svg.append(circle);
   }
   if (ends) drawEnds(svg, ends, left, width, height);
-  svg.append(svgText("text", caption, { x: left, y: height + foot - 3, ...SMALL }));
-  return svg;
+  const figure = document.createElement("figure");
+  figure.append(svg);
+  add(figure, "figcaption", caption);
+  return figure;
 }
 
 function dotsOf(history, left, width, height) {
@@ -58,8 +58,8 @@ function dotsOf(history, left, width, height) {
             cx: history.length === 1 ? (left + width) / 2 : left + 6 + (k / last) * (width - left - 12),
             cy: 5 + (1 - probability) * (height - 10),
             r,
-            fill: correct ? RIGHT : "#fff",
-            stroke: correct ? RIGHT : WRONG,
+            fill: correct ? "var(--right)" : "var(--card)",
+            stroke: correct ? "var(--right)" : "var(--wrong)",
             "stroke-width": history.length > MANY ? 1 : 2,
             opacity: faint ? 0.25 : 1,
             title,

@@ -35,13 +35,13 @@ export function pointsInView({ x, y, layer }, count, view, scratch) {
 }
 
 /**
- * Paint white, then the regions (`regionsInView` of axes.js); a pixel of the page has `ratio` pixels of the
- * picture.
+ * Paint the paper [r, g, b], then the regions (`regionsInView` of axes.js); a pixel of the page has `ratio` pixels
+ * of the picture.
  */
-export function paintBackground({ data, width, height }, regions, ratio) {
+export function paintBackground({ data, width, height }, paper, regions, ratio) {
   const pixels = new Uint32Array(data.buffer);
   const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  pixels.fill(0xffffffff);
+  pixels.fill(packed(paper));
   for (const region of regions) {
     const [left, right, top, bottom] = [region.left, region.right, region.top, region.bottom].map((v) =>
       Math.round(v * ratio),
@@ -59,9 +59,10 @@ export const pointSize = (count) => Math.min(9, Math.max(3, 9 * (500 / Math.max(
 /**
  * Paint the points in view onto an opaque picture of the plotted rectangle.
  *
- * `layers`: [{color: [r, g, b], alpha: 0 to 1}], the last one on top. `size`: in pixels of the picture.
+ * `layers`: [{color: [r, g, b], alpha: 0 to 1}], the last one on top. `size`: in pixels of the picture. `paper`:
+ * [r, g, b] of the points' rims.
  */
-export function paint(image, { x, y }, layers, inView, view, size) {
+export function paint(image, { x, y }, layers, inView, view, size, paper) {
   const { rows, starts } = inView;
   const scale = { x: image.width / view.width, y: image.height / view.height };
   const counts = layers.map((_, k) => starts[k + 1] - starts[k]);
@@ -76,7 +77,14 @@ export function paint(image, { x, y }, layers, inView, view, size) {
     if (isMany(k)) continue;
     for (let j = starts[k]; j < starts[k + 1]; j++) {
       const i = rows[j];
-      paintDisc(image, discs, (x[i] - view.x) * scale.x, image.height - (y[i] - view.y) * scale.y, layers[k]);
+      paintDisc(
+        image,
+        discs,
+        (x[i] - view.x) * scale.x,
+        image.height - (y[i] - view.y) * scale.y,
+        layers[k],
+        paper,
+      );
     }
   }
 }
@@ -134,7 +142,7 @@ function blend(data, at, r, g, b, alpha) {
 }
 
 /**
- * Make discs of this diameter at each position within a pixel: coverage and whiteness (of the rim) per pixel, in
+ * Make discs of this diameter at each position within a pixel: coverage and share of the rim per pixel, in
  * 256ths.
  */
 function makeDiscs(size) {
@@ -146,33 +154,33 @@ function makeDiscs(size) {
     const dx = ((sub % STEPS) + 0.5) / STEPS;
     const dy = (((sub / STEPS) | 0) + 0.5) / STEPS;
     const cover = new Uint16Array(width * width);
-    const white = new Uint16Array(width * width);
+    const rims = new Uint16Array(width * width);
     for (let p = 0; p < width * width; p++) {
       const distance = Math.hypot((p % width) + 0.5 - reach - dx, ((p / width) | 0) + 0.5 - reach - dy);
       cover[p] = 256 * Math.min(1, Math.max(0, size / 2 - distance + 0.5));
-      white[p] = rim ? 256 * Math.min(1, Math.max(0, distance - (size / 2 - rim) + 0.5)) : 0;
+      rims[p] = rim ? 256 * Math.min(1, Math.max(0, distance - (size / 2 - rim) + 0.5)) : 0;
     }
-    masks.push({ cover, white });
+    masks.push({ cover, rims });
   }
   return { reach, width, masks };
 }
 
-function paintDisc({ data, width, height }, discs, px, py, { color: [r, g, b], alpha }) {
+function paintDisc({ data, width, height }, discs, px, py, { color: [r, g, b], alpha }, paper) {
   const left = Math.floor(px);
   const top = Math.floor(py);
-  const { cover, white } = discs.masks[(((py - top) * STEPS) | 0) * STEPS + (((px - left) * STEPS) | 0)];
+  const { cover, rims } = discs.masks[(((py - top) * STEPS) | 0) * STEPS + (((px - left) * STEPS) | 0)];
   for (let row = 0, at = 0; row < discs.width; row++) {
     const y = top - discs.reach + row;
     for (let column = 0; column < discs.width; column++, at++) {
       const x = left - discs.reach + column;
       if (!cover[at] || x < 0 || y < 0 || x >= width || y >= height) continue;
-      const w = white[at];
+      const w = rims[at];
       blend(
         data,
         4 * (y * width + x),
-        r + (((255 - r) * w) >> 8),
-        g + (((255 - g) * w) >> 8),
-        b + (((255 - b) * w) >> 8),
+        r + (((paper[0] - r) * w) >> 8),
+        g + (((paper[1] - g) * w) >> 8),
+        b + (((paper[2] - b) * w) >> 8),
         (cover[at] * alpha) | 0,
       );
     }

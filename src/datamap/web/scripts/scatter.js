@@ -14,9 +14,10 @@ import { rgb } from "./numbers.js";
 import { followPointer } from "./pointer.js";
 import { HIDDEN, paint, paintBackground, pointSize, pointsInView } from "./raster.js";
 import { corners, inBox, inPolygon } from "./shapes.js";
+import { onTheme, palette, seenOn } from "./theme.js";
 import { createView } from "./view.js";
 
-const FAINT = { color: rgb("#c8c8c8"), alpha: 0.45 }; // points outside of the selection, if there is one
+const FAINT = 0.45; // alpha of points outside of the selection, if there is one
 
 /**
  * Create a map in `element`. It calls:
@@ -54,6 +55,7 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     inView: { rows: new Uint32Array(0), starts: new Uint32Array(1) },
     waiting: 0,
   };
+  let colors = palette();
   let layers = [];
   let layer = new Uint8Array(0);
   let scratch = new Uint32Array(0);
@@ -63,7 +65,7 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     Object.assign(data, changes);
     view.limits = data.limits;
     if (changes.limits) view.showAll();
-    ({ layers, layer } = layersOf(data));
+    ({ layers, layer } = layersOf(data, colors));
     if (scratch.length !== data.x.length) scratch = new Uint32Array(data.x.length);
     draw();
   }
@@ -78,12 +80,13 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     const [width, height] = [right - left, bottom - top].map((length) => Math.round(length * ratio));
     if (width > 0 && height > 0) {
       if (image?.width !== width || image.height !== height) image = new ImageData(width, height);
-      paintBackground(image, regionsInView(view, data.regions), ratio);
-      paint(image, data, layers, state.inView, view, pointSize(shownCount()) * ratio);
+      const paper = rgb(colors.card);
+      paintBackground(image, paper, regionsInView(view, data.regions, paper), ratio);
+      paint(image, data, layers, state.inView, view, pointSize(shownCount()) * ratio, paper);
       picture.putImageData(image, Math.round(left * ratio), Math.round(top * ratio));
     }
-    drawAxes(picture, view, data.labels);
-    drawRegionNames(picture, view, data.regions);
+    drawAxes(picture, view, data.labels, colors);
+    drawRegionNames(picture, view, data.regions, colors);
     drawFront();
   }
 
@@ -103,10 +106,10 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     const ratio = devicePixelRatio;
     front.setTransform(ratio, 0, 0, ratio, 0, 0);
     front.clearRect(0, 0, view.box.width, view.box.height);
-    if (state.path.length > 1) outline(front, state.path);
+    if (state.path.length > 1) outline(front, state.path, colors.accent);
     for (const row of state.rings) {
       if (layer[row] !== HIDDEN)
-        ring(front, view.toScreen(data.x[row], data.y[row]), pointSize(shownCount()) / 2 + 3);
+        ring(front, view.toScreen(data.x[row], data.y[row]), pointSize(shownCount()) / 2 + 3, colors);
     }
   }
 
@@ -171,6 +174,10 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     enclose: select,
   });
   new ResizeObserver(resize).observe(element);
+  onTheme(() => {
+    colors = palette();
+    set({});
+  });
   resize();
 
   return {
@@ -216,7 +223,7 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
  * Return the layers from bottom to top, and the layer of each point: points outside of the selection first, rare
  * groups last.
  */
-function layersOf({ x, group, colors, visible, selected }) {
+function layersOf({ x, group, colors, visible, selected }, { card, faint: dim }) {
   const count = x.length;
   const groups = colors.length;
   const counts = new Uint32Array(2 * groups);
@@ -224,8 +231,12 @@ function layersOf({ x, group, colors, visible, selected }) {
   for (let i = 0; i < count; i++) if (!visible || visible[i]) counts[key(i)] += 1;
   const faint = counts.subarray(groups).reduce((sum, n) => sum + n, 0);
   const ranked = colors.map((_, k) => k).sort((a, b) => counts[b] - counts[a]);
-  const layers = ranked.map((k) => ({ color: rgb(colors[k]), alpha: 0.84, count: counts[k] }));
-  if (selected) layers.unshift({ ...FAINT, count: faint });
+  const layers = ranked.map((k) => ({
+    color: seenOn(rgb(card), rgb(colors[k])),
+    alpha: 0.84,
+    count: counts[k],
+  }));
+  if (selected) layers.unshift({ color: rgb(dim), alpha: FAINT, count: faint });
   const place = new Uint8Array(2 * groups);
   ranked.forEach((k, rank) => {
     place[k] = rank + (selected ? 1 : 0);
@@ -243,12 +254,12 @@ function canvas(element) {
   return made.getContext("2d", { willReadFrequently: true });
 }
 
-function outline(context, path) {
+function outline(context, path, color) {
   context.beginPath();
   for (const [x, y] of path) context.lineTo(x, y); // the first point begins the line
   context.closePath();
-  context.fillStyle = "#1f3b7322";
-  context.strokeStyle = "#1f3b73";
+  context.fillStyle = `${color}22`;
+  context.strokeStyle = color;
   context.fill();
   context.stroke();
 }
@@ -259,11 +270,12 @@ function outline(context, path) {
  * @param {CanvasRenderingContext2D} context
  * @param {number[]} place
  * @param {number} radius
+ * @param {Record<string, string>} colors
  */
-function ring(context, [px, py], radius) {
+function ring(context, [px, py], radius, { card, ink }) {
   for (const { width, color } of [
-    { width: 4, color: "#fff" },
-    { width: 2, color: "#000" },
+    { width: 4, color: card },
+    { width: 2, color: ink },
   ]) {
     context.beginPath();
     context.arc(px, py, radius, 0, 7);
