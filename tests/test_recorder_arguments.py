@@ -293,14 +293,14 @@ def test_what_it_accepts_summarize_reads(store, observations, format):
 
 def test_more_classes_than_a_run_holds_are_refused_when_they_are_recorded():
     with pytest.raises(ConfigError, match="more than 65,536 names"):
-        arguments.class_names(itertools.count())
+        arguments.checked_names(itertools.count())
     with pytest.raises(SignalError, match="65,537 classes; a run holds at most 65,536"):
         signal_table([1], [0], logits=np.zeros((1, 65_537)))
 
 
 def test_many_class_names_take_no_quadratic_time():
     started = time.monotonic()
-    assert len(arguments.class_names(range(60_000))) == 60_000
+    assert len(arguments.checked_names(range(60_000))) == 60_000
     assert time.monotonic() - started < 5
 
 
@@ -422,8 +422,8 @@ class Sentiment(enum.Enum):
 
 def test_class_names_in_no_order_are_refused_and_an_enum_gives_its_members():
     with pytest.raises(ConfigError, match="class_names={.*give a list of names, by class index"):
-        arguments.class_names({"neg", "pos"})
-    assert arguments.class_names(Sentiment) == ("NEG", "POS")  # by their values
+        arguments.checked_names({"neg", "pos"})
+    assert arguments.checked_names(Sentiment) == ("NEG", "POS")  # by their values
 
 
 @pytest.mark.parametrize(

@@ -329,10 +329,10 @@ def test_importing_it_imports_no_framework():
 
 ROWS = {"ids": [7, 8], "labels": [0, 1], "logits": np.eye(2)}
 REFUSED = {
-    "sequence labeling .one label per token. is not supported; record one row per sample": {
+    "one distribution per token: use SignalRecorder.task='tokens'.": {
         "labels": np.zeros((2, 5)), "logits": np.zeros((2, 5, 3))},
-    "several labels per sample are not supported; convert one-hot labels to indices": {"labels": np.eye(2)},
-    "not an integer; several labels per sample are not supported, id 8": {"labels": [0.0, 0.5]},
+    "for several labels per sample use SignalRecorder.task='multilabel'.": {"labels": np.eye(2)},
+    "label is not an integer, id 8": {"labels": [0.0, 0.5]},
     "label is missing, id 7": {"labels": [np.nan, 1]},
     r"shape \(2, 1\), one per sample; give both classes.*1 - p, p": {"logits": np.zeros((2, 1))},
     r"shape \(2,\), one per sample; give both classes": {"logits": np.zeros(2)},

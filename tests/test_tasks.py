@@ -298,6 +298,8 @@ GOOD = {
     Task.CLASSIFICATION: {"ids": [7, 8], "labels": [0, 1], "probs": np.eye(2)},
     Task.GENERATION: {**GENERATED, "mask": [[1, 1], [1]], "token_margins": [[1, 2], [3]]},
     Task.SCORES: {"ids": [7, 8], "loss": [0.5, 1.0], "confidence": [0.5, 1], "correct": [1, 0]},
+    Task.TOKENS: {"ids": [7, 8], "labels": [[0, -100], [1, 0]], "probs": np.full((2, 2, 2), 0.5)},
+    Task.MULTILABEL: {"ids": [7, 8], "labels": [[0, 1], [1, 1]], "logits": np.eye(2)},
 }
 
 
@@ -368,7 +370,9 @@ def test_an_empty_batch_adds_nothing():
 
 
 def test_arguments_of_other_tasks_are_refused(store):
-    with pytest.raises(ConfigError, match="task='ner': it is one of classification, generation, scores"):
+    with pytest.raises(
+        ConfigError, match="task='ner': it is one of classification, generation, scores, tokens, multilabel"
+    ):
         datamap.SignalRecorder(task="ner")
     with pytest.raises(ConfigError, match="class_names=: task='scores' has no classes; leave it out"):
         datamap.SignalRecorder(["a"], task="scores")

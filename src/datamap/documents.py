@@ -46,12 +46,14 @@ class RecordedTask:
         correct: what `correct` means, for people.
         correct_above: generation: the share of right target tokens that a right sample exceeds.
         signals: {signal that the task has beside those of the contract: its meaning, for people}.
+        label_names: multilabel: the names of the labels, by index.
     """
 
     task: Task = Task.CLASSIFICATION
     correct: str = ""
     correct_above: Annotated[float, Field(ge=0, lt=1)] = 0.5
     signals: dict[str, str] = field(default_factory=dict)
+    label_names: list[str] = field(default_factory=list)
 
     @property
     def words(self) -> str:
@@ -100,6 +102,7 @@ def task_text(found: RecordedTask) -> str:
     own = {"task": found.task.value, "correct": found.correct}
     more: dict[str, Any] = {"correct_above": found.correct_above} if found.task is Task.GENERATION else {}
     more |= {"signals": found.signals} if found.signals else {}
+    more |= {"label_names": found.label_names} if found.label_names else {}
     return json.dumps({**own, **more}, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -18,6 +18,8 @@ class Task(str, enum.Enum):
     CLASSIFICATION = "classification"
     GENERATION = "generation"
     SCORES = "scores"
+    TOKENS = "tokens"
+    MULTILABEL = "multilabel"
 
 
 SIGNAL_COLUMNS = {
@@ -67,6 +69,7 @@ NORMAL, HARD, DIRTY = 0, 1, 2
 KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
 
 SUMMARY_FILE = "summary.tsv"
+UNITS_SUMMARY_FILE = "summary_samples.tsv"  # of tasks with several units per sample: one row per sample
 SUMMARIZED_FILE = "summary.json"  # the observations that summary.tsv covers
 LABELS_FILE = "labels.json"
 TASK_FILE = "task.json"

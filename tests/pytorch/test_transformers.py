@@ -73,7 +73,7 @@ def test_datasets_and_collators_that_cannot_be_followed_are_refused_before_train
 
     for collate, message in (
         (nothing, "the collator leaves out all rows"),
-        (one_hot, "several labels per sample are not supported"),
+        (one_hot, "for several labels per sample use"),
         (by_label, "ids cannot follow rows through the collator"),
     ):
         training = HuggingFace(callback_of("transformers"), remove_unused_columns=False)

@@ -47,7 +47,8 @@ def recorded_task(task: object, correct_above: object, class_names: object) -> R
         raise ConfigError(f"correct_above= is for task='generation'; task={found.value!r} does not use it")
     if class_names is not None and not definition.has_classes:
         raise ConfigError(f"class_names=: task={found.value!r} has no classes; leave it out")
-    return RecordedTask(found, definition.correct, border, dict(definition.signals))
+    named = checked_names(class_names) if definition.states else None
+    return RecordedTask(found, definition.correct, border, dict(definition.signals), list(named or ()))
 
 
 def new_run(run_id: object, run_name: object, tags: object) -> dict[str, str]:
@@ -68,7 +69,7 @@ def new_run(run_id: object, run_name: object, tags: object) -> dict[str, str]:
     return found
 
 
-def class_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, ...] | None:
+def checked_names(names: Iterable[object] | type[enum.Enum] | None) -> tuple[str, ...] | None:
     """Return class names by index, as text: 1, 1.0 and "1" are the same name, and an Enum gives its members' names.
 
     Raises:

@@ -10,6 +10,7 @@ import pandas as pd
 from datamap.errors import DataError, first_few, reason, shortened
 from datamap.log import say
 from datamap.recording import arguments
+from datamap.tasks.rows import Given
 
 MAX_TEXT = (
     100_000  # characters of a prompt or completion that are shown; the row as it was given keeps them all
@@ -30,10 +31,14 @@ CHATS = ("messages", "conversations")
 
 
 class Examples(NamedTuple):
-    """Hold a table (id, text_a, text_b, s_label) for people, and the rows as they were given, as JSON lines."""
+    """Hold a table (id, text_a, text_b, s_label) for people, and the rows as they were given, as JSON lines.
+
+    `given` is what the rows say of their units, where samples have several.
+    """
 
     table: pd.DataFrame
     lines: bytes
+    given: Given | None = None
 
 
 def of(samples: Any) -> Examples:
@@ -48,21 +53,21 @@ def of(samples: Any) -> Examples:
     """
     if isinstance(samples, Examples):
         return samples
-    rows = _rows(samples)
+    rows = rows_of(samples)
     if not rows:
         raise DataError("samples=: no rows; leave it out, or give the examples")
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [_line(number, row) for number, row in enumerate(rows, start=1)]
+    lines = [line(number, row) for number, row in enumerate(rows, start=1)]
     given: dict[str, list] = {
         "id": [row.get("id") for row in rows] if "id" in columns else list(range(len(rows)))
     }
-    given |= _texts(rows, columns) or {"text_a": [_shown(line.decode().strip()) for line in lines]}
+    given |= texts(rows, columns) or {"text_a": [shown(line.decode().strip()) for line in lines]}
     if "s_label" in columns:
         given["s_label"] = [row.get("s_label") for row in rows]
     return Examples(arguments.unlabeled_samples(given), b"".join(lines))
 
 
-def _rows(samples: Any) -> list[dict[str, Any]]:
+def rows_of(samples: Any) -> list[dict[str, Any]]:
     """Return the rows as dicts of plain values, each with the keys that it had."""
     try:
         for method in ("to_list", "to_dicts", "to_pylist"):  # of Hugging Face, Polars, Arrow
@@ -77,15 +82,15 @@ def _rows(samples: Any) -> list[dict[str, Any]]:
         ) from error
 
 
-def _texts(rows: Sequence[Mapping], columns: list[str]) -> dict[str, list[str]]:
+def texts(rows: Sequence[Mapping], columns: list[str]) -> dict[str, list[str]]:
     """Return the prompts and completions as text_a and text_b; {} with a note where no column is known."""
     chat = next((name for name in CHATS if name in columns), None)
     pair = next((pair for pair in PAIRS if set(pair) - {None} <= set(columns)), None)
     if chat:
         turns = [_turns(row.get(chat)) for row in rows]
         return {
-            "text_a": [_shown("\n\n".join(one[:-1])) for one in turns],
-            "text_b": [_shown("".join(one[-1:])) for one in turns],
+            "text_a": [shown("\n\n".join(one[:-1])) for one in turns],
+            "text_b": [shown("".join(one[-1:])) for one in turns],
         }
     if pair is None:
         say(
@@ -99,8 +104,8 @@ def _texts(rows: Sequence[Mapping], columns: list[str]) -> dict[str, list[str]]:
     if first == "instruction":  # Alpaca's format has an input beside it
         inputs = [_text(row.get("input")) for row in rows]
         prompts = ["\n\n".join(filter(None, both)) for both in zip(prompts, inputs, strict=True)]
-    found = {"text_a": [_shown(text) for text in prompts]}
-    return found | ({"text_b": [_shown(_text(row.get(second))) for row in rows]} if second else {})
+    found = {"text_a": [shown(text) for text in prompts]}
+    return found | ({"text_b": [shown(_text(row.get(second))) for row in rows]} if second else {})
 
 
 def _text(value: Any) -> str:
@@ -127,11 +132,12 @@ def _plain(value: Any) -> str:
     return "" if absent else value if isinstance(value, str) else str(value)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Return a text, without what is beyond `MAX_TEXT` characters."""
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
-def _line(number: int, row: Mapping) -> bytes:
+def line(number: int, row: Mapping) -> bytes:
     """Return a row as a JSON line; an absent value of a table (NaN) is null.
 
     Raises:

@@ -7,12 +7,14 @@ import pandas as pd
 import pyarrow as pa
 
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.recording import arguments, examples
+from datamap.recording import arguments, examples, unit_examples
 from datamap.recording.examples import Examples
 from datamap.schema import Task
 from datamap.signals import align, compute, embeddings
 from datamap.signals.embeddings import Embeddings
+from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
+from datamap.tasks.rows import Given
 
 
 class Metadata(NamedTuple):
@@ -32,11 +34,15 @@ class Metadata(NamedTuple):
             ConfigError: the class names cannot be used, or they are missing while labels are names.
             DataError: `samples` has a column, id, text or label that cannot be used.
         """
-        names = arguments.class_names(class_names)
+        names = arguments.checked_names(class_names)
         if samples is None:
             return cls(names, None)
-        has_classes = DEFINITIONS[task].has_classes
-        return cls(names, arguments.sample_table(samples, names) if has_classes else examples.of(samples))
+        definition = DEFINITIONS[task]
+        if definition.unit:
+            return cls(names, unit_examples.of(samples, task, names))
+        return cls(
+            names, arguments.sample_table(samples, names) if definition.has_classes else examples.of(samples)
+        )
 
     @property
     def table(self) -> pd.DataFrame | None:
@@ -57,6 +63,44 @@ class Metadata(NamedTuple):
                 "embeddings= are in the order of samples=: give samples= with the column id, too"
             )
         return embeddings.checked(self.table["id"], given)
+
+    @property
+    def _given(self) -> Given | None:
+        return self.samples.given if isinstance(self.samples, Examples) else None
+
+    def places(self, ids: pa.Array) -> np.ndarray | None:
+        """Return the place in `samples` of each row of signals, −1 for none; None without `samples`."""
+        if self.table is None:
+            return None
+        of = ids if self._given is None else units.split(ids)[0]
+        return align.rows(of, self.table["id"].astype(str))
+
+    def _check_units(self, where: str, table: pa.Table, given: Given) -> None:
+        """Raise SignalError if `samples` lacks the sample of a unit, or has another label for the unit."""
+        ids = table["id"].combine_chunks()
+        samples, positions = units.split(ids)
+        assert self.table is not None
+        found = align.rows(samples, self.table["id"].astype(str))
+        if (found < 0).any():
+            strangers = first_few(dict.fromkeys(align.missing(samples, found)))
+            raise SignalError(f"{where}: samples= has no id {strangers}; record the ids that samples= has")
+        if given.key is None:
+            return
+        rows = given.rows_of(found, positions)
+        wrong = rows < 0
+        compute.refuse(wrong, ids.to_numpy(zero_copy_only=False), f"{where}: samples= has fewer labels")
+        wrong = given.labels[rows] != table["label"].to_numpy()
+        compute.refuse(
+            wrong, ids.to_numpy(zero_copy_only=False), f"{where}: samples= has another label (counted from 0)"
+        )
+
+    def check_labels(self, where: str, table: pa.Table) -> None:
+        """Raise SignalError if a unit is none of the named labels, or a label has no unit."""
+        if self.class_names is None:
+            return
+        count = int(units.split(table["id"].combine_chunks())[1].max()) + 1
+        if count != len(self.class_names):
+            raise SignalError(f"{where}: the model has {count} labels, class_names= {len(self.class_names)}")
 
     def check_classes(self, where: str, table: pa.Table) -> None:
         """Raise SignalError if the number of the model's classes is not that of the class names."""
@@ -98,6 +142,9 @@ class Metadata(NamedTuple):
             SignalError: an id, a label or the number of classes does not fit.
         """
         self.check_classes(where, table)
+        if self._given is not None:
+            self._check_units(where, table, self._given)
+            return table
         known = self.rows(where, table["id"], table["label"].to_numpy())
         if known is None or "s_label" not in known:
             return table

@@ -22,12 +22,12 @@ from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
 from datamap.recording.together import SharedLog, pooled
 from datamap.schema import Task
-from datamap.signals import align, compute, shards
+from datamap.signals import compute, shards
 from datamap.signals.embeddings import encode
 from datamap.signals.shard_writer import ShardWriter
 from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
-from datamap.tasks.definitions import tables_of
+from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import Options
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
@@ -70,8 +70,9 @@ class SignalRecorder(compute.ObservationCollector):
         samples: DataFrame (or what `pandas.DataFrame` accepts) with the column id and, if there are any, text_a,
             text_b, label and s_label. The explorer, `diagnose` and `curate` use the texts. For generation and scores:
             the rows of your training file, with prompt and completion, messages, instruction and output, or text;
-            without a column id, row numbers from 0 are the ids. `curate` writes the rows as they are.
-        task: "classification", "generation" or "scores".
+            without a column id, row numbers from 0 are the ids. `curate` writes the rows as they are. For tokens and
+            multilabel likewise: rows with tokens and tags, or with a text and its labels (`tasks.rows.read`).
+        task: "classification", "tokens", "multilabel", "generation" or "scores".
         correct_above: generation: a sample is right if this share of its target tokens is exceeded, 0 to 1.
         run_id: id of a run that has no signals yet, unless `resume` is true.
         run_name: name of a new run, or of the one that `mlflow run` made for this process.
@@ -186,7 +187,8 @@ class SignalRecorder(compute.ObservationCollector):
             )
         if self._task.task is not Task.CLASSIFICATION and not told:
             self.run.log_task(self._task)
-        if names is not None and self._may_log(schema.LABELS_FILE):
+        names = DEFINITIONS[self._task.task].states or names
+        if names and self._may_log(schema.LABELS_FILE):
             self.run.log_labels(names)
         if table is not None and "text_a" in table and self._may_log(schema.SAMPLES_FILE):
             self.run.log_bytes(b"".join(tsv.lines(table)), schema.SAMPLES_FILE)
@@ -221,10 +223,12 @@ class SignalRecorder(compute.ObservationCollector):
         Args:
             ids: (samples,) whole numbers or strings, unique in the observation.
             labels: classification: (samples,) class indices of the given labels. Generation: one sequence of target
-                tokens per sample, -100 for a token that is none, where `logits[t]` predicts `labels[t]`.
+                tokens per sample, -100 for a token that is none, where `logits[t]` predicts `labels[t]`. Tokens: one
+                sequence of tags per sample, -100 for a token without one. Multilabel: (samples, labels) of 0 and 1.
             logits: classification: (samples, classes) unnormalized scores; give either these or `probs`. Generation:
                 (samples, tokens, vocabulary), or one array (tokens, vocabulary) per sample; give either these or
-                `token_logprobs`.
+                `token_logprobs`. Tokens: (samples, tokens, classes), or one array per sample. Multilabel: (samples,
+                labels).
             probs: classification: (samples, classes) probabilities, each row of which sums to 1.
             noisy_labels: (samples,) planted kinds 0 (normal), 1 (hard) or 2 (dirty), if known.
             **outputs: generation: `token_logprobs` (ln p of each token, one sequence per sample, or a padded array),
@@ -300,6 +304,8 @@ class SignalRecorder(compute.ObservationCollector):
 
     def _send(self, number, table):
         table = self._metadata.complete(f"observation {number}", table)
+        if DEFINITIONS[self._task.task].states:
+            self._metadata.check_labels(f"observation {number}", table)
         if self._reference:
             self._reference.check(number, table)
         table = self._in_order(table)
@@ -320,12 +326,10 @@ class SignalRecorder(compute.ObservationCollector):
             return self._reference.ordered(table)
         if self._processes.count == 1 or self.in_turn:
             return table
-        samples = self._metadata.table
-        if samples is None:
+        places = self._metadata.places(table["id"].combine_chunks())
+        if places is None:
             return table.sort_by("id")
-        return table.take(
-            pa.array(np.argsort(align.rows(table["id"], samples["id"].astype(str)), kind="stable"))
-        )
+        return table.take(pa.array(np.argsort(places, kind="stable")))
 
     def close(self) -> None:
         """Wait until all is logged, and end a run that was made here.

@@ -317,13 +317,12 @@ def _refuse_other_tasks(ids, labels, scores, where):
     """Raise SignalError for outputs of tasks that do not give one distribution over classes per sample."""
     if scores.ndim == 3:
         raise SignalError(
-            f"{where}: scores have shape {scores.shape}; sequence labeling (one label per token) is not supported; "
-            "record one row per sample"
+            f"{where}: scores have shape {scores.shape}, one distribution per token: use SignalRecorder(task='tokens')"
         )
     if labels.ndim == 2:
         raise SignalError(
-            f"{where}: labels have shape {labels.shape}; several labels per sample are not supported; "
-            "convert one-hot labels to indices: labels.argmax(1)"
+            f"{where}: labels have shape {labels.shape}: for several labels per sample use "
+            "SignalRecorder(task='multilabel'), and convert one-hot labels to indices: labels.argmax(1)"
         )
     if scores.shape in (ids.shape, (len(ids), 1)):
         raise SignalError(
@@ -351,7 +350,7 @@ def _indices(labels, count, ids, where, problem):
     if labels.dtype.kind == "f":
         refuse(np.isnan(labels), ids, f"{where}: label is missing")
         wrong = ~np.isfinite(labels) | (np.floor(labels) != labels)
-        refuse(wrong, ids, f"{where}: label is not an integer; several labels per sample are not supported")
+        refuse(wrong, ids, f"{where}: label is not an integer")
     refuse((labels < 0) | (labels >= count), ids, f"{where}: {problem}")
     return labels.astype(np.int64)
 

@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from datamap.errors import SignalError, first_few
 from datamap.schema import Task
-from datamap.tasks import classification, generation, scores
+from datamap.tasks import classification, generation, multilabel, scores, tokens
 from datamap.tasks.task import COMMON, Definition, Options
 
 DEFINITIONS: dict[Task, Definition] = {
-    module.DEFINITION.task: module.DEFINITION for module in (classification, generation, scores)
+    module.DEFINITION.task: module.DEFINITION
+    for module in (classification, generation, scores, tokens, multilabel)
 }
 
 

@@ -11,9 +11,16 @@ from datamap.schema import Task
 from datamap.signals import compute
 from datamap.signals.arrays import as_array
 from datamap.signals.ragged import Ragged, as_ragged
-from datamap.tasks.task import MAX_NUMBER, Definition, Options, further_signals, truths, unlabeled_table
+from datamap.tasks.task import (
+    IGNORED,
+    MAX_NUMBER,
+    Definition,
+    Options,
+    further_signals,
+    truths,
+    unlabeled_table,
+)
 
-IGNORED = -100  # label of a token that is no target, as PyTorch's cross-entropy has it
 MAX_LOGITS = 1 << 21  # logits that are converted at once; four arrays of them take 34 MB as float32
 SIGNALS = {
     "token_prob": "mean probability of the target tokens",

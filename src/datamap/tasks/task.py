@@ -14,6 +14,7 @@ from datamap.signals.arrays import NUMBERS, as_array
 
 # Names of `SignalRecorder.record` that mean the same for every task.
 COMMON = ("noisy_labels",)
+IGNORED = -100  # label of a token that has none, as PyTorch's cross-entropy has it
 MAX_NUMBER = -compute.MIN_LOG_PROB  # the largest float32: sums of larger numbers may be infinite
 
 
@@ -28,6 +29,8 @@ class Definition(NamedTuple):
         signals: {further signal that it records: its meaning}.
         has_classes: tells whether a sample has a label that could be another one; only then there are labels to
             propose, to balance or to estimate the errors of.
+        unit: what the rows of an observation are where a sample has several (`units`); "" = the samples themselves.
+        states: names of the classes of a unit, where class names name the units themselves.
     """
 
     task: Task
@@ -36,6 +39,8 @@ class Definition(NamedTuple):
     correct: str
     signals: Mapping[str, str]
     has_classes: bool = False
+    unit: str = ""
+    states: tuple[str, ...] = ()
 
 
 class Options(NamedTuple):

@@ -1,0 +1,169 @@
+"""Units within samples: tokens and several labels."""
+
+import json
+
+import numpy as np
+import pytest
+
+import datamap
+from datamap.errors import ConfigError, DataError, SignalError
+from datamap.schema import Task
+from datamap.tasks import rows, units
+from datamap.tasks.definitions import tables_of
+from datamap.tasks.task import Options
+
+TOKENS = [
+    {"id": "s1", "tokens": ["Ann", "saw", "Paris"], "tags": ["B-PER", "O", "B-LOC"]},
+    {"id": "s2", "tokens": ["Bob", "ran"], "tags": ["B-PER", "O"]},
+]
+TAGS = ["O", "B-PER", "B-LOC"]
+PIECES = {  # of s1 and s2: special tokens and second pieces have no tag
+    "ids": ["s1", "s2"],
+    "labels": [[-100, 1, -100, 0, 2], [-100, 1, 0, -100, -100]],
+}
+
+
+def table_of(task, **given):
+    return tables_of(Task(task), Options())(given.pop("ids"), "here", **given)
+
+
+def test_a_row_per_token_that_has_a_tag():
+    logits = np.zeros((2, 5, 3))
+    logits[0, 1] = np.log([0.25, 0.5, 0.25])
+    table = table_of(
+        "tokens", **PIECES, logits=logits, noisy_labels=[[0, 2, 0, 0, 0], [0] * 5], reward=PIECES["labels"]
+    )
+    assert table["id"].to_pylist() == ["s1:0", "s1:1", "s1:2", "s2:0", "s2:1"]
+    assert table["label"].to_pylist() == [1, 0, 2, 1, 0]
+    first = table.to_pylist()[0]
+    assert first["label_probs"] == pytest.approx(0.5) and first["correct"] and first["noisy_label"] == 2
+    assert first["margin"] == pytest.approx(np.log(2)) and first["loss"] == pytest.approx(np.log(2))
+    assert first["reward"] == 1
+
+
+def test_sequences_of_any_length_give_the_same_rows():
+    logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    padded = table_of("tokens", **PIECES, logits=logits)
+    cut = [[-100, 1, -100, 0, 2], [-100, 1, 0]]
+    assert table_of("tokens", ids=["s1", "s2"], labels=cut, logits=[logits[0], logits[1, :3]]).equals(padded)
+
+
+def test_a_row_per_label_of_each_sample():
+    table = table_of("multilabel", ids=[7, 8], labels=[[1, 0], [0, 0]], probs=[[0.75, 0.5], [0.25, 1.0]])
+    assert table["id"].to_pylist() == ["7:0", "7:1", "8:0", "8:1"]
+    assert table["label"].to_pylist() == [1, 0, 0, 0]
+    assert table["correct"].to_pylist() == [True, False, True, False]  # p = 0.5 says that the label is given
+    assert table["label_probs"].to_pylist()[:3] == pytest.approx([0.75, 0.5, 0.75])
+    assert table["margin"].to_pylist()[0] == pytest.approx(np.log(3))
+    assert "probs" not in table.column_names
+
+
+REFUSED = {
+    "give labels= and either": ("tokens", {"logits": None}),
+    "logits has 4 tokens, labels 5, id s1": ("tokens", {"logits": np.zeros((2, 4, 3))}),
+    "logits of sample 0 of the batch has shape": ("tokens", {"logits": np.zeros((2, 5))}),
+    "label is not in 0..2, id s1:0": (
+        "tokens",
+        {"labels": [[-100, 3, -100, 0, 2], [-100, 1, 0, -100, -100]]},
+    ),
+    "scores are not finite": ("tokens", {"logits": np.full((2, 5, 3), np.nan)}),
+    "reward has 2 tokens, labels 5": ("tokens", {"reward": [[1, 2], [1, 2]]}),
+    "a label is not 0 or 1, id 7:1": ("multilabel", {"labels": [[0, 2], [1, 1]]}),
+    r"logits has shape \(2, 3\)": ("multilabel", {"logits": np.zeros((2, 3))}),
+    "logits are not finite": ("multilabel", {"logits": np.full((2, 2), np.inf)}),
+    "probabilities are not from 0 to 1": ("multilabel", {"logits": None, "probs": np.full((2, 2), 2.0)}),
+    "token_logprobs= is of SignalRecorder": ("multilabel", {"token_logprobs": [[1.0], [2.0]]}),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_bad_outputs_are_refused_in_one_line(message):
+    task, outputs = REFUSED[message]
+    good = {
+        "tokens": {**PIECES, "logits": np.zeros((2, 5, 3))},
+        "multilabel": {"ids": [7, 8], "labels": [[0, 1], [1, 1]], "logits": np.zeros((2, 2))},
+    }[task]
+    given = {name: value for name, value in {**good, **outputs}.items() if value is not None}
+    with pytest.raises(SignalError, match=message) as caught:
+        table_of(task, **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_scores_of_samples_are_those_of_cleanlab():
+    from cleanlab.internal.multilabel_scorer import exponential_moving_average
+
+    values = np.random.default_rng(1).uniform(size=(20, 7))
+    expected = exponential_moving_average(values, alpha=units.ALPHA)
+    groups = np.repeat(np.arange(20), 7)
+    assert np.allclose(units.exponential_average(values.ravel(), groups), expected)
+    assert np.array_equal(values.ravel()[units.worst(values.ravel(), groups)], values.min(axis=1))
+
+
+def test_ids_come_apart_again():
+    samples, positions = units.split(["a:b:0", "中\n文:12", ":3"])
+    assert samples.to_pylist() == ["a:b", "中\n文", ""] and positions.tolist() == [0, 12, 3]
+    with pytest.raises(ValueError, match="id a is not <sample>:<position>"):
+        units.split(["b:1", "a"])
+
+
+BAD_ROWS = {
+    "row 2 has no tokens": ("tokens", [TOKENS[0], {"text": "x"}]),
+    "row 1: tags has 1 tags for 3 tokens": ("tokens", [{**TOKENS[0], "tags": ["O"]}]),
+    "row 1: tags: 'B-ORG' is not in class_names=": ("tokens", [{**TOKENS[0], "tags": ["B-ORG", "O", "O"]}]),
+    "row 1: tags: 3 is no class": ("tokens", [{**TOKENS[0], "tags": [3, 0, 0]}]),
+    "row 1: tokens: 5 is no text": ("tokens", [{**TOKENS[0], "tokens": ["a", 5, "b"]}]),
+    "row 1: labels: 'sprot' is not in class_names=": ("multilabel", [{"text": "x", "labels": ["sprot"]}]),
+    "row 1: labels: 'a,b' is no list": ("multilabel", [{"text": "x", "labels": "a,b"}]),
+}
+
+
+@pytest.mark.parametrize("message", BAD_ROWS)
+def test_bad_rows_are_refused_in_one_line(message):
+    task, given = BAD_ROWS[message]
+    with pytest.raises(DataError, match=message):
+        rows.read(given, Task(task), TAGS)
+
+
+def test_rows_say_which_labels_their_units_have():
+    found = rows.read([*TOKENS, {"words": ["x", "y"], "tags": [-100, 2]}], Task.TOKENS, TAGS)
+    assert found.labels.tolist() == [1, 0, 2, 1, 0, 2] and found.counts.tolist() == [3, 2, 1]
+    assert found.rows_of(np.array([1, 2, 2]), np.array([1, 0, 1])).tolist() == [4, 5, -1]
+    found = rows.read([{"labels": ["b"]}, {"labels": [1, 0]}, {"labels": []}], Task.MULTILABEL, ["a", "b"])
+    assert found.labels.tolist() == [0, 1, 1, 0, 0, 0]
+
+
+def test_a_run_keeps_its_task_names_and_rows(store):
+    recorder = datamap.SignalRecorder(TAGS, TOKENS, task="tokens")
+    with recorder:
+        recorder.record(**PIECES, logits=np.zeros((2, 5, 3)))
+        recorder.commit(1)
+    run = recorder.run
+    assert run.task().task is Task.TOKENS and run.class_names() == tuple(TAGS)
+    lines = run.artifacts.read("data/samples.jsonl").splitlines()
+    assert [json.loads(line) for line in lines] == TOKENS
+    with datamap.SignalRecorder(
+        ["a", "b"], [{"id": 7, "text": "x", "labels": ["a"]}], task="multilabel"
+    ) as recorder:
+        recorder.record([7], [[1, 0]], probs=[[0.5, 0.5]])
+        recorder.commit(1)
+    assert recorder.run.task().label_names == ["a", "b"] and recorder.run.class_names() == (
+        "absent",
+        "present",
+    )
+
+
+def test_labels_that_differ_from_the_samples_are_refused(store):
+    with datamap.SignalRecorder(TAGS, TOKENS, task="tokens") as recorder:
+        recorder.record(["s1"], [[0, 0, 2]], logits=np.zeros((1, 3, 3)))
+        with pytest.raises(SignalError, match="samples= has another label .counted from 0., id s1:0"):
+            recorder.commit(1)
+    with datamap.SignalRecorder(TAGS, TOKENS, task="tokens") as recorder:
+        recorder.record(["s3"], [[0]], logits=np.zeros((1, 1, 3)))
+        with pytest.raises(SignalError, match="samples= has no id s3"):
+            recorder.commit(1)
+    with datamap.SignalRecorder(["a", "b", "c"], task="multilabel") as recorder:
+        recorder.record([7], [[1, 0]], probs=[[0.5, 0.5]])
+        with pytest.raises(SignalError, match="the model has 2 labels, class_names= 3"):
+            recorder.commit(1)
+    with pytest.raises(ConfigError, match="has no classes"):
+        datamap.SignalRecorder(["a"], task="scores")
