@@ -131,6 +131,16 @@ def test_a_killed_runs_file(command, client, tutorial):
     assert len(ensure_summary(command, client, run_id)) == 36
 
 
+def test_many_samples_are_stored_as_parquet(command, client, tmp_path):
+    texts = "".join(
+        json.dumps({"guid": n, "logits_epoch_0": [0, n], "gold": 1}) + "\n" for n in range(20_001)
+    )
+    run_id, _ = imported(command, f"path={write(tmp_path / 'dynamics_epoch_0.jsonl', texts).parent}")
+    signals = [path.name for path in local(client, run_id, "signals").iterdir()]
+    assert "epoch_0001-00000-of-00001.parquet" in signals
+    assert len(ensure_summary(command, client, run_id)) == 20_001
+
+
 def test_string_ids(command, client, tmp_path):
     ids = ["a", "it's", "007", "猫"]
     run_id, _ = imported(command, f"path={write(tmp_path / 'x.json', text_of(tutorial_records(ids=ids)))}")

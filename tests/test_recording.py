@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 
 import datamap
 from conftest import ROOT
+from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError, TrackingError
 from datamap.signals import compute, shards
 from datamap.signals.compute import as_array, signal_table
@@ -104,7 +105,7 @@ def test_defaults_are_those_of_the_config():
         name: argument.default
         for name, argument in inspect.signature(datamap.SignalRecorder).parameters.items()
     }
-    assert train["signals"]["shard_rows"] == defaults["shard_rows"]
+    assert [train["signals"][name] == defaults[name] for name in ("shard_rows", "format")] == [True, True]
     assert (tracking["retry_seconds"], tracking["spool"]) == (defaults["retry_seconds"], defaults["spool"])
 
 
@@ -116,6 +117,19 @@ def test_parquet_and_steps(store, command):
     files = [file.path for file in MlflowClient().list_artifacts(recorder.run_id, "signals")]
     assert "signals/step_000200-00000-of-00001.parquet" in files
     assert "8 samples over 2 observations" in command("summarize", f"run_id={recorder.run_id}").out
+
+
+@pytest.mark.parametrize(("sizes", "format"), [((20_001, 5), "parquet"), ((20_000, 20_001), "jsonl")])
+def test_a_run_keeps_the_format_of_its_first_observation(store, sizes, format):
+    run_id = None
+    for numbers in ((1, 2), (3,)):
+        with datamap.SignalRecorder(task="scores", run_id=run_id, resume=True, shard_rows=15_000) as recorder:
+            for number in numbers:
+                recorder.record(range(sizes[number > 1]), confidence=np.full(sizes[number > 1], 0.5))
+                recorder.commit(number)
+        run_id = recorder.run_id
+    shards_there = filter(None, map(schema.parse_shard, recorder.run.files("signals")))
+    assert {(shard.number, shard.format) for shard in shards_there} == {(n, format) for n in (1, 2, 3)}
 
 
 # ---------------------------------------------------------------- whose run
@@ -381,7 +395,7 @@ def test_samples_that_do_not_fit(store, capsys):
         recorder.record(**ROWS)
         with pytest.raises(SignalError, match="samples= has no id 8; record the ids that samples= has"):
             recorder.commit(1)
-    with pytest.raises(ConfigError, match="format='csv': it is one of jsonl, parquet"):
+    with pytest.raises(ConfigError, match="format='csv': it is one of auto, jsonl, parquet"):
         datamap.SignalRecorder(format="csv")
     with pytest.raises(ConfigError, match="unit='batch': it is one of epoch, step"):
         datamap.SignalRecorder(unit="batch")

@@ -1,5 +1,7 @@
 """What cannot be trained is refused before a run is made, in one line; and what may fail does not end a training."""
 
+from types import SimpleNamespace
+
 import pyarrow as pa
 import pytest
 
@@ -101,6 +103,12 @@ def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(cli
         with pytest.raises(RunLostError, match="another process has begun to write"):
             process(observed([7, 7]))
         assert made.artifacts.read(path) == before
+
+
+def test_the_format_depends_on_the_samples_of_all_processes():
+    processes = SimpleNamespace(index=1, count=2, rows=lambda samples, index=None: range(samples // 2))
+    formats = [ShardWriter(processes, count, "epoch", 10**6, "auto").format for count in (20_000, 20_001)]
+    assert formats == ["jsonl", "parquet"]
 
 
 def test_a_class_with_fewer_samples_than_folds_is_spread_too():

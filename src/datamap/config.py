@@ -118,7 +118,7 @@ class SignalsConfig:
 
     collect: str = option("eval", "train")
     every: Any = number(low=1, word="epoch")
-    format: str = option("jsonl", "parquet")
+    format: str = option("auto", "jsonl", "parquet")
     batch_size: int = number(low=1)
     shard_rows: int = number(low=1)
     threshold_samples: bool = MISSING

@@ -100,6 +100,8 @@ COMMIT_METRIC = "signals.rows"  # at step = the observation's number
 EXTRA_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
 
 FORMATS = ("jsonl", "parquet")
+AUTO = "auto"  # stands for one of `FORMATS`, chosen by the number of records
+MAX_JSONL_ROWS = 20_000  # records of an observation up to which `AUTO` keeps them readable in MLflow's UI
 MAX_CLASSES = (
     65_536  # a label beyond is no class index: probabilities of more do not fit into a line of a shard
 )
@@ -152,6 +154,17 @@ def parse_shard(path: str) -> Shard | None:
     shard = Shard(unit, int(number), int(index), int(count), format, folder=folder or SIGNALS_DIR)
     written = path if folder else f"{SIGNALS_DIR}/{path}"
     return shard if shard.index < shard.count and shard.path == written else None
+
+
+def chosen_format(format: str, rows: int) -> str:
+    """Return the format of signal files; `AUTO` chooses JSON lines for people, and Parquet for many records.
+
+    >>> chosen_format("auto", 20_000), chosen_format("auto", 20_001), chosen_format("jsonl", 10**6)
+    ('jsonl', 'parquet', 'jsonl')
+    """
+    if format != AUTO:
+        return format
+    return "jsonl" if rows <= MAX_JSONL_ROWS else "parquet"
 
 
 def is_column_name(key: str) -> bool:

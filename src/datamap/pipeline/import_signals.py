@@ -161,7 +161,8 @@ def _log(
         run.log_bytes(b"".join(tsv.lines(texts.frame())), schema.SAMPLES_FILE)
     if DEFINITIONS[contents.task.task].has_classes:
         run.log_labels(names)
-    format = "parquet" if any(path.suffix == ".parquet" for path in source.files) else "jsonl"
+    stays = any(path.suffix == ".parquet" for path in source.files)
+    format = "parquet" if stays else schema.chosen_format(schema.AUTO, len(contents.samples))
     for unit, number, table in sources.observations(source):
         if isinstance(texts, TextDataset):
             table = with_planted(table, texts.planted[align.rows(table["id"], texts.ids)])

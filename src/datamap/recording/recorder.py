@@ -77,7 +77,8 @@ class SignalRecorder(compute.ObservationCollector):
         run_id: id of a run that has no signals yet, unless `resume` is true.
         run_name: name of a new run, or of the one that `mlflow run` made for this process.
         tags: {name: value} of the same run.
-        format: format of the signal files, "jsonl" or "parquet" (a seventh of the size).
+        format: format of the signal files, "jsonl" or "parquet" (a seventh of the size). "auto" takes JSON lines, which
+            MLflow's UI shows, if the first observation has at most 20,000 records, else Parquet.
         unit: unit by which observations are numbered, "epoch" or "step".
         tracking_uri: the MLflow store; None = where MLflow looks.
         retry_seconds: seconds for which sending is retried while the store is unreachable; then the observation is
@@ -102,14 +103,14 @@ class SignalRecorder(compute.ObservationCollector):
     def __init__(
         self, class_names: Iterable[object] | None = None, samples: Any = None, *, task: str = "classification",
         correct_above: float = 0.5, run_id: str | None = None, run_name: str | None = None,
-        tags: Mapping[str, str] | None = None, format: str = "jsonl", unit: str = "epoch",
+        tags: Mapping[str, str] | None = None, format: str = "auto", unit: str = "epoch",
         tracking_uri: str | None = None, retry_seconds: float = 300, spool: str | Path = "datamap-spool",
         shard_rows: int = 100_000, embeddings: Any = None, resume: bool = False, gathered: bool = False,
     ) -> None:  # fmt: skip
         self._task = arguments.recorded_task(task, correct_above, class_names)
         super().__init__(self._send, tables_of(self._task.task, Options(self._task.correct_above)))
         speak()
-        self._format = arguments.choice("format", format, schema.FORMATS)
+        self._format = arguments.choice("format", format, (schema.AUTO, *schema.FORMATS))
         self._unit = arguments.choice("unit", unit, UNITS)
         texts = arguments.new_run(run_id, run_name, tags)
         arguments.number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
@@ -150,11 +151,11 @@ class SignalRecorder(compute.ObservationCollector):
         self._log = SharedLog(self.run, self._processes, outbox)
         self._go_on()
         self._log_start()
-        return self.run.tracking_uri, self.run_id, self.run.writer, self._last, self._reference
+        return self.run.tracking_uri, self.run_id, self.run.writer, self._last, self._reference, self._format
 
     def _follow(self, lead):
         """Open the run that the first process leads."""
-        uri, self.run_id, writer, self._last, self._reference = lead
+        uri, self.run_id, writer, self._last, self._reference, self._format = lead
         self._resumed_at = self._last
         self.run = retrying(lambda: Store(uri).run(self.run_id), START_TIMEOUT)
         self.run.writer = writer
@@ -168,6 +169,8 @@ class SignalRecorder(compute.ObservationCollector):
             observed = signals_of(self.run, committed)
             first = min(observed)
             self._reference = Reference.of(first, shards.read(self.run.artifacts, observed[first]))
+            if self._format == schema.AUTO:
+                self._format = observed[first][0].format
             say("resuming after observation {number}", number=self._last)
 
     def _refuse_second(self):
@@ -310,6 +313,7 @@ class SignalRecorder(compute.ObservationCollector):
             self._reference.check(number, table)
         table = self._in_order(table)
         writer = ShardWriter(self._processes, table.num_rows, self._unit, self._shard_rows, self._format)
+        self._format = writer.format
         self._log.put(number, table, writer, self._metrics)
         self._reference = self._reference or Reference.of(number, table)
         self._rows = table.num_rows

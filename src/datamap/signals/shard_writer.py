@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from datamap import schema
 from datamap.processes import Processes
 from datamap.schema import Shard
 from datamap.signals import shards
@@ -17,13 +18,14 @@ class ShardWriter:
         samples: number of samples of the whole observation.
         unit: unit of the observations, "epoch" or "step".
         rows: largest number of records in a shard.
-        format: format of the files, "jsonl" or "parquet".
+        format: format of the files, "jsonl" or "parquet"; "auto" chooses by the number of samples.
     """
 
     def __init__(self, processes: Processes, samples: int, unit: str, rows: int, format: str) -> None:
         self._counts = [-(-len(processes.rows(samples, index)) // rows) for index in range(processes.count)]
         self.processes, self.samples = processes, samples
-        self.rows, self.format, self.unit = min(rows, samples), format, unit
+        self.rows, self.unit = min(rows, samples), unit
+        self.format = schema.chosen_format(format, samples)
 
     def encoded(
         self, number: int, signals: pa.Table, index: int | None = None
