@@ -1,5 +1,8 @@
 """Rules of curation: which samples stay, with which labels; and what an edited diagnosis may look like."""
 
+import io
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 from datamap.data import spreadsheet
 from datamap.errors import DataError
 from datamap.labels import curation
+from datamap.tracking.store import Store
+from reviewed import made_run
 
 
 def samples_of(count=8):
@@ -207,3 +212,26 @@ def test_texts_of_several_lines_and_short_rows():
     with pytest.raises(DataError, match="my.tsv, row 3: the run has no class ''"):
         corrections(content)
     assert corrections(content.replace(b"2\tx", b"2\tx\tyes")) == {"1": "no", "2": "yes"}
+
+
+def test_curate_keeps_only_the_ids_that_it_is_given(store, command, tmp_path):
+    run_id = made_run()
+    kept = ["s2", "s0", "s7", "s8", "s12", "s1"]
+
+    def ids_of(*rule):
+        done = command("curate", f"run_id={run_id}", *rule)
+        assert done.code == 0, done.err
+        new = re.search(r"runs:/(\w+)/curated.tsv", done.out)[1]
+        return pd.read_csv(io.BytesIO(Store().run(new).artifacts.read("curated.tsv")), sep="\t")[
+            "id"
+        ].tolist()
+
+    in_order = sorted(kept, key=lambda one: int(one[1:]))
+    assert ids_of("keep=matching", f"ids=[{','.join(kept)}]") == in_order
+    (tmp_path / "ids.txt").write_text("".join(f"{one}\r\n" for one in kept))
+    assert ids_of("keep=matching", f"ids={tmp_path}/ids.txt") == in_order
+    Store().run(run_id).log_text("\n".join(kept), "selections/mine.txt")
+    assert ids_of("keep=matching", f"ids=runs:/{run_id}/selections/mine.txt") == in_order
+    assert set(ids_of("keep=clean", "share=0.02", f"ids=[{','.join(kept)}]")) <= set(kept)
+    done = command("curate", f"run_id={run_id}", "keep=matching", "ids=[s1,s1000,'007']")
+    assert (done.code, done.err.strip()) == (2, f"error: ids: run {run_id} has no sample s1000, 007")

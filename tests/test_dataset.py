@@ -208,7 +208,9 @@ def test_draw_keeps_order_and_row_numbers(many):
 
 
 def test_drawing_a_class_once_is_refused(many):
-    with pytest.raises(DataError, match="drew class '.' only once; draw more samples"):
+    with pytest.raises(
+        DataError, match="chose class '.' only once; choose more samples, or use another seed"
+    ):
         dataset.draw(many, 2, seed=1)
 
 

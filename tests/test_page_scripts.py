@@ -12,7 +12,7 @@ from node import Node
 SHARED = explorer.PAGE.parents[1] / "web" / "scripts"
 MODULES = (
     *(SHARED / f"{name}.js" for name in ("scatter", "unpack", "history", "theme")),
-    *(explorer.PAGE / f"{name}.js" for name in ("table", "groups", "replay", "tip")),
+    *(explorer.PAGE / f"{name}.js" for name in ("table", "groups", "replay", "tip", "share")),
 )
 
 
@@ -223,3 +223,38 @@ def test_columns_are_unpacked_as_they_were_packed(scripts, dtype):
     found = scripts(f"async (text) => [...(await unpack(text, {kinds[dtype]}Array))]", packed)
     assert np.array_equal(np.array(found, dtype), values)
     assert scripts("unpackJson", pages.pack_json({"a": ["文本", "\ud800<"]})) == {"a": ["文本", "?<"]}
+
+
+def test_ids_are_copied_as_the_command_line_reads_them(scripts):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    ids = [
+        "7",
+        "-3",
+        "0",
+        "007",
+        "1e5",
+        "1_000",
+        "true",
+        "null",
+        "s1:4",
+        "a b",
+        "x,y]",
+        "甲",
+        "nan",
+        "#",
+        "{a: 1}",
+        "",
+    ]
+    copied = scripts("asOverride", ids)
+    (override,) = OverridesParser.create().parse_overrides([f"data.ids={copied}"])
+    assert [str(one) for one in override.value()] == ids
+    for odd in (
+        "it's",
+        'a"b',
+        "a\\b",
+        "${x}",
+        "a\nb",
+    ):  # what a shell or Hydra would interpret goes into a file
+        assert scripts("asOverride", ["1", odd]) is None
+    assert scripts("asOverride", [str(n) for n in range(10_000)]) is None

@@ -125,6 +125,16 @@ def test_who_may_not_ask(review, client, headers, reason, path):
     assert review.journal.version == 0
 
 
+def test_a_list_is_saved_as_a_selection(review, client):
+    saved = []
+    review.keep = lambda ids: saved.append(ids) or "datamap curate ids=there"
+    answer = client.post("/api/selection", json={"filter": {"region": ["ambiguous"]}, "order": "id"})
+    assert answer.json() == {"samples": 10, "command": "datamap curate ids=there"}
+    assert saved == [[n for n in range(30) if n % 3 == 1]]
+    nothing = client.post("/api/selection", json={"filter": {"text": "nowhere at all"}})
+    assert (nothing.status_code, nothing.json()["error"]) == (400, "there is nothing to save")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:1", "[::1]:8000", "127.0.0.1", "LOCALHOST"])
 def test_who_may_ask(client, host):
     headers = {"Host": host, "Origin": f"http://{host}"}

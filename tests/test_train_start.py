@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
+import datamap
 from conftest import SMALL_MODEL
 from datamap.errors import RunLostError
 from datamap.maps.live import LiveMap
@@ -25,6 +26,10 @@ from datamap.training.loggers import ShardLogger
         (["model.scratch.hidden_size=15"], "model.scratch.hidden_size=15 is not a multiple"),
         (["trainer.lr=1e400"], "trainer.lr=inf is out of range: it must be finite"),
         (["trainer.warmup=nan"], "trainer.warmup=nan is out of range"),
+        (["data.ids=[1,99]"], "long.tsv has no sample 99"),
+        (["data.ids=[1,3,5]"], "data.ids chose samples of one class; a classifier needs two"),
+        (["data.ids=[0,1,3]"], "data.ids chose class '0' only once; choose more samples"),
+        (["data.ids=7"], "data.ids=7: give a list of ids, as in data.ids=[7,12]"),
         (["data.columns.text_a=1.5"], "no column '1.5' for data.columns.text_a"),
         (["data.dev_path=" + "a" * 5000 + ".tsv"], "File name too long"),
         (["trainer.device=tpu7"], "trainer.device=tpu7: Paddle has no such device on this machine; set cpu"),
@@ -46,6 +51,23 @@ def test_what_cannot_be_trained_makes_no_run(command, client, tmp_path, options,
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
     assert message in outcome.err
     assert not client.search_runs([e.experiment_id for e in client.search_experiments()])
+
+
+def test_the_samples_with_given_ids_are_trained(command, client, pairs_file, tmp_path):
+    (tmp_path / "ids.txt").write_text("5\n2\n\n30\n33\n 9 \n")
+    outcome = command(
+        "train",
+        "data=file",
+        f"data.path={pairs_file}",
+        *SMALL_MODEL,
+        "trainer.epochs=1",
+        f"data.ids={tmp_path}/ids.txt",
+    )
+    assert outcome.code == 0, outcome.err
+    run_id = outcome.out.split()[1]
+    assert datamap.summarize(run_id)["id"].tolist() == [2, 5, 9, 30, 33]
+    curated = command("curate", f"run_id={run_id}", "keep=matching", "ids=[2,5,30,33]")
+    assert curated.code == 0 and "data.ids" not in curated.out + curated.err  # of other data
 
 
 def test_shards_without_bound_are_one(command, client, pairs_file):

@@ -63,6 +63,7 @@ class DataConfig:
     encoding: str | None = MISSING
     delimiter: str | None = MISSING
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
+    ids: Any = MISSING
     sample: int | None = number(low=2)
     flip_ratio: float = number(low=0, high=1)
     on_bad_row: str = option("error", "skip")
@@ -247,6 +248,7 @@ class CurateConfig(RunConfig):
         "clean", "relabelled", "corrected", "matching", "ambiguous", "both_ends", "forgettable"
     )
     where: str | None = MISSING
+    ids: Any = MISSING
     share: float | None = number(low=0, high=1)
     threshold: float | None = number(low=0, high=1)
     corrections: str | None = MISSING

@@ -86,6 +86,7 @@ FORMING_MAP = "maps/while_training"
 EXPLORER_FILE = "maps/explorer.html"
 DIAGNOSIS_FILE = "diagnosis.tsv"
 REVIEW_DIR = "review"
+SELECTIONS_DIR = "selections"  # ids of samples that somebody chose, a file each
 DECISIONS_FILE = "review/decisions.jsonl"  # sessions behind a server: review/decisions-<session>.jsonl
 CURATED_FILE = "curated.tsv"
 CURATED_ROWS_FILE = "curated.jsonl"  # of tasks without classes: the rows that were kept, as they were given

@@ -319,6 +319,23 @@ def test_copy_puts_the_table_on_the_clipboard(opened):
     assert opened.evaluate("navigator.clipboard.readText()") == opened.evaluate("dataMap.tsv()")
 
 
+def test_what_is_selected_is_copied_as_an_override_or_a_command(diagnosed):
+    page, *_ = diagnosed
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("dataMap.select([1, 4])")
+    for button, text in (
+        ("copy-train", f"'data.ids=[{ODD[1]},2]'"),
+        ("copy-curate", f"{CURATE} 'ids=[{ODD[1]},2]'"),
+    ):
+        page.locator(f"#{button}").click()
+        assert page.evaluate("navigator.clipboard.readText()") == text
+    page.evaluate("dataMap.samples.idOf = (row) => `it's ${row}`")
+    with page.expect_download() as waiting:
+        page.locator("#copy-curate").click()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{CURATE} 'ids=ids.txt'"
+    assert waiting.value.suggested_filename == "ids.txt"
+
+
 def test_the_slider_replays_the_epochs(opened):
     final = table_of(opened)
     opened.locator("#epoch").fill("1")
@@ -355,6 +372,7 @@ def test_hostile_texts_do_nothing(opened):
 
 
 COMMAND = "datamap review run_id=0123456789abcdef0123456789abcdef"
+CURATE = "datamap curate run_id=0123456789abcdef0123456789abcdef keep=matching"
 
 
 @pytest.fixture
@@ -365,7 +383,9 @@ def diagnosed(page, odd, odd_summary, tmp_path):
     proposed = np.where(scores > 0.5, (odd.labels + 1) % 9, -1)
     diagnosis = pd.DataFrame({"score": scores, "proposed": proposed, "why": [f"why {n}" for n in range(60)]})
     step = "Review the labels, most likely wrong first:", COMMAND
-    content = explorer.build_page(odd_summary, history, {}, NAMES, diagnosis=diagnosis, next_step=step)
+    content = explorer.build_page(
+        odd_summary, history, {}, NAMES, diagnosis=diagnosis, next_step=step, curate=CURATE
+    )
     (tmp_path / "diagnosed.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/diagnosed.html")
     until(page, "window.dataMap")

@@ -126,7 +126,7 @@ def test_a_sample_is_shown_with_all_that_is_known_of_it(page, server):
     assert page.locator("#accept .class-name").inner_text() == f"class {sample['proposed']}"
     assert card.locator("svg.history circle").count() == 2
     assert card.locator(".neighbours button").count() == 8
-    assert page.locator("#queue-count").inner_text() == "40 samples"
+    assert page.locator("#queue-count span").inner_text() == "40 samples"
     assert page.locator("[role=option][aria-selected=true]").count() == 1
     # Most likely wrong first: every seventh label is.
     assert int(sample["id"][1:]) % 7 == 3
@@ -277,6 +277,16 @@ def test_the_map_has_the_runs_regions_in_the_colors_of_the_theme(browser, server
         ]  # fmt: skip
         page.emulate_media(color_scheme="dark")
         wait(page, "Math.max(...datamapReview.map.scatter.colorAt(60, 40)) < 90")
+
+
+def test_a_selection_is_saved_in_the_run_and_curated(page, server, store_uri, command):
+    page.locator("#search").fill("number 3")
+    wait(page, "datamapReview.queue.length === 11")
+    page.locator("#save-selection").click()
+    wait(page, "document.getElementById('said').textContent.includes('11 ids are saved')")
+    told = page.locator("#said").inner_text()
+    done = command("curate", *[word for word in told.split() if "=" in word])
+    assert "11 of 40 samples" in done.out, done.err
 
 
 def test_escape_ends_a_search(page):

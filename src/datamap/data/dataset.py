@@ -199,15 +199,27 @@ def draw(samples: TextDataset, count: int, seed: int) -> TextDataset:
     """
     if count >= len(samples):
         return samples
-    drawn = samples.take(np.sort(np.random.default_rng([seed, 1]).choice(len(samples), count, replace=False)))
-    lone = np.flatnonzero(np.bincount(drawn.labels)[drawn.labels] == 1)
+    rows = np.sort(np.random.default_rng([seed, 1]).choice(len(samples), count, replace=False))
+    return part(samples, rows, f"data.sample={count}")
+
+
+def part(samples: TextDataset, rows: np.ndarray, key: str) -> TextDataset:
+    """Return the samples at `rows`, which a key chose.
+
+    Raises:
+        DataError: nothing can be learned from them: they are of one class, or a class has only one sample.
+    """
+    chosen = samples.take(rows)
+    lone = np.flatnonzero(np.bincount(chosen.labels)[chosen.labels] == 1)
     if len(lone):
-        name, line = samples.class_names[drawn.labels[lone[0]]], drawn.lines[lone[0]]
+        name, line = samples.class_names[chosen.labels[lone[0]]], chosen.lines[lone[0]]
         raise DataError(
-            f"{samples.path}, line {line}: data.sample={count} drew class {name!r} only once; "
-            "draw more samples or use another seed"
+            f"{samples.path}, line {line}: {key} chose class {name!r} only once; choose more samples"
+            + (", or use another seed" if key.startswith("data.sample") else "")
         )
-    return drawn
+    if len(set(chosen.labels.tolist())) < 2:
+        raise DataError(f"{samples.path}: {key} chose samples of one class; a classifier needs two")
+    return chosen
 
 
 def flip_labels(samples: TextDataset, ratio: float, seed: int) -> TextDataset:

@@ -51,6 +51,7 @@ def build_page(
     diagnosis: pd.DataFrame | None = None,
     next_step: tuple[str, str] | None = None,
     labeled: bool = True,
+    curate: str | None = None,
 ) -> bytes:
     """Build the explorer as the bytes of an HTML file.
 
@@ -67,6 +68,7 @@ def build_page(
             −1 = none) and why, and rank (1 = first) if only the scores' order means something; None if unknown.
         next_step: (purpose, command) of the next step to propose.
         labeled: False for a task without classes, whose labels say nothing and are not shown.
+        curate: command that makes a training file of chosen samples, without their ids; None offers none.
     """
     classes = tuple(map(str, class_names))
     if diagnosis is not None:
@@ -82,6 +84,7 @@ def build_page(
             "note": _note(summary, full, samples, len(trajectories.numbers), lang),
             "unit": unit,
             "labeled": labeled,
+            "curate": curate,
         },
         **{"classes": classes, **samples},
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},

@@ -15,7 +15,7 @@ from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
 from datamap.signals.stored import signals_of
 from datamap.tasks.definitions import DEFINITIONS
-from datamap.tracking import descriptions
+from datamap.tracking import descriptions, selections
 from datamap.tracking.run import PARENT_TAG, Run
 from datamap.tracking.store import Store, resolved
 from datamap.translations import translate
@@ -25,6 +25,7 @@ BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
 MIN_RELABELLED = 0.7  # score above which the estimate alone relabels; at 0.5 some files got worse
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
+FILES = ("corrections", "ids")  # keys that may name an artifact
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
 FROM_TAG = "datamap.curated_from"
 REVIEWED_TAG = "datamap.reviewed_by"
@@ -33,9 +34,9 @@ REVIEWED_TAG = "datamap.reviewed_by"
 def curate(config: CurateConfig, score: str | None = None) -> Run:
     """Log a new training file into a new run below the run that it is made from, and return the new run.
 
-    Apply the rule of `keep` and the conditions of `where`, then people's decisions, which overrule both. Labeled texts
-    become `curated.tsv`, of which every class stays trainable; examples without labels become `curated.jsonl`, the rows
-    as they were given.
+    Apply the rule of `keep` and the conditions of `where`, then people's decisions, which overrule both, and keep no
+    others than `ids`. Labeled texts become `curated.tsv`, of which every class stays trainable; examples without labels
+    become `curated.jsonl`, the rows as they were given.
 
     Args:
         config: keys of conf/curate.yaml.
@@ -48,7 +49,8 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     """
     _check(config)
     where = (config.tracking.uri, config.tracking.experiment)
-    config = replace(config, corrections=config.corrections and resolved(config.corrections, *where))
+    files = {key: resolved(path, *where) for key in FILES if isinstance(path := getattr(config, key), str)}
+    config = replace(config, **files)
     wanted = conditions.parse(config.where) if config.where else []
     store = Store(*where)
     source = store.run(config.run_id)
@@ -64,6 +66,12 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     rule = rule._replace(kept=rule.kept & conditions.met(samples, wanted))
     labels, lineage = corrections.of_run(source, samples, config)
     choice = curation.decided(rule, samples, labels)
+    if config.ids is not None:
+        named = selections.chosen(
+            "ids", config.ids, samples["id"], f"run {source.run_id}", config.tracking.uri
+        )
+        # What the user names in this command is a decision too: no care for classes brings others back.
+        choice = choice._replace(kept=choice.kept & named, decided=choice.decided | ~named)
     if definition.has_classes:
         file = _labeled(source, config, samples, choice, texts)
     else:
@@ -110,8 +118,8 @@ def _check(config):
             raise ConfigError(f"{key}: keep={config.keep} does not use it (only {', '.join(rules)})")
     if config.share is not None and config.threshold is not None:
         raise ConfigError("share and threshold: give one of them")
-    if config.keep == "matching" and not config.where:
-        raise ConfigError('keep=matching: give where=, such as where="correct_times > 0"')
+    if config.keep == "matching" and not config.where and config.ids is None:
+        raise ConfigError('keep=matching: give where=, such as where="correct_times > 0", or ids=')
 
 
 def _sparing(samples, choice, config):
@@ -242,6 +250,8 @@ def _log(store, source, definition, config, file, lineage):
     """Log a file, its source and its rule into a new run below the source run, and return the new run."""
     name = config.tracking.run_name or f"{config.keep} {source.info.run_name}"
     rule = {key: getattr(config, key) for key in RULE_KEYS}
+    if config.ids is not None:
+        rule["ids"] = config.ids if isinstance(config.ids, str) else f"{len(config.ids)} given"
     with store.new_run(name, config.tracking.tags) as run:
         address = f"runs:/{run.run_id}/{file.name}"
         command = file.command(address)

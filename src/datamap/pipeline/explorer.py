@@ -85,8 +85,9 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     title, next_step = run.info.run_name, _next_step(run, diagnosis)
     labeled = DEFINITIONS[run.task().task].has_classes
     return explorer.build_page(
-        shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step, labeled
-    )
+        shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step, labeled,
+        invocation("curate", f"run_id={run.run_id}", "keep=matching") if texts else None,
+    )  # fmt: skip
 
 
 def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:

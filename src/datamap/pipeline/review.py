@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.config import ReviewConfig
+from datamap.digests import digest_of
 from datamap.errors import ConfigError, DataMapError, first_few
 from datamap.labels.mislabel import SCORES
 from datamap.log import print_line, say
@@ -33,7 +34,9 @@ from datamap.review.server import serve
 from datamap.review.storage import Appended, Logged, Storage
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS
+from datamap.tracking import selections
 from datamap.tracking.run import Run
+from datamap.tracking.store import RUNS_SCHEME
 from datamap.translations import Amount, translate
 
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
@@ -83,7 +86,15 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     about = _about(run, config, probable)._replace(
         borders=regions.for_page(regions.relative_limits(summary), run.language)
     )
-    return Review(about, found, _storage(run))
+    return Review(about, found, _storage(run), lambda ids: _keep(run, ids))
+
+
+def _keep(run: Run, ids: list) -> str:
+    """Log a selection into the run, the same one once, and return the command that makes a training file of it."""
+    content = selections.text_of(ids)
+    path = f"{schema.SELECTIONS_DIR}/{digest_of(content)[:12]}.txt"
+    run.log_text(content, path)
+    return run.command("curate", "keep=matching", f"ids={RUNS_SCHEME}{run.run_id}/{path}")
 
 
 def _about(run: Run, config: ReviewConfig, probable: bool) -> About:

@@ -51,6 +51,7 @@ class _Answers:
             Route("/api/sample/{row}", _as_json(lambda r: self.review.sample(self.row(r), self.who(r)))),
             Route("/api/neighbours/{row}", _as_json(lambda r: self.review.near(self.row(r), self.who(r)))),
             Route("/api/decisions", _as_json(self.decide), methods=["POST"]),
+            Route("/api/selection", _as_json(self.save), methods=["POST"]),
             Route("/api/progress", _as_json(lambda request: self.review.progress(self.who(request)))),
         ]
 
@@ -61,6 +62,10 @@ class _Answers:
     def order(self, request: Request) -> Response:
         query = queries.parsed(_body(request), len(self.review.samples.names))
         return _as_bytes(self.review.order(query, self.who(request)))
+
+    def save(self, request: Request) -> Any:
+        query = queries.parsed(_body(request), len(self.review.samples.names))
+        return self.review.save(query, self.who(request))
 
     def samples(self, request: Request) -> Any:
         rows = queries.rows(_body(request), len(self.review.samples))

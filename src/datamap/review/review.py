@@ -1,7 +1,7 @@
 """Answer the review page's questions about one run's samples, and store its decisions."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -47,8 +47,22 @@ class About(NamedTuple):
 class Review:
     """Answer and decide about the samples of a run; several threads may call it."""
 
-    def __init__(self, about: About, samples: ReviewSamples, storage: Storage) -> None:
-        self.about, self.samples, self.storage = about, samples, storage
+    def __init__(
+        self,
+        about: About,
+        samples: ReviewSamples,
+        storage: Storage,
+        keep: Callable[[list], str] | None = None,
+    ) -> None:
+        """Begin a review.
+
+        Args:
+            about: what the page says of the run.
+            samples: the samples to review.
+            storage: where decisions are kept.
+            keep: keeps ids in the run, and returns the command that uses them.
+        """
+        self.about, self.samples, self.storage, self.keep = about, samples, storage, keep
         self.histories, self.neighbours = Histories(), Neighbours()
         self.journal = Journal(samples.ids)
         self.ranking = teaching.Ranking(samples.scores, samples.ranks)
@@ -86,11 +100,26 @@ class Review:
 
         The page keeps them, so that the samples do not move while somebody reviews them.
         """
+        return self._rows(query, who).astype("<u4").tobytes()
+
+    def save(self, query: Query, who: str) -> dict[str, Any]:
+        """Keep the ids of the samples that pass a filter in the run, and return the command that uses them.
+
+        Raises:
+            RequestError: no sample passes, or nothing keeps ids.
+            TrackingError: the store does not accept them.
+        """
+        rows = self._rows(query, who)
+        if self.keep is None or not len(rows):
+            raise RequestError("there is nothing to save")
+        return {"samples": len(rows), "command": self.keep(self.samples.ids.take(rows).to_pylist())}
+
+    def _rows(self, query, who):
         with self._lock:
             self.refresh()
             passed = queries.mask(self.samples, self.ranking.scores, self.journal, query.filter, who)
             order = self.ranking.order(query.order)
-        return order[passed[order]].astype("<u4").tobytes()
+        return order[passed[order]]
 
     def listed(self, rows: list[int], who: str) -> dict[str, Any]:
         """Return what a list shows of these samples."""

@@ -94,6 +94,7 @@ def _params(config: TrainConfig) -> dict[str, object]:
         "epochs": trainer.epochs,
         "batch_size": trainer.batch_size,
         "lr": trainer.lr,
+        **({"ids": data.ids if isinstance(data.ids, str) else f"{len(data.ids)} given"} if data.ids else {}),
         **({"sample": data.sample} if data.sample else {}),
         **({"flip_ratio": data.flip_ratio} if data.flip_ratio else {}),
         **({"folds": data.folds} if data.folds else {}),

@@ -11,6 +11,7 @@ from datamap.data.dataset import TextDataset
 from datamap.errors import ConfigError
 from datamap.log import say
 from datamap.summaries import tsv
+from datamap.tracking import selections
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened, resolved
 from datamap.translations import Amount
@@ -39,6 +40,10 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
         DataError: see `dataset.load_samples`.
     """
     data, (samples, dev) = _loaded(config.data, config.tracking)
+    if data.ids is not None:
+        data = replace(data, ids=_resolved(data.ids, config.tracking))
+        named = selections.chosen("data.ids", data.ids, samples.ids, samples.path, config.tracking.uri)
+        samples = dataset.part(samples, named.nonzero()[0], "data.ids")
     sample = data.sample or 0
     if 0 < sample <= len(samples):
         samples = dataset.draw(samples, sample, config.seed)
@@ -53,6 +58,10 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
         bad = Amount(len(samples.bad_rows), "bad row")
         say("{rows} of {path} left out (artifact data/bad_rows.tsv)", rows=bad, path=samples.path)
     return replace(config, data=data), LabeledTexts(samples, dev)
+
+
+def _resolved(ids: object, tracking: TrackingConfig) -> object:
+    return resolved(ids, tracking.uri, tracking.experiment) if isinstance(ids, str) else ids
 
 
 def _loaded(data: DataConfig, tracking: TrackingConfig) -> tuple[DataConfig, LabeledTexts]:

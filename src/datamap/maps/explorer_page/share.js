@@ -1,4 +1,4 @@
-// Copy the table or a command to the clipboard, or save the table as a file.
+// Copy the table, a command or ids to the clipboard, or save them as a file.
 
 import { $ } from "../../web/scripts/dom.js";
 
@@ -17,8 +17,8 @@ export function copy(samples, text) {
   say(samples.tr(done ? "copied" : "press Ctrl-C to copy"));
 }
 
-/** Save a text as samples.tsv; in MLflow's frame, which forbids downloads, show it instead. */
-export function download(samples, text) {
+/** Save a text as a file; in MLflow's frame, which forbids downloads, show it instead. */
+export function download(samples, text, name = "samples.tsv") {
   if (window.origin === "null" && window.parent !== window) {
     const area = $("plain");
     area.value = text;
@@ -30,9 +30,26 @@ export function download(samples, text) {
     return;
   }
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/tab-separated-values" }));
-  link.download = "samples.tsv";
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
-  say("samples.tsv");
+  say(name);
+}
+
+const LONGEST = 30_000; // characters of a command that every shell takes
+const FILE = "ids.txt";
+
+/** Return ids as a value of the command line; null where they are too many for it, or of signs that it interprets. */
+export function asOverride(ids) {
+  if (ids.some((id) => /["'\\$\p{C}]/u.test(id))) return null;
+  const list = ids.map((id) => (/^(0|-?[1-9][0-9]*)$/.test(id) ? id : `"${id}"`)).join(",");
+  return list.length > LONGEST ? null : `[${list}]`;
+}
+
+/** Copy `key`=<ids> after a command; where the ids do not fit into it, save them as a file, and name that. */
+export function copyIds(samples, ids, key, command = "") {
+  const list = asOverride(ids);
+  copy(samples, `${command} '${key}=${list ?? FILE}'`.trim());
+  if (list === null) download(samples, ids.map((id) => `${id}\n`).join(""), FILE);
 }

@@ -8,7 +8,7 @@ import { addChoice, addFilter, addLayouts, addModes, drawLegend } from "./contro
 import { countsOf, groupsOf, visibleOf } from "./groups.js";
 import { load } from "./load.js";
 import { createReplay } from "./replay.js";
-import { copy, download, say } from "./share.js";
+import { copy, copyIds, download, say } from "./share.js";
 import { drawTable, tsv } from "./table.js";
 import { fillTip, placeTip } from "./tip.js";
 
@@ -179,8 +179,12 @@ function begin(samples) {
       ["copy", "copy TSV"],
       ["download", "download TSV"],
       ["clear", "clear selection"],
+      ["copy-train", "copy as data.ids="],
+      ["copy-curate", "copy as curate ids="],
     ])
       $(id).textContent = tr(text);
+    $("copy-train").hidden = !samples.labeled; // `datamap train` learns classes
+    $("copy-curate").hidden = !samples.curate;
     $("play").ariaPressed = "false";
     $("play").setAttribute("aria-label", tr("replay"));
     $("epoch").setAttribute("aria-label", tr(samples.unit));
@@ -207,6 +211,9 @@ function begin(samples) {
     );
     $("copy").addEventListener("click", () => copy(samples, tsv(samples, table())));
     $("download").addEventListener("click", () => download(samples, tsv(samples, table())));
+    const ids = () => Array.from(shown(), samples.idOf);
+    $("copy-train").addEventListener("click", () => copyIds(samples, ids(), "data.ids"));
+    $("copy-curate").addEventListener("click", () => copyIds(samples, ids(), "ids", samples.curate));
     $("clear").addEventListener("click", () => {
       $("plain").hidden = true;
       say("");

@@ -88,9 +88,12 @@ export function createList(run, { open, current, failed }) {
       draw();
     },
     say() {
-      $("queue-count").textContent = tr(queue.length === 1 ? "1 sample" : "{total} samples", {
-        total: count(queue.length),
-      });
+      $("queue-count").firstElementChild.textContent = tr(
+        queue.length === 1 ? "1 sample" : "{total} samples",
+        {
+          total: count(queue.length),
+        },
+      );
     },
   };
 }

@@ -19,7 +19,7 @@ import { NOTHING, queue } from "./queue.js";
 import { reviewer } from "./reviewer.js";
 import { neighbours, prefetch, samples } from "./samples.js";
 import { ask, askJson, asText } from "./server.js";
-import { tr, translatePage } from "./words.js";
+import { count, tr, translatePage } from "./words.js";
 
 const AHEAD = 4; // samples fetched before they are shown
 const READING = 2000; // milliseconds between questions whether the server has read all
@@ -265,6 +265,19 @@ async function loadQueue() {
   }
 }
 
+/** Save the ids of the list in the run, and say which command makes a training file of them. */
+async function saveSelection() {
+  try {
+    const { command, samples: many } = await askJson("selection", {
+      filter: queue.filter,
+      order: queue.order,
+    });
+    tell(tr("{n} ids are saved in the run: {command}", { n: count(many), command }));
+  } catch (error) {
+    failed(error);
+  }
+}
+
 function drawNews(progress) {
   const text = JSON.stringify(progress);
   if (text === seen) return false;
@@ -349,6 +362,7 @@ async function begin() {
   createOutbox();
   beginHeader();
   beginActions(act);
+  $("save-selection").addEventListener("click", saveSelection);
   list = createList(run, { open, current: () => here.index, failed });
   filters = createFilters(run, loadQueue);
   dialogs = {
