@@ -114,7 +114,7 @@ def main(seeds="1,2,3", folds="null", path=""):
         os.chdir(folder)
         dev = f"data.dev_path={ROOT / 'data' / 'demo_dev.tsv'}"
         data = split(path, folder) if path else [dev]
-        found = [of_seed(seed, folds, data) for seed in seeds]
+        found = [of_seed(seed, folds, [*data, f"data.seed={seed}"]) for seed in seeds]
         os.chdir(ROOT)
     print(
         "| training set | samples | relabelled | dirty left | "

@@ -77,7 +77,7 @@ def test_summarize_logs_the_summary_and_returns_it(recorded, client):
 
 def test_labels_are_the_same_in_every_table(recorded, client):
     frame = datamap.diagnose(recorded[0])
-    columns = ["text_a", "label", "proposed", "why", "score", "evidence", "region", "variability", "id"]
+    columns = ["score", "label", "proposed", "text_a", "why", "evidence", "region", "variability", "id"]
     assert list(frame.columns) == columns
     assert set(frame["id"][:5]) == {0, 8, 16, 24, 32}
     assert (frame["label"][:5] != frame["proposed"][:5]).all()

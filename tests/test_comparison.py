@@ -123,9 +123,10 @@ def test_mistakes(command, store, small_run, runs):
 
 
 def test_multirun_makes_a_parent_with_children_maps_and_comparison(command, client, pairs_file):
-    options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.jobs=1")
-    outcome = command("train", "-m", "seed=1,2", *options)
+    options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.jobs=1", "data.sample=30")
+    outcome = command("train", "-m", "seed=1,2", *options, "data.flip_ratio=0.1")
     assert outcome.code == 0, outcome.err
+    assert "only those are compared" not in outcome.out
     assert "note: seed=1, seed=2 learned too little to tell which samples are hard" in outcome.out
     parent = client.search_runs(["1"], "run_name = 'seed=1,2'")[0]
     children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
@@ -133,6 +134,9 @@ def test_multirun_makes_a_parent_with_children_maps_and_comparison(command, clie
     for run in children:
         names = {file.name for file in Path(run.info.artifact_uri).rglob("*")}
         assert {"summary.tsv", "data_map.png", "explorer.html", "epoch_0003.sha256"} <= names
+    # The samples are those of data.seed, not of the seed that differs.
+    first, second = (Path(run.info.artifact_uri, "data", "samples.tsv").read_bytes() for run in children)
+    assert first == second and first.count(b"\n") == 31
     check_comparison(client, parent, [run.info.run_id for run in children])
     assert not Path("multirun.yaml").exists()
 

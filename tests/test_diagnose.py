@@ -17,7 +17,7 @@ from datamap.signals import compute, shards
 from datamap.summaries import tsv
 from datamap.tracking.artifacts import DIGEST_TAG
 
-NOISY = ("data.flip_ratio=0.2", "trainer.lr=0.03", "trainer.epochs=4", "seed=3")
+NOISY = ("data.flip_ratio=0.2", "trainer.lr=0.03", "trainer.epochs=4", "seed=3", "data.seed=3")
 
 
 @pytest.fixture
@@ -72,12 +72,12 @@ def test_diagnosis_of_a_run(noisy_run, client, command):
     assert f"next: python src/curate.py run_id={noisy_run} keep=clean" in outcome.out
     found = table(client, noisy_run, "diagnosis.tsv")
     columns = [
-        "text_a",
-        "text_b",
+        "score",
         "label",
         "proposed",
+        "text_a",
+        "text_b",
         "why",
-        "score",
         "evidence",
         "region",
         "variability",

@@ -66,6 +66,7 @@ class DataConfig:
     ids: Any = MISSING
     sample: int | None = number(low=2)
     flip_ratio: float = number(low=0, high=1)
+    seed: int = number(low=0)
     on_bad_row: str = option("error", "skip")
     folds: int | None = number(low=2)
 

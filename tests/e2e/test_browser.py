@@ -121,7 +121,7 @@ def test_the_runs_page_says_what_it_holds(page, site):
 def test_the_diagnosis_is_a_table_whose_first_columns_tell(page, site):
     page.goto(f"{site.address}/{site.run}/artifacts")
     page.get_by_text("diagnosis.tsv").first.click()
-    for column in ("text_a", "text_b", "label", "proposed"):
+    for column in ("score", "label", "proposed", "text_a"):
         cell = page.get_by_text(column, exact=True).first
         cell.wait_for()
         assert cell.evaluate("c => c.getBoundingClientRect().right <= innerWidth"), column

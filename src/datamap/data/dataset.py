@@ -215,7 +215,7 @@ def part(samples: TextDataset, rows: np.ndarray, key: str) -> TextDataset:
         name, line = samples.class_names[chosen.labels[lone[0]]], chosen.lines[lone[0]]
         raise DataError(
             f"{samples.path}, line {line}: {key} chose class {name!r} only once; choose more samples"
-            + (", or use another seed" if key.startswith("data.sample") else "")
+            + (", or use another data.seed" if key.startswith("data.sample") else "")
         )
     if len(set(chosen.labels.tolist())) < 2:
         raise DataError(f"{samples.path}: {key} chose samples of one class; a classifier needs two")

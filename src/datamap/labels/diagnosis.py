@@ -59,21 +59,21 @@ def table(
         numbers: what each sample's own numbers say, added to `why`; None = nothing.
 
     Returns:
-        DataFrame with the columns of the texts, or id if there are none; label (the given one); proposed (the most
-        likely label by all evidence; "" if that is the given one, or nothing is known); why; score; evidence (what the
-        score means: a probability, or an order only); region; variability (the root of label_var); id. Numbers have 4
-        digits. On a laptop, MLflow's viewer shows the first four or five columns.
+        DataFrame with the columns score; label (the given one); proposed (the most likely label by all evidence; "" if
+        that is the given one, or nothing is known); the texts, or id if there are none; why; evidence (what the score
+        means: a probability, or an order only); region; variability (the root of label_var); id. Numbers have 4
+        digits. On a laptop, MLflow's viewer shows the first four or five columns, and texts are wide.
     """
     names = np.array(names, object)
     proposed = proposals(evidence, scores if probable else None)
     why = reasons(evidence, proposed, names, lang)
     frame = pd.DataFrame(
         {
-            **(texts or {"id": summary["id"]}),
+            "score": np.round(scores, 4),
             "label": names[evidence.labels],
             "proposed": np.where(proposed == evidence.labels, "", names[proposed]),
+            **(texts or {"id": summary["id"]}),
             "why": [a + b for a, b in zip(why, numbers, strict=True)] if numbers else why,
-            "score": np.round(scores, 4),
             "evidence": word(PROBABILITY if probable else ORDER, lang),
             "region": np.array(region_names(lang), object)[regions],
             "variability": np.round(np.sqrt(summary["label_var"]), 4),

@@ -69,8 +69,12 @@ def _made_with(config: TrainConfig, logged: dict[str, Any], run_id: str) -> Trai
     trainer, model = made_with.trainer, replace(made_with.model, trust_pickle=config.model.trust_pickle)
     if "threads" not in (logged.get("trainer") or {}):  # logged by a version that trained on one thread
         trainer = replace(trainer, threads=1)
+    data = made_with.data
+    if "seed" not in (logged.get("data") or {}):  # logged by a version that drew samples by the one seed
+        data = replace(data, seed=made_with.seed)
     return replace(
         made_with,
+        data=data,
         trainer=trainer,
         model=model,
         resume=True,

@@ -97,6 +97,7 @@ def _params(config: TrainConfig) -> dict[str, object]:
         **({"ids": data.ids if isinstance(data.ids, str) else f"{len(data.ids)} given"} if data.ids else {}),
         **({"sample": data.sample} if data.sample else {}),
         **({"flip_ratio": data.flip_ratio} if data.flip_ratio else {}),
+        **({"data.seed": data.seed} if data.sample or data.flip_ratio else {}),
         **({"folds": data.folds} if data.folds else {}),
         **({"threads": trainer.threads} if trainer.threads != 1 else {}),
         **({"every": config.signals.every} if config.signals.every != "epoch" else {}),

@@ -46,9 +46,9 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
         samples = dataset.part(samples, named.nonzero()[0], "data.ids")
     sample = data.sample or 0
     if 0 < sample <= len(samples):
-        samples = dataset.draw(samples, sample, config.seed)
+        samples = dataset.draw(samples, sample, data.seed)
     if data.flip_ratio:
-        samples = dataset.flip_labels(samples, data.flip_ratio, config.seed)
+        samples = dataset.flip_labels(samples, data.flip_ratio, data.seed)
     for note in dict.fromkeys(samples.notes + (dev.notes if dev else [])):
         say("note: {note}", note=note)
     if sample > len(samples):
