@@ -209,7 +209,7 @@ def test_draw_keeps_order_and_row_numbers(many):
 
 def test_drawing_a_class_once_is_refused(many):
     with pytest.raises(
-        DataError, match="chose class '.' only once; choose more samples, or use another seed"
+        DataError, match="chose class '.' only once; choose more samples, or use another data.seed"
     ):
         dataset.draw(many, 2, seed=1)
 

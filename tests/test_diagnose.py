@@ -125,16 +125,8 @@ def test_a_run_without_folds_texts_or_planted_noise(small_run, client, command):
     assert outcome.code == 0, outcome.err
     assert "planted" not in outcome.out
     found = table(client, small_run, "diagnosis.tsv")
-    assert found.columns.tolist() == [
-        "id",
-        "label",
-        "proposed",
-        "why",
-        "score",
-        "evidence",
-        "region",
-        "variability",
-    ]
+    columns = ["score", "label", "proposed", "id", "why", "evidence", "region", "variability"]
+    assert found.columns.tolist() == columns
     assert "mislabelled/auroc" not in client.get_run(small_run).data.metrics
     outcome = command("diagnose", f"run_id={small_run}", "score=confident_learning")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
