@@ -25,7 +25,6 @@ BY_SCORE = ("clean", "relabelled")
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
 MIN_RELABELLED = 0.7  # score above which the estimate alone relabels; at 0.5 some files got worse
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
-FILES = ("corrections", "ids")  # keys that may name an artifact
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
 FROM_TAG = "datamap.curated_from"
 REVIEWED_TAG = "datamap.reviewed_by"
@@ -49,8 +48,9 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     """
     _check(config)
     where = (config.tracking.uri, config.tracking.experiment)
-    files = {key: resolved(path, *where) for key in FILES if isinstance(path := getattr(config, key), str)}
-    config = replace(config, **files)
+    config = replace(
+        config, corrections=_resolved(config.corrections, where), ids=_resolved(config.ids, where)
+    )
     wanted = conditions.parse(config.where) if config.where else []
     store = Store(*where)
     source = store.run(config.run_id)
@@ -77,6 +77,11 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     else:
         file = curated_files.of_rows(source, samples, choice.kept, texts)
     return _log(store, source, definition, config, file, lineage)
+
+
+def _resolved(given, where):
+    """Return the value of a key that may name an artifact, `latest` in it replaced."""
+    return resolved(given, *where) if isinstance(given, str) else given
 
 
 def _no_texts(source, path):
