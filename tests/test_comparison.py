@@ -103,6 +103,11 @@ def test_compare(command, client, two_runs, by):
     assert run.info.run_name == "compare one, two"
     check_comparison(client, run, two_runs)
     assert Path(run.info.artifact_uri, "maps", "movement.png").is_file()
+    images = [file.path for file in client.list_artifacts(run.info.run_id, "images")]
+    assert {path.split("+")[0] for path in images} == {
+        "images/maps~comparison",
+        "images/maps~movement one to two",
+    }
     # A comparison is no run with signals: latest is still the newest training.
     assert f"logged into run {two_runs[1]}" in command("plot", "run_id=latest").out
 

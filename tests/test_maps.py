@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from datamap.errors import ConfigError, MapError
-from datamap.maps import canvas, comparisons, figures, fonts, groups, marks, regions
+from datamap.maps import canvas, cards, comparisons, figures, fonts, groups, marks, regions
 from datamap.maps.options import MapOptions
 
 COUNTS = {"common": 60, "rare": 3, "absent": 0, "middle": 20}
@@ -243,13 +243,78 @@ def test_a_comparison_has_the_same_axes_for_all(summary):
     assert facets[0].get_xlim() == facets[1].get_xlim()
 
 
+def shaded(ax):
+    """The boxes of the regions."""
+    boxes = [c.get_paths()[0].get_extents() for c in ax.collections if c.get_zorder() == 0]
+    return np.array([box.extents for box in boxes])
+
+
+def test_cards_and_comparison_have_one_scale_whatever_the_runs(summary):
+    calm = summary.assign(label_var=summary["label_var"] / 30, avg_probs=0.9)
+    options = MapOptions()
+    figures_ = [
+        cards.draw_card(summary, options, observations=9),
+        cards.draw_card(calm, options, observations=2),
+        cards.draw_comparison({"a": summary, "b": calm, "c": calm}, options),
+        comparisons.draw_comparison({"a": summary, "b": calm}),
+    ]
+    axes = [ax for figure in figures_ for ax in panels(figure)]
+    assert len(axes) == 7
+    for ax in axes:
+        assert ax.get_xlim() == pytest.approx((-0.0125, 0.5125))
+        assert ax.get_ylim() == pytest.approx((-0.025, 1.025))
+        assert np.allclose(shaded(ax), shaded(axes[0])) and len(shaded(ax)) == 4
+    (moved,) = panels(cards.draw_movement(summary, calm, "a", "b", options))
+    assert moved.get_xlim() == axes[0].get_xlim()
+    # A run's own map is on its own scale.
+    assert panels(figures.draw_map(calm))[0].get_xlim() == pytest.approx((-0.00125, 0.05125))
+
+
+def boxes_of(figure):
+    """Everything that is written on a card, legends included, as (left, bottom, right, top) in shares of it."""
+    renderer, (width, height) = figure.canvas.get_renderer(), figure.canvas.get_width_height()
+    found = [legend.get_window_extent(renderer) for legend in figure.legends]
+    return [(b.x0 / width, b.y0 / height, b.x1 / width, b.y1 / height) for b in found]
+
+
+LABELS = ("a class with a long name of words", "不同的意思", *(f"class {k}" for k in range(7)))
+
+
+@pytest.mark.parametrize("options", [{}, {"use_f_times": 0}, {"color": "label"}, {"lang": "zh"}], ids=str)
+def test_the_whole_legend_of_a_card_is_in_view(summary, options):
+    """On a wide screen, the upper 58 % of a card are."""
+    summary["label"] = np.arange(83) % 9
+    figure = cards.draw_card(summary, MapOptions(**options), class_names=LABELS, observations=5)
+    beside, below = figure.legends
+    assert len(beside.get_texts()) == len(below.get_texts()) >= 4
+    (left, bottom, right, top), (_, last, *_) = boxes_of(figure)
+    padding = 0.015  # of a legend below its last line
+    assert bottom >= 1 - 0.58 and right <= 1 and last >= -padding
+    (ax,) = panels(figure)
+    assert ax.get_tightbbox().x1 / figure.canvas.get_width_height()[0] <= left
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 9, 12])
+def test_a_comparison_on_a_card_is_in_view_in_two_columns(summary, count):
+    figure = cards.draw_comparison({f"run {n}": summary for n in range(count)}, MapOptions())
+    axes = panels(figure)
+    assert len({round(ax.get_position().x0, 2) for ax in axes}) == (2 if count <= 6 else np.ceil(count**0.5))
+    ((left, bottom, right, top),) = boxes_of(figure)
+    assert bottom >= 1 - cards.IN_VIEW and right <= 1
+    for ax in axes:
+        box = ax.get_tightbbox().transformed(figure.transFigure.inverted())
+        assert box.y0 >= 1 - cards.IN_VIEW
+        assert box.y0 >= top or box.x1 <= left or box.y1 <= bottom
+
+
 def test_movement_goes_from_where_samples_were_to_where_they_are(summary):
     before = pd.concat([summary.assign(label_var=0.05, avg_probs=0.2)] * 4)
     after = before.assign(label_var=0.1, avg_probs=0.7)
     (ax,) = panels(comparisons.draw_movement(before, after, "a", "b"))
     (arrows,) = [c for c in ax.collections if hasattr(c, "U")]
-    assert (arrows.N, arrows.X[0], arrows.Y[0]) == (1, pytest.approx(0.05), pytest.approx(0.2))
-    assert (arrows.U[0], arrows.V[0]) == (pytest.approx(0.05), pytest.approx(0.5))
+    start, end = 0.05**0.5, 0.1**0.5  # variability is the square root of label_var
+    assert (arrows.N, arrows.X[0], arrows.Y[0]) == (1, pytest.approx(start), pytest.approx(0.2))
+    assert (arrows.U[0], arrows.V[0]) == (pytest.approx(end - start), pytest.approx(0.5))
 
 
 def test_from_a_notebook(summary):
@@ -364,15 +429,10 @@ def test_any_two_columns_are_axes(summary, axes):
         assert panels(figure)[0].get_xlabel().startswith(axes[0])
 
 
-def test_regions_are_the_same_alone_and_beside_another_run(summary):
-    """Their borders depend on the number of classes."""
-    summary["label"] = np.arange(83) % 12
+def test_the_borders_of_regions_depend_on_the_number_of_classes(summary):
+    def of(classes):
+        card = cards.draw_card(summary.assign(label=np.arange(83) % classes), MapOptions())
+        return shaded(panels(card)[0])
 
-    def shaded(figure):
-        boxes = [c.get_paths()[0].get_extents() for c in panels(figure)[0].collections if c.get_zorder() == 0]
-        return np.array([box.extents for box in boxes])
-
-    alone = shaded(figures.draw_map(summary))
-    assert len(alone) == 4
-    assert np.allclose(shaded(comparisons.draw_comparison({"a": summary, "b": summary})), alone)
-    assert not np.allclose(shaded(figures.draw_map(summary.assign(label=np.arange(83) % 2))), alone)
+    assert len(of(12)) == 4
+    assert not np.allclose(of(12), of(2))

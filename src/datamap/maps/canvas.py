@@ -36,6 +36,8 @@ STYLE: Any = {
 TITLE_SIZE = 11
 LINE = 1.25 * TITLE_SIZE / 72  # inches
 LEGEND_SHARE = 0.36  # of the figure's width, at most
+MAX_WRAPPED = 40  # characters of the first of two lines
+MAX_LINES = 9  # of a legend beside the Axes whose names take two lines
 MAX_CHARACTERS = 500  # of a line of text
 MEASURE_DPI = 288  # at a lower resolution, hinting makes a text wider
 
@@ -101,6 +103,19 @@ def shorten_text(text: str, width: float, size: float) -> str:
     return shown
 
 
+def wrap_text(text: str, width: float, size: float) -> str:
+    """Put a text that is wider than `width` inches at font size `size` on two lines, and shorten the second."""
+    text = remove_controls(text)
+    if text_width(text, size) <= width:
+        return text
+    spaces = [place for place, char in enumerate(text[:MAX_WRAPPED]) if char == " " and place]
+    fitting = [place for place in spaces if text_width(text[:place], size) <= width]
+    if not fitting:
+        fitting = [place for place in range(1, MAX_WRAPPED) if text_width(text[:place], size) <= width]
+    end = max(fitting, default=1)
+    return f"{text[:end]}\n{shorten_text(text[end:].strip(), width, size)}"
+
+
 def remove_controls(text: str) -> str:
     """Replace line breaks and characters that cannot be drawn (control characters, lone surrogates) with spaces."""
     return "".join(
@@ -148,24 +163,35 @@ def add_legend(figure: Figure, handles: list, names: list[str], title: str, belo
 
 
 def add_legend_below(
-    figure: Figure, handles: list, names: list[str], title: list[str], left: float, right: float, top: float
+    figure: Figure,
+    handles: list,
+    names: list[str],
+    title: list[str],
+    left: float,
+    right: float,
+    top: float,
+    columns: int = 1,
 ) -> None:
-    """Add a legend below the Axes.
+    """Add a legend below the Axes, or beside them.
 
     Args:
         figure: the figure.
         handles: the artists that the legend shows.
-        names: their names; long ones are shortened.
+        names: their names; long ones take two lines if there is space, and are shortened.
         title: the lines of its title; long ones are shortened.
         left: left edge, as a share of the figure's width.
         right: right edge, as a share of the figure's width.
         top: upper edge, as a share of the figure's height.
+        columns: number of columns of the names.
     """
     size, width = font_size(), figure.get_figwidth()
-    room = (right - left) * width - 0.3
-    heading = "\n".join(shorten_text(line, width - 0.2, size) for line in title)
+    room = (right - left) * width / columns - 0.28
+    heading = "\n".join(wrap_text(line, (right - left) * width - 0.2, size) for line in title)
+    shown = [wrap_text(name, room, size) for name in names]
+    if sum(name.count("\n") + 1 for name in shown) > MAX_LINES:
+        shown = [shorten_text(name, room, size) for name in names]
     legend = figure.legend(
-        handles, [shorten_text(name, room, size) for name in names], title=heading,
+        handles, shown, title=heading, ncols=columns,
         loc="upper left", bbox_to_anchor=(left, top), alignment="left", handlelength=1, handletextpad=0.4,
         labelspacing=0.3, borderaxespad=0.4, title_fontsize=size,
     )  # fmt: skip

@@ -1,26 +1,35 @@
-"""Draw a map for MLflow's chart cards, which show at most 256 pixels of a picture, the upper part first.
+"""Draw maps for MLflow's chart cards, which show at most 256 pixels of a picture, and of those the upper part first.
 
-MLflow 3.17 scales a card's picture to 256 pixels and shows 190 to 200 of them; the rest is below a scroll bar
-(tests/e2e/test_browser.py measures it). So the map comes first, and counts and legend are below it.
+MLflow 3.17 scales a card's picture to 256 pixels and centers it in a square as wide as the run's params above it. On a
+screen of 1920 pixels, 58 % of a picture are in view beside params of usual length, and 86 % of one of a run without
+params; the rest is below a scroll bar (tests/e2e/test_browser.py measures it). So map and legend come first. All cards
+have the scale that runs share (`scales.common`), since people compare them.
 """
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from datamap.maps import canvas, figures, groups, panels, plans
+from datamap.maps import canvas, comparisons, figures, groups, panels, plans, scales
 from datamap.maps.options import MapOptions
-from datamap.translations import amount
+from datamap.translations import amount, word
 
 SIDE = 2.56  # inches: what a card shows at 100 pixels per inch
 DPI = 250  # of the picture that opens with a click on the card
 FONT_SIZE = 7  # points
-MAP_SHARE = 0.56  # of the height, for the map
+MAP_SHARE = 0.57  # of the height, for map and legend
+LEGEND_LEFT = 0.64  # left edge of the legend, as a share of the width
+IN_VIEW = 0.86  # share of a picture's height that is in view in a card of a run without params
+LEGEND_TOP = 0.38  # upper edge of the legend below the maps of a comparison, as a share of the height
+TWO_COLUMNS = 6  # maps in a comparison up to which two columns are enough
 
 
 def draw_card(
     summary: pd.DataFrame, options: MapOptions, *, class_names: tuple = (), observations: int | None = None
 ) -> Figure:
-    """Draw a data map as `figures.draw_map` does, but square, with few words in a large font.
+    """Draw a data map as `figures.draw_map` does, but square, in a large font, on the scale that runs share.
 
     Args:
         summary: DataFrame with the columns of summary.tsv, one row per sample.
@@ -36,25 +45,77 @@ def draw_card(
     found = groups.split(shown, groups.rules_of(summary, plan.color, class_names, options.lang), options.lang)
     maps = figures.split_facets(shown, found, options, class_names)
     heading = _heading(plan, len(shown), len(summary), observations, options.lang)
-    texts = [
-        *heading,
-        *(group.name for group in found),
-        *(name for name, *_ in maps),
-        panels.letters(options.lang),
-    ]
-    with canvas.style(texts, FONT_SIZE):
+    title = panels.legend_title(plan.color, options.lang)
+    texts = [*heading, title, *(group.name for group in found), *(name for name, *_ in maps)]
+    with canvas.style([*texts, panels.letters(options.lang)], FONT_SIZE):
         figure = canvas.new_figure(SIDE, SIDE, DPI)
-        figure.set_layout_engine(
-            "constrained", rect=(0, 1 - MAP_SHARE, 1, MAP_SHARE - 0.01), w_pad=0.02, h_pad=0.02
-        )
-        axes = canvas.grid(figure, *figures.grid_shape(len(maps)))
-        for ax in axes:
-            ax.tick_params(length=2, pad=1)
-            ax.locator_params(nbins=4)
-        panels.draw_maps(figure, axes, maps, summary, options, SIDE, MAP_SHARE * SIDE, scale=0.35)
-        _add_legends(figure, found, options, heading)
+        axes = _axes(figure, figures.grid_shape(len(maps)), (0, 1 - MAP_SHARE, LEGEND_LEFT, 1))
+        scale = scales.common(summary, options)
+        panels.draw_maps(figure, axes, maps, scale, options, LEGEND_LEFT * SIDE, MAP_SHARE * SIDE, card=True)
+        _add_legend(figure, panels.group_entries(found, counts=False), [title], LEGEND_LEFT, 1)
+        _add_legend(figure, panels.group_entries(found, counts=True), heading, 0, 1 - MAP_SHARE)
         figure.canvas.draw()
     return figure
+
+
+def draw_comparison(summaries: Mapping[str, pd.DataFrame], options: MapOptions) -> Figure:
+    """Draw the maps of several runs as `comparisons.draw_comparison` does, but square and in a large font.
+
+    Args:
+        summaries: {run name: DataFrame with the columns of summary.tsv}.
+        options: only x, y and lang are used.
+
+    Returns:
+        matplotlib Figure, drawn; up to six maps are in two columns.
+    """
+    sheet = comparisons.sheet(summaries, options)
+    count = len(summaries)
+    columns = 2 if count <= TWO_COLUMNS else int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    title = panels.legend_title("correct_ratio", options.lang)
+    with canvas.style([*summaries, panels.letters(options.lang)], FONT_SIZE):
+        figure = canvas.new_figure(SIDE, SIDE, DPI)
+        # The legend is in the last place of the grid if no map is there, else below all maps.
+        beside = count < rows * columns
+        bottom = 1 - IN_VIEW if beside else LEGEND_TOP
+        axes = _axes(figure, (rows, columns), (0, bottom, 1, 1))
+        panels.draw_maps(
+            figure, axes, sheet.parts, sheet.scale, options, SIDE, (1 - bottom) * SIDE, card=True
+        )
+        entries = panels.group_entries(sheet.found, counts=False)
+        left, top = (1.08 - 1 / columns, 1 - IN_VIEW * (rows - 1) / rows) if beside else (0, bottom)
+        _add_legend(figure, entries, [title], left, top, 1 if beside else 2)
+        figure.canvas.draw()
+    return figure
+
+
+def draw_movement(
+    before: pd.DataFrame, after: pd.DataFrame, name_before: str, name_after: str, options: MapOptions
+) -> Figure:
+    """Draw how far samples moved as `comparisons.draw_movement` does, but square and in a large font."""
+    with canvas.style([name_before, name_after, panels.letters(options.lang)], FONT_SIZE):
+        figure = canvas.new_figure(SIDE, SIDE, DPI)
+        (ax,) = _axes(figure, (1, 1), (0, 1 - IN_VIEW, 1, 1))
+        comparisons.fill_movement(
+            ax, before, after, options, scales.common(pd.concat([before, after]), options)
+        )
+        lines = [word("from {a}", options.lang, a=name_before), word("to {b}", options.lang, b=name_after)]
+        ax.set_title("\n".join(canvas.shorten_text(line, SIDE - 0.5, FONT_SIZE) for line in lines))
+        figure.canvas.draw()
+    return figure
+
+
+def _axes(figure, shape, box):
+    """Create Axes in a part of a card, (left, bottom, right, top) in shares of it."""
+    left, bottom, right, top = box
+    figure.set_layout_engine(
+        "constrained", rect=(left, bottom, right - left, top - bottom - 0.01), w_pad=0.02, h_pad=0.02
+    )
+    axes = canvas.grid(figure, *shape)
+    for ax in axes:
+        ax.tick_params(length=2, pad=1)
+        ax.locator_params(nbins=4)
+    return axes
 
 
 def _heading(plan, shown, total, observations, lang):
@@ -64,12 +125,6 @@ def _heading(plan, shown, total, observations, lang):
     return [counts, amount(observations, "observation", lang)] if plan.filters and observations else [all_]
 
 
-def _add_legends(figure, found, options, heading):
-    """List groups on the left and regions on the right."""
-    of_groups, of_regions = panels.group_entries(found, counts=True), panels.region_entries(options)
-    middle = 0.6 if of_regions else 1
-    blank = [" "] * len(heading)
-    for entries, title, left, right in ((of_groups, heading, 0, middle), (of_regions, blank, middle, 1)):
-        if entries:
-            handles, names = [handle for handle, _ in entries], [name for _, name in entries]
-            canvas.add_legend_below(figure, handles, names, title, left, right, 1 - MAP_SHARE)
+def _add_legend(figure, entries, title, left, top, columns=1):
+    handles, names = [handle for handle, _ in entries], [name for _, name in entries]
+    canvas.add_legend_below(figure, handles, names, title, left, 1, top, columns)

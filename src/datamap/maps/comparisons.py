@@ -1,12 +1,14 @@
 """Draw the maps of several runs side by side, and how far samples moved between two runs."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from datamap.maps import canvas, groups, marks, panels
+from datamap.maps import canvas, groups, marks, panels, scales
 from datamap.maps.options import MapOptions, check_size, merge_options
 from datamap.translations import word
 
@@ -31,10 +33,34 @@ def _layout(count):
     return columns, rows, 2.4 + 3.2 * columns, 0.7 + 3.2 * rows
 
 
+class Sheet(NamedTuple):
+    """Hold what the maps of a comparison have in common.
+
+    Attributes:
+        parts: (name, samples, their groups) of each run.
+        found: groups of all samples.
+        scale: axes and regions of all maps.
+    """
+
+    parts: list[tuple[str, pd.DataFrame, list[groups.Group]]]
+    found: list[groups.Group]
+    scale: scales.Scale
+
+
+def sheet(summaries: Mapping[str, pd.DataFrame], options: MapOptions) -> Sheet:
+    """Group the samples of several runs by correct_ratio, and choose the scale of their maps."""
+    needed = {options.x, options.y, "correct_ratio", "label"}
+    everything = pd.concat([frame[frame.columns.intersection(needed)] for frame in summaries.values()])
+    rules = groups.rules_of(everything, "correct_ratio", lang=options.lang)
+    parts = [(name, frame, groups.split(frame, rules, options.lang)) for name, frame in summaries.items()]
+    found = groups.split(everything, rules, options.lang)
+    return Sheet(parts, found, scales.common(everything, options))
+
+
 def draw_comparison(
     summaries: dict[str, pd.DataFrame], options: MapOptions | None = None, **keywords: Any
 ) -> Figure:
-    """Draw the maps of several runs side by side on the same axes, colored by correct_ratio.
+    """Draw the maps of several runs side by side on the scale that runs share, colored by correct_ratio.
 
     Args:
         summaries: {run name: DataFrame with the columns of summary.tsv}.
@@ -46,16 +72,12 @@ def draw_comparison(
     """
     options = merge_options(options, keywords)
     columns, rows, width, height = _layout(len(summaries))
-    needed = {options.x, options.y, "correct_ratio", "label"}
-    everything = pd.concat([frame[frame.columns.intersection(needed)] for frame in summaries.values()])
-    rules = groups.rules_of(everything, "correct_ratio", lang=options.lang)
-    found = groups.split(everything, rules, options.lang)
+    parts, found, scale = sheet(summaries, options)
     with canvas.style([*summaries, panels.letters(options.lang)]):
         figure = canvas.new_figure(width, height, options.dpi)
         axes = canvas.grid(figure, rows, columns)
         left = panels.add_legend(figure, found, panels.legend_title("correct_ratio", options.lang), options)
-        parts = [(name, frame, groups.split(frame, rules, options.lang)) for name, frame in summaries.items()]
-        panels.draw_maps(figure, axes, parts, everything, options, left)
+        panels.draw_maps(figure, axes, parts, scale, options, left)
         figure.canvas.draw()
     return figure
 
@@ -85,19 +107,23 @@ def draw_movement(
         matplotlib Figure, drawn; its Axes hold one quiver.
     """
     options = merge_options(options, keywords)
-    needed = list({options.x, options.y})
-    limits = marks.axis_limits(pd.concat([before[needed], after[needed]]), *needed)
     with canvas.style([name_before, name_after, panels.letters(options.lang)]):
         figure = canvas.new_figure(7.2, 5.4, options.dpi)
-        ax = figure.subplots()
-        start, end = (
-            np.stack([panels.to_floats(f[options.x]), panels.to_floats(f[options.y])], 1)
-            for f in (before, after)
-        )
-        marks.draw_movement(ax, start, end, panels.map_limits(limits, options))
-        panels.label_edges([ax], 1, options, *figure.get_size_inches())
+        scale = scales.common(pd.concat([before, after]), options)
+        fill_movement(figure.subplots(), before, after, options, scale)
         names = [canvas.shorten_text(name, 3.0, canvas.TITLE_SIZE) for name in (name_before, name_after)]
         what = word("mean of the samples of each cell; blue rose, red fell", options.lang)
         canvas.set_title(figure, [word("from {a} to {b}", options.lang, a=names[0], b=names[1]), what])
         figure.canvas.draw()
     return figure
+
+
+def fill_movement(
+    ax: Axes, before: pd.DataFrame, after: pd.DataFrame, options: MapOptions, scale: scales.Scale
+) -> None:
+    """Draw the arrows of a movement, and name the axes."""
+    start, end = (np.stack(scale.positions(frame), axis=1) for frame in (before, after))
+    marks.draw_movement(ax, start, end, scale.bounds)
+    figure = ax.get_figure()
+    assert figure is not None
+    panels.label_edges([ax], 1, scale, options.lang, *figure.get_size_inches())

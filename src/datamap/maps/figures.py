@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from datamap.errors import ConfigError, MapError, shortened
-from datamap.maps import canvas, groups, marks, panels, plans
+from datamap.maps import canvas, groups, marks, panels, plans, scales
 from datamap.maps.options import MapOptions, merge_options
 from datamap.translations import Amount, amount, word
 
@@ -73,7 +73,7 @@ def draw_map(
         below = canvas.set_title(figure, _on_lines(figure, heading))
         legend = panels.legend_title(plan.color, options.lang)
         width = panels.add_legend(figure, found, legend, options, below, counts=True)
-        panels.draw_maps(figure, axes, maps, summary, options, width)
+        panels.draw_maps(figure, axes, maps, scales.own(summary, options), options, width)
         _fill_histograms(histograms, summary, shown, found, options.lang)
         figure.canvas.draw()
     return figure
@@ -112,7 +112,7 @@ def _shown(summary, plan, options):
             groups.numeric_column(summary, getattr(options, option), option)
     shown = plans.select(summary, plan.filters)
     for column in dict.fromkeys((options.x, options.y)):
-        unplaced = int((~np.isfinite(panels.to_floats(shown[column]))).sum())
+        unplaced = int((~np.isfinite(scales.values(shown, column))).sum())
         if unplaced:
             left_out = Amount(unplaced, "sample")
             what = "the map leaves out {samples} without a finite {column}"
@@ -123,7 +123,7 @@ def _shown(summary, plan, options):
 def _fill_histograms(histograms, summary, shown, found, lang):
     for ax, column in zip(histograms, MARGINALS, strict=False):  # none without `marginals`
         low, high = marks.axis_limits(summary, column)[column]
-        marks.draw_histogram(ax, panels.to_floats(shown[column]), found, low, high)
+        marks.draw_histogram(ax, scales.values(shown, column), found, low, high)
         ax.set_xlabel(column, fontsize=9)
         ax.set_ylabel(word("samples", lang) if ax is histograms[0] else "", fontsize=9)
 
@@ -157,7 +157,7 @@ def split_facets(
     column = options.facet
     if column is None:
         return [("", shown, found)]
-    values = panels.to_floats(shown[column])
+    values = scales.values(shown, column)
     distinct = np.unique(values[np.isfinite(values)])
     if len(distinct) > MAX_FACETS:
         raise MapError(

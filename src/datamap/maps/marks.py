@@ -11,6 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.transforms import IdentityTransform
 
 from datamap.maps import regions
@@ -23,6 +24,7 @@ MAX_POINTS = (
 MIN_DENSITY = 2_000  # samples of a group; a smaller group is always drawn as points, on top of all densities
 CELLS = 100  # cells of a density per inch
 CHUNK = 1 << 15  # samples counted at once
+MIN_NAMED = 0.12  # height of a region that has space for its name, as a share of the axis
 CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
 
 
@@ -171,6 +173,30 @@ def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
             ax.fill_between([x0, x1], y0, y1, color=regions.COLORS[region], zorder=0, linewidth=0)
 
 
+def name_regions(ax: Axes, limits: Box, borders: regions.Limits, names: Sequence[str], size: float) -> None:
+    """Write the names of the regions into their corners, of those that are high enough for a name.
+
+    Args:
+        ax: matplotlib Axes.
+        limits: ((left, right), (bottom, top)) of the axes.
+        borders: borders between the regions.
+        names: names of the regions, as `regions.NAMES` orders them.
+        size: font size in points.
+    """
+    (left, right), (bottom, top) = limits
+    outline = [withStroke(linewidth=1.2, foreground="white")]
+    for region, (_, y) in regions.boxes(borders).items():
+        y0, y1 = np.clip(y, bottom, top)
+        if y1 - y0 < MIN_NAMED * (top - bottom):
+            continue
+        at_right, at_bottom = region == regions.AMBIGUOUS, region == regions.NOISY
+        ax.annotate(
+            names[region], (right if at_right else left, y0 if at_bottom else y1), zorder=6, fontsize=size,
+            color="#444444", xytext=(-2 if at_right else 2, 2 if at_bottom else -2), textcoords="offset points",
+            path_effects=outline, ha="right" if at_right else "left", va="bottom" if at_bottom else "top",
+        )  # fmt: skip
+
+
 def draw_movement(ax: Axes, before: np.ndarray, after: np.ndarray, limits: Box, cells: int = 14) -> None:
     """Draw an arrow per cell, from the mean position of its samples before to their mean position after.
 
@@ -238,10 +264,11 @@ def axis_limits(summary: pd.DataFrame, *columns: str) -> dict[str, tuple[float, 
             low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
         elif name in UNIT_RANGE:
             low, high = 0.0, 1.0
-        room = 0.025 * ((high - low) or 1.0)
+        room = MARGIN * ((high - low) or 1.0)
         limits[name] = (low - room, high + room)
     return limits
 
 
+MARGIN = 0.025  # of an axis, at both ends
 MAX_VALUE = float(np.finfo(np.float32).max)  # `groups` gives larger values no color either
 UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio", "score")

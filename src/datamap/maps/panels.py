@@ -1,6 +1,5 @@
 """Fill the Axes of one or more maps: points, regions, names of the axes, and a shared legend."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -9,10 +8,14 @@ from matplotlib.figure import Figure
 from datamap.maps import canvas, groups, marks, regions
 from datamap.maps.groups import Group
 from datamap.maps.options import MapOptions
+from datamap.maps.scales import Scale, has_regions
 from datamap.translations import word
 
+MIN_NAMED = 1.2  # inches of a map on a card that has space for the names of the regions
+CARD_MARKS = 0.35  # factor of the marks' area on a card
 AXIS_NAMES = {
     "label_var": "label_var  (variance of the given label's probability)",
+    "variability": "variability  (standard deviation of the given label's probability)",
     "avg_probs": "avg_probs  (mean probability of the given label)",
 }
 
@@ -22,59 +25,46 @@ def letters(lang: str) -> str:
     return word("samples", lang)
 
 
-def to_floats(column: pd.Series) -> np.ndarray:
-    """Return the values of a numeric column, NaN where it has none."""
-    return column.to_numpy(float, na_value=np.nan)
-
-
-def map_limits(limits: dict[str, tuple[float, float]], options: MapOptions) -> marks.Box:
-    """Return the limits of a map's two axes."""
-    return limits[options.x], limits[options.y]
-
-
 def draw_maps(
     figure: Figure,
     panels: list[Axes],
     parts: list[tuple[str, pd.DataFrame, list[Group]]],
-    summary: pd.DataFrame,
+    scale: Scale,
     options: MapOptions,
     width: float,
     height: float | None = None,
-    scale: float = 1,
+    card: bool = False,
 ) -> None:
-    """Draw a map per part, all on the same scales.
+    """Draw a map per part, all on the same scale.
 
     Args:
         figure: the panels' figure.
         panels: Axes of one grid, row by row; unused ones are hidden.
         parts: (name, samples, their groups).
-        summary: all samples; their ranges set the scales.
-        options: options of the maps; only x, y, regions, contours and lang are used.
+        scale: axes and regions of all maps.
+        options: options of the maps; only contours and lang are used.
         width: inches of all panels.
         height: inches of all panels; None = the figure's.
-        scale: factor of the marks' area.
+        card: draw smaller marks, and write the names of the regions into maps that have space for them.
     """
-    limits = marks.axis_limits(summary, options.x, options.y)
-    bounds = map_limits(limits, options)
-    size = marks.point_size(max(len(samples) for _, samples, _ in parts)) / _columns(panels) ** 0.5 * scale
+    size = marks.point_size(max(len(samples) for _, samples, _ in parts))
+    height = height or figure.get_figheight()
+    rows, columns = _shape(panels)
+    size *= (CARD_MARKS if card else 1) / columns**0.5
+    named = card and min(width / columns, height / rows) >= MIN_NAMED
     for panel, (name, samples, found) in zip(panels, parts, strict=False):
-        xs, ys = to_floats(samples[options.x]), to_floats(samples[options.y])
-        if _has_regions(options):
+        xs, ys = scale.positions(samples)
+        if scale.borders:
             panel.grid(False)
-            marks.draw_regions(panel, bounds, regions.relative_limits(summary))
-        marks.draw_groups(panel, xs, ys, found, bounds, size)
+            marks.draw_regions(panel, scale.bounds, scale.borders)
+        marks.draw_groups(panel, xs, ys, found, scale.bounds, size)
+        if named and scale.borders:
+            names = [word(name, options.lang) for name in regions.NAMES]
+            marks.name_regions(panel, scale.bounds, scale.borders, names, canvas.font_size() - 1.5)
         if options.contours:
-            marks.draw_contours(panel, xs, ys, bounds)
-        panel.set_title(canvas.shorten_text(name, width / _columns(panels) - 0.3, canvas.font_size()))
-    label_edges(panels, len(parts), options, width, height or figure.get_figheight())
-
-
-def _has_regions(options):
-    return options.regions and (options.x, options.y) == ("label_var", "avg_probs")
-
-
-def _columns(panels):
-    return _shape(panels)[1]
+            marks.draw_contours(panel, xs, ys, scale.bounds)
+        panel.set_title(canvas.shorten_text(name, width / columns - 0.3, canvas.font_size()))
+    label_edges(panels, len(parts), scale, options.lang, width, height)
 
 
 def _shape(panels):
@@ -115,23 +105,24 @@ def group_entries(found: list[Group], counts: bool) -> list[tuple[Artist, str]]:
 
 def region_entries(options: MapOptions) -> list[tuple[Artist, str]]:
     """List (patch, name) of the regions; [] if the map has none."""
-    names = regions.NAMES if _has_regions(options) else ()
+    names = regions.NAMES if has_regions(options) else ()
     return [(marks.region_handle(number), word(name, options.lang)) for number, name in enumerate(names)]
 
 
-def label_edges(panels: list[Axes], count: int, options: MapOptions, width: float, height: float) -> None:
+def label_edges(panels: list[Axes], count: int, scale: Scale, lang: str, width: float, height: float) -> None:
     """Name the axes once per column and once per row; hide the panels after the first `count`.
 
     Args:
         panels: Axes of one grid, row by row.
         count: how many of them hold a map.
-        options: options of the maps.
+        scale: scale of the maps.
+        lang: language of the names.
         width: inches of all panels.
         height: inches of all panels.
     """
     rows, columns = _shape(panels)
-    name_x = _axis_name(options.x, count, width / columns - 0.3, options.lang)
-    name_y = _axis_name(options.y, count, height / rows - 0.8, options.lang)
+    name_x = _axis_name(scale.x, count, width / columns - 0.3, lang)
+    name_y = _axis_name(scale.y, count, height / rows - 0.05 * canvas.font_size(), lang)
     for number, panel in enumerate(panels):
         if number >= count:
             panel.set_visible(False)

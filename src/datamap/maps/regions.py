@@ -32,16 +32,26 @@ RELATIVE = Limits(
 )  # for two classes, `relative_limits` turns them into LIMITS
 
 
-def relative_limits(summary: pd.DataFrame, factors: Limits = RELATIVE) -> Limits:
-    """Return borders that mean the same with few and many classes, and with few and many observations.
+def common_limits(classes: int, factors: Limits = RELATIVE) -> Limits:
+    """Return borders that depend on the number of classes alone, so that they are the same for all runs of some data.
 
     Whether a probability is high depends on the number of classes C, since a guess has 1/C. So the border b of the easy
     region is the geometric mean of `factors.confidence` and 1/C: 0.5 with two classes, 0.07 with 100. The border of the
-    noisy region is `factors.noisy` · b.
+    noisy region is `factors.noisy` · b. A probability with mean b has a variance of at most b (1 − b), and a sample is
+    ambiguous if its variance exceeds `factors.variance` of that.
 
-    A probability with mean b has a variance of at most b (1 − b). A sample is ambiguous if its variance exceeds the
-    median variance of the easy samples by `factors.variance` · b (1 − b). The median is added because easy samples vary
-    too while the model learns them, and vary much when observations are few.
+    >>> common_limits(2)
+    Limits(variance=0.04, confidence=0.5, noisy=0.25)
+    """
+    border = float(np.sqrt(factors.confidence / max(2, classes)))
+    return Limits(factors.variance * border * (1 - border), border, factors.noisy * border)
+
+
+def relative_limits(summary: pd.DataFrame, factors: Limits = RELATIVE) -> Limits:
+    """Return borders that mean the same with few and many classes, and with few and many observations.
+
+    They are those of `common_limits`, but the median variance of the run's easy samples is added to that of ambiguous
+    ones, because easy samples vary too while the model learns them, and vary much when observations are few.
 
     Args:
         summary: DataFrame with the columns label_var, avg_probs and label (without label, two classes are assumed).
@@ -52,11 +62,10 @@ def relative_limits(summary: pd.DataFrame, factors: Limits = RELATIVE) -> Limits
     >>> relative_limits(frame)
     Limits(variance=0.04, confidence=0.5, noisy=0.25)
     """
-    classes = summary["label"].nunique() if "label" in summary else 2
-    border = float(np.sqrt(factors.confidence / max(2, classes)))
-    learned = summary["label_var"][summary["avg_probs"] >= border]
+    common = common_limits(summary["label"].nunique() if "label" in summary else 2, factors)
+    learned = summary["label_var"][summary["avg_probs"] >= common.confidence]
     least = float(learned.median()) if len(learned) else 0.0
-    return Limits(factors.variance * border * (1 - border) + least, border, factors.noisy * border)
+    return common._replace(variance=common.variance + least)
 
 
 def quantile_limits(summary: pd.DataFrame, quantiles: Limits) -> Limits:

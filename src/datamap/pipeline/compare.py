@@ -1,8 +1,8 @@
 """Compare the data maps of several runs: side by side, where samples moved, and how far the runs agree."""
 
 import contextlib
+import re
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -22,6 +22,7 @@ from datamap.tracking.store import Store
 from datamap.translations import AUTO, Amount, speak, spoken
 
 MAX_RUNS = 100
+MAX_NAME = 40  # characters of a run's name in the name of an image series
 
 
 class Comparison(NamedTuple):
@@ -151,15 +152,35 @@ def _log(target, config, members, summaries):
 
 
 def _log_maps(target, options, summaries):
-    from datamap.maps import canvas, comparisons
+    """Log each picture as a file, and a card of it into the image series that the UI shows."""
+    from datamap.maps import cards, comparisons
 
-    drawn = {"comparison": partial(comparisons.draw_comparison, summaries, options)}
+    picture = comparisons.draw_comparison(summaries, options)
+    _log_picture(target, "comparison", picture, "comparison", cards.draw_comparison(summaries, options))
     first, *others = summaries
+    taken = set()
     for number, other in enumerate(others, start=1):
         name = "movement" if len(others) == 1 else f"movement-{number}"
         pair = summaries[first], summaries[other], first, other
-        drawn[name] = partial(comparisons.draw_movement, *pair, options)
-    for name, draw in drawn.items():
-        array = canvas.pixels(draw())
-        target.log_bytes(canvas.png(array), f"{schema.MAPS_DIR}/{name}.png")
-        target.log_image(array, f"{schema.MAPS_DIR}/{name}", schema.NEWEST_STEP)
+        series = _series(first, other, number, taken)
+        picture = comparisons.draw_movement(*pair, options)
+        _log_picture(target, name, picture, series, cards.draw_movement(*pair, options))
+
+
+def _log_picture(target, name, picture, series, card):
+    from datamap.maps import canvas
+
+    target.log_bytes(canvas.png(canvas.pixels(picture)), f"{schema.MAPS_DIR}/{name}.png")
+    target.log_image(canvas.pixels(card), f"{schema.MAPS_DIR}/{series}", schema.NEWEST_STEP)
+
+
+def _series(before, after, number, taken):
+    """Return the name of a movement's image series: that of its runs, as far as MLflow allows their characters."""
+    before, after = (
+        re.sub(r"[^\w .-]+", "-", name, flags=re.ASCII).strip("-")[:MAX_NAME] for name in (before, after)
+    )
+    name = f"movement {before} to {after}"
+    if not (before and after) or name in taken:
+        name = f"movement-{number}"
+    taken.add(name)
+    return name

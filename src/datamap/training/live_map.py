@@ -19,7 +19,8 @@ class LiveMapLogger:
 
     def __init__(self, run: Run, training: PreparedTraining) -> None:
         self.map: LiveMap | None = None
-        self.begun = bool(training.start.committed)  # true if the series FORMING_MAP has a picture
+        # True if the series FORMING_MAP has a picture, which begins with the second observation.
+        self.begun = len(training.start.committed) > 1
         self._guarded(lambda: self._begin(run, training))
 
     def draw(self, table: pa.Table, number: int, run: Run) -> None:
@@ -52,9 +53,10 @@ class LiveMapLogger:
         picture = self.map.picture()
         if picture is not None:
             run.log_image(picture, f"{schema.MAPS_DIR}/data_map", schema.NEWEST_STEP)
-            for step in (number,) if self.begun else (schema.NEWEST_STEP, number):
-                run.log_image(picture, schema.FORMING_MAP, step)
-            self.begun = True
+            if self.map.summary.count > 1:  # nothing varies in a single observation: all samples are at x = 0
+                for step in (number,) if self.begun else (schema.NEWEST_STEP, number):
+                    run.log_image(picture, schema.FORMING_MAP, step)
+                self.begun = True
             self.map.drawn(time.thread_time() - start)
 
 

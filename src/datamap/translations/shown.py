@@ -2,6 +2,7 @@
 
 ZH = {
     # axes and columns
+    "variability  (standard deviation of the given label's probability)": "variability（给定标签概率的标准差）",
     "label_var  (variance of the given label's probability)": "label_var（给定标签概率的方差）",
     "avg_probs  (mean probability of the given label)": "avg_probs（给定标签概率的均值）",
     "correct_ratio": "预测正确率 correct_ratio",
@@ -49,6 +50,8 @@ ZH = {
     "replay: {kept} of {total} observations": "回放：{total} 次观测中的 {kept} 次",
     "texts: the {count} most likely wrong by {which}": "文本：按 {which} 最可能有误的 {count} 个样本",
     # comparison
+    "from {a}": "从 {a}",
+    "to {b}": "到 {b}",
     "from {a} to {b}": "从 {a} 到 {b}",
     "mean of the samples of each cell; blue rose, red fell": "每格为其中样本的均值；蓝色上升，红色下降",
     # diagnosis
