@@ -88,9 +88,10 @@ def _table(schema: pa.Schema, count: int, read: Callable[[str], pa.ChunkedArray]
 
 
 def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Return {column: class names} of Hugging Face's ClassLabels, from the schema's metadata."""
+    """Return {column: class names} of Hugging Face's ClassLabels, and of lists of them, from the schema's metadata."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = {name: kind.get("feature", kind) for name, kind in features.items()}
         labels = {name: kind for name, kind in features.items() if kind.get("_type") == "ClassLabel"}
         return {name: [str(word) for word in kind["names"]] for name, kind in labels.items()}
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):

@@ -153,7 +153,7 @@ def _samples(
     path: str, table: Table, columns: Columns, skip_bad: bool, class_names: Sequence[str] | None
 ) -> TextDataset:
     found, bad_rows = rows.find_columns(table, columns, path), BadRows(path, skip_bad, table.unit)
-    samples = rows.usable(table, found, bad_rows)
+    samples = rows.usable(table, found, bad_rows, rows.labeled)
     notes = [*table.notes, *rows.notes_on_columns(table, columns, found)]
     if class_names is None:
         samples = rows.without_lone(samples, bad_rows, "" if table.names else NO_HEADER)

@@ -46,7 +46,7 @@ def read(text: str, path: Path, usual: str, form: Form) -> tuple[list[Record], l
     told = SEP.match(text)
     if told:
         text = "\n" + text[told.end() :]
-    chosen = _given(form.delimiter) or (told and told[1]) or _delimiter(text, usual, form.known)
+    chosen = given_delimiter(form.delimiter) or (told and told[1]) or _delimiter(text, usual, form.known)
     lines = text.count("\n")
     files.check_rows(lines, lines + text.count(chosen), path)
     notes = (
@@ -65,7 +65,12 @@ def read(text: str, path: Path, usual: str, form: Form) -> tuple[list[Record], l
 QUOTED_NOTE = "quotation marks around cells are taken off and doubled ones halved, as in a CSV"
 
 
-def _given(delimiter: str | None) -> str | None:
+def given_delimiter(delimiter: str | None) -> str | None:
+    """Return the character that `data.delimiter` means; None where it is not given.
+
+    Raises:
+        ConfigError: it is neither one character nor a known word.
+    """
     if delimiter is None:
         return None
     found = WORDS.get(delimiter, delimiter)

@@ -17,7 +17,7 @@ def read(path: Path, form: Form) -> Table:
     """
     text, notes = files.decoded(files.content(path), path, form.encoding)
     files.check_rows(text.count("\n"), 0, path)
-    rows = _whole(text)
+    rows = _whole(text, form.lists)
     if rows is None:
         numbered = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
         lines: Sequence[int] = [number for number, _ in numbered]
@@ -36,17 +36,17 @@ def read(path: Path, form: Form) -> Table:
     return Table(keys, len(keys), lines, column, problems, unit=unit, notes=notes)
 
 
-def _whole(text: str) -> list[Any] | None:
+def _whole(text: str, lists: bool) -> list[Any] | None:
     """Return the rows of a text that is one array or one DataFrame; None if each line is a row."""
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    whole = _listed(whole) if isinstance(whole, dict) else whole
+    whole = _listed(whole, lists) if isinstance(whole, dict) else whole
     return whole if isinstance(whole, list) else None
 
 
-def _listed(whole: dict[str, Any]) -> list[Any] | None:
+def _listed(whole: dict[str, Any], lists: bool) -> list[Any] | None:
     """Return the rows of a DataFrame in JSON, or of an object that holds rows under "data"; else None."""
     data, columns = whole.get("data"), whole.get("columns")
     if isinstance(data, list):
@@ -56,7 +56,7 @@ def _listed(whole: dict[str, Any]) -> list[Any] | None:
             return [dict(zip(map(str, columns), row, strict=True)) for row in data]
         return data
     values = list(whole.values())
-    if values and all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
+    if values and not lists and all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
         return [dict(zip(whole, row, strict=True)) for row in zip(*values, strict=True)]
     if values and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
         if not names.is_header(list(whole), ()):

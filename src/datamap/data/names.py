@@ -11,6 +11,11 @@ ALIASES = {
     "文本2 文本二 文本b 句子2 句子二 句子b 问题2",
     "label": "labels class category 标签 类别 分类 标注",
 }
+# Of sequences of tokens: several of these may be there, and the first one counts.
+OF_TOKENS = {
+    "text_a": "tokens words text_a text chars token word 字 词 文本",
+    "label": "tags label labels ner_tags ner bio_tags pos_tags tag 标签 标注",
+}
 KNOWN = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
 
 
@@ -30,6 +35,17 @@ def positions(name: str, header: Sequence[str]) -> list[int]:
     exact = [n for n, cell in enumerate(header) if cell == name]
     alike = [n for n, word in enumerate(words) if word == name]
     return exact or alike or [n for n, word in enumerate(words) if KNOWN.get(word) == name]
+
+
+def token_positions(name: str, header: Sequence[str]) -> list[int]:
+    """Find a column of `COLUMNS` in a file of tokens: the first one of `OF_TOKENS`.
+
+    >>> token_positions("label", ["tokens", "pos_tags", "ner_tags"])
+    [2]
+    """
+    words = [plain(cell) for cell in header]
+    wanted = OF_TOKENS.get(name, name).split()
+    return [words.index(alias) for alias in wanted if alias in words][:1]
 
 
 def is_header(cells: Sequence[str], known: Collection[str]) -> bool:

@@ -3,8 +3,8 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from datamap.data import names as known_names
 from datamap.data.names import COLUMNS
@@ -24,7 +24,8 @@ AS_TEXT = re.compile(r'="([^"]*)"')  # how a CSV tells Excel that a cell is text
 HINTS = {frozenset({"annotations", "data"}): "; export from Label Studio as JSON-MIN or CSV"}
 NOT_UTF8 = "has bytes that are not UTF-8"
 
-Columns = Mapping[str, str | int | None]
+Columns = Mapping[str, Any]  # a name, a position from 0, None or "auto"; of labels in columns of 0 and 1, a list of them
+Positions = Callable[[str, Sequence[str]], list[int]]
 
 
 class BadRow(NamedTuple):
@@ -42,17 +43,27 @@ class BadRows:
         self.path, self.skip, self.unit = path, skip, unit
         self.bad: list[BadRow] = []
 
-    def report(self, line: int, problem: str) -> None:
+    def report(self, line: int, problem: "str | Problem") -> None:
         """Add a row.
 
         Raises:
             DataError: unusable rows are not to be skipped.
         """
+        found = problem if isinstance(problem, Problem) else Problem(problem)
         if not self.skip:
+            place = "" if found.column is None else f", column {found.column}"
             raise DataError(
-                f"{self.path}, {self.unit} {line}: {problem} (to leave out such rows: data.on_bad_row=skip)"
+                f"{self.path}, {self.unit} {line}{place}: {found.text} (to leave out such rows: data.on_bad_row=skip)"
             )
-        self.bad.append(BadRow(self.path, line, problem))
+        place = "" if found.column is None else f"column {found.column}: "
+        self.bad.append(BadRow(self.path, line, place + found.text))
+
+
+class Problem(NamedTuple):
+    """Say what is wrong with a row, and in which column (a name, or a number from 0) where that is known."""
+
+    text: str
+    column: str | int | None = None
 
 
 class Sample(NamedTuple):
@@ -67,28 +78,39 @@ class Sample(NamedTuple):
     id: str
 
 
+S = TypeVar("S")  # what a row becomes: a `Sample`, or that of another task
+
+
 # ---------------------------------------------------------------------- which column is which
 
 
-def find_columns(table: Table, columns: Columns, path: str) -> dict[str, int | None]:
+def find_columns(
+    table: Table,
+    columns: Columns,
+    path: str,
+    positions: Positions = known_names.positions,
+    required: Collection[str] = REQUIRED,
+) -> dict[str, int | None]:
     """Return {column of `COLUMNS`: its position in a row, or None}.
 
     Args:
         table: the table.
         columns: the columns that the user names (`dataset.load_samples`).
         path: the file, for messages.
+        positions: returns the positions of a column in a header; the first one is used, and several are refused.
+        required: the columns that there must be.
 
     Raises:
         DataError: a required or named column is missing.
     """
     wanted = {name: columns.get(name, "auto") for name in COLUMNS}
-    found = {name: _position(name, wanted[name], table, path) for name in COLUMNS}
+    found = {name: position(name, wanted[name], table, path, positions) for name in COLUMNS}
     if table.names is None:
-        taken = {position for name, position in found.items() if wanted[name] != "auto"}
+        taken = {place for name, place in found.items() if wanted[name] != "auto"}
         order = TWO_POSITIONS if table.width == 2 else POSITIONS
         free = {n: p for n, p in order.items() if p < table.width and p not in taken}
-        found |= {name: position for name, position in free.items() if wanted[name] == "auto"}
-    for name in REQUIRED:
+        found |= {name: place for name, place in free.items() if wanted[name] == "auto"}
+    for name in required:
         if found[name] is None:
             there = first_few(table.names or range(table.width), 20)
             hint = next((hint for columns, hint in HINTS.items() if columns <= {*(table.names or [])}), "")
@@ -118,7 +140,14 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     return [", ".join(notes)] if notes else []
 
 
-def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
+def position(
+    name: str, wanted: Any, table: Table, path: str, positions: Positions = known_names.positions
+) -> int | None:
+    """Return the position of one column that the user names, or that `positions` finds; None if there is none.
+
+    Raises:
+        DataError: there is no such column, or there are several.
+    """
     key = f"data.columns.{name}={wanted}"
     if wanted is None:
         return None
@@ -129,7 +158,7 @@ def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
     if not isinstance(wanted, str):
         raise DataError(f"{path}: {key} is invalid; give a column's name, its position from 0, null or auto")
     header = table.names or []
-    places = known_names.positions(name, header) if wanted == "auto" else []
+    places = positions(name, header) if wanted == "auto" else []
     if wanted != "auto":
         places = [place for place, column in enumerate(header) if column == wanted]
     if len(places) > 1:
@@ -152,26 +181,32 @@ def _position(name: str, wanted: Any, table: Table, path: str) -> int | None:
 # ---------------------------------------------------------------------- which rows can be used
 
 
-def usable(table: Table, found: Mapping[str, int | None], bad_rows: BadRows) -> list[Sample]:
+def usable(
+    table: Table,
+    found: Mapping[str, int | None],
+    bad_rows: BadRows,
+    make: Callable[[int, int, dict[str, Any], Mapping[str, int | None]], S | Problem | str],
+) -> list[S]:
     """Return the usable rows: complete, and with a unique id.
 
     Args:
         table: the table.
         found: positions of the columns (`find_columns`).
         bad_rows: collects the other rows.
+        make: returns the sample of (row, line, {column: value}, `found`), which has an `id`, or the problem with it.
 
     Raises:
         DataError: a row is unusable and such rows are not to be skipped, or all are.
     """
-    samples: list[Sample] = []
+    samples: list[Any] = []
     seen: dict[str, int] = {}
     torn = table.torn if {found["text_a"], found["text_b"]} & {table.width - 1} else ()
     for row, values in enumerate(_rows(table, found)):
         line = table.lines[row]
-        sample = table.problems.get(row) or _sample(row, line, values, found)
-        if row in torn and not isinstance(sample, str):
+        sample: Any = table.problems.get(row) or make(row, line, values, found)
+        if row in torn and not isinstance(sample, str | Problem):
             sample = "its last text may continue in the next line, which has one column"
-        if isinstance(sample, str):
+        if isinstance(sample, str | Problem):
             bad_rows.report(line, sample)
         elif sample.id in seen:
             bad_rows.report(
@@ -199,13 +234,15 @@ def _rows(table: Table, found: Mapping[str, int | None]) -> Iterator[dict[str, A
 
 def _class_name(value: Any, classes: Sequence[str]) -> Any:
     """Return the name of a class index; None for -1, with which Hugging Face marks a missing label."""
+    if isinstance(value, list):
+        return [_class_name(one, classes) for one in value]
     if type(value) is not int or value >= len(classes):
         return value
     return classes[value] if value >= 0 else None
 
 
-def _sample(row: int, line: int, values: dict[str, Any], found: Mapping[str, int | None]) -> Sample | str:
-    """Return the row's sample, or the problem with it."""
+def labeled(row: int, line: int, values: dict[str, Any], found: Mapping[str, int | None]) -> Sample | str:
+    """Return the row's sample of one label, or the problem with it."""
     cells = dict.fromkeys(COLUMNS, "")
     for name, value in values.items():
         try:

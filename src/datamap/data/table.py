@@ -13,12 +13,14 @@ class Form(NamedTuple):
         encoding: name of the encoding.
         delimiter: one character, or its name.
         known: names of columns besides `names.COLUMNS`.
+        lists: cells may be lists, so that a JSON object of lists is a row rather than columns.
     """
 
     header: bool | None = None
     encoding: str | None = None
     delimiter: str | None = None
     known: Collection[str] = ()
+    lists: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,169 @@
+"""Read CoNLL files: one token a line with its tag in the last column, and a blank line after each sentence."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datamap.data import delimited, files, rows
+from datamap.data.rows import BadRows, Columns, Problem
+from datamap.data.table import Form
+from datamap.data.units import Tagged
+from datamap.errors import DataError
+from datamap.schema import KINDS
+
+DOCUMENT = "-DOCSTART-"  # CoNLL-2003's line between documents
+COMMENT = re.compile(r"#\s*([\w.]+)\s*=\s*(.*)")  # `# id = 7`
+BLANKS = re.compile(r"[ \t]+")
+ID_NAMES = ("id", "sent_id")
+EXAMPLE = "a line has a token and its tag"
+
+
+class _Line(NamedTuple):
+    number: int
+    cells: list[str]
+    text: str
+
+
+class _Block(NamedTuple):
+    """Hold the lines of a sentence, and its id if a comment names it."""
+
+    id: str | None
+    lines: list[_Line]
+
+
+class _Places(NamedTuple):
+    """Hold the positions of the columns that are used; `kind` is None where there is none."""
+
+    word: int
+    tag: int
+    kind: int | None
+
+
+def read(path: Path, name: str, form: Form, columns: Columns, bad_rows: BadRows) -> tuple[list[Tagged], list[str]]:
+    """Return (the usable sentences of a file, notes on what was detected).
+
+    Columns are divided by tabs if one line has any, else by blanks. Lines that begin with `#` before a sentence's first
+    token are comments, of which `# id = …` (or `# sent_id = …`) names the sentence.
+
+    Args:
+        path: the file.
+        name: its name in messages.
+        form: encoding and delimiter.
+        columns: positions of the tokens (text_a), the tags (label) and the planted kinds (s_label), from 0; auto is 0, the
+            last column, and none.
+        bad_rows: collects the other sentences.
+
+    Raises:
+        DataError: the file is unreadable, has no token, or lacks a column.
+    """
+    text, notes = files.decoded(files.content(path), name, form.encoding)
+    files.check_rows(text.count("\n"), 0, name)
+    lines = _lines(text, delimited.given_delimiter(form.delimiter))
+    widths = Counter(len(line.cells) for line in lines if line.cells and line.cells[0][:1] != "#")
+    if not widths:
+        raise DataError(f"{name} has no token; {EXAMPLE}")
+    width = widths.most_common(1)[0][0]
+    if width < 2:
+        raise DataError(
+            f"{name}, line {lines[0].number}: 1 column; {EXAMPLE}, divided by a tab or a blank (data.delimiter=)"
+        )
+    places, blocks = _places(columns, width, name), list(_blocks(lines, width))
+    with_ids = columns.get("id", "auto") is not None and any(block.id is not None for block in blocks)
+    return list(_sentences(blocks, width, places, with_ids, bad_rows)), notes
+
+
+def _lines(text: str, delimiter: str | None) -> list[_Line]:
+    """Return all lines; blank ones have no cells."""
+    by = delimiter or ("\t" if "\t" in text else None)
+    found = []
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
+        bare = line.strip(" \t")
+        cells = (line.split(by) if by else BLANKS.split(bare)) if bare else []
+        found.append(_Line(number, cells, bare))
+    return found
+
+
+def _blocks(lines: list[_Line], width: int) -> Iterator[_Block]:
+    """Yield the sentences; comments and lines between documents are left out."""
+    block = _Block(None, [])
+    for line in lines:
+        said = None if block.lines else COMMENT.fullmatch(line.text)
+        if said:
+            if said[1].lower() in ID_NAMES:
+                block = _Block(said[2].strip(), [])
+        elif not line.cells or line.cells[0] == DOCUMENT:
+            if block.lines:
+                yield block
+                block = _Block(None, [])
+        elif block.lines or len(line.cells) == width or not line.text.startswith("#"):
+            block.lines.append(line)
+    if block.lines:
+        yield block
+
+
+def _places(columns: Columns, width: int, name: str) -> _Places:
+    automatic = {"text_a": 0, "label": width - 1, "s_label": None}
+    found = {}
+    for key, usual in automatic.items():
+        given: Any = columns.get(key, "auto")
+        if isinstance(given, str) and given != "auto":
+            raise DataError(
+                f"{name}: data.columns.{key}={given}: a CoNLL file names no columns; give a position from 0 to {width - 1}"
+            )
+        if type(given) is int and given >= width:
+            raise DataError(
+                f"{name}: data.columns.{key}={given} is out of range; lines have columns 0 to {width - 1}"
+            )
+        found[key] = usual if given == "auto" else given
+    if found["text_a"] is None or found["label"] is None:
+        raise DataError(f"{name}: data.columns.text_a and data.columns.label need a position from 0 to {width - 1}")
+    return _Places(found["text_a"], found["label"], found["s_label"])
+
+
+def _sentences(
+    blocks: list[_Block], width: int, places: _Places, with_ids: bool, bad_rows: BadRows
+) -> Iterator[Tagged]:
+    seen: dict[str, int] = {}
+    for row, block in enumerate(blocks):
+        first = block.lines[0].number
+        problem = next(filter(None, (_problem(line, width, places) for line in block.lines)), None)
+        if problem:
+            bad_rows.report(*problem)
+            continue
+        id = str(row) if not with_ids else block.id or ""
+        if not id:
+            bad_rows.report(first, "no line `# id = …` before this sentence, as others have; or number all: data.columns.id=null")
+        elif id in seen:
+            bad_rows.report(
+                first, f"id {id!r} occurs in line {seen[id]} already; to number the sentences instead: data.columns.id=null"
+            )
+        else:
+            seen[id] = first
+            yield Tagged(
+                id=id,
+                words=[line.cells[places.word] for line in block.lines],
+                tags=[line.cells[places.tag].strip() for line in block.lines],
+                kinds=[0 if places.kind is None else int(line.cells[places.kind]) for line in block.lines],
+                lines=[line.number for line in block.lines],
+                column=places.tag,
+            )
+
+
+def _problem(line: _Line, width: int, places: _Places) -> tuple[int, str | Problem] | None:
+    """Return (line, what is wrong with it); None if it can be used."""
+    cells = line.cells
+    if len(cells) != width:
+        return line.number, f"{len(cells)} columns instead of {width}; a blank line ends a sentence"
+    for place, what in ((places.word, "token"), (places.tag, "tag")):
+        try:
+            text = rows.text_of(cells[place])
+        except ValueError as error:
+            return line.number, Problem(f"the {what} {error}", place)
+        if not text or (what == "tag" and not text.strip()):
+            return line.number, Problem(f"the {what} is empty", place)
+    if places.kind is not None and cells[places.kind] not in map(str, KINDS):
+        given = cells[places.kind]
+        return line.number, Problem(f"s_label {given!r} is not 0 (normal), 1 (hard) or 2 (dirty)", places.kind)
+    return None

@@ -1,0 +1,138 @@
+"""Read sentences whose tokens have tags: CoNLL files, and tables with a list of tokens and a list of tags in each row."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from datamap.data import conll, names, rows, tables, units
+from datamap.data.rows import BadRows, Columns, Problem
+from datamap.data.table import Form, Table
+from datamap.data.units import Tagged, UnitDataset
+from datamap.errors import DataError
+from datamap.schema import KINDS
+from datamap.translations import translate
+
+TABLES = (".json", ".jsonl", ".parquet")
+CANONICAL = ("tokens", "tags", "text_a", "label", "s_label", "id")
+
+
+def load(
+    path: str | Path,
+    columns: Columns,
+    skip_bad: bool = False,
+    class_names: Sequence[str] | None = None,
+    name: str | None = None,
+    form: Form = Form(),  # noqa: B008
+) -> UnitDataset:
+    """Read a file of sentences whose tokens have tags.
+
+    Args:
+        path: .json, .jsonl, .parquet or a folder of Hugging Face's save_to_disk, with a list of tokens and a list of tags
+            in each row; any other file is CoNLL's (`conll.read`).
+        columns: as `dataset.load_samples` has them: text_a are the tokens, label the tags, s_label the planted kinds.
+        skip_bad: leave out malformed sentences and list them in `bad_rows`, instead of raising an error.
+        class_names: the allowed tags; None allows all that occur.
+        name: the file's name in messages and in the run; None for its path.
+        form: encoding and delimiter.
+
+    Raises:
+        DataError: the file is unreadable or a sentence malformed; the message names file, line and column.
+    """
+    path, name = Path(path), name or str(path)
+    in_rows = os.path.isdir(path) or path.suffix.lower() in TABLES  # noqa: PTH112
+    if not in_rows:
+        bad_rows = BadRows(name, skip_bad)
+        sentences, notes = conll.read(path, name, form, columns, bad_rows)
+        found = units.of_sentences(name, sentences, bad_rows, class_names)
+        return replace(found, notes=[f"{name}: {note}" for note in notes])
+    table = tables.read(path, form._replace(lists=True))
+    return _of_table(table, columns, skip_bad, class_names, name)
+
+
+def _of_table(
+    table: Table, columns: Columns, skip_bad: bool, class_names: Sequence[str] | None, name: str
+) -> UnitDataset:
+    bad_rows = BadRows(name, skip_bad, table.unit)
+    found = rows.find_columns(table, {**columns, "text_b": None}, name, names.token_positions)
+    there = {key: place for key, place in found.items() if place is not None}
+    header = table.names or []
+    sentences = rows.usable(
+        table, found, bad_rows, lambda row, line, values, _: _sentence(row, line, values, there, header)
+    )
+    order = table.classes.get(there["label"], ())
+    made = units.of_sentences(name, sentences, bad_rows, class_names, order)
+    notes = [*table.notes, *_notes(columns, there, header)]
+    return replace(made, notes=[f"{name}: {note}" for note in notes])
+
+
+def _sentence(
+    row: int, line: int, values: Mapping[str, Any], there: Mapping[str, int], header: Sequence[str]
+) -> Tagged | Problem:
+    cells: dict[str, Any] = {"id": str(row), "s_label": None}
+    for key, read in READERS.items():
+        if key in there:
+            try:
+                cells[key] = read(values[key])
+            except ValueError as error:
+                return Problem(str(error), header[there[key]])
+    words, counted = cells["text_a"], [key for key in ("label", "s_label") if cells[key] is not None]
+    for key in counted:
+        if len(cells[key]) != len(words):
+            what = "tags" if key == "label" else "values"
+            return Problem(f"{len(cells[key])} {what} for {len(words)} tokens", header[there[key]])
+    kinds = cells["s_label"] or [0] * len(words)
+    return Tagged(cells["id"], words, cells["label"], kinds, [line], header[there["label"]])
+
+
+def _words(value: Any) -> list[str]:
+    """Return the tokens of a cell: of a list, or the characters of a text.
+
+    Raises:
+        ValueError: there is none, or one is empty.
+    """
+    words = [rows.text_of(word) for word in value] if isinstance(value, list) else list(rows.text_of(value))
+    if not words:
+        raise ValueError("no token; leave the sentence out, or give its tokens as a list")
+    if "" in words:
+        raise ValueError(f"token {words.index('') + 1} is empty")
+    return words
+
+
+def _tags(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError("not a list; give one tag for each token")
+    tags = [rows.word_of(tag) for tag in value]
+    if "" in tags:
+        raise ValueError(f"the tag of token {tags.index('') + 1} is empty")
+    return tags
+
+
+def _kinds(value: Any) -> list[int]:
+    if not isinstance(value, list) or any(kind not in KINDS or isinstance(kind, bool) for kind in value):
+        raise ValueError(
+            "not a list of 0 (normal), 1 (hard) and 2 (dirty), one for each token; if the column means something else, "
+            "set data.columns.s_label=null"
+        )
+    return [int(kind) for kind in value]
+
+
+def _id(value: Any) -> str:
+    word = rows.word_of(value)
+    if not word:
+        raise ValueError("empty")
+    return word
+
+
+READERS = {"id": _id, "text_a": _words, "label": _tags, "s_label": _kinds}
+
+
+def _notes(columns: Columns, there: Mapping[str, int], header: Sequence[str]) -> list[str]:
+    """Return a note on columns that were found by a name other than the usual one."""
+    found = [
+        translate("{name} is column {column!r}", name=key, column=header[place])
+        for key, place in there.items()
+        if columns.get(key, "auto") == "auto" and header[place] not in CANONICAL
+    ]
+    return [", ".join(found)] if found else []

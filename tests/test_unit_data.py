@@ -1,0 +1,264 @@
+"""Sentences with tags and texts with several labels: each form is read alike, each mistake is named with its place."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from datamap.data import dataset, multilabel, tokens
+from datamap.data.table import Form
+from datamap.errors import DataError
+
+AUTO = dict.fromkeys(dataset.COLUMNS, "auto")
+WORDS = [["张", "三", "在", "北", "京"], ["我", "#", "好"]]
+TAGS = [["B-PER", "I-PER", "O", "B-LOC", "I-LOC"], ["O", "O", "O"]]
+CONLL = "张 B-PER\n三 I-PER\n在 O\n北 B-LOC\n京 I-LOC\n\n我 O\n# O\n好 O\n"
+
+
+def write(path, content):
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def json_lines(path, rows):
+    return write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+SENTENCES = [{"tokens": words, "tags": tags} for words, tags in zip(WORDS, TAGS, strict=True)]
+TOKEN_FORMS = {
+    "blanks": lambda p: write(p / "x.conll", CONLL),
+    "tabs": lambda p: write(p / "x.tsv", CONLL.replace(" ", "\t")),
+    "crlf, comments, documents": lambda p: write(
+        p / "x.txt", "-DOCSTART- O\n\n# a comment of words\n" + CONLL.replace("\n", "\r\n") + "\r\n\r\n"
+    ),
+    "four columns": lambda p: write(p / "x.bio", CONLL.replace(" ", " NN x ")),
+    "jsonl": lambda p: json_lines(p / "x.jsonl", SENTENCES),
+    "json": lambda p: write(p / "x.json", json.dumps(SENTENCES)),
+    "text as characters": lambda p: json_lines(
+        p / "x.jsonl", [{"text": "".join(s["tokens"]), "labels": s["tags"]} for s in SENTENCES]
+    ),
+    "parquet": lambda p: pd.DataFrame(SENTENCES).to_parquet(p / "x.parquet") or p / "x.parquet",
+}
+
+
+@pytest.mark.parametrize("form", TOKEN_FORMS)
+def test_forms_of_tokens(tmp_path, form):
+    found = tokens.load(TOKEN_FORMS[form](tmp_path), AUTO)
+    assert found.words == WORDS
+    assert found.class_names == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+    assert [[found.class_names[tag] for tag in tags] for tags in found.labels] == TAGS
+    assert found.ids == [0, 1]
+    assert found.texts_a == ["张三在北京", "我#好"]
+    lines = [json.loads(line) for line in found.json_lines().splitlines()]
+    assert lines == [{"id": row, **one} for row, one in enumerate(SENTENCES)]
+
+
+def test_ids_kinds_and_other_columns(tmp_path):
+    file = write(tmp_path / "x.conll", "# id = a\n# by = me\nx\t0\tO\ny\t2\tB\n\n# sent_id = b\nz\t1\tB\n")
+    found = tokens.load(file, AUTO | {"s_label": 1})
+    assert (found.ids, found.lines) == (["a", "b"], [3, 7])
+    assert [one.tolist() for one in found.planted] == [[0, 2], [1]]
+    assert tokens.load(file, AUTO | {"id": None}).ids == [0, 1]
+    assert tokens.load(file, AUTO | {"label": 1}).class_names == ("0", "1", "2")
+    rows = [{"n": "s", "w": ["x", "y"], "t": [1, 0], "s_label": [0, 2]}]
+    named = tokens.load(json_lines(tmp_path / "x.jsonl", rows), AUTO | {"text_a": "w", "label": "t", "id": "n"})
+    assert (named.ids, named.class_names, named.planted[0].tolist()) == (["s"], ("0", "1"), [0, 2])
+
+
+def test_names_of_tags_of_a_data_set(tmp_path):
+    """Hugging Face's lists of ClassLabels hold indices, and their names in the schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = {"feature": {"names": ["O", "B-X", "A"], "_type": "ClassLabel"}, "_type": "Sequence"}
+    info = {"info": {"features": {"tokens": {"_type": "Sequence"}, "ner_tags": names}}}
+    table = pa.table({"tokens": [["a", "b"]], "pos_tags": [[7, 8]], "ner_tags": [[1, 0]]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "x.parquet")
+    found = tokens.load(tmp_path / "x.parquet", AUTO)
+    assert (found.class_names, found.labels[0].tolist()) == (("O", "B-X"), [1, 0])
+    assert found.notes == [f"{tmp_path / 'x.parquet'}: label is column 'ner_tags'"]
+
+
+ROW = {"tokens": ["a", "b"], "tags": ["O", "B"]}
+BAD_TOKENS = {
+    "too few tags": ("x.jsonl", [ROW, ROW | {"tags": ["O"]}], "line 2, column tags: 1 tags for 2 tokens"),
+    "too many tags": ("x.jsonl", [ROW | {"tags": ["O"] * 3}], "line 1, column tags: 3 tags for 2 tokens"),
+    "no tokens": ("x.jsonl", [ROW, {"tokens": [], "tags": []}], "line 2, column tokens: no token"),
+    "empty token": ("x.jsonl", [ROW, ROW | {"tokens": ["a", ""]}], "line 2, column tokens: token 2 is empty"),
+    "no tag": ("x.jsonl", [ROW, ROW | {"tags": ["O", None]}], "line 2, column tags: the tag of token 2 is"),
+    "tags in a text": ("x.jsonl", [ROW, ROW | {"tags": "O B"}], "line 2, column tags: not a list"),
+    "tokens missing": ("x.jsonl", [ROW, {"tags": ["O"]}], "line 2, column tokens: no token"),
+    "odd kinds": ("x.jsonl", [ROW | {"s_label": [0, 7]}], "line 1, column s_label: not a list of 0"),
+    "kinds too short": ("x.jsonl", [ROW | {"s_label": [0]}], "line 1, column s_label: 1 values for 2 tokens"),
+    "id twice": ("x.jsonl", [ROW | {"id": 1}, ROW | {"id": 1}], "line 2: id '1' occurs in line 1 already"),
+    "no column of tags": ("x.jsonl", [{"tokens": ["a"], "x": ["O"]}], "no column for label (columns: tokens, x)"),
+    "one tag": ("x.jsonl", [{"tokens": ["a"], "tags": ["O"]}], "only the tag 'O'; a tagger needs two"),
+    "line without tag": ("x.conll", "a O\nb\nc B\n", "line 2: 1 columns instead of 2"),
+    "empty tag": ("x.conll", "a\tO\nb\t\nc\tB\n", "line 2, column 1: the tag is empty"),
+    "no tag at all": ("x.conll", "a\nb\n", "line 1: 1 column; a line has a token and its tag"),
+    "no token at all": ("x.conll", "\n\n", "no token; a line has a token and its tag"),
+    "ids of some": ("x.conll", "# id = 1\na O\n\nb B\n", "line 4: no line `# id = …` before this sentence"),
+    "id of two": ("x.conll", "# id = 1\na O\n\n# id = 1\nb B\n", "line 5: id '1' occurs in line 2 already"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TOKENS)
+def test_bad_tokens_are_refused_with_file_line_and_column(tmp_path, case):
+    name, content, expected = BAD_TOKENS[case]
+    file = write(tmp_path / name, content) if isinstance(content, str) else json_lines(tmp_path / name, content)
+    with pytest.raises(DataError) as refused:
+        tokens.load(file, AUTO)
+    assert expected in str(refused.value)
+    assert str(refused.value).startswith(str(file)) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"label": "tag"}, "data.columns.label=tag: a CoNLL file names no columns; give a position from 0 to 1"),
+        ({"label": 2}, "data.columns.label=2 is out of range; lines have columns 0 to 1"),
+        ({"text_a": None}, "data.columns.text_a and data.columns.label need a position from 0 to 1"),
+        ({"s_label": 1}, "line 1, column 1: s_label 'B-PER' is not 0 (normal), 1 (hard) or 2 (dirty)"),
+    ],
+)
+def test_columns_that_a_conll_file_does_not_have(tmp_path, given, expected):
+    with pytest.raises(DataError) as refused:
+        tokens.load(write(tmp_path / "x.conll", CONLL), AUTO | given)
+    assert expected in str(refused.value)
+
+
+def test_unknown_tags_of_development_data_are_refused(tmp_path):
+    conll = write(tmp_path / "x.conll", "a x O\nb x B\n\nc x O\nd x Q\n")
+    rows = json_lines(tmp_path / "x.jsonl", [ROW, ROW | {"tags": ["O", "Q"]}])
+    for file, place in ((conll, "line 5, column 2"), (rows, "line 2, column tags")):
+        with pytest.raises(DataError) as refused:
+            tokens.load(file, AUTO, class_names=["O", "B"])
+        assert f"{place}: tag 'Q' of token 2 is unknown (the training data has O, B)" in str(refused.value)
+
+
+def test_bad_sentences_can_be_skipped(tmp_path):
+    file = json_lines(tmp_path / "x.jsonl", [ROW, ROW | {"tags": ["O"]}, ROW])
+    found = tokens.load(file, AUTO, skip_bad=True)
+    assert (found.ids, [row.line for row in found.bad_rows]) == ([0, 2], [2])
+    assert found.bad_rows[0].problem == "column tags: 1 tags for 2 tokens"
+
+
+# ---------------------------------------------------------------------- several labels
+
+TEXTS = ["甲", "乙", "丙", "丁"]
+LABELS = [["价格", "物流"], [], ["物流"], ["价格"]]
+NAMES = ("价格", "物流")
+
+
+def bits(labels):
+    return [int(name in labels) for name in NAMES]
+
+
+LABEL_FORMS = {
+    "joined": lambda p: write(
+        p / "x.tsv", "text_a\tlabel\n" + "".join(f"{t}\t{'|'.join(n)}\n" for t, n in zip(TEXTS, LABELS, strict=True))
+    ),
+    "joined, other names": lambda p: write(
+        p / "x.csv", "文本,标签\n" + "".join(f"{t},{';'.join(n)}\n" for t, n in zip(TEXTS, LABELS, strict=True))
+    ),
+    "list": lambda p: json_lines(
+        p / "x.jsonl", [{"text": t, "labels": n} for t, n in zip(TEXTS, LABELS, strict=True)]
+    ),
+    "list in a cell": lambda p: pd.DataFrame(
+        {"text_a": TEXTS, "label": [json.dumps(n) for n in LABELS]}
+    ).to_csv(p / "x.csv", index=False) or p / "x.csv",
+    "columns of 0 and 1": lambda p: write(
+        p / "x.tsv",
+        "text_a\t价格\t物流\tnote\n"
+        + "".join(f"{t}\t{bits(n)[0]}\t{bits(n)[1]}\tx\n" for t, n in zip(TEXTS, LABELS, strict=True)),
+    ),
+    "columns of true and false": lambda p: json_lines(
+        p / "x.jsonl", [{"text": t, "价格": "价格" in n, "物流": "物流" in n} for t, n in zip(TEXTS, LABELS, strict=True)]
+    ),
+    "parquet": lambda p: pd.DataFrame({"text": TEXTS, "labels": LABELS}).to_parquet(p / "x.parquet")
+    or p / "x.parquet",
+}
+
+
+@pytest.mark.parametrize("form", LABEL_FORMS)
+def test_forms_of_several_labels(tmp_path, form):
+    found = multilabel.load(LABEL_FORMS[form](tmp_path), AUTO)
+    assert found.texts_a == TEXTS
+    assert found.class_names == NAMES
+    assert found.labels.tolist() == [bits(names) for names in LABELS]
+    lines = [json.loads(line) for line in found.json_lines().splitlines()]
+    assert [(line["text"], line["labels"]) for line in lines] == list(zip(TEXTS, LABELS, strict=True))
+    again = multilabel.load(LABEL_FORMS[form](tmp_path), AUTO, class_names=found.class_names)
+    assert again.digest == found.digest
+
+
+def test_columns_of_labels_are_named_in_order(tmp_path):
+    file = write(tmp_path / "x.tsv", "text_a\ta\tseen\tb\nx\t1\t0\t0\ny\t0\t1\t1\n")
+    found = multilabel.load(file, AUTO | {"label": ["b", "a"]})
+    assert (found.class_names, found.labels.tolist()) == (("b", "a"), [[0, 1], [1, 0]])
+    assert multilabel.load(file, AUTO).class_names == ("a", "seen", "b")
+
+
+def test_a_separator_is_detected_or_given(tmp_path):
+    file = write(tmp_path / "x.tsv", "text_a\tlabel\nx\ta, b;c\ny\tb;c\n")
+    found = multilabel.load(file, AUTO)
+    assert (found.separator, found.class_names) == (";", ("a, b", "b", "c"))
+    assert found.notes == [f"{file}: its labels are divided by ';'"]
+    assert multilabel.load(file, AUTO, separator=",").class_names == ("a", "b;c")
+
+
+def test_labels_that_are_wrong_on_purpose(tmp_path):
+    file = write(tmp_path / "x.tsv", "text_a\tlabel\ts_label\nx\ta|b\tb|c\ny\tc\t\n")
+    assert multilabel.load(file, AUTO).planted.tolist() == [[0, 2, 2], [0, 0, 0]]
+
+
+TEXT = {"text": "x", "labels": ["a", "b"]}
+BAD_LABELS = {
+    "no name in a list": ("x.jsonl", [TEXT, TEXT | {"labels": ["a", ""]}], "line 2, column labels: label 2 of 2 has no"),
+    "null in a list": ("x.jsonl", [TEXT, TEXT | {"labels": [None]}], "line 2, column labels: label 1 of 1 has no name"),
+    "no list": ("x.jsonl", [TEXT, {"text": "y"}], "line 2, column labels: missing; give [] where a text has no label"),
+    "an object": ("x.jsonl", [TEXT, TEXT | {"labels": {"a": 1}}], "line 2, column labels: is a dict"),
+    "a vector": ("x.jsonl", [TEXT, TEXT | {"labels": [0, 1, 0]}], "line 2, column labels: label '0' occurs twice"),
+    "nothing between": ("x.tsv", "text_a\tlabel\nx\ta|b\ny\ta||b\n", "line 3, column label: label 2 of 3 has no name"),
+    "a separator alone": ("x.tsv", "text_a\tlabel\nx\ta|b\ny\t|\n", "line 3, column label: label 1 of 2 has no name"),
+    "no label at all": ("x.jsonl", [TEXT | {"labels": []}], "column labels: no text has a label"),
+    "no columns": ("x.tsv", "text_a\tn\nx\t5\n", "neither a column of labels nor columns of 0 and 1"),
+    "empty text": ("x.jsonl", [TEXT, TEXT | {"text": " "}], "line 2, column text: empty"),
+    "unknown planted": ("x.tsv", "text_a\tlabel\ts_label\nx\ta|b\t2\n", "line 2, column s_label: '2' is no label"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LABELS)
+def test_bad_labels_are_refused_with_file_line_and_column(tmp_path, case):
+    name, content, expected = BAD_LABELS[case]
+    file = write(tmp_path / name, content) if isinstance(content, str) else json_lines(tmp_path / name, content)
+    with pytest.raises(DataError) as refused:
+        multilabel.load(file, AUTO)
+    assert expected in str(refused.value)
+    assert str(refused.value).startswith(str(file)) and "\n" not in str(refused.value)
+
+
+def test_unknown_labels_and_odd_cells(tmp_path):
+    file = json_lines(tmp_path / "x.jsonl", [TEXT, TEXT | {"labels": ["q"]}])
+    with pytest.raises(DataError, match=r"line 2, column labels: label 'q' is unknown \(the training data has a, b\)"):
+        multilabel.load(file, AUTO, class_names=["a", "b"])
+    file = write(tmp_path / "x.tsv", "text_a\ta\tb\nx\t1\t0\ny\t0\t2\n")
+    with pytest.raises(DataError, match="line 3, column b: '2' is neither 0 nor 1"):
+        multilabel.load(file, AUTO | {"label": ["a", "b"]})
+    with pytest.raises(DataError, match="no column 'c'"):
+        multilabel.load(file, AUTO | {"label": ["a", "c"]})
+
+
+def test_take_keeps_units_with_their_samples(tmp_path):
+    sentences = tokens.load(TOKEN_FORMS["blanks"](tmp_path), AUTO).take([1])
+    assert (sentences.words, sentences.ids, len(sentences.labels[0])) == ([WORDS[1]], [1], 3)
+    texts = multilabel.load(LABEL_FORMS["list"](tmp_path), AUTO).take([3, 0])
+    assert (texts.ids, texts.labels.tolist()) == ([3, 0], [[1, 0], [1, 1]])
+    assert isinstance(texts.labels, np.ndarray)
+
+
+def test_a_given_delimiter_and_encoding(tmp_path):
+    file = tmp_path / "x.conll"
+    file.write_bytes("北,B\n京,I\n".encode("gb18030"))
+    assert tokens.load(file, AUTO, form=Form(encoding="gb18030", delimiter="comma")).words == [["北", "京"]]
