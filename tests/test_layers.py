@@ -33,7 +33,7 @@ ALLOWED = {
     "web": set(),
     "maps": {"errors", "ranges", "schema", "translations", "web"},
     "labels": {"errors", "schema", "signals", "translations"},
-    "data": {"digests", "errors", "schema", "translations"},
+    "data": {"digests", "errors", "schema", "tasks", "translations"},
     "importing": {"digests", "documents", "errors", "schema", "signals", "translations"},
     "review": {"data", "errors", "labels", "log", "schema", "signals", "translations", "web"},
     "paddle_backend": {"digests", "data", "errors", "log", "processes", "schema", "signals"},

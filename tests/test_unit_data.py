@@ -62,7 +62,9 @@ def test_ids_kinds_and_other_columns(tmp_path):
     assert tokens.load(file, AUTO | {"id": None}).ids == [0, 1]
     assert tokens.load(file, AUTO | {"label": 1}).class_names == ("0", "1", "2")
     rows = [{"n": "s", "w": ["x", "y"], "t": [1, 0], "s_label": [0, 2]}]
-    named = tokens.load(json_lines(tmp_path / "x.jsonl", rows), AUTO | {"text_a": "w", "label": "t", "id": "n"})
+    named = tokens.load(
+        json_lines(tmp_path / "x.jsonl", rows), AUTO | {"text_a": "w", "label": "t", "id": "n"}
+    )
     assert (named.ids, named.class_names, named.planted[0].tolist()) == (["s"], ("0", "1"), [0, 2])
 
 
@@ -92,7 +94,11 @@ BAD_TOKENS = {
     "odd kinds": ("x.jsonl", [ROW | {"s_label": [0, 7]}], "line 1, column s_label: not a list of 0"),
     "kinds too short": ("x.jsonl", [ROW | {"s_label": [0]}], "line 1, column s_label: 1 values for 2 tokens"),
     "id twice": ("x.jsonl", [ROW | {"id": 1}, ROW | {"id": 1}], "line 2: id '1' occurs in line 1 already"),
-    "no column of tags": ("x.jsonl", [{"tokens": ["a"], "x": ["O"]}], "no column for label (columns: tokens, x)"),
+    "no column of tags": (
+        "x.jsonl",
+        [{"tokens": ["a"], "x": ["O"]}],
+        "no column for label (columns: tokens, x)",
+    ),
     "one tag": ("x.jsonl", [{"tokens": ["a"], "tags": ["O"]}], "only the tag 'O'; a tagger needs two"),
     "line without tag": ("x.conll", "a O\nb\nc B\n", "line 2: 1 columns instead of 2"),
     "empty tag": ("x.conll", "a\tO\nb\t\nc\tB\n", "line 2, column 1: the tag is empty"),
@@ -106,7 +112,9 @@ BAD_TOKENS = {
 @pytest.mark.parametrize("case", BAD_TOKENS)
 def test_bad_tokens_are_refused_with_file_line_and_column(tmp_path, case):
     name, content, expected = BAD_TOKENS[case]
-    file = write(tmp_path / name, content) if isinstance(content, str) else json_lines(tmp_path / name, content)
+    file = (
+        write(tmp_path / name, content) if isinstance(content, str) else json_lines(tmp_path / name, content)
+    )
     with pytest.raises(DataError) as refused:
         tokens.load(file, AUTO)
     assert expected in str(refused.value)
@@ -116,7 +124,10 @@ def test_bad_tokens_are_refused_with_file_line_and_column(tmp_path, case):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"label": "tag"}, "data.columns.label=tag: a CoNLL file names no columns; give a position from 0 to 1"),
+        (
+            {"label": "tag"},
+            "data.columns.label=tag: a CoNLL file names no columns; give a position from 0 to 1",
+        ),
         ({"label": 2}, "data.columns.label=2 is out of range; lines have columns 0 to 1"),
         ({"text_a": None}, "data.columns.text_a and data.columns.label need a position from 0 to 1"),
         ({"s_label": 1}, "line 1, column 1: s_label 'B-PER' is not 0 (normal), 1 (hard) or 2 (dirty)"),
@@ -157,27 +168,34 @@ def bits(labels):
 
 LABEL_FORMS = {
     "joined": lambda p: write(
-        p / "x.tsv", "text_a\tlabel\n" + "".join(f"{t}\t{'|'.join(n)}\n" for t, n in zip(TEXTS, LABELS, strict=True))
+        p / "x.tsv",
+        "text_a\tlabel\n" + "".join(f"{t}\t{'|'.join(n)}\n" for t, n in zip(TEXTS, LABELS, strict=True)),
     ),
     "joined, other names": lambda p: write(
-        p / "x.csv", "文本,标签\n" + "".join(f"{t},{';'.join(n)}\n" for t, n in zip(TEXTS, LABELS, strict=True))
+        p / "x.csv",
+        "文本,标签\n" + "".join(f"{t},{';'.join(n)}\n" for t, n in zip(TEXTS, LABELS, strict=True)),
     ),
     "list": lambda p: json_lines(
         p / "x.jsonl", [{"text": t, "labels": n} for t, n in zip(TEXTS, LABELS, strict=True)]
     ),
-    "list in a cell": lambda p: pd.DataFrame(
-        {"text_a": TEXTS, "label": [json.dumps(n) for n in LABELS]}
-    ).to_csv(p / "x.csv", index=False) or p / "x.csv",
+    "list in a cell": lambda p: (
+        pd.DataFrame({"text_a": TEXTS, "label": [json.dumps(n) for n in LABELS]}).to_csv(
+            p / "x.csv", index=False
+        )
+        or p / "x.csv"
+    ),
     "columns of 0 and 1": lambda p: write(
         p / "x.tsv",
         "text_a\t价格\t物流\tnote\n"
         + "".join(f"{t}\t{bits(n)[0]}\t{bits(n)[1]}\tx\n" for t, n in zip(TEXTS, LABELS, strict=True)),
     ),
     "columns of true and false": lambda p: json_lines(
-        p / "x.jsonl", [{"text": t, "价格": "价格" in n, "物流": "物流" in n} for t, n in zip(TEXTS, LABELS, strict=True)]
+        p / "x.jsonl",
+        [{"text": t, "价格": "价格" in n, "物流": "物流" in n} for t, n in zip(TEXTS, LABELS, strict=True)],
     ),
-    "parquet": lambda p: pd.DataFrame({"text": TEXTS, "labels": LABELS}).to_parquet(p / "x.parquet")
-    or p / "x.parquet",
+    "parquet": lambda p: (
+        pd.DataFrame({"text": TEXTS, "labels": LABELS}).to_parquet(p / "x.parquet") or p / "x.parquet"
+    ),
 }
 
 
@@ -215,24 +233,54 @@ def test_labels_that_are_wrong_on_purpose(tmp_path):
 
 TEXT = {"text": "x", "labels": ["a", "b"]}
 BAD_LABELS = {
-    "no name in a list": ("x.jsonl", [TEXT, TEXT | {"labels": ["a", ""]}], "line 2, column labels: label 2 of 2 has no"),
-    "null in a list": ("x.jsonl", [TEXT, TEXT | {"labels": [None]}], "line 2, column labels: label 1 of 1 has no name"),
-    "no list": ("x.jsonl", [TEXT, {"text": "y"}], "line 2, column labels: missing; give [] where a text has no label"),
+    "no name in a list": (
+        "x.jsonl",
+        [TEXT, TEXT | {"labels": ["a", ""]}],
+        "line 2, column labels: label 2 of 2 has no",
+    ),
+    "null in a list": (
+        "x.jsonl",
+        [TEXT, TEXT | {"labels": [None]}],
+        "line 2, column labels: label 1 of 1 has no name",
+    ),
+    "no list": (
+        "x.jsonl",
+        [TEXT, {"text": "y"}],
+        "line 2, column labels: missing; give [] where a text has no label",
+    ),
     "an object": ("x.jsonl", [TEXT, TEXT | {"labels": {"a": 1}}], "line 2, column labels: is a dict"),
-    "a vector": ("x.jsonl", [TEXT, TEXT | {"labels": [0, 1, 0]}], "line 2, column labels: label '0' occurs twice"),
-    "nothing between": ("x.tsv", "text_a\tlabel\nx\ta|b\ny\ta||b\n", "line 3, column label: label 2 of 3 has no name"),
-    "a separator alone": ("x.tsv", "text_a\tlabel\nx\ta|b\ny\t|\n", "line 3, column label: label 1 of 2 has no name"),
+    "a vector": (
+        "x.jsonl",
+        [TEXT, TEXT | {"labels": [0, 1, 0]}],
+        "line 2, column labels: label '0' occurs twice",
+    ),
+    "nothing between": (
+        "x.tsv",
+        "text_a\tlabel\nx\ta|b\ny\ta||b\n",
+        "line 3, column label: label 2 of 3 has no name",
+    ),
+    "a separator alone": (
+        "x.tsv",
+        "text_a\tlabel\nx\ta|b\ny\t|\n",
+        "line 3, column label: label 1 of 2 has no name",
+    ),
     "no label at all": ("x.jsonl", [TEXT | {"labels": []}], "column labels: no text has a label"),
     "no columns": ("x.tsv", "text_a\tn\nx\t5\n", "neither a column of labels nor columns of 0 and 1"),
     "empty text": ("x.jsonl", [TEXT, TEXT | {"text": " "}], "line 2, column text: empty"),
-    "unknown planted": ("x.tsv", "text_a\tlabel\ts_label\nx\ta|b\t2\n", "line 2, column s_label: '2' is no label"),
+    "unknown planted": (
+        "x.tsv",
+        "text_a\tlabel\ts_label\nx\ta|b\t2\n",
+        "line 2, column s_label: '2' is no label",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", BAD_LABELS)
 def test_bad_labels_are_refused_with_file_line_and_column(tmp_path, case):
     name, content, expected = BAD_LABELS[case]
-    file = write(tmp_path / name, content) if isinstance(content, str) else json_lines(tmp_path / name, content)
+    file = (
+        write(tmp_path / name, content) if isinstance(content, str) else json_lines(tmp_path / name, content)
+    )
     with pytest.raises(DataError) as refused:
         multilabel.load(file, AUTO)
     assert expected in str(refused.value)
@@ -241,7 +289,9 @@ def test_bad_labels_are_refused_with_file_line_and_column(tmp_path, case):
 
 def test_unknown_labels_and_odd_cells(tmp_path):
     file = json_lines(tmp_path / "x.jsonl", [TEXT, TEXT | {"labels": ["q"]}])
-    with pytest.raises(DataError, match=r"line 2, column labels: label 'q' is unknown \(the training data has a, b\)"):
+    with pytest.raises(
+        DataError, match=r"line 2, column labels: label 'q' is unknown \(the training data has a, b\)"
+    ):
         multilabel.load(file, AUTO, class_names=["a", "b"])
     file = write(tmp_path / "x.tsv", "text_a\ta\tb\nx\t1\t0\ny\t0\t2\n")
     with pytest.raises(DataError, match="line 3, column b: '2' is neither 0 nor 1"):

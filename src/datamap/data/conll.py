@@ -41,7 +41,9 @@ class _Places(NamedTuple):
     kind: int | None
 
 
-def read(path: Path, name: str, form: Form, columns: Columns, bad_rows: BadRows) -> tuple[list[Tagged], list[str]]:
+def read(
+    path: Path, name: str, form: Form, columns: Columns, bad_rows: BadRows
+) -> tuple[list[Tagged], list[str]]:
     """Return (the usable sentences of a file, notes on what was detected).
 
     Columns are divided by tabs if one line has any, else by blanks. Lines that begin with `#` before a sentence's first
@@ -51,8 +53,8 @@ def read(path: Path, name: str, form: Form, columns: Columns, bad_rows: BadRows)
         path: the file.
         name: its name in messages.
         form: encoding and delimiter.
-        columns: positions of the tokens (text_a), the tags (label) and the planted kinds (s_label), from 0; auto is 0, the
-            last column, and none.
+        columns: positions of the tokens (text_a), the tags (label) and the planted kinds (s_label), from 0; auto is the
+            first column, the last column, and none.
         bad_rows: collects the other sentences.
 
     Raises:
@@ -110,7 +112,8 @@ def _places(columns: Columns, width: int, name: str) -> _Places:
         given: Any = columns.get(key, "auto")
         if isinstance(given, str) and given != "auto":
             raise DataError(
-                f"{name}: data.columns.{key}={given}: a CoNLL file names no columns; give a position from 0 to {width - 1}"
+                f"{name}: data.columns.{key}={given}: a CoNLL file names no columns; "
+                f"give a position from 0 to {width - 1}"
             )
         if type(given) is int and given >= width:
             raise DataError(
@@ -118,7 +121,9 @@ def _places(columns: Columns, width: int, name: str) -> _Places:
             )
         found[key] = usual if given == "auto" else given
     if found["text_a"] is None or found["label"] is None:
-        raise DataError(f"{name}: data.columns.text_a and data.columns.label need a position from 0 to {width - 1}")
+        raise DataError(
+            f"{name}: data.columns.text_a and data.columns.label need a position from 0 to {width - 1}"
+        )
     return _Places(found["text_a"], found["label"], found["s_label"])
 
 
@@ -134,10 +139,14 @@ def _sentences(
             continue
         id = str(row) if not with_ids else block.id or ""
         if not id:
-            bad_rows.report(first, "no line `# id = …` before this sentence, as others have; or number all: data.columns.id=null")
+            bad_rows.report(
+                first,
+                "no line `# id = …` before this sentence, as others have; or number all: data.columns.id=null",
+            )
         elif id in seen:
             bad_rows.report(
-                first, f"id {id!r} occurs in line {seen[id]} already; to number the sentences instead: data.columns.id=null"
+                first,
+                f"id {id!r} occurs in line {seen[id]} already; to number the sentences instead: data.columns.id=null",
             )
         else:
             seen[id] = first
@@ -165,5 +174,7 @@ def _problem(line: _Line, width: int, places: _Places) -> tuple[int, str | Probl
             return line.number, Problem(f"the {what} is empty", place)
     if places.kind is not None and cells[places.kind] not in map(str, KINDS):
         given = cells[places.kind]
-        return line.number, Problem(f"s_label {given!r} is not 0 (normal), 1 (hard) or 2 (dirty)", places.kind)
+        return line.number, Problem(
+            f"s_label {given!r} is not 0 (normal), 1 (hard) or 2 (dirty)", places.kind
+        )
     return None

@@ -56,7 +56,11 @@ def _listed(whole: dict[str, Any], lists: bool) -> list[Any] | None:
             return [dict(zip(map(str, columns), row, strict=True)) for row in data]
         return data
     values = list(whole.values())
-    if values and not lists and all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
+    if (
+        values
+        and not lists
+        and all(isinstance(value, list) and len(value) == len(values[0]) for value in values)
+    ):
         return [dict(zip(whole, row, strict=True)) for row in zip(*values, strict=True)]
     if values and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
         if not names.is_header(list(whole), ()):

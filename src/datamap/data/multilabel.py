@@ -13,7 +13,7 @@ from datamap.data import lookalikes, names, rows, tables
 from datamap.data.rows import BadRows, Columns, Problem
 from datamap.data.table import Form, Table
 from datamap.data.units import UnitDataset
-from datamap.errors import ConfigError, DataError, first_few
+from datamap.errors import DataError, first_few
 from datamap.schema import DIRTY, NORMAL, Task
 from datamap.translations import translate
 
@@ -59,8 +59,8 @@ def load(
 
     Args:
         path: a file or folder that `dataset.load_samples` reads.
-        columns: as there; `label` may also be a list of columns of 0 and 1. With auto and no column of labels, all columns
-            of 0 and 1 are taken. s_label names the labels whose value is wrong on purpose.
+        columns: as there; `label` may also be a list of columns of 0 and 1. With auto and no column of labels, all
+            columns of 0 and 1 are taken. s_label names the labels whose value is wrong on purpose.
         skip_bad: leave out malformed rows and list them in `bad_rows`, instead of raising an error.
         class_names: the allowed labels; None allows all that occur.
         name: the file's name in messages and in the run; None for its path.
@@ -122,9 +122,7 @@ def _layout(
     return Layout(places, {}, given, blank), notes
 
 
-def _indicators(
-    table: Table, places: Mapping[str, int], class_names: Sequence[str] | None
-) -> dict[str, int]:
+def _indicators(table: Table, places: Mapping[str, int], class_names: Sequence[str] | None) -> dict[str, int]:
     """Return the columns of 0 and 1 that have no other meaning; for development data, those of the training data."""
     header = table.names or []
     free = {column: place for place, column in enumerate(header) if place not in places.values()}
@@ -133,7 +131,11 @@ def _indicators(
     return {
         column: place
         for column, place in free.items()
-        if all(_bit(value) is not None for row, value in enumerate(table.column(place)) if row not in table.problems)
+        if all(
+            _bit(value) is not None
+            for row, value in enumerate(table.column(place))
+            if row not in table.problems
+        )
     }
 
 
@@ -205,7 +207,9 @@ def labels_of(value: Any, separator: str | None, blank: bool = True) -> list[str
         raise ValueError(f"label {labels.index('') + 1} of {len(labels)} has no name")
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
-        raise ValueError(f"label {twice[0]!r} occurs twice; a vector of 0 and 1 needs a column for each label")
+        raise ValueError(
+            f"label {twice[0]!r} occurs twice; a vector of 0 and 1 needs a column for each label"
+        )
     return labels
 
 
@@ -234,7 +238,9 @@ def _dataset(
         first = [label for label in order if label in there]
         class_names = (*first, *rows.sorted_classes(there - set(first)))
         if not class_names:
-            raise DataError(f"{path}, column {column}: no text has a label; name another: data.columns.label=")
+            raise DataError(
+                f"{path}, column {column}: no text has a label; name another: data.columns.label="
+            )
     known = set(class_names)
     usable = []
     for sample in samples:
@@ -244,7 +250,9 @@ def _dataset(
             text = f"label {unknown[0]!r} is unknown (the training data has {first_few(class_names, 20)})"
             bad_rows.report(sample.line, Problem(text, column))
         elif wrong:
-            text = f"{wrong[0]!r} is no label; if the column means something else, set data.columns.s_label=null"
+            text = (
+                f"{wrong[0]!r} is no label; if the column means something else, set data.columns.s_label=null"
+            )
             bad_rows.report(sample.line, Problem(text, shown[layout.places["s_label"]]))
         else:
             usable.append(sample)

@@ -1,4 +1,4 @@
-"""Read sentences whose tokens have tags: CoNLL files, and tables with a list of tokens and a list of tags in each row."""
+"""Read sentences whose tokens have tags: CoNLL files, and rows with a list of tokens and a list of tags."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ from datamap.data import conll, names, rows, tables, units
 from datamap.data.rows import BadRows, Columns, Problem
 from datamap.data.table import Form, Table
 from datamap.data.units import Tagged, UnitDataset
-from datamap.errors import DataError
 from datamap.schema import KINDS
 from datamap.translations import translate
 
@@ -29,8 +28,8 @@ def load(
     """Read a file of sentences whose tokens have tags.
 
     Args:
-        path: .json, .jsonl, .parquet or a folder of Hugging Face's save_to_disk, with a list of tokens and a list of tags
-            in each row; any other file is CoNLL's (`conll.read`).
+        path: .json, .jsonl, .parquet or a folder of Hugging Face's save_to_disk, with a list of tokens and a list of
+            tags in each row; any other file is CoNLL's (`conll.read`).
         columns: as `dataset.load_samples` has them: text_a are the tokens, label the tags, s_label the planted kinds.
         skip_bad: leave out malformed sentences and list them in `bad_rows`, instead of raising an error.
         class_names: the allowed tags; None allows all that occur.

@@ -12,6 +12,7 @@ from datamap.data.rows import BadRow, BadRows, Problem
 from datamap.digests import digest_of
 from datamap.errors import DataError, first_few
 from datamap.schema import Task
+from datamap.tasks.rows import joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ class UnitDataset:
         task: tokens or multilabel.
         path: the file, or its name in messages.
         ids: ints or strings, unique.
-        texts_a: the text of each sample; its tokens joined (`joined`).
+        texts_a: the text of each sample; its tokens joined (`tasks.rows.joined`).
         words: the tokens of each sample; None for several labels.
         labels: int64, for each sample the tag's index of each token, or 0 or 1 for each label: (samples, labels).
         planted: int64, the planted kind of each unit (`schema.KINDS`), of the same shape.
@@ -68,7 +69,10 @@ class UnitDataset:
 
     def json_lines(self) -> bytes:
         """Return a JSON object per line for each sample: id, tokens and tags; or id, text and labels."""
-        return b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in map(self._record, range(len(self))))
+        return b"".join(
+            json.dumps(one, ensure_ascii=False).encode() + b"\n"
+            for one in map(self._record, range(len(self)))
+        )
 
     def _record(self, row: int) -> dict[str, Any]:
         labels = self.labels[row]
@@ -114,16 +118,6 @@ class Tagged(NamedTuple):
     kinds: list[int]
     lines: list[int]
     column: str | int
-
-
-def joined(words: Sequence[str]) -> str:
-    """Return tokens as a text: as they stand where each is one character and one of them is not ASCII, else with blanks.
-
-    >>> joined(["北", "京"]), joined(["Peking", "duck"])
-    ('北京', 'Peking duck')
-    """
-    characters = all(len(word) == 1 for word in words) and not all(map(str.isascii, words))
-    return ("" if characters else " ").join(words)
 
 
 def of_sentences(
