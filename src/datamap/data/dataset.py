@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from datamap.data.rows import BadRow, BadRows, Columns, Sample
 from datamap.data.table import Form, Table
 from datamap.digests import digest_of
 from datamap.errors import DataError, first_few, reason
-from datamap.schema import DIRTY
+from datamap.schema import DIRTY, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,7 @@ class TextDataset:
         notes: lines for people that say what was detected in the file.
     """
 
+    task: ClassVar[Task] = Task.CLASSIFICATION
     path: str
     ids: list[int] | list[str]
     texts_a: list[str]

@@ -1,27 +1,31 @@
 """Encode texts as token ids and segment ids."""
 
 import warnings
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from datamap.data.dataset import TextDataset
+from datamap.data.units import UnitDataset
 from datamap.errors import ModelError
 from datamap.paddle_backend import word_pieces
 from datamap.paddle_backend.classifier import Classifier
-from datamap.paddle_backend.tokens import Tokens
+from datamap.paddle_backend.tokens import Tokens, Words
 
 Encoded = tuple[list[int], list[int]]  # token ids, segment ids
 
 
 def encode(
     classifier: Classifier,
-    samples: TextDataset,
+    samples: TextDataset | UnitDataset,
     max_length: int,
     bar: Callable[[Iterable], Iterable] = iter,
 ) -> Tokens:
-    """Encode the samples, and truncate each to `max_length` tokens (`encode_texts`)."""
+    """Encode the samples, and truncate each to `max_length` tokens (`encode_texts`, `encode_words`)."""
+    if isinstance(samples, UnitDataset) and samples.words is not None:
+        return encode_words(classifier, samples.words, max_length, bar)
     return encode_texts(classifier, samples.texts_a, samples.texts_b, max_length, bar)
 
 
@@ -48,11 +52,62 @@ def encode_texts(
     pairs = bar(list(zip(texts_a, seconds, strict=True)))
     encode_pairs = encode_fast if word_pieces.supports(classifier.tokenizer) else encode_by_tokenizer
     tokens = Tokens.from_lists(encode_pairs(classifier.tokenizer, pairs, max_length))
-    config = classifier.model.config
+    return _fitting(tokens, classifier.model.config)
+
+
+def _fitting(tokens: Tokens, config: Any) -> Tokens:
     if config.type_vocab_size < 2:  # RoBERTa has no segments for the two texts of a pair
-        tokens = Tokens(tokens.ids, np.zeros_like(tokens.segments), tokens.lengths, tokens.starts)
+        tokens = tokens._replace(segments=np.zeros_like(tokens.segments))
     _check(tokens, config)
     return tokens
+
+
+def encode_words(
+    classifier: Classifier,
+    sentences: Sequence[Sequence[str]],
+    max_length: int,
+    bar: Callable[[Iterable], Iterable] = iter,
+) -> Tokens:
+    """Encode sentences word by word, and truncate each to `max_length` tokens.
+
+    The first piece of a word stands for the word. A word that the tokenizer drops, such as a blank, is an unknown one.
+
+    Args:
+        classifier: the model and the tokenizer to use.
+        sentences: the words of each sentence.
+        max_length: largest number of tokens of a sentence; words beyond it are left out.
+        bar: wraps the iterable of the sentences, such as tqdm.
+
+    Raises:
+        ModelError: a sentence has more tokens than the model has positions, or model and tokenizer do not match.
+    """
+    tokenizer = classifier.tokenizer
+    frame, pieces_of = _Frame(tokenizer, paired=False), _pieces(tokenizer)
+    room, first = max_length - frame.special, len(frame.before)
+    positions, counts = array("i"), array("q")
+
+    def encoded() -> Iterator[Encoded]:
+        for words in bar(sentences):
+            ids: list[int] = []
+            before = len(positions)
+            for word in words:
+                if len(ids) >= room:
+                    break
+                positions.append(first + len(ids))
+                ids += pieces_of(word) or [tokenizer.unk_token_id]
+            counts.append(len(positions) - before)
+            yield frame.around(ids, [], max_length)
+
+    tokens = Tokens.from_lists(encoded())
+    words = Words.of(np.array(positions, np.int32), np.array(counts, np.int64))
+    return _fitting(tokens._replace(words=words), classifier.model.config)
+
+
+def _pieces(tokenizer: Any) -> Callable[[str], list[int]]:
+    """Return a function that encodes a word without special tokens."""
+    if word_pieces.supports(tokenizer):
+        return word_pieces.WordPieces(tokenizer).ids
+    return lambda word: tokenizer.convert_tokens_to_ids(tokenizer.tokenize(word))
 
 
 def encode_by_tokenizer(tokenizer: Any, pairs: Iterable, max_length: int) -> Iterator[Encoded]:

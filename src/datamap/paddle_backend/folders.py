@@ -20,12 +20,13 @@ UNPICKLES = "ErnieTinyTokenizer"  # the one tokenizer of PaddleNLP that unpickle
 _OF_A_RUN = re.compile(r"/[0-9a-f]{32}/artifacts(/|$)")  # where MLflow's stores keep artifacts
 
 
-def load(folder: Path, classes: int, trust_pickle: bool) -> Classifier:
+def load(folder: Path, classes: int, head: str, trust_pickle: bool) -> Classifier:
     """Load the model and tokenizer of a folder.
 
     Args:
         folder: a folder with config.json, a vocabulary and weights (`weights.find_files`).
         classes: number of classes that the model predicts.
+        head: the end of the name of PaddleNLP's model class.
         trust_pickle: allow a pickle to call any function, and to be an artifact of a run.
 
     Raises:
@@ -48,14 +49,14 @@ def load(folder: Path, classes: int, trust_pickle: bool) -> Classifier:
         config = getattr(transformers, f"{family}Config").from_pretrained(
             str(folder), num_labels=classes, use_cache=False
         )
-        model = getattr(transformers, f"{family}ForSequenceClassification")(config)
+        model = getattr(transformers, f"{family}For{head}")(config)
         _set_weights(model, weights.from_torch(arrays), folder)
         return Classifier(model, _tokenizer(folder, family))
     if not trust_pickle and UNPICKLES in _strings(_json(folder / "tokenizer_config.json")):
         raise ModelError(f"{folder}: {UNPICKLES} unpickles a file; set model.trust_pickle=true to allow it")
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
     config = transformers.AutoConfig.from_pretrained(str(folder), num_labels=classes, use_cache=False)
-    model = transformers.AutoModelForSequenceClassification.from_config(config, dtype="float32")
+    model = getattr(transformers, f"AutoModelFor{head}").from_config(config, dtype="float32")
     _set_weights(model, arrays, folder)
     return Classifier(model, tokenizer)
 

@@ -16,19 +16,22 @@ from datamap.paddle_backend.framework import transformers
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def build(options: Any, texts: Iterable[str], classes: int) -> Classifier:
+def build(
+    options: Any, texts: Iterable[str], classes: int, head: str = "SequenceClassification"
+) -> Classifier:
     """Build the model and tokenizer that `conf/model/*.yaml` describes.
 
     Args:
         options: `config.ModelConfig`.
         texts: all training texts; a model from scratch takes its vocabulary from them.
         classes: number of classes that the model predicts.
+        head: the end of the name of PaddleNLP's model class, which says what the model predicts classes of.
 
     Raises:
         ModelError: the model cannot be loaded, or its sizes do not match; the message says what to do.
     """
     if options.name_or_path:
-        return _pretrained(options.name_or_path, classes, options.trust_pickle)
+        return _pretrained(options.name_or_path, classes, head, options.trust_pickle)
     scratch = options.scratch
     if scratch.hidden_size % scratch.heads:
         raise ModelError(
@@ -48,19 +51,19 @@ def build(options: Any, texts: Iterable[str], classes: int) -> Classifier:
         num_attention_heads=scratch.heads,
         initializer_range=scratch.initializer_range,
     )
-    return Classifier(transformers.ErnieForSequenceClassification(config), tokenizer)
+    return Classifier(getattr(transformers, f"ErnieFor{head}")(config), tokenizer)
 
 
-def _pretrained(name: str, classes: int, trust_pickle: bool) -> Classifier:
+def _pretrained(name: str, classes: int, head: str, trust_pickle: bool) -> Classifier:
     try:
         if Path(name).is_dir():
-            return folders.load(Path(name), classes, trust_pickle)
+            return folders.load(Path(name), classes, head, trust_pickle)
         if Path(name).exists() or "://" in name:
             raise ModelError(
                 f"model.name_or_path={name} is neither a model's name nor a folder; give one of them"
             )
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-        load = transformers.AutoModelForSequenceClassification.from_pretrained
+        load = getattr(transformers, f"AutoModelFor{head}").from_pretrained
         return Classifier(load(name, num_labels=classes, use_cache=False), tokenizer)
     except ModelError:
         raise

@@ -7,18 +7,18 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from datamap.data.dataset import TextDataset
 from datamap.errors import TrainingError
+from datamap.paddle_backend import objectives
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.classifier import Classifier, first_token_only
 from datamap.paddle_backend.encoder import mean_outputs
 from datamap.paddle_backend.encoding import encode, encode_texts
 from datamap.paddle_backend.framework import paddle, transformers
+from datamap.paddle_backend.objectives import Samples
 from datamap.paddle_backend.options import FitOptions, ObservationResult
 from datamap.paddle_backend.tokens import Tokens
 from datamap.processes import Processes
 from datamap.schema import KINDS
-from datamap.signals.compute import log_softmax, of_label, signal_table
 
 
 def use_device(name: str) -> None:
@@ -68,23 +68,25 @@ class Trainer:
     def __init__(
         self,
         classifier: Classifier,
-        samples: TextDataset,
+        samples: Samples,
         options: FitOptions,
         processes: Processes | None = None,
         *,
-        dev: TextDataset | None = None,
-        observed: TextDataset | None = None,
+        dev: Samples | None = None,
+        observed: Samples | None = None,
         tokens: tuple[Tokens, Tokens] | None = None,
         bar: Callable[[Iterable], Iterable] = iter,
     ) -> None:
         self.classifier, self.model = classifier, classifier.model
         self.samples, self.options, self.processes = samples, options, processes or Processes()
+        self.objective = objectives.of(samples)
         tokenized = partial(encode, classifier, max_length=options.max_length, bar=bar)
         self.observed = samples if observed is None else observed
         self.tokens = tokens[0] if tokens else tokenized(samples)
         self.observed_tokens = (
             tokens[1] if tokens else self.tokens if observed is None else tokenized(observed)
         )
+        self.labels = self.objective.labels(samples, self.tokens)  # of each decision
         self.rows = np.array(self.processes.rows(len(self.observed)))  # that this process observes
         self.dev, self.dev_tokens = dev, tokenized(dev) if dev else None
         # DataParallel averages gradients over the processes.
@@ -106,6 +108,14 @@ class Trainer:
     def parameters(self) -> int:
         """Return the number of the model's parameters."""
         return sum(int(np.prod(parameter.shape)) for parameter in self.model.parameters())
+
+    @property
+    def records(self) -> list[int]:
+        """Return the number of records of an observation that each process has: of its samples, or of their units."""
+        counts = range(self.processes.count)
+        rows = [np.array(self.processes.rows(len(self.observed), index)) for index in counts]
+        labels = self.objective.labels(self.observed, self.observed_tokens)
+        return [int(labels[self.observed_tokens.decisions(part)].size) for part in rows]
 
     @property
     def width(self) -> int:
@@ -153,9 +163,10 @@ class Trainer:
         # If the last batch has fewer samples than there are processes, one without samples still takes part.
         rows = part if len(part) else batch[:1]
         logits = self._logits(self.network, self.tokens, rows)
-        labels = paddle.to_tensor(self.samples.labels[rows])
-        losses = paddle.nn.functional.cross_entropy(logits, labels, reduction="sum")
-        loss = losses * (len(part) > 0) * self.processes.count / len(batch)
+        labels = paddle.to_tensor(self.labels[self.tokens.decisions(rows)])
+        losses = self.objective.loss(logits, labels)
+        count = self.labels[self.tokens.decisions(batch)].size
+        loss = losses * (len(part) > 0) * self.processes.count / count
         if not np.isfinite(float(loss)):
             raise TrainingError(
                 f"the loss became {float(loss)} at step {self.step}; "
@@ -167,8 +178,9 @@ class Trainer:
         self.optimizer.clear_grad()
         if self.options.collect == "train":
             if self.collected is None:
-                self.collected = np.zeros((len(self.samples), logits.shape[1]), np.float32)
-            self.collected[part] = logits.numpy()[: len(part)]
+                self.collected = np.zeros((len(self.labels), logits.shape[1]), np.float32)
+            done = self.tokens.decisions(part)
+            self.collected[done] = logits.numpy()[: len(done)]
 
     def observe(self, number: int, bar: Callable[[Iterable], Iterable] = iter) -> ObservationResult:
         """Observe the samples: compute their signals, and metrics of them and of the development samples.
@@ -184,7 +196,9 @@ class Trainer:
         signals = self._signals(number, bar)
         metrics = self._means(signals)
         if self.dev and self.dev_tokens and self.processes.first:
-            metrics |= _measures(self.evaluate(self.dev_tokens, bar=bar), self.dev.labels)
+            logits = self.evaluate(self.dev_tokens, bar=bar)
+            labels = self.objective.labels(self.dev, self.dev_tokens)
+            metrics |= self.objective.measures(self.dev, self.dev_tokens, logits, labels)
         now = time.perf_counter()
         metrics |= {"time/train_seconds": trained - self.since, "time/observe_seconds": now - trained}
         self.since = now
@@ -223,16 +237,17 @@ class Trainer:
     def evaluate(
         self, tokens: Tokens, rows: np.ndarray | None = None, bar: Callable[[Iterable], Iterable] = iter
     ) -> np.ndarray:
-        """Compute logits of some rows (all by default) in evaluation mode: float32 array (rows, classes)."""
+        """Compute logits of the decisions on some rows (all by default) in evaluation mode: float32 (decisions, classes)."""
         rows = np.arange(len(tokens)) if rows is None else rows
         batches = tokens.sorted_batches(rows, self.options.eval_batch_size)
         self.model.eval()
         with paddle.no_grad(), first_token_only(self.model):
             parts = [self._logits(self.model, tokens, batch).numpy() for batch in bar(batches)]
         self.model.train()
-        logits = np.empty((len(tokens), parts[0].shape[1]), np.float32)
-        logits[np.concatenate(batches)] = np.concatenate(parts)
-        return logits[rows]
+        wanted, computed = tokens.decisions(rows), tokens.decisions(np.concatenate(batches))
+        logits = np.empty((1 + int(wanted.max()), parts[0].shape[1]), np.float32)
+        logits[computed] = np.concatenate(parts)
+        return logits[wanted]
 
     def mean_outputs(self, texts: Sequence[str], bar: Callable[[Iterable], Iterable] = iter) -> np.ndarray:
         """Compute the encoder's mean output for each text, float32 (texts, `width`), in evaluation mode."""
@@ -243,12 +258,15 @@ class Trainer:
         ids, segments = tokens.batch(batch, self.classifier.tokenizer.pad_token_id)
         with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
             logits = network(paddle.to_tensor(ids), paddle.to_tensor(segments))
+        if tokens.words:
+            places = paddle.to_tensor(tokens.first_pieces(batch))
+            logits = paddle.gather(logits.reshape([-1, logits.shape[-1]]), places)
         return logits.astype("float32")
 
     def _signals(self, number: int, bar: Callable[[Iterable], Iterable]) -> pa.Table:
         """Compute the signals of the samples that this process observes."""
         if self.collected is not None:
-            logits = self.processes.sum(self.collected)[self.rows]
+            logits = self.processes.sum(self.collected)[self.tokens.decisions(self.rows)]
             self.collected = None
         else:
             logits = self.evaluate(self.observed_tokens, self.rows, bar)
@@ -257,10 +275,10 @@ class Trainer:
                 f"the model's outputs are not finite at observation {number}; "
                 f"lower the learning rate (trainer.lr={self.options.lr:g})"
             )
-        mine = self.observed.take(self.rows) if self.processes.count > 1 else self.observed
-        return signal_table(
-            mine.ids, mine.labels, logits, noisy_labels=mine.planted, where=f"observation {number}"
-        )
+        mine, tokens = self.observed, self.observed_tokens
+        if self.processes.count > 1:
+            mine, tokens = mine.take(self.rows), tokens.take(self.rows)
+        return self.objective.table(mine, tokens, logits, f"observation {number}")
 
     def _means(self, table):
         """Compute metrics over the samples of all processes, and by planted kind if there are planted samples."""
@@ -276,14 +294,6 @@ class Trainer:
             "train/accuracy": sum(right) / sum(samples),
             **{f"train/accuracy_{name}": r / n for name, n, r in by_kind if n},
         }
-
-
-def _measures(logits, labels):
-    """Compute metrics of the development samples."""
-    return {
-        "validation/loss": float(-of_label(log_softmax(logits), labels).mean()),
-        "validation/accuracy": float((logits.argmax(axis=1) == labels).mean()),
-    }
 
 
 def _gains_from_bfloat16():

@@ -1,0 +1,166 @@
+"""Define what each task makes of a model's outputs: the loss of a step, an observation's signals, and metrics.
+
+A **decision** is a row of logits: one per sample, or one per token that has a tag.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from datamap.data.dataset import TextDataset
+from datamap.data.units import UnitDataset
+from datamap.paddle_backend.framework import paddle
+from datamap.paddle_backend.tokens import Tokens
+from datamap.schema import Task
+from datamap.signals.compute import log_softmax, of_label, signal_table
+from datamap.tasks.definitions import tables_of
+from datamap.tasks.task import Options
+
+Samples = TextDataset | UnitDataset
+ENTITY_TAG = re.compile(r"O|[BIESLUM]-.+")  # of BIO, IOB2, BIOES and BILOU
+
+
+class Objective(NamedTuple):
+    """Say what a task makes of a model's outputs.
+
+    Attributes:
+        head: the end of the name of PaddleNLP's model class.
+        labels: (samples, tokens) → int64 (decisions,), or (decisions, labels) of 0 and 1.
+        loss: (logits, labels) of some decisions → the sum of the losses of all that is decided.
+        table: (samples, tokens, logits, where) → the signals of an observation.
+        measures: (samples, tokens, logits, labels) → {metric: value} of development samples.
+    """
+
+    head: str
+    labels: Callable[[Any, Tokens], np.ndarray]
+    loss: Callable[[Any, Any], Any]
+    table: Callable[[Any, Tokens, np.ndarray, str], pa.Table]
+    measures: Callable[[Any, Tokens, np.ndarray, np.ndarray], dict[str, float]]
+
+
+def of(samples: Samples) -> Objective:
+    """Return what the task of these samples makes of a model's outputs."""
+    return OBJECTIVES[samples.task]
+
+
+# ---------------------------------------------------------------------- one label of several classes per decision
+
+
+def _cross_entropy(logits: Any, labels: Any) -> Any:
+    return paddle.nn.functional.cross_entropy(logits, labels, reduction="sum")
+
+
+def _loss_and_accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    return {
+        "validation/loss": float(-of_label(log_softmax(logits), labels).mean()),
+        "validation/accuracy": float((logits.argmax(axis=1) == labels).mean()),
+    }
+
+
+def _classes_table(samples: TextDataset, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
+    return signal_table(samples.ids, samples.labels, logits, noisy_labels=samples.planted, where=where)
+
+
+# ---------------------------------------------------------------------- tokens
+
+
+def _in_reach(values: Any, tokens: Tokens) -> list[np.ndarray]:
+    """Return the values of each sample's tokens that are within the model's length."""
+    assert tokens.words
+    return [one[:count] for one, count in zip(values, tokens.words.counts, strict=True)]
+
+
+def _per_sample(values: np.ndarray, tokens: Tokens) -> list[np.ndarray]:
+    assert tokens.words
+    return np.split(values, np.cumsum(tokens.words.counts)[:-1])
+
+
+def _tokens_table(samples: UnitDataset, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
+    return tables_of(Task.TOKENS, Options())(
+        samples.ids,
+        where,
+        labels=_in_reach(samples.labels, tokens),
+        logits=_per_sample(logits, tokens),
+        noisy_labels=_in_reach(samples.planted, tokens),
+    )
+
+
+def _token_measures(
+    samples: UnitDataset, tokens: Tokens, logits: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    """Return loss and accuracy of tokens, and F1 of entities where the tags are of entities.
+
+    An entity is right if its type and both borders are, as seqeval and CoNLL-2003's own script count.
+    """
+    found = _loss_and_accuracy(logits, labels)
+    names = np.array(samples.class_names, object)
+    if all(map(ENTITY_TAG.fullmatch, samples.class_names)):
+        from seqeval.metrics import f1_score
+
+        given, predicted = (
+            [part.tolist() for part in _per_sample(names[values], tokens)]
+            for values in (labels, logits.argmax(axis=1))
+        )
+        found["validation/f1"] = float(f1_score(given, predicted, zero_division=0))
+    return found
+
+
+# ---------------------------------------------------------------------- several labels
+
+
+def _binary_cross_entropy(logits: Any, labels: Any) -> Any:
+    return paddle.nn.functional.binary_cross_entropy_with_logits(
+        logits, labels.astype("float32"), reduction="sum"
+    )
+
+
+def _multilabel_table(samples: UnitDataset, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
+    return tables_of(Task.MULTILABEL, Options())(
+        samples.ids, where, labels=samples.labels, logits=logits, noisy_labels=samples.planted
+    )
+
+
+def _multilabel_measures(
+    samples: UnitDataset, tokens: Tokens, logits: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    """Return loss and accuracy over samples × labels, F1 over all of them (micro), and the labels' mean F1 (macro)."""
+    from sklearn.metrics import f1_score
+
+    chosen = (logits >= 0).astype(np.int64)
+    # ln(1 + exp(−z)) for a label that is given, ln(1 + exp(z)) for one that is not
+    losses = np.logaddexp(0, np.where(labels == 1, -logits, logits).astype(np.float64))
+    of_labels = f1_score(labels, chosen, average=None, zero_division=0)
+    return {
+        "validation/loss": float(losses.mean()),
+        "validation/accuracy": float((chosen == labels).mean()),
+        "validation/f1_micro": float(f1_score(labels.ravel(), chosen.ravel(), zero_division=0)),
+        "validation/f1_macro": float(np.mean(of_labels)),
+    }
+
+
+OBJECTIVES = {
+    Task.CLASSIFICATION: Objective(
+        head="SequenceClassification",
+        labels=lambda samples, tokens: samples.labels,
+        loss=_cross_entropy,
+        table=_classes_table,
+        measures=lambda samples, tokens, logits, labels: _loss_and_accuracy(logits, labels),
+    ),
+    Task.TOKENS: Objective(
+        head="TokenClassification",
+        labels=lambda samples, tokens: np.concatenate(_in_reach(samples.labels, tokens)),
+        loss=_cross_entropy,
+        table=_tokens_table,
+        measures=_token_measures,
+    ),
+    Task.MULTILABEL: Objective(
+        head="SequenceClassification",
+        labels=lambda samples, tokens: samples.labels,
+        loss=_binary_cross_entropy,
+        table=_multilabel_table,
+        measures=_multilabel_measures,
+    ),
+}
