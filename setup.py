@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = {"conf/**/*.yaml": "datamap/conf", "data/demo*.tsv": "datamap/demo"}
+SHIPPED = {"conf/**/*.yaml": "datamap/conf", "data/demo*.*": "datamap/demo"}
 
 
 class BuildWithConf(build_py):

@@ -36,10 +36,10 @@ ALLOWED = {
     "data": {"digests", "errors", "schema", "tasks", "translations"},
     "importing": {"digests", "documents", "errors", "schema", "signals", "translations"},
     "review": {"data", "errors", "labels", "log", "schema", "signals", "translations", "web"},
-    "paddle_backend": {"digests", "data", "errors", "log", "processes", "schema", "signals"},
+    "paddle_backend": {"digests", "data", "errors", "log", "processes", "schema", "signals", "tasks"},
     "training": {
-        "config", "data", "errors", "log", "maps", "paddle_backend", "processes", "program", "ranges", "schema",
-        "signals", "summaries", "tracking", "translations",
+        "config", "data", "documents", "errors", "log", "maps", "paddle_backend", "processes", "program", "ranges",
+        "recording", "schema", "signals", "summaries", "tasks", "tracking", "translations",
     },
     "tracking": {"digests", "documents", "errors", "log", "program", "schema", "translations"},
     "recording": {

@@ -45,10 +45,16 @@ class ColumnsConfig:
     def __post_init__(self) -> None:
         for key in fields(self):
             value = getattr(self, key.name)
+            if key.name == "label" and isinstance(value, list) and value and all(map(_is_name, value)):
+                continue
             if value is not None and not isinstance(value, str) and (type(value) is not int or value < 0):
                 raise ConfigError(
                     f"data.columns.{key.name}={value}: give a column's name, its number from 0, auto or null"
                 )
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 @dataclass
@@ -56,6 +62,7 @@ class DataConfig:
     """Declare the keys of `data`: the texts to train on, and the labels to plant."""
 
     name: str = MISSING
+    task: str = option("classification", "tokens", "multilabel")
     path: str | None = MISSING
     dev_path: str | None = MISSING
     loader: str | None = MISSING
@@ -64,6 +71,7 @@ class DataConfig:
     delimiter: str | None = MISSING
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
     ids: Any = MISSING
+    label_separator: str | None = MISSING
     sample: int | None = number(low=2)
     flip_ratio: float = number(low=0, high=1)
     seed: int = number(low=0)
@@ -298,6 +306,7 @@ class MainConfig(TrainConfig):
 # Types of the keys that are declared as Any, because OmegaConf does not support these types.
 HOLDS: dict[str, Any] = {
     **dict.fromkeys((key.name for key in fields(ColumnsConfig)), int | str | None),
+    "label": list[str] | int | str | None,
     "runs": list[str] | str,
     "embeddings": list[str] | str | None,
     "maps": list[LastMapConfig],

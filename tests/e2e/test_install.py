@@ -69,7 +69,7 @@ def test_the_wheel_ships_the_package_the_config_and_the_demo_data_and_no_scripts
             if path.is_file() and path.suffix != ".pyc"
         }
         sources |= {f"datamap/{path.relative_to(ROOT)}": path for path in (ROOT / "conf").rglob("*.yaml")}
-        sources |= {f"datamap/demo/{path.name}": path for path in (ROOT / "data").glob("demo*.tsv")}
+        sources |= {f"datamap/demo/{path.name}": path for path in (ROOT / "data").glob("demo*.*")}
         assert shipped == set(sources)
         for name, path in sources.items():
             assert wheel.read(name) == path.read_bytes(), name

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from datamap.data import lookalikes, rows, tables
 from datamap.data.names import COLUMNS
 from datamap.data.rows import BadRow, BadRows, Columns, Sample
 from datamap.data.table import Form, Table
+from datamap.data.units import UnitDataset
 from datamap.digests import digest_of
 from datamap.errors import DataError, first_few, reason
 from datamap.schema import DIRTY, Task
@@ -192,7 +193,10 @@ def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[
     )
 
 
-def draw(samples: TextDataset, count: int, seed: int) -> TextDataset:
+D = TypeVar("D", TextDataset, UnitDataset)
+
+
+def draw(samples: D, count: int, seed: int) -> D:
     """Draw `count` random samples, in their file's order; all of them if there are no more.
 
     Raises:
@@ -204,13 +208,15 @@ def draw(samples: TextDataset, count: int, seed: int) -> TextDataset:
     return part(samples, rows, f"data.sample={count}")
 
 
-def part(samples: TextDataset, rows: np.ndarray, key: str) -> TextDataset:
+def part(samples: D, rows: np.ndarray, key: str) -> D:
     """Return the samples at `rows`, which a key chose.
 
     Raises:
         DataError: nothing can be learned from them: they are of one class, or a class has only one sample.
     """
     chosen = samples.take(rows)
+    if not isinstance(chosen, TextDataset):
+        return chosen
     lone = np.flatnonzero(np.bincount(chosen.labels)[chosen.labels] == 1)
     if len(lone):
         name, line = samples.class_names[chosen.labels[lone[0]]], chosen.lines[lone[0]]

@@ -71,7 +71,7 @@ class Tokens(NamedTuple):
         return self.words.places(rows) if self.words else rows
 
     def first_pieces(self, rows: np.ndarray) -> np.ndarray:
-        """Return the places of the words of some samples in the batch that `batch` makes of them, as if it were flat."""
+        """Return the places of the words of some samples in the batch that `batch` makes of them, laid out flat."""
         assert self.words
         width = int(self.lengths[rows].max())
         return np.repeat(np.arange(len(rows)) * width, self.words.counts[rows]) + self.words.positions[

@@ -1,6 +1,6 @@
 """Divide an observation among the processes that record it, each of which writes its own shards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -15,17 +15,28 @@ class ShardWriter:
 
     Args:
         processes: the processes that train together.
-        samples: number of samples of the whole observation.
+        samples: number of samples of the whole observation, which the processes divide among them.
         unit: unit of the observations, "epoch" or "step".
         rows: largest number of records in a shard.
-        format: format of the files, "jsonl" or "parquet"; "auto" chooses by the number of samples.
+        format: format of the files, "jsonl" or "parquet"; "auto" chooses by the number of records.
+        records: number of records that each process has; None = one for each of its samples.
     """
 
-    def __init__(self, processes: Processes, samples: int, unit: str, rows: int, format: str) -> None:
-        self._counts = [-(-len(processes.rows(samples, index)) // rows) for index in range(processes.count)]
+    def __init__(
+        self,
+        processes: Processes,
+        samples: int,
+        unit: str,
+        rows: int,
+        format: str,
+        records: Sequence[int] | None = None,
+    ) -> None:
+        if records is None:
+            records = [len(processes.rows(samples, index)) for index in range(processes.count)]
+        self._counts = [-(-count // rows) for count in records]
         self.processes, self.samples = processes, samples
-        self.rows, self.unit = min(rows, samples), unit
-        self.format = schema.chosen_format(format, samples)
+        self.rows, self.unit = min(rows, sum(records)), unit
+        self.format = schema.chosen_format(format, sum(records))
 
     def encoded(
         self, number: int, signals: pa.Table, index: int | None = None

@@ -14,7 +14,7 @@ TOKEN_KEYS = ("tokens", "words")  # keys of a row, as data sets name them
 TAG_KEYS = ("tags", "ner_tags", "pos_tags", "labels")
 LABEL_KEYS = ("labels", "label")
 WINDOW = 12  # tokens on each side of a token that is shown by itself
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_CJK = re.compile("[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")  # with their punctuation
 
 
 class Given(NamedTuple):

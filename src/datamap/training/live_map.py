@@ -40,7 +40,7 @@ class LiveMapLogger:
             )
 
     def _begin(self, run: Run, training: PreparedTraining) -> None:
-        self.map = LiveMap(len(training.data.samples), say, run.language)
+        self.map = LiveMap(sum(training.trainer.records), say, run.language)
         if training.checkpoint:
             for number, parts in sorted(signals_of(run).items()):
                 if number <= training.checkpoint.number:

@@ -101,7 +101,7 @@ class RunLogger:
         if self.training.config.trainer.checkpoint == "last":
             self.state.keep(observed.checkpoint())
         files = partial(self._files, observed, others)
-        metrics = {**observed.metrics, schema.COMMIT_METRIC: len(self.training.data.samples)}
+        metrics = {**observed.metrics, schema.COMMIT_METRIC: sum(self.training.trainer.records)}
         then = partial(self.live.draw, observed.signals, observed.number) if self.live else None
         return Delivery(observed.number, files, metrics, then=then)
 
@@ -129,6 +129,9 @@ class RunLogger:
         ]
         if "validation/accuracy" in m:
             parts.append(translate("dev accuracy {accuracy:.3f}", accuracy=m["validation/accuracy"]))
+        f1 = m.get("validation/f1", m.get("validation/f1_micro"))
+        if f1 is not None:
+            parts.append(translate("dev F1 {f1:.3f}", f1=f1))
         time = translate("{seconds:.1f} s", seconds=seconds)
         parts.append(translate("{time}, {left} left", time=time, left=duration(left)) if left else time)
         say("  ".join(parts))

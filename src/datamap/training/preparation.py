@@ -4,19 +4,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from datamap import schema
 from datamap.config import TrainConfig
+from datamap.data.dataset import TextDataset
+from datamap.data.units import UnitDataset
 from datamap.errors import TrackingError
 from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import FitOptions
+from datamap.paddle_backend.tokens import Words
 from datamap.processes import Processes
 from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.run import Run
 from datamap.training import extra, shares
 from datamap.training.extra import ExtraTraining
 from datamap.training.texts import LabeledTexts
+from datamap.translations import Amount
 
 if TYPE_CHECKING:
     from datamap.paddle_backend.trainer import Trainer
@@ -75,7 +81,9 @@ class PreparedTraining:
     def writer(self) -> ShardWriter:
         """Return a writer of this process's shards."""
         signals, samples = self.config.signals, len(self.data.samples)
-        return ShardWriter(self.processes, samples, self.unit, signals.shard_rows, signals.format)
+        return ShardWriter(
+            self.processes, samples, self.unit, signals.shard_rows, signals.format, self.trainer.records
+        )
 
 
 def prepare(
@@ -110,7 +118,11 @@ def prepare(
     options, checkpoint, slot = fit_options(config), None, -1
     if start.run and start.committed:
         checkpoint, slot = checkpoints.load(start.run.artifacts.find, max(start.committed))
-    from datamap.paddle_backend import modeling, trainer  # imports Paddle: cheaper checks come first
+    from datamap.paddle_backend import (
+        modeling,
+        objectives,
+        trainer,
+    )  # imports Paddle: cheaper checks come first
 
     shares.set_threads(share.threads)
     if config.trainer.device:
@@ -118,14 +130,30 @@ def prepare(
     trainer.seed_weights(config.seed)
     if config.model.name_or_path:
         say("loading the model {model}", model=config.model.name_or_path)
-    classifier = modeling.build(config.model, data.texts, len(samples.class_names))
+    head = objectives.of(samples).head
+    classifier = modeling.build(config.model, data.texts, len(samples.class_names), head)
     main = trainer.Trainer(classifier, samples, options, processes, dev=data.dev, bar=bar)
+    _note_cut_words(samples, main.tokens.words, config.trainer.max_length)
     if checkpoint:
         main.restore(checkpoint)
     jobs = share.jobs
     if not config.trainer.jobs:  # cores tell nothing about memory, least of all a GPU's
         jobs = min(jobs, 1 + shares.trainings_that_fit(main.parameters)) if trainer.on_cpu() else 1
     return PreparedTraining(config, processes, data, main, extra_trainings, jobs, start, checkpoint, slot + 1)
+
+
+def _note_cut_words(samples: TextDataset | UnitDataset, words: Words | None, max_length: int) -> None:
+    """Say how many words have no signals, as they are beyond the length that the model reads."""
+    if words is None or not isinstance(samples, UnitDataset) or samples.words is None:
+        return
+    cut = np.array(list(map(len, samples.words))) - words.counts
+    if cut.any():
+        say(
+            "note: {tokens} of {sentences} are beyond trainer.max_length={max_length} and have no signals",
+            tokens=Amount(int(cut.sum()), "token"),
+            sentences=Amount(int((cut > 0).sum()), "sentence"),
+            max_length=max_length,
+        )
 
 
 def _share_cores(config: TrainConfig, processes: Processes, samples: int, trainings: int) -> shares.Shares:
@@ -139,6 +167,8 @@ def _share_cores(config: TrainConfig, processes: Processes, samples: int, traini
 
 def _extra_trainings(config: TrainConfig, data: LabeledTexts) -> list[ExtraTraining]:
     folds, samples = config.data.folds, data.samples
+    if isinstance(samples, UnitDataset):  # `texts.load` has refused both keys
+        return []
     trainings = extra.fold_trainings(samples, folds, config.seed, schema.HOLDOUT_DIR) if folds else []
     if config.signals.threshold_samples:
         trainings.append(extra.threshold_training(samples, config.seed, schema.THRESHOLD_DIR))

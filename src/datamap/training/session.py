@@ -7,6 +7,7 @@ from datamap import schema
 from datamap.config import TrainConfig, to_yaml
 from datamap.errors import TrainingError
 from datamap.log import say
+from datamap.schema import Task
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
@@ -89,6 +90,7 @@ def _params(config: TrainConfig) -> dict[str, object]:
     data, trainer = config.data, config.trainer
     return {
         "data": data.name,
+        **({"task": data.task} if data.task != Task.CLASSIFICATION.value else {}),
         "model": config.model.name,
         "seed": config.seed,
         "epochs": trainer.epochs,

@@ -12,6 +12,8 @@ ZH = {
     "{total} runs": "{total} 个运行",
     "{total} trainings": "{total} 次训练",
     "{total} further trainings": "{total} 次额外训练",
+    "{total} tokens": "{total} 个词",
+    "{total} sentences": "{total} 个句子",
     "{total} wrong labels": "{total} 个错误标签",
     # in every command
     "note: {note}": "注意：{note}",
@@ -31,6 +33,10 @@ ZH = {
     "loss {loss:.4f}": "损失 {loss:.4f}",
     "accuracy {accuracy:.3f}": "准确率 {accuracy:.3f}",
     "dev accuracy {accuracy:.3f}": "开发集准确率 {accuracy:.3f}",
+    "dev F1 {f1:.3f}": "开发集 F1 {f1:.3f}",
+    "note: {tokens} of {sentences} are beyond trainer.max_length={max_length} and have no signals": (
+        "注意：{sentences}中有 {tokens} 超出 trainer.max_length={max_length}，没有信号"
+    ),
     "{time}, {left} left": "{time}，剩余约 {left}",
     "{seconds:.1f} s": "{seconds:.1f} 秒",
     "{seconds:.0f} s": "{seconds:.0f} 秒",
@@ -110,6 +116,8 @@ ZH = {
     "line {line} has the columns' names; what stands above it is left out": "列名在第 {line} 行；其上的内容未使用",
     "row {line} has the columns' names; what stands above it is left out": "列名在第 {line} 行；其上的内容未使用",
     "{name} is column {column!r}": "{name} 取自列 {column!r}",
+    "labels are its columns {columns}": "标签是各列 {columns}",
+    "its labels are divided by {separator!r}": "标签以 {separator!r} 分隔",
     "single texts: it has no column text_b (another name: data.columns.text_b=)": (
         "按单文本处理：没有 text_b 列（列名不同时请设置 data.columns.text_b=）"
     ),
