@@ -3,6 +3,7 @@
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def encode_texts(
 
 def _fitting(tokens: Tokens, config: Any) -> Tokens:
     if config.type_vocab_size < 2:  # RoBERTa has no segments for the two texts of a pair
-        tokens = tokens._replace(segments=np.zeros_like(tokens.segments))
+        tokens = replace(tokens, segments=np.zeros_like(tokens.segments))
     _check(tokens, config)
     return tokens
 
@@ -100,7 +101,7 @@ def encode_words(
 
     tokens = Tokens.from_lists(encoded())
     words = Words.of(np.array(positions, np.int32), np.array(counts, np.int64))
-    return _fitting(tokens._replace(words=words), classifier.model.config)
+    return _fitting(replace(tokens, words=words), classifier.model.config)
 
 
 def _pieces(tokenizer: Any) -> Callable[[str], list[int]]:

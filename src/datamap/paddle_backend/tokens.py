@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,8 @@ class Words(NamedTuple):
         return _ranges(self.starts[rows], self.counts[rows])
 
 
-class Tokens(NamedTuple):
+@dataclass(frozen=True)
+class Tokens:
     """Hold token ids and segment ids of all samples, one sample after the other.
 
     `ids` (int32) and `segments` (int8) have shape (tokens,), `lengths` and `starts` (int64) have shape (samples,).

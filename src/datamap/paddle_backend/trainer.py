@@ -237,7 +237,7 @@ class Trainer:
     def evaluate(
         self, tokens: Tokens, rows: np.ndarray | None = None, bar: Callable[[Iterable], Iterable] = iter
     ) -> np.ndarray:
-        """Compute logits of the decisions on some rows (default: all) in evaluation mode: float32 (decisions, classes)."""
+        """Compute logits of the decisions on some rows (None: all) in evaluation mode, float32 (decisions, classes)."""
         rows = np.arange(len(tokens)) if rows is None else rows
         batches = tokens.sorted_batches(rows, self.options.eval_batch_size)
         self.model.eval()

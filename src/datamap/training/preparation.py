@@ -118,11 +118,8 @@ def prepare(
     options, checkpoint, slot = fit_options(config), None, -1
     if start.run and start.committed:
         checkpoint, slot = checkpoints.load(start.run.artifacts.find, max(start.committed))
-    from datamap.paddle_backend import (
-        modeling,
-        objectives,
-        trainer,
-    )  # imports Paddle: cheaper checks come first
+    # These import Paddle, so cheaper checks come first.
+    from datamap.paddle_backend import modeling, objectives, trainer
 
     shares.set_threads(share.threads)
     if config.trainer.device:

@@ -41,8 +41,8 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
     """Load the training and development texts that the `data` keys describe.
 
     Returns:
-        (the config with what was found out meanwhile: the run that `latest` in a path means now, and what stands between
-        labels; the texts).
+        (the config with what was found out: the run that `latest` in a path means now, and what stands between labels;
+        the texts).
 
     Raises:
         ConfigError: neither a path nor a loader is given, or a key is not for the task.
