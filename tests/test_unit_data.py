@@ -49,7 +49,7 @@ def test_forms_of_tokens(tmp_path, form):
     assert found.class_names == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
     assert [[found.class_names[tag] for tag in tags] for tags in found.labels] == TAGS
     assert found.ids == [0, 1]
-    assert found.texts_a == ["张三在北京", "我#好"]
+    assert found.texts_a == ["张三在北京", "我 # 好"]
     lines = [json.loads(line) for line in found.json_lines().splitlines()]
     assert lines == [{"id": row, **one} for row, one in enumerate(SENTENCES)]
 

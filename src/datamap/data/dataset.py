@@ -193,7 +193,7 @@ def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[
     )
 
 
-D = TypeVar("D", TextDataset, UnitDataset)
+D = TypeVar("D", bound=TextDataset | UnitDataset)
 
 
 def draw(samples: D, count: int, seed: int) -> D:
@@ -214,9 +214,13 @@ def part(samples: D, rows: np.ndarray, key: str) -> D:
     Raises:
         DataError: nothing can be learned from them: they are of one class, or a class has only one sample.
     """
-    chosen = samples.take(rows)
-    if not isinstance(chosen, TextDataset):
-        return chosen
+    chosen: Any = samples.take(rows)
+    if isinstance(chosen, TextDataset):
+        _refuse_lone(samples, chosen, key)
+    return chosen
+
+
+def _refuse_lone(samples: Any, chosen: TextDataset, key: str) -> None:
     lone = np.flatnonzero(np.bincount(chosen.labels)[chosen.labels] == 1)
     if len(lone):
         name, line = samples.class_names[chosen.labels[lone[0]]], chosen.lines[lone[0]]
@@ -226,7 +230,6 @@ def part(samples: D, rows: np.ndarray, key: str) -> D:
         )
     if len(set(chosen.labels.tolist())) < 2:
         raise DataError(f"{samples.path}: {key} chose samples of one class; a classifier needs two")
-    return chosen
 
 
 def flip_labels(samples: TextDataset, ratio: float, seed: int) -> TextDataset:

@@ -77,7 +77,9 @@ def load(
     table = tables.read(path, form._replace(known=known, lists=True))
     layout, notes = _layout(table, columns, name, separator, class_names)
     bad_rows = BadRows(name, skip_bad, table.unit)
-    indicated = {f"={label}": place for label, place in layout.indicators.items()}
+    indicated = {
+        f"={label}": place for label, place in layout.indicators.items()
+    }  # apart from our own columns
     found: dict[str, int | None] = {**dict.fromkeys(names.COLUMNS), **layout.places, **indicated}
     shown = table.names or range(table.width)
     samples = rows.usable(
@@ -100,7 +102,8 @@ def _layout(
     own = {**columns, "text_b": None} | ({"label": None} if isinstance(listed, list) else {})
     found = rows.find_columns(table, own, name, required=("text_a",))
     places = {key: place for key, place in found.items() if place is not None}
-    indicators, notes = {}, [*table.notes, *rows.notes_on_columns(table, own, found)]
+    indicators: dict[str, Any] = {}
+    notes = [*table.notes, *rows.notes_on_columns(table, own, found)]
     if isinstance(listed, list):
         indicators = {str(label): rows.position("label", label, table, name) for label in listed}
     elif "label" not in places:
@@ -113,7 +116,7 @@ def _layout(
             )
         notes.append(translate("labels are its columns {columns}", columns=first_few(indicators, 20)))
     if indicators:
-        return Layout(places, indicators, None, False), notes  # type: ignore[arg-type]
+        return Layout(places, indicators, None, False), notes
     values = table.column(places["label"])
     given = separator or _separator(values)
     if given and not separator:

@@ -42,8 +42,8 @@ class UnitDataset:
     ids: list[int] | list[str]
     texts_a: list[str]
     words: list[list[str]] | None
-    labels: Sequence[np.ndarray]
-    planted: Sequence[np.ndarray]
+    labels: Sequence[np.ndarray] | np.ndarray
+    planted: Sequence[np.ndarray] | np.ndarray
     class_names: tuple[str, ...]
     lines: list[int]
     bad_rows: list[BadRow] = field(default_factory=list)

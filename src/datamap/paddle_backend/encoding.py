@@ -3,7 +3,6 @@
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +57,8 @@ def encode_texts(
 
 def _fitting(tokens: Tokens, config: Any) -> Tokens:
     if config.type_vocab_size < 2:  # RoBERTa has no segments for the two texts of a pair
-        tokens = replace(tokens, segments=np.zeros_like(tokens.segments))
+        none = np.zeros_like(tokens.segments)
+        tokens = Tokens(tokens.ids, none, tokens.lengths, tokens.starts, tokens.words)
     _check(tokens, config)
     return tokens
 
@@ -100,8 +100,9 @@ def encode_words(
             yield frame.around(ids, [], max_length)
 
     tokens = Tokens.from_lists(encoded())
-    words = Words.of(np.array(positions, np.int32), np.array(counts, np.int64))
-    return _fitting(replace(tokens, words=words), classifier.model.config)
+    found = Words.of(np.array(positions, np.int32), np.array(counts, np.int64))
+    tokens = Tokens(tokens.ids, tokens.segments, tokens.lengths, tokens.starts, found)
+    return _fitting(tokens, classifier.model.config)
 
 
 def _pieces(tokenizer: Any) -> Callable[[str], list[int]]:

@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +29,7 @@ class Words(NamedTuple):
         return _ranges(self.starts[rows], self.counts[rows])
 
 
-@dataclass(frozen=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Hold token ids and segment ids of all samples, one sample after the other.
 
     `ids` (int32) and `segments` (int8) have shape (tokens,), `lengths` and `starts` (int64) have shape (samples,).

@@ -120,7 +120,7 @@ def _of_files(data: DataConfig, path: str, tracking: TrackingConfig) -> tuple[Da
 def _reader(data: DataConfig) -> Callable[..., Any]:
     """Return the function that reads a file of the task: called with a path, `name=` and `class_names=`."""
     options: dict[str, Any] = {"columns": asdict(data.columns), "skip_bad": data.on_bad_row == "skip"}
-    form = {"header": data.header, "encoding": data.encoding, "delimiter": data.delimiter}
+    form: dict[str, Any] = {"header": data.header, "encoding": data.encoding, "delimiter": data.delimiter}
     if data.task == Task.TOKENS.value:
         return partial(tokens.load, **options, form=Form(**form))
     if data.task == Task.MULTILABEL.value:
