@@ -31,12 +31,13 @@ class ShardWriter:
         format: str,
         records: Sequence[int] | None = None,
     ) -> None:
+        total = samples if records is None else sum(records)
         if records is None:
             records = [len(processes.rows(samples, index)) for index in range(processes.count)]
         self._counts = [-(-count // rows) for count in records]
         self.processes, self.samples = processes, samples
-        self.rows, self.unit = min(rows, sum(records)), unit
-        self.format = schema.chosen_format(format, sum(records))
+        self.rows, self.unit = min(rows, total), unit
+        self.format = schema.chosen_format(format, total)
 
     def encoded(
         self, number: int, signals: pa.Table, index: int | None = None
