@@ -229,7 +229,7 @@ class DiagnoseConfig(RunConfig):
 
     score: str = option(
         "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "words", "neighbours",
-        "overlap", "embeddings",
+        "overlap", "embeddings", "window", "lexicon",
     )  # fmt: skip
     embeddings: Any = None
     encoder: str | None = None

@@ -69,7 +69,8 @@ NORMAL, HARD, DIRTY = 0, 1, 2
 KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
 
 SUMMARY_FILE = "summary.tsv"
-UNITS_SUMMARY_FILE = "summary_samples.tsv"  # of tasks with several units per sample: one row per sample
+# Of tasks with several units per sample: one row per sample.
+UNITS_SUMMARY_FILE, UNITS_DIAGNOSIS_FILE = "summary_samples.tsv", "diagnosis_samples.tsv"
 SUMMARIZED_FILE = "summary.json"  # the observations that summary.tsv covers
 LABELS_FILE = "labels.json"
 TASK_FILE = "task.json"

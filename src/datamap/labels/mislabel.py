@@ -285,10 +285,22 @@ def _of_witness(evidence, name):
     return found[name]
 
 
+def window(evidence: Evidence) -> np.ndarray:
+    """Score by the held-out self-confidence of a linear model on each token and its neighbors; for tokens only."""
+    return _self_confidence(_of_witness(evidence, "window"), evidence)
+
+
+def lexicon(evidence: Evidence) -> np.ndarray:
+    """Score by how rarely the same token has the given tag elsewhere; for tokens only."""
+    return _self_confidence(_of_witness(evidence, "lexicon"), evidence)
+
+
 # Score → (what it needs of a run, how to give it), where that is not texts of any kind.
 NEEDED = {
     "overlap": ("text pairs", "train with log_text=true, or record with samples="),
     "embeddings": ("embeddings", "give diagnose embeddings=<file> or encoder=<folder>"),
+    "window": ("tokens", "train or record with task=tokens, and samples="),
+    "lexicon": ("tokens", "train or record with task=tokens, and samples="),
 }
 # Name → score of each sample, float (N,) in [0, 1]: the higher, the more likely the label is wrong.
 SCORES = {
@@ -303,6 +315,8 @@ SCORES = {
     "neighbours": neighbours,
     "overlap": overlap,
     "embeddings": embeddings,
+    "window": window,
+    "lexicon": lexicon,
 }
 
 

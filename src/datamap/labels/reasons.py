@@ -8,6 +8,7 @@ from string import Formatter
 import numpy as np
 import pandas as pd
 
+from datamap.labels.entities import KINDS
 from datamap.labels.mislabel import RUN, Evidence, quoted
 from datamap.translations import LANGUAGES, word
 
@@ -23,6 +24,8 @@ SOURCES = {
     "neighbours": "; similar texts say {name} ({p})",
     "overlap": "; what both texts share says {name} ({p})",
     "embeddings": "; similar embeddings say {name} ({p})",
+    "window": "; the tokens around it say {name} ({p})",
+    "lexicon": "; the same token elsewhere says {name} ({p})",
 }
 FIELDS = {"n": r"\d+", "total": r"\d+", "p": r"\d\.\d\d", "name": ".+?"}
 FIELDS |= {"loss": r"\S+?", "share": r"\d+%", "tokens": r"\d+"}
@@ -79,7 +82,7 @@ def retold(why: str, lang: str) -> str:
     """
     for source in LANGUAGES:
         told, end = "", 0
-        for template in (NEVER, RIGHT, FORGOTTEN, LOSS, TOKENS, *SOURCES.values()):
+        for template in (NEVER, RIGHT, FORGOTTEN, LOSS, TOKENS, *SOURCES.values(), *KINDS):
             found = _pattern(template, source).match(why, end)
             if found:
                 told, end = told + word(template, lang, **found.groupdict()), found.end()

@@ -116,12 +116,13 @@ def out_of_fold(
     classes: int,
     folds: list[tuple[np.ndarray, np.ndarray]],
     seed: int,
+    max_rows: int = MAX_ROWS,
 ) -> np.ndarray:
     """Return the probabilities (N, C) of models that `make` makes, each for the rows that it was not trained on."""
     random, probs = np.random.default_rng([seed, 1]), np.zeros((len(labels), classes))
     for train, held_out in folds:
-        if len(train) > MAX_ROWS:
-            train = np.sort(random.choice(train, MAX_ROWS, replace=False))
+        if len(train) > max_rows:
+            train = np.sort(random.choice(train, max_rows, replace=False))
         if len(np.unique(labels[train])) < 2:  # the random part holds a single class
             probs[held_out, labels[train[0]]] = 1
             continue

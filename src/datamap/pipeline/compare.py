@@ -14,6 +14,7 @@ from datamap.errors import ConfigError, counted, first_few
 from datamap.log import say
 from datamap.maps.options import MapOptions
 from datamap.pipeline.stored_summary import MAP_COLUMNS
+from datamap.pipeline.stored_texts import texts_of
 from datamap.pipeline.summarize import ensure_summary
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
@@ -123,10 +124,7 @@ def _summaries(members, config):
 def _log(target, config, members, summaries):
     agreement = comparison.agreement(summaries, config.share)
     hard = comparison.always_hard(summaries, config.share)
-    texts = members[0].artifacts.find(schema.SAMPLES_FILE)
-    for position, (name, column) in enumerate(
-        (tsv.texts_of(texts, hard["id"].tolist()) if texts is not None else {}).items(), start=1
-    ):
+    for position, (name, column) in enumerate(texts_of(members[0], hard["id"]).items(), start=1):
         hard.insert(position, name, column)
     target.log_config("compare", to_yaml(config))
     for frame, name in ((agreement, "agreement"), (hard, "always_hard")):

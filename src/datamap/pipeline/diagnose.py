@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
@@ -19,7 +18,9 @@ from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_embeddings import log_embeddings
+from datamap.pipeline.stored_texts import texts_of
 from datamap.pipeline.summarize import ensure_summary
+from datamap.signals import align
 from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS
@@ -70,7 +71,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     samples, observations = ensure_summary(run, config, COLUMNS if definition.has_classes else None)
     given = config.embeddings if embeddings is None else embeddings
     if given is not None or config.encoder is not None:
-        log_embeddings(run, pa.array(samples["id"]), given, config.encoder)
+        log_embeddings(run, align.array(samples["id"]), given, config.encoder)
     if not definition.has_classes:
         _rank_unlabeled(run, samples, observations, config, next_step)
         return
@@ -80,14 +81,13 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     probable = config.score == "combined" and about.known
     if probable:
         scores = mislabel.calibrated(scores, about.estimate)
-    content = run.artifacts.find(schema.SAMPLES_FILE)
     frame = diagnosis.table(
         samples,
         evidence,
         scores,
         regions.assign(samples, _limits(config.regions, samples)),
         _class_names(run, evidence),
-        tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {},
+        texts_of(run, samples["id"]) if config.texts else {},
         probable,
         run.language,
     )
@@ -104,7 +104,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         say(memorization.note(onset, numbers))
     _warn(evidence, about, len(run.committed()))
     _say(run, frame, evidence, about, probable, measured)
-    if next_step and content:
+    if next_step and run.has(schema.SAMPLES_FILE):
         say("review them: {command}", command=run.command("review"))
         say("next: {command}", command=run.command("curate", *_rule(run, about)))
 

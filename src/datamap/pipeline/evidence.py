@@ -1,19 +1,21 @@
 """Gather the evidence for and against a run's labels from its artifacts, as `mislabel.Evidence`."""
 
 import pandas as pd
-import pyarrow as pa
 
 from datamap import schema
 from datamap.errors import SummaryError
-from datamap.labels import counting, embedded, mislabel, witnesses
+from datamap.labels import counting, embedded, mislabel, unit_witnesses, witnesses
 from datamap.labels.memorization import Onset, accuracies, from_accuracies, from_doubted
 from datamap.pipeline import memorization
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
-from datamap.signals import class_probs, shards, trajectories
+from datamap.pipeline.stored_texts import sample_texts, texts_of, unit_rows
+from datamap.schema import Task
+from datamap.signals import align, class_probs, shards, trajectories
 from datamap.signals.observations import Observations
 from datamap.signals.stored import extra_signals_of
-from datamap.summaries import tsv
+from datamap.tasks import units
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.metrics import accuracies as known_accuracies
 from datamap.tracking.run import Run
 
@@ -36,7 +38,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
         SummaryError: the summary does not fit the run's signals, or has too many samples times classes.
     """
     observed, allow_missing = summarized_observations(run)
-    ids, labels = pa.array(samples["id"]), samples["label"].to_numpy()
+    ids, labels = align.array(samples["id"]), samples["label"].to_numpy()
     inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)
     folds = extra_signals_of(run, schema.HOLDOUT_DIR)
     held_out = class_probs.read(run.artifacts, folds).ordered(ids, schema.HOLDOUT_DIR) if folds else None
@@ -103,14 +105,32 @@ def _witnesses(run, samples, ids, probs):
     """
     labels = samples["label"].to_numpy()
     classes = max(int(labels.max()) + 1, 0 if probs is None else probs.shape[1])
-    content, found = run.artifacts.find(schema.SAMPLES_FILE), {}
-    if content is not None:
-        texts = tsv.texts_of(content, samples["id"].tolist())
+    if DEFINITIONS[run.task().task].unit:
+        return _of_units(run, ids, labels, classes)
+    texts, found = texts_of(run, ids), {}
+    if texts:
         found = witnesses.unseen(texts["text_a"], texts.get("text_b"), labels, classes)
     vectors = stored_embeddings(run, ids)
     if vectors is not None:
         found[embedded.NAME] = embedded.predict(vectors.first, vectors.second, labels, classes)
-    return None if content is None and vectors is None else found
+    return None if not texts and vectors is None else found
+
+
+def _of_units(run, ids, labels, classes):
+    """Return what quick models of the run's tokens or texts say of each unit; None where it has none of them."""
+    samples, positions = units.split(ids)
+    if run.task().task is Task.TOKENS:
+        rows = unit_rows(run)
+        if rows is None:
+            return None
+        return unit_witnesses.of_tokens(
+            rows.given.tokens, *rows.tokens_of(samples, positions), labels, classes
+        )
+    distinct, groups = units.grouped(samples)
+    texts = sample_texts(run, distinct)
+    if not texts:
+        return None
+    return unit_witnesses.of_labels(texts["text_a"], texts.get("text_b"), groups, positions, labels)
 
 
 def _margins(run, whole):

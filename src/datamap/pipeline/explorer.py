@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from datamap import __version__, schema
 from datamap.digests import digest_of
@@ -15,6 +14,7 @@ from datamap.log import say
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
+from datamap.pipeline.stored_texts import texts_of
 from datamap.program import invocation
 from datamap.signals import align
 from datamap.summaries import tsv
@@ -78,8 +78,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     shown = _laid_out(run, shown)
     ids = shown["id"].tolist()
     histories = trajectories.read(run.artifacts, observed, ids)
-    content = run.artifacts.find(schema.SAMPLES_FILE)
-    texts = tsv.texts_of(content, ids) if content is not None else {}
+    texts = texts_of(run, ids)
     unit = next(iter(observed.values()))[0].unit
     names, diagnosis = run.class_names(), _diagnosis(run, ids, lang)
     title, next_step = run.info.run_name, _next_step(run, diagnosis)
@@ -95,7 +94,7 @@ def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
     from datamap.maps import layout
 
     try:
-        found = stored_embeddings(run, pa.array(shown["id"]))
+        found = stored_embeddings(run, align.array(shown["id"]))
     except DataMapError as error:
         say("note: the explorer shows no embeddings: {error}", error=error)
         return shown

@@ -26,13 +26,14 @@ from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
+from datamap.pipeline.stored_texts import text_columns
 from datamap.pipeline.summarize import ensure_summary
 from datamap.review import samples as columns
 from datamap.review.decisions import LONGEST_NAME, is_name
 from datamap.review.review import About, Review
 from datamap.review.server import serve
 from datamap.review.storage import Appended, Logged, Storage
-from datamap.summaries import tsv
+from datamap.signals import align
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import selections
 from datamap.tracking.run import Run
@@ -73,14 +74,13 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
     ensure_diagnosis(run, replace(config.diagnose, tracking=config.tracking))
     diagnosis = stored_diagnosis.table_of(run.artifacts.read(schema.DIAGNOSIS_FILE), OF_DIAGNOSIS)
-    content = run.artifacts.find(schema.SAMPLES_FILE)
-    if content is None:
+    texts = text_columns(run, align.array(summary["id"]))
+    if not texts:
         say(
             "note: run {run} has no texts ({file}): its samples are shown by their ids",
             run=run.run_id,
             file=schema.SAMPLES_FILE,
         )
-    texts = tsv.text_columns(content, pa.array(summary["id"])) if content else {}
     found = columns.of_run(summary, diagnosis, texts, run.class_names())
     probable = stored_diagnosis.is_probable(diagnosis["evidence"].unique().to_pylist())
     about = _about(run, config, probable)._replace(

@@ -11,7 +11,7 @@ from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeC
 from datamap.errors import TrackingError
 from datamap.labels.memorization import Onset
 from datamap.log import say
-from datamap.pipeline import memorization
+from datamap.pipeline import memorization, unit_samples
 from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import log_summary, read_summary, summarize_command
@@ -21,7 +21,7 @@ from datamap.signals.shards import ShardsByObservation
 from datamap.signals.stored import signals_of
 from datamap.summaries import reduction
 from datamap.tracking.run import Run
-from datamap.translations import Amount
+from datamap.translations import Amount, translate
 
 
 def summarize(config: SummarizeConfig) -> Run:
@@ -80,16 +80,25 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         config.engine.name,
         config.engine.address,
     )
+    unit = unit_samples.unit_of(run)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.SUMMARY_FILE)
         totals = reduction.write(reduction.reduced(run.artifacts, observed, options), file, committed)
         metrics = _metrics(totals, len(observed)) | memorization.metrics(memorized.onset)
         log_summary(run, file, observed, config.allow_missing, max(committed))
+        samples = unit_samples.log_summary(run, file) if unit != "sample" else totals.samples
     # At the run's last observation, not at the last one used: MLflow shows the value of the largest step.
     run.log_metrics(metrics, max(committed))
     run.log_config("summarize", to_yaml(config))
     describe(run, totals.samples)
-    _say(totals, observed, memorized.onset)
+    _say(totals, observed, memorized.onset, unit)
+    if unit != "sample":
+        say(
+            "{file}: {samples}, each by its worst {unit}",
+            file=schema.UNITS_SUMMARY_FILE,
+            samples=Amount(samples, "sample"),
+            unit=translate(unit),
+        )
 
 
 def _early(observed: ShardsByObservation, onset: int | None) -> ShardsByObservation:
@@ -131,12 +140,14 @@ def _metrics(totals: reduction.Totals, observations: int) -> dict[str, float]:
     return {f"summary/{name}": float(value) for name, value in found.items()}
 
 
-def _say(totals: reduction.Totals, observed: ShardsByObservation, onset: Onset | None) -> None:
+def _say(
+    totals: reduction.Totals, observed: ShardsByObservation, onset: Onset | None, unit: str
+) -> None:
     note = memorization.note(onset, observed) if onset else None
     say(
         "{file}: {samples} over {observations}",
         file=schema.SUMMARY_FILE,
-        samples=Amount(totals.samples, "sample"),
+        samples=Amount(totals.samples, unit),
         observations=Amount(len(observed), "observation"),
     )
     if totals.auroc_dirty is not None:

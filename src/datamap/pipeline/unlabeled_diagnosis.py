@@ -14,6 +14,7 @@ from datamap.log import say
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_diagnosis import UNLABELED_METRIC
+from datamap.pipeline.stored_texts import texts_of
 from datamap.summaries import tsv
 from datamap.tasks.task import Definition
 from datamap.tracking.run import Run
@@ -58,8 +59,7 @@ def rank(
         margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
     )
     scores = mislabel.SCORES["confidence" if config.score == "combined" else config.score](evidence)
-    content = run.artifacts.find(schema.SAMPLES_FILE)
-    texts = tsv.texts_of(content, samples["id"].tolist()) if content is not None and config.texts else {}
+    texts = texts_of(run, samples["id"]) if config.texts else {}
     texts = {name: [cut(text) for text in column] for name, column in texts.items()}
     names = [str(index) for index in range(int(labels.max()) + 1)]
     table = diagnosis.table(

@@ -33,7 +33,7 @@ def choice(name: str, value: str, choices: Iterable[str]) -> str:
     return value
 
 
-def recorded_task(task: object, correct_above: object, class_names: object) -> RecordedTask:
+def recorded_task(task: object, correct_above: object, class_names: Any) -> RecordedTask:
     """Check the arguments that say what is recorded, and return them as the run holds them.
 
     Raises:

@@ -66,7 +66,7 @@ def of_run(
     Raises:
         DataError: the diagnosis lacks a sample, or a label is out of range.
     """
-    ids = pa.array(summary["id"])
+    ids = align.array(summary["id"])
     rows = align.rows(ids, diagnosis["id"])
     if (rows < 0).any():
         raise DataError(

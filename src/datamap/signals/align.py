@@ -37,7 +37,13 @@ def missing(wanted: Iterable, found: np.ndarray) -> list:
 
 
 def array(ids: Iterable) -> pa.Array:
-    """Return ids as one arrow array: of ints if all are ints, else of strings."""
+    """Return ids as one arrow array: of ints if all are ints, else of strings.
+
+    A column of pandas that came from several blocks of a file is in chunks, which are joined.
+    """
+    if hasattr(ids, "__arrow_array__"):
+        ids = pa.array(ids)
+        ids = ids.cast(pa.string()) if pa.types.is_large_string(ids.type) else ids
     if isinstance(ids, pa.ChunkedArray):
         return ids.combine_chunks()
     if isinstance(ids, pa.Array):

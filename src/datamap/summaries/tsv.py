@@ -112,7 +112,7 @@ INTS: tuple[str, ...] = (
     "s_label",
     *(name for name in schema.SUMMARY_COLUMNS if name.endswith("_times")),
 )
-INTS = (*INTS, "first_forget", "first_learn")
+INTS = (*INTS, "first_forget", "first_learn", "units", "worst")
 
 
 def _types(known: Iterable[str]) -> dict[str, pa.DataType]:

@@ -76,7 +76,9 @@ def _matrix(values: Any, name: str, names: np.ndarray, shape: tuple | None, wher
     return found
 
 
-def _logits(outputs: Mapping[str, Any], names: np.ndarray, shape: tuple, unit_ids: np.ndarray, where: str):
+def _logits(
+    outputs: Mapping[str, Any], names: np.ndarray, shape: tuple, unit_ids: np.ndarray, where: str
+) -> np.ndarray:
     """Return the logit of each unit, float64 (units,)."""
     name = "logits" if "logits" in outputs else "probs"
     scores = _matrix(outputs[name], name, names, shape, where).astype(np.float64).ravel()

@@ -56,7 +56,8 @@ def read(rows: Sequence[Mapping], task: Task, names: Sequence[str] | None, where
     index = {name: number for number, name in enumerate(names or ())}
     keys = TAG_KEYS if task is Task.TOKENS else LABEL_KEYS
     key = next((key for key in keys if any(key in row for row in rows)), None)
-    tokens, found = [], []
+    tokens: list[list[str]] = []
+    found: list[list[int]] = []
     for number, row in enumerate(rows, start=1):
         here = f"{where}: row {number}"
         own = _tokens(row, here) if task is Task.TOKENS else None

@@ -1,0 +1,50 @@
+"""Name what is wrong with the tag of a token, where tags are those of entities (BIO)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+OUTSIDE = "O"
+MISSED, INVENTED = "; a missed entity", "; no entity"
+TYPE, BORDER = "; an entity of another type", "; another border of the entity"
+KINDS = (MISSED, INVENTED, TYPE, BORDER)
+
+
+def parts(tag: str) -> tuple[str, str]:
+    """Return the place in the entity (B, I, L, U, S, E or O) and the type of a tag.
+
+    >>> parts("B-PER"), parts("O")
+    (('B', 'PER'), ('O', ''))
+    """
+    place, _, kind = tag.partition("-")
+    return place, kind
+
+
+def are_entities(names: Sequence[str]) -> bool:
+    """Tell whether tags are those of entities: O, and types with a place before them."""
+    return OUTSIDE in names and all(
+        name == OUTSIDE or (len(name) > 2 and name[1] == "-" and name[0] in "BILUSEM") for name in names
+    )
+
+
+def kinds(given: np.ndarray, proposed: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Return which kind of error each token's tag has if the proposed one is right; "" where both are the same.
+
+    Args:
+        given: int (tokens,), class indices.
+        proposed: int (tokens,).
+        names: tags by index.
+    """
+    known = {
+        (a, b): _kind(names[a], names[b])
+        for a, b in {*zip(given.tolist(), proposed.tolist(), strict=True)}
+    }
+    return [known[pair] for pair in zip(given.tolist(), proposed.tolist(), strict=True)]
+
+
+def _kind(given: str, proposed: str) -> str:
+    if given == proposed:
+        return ""
+    if OUTSIDE in (given, proposed):
+        return MISSED if given == OUTSIDE else INVENTED
+    return TYPE if parts(given)[1] != parts(proposed)[1] else BORDER

@@ -1,0 +1,177 @@
+"""Predict the class of each token or label by quick models, none of which has seen any label of the same sample.
+
+Folds are folds of samples: a model that has seen the other tags of a sentence would know of the sentence's own errors.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from datamap.labels import witnesses
+from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
+
+MAX_TOKENS = 100_000  # tokens that a model trains on; of more, a random part
+COLUMNS = 1 << 18  # of the hashed features of tokens
+BACKOFF = 1.0  # tokens that a more general count weighs beside a more special one
+MIN_LABELED = 2  # samples that must have a label, and that must lack it, for a model of it
+
+
+def of_tokens(
+    tokens: Sequence[list[str]],
+    samples: np.ndarray,
+    places: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Predict a distribution over the tags for every token.
+
+    Args:
+        tokens: tokens of each sample.
+        samples: int (N,), the row of `tokens` of each token that has a tag; −1 for one without text.
+        places: int (N,), its place in the sample; −1 for one without text.
+        labels: int (N,), the given tags.
+        classes: the number of tags C.
+        seed: seed of the folds.
+
+    Returns:
+        {witness: float64 (N, C), rows sum to 1}: "window", a logistic regression on the token, its beginning, end and
+        shape, and the two tokens on each side; "lexicon", how often the token has each tag elsewhere, between the same
+        neighbors if they occur. {} if no two tags occur twice.
+    """
+    if (np.bincount(labels, minlength=classes) > 1).sum() < 2 or (places < 0).any():
+        return {}
+    from sklearn.feature_extraction import FeatureHasher
+
+    folds = _folds_of_samples(samples, seed)
+    hasher = FeatureHasher(COLUMNS, input_type="string", dtype=np.float32, alternate_sign=False)
+    values = hasher.transform(features(tokens, samples, places))
+    window = out_of_fold(linear(classes, 1, 10), values, labels, classes, folds, seed, MAX_TOKENS)
+    lexicon = _lexicon(tokens, samples, places, labels, classes, folds)
+    return {"window": mixed(window, labels), "lexicon": mixed(lexicon, labels)}
+
+
+def _folds_of_samples(samples: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return [(rows to train on, rows held out)]; all units of a sample are in the same fold."""
+    distinct, groups = np.unique(samples, return_inverse=True)
+    count = min(FOLDS, max(2, len(distinct)))
+    fold = np.random.default_rng([seed, 5]).permutation(len(distinct)) % count
+    return [(np.flatnonzero(fold[groups] != k), np.flatnonzero(fold[groups] == k)) for k in range(count)]
+
+
+def features(tokens: Sequence[list[str]], samples: np.ndarray, places: np.ndarray) -> Iterator[list[str]]:
+    """Yield the features of each token as strings."""
+    known: dict[str, list[str]] = {}  # of a token by itself
+    for row, place in zip(samples.tolist(), places.tolist(), strict=True):
+        own = tokens[row]
+        token = own[place]
+        if token not in known:
+            known[token] = _of_token(token)
+        near = [own[i].lower() if 0 <= i < len(own) else "\0" for i in range(place - 2, place + 3)]
+        yield [
+            *known[token],
+            f"-1={near[1]}",
+            f"+1={near[3]}",
+            f"-2={near[0]}",
+            f"+2={near[4]}",
+            f"-10={near[1]}\1{near[2]}",
+            f"01={near[2]}\1{near[3]}",
+            f"-2-1={near[0]}\1{near[1]}",
+            f"12={near[3]}\1{near[4]}",
+            f"-1s={_shape(own[place - 1]) if place else ''}",
+            f"+1s={_shape(own[place + 1]) if place + 1 < len(own) else ''}",
+        ]
+
+
+def _of_token(token: str) -> list[str]:
+    low = token.lower()
+    ends = [f"^{low[:size]}" for size in (1, 2, 3)] + [f"{low[-size:]}$" for size in (1, 2, 3)]
+    return [f"0={low}", f"s={_shape(token)}", *ends, "bias"]
+
+
+def _shape(token: str) -> str:
+    """Return the kinds of a token's characters, each once in a row: "McDonald" has the shape "LuLlLuLl"."""
+    kinds: list[str] = []
+    for char in token[:20]:
+        kind = unicodedata.category(char)
+        if not kinds or kinds[-1] != kind:
+            kinds.append(kind)
+    return "".join(kinds)
+
+
+def _lexicon(tokens, samples, places, labels, classes, folds):
+    """Return how often each token has each tag in the samples of other folds (N, C), by counts with backoff.
+
+    The distribution of a token between its two neighbors is (n(c) + k p(c)) / (n + k), where p is that of the token by
+    itself, which in turn has the frequencies of the tags for p.
+    """
+    words, contexts = [], []
+    for row, place in zip(samples.tolist(), places.tolist(), strict=True):
+        own = tokens[row]
+        before, after = own[place - 1] if place else "", own[place + 1] if place + 1 < len(own) else ""
+        words.append(own[place].lower())
+        contexts.append(f"{before}\1{own[place]}\1{after}".lower())
+    codes = [
+        np.unique(np.array(values, object).astype(str), return_inverse=True)[1]
+        for values in (words, contexts)
+    ]
+    found = np.zeros((len(labels), classes))
+    for train, held_out in folds:
+        probs = np.tile(
+            np.bincount(labels[train], minlength=classes) / max(1, len(train)), (len(held_out), 1)
+        )
+        for code in codes:
+            cells = code[train] * classes + labels[train]
+            counts = np.bincount(cells, minlength=(code.max() + 1) * classes).reshape(-1, classes)[
+                code[held_out]
+            ]
+            probs = (counts + BACKOFF * probs) / (counts.sum(axis=1, keepdims=True) + BACKOFF)
+        found[held_out] = probs
+    return found
+
+
+def of_labels(
+    texts_a: list[str],
+    texts_b: list[str] | None,
+    samples: np.ndarray,
+    positions: np.ndarray,
+    labels: np.ndarray,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Predict for every sample and label whether the sample has the label, each label by models of its own.
+
+    Args:
+        texts_a: the text of each sample.
+        texts_b: the second texts of pairs; None for single texts.
+        samples: int (N,), the row in `texts_a` of each unit.
+        positions: int (N,), the label's index.
+        labels: int (N,), 1 where the sample has the label, else 0.
+        seed: seed of the folds.
+
+    Returns:
+        {witness: float64 (N, 2), rows sum to 1}: "linear" and, for texts with spaces, "words", as
+        `witnesses.unseen` makes them. A label that fewer than `MIN_LABELED` samples have, or lack, gets its frequency.
+    """
+    from datamap.labels import features as texts
+
+    grams, _, _ = texts.of_texts(texts_a, texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, seed)
+    values = {"linear": grams, "words": texts.of_words(texts_a, texts_b, witnesses.MAX_ROWS, seed)}
+    count = int(positions.max()) + 1
+    strength = {"linear": (1, 3), "words": (10, 10)}
+    found = {}
+    for name, matrix in values.items():
+        if matrix is None:
+            continue
+        probs = np.zeros((len(labels), 2))
+        for label in range(count):
+            rows = np.flatnonzero(positions == label)
+            given = labels[rows]
+            if min(np.bincount(given, minlength=2)) < MIN_LABELED:
+                probs[rows] = np.bincount(given, minlength=2) / max(1, len(given))
+                continue
+            make, folds = linear(2 * count, *strength[name]), witnesses.folds_of(given, seed)
+            own = out_of_fold(make, matrix[samples[rows]], given, 2, folds, seed)
+            probs[rows] = mixed(own, given)
+        found[name] = probs
+    return found

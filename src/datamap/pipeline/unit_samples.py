@@ -1,0 +1,86 @@
+"""Reduce the units of each sample to one row: the summary and the diagnosis of samples that have several units."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from datamap import schema
+from datamap.data import spreadsheet
+from datamap.pipeline.stored_texts import sample_texts
+from datamap.signals import align
+from datamap.summaries import tsv
+from datamap.tasks import units
+from datamap.tasks.definitions import DEFINITIONS
+from datamap.tracking.run import Run
+
+
+def unit_of(run: Run) -> str:
+    """Return what the rows of a run's summary are: "sample", or the unit of its task ("token", "label")."""
+    return DEFINITIONS[run.task().task].unit or "sample"
+
+
+def log_summary(run: Run, file: Path) -> int:
+    """Log the summary of the samples, and return how many there are.
+
+    A sample has the numbers of its worst unit, the one of lowest avg_probs (cleanlab's `token_classification.rank`).
+    `units` counts its units, `worst` is the position of the worst one, and `average` the exponential average of the
+    units' avg_probs (`units.exponential_average`).
+
+    Args:
+        run: run of a task with several units per sample.
+        file: its summary.tsv.
+    """
+    columns = tsv.read(file, {"id", "avg_probs"})
+    samples, positions = units.split(columns["id"])
+    distinct, groups = units.grouped(samples)
+    confidence = columns["avg_probs"].to_numpy()
+    worst = units.worst(confidence, groups)
+    order = np.argsort(worst)  # `read_rows` reads in the file's order
+    frame = tsv.read_rows(file, worst[order]).iloc[np.argsort(order)].reset_index(drop=True)
+    frame["id"] = distinct.to_numpy(zero_copy_only=False)
+    frame["units"] = np.bincount(groups)
+    frame["worst"] = positions[worst]
+    frame["average"] = units.exponential_average(confidence, groups)
+    run.log_bytes(b"".join(tsv.lines(frame)), schema.UNITS_SUMMARY_FILE)
+    return len(frame)
+
+
+def log_diagnosis(run: Run, frame: pd.DataFrame, probable: bool) -> dict[str, float]:
+    """Log the diagnosis of the samples, most likely wrong first, and return metrics of it.
+
+    The score of a sample is that of its worst unit. If the scores are probabilities, `wrong` is the expected number of
+    wrong units, Σ P, and the metric `samples` the expected number of samples with one, Σ (1 − Π (1 − P)).
+
+    Args:
+        run: the run.
+        frame: the diagnosis of its units, highest score first.
+        probable: true if the scores are probabilities.
+    """
+    samples, positions = units.split(frame["id"])
+    distinct, groups = units.grouped(samples)  # in the order of their worst units
+    first = units.worst(-frame["score"].to_numpy(), groups)
+    worst = frame.iloc[first]
+    columns = {
+        "score": worst["score"].to_numpy(),
+        "evidence": worst["evidence"].to_numpy(),
+        "worst": positions[first],
+        "label": worst["label"].to_numpy(),
+        "proposed": worst["proposed"].to_numpy(),
+        "units": np.bincount(groups),
+    }
+    found = {}
+    if probable:
+        scores = frame["score"].to_numpy()
+        columns["wrong"] = np.round(np.bincount(groups, scores), 2)
+        right = np.exp(np.bincount(groups, np.log1p(-scores.clip(0, 1 - 1e-9))))
+        found["samples"] = float((1 - right).sum())
+    table = pd.DataFrame({"id": distinct.to_numpy(zero_copy_only=False), **columns, **sample_texts(run, distinct)})
+    run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.UNITS_DIAGNOSIS_FILE)
+    return found
+
+
+def read_summary(run: Run) -> pd.DataFrame:
+    """Return the summary of the samples."""
+    with run.artifacts.local(schema.UNITS_SUMMARY_FILE) as file:
+        return tsv.read(file)
