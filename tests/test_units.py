@@ -1,12 +1,16 @@
 """Units within samples: tokens and several labels."""
 
+import io
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import datamap
 from datamap.errors import ConfigError, DataError, SignalError
+from datamap.labels import unit_witnesses
 from datamap.schema import Task
 from datamap.tasks import rows, units
 from datamap.tasks.definitions import tables_of
@@ -167,3 +171,145 @@ def test_labels_that_differ_from_the_samples_are_refused(store):
             recorder.commit(1)
     with pytest.raises(ConfigError, match="has no classes"):
         datamap.SignalRecorder(["a"], task="scores")
+
+
+NAMES = ["O", "B-PER", "B-LOC", "I-LOC"]
+WORDS = {
+    "B-PER": ["Ann", "Bob", "Carl", "Dora"],
+    "B-LOC": ["Rome", "Oslo", "Lima"],
+    "O": ["saw", "met", "left", "for"],
+}
+WRONG = (3, 17, 40, 58)  # sentences whose first tag is wrong
+
+
+def sentences():
+    random = np.random.default_rng(0)
+    made = []
+    for number in range(80):
+        tags = ["B-PER", "O", "B-LOC"] if number % 2 else ["B-PER", "O", "B-PER", "O", "B-LOC"]
+        words = [str(random.choice(WORDS[tag])) for tag in tags]
+        made.append({"id": f"s{number}", "words": words, "ner_tags": tags, "note": number})
+    for number in WRONG:
+        made[number]["ner_tags"] = ["B-LOC", *made[number]["ner_tags"][1:]]
+    return made
+
+
+def recorded(store, task, names, samples, labels, right, planted):
+    """Record a model that comes to know the right labels; `labels`, `right`, `planted`: one array per sample."""
+    with datamap.SignalRecorder(names, samples, task=task, run_name=task) as recorder:
+        for epoch in (1, 2, 3, 4):
+            if task == "tokens":
+                outputs = [np.eye(len(names))[one] * epoch for one in right]
+            else:
+                outputs = np.where(right, epoch, -epoch)
+            recorder.record([row["id"] for row in samples], labels, logits=outputs, noisy_labels=planted)
+            recorder.commit(epoch)
+    return recorder.run
+
+
+@pytest.fixture
+def tokens_run(store):
+    samples = sentences()
+    labels = [np.array([NAMES.index(tag) for tag in row["ner_tags"]]) for row in samples]
+    right = [one.copy() for one in labels]
+    for number in WRONG:
+        right[number][0] = 1
+    planted = [2 * (one != other) for one, other in zip(labels, right, strict=True)]
+    return recorded(store, "tokens", NAMES, samples, labels, right, planted)
+
+
+TOPICS = {"sport": "ball goal team match", "food": "soup bread rice salt", "war": "tank army fire front"}
+
+
+def documents():
+    random = np.random.default_rng(1)
+    made = []
+    for number in range(120):
+        chosen = [name for name in TOPICS if random.uniform() < 0.5]
+        words = [word for name in chosen for word in TOPICS[name].split()] + [
+            "and",
+            "the",
+            "of",
+            "with",
+            "to",
+        ]
+        made.append({"id": number, "text": " ".join(random.permutation(words)), "labels": chosen})
+    return made
+
+
+@pytest.fixture
+def labels_run(store):
+    samples, names = documents(), list(TOPICS)
+    right = np.array([[name in row["labels"] for name in names] for row in samples])
+    given = right.copy()
+    for number in WRONG:
+        given[number, 0] = ~given[number, 0]
+        samples[number]["labels"] = [name for name, there in zip(names, given[number], strict=True) if there]
+    return recorded(store, "multilabel", names, samples, given.astype(int), right, 2 * (given != right))
+
+
+def table(run, name):
+    return pd.read_csv(io.BytesIO(run.artifacts.read(name)), sep="\t", keep_default_na=False)
+
+
+def curated(command, client, run, *options):
+    made = command("curate", f"run_id={run.run_id}", *options)
+    assert made.code == 0, made
+    newest = client.search_runs(["1"], max_results=1)[0]
+    path = client.download_artifacts(newest.info.run_id, "curated.jsonl")
+    return [json.loads(line) for line in Path(path).read_bytes().splitlines()]
+
+
+def test_wrong_tags_are_found_and_corrected_in_the_rows_own_keys(tokens_run, command, client):
+    said = command("diagnose", f"run_id={tokens_run.run_id}")
+    assert "diagnosis.tsv: 320 tokens, most likely wrong first" in said.out
+    assert "each of which diagnosis_samples.tsv ranks by its worst token" in said.out
+    first = table(tokens_run, "diagnosis.tsv").head(len(WRONG))
+    assert set(first["id"]) == {f"s{number}:0" for number in WRONG}
+    assert set(first["proposed"]) == {"B-PER"}
+    assert first["why"].str.endswith("; an entity of another type").all()
+    assert first["text_a"].str.match(r"\[\w+\] ").all()
+    of_samples = table(tokens_run, "diagnosis_samples.tsv").head(len(WRONG))
+    assert set(of_samples["id"]) == {f"s{number}" for number in WRONG} and set(of_samples["worst"]) == {0}
+    relabeled = curated(command, client, tokens_run, "keep=relabelled", "share=0.0125")
+    right = [{**row, "ner_tags": ["B-PER", *row["ner_tags"][1:]]} for row in sentences()]
+    assert relabeled == right
+    clean = curated(command, client, tokens_run, "keep=clean", "share=0.0125")
+    assert clean == [row for number, row in enumerate(sentences()) if number not in WRONG]
+
+
+def test_wrong_labels_of_several_are_found_and_corrected(labels_run, command, client):
+    said = command("diagnose", f"run_id={labels_run.run_id}")
+    assert "diagnosis.tsv: 360 labels, most likely wrong first" in said.out
+    first = table(labels_run, "diagnosis.tsv").head(len(WRONG))
+    assert set(first["id"]) == {f"{number}:0" for number in WRONG}
+    assert first["text_a"].str.startswith("[sport] ").all()
+    assert {"absent", "present"} >= set(first["label"])
+    relabeled = curated(command, client, labels_run, "keep=relabelled", "share=0.0112")
+    assert [sorted(row["labels"]) for row in relabeled] == [sorted(row["labels"]) for row in documents()]
+
+
+def test_a_sample_is_as_sure_as_its_worst_unit(tokens_run, command):
+    said = command("summarize", f"run_id={tokens_run.run_id}")
+    assert "summary_samples.tsv: 80 samples, each by its worst token" in said.out
+    rows, samples = table(tokens_run, "summary.tsv"), table(tokens_run, "summary_samples.tsv")
+    assert list(samples)[:13] == list(rows)[:13] and len(samples) == 80
+    of = rows["id"].str.rsplit(":", n=1).str[0]
+    assert np.allclose(samples["avg_probs"], rows.groupby(of, sort=False)["avg_probs"].min())
+    assert samples["units"].tolist() == rows.groupby(of, sort=False).size().tolist()
+
+
+def test_what_units_cannot_do_is_refused_in_one_line(tokens_run, command):
+    for script, option in (("curate", "balance=true"), ("diagnose", "encoder=x")):
+        more = ["keep=clean"] if script == "curate" else []
+        refused = command(script, f"run_id={tokens_run.run_id}", option, *more)
+        assert refused.code == 2 and "is of tokens" in refused.err or "a run of tokens" in refused.err
+
+
+def test_no_witness_of_a_unit_has_seen_a_label_of_its_sample():
+    tokens = [["x"], ["x"], ["x", "x"], ["x"], ["x"], ["x"]]
+    samples, places = np.array([0, 1, 2, 2, 3, 4, 5]), np.array([0, 0, 0, 1, 0, 0, 0])
+    labels = np.array([0, 0, 1, 1, 0, 0, 0])  # only the sample with two tokens has the tag 1
+    found = unit_witnesses.of_tokens(tokens, samples, places, labels, 2)
+    for probs in found.values():
+        assert (probs[2:4, 1] < 0.02).all()

@@ -36,8 +36,7 @@ def kinds(given: np.ndarray, proposed: np.ndarray, names: Sequence[str]) -> list
         names: tags by index.
     """
     known = {
-        (a, b): _kind(names[a], names[b])
-        for a, b in {*zip(given.tolist(), proposed.tolist(), strict=True)}
+        (a, b): _kind(names[a], names[b]) for a, b in {*zip(given.tolist(), proposed.tolist(), strict=True)}
     }
     return [known[pair] for pair in zip(given.tolist(), proposed.tolist(), strict=True)]
 

@@ -9,7 +9,7 @@ from datamap.config import CurateConfig, to_yaml
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import conditions, curation
 from datamap.log import say
-from datamap.pipeline import corrections, curated_files, stored_diagnosis
+from datamap.pipeline import corrections, curated_files, curated_units, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
@@ -57,7 +57,8 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     source.speak(config.lang)
     definition = DEFINITIONS[source.task().task]
     _refuse_task(source, definition, config)
-    path = schema.SAMPLES_FILE if definition.has_classes else schema.ROWS_FILE
+    labeled = definition.has_classes and not definition.unit
+    path = schema.SAMPLES_FILE if labeled else schema.ROWS_FILE
     texts = source.artifacts.find(path)
     if texts is None:
         raise _no_texts(source, path)
@@ -72,7 +73,9 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
         )
         # What the user names in this command is a decision too: no care for classes brings others back.
         choice = choice._replace(kept=choice.kept & named, decided=choice.decided | ~named)
-    if definition.has_classes:
+    if definition.unit:
+        file = curated_units.curated(source, samples, choice)
+    elif labeled:
         file = _labeled(source, config, samples, choice, texts)
     else:
         file = curated_files.of_rows(source, samples, choice.kept, texts)
@@ -95,9 +98,15 @@ def _no_texts(source, path):
 
 def _refuse_task(source, definition, config):
     """Raise ConfigError for what a task without classes cannot do."""
-    if definition.has_classes:
+    if definition.has_classes and not definition.unit:
         return
     given = [f"{key}=true" for key in ("balance", "drop_classes") if getattr(config, key)]
+    if definition.unit and given:
+        raise ConfigError(
+            f"{given[0]}: run {source.run_id} is of {definition.task.value}, which cannot be balanced"
+        )
+    if definition.unit:
+        return
     given += ["keep=relabelled"] if config.keep == "relabelled" else []
     if given:
         rules = ", ".join(rule for rule in curation.RULES if rule != "relabelled")
@@ -262,7 +271,7 @@ def _log(store, source, definition, config, file, lineage):
         command = file.command(address)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
         run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
-        if not definition.has_classes:
+        if not definition.has_classes or definition.unit:
             run.log_task(source.task())
         run.log_params(
             {

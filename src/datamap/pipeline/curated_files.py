@@ -148,11 +148,11 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes) -
     )
     frame = pd.DataFrame({"id": samples["id"][kept]})
     return CuratedFile(
-        schema.CURATED_ROWS_FILE, content, frame, digest, counts, lambda address: _download(source, address)
+        schema.CURATED_ROWS_FILE, content, frame, digest, counts, lambda address: download(source, address)
     )
 
 
-def _download(source, address):
+def download(source, address):
     """Return the command that fetches a file of rows for the trainer that the user has."""
     given = [f"MLFLOW_TRACKING_URI={shlex.quote(source.tracking_uri)}"]
     store = given if addresses.options(source.tracking_uri) else []

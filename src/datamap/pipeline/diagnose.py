@@ -8,11 +8,11 @@ from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError
-from datamap.labels import diagnosis, mislabel
+from datamap.labels import diagnosis, entities, mislabel
 from datamap.labels.counting import REASONS, estimate, has_learned
 from datamap.log import say
 from datamap.maps import regions
-from datamap.pipeline import memorization, unlabeled_diagnosis
+from datamap.pipeline import memorization, unit_samples, unlabeled_diagnosis
 from datamap.pipeline.evidence import of_run as evidence_of
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.opening import open_run
@@ -20,13 +20,14 @@ from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_embeddings import log_embeddings
 from datamap.pipeline.stored_texts import texts_of
 from datamap.pipeline.summarize import ensure_summary
+from datamap.schema import Task
 from datamap.signals import align
 from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS, UNKNOWN_TAG
 from datamap.tracking.run import Run
-from datamap.translations import Amount, translate
+from datamap.translations import Amount, translate, word
 
 COLUMNS = {
     "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
@@ -71,6 +72,8 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     samples, observations = ensure_summary(run, config, COLUMNS if definition.has_classes else None)
     given = config.embeddings if embeddings is None else embeddings
     if given is not None or config.encoder is not None:
+        if definition.unit:
+            raise ConfigError(f"embeddings= encoder=: a run of {definition.task.value} does not use them")
         log_embeddings(run, align.array(samples["id"]), given, config.encoder)
     if not definition.has_classes:
         _rank_unlabeled(run, samples, observations, config, next_step)
@@ -81,20 +84,24 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     probable = config.score == "combined" and about.known
     if probable:
         scores = mislabel.calibrated(scores, about.estimate)
+    names = _class_names(run, evidence)
     frame = diagnosis.table(
         samples,
         evidence,
         scores,
         regions.assign(samples, _limits(config.regions, samples)),
-        _class_names(run, evidence),
+        names,
         texts_of(run, samples["id"]) if config.texts else {},
         probable,
         run.language,
+        _kinds(run, evidence, names, scores if probable else None),
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)
     run.log_config("diagnose", to_yaml(config))
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
-    metrics = {f"mislabelled/{name}": float(value) for name, value in {**about.numbers(), **measured}.items()}
+    of_samples = unit_samples.log_diagnosis(run, frame, probable) if definition.unit else {}
+    found = {**about.numbers(), **measured, **of_samples}
+    metrics = {f"mislabelled/{name}": float(value) for name, value in found.items()}
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
     run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
     run.set_tags({UNKNOWN_TAG: about.unknown})
@@ -104,6 +111,12 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         say(memorization.note(onset, numbers))
     _warn(evidence, about, len(run.committed()))
     _say(run, frame, evidence, about, probable, measured)
+    if of_samples:
+        expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
+        samples_wrong = Amount(round(of_samples["samples"]), "sample")
+        say(
+            expected, samples=samples_wrong, file=schema.UNITS_DIAGNOSIS_FILE, unit=translate(definition.unit)
+        )
     if next_step and run.has(schema.SAMPLES_FILE):
         say("review them: {command}", command=run.command("review"))
         say("next: {command}", command=run.command("curate", *_rule(run, about)))
@@ -122,6 +135,14 @@ def _rank_unlabeled(run, samples, observations, config, next_step):
     if next_step:
         say("read them: {command}", command=run.command("review"))
         say("next: {command}", command=run.command("curate", *unlabeled_diagnosis.rule(run)))
+
+
+def _kinds(run, evidence, names, probabilities):
+    """Return which kind of error of an entity each proposal corrects; None where labels are no tags of entities."""
+    if run.task().task is not Task.TOKENS or not entities.are_entities(names):
+        return None
+    proposed = mislabel.proposals(evidence, probabilities)
+    return [word(kind, run.language) for kind in entities.kinds(evidence.labels, proposed, names)]
 
 
 def _rule(run, about):
@@ -220,8 +241,9 @@ def _measured(s_label, scores):
 
 def _say(run, frame, evidence, about, probable, measured):
     where = run.opened_at(schema.DIAGNOSIS_FILE)
-    listed = "{file}: {count:,} samples, most likely wrong first: {address}"
-    say(listed, file=schema.DIAGNOSIS_FILE, count=len(frame), address=where)
+    listed = "{file}: {samples}, most likely wrong first: {address}"
+    count = Amount(len(frame), unit_samples.unit_of(run))
+    say(listed, file=schema.DIAGNOSIS_FILE, samples=count, address=where)
     if about.known:
         say(
             "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until "

@@ -140,9 +140,7 @@ def _metrics(totals: reduction.Totals, observations: int) -> dict[str, float]:
     return {f"summary/{name}": float(value) for name, value in found.items()}
 
 
-def _say(
-    totals: reduction.Totals, observed: ShardsByObservation, onset: Onset | None, unit: str
-) -> None:
+def _say(totals: reduction.Totals, observed: ShardsByObservation, onset: Onset | None, unit: str) -> None:
     note = memorization.note(onset, observed) if onset else None
     say(
         "{file}: {samples} over {observations}",

@@ -8,7 +8,6 @@ import pandas as pd
 from datamap import schema
 from datamap.data import spreadsheet
 from datamap.pipeline.stored_texts import sample_texts
-from datamap.signals import align
 from datamap.summaries import tsv
 from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
@@ -75,7 +74,9 @@ def log_diagnosis(run: Run, frame: pd.DataFrame, probable: bool) -> dict[str, fl
         columns["wrong"] = np.round(np.bincount(groups, scores), 2)
         right = np.exp(np.bincount(groups, np.log1p(-scores.clip(0, 1 - 1e-9))))
         found["samples"] = float((1 - right).sum())
-    table = pd.DataFrame({"id": distinct.to_numpy(zero_copy_only=False), **columns, **sample_texts(run, distinct)})
+    table = pd.DataFrame(
+        {"id": distinct.to_numpy(zero_copy_only=False), **columns, **sample_texts(run, distinct)}
+    )
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.UNITS_DIAGNOSIS_FILE)
     return found
 

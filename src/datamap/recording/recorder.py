@@ -374,7 +374,7 @@ class SignalRecorder(compute.ObservationCollector):
             run=self.run_id,
             address=self.run.address,
             observations=Amount(self._observations, "observation"),
-            samples=Amount(self._rows, "sample"),
+            samples=Amount(self._rows, DEFINITIONS[self._task.task].unit or "sample"),
         )
         if self._observations:
             say("next: {command}", command=self.run.command("summarize"))

@@ -105,9 +105,7 @@ def _tags(value: Any, tokens: list[str], index: Mapping[str, int], names: Any, h
 def _label_vector(value: Any, index: Mapping[str, int], names: Any, here: str) -> list[int]:
     """Return 0 or 1 for each label."""
     given = _listed(value, here)
-    if names is not None and len(given) == len(names) and all(_is_binary(one) for one in given):
-        return [int(one) for one in given]
-    if names is None and given and all(_is_binary(one) for one in given):
+    if is_vector(given, names):
         return [int(one) for one in given]
     if names is None:
         raise DataError(f"{here} names labels: give class_names=, by label index")
@@ -115,8 +113,11 @@ def _label_vector(value: Any, index: Mapping[str, int], names: Any, here: str) -
     return [int(label in chosen) for label in range(len(names))]
 
 
-def _is_binary(value: Any) -> bool:
-    return isinstance(value, int | float | np.number | bool) and value in (0, 1)
+def is_vector(given: Sequence, names: Sequence[str] | None) -> bool:
+    """Tell whether a row's labels are one 0 or 1 for each label, and no list of names."""
+    if not given or (names is not None and len(given) != len(names)):
+        return False
+    return all(isinstance(one, int | float | np.number) and one in (0, 1) for one in given)
 
 
 def _class(value: Any, index: Mapping[str, int], names: Any, here: str, numbers: bool = True) -> int:

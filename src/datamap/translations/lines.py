@@ -193,8 +193,17 @@ ZH = {
     "{file}: {count:,} samples, hard or wrong ones first, read them: {address}": (
         "{file}：{count:,} 个样本，较难或有误的在前，请查看：{address}"
     ),
-    "{file}: {count:,} samples, most likely wrong first: {address}": (
-        "{file}：{count:,} 个样本，最可能有误的在前：{address}"
+    "{file}: {samples}, most likely wrong first: {address}": "{file}：{samples}，最可能有误的在前：{address}",
+    "  in about {samples}, each of which {file} ranks by its worst {unit}": (
+        "  约涉及 {samples}；{file} 按每个样本中最可疑的{unit}排序"
+    ),
+    "{file}: {samples}, each by its worst {unit}": "{file}：{samples}，各取其最难的{unit}",
+    "token": "词元",
+    "label": "标签",
+    "{total} tokens": "{total} 个词元",
+    "{total} labels": "{total} 个标签",
+    "{file}: {samples:,} of {samples_before:,} samples, {labels} changed in {rows}, digest {digest}": (
+        "{file}：保留 {samples_before:,} 个样本中的 {samples:,} 个，在 {rows} 中修改 {labels}，摘要 {digest}"
     ),
     "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until {row} in a "
     "row are right": (

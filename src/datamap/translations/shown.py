@@ -70,6 +70,12 @@ ZH = {
     "embeddings": "嵌入空间",
     "layout": "布局",
     "place by the embeddings: similar samples are near each other": "由嵌入向量得到的位置：相似的样本彼此靠近",
+    "; the tokens around it say {name} ({p})": "；上下文多为 {name}（{p}）",
+    "; the same token elsewhere says {name} ({p})": "；同一词元在别处多为 {name}（{p}）",
+    "; a missed entity": "；漏标实体",
+    "; no entity": "；不是实体",
+    "; an entity of another type": "；实体类型有误",
+    "; another border of the entity": "；实体边界有误",
     "; similar embeddings say {name} ({p})": "；嵌入向量相近的样本多为 {name}（{p}）",
     # review: what decisions teach
     "Every sample is reviewed.": "所有样本都已审核。",
