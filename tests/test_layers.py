@@ -28,7 +28,7 @@ ALLOWED = {
     "schema": set(),
     "translations": {"errors"},
     "signals": {"digests", "errors", "log", "processes", "program", "schema"},
-    "tasks": {"errors", "schema", "signals"},
+    "tasks": {"errors", "schema", "signals", "translations"},
     "summaries": {"errors", "schema", "signals"},
     "web": set(),
     "maps": {"errors", "ranges", "schema", "translations", "web"},

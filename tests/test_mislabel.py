@@ -42,7 +42,7 @@ def random_evidence(samples=60, classes=3, seed=0, held_out=True, **more):
 
 # What a run needs besides its own observations.
 NEEDS_FOLDS = ("confident_learning",)
-NEEDS_TEXTS = ("linear", "bigrams", "words", "neighbours", "overlap", "embeddings")
+NEEDS_TEXTS = ("linear", "bigrams", "words", "neighbours", "overlap", "embeddings", "window", "lexicon")
 
 
 @given(st.integers(1, 40), st.integers(2, 5), st.integers(0, 10**6), st.booleans())
@@ -181,7 +181,7 @@ def test_combined_without_probabilities_is_confidence():
 
 @pytest.mark.parametrize("name", NEEDS_TEXTS)
 def test_scores_of_texts_need_texts(name):
-    with pytest.raises(SignalError, match=f"score={name} needs (text|embeddings).* in the run"):
+    with pytest.raises(SignalError, match=f"score={name} needs (text|embeddings|tokens).* in the run"):
         mislabel.SCORES[name](random_evidence())
 
 

@@ -152,7 +152,7 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes) -
     )
 
 
-def download(source, address):
+def download(source: Run, address: str) -> str:
     """Return the command that fetches a file of rows for the trainer that the user has."""
     given = [f"MLFLOW_TRACKING_URI={shlex.quote(source.tracking_uri)}"]
     store = given if addresses.options(source.tracking_uri) else []

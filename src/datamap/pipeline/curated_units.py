@@ -75,7 +75,7 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice) -> CuratedFile:
     )
 
 
-def _relabeled(source, found, of, positions, changed, labels) -> dict[int, bytes]:
+def _relabeled(source, found, of, positions, changed, labels):
     """Return {row: its line with new labels} of the rows that have a unit with another label."""
     task, key = source.task(), found.given.key
     names = list(task.label_names or source.class_names())

@@ -24,6 +24,7 @@ from datamap.schema import Task
 from datamap.signals import align
 from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
+from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS, UNKNOWN_TAG
 from datamap.tracking.run import Run
@@ -242,7 +243,7 @@ def _measured(s_label, scores):
 def _say(run, frame, evidence, about, probable, measured):
     where = run.opened_at(schema.DIAGNOSIS_FILE)
     listed = "{file}: {samples}, most likely wrong first: {address}"
-    count = Amount(len(frame), unit_samples.unit_of(run))
+    count = units.amount(len(frame), unit_samples.unit_of(run))
     say(listed, file=schema.DIAGNOSIS_FILE, samples=count, address=where)
     if about.known:
         say(

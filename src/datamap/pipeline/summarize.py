@@ -20,6 +20,7 @@ from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
 from datamap.signals.stored import signals_of
 from datamap.summaries import reduction
+from datamap.tasks import units
 from datamap.tracking.run import Run
 from datamap.translations import Amount, translate
 
@@ -145,7 +146,7 @@ def _say(totals: reduction.Totals, observed: ShardsByObservation, onset: Onset |
     say(
         "{file}: {samples} over {observations}",
         file=schema.SUMMARY_FILE,
-        samples=Amount(totals.samples, unit),
+        samples=units.amount(totals.samples, unit),
         observations=Amount(len(observed), "observation"),
     )
     if totals.auroc_dirty is not None:

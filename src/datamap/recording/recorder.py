@@ -27,6 +27,7 @@ from datamap.signals.embeddings import encode
 from datamap.signals.shard_writer import ShardWriter
 from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
+from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import Options
 from datamap.tracking.failures import retrying
@@ -374,7 +375,7 @@ class SignalRecorder(compute.ObservationCollector):
             run=self.run_id,
             address=self.run.address,
             observations=Amount(self._observations, "observation"),
-            samples=Amount(self._rows, DEFINITIONS[self._task.task].unit or "sample"),
+            samples=units.amount(self._rows, DEFINITIONS[self._task.task].unit),
         )
         if self._observations:
             say("next: {command}", command=self.run.command("summarize"))

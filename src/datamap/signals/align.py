@@ -42,8 +42,8 @@ def array(ids: Iterable) -> pa.Array:
     A column of pandas that came from several blocks of a file is in chunks, which are joined.
     """
     if hasattr(ids, "__arrow_array__"):
-        ids = pa.array(ids)
-        ids = ids.cast(pa.string()) if pa.types.is_large_string(ids.type) else ids
+        column = pa.array(ids)
+        ids = column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
     if isinstance(ids, pa.ChunkedArray):
         return ids.combine_chunks()
     if isinstance(ids, pa.Array):
