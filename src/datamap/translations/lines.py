@@ -200,7 +200,6 @@ ZH = {
     "{file}: {samples}, each by its worst {unit}": "{file}：{samples}，各取其最难的{unit}",
     "token": "词元",
     "label": "标签",
-    "{total} tokens": "{total} 个词元",
     "{total} labels": "{total} 个标签",
     "{file}: {samples:,} of {samples_before:,} samples, {labels} changed in {rows}, digest {digest}": (
         "{file}：保留 {samples_before:,} 个样本中的 {samples:,} 个，在 {rows} 中修改 {labels}，摘要 {digest}"
