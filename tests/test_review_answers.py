@@ -456,7 +456,7 @@ def test_decisions_and_undo(review, client):
     first = decide(0, "label", 1)
     assert first["decision"] | {"when": ""} == {
         "row": 0, "id": "0", "action": "label", "old_label": "class 0", "new_label": "class 1", "who": "me", "when": "",
-        "score": 0.99,
+        "score": 0.99, "new": 1,
     }  # fmt: skip
     assert decide(0, "label", 1)["progress"]["reviewed"] == 1  # a page that asks again
     assert decide(0, "label", 0)["decision"]["action"] == "keep"

@@ -9,7 +9,7 @@ from datamap.review import page as review_page
 from datamap.web import pages
 from node import Node
 
-PURE = ("diff", "keys", "sight", "choices")
+PURE = ("diff", "keys", "sight", "choices", "tags")
 
 
 def bundle(*names):
@@ -104,6 +104,7 @@ def test_long_texts_are_compared_in_no_time(scripts):
         ({"key": "k", "code": "KeyK", "ctrlKey": True}, None),
         ({"key": "k", "code": "KeyK", "repeat": True}, None),  # held down: one decision
         ({"key": "ArrowRight", "code": "ArrowRight", "repeat": True}, {"name": "skip", "key": "ArrowRight"}),
+        ({"key": "ArrowRight", "code": "ArrowRight", "shiftKey": True}, {"name": "widen", "key": "ArrowRight"}),
         ({"key": "F1", "code": "F1"}, None),
         ({"key": "toString", "code": ""}, None),
         ({"key": "F5", "code": "F5"}, None),
@@ -144,6 +145,36 @@ def test_classes_are_found_by_a_part_of_their_name(scripts):
     assert scripts.evaluate("(c) => classesLike('alarm', c)", names) == [1, 0]
     assert scripts.evaluate("(c) => classesLike('天气', c)", names) == [3]
     assert scripts.evaluate("(c) => classesLike(' ', c)", names) == [0, 1, 2, 3]
+
+
+def test_tags_of_a_type_have_one_color_and_labels_in_doubt_come_first(scripts):
+    colors = scripts.evaluate("colorsOf", ["O", "B-PER", "I-PER", "B-LOC", "NOUN"])
+    assert list(colors) == ["PER", "LOC", "NOUN"] and len(set(colors.values())) == 3
+    parts = [
+        {"row": 0, "label": 0, "proposed": None, "rank": 3},
+        {"row": 1, "label": 1, "proposed": None, "rank": 9},
+        {"row": 2, "label": 0, "proposed": 1, "rank": 7},
+        {"row": 3, "label": 1, "proposed": 0, "rank": 1},
+    ]
+    assert [part["row"] for part in scripts.evaluate("sortedLabels", parts)] == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("tags", "at", "wider", "moved"),
+    [
+        (["O", "B-PER", "I-PER", "O"], 1, True, {"at": 3, "tag": "I-PER"}),
+        (["O", "B-PER", "I-PER", "O"], 1, False, {"at": 2, "tag": "O"}),
+        (["B-PER", "B-PER"], 0, True, {"at": 1, "tag": "I-PER"}),  # two entities become one
+        (["B-PER", "I-LOC"], 0, True, {"at": 1, "tag": "I-PER"}),
+        (["B-PER"], 0, True, None),
+        (["B-PER", None], 0, True, None),
+        (["B-PER", "O"], 0, False, None),  # it would be no entity: O is a tag to choose
+        (["O", "O"], 0, True, None),
+        (["PER", "O"], 0, True, {"at": 1, "tag": "PER"}),
+    ],
+)  # fmt: skip
+def test_the_end_of_an_entity_moves_by_a_token(scripts, tags, at, wider, moved):
+    assert scripts.evaluate("([tags, at, wider]) => movedEnd(tags, at, wider)", [tags, at, wider]) == moved
 
 
 OUTBOX = """() => {

@@ -267,7 +267,9 @@ def test_on_a_phone_nothing_is_cut_and_the_keys_are_above_the_neighbors(browser,
         assert keys["y"] + keys["height"] <= 844
         page.locator("#map").scroll_into_view_if_needed()
         press(page, "k")
-        assert page.locator("#card-name").bounding_box()["y"] >= 0  # the next sample is in view
+        wait(
+            page, "document.getElementById('card-name')?.getBoundingClientRect().top >= 0"
+        )  # the next sample
 
 
 def test_the_map_has_the_runs_regions_in_the_colors_of_the_theme(browser, server, request):

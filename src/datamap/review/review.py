@@ -29,6 +29,7 @@ class About(NamedTuple):
     `labeled` is False for a task without classes: a sample is kept or dropped there, and no label is shown.
     `probable` is True if scores are probabilities, which the page shows; False if only their order means something: it
     shows ranks then. `borders` are the regions of the run's map (`maps.regions.for_page`).
+    `part` is what a row is of its sample: "token", "label", or "" for a whole sample.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class About(NamedTuple):
     labeled: bool = True
     probable: bool = False
     borders: Sequence[dict[str, Any]] = ()
+    part: str = ""
 
 
 class Review:
@@ -53,6 +55,7 @@ class Review:
         samples: ReviewSamples,
         storage: Storage,
         keep: Callable[[list], str] | None = None,
+        parts: Callable[[int], list[dict[str, Any]]] | None = None,
     ) -> None:
         """Begin a review.
 
@@ -61,13 +64,16 @@ class Review:
             samples: the samples to review.
             storage: where decisions are kept.
             keep: keeps ids in the run, and returns the command that uses them.
+            parts: returns all parts of the sample that a row is a part of, each with its `row`, or None for one that
+                has no label; None where rows are whole samples.
         """
-        self.about, self.samples, self.storage, self.keep = about, samples, storage, keep
+        self.about, self.samples, self.storage, self.keep, self.parts = about, samples, storage, keep, parts
         self.histories, self.neighbours = Histories(), Neighbours()
         self.journal = Journal(samples.ids)
         self.ranking = teaching.Ranking(samples.scores, samples.ranks)
         self.teacher = teaching.Teacher(samples.scores, about.estimate)
         self._lock = threading.RLock()
+        self._index: dict[str | None, int] = {name: k for k, name in enumerate(samples.names)}
         self._taught: tuple[int, teaching.Lesson] | None = None
         self.refresh()
 
@@ -147,6 +153,7 @@ class Review:
             "y": _finite(samples.y[row]),
             "decisions": [self._told(row, one) for one in self.journal.all.get(row, [])],
             "conflict": row in self.journal.conflicts,
+            **({"parts": [self._part(one, who) for one in self.parts(row)]} if self.parts else {}),
         }
 
     def near(self, row: int, who: str) -> dict[str, Any]:
@@ -235,6 +242,13 @@ class Review:
             "decision": decision and self._told(row, decision),
         }
 
+    def _part(self, part, who):
+        """Return a part of a sample with its label and what is said of it."""
+        if part["row"] is None:
+            return part
+        listed = self._listed(part["row"], who)
+        return part | {key: listed[key] for key in ("label", "proposed", "rank", "decision")}
+
     def _text(self, name, row, cut):
         column = self.samples.texts.get(name)
         return "" if column is None else column[row].as_py()[:cut]
@@ -242,6 +256,7 @@ class Review:
     def _told(self, row: int, one: Decision) -> dict[str, Any]:
         told = {"row": row, **one._asdict()}
         del told["turn"]  # the page gets the decisions in order and needs no turn
+        told["new"] = self._index.get(one.new_label)  # the page may call the class by another name
         return told
 
     def _agreement(self) -> dict[str, Any] | None:

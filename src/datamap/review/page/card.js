@@ -2,10 +2,11 @@
 
 import { $, add } from "../../web/scripts/dom.js";
 import { addFolded } from "../../web/scripts/fold.js";
-import { decisions, SIGNS, said } from "./decisions.js";
+import { decisions, named, SIGNS, said } from "./decisions.js";
 import { difference } from "./diff.js";
 import { historyFigure } from "./history.js";
 import { reviewer } from "./reviewer.js";
+import { drawLabels, drawSentence } from "./units.js";
 import { count, scored, scoreHint, tr } from "./words.js";
 
 export const REGIONS = ["easy to learn", "ambiguous", "hard to learn", "noisy?"];
@@ -17,10 +18,10 @@ export function drawCard(run, sample, { index, total, open, near }) {
   clearCard();
   card.dataset.row = sample.row;
   drawHead(card, run, sample, index, total);
-  drawTexts(card, run, sample);
+  drawTexts(card, run, sample, open);
   if (sample.why) add(card, "p", sample.why, "why").dir = "auto";
   if (sample.history) {
-    drawDecisions(card, sample);
+    drawDecisions(card, run, sample);
     const evidence = add($("more"), "section", "", "evidence");
     add(evidence, "h3", tr("How it was learned"));
     evidence.append(historyFigure(run, sample));
@@ -51,13 +52,15 @@ function drawHead(card, run, sample, index, total) {
     add(head, "bdi", `${SIGNS[decision.action]} ${said(decision)}`, `mark ${decision.action}`);
 }
 
-function drawTexts(card, run, sample) {
+function drawTexts(card, run, sample, open) {
   const texts = add(card, "div", "", run.pairs && run.labeled ? "texts pair" : "texts");
   if (!run.texts) {
     add(texts, "p", tr("This run holds no texts; find the sample by its id."), "muted");
     return;
   }
   if (!run.labeled) return drawExample(texts, run, sample);
+  if (run.part === "token" && sample.parts?.length)
+    return drawSentence(add(texts, "div", "", "text"), run, sample, open);
   const both = run.pairs ? difference(sample.text_a, sample.text_b) : [[{ text: sample.text_a, same: true }]];
   both.forEach((parts, k) => {
     const box = add(texts, "div", "", "text");
@@ -66,6 +69,7 @@ function drawTexts(card, run, sample) {
     words.dir = "auto";
     for (const { text, same } of parts) same ? words.append(text) : add(words, "mark", text);
   });
+  if (run.part === "label" && sample.parts) drawLabels(card, run, sample, open);
 }
 
 /** Show a prompt above its completion, each folded if it is long. */
@@ -80,8 +84,10 @@ function drawExample(texts, run, sample) {
   });
 }
 
-function drawDecisions(card, sample) {
-  const others = sample.decisions.filter(({ who, action }) => who !== reviewer.name && action !== "undo");
+function drawDecisions(card, run, sample) {
+  const others = sample.decisions
+    .filter(({ who, action }) => who !== reviewer.name && action !== "undo")
+    .map((decision) => named(decision, run.classes));
   if (!others.length) return;
   const list = add(card, "ul", "", "decided");
   if (sample.conflict) add(list, "li", tr("Reviewers disagree"), "conflict");

@@ -33,11 +33,17 @@ export const decisions = {
           who: now.who,
           mine: true,
         };
-      return said && said.who !== reviewer.name ? { ...said, mine: false } : null;
+      return said && said.who !== reviewer.name ? { ...named(said, classes), mine: false } : null;
     }
-    return said ? { ...said, mine: said.who === reviewer.name } : null;
+    return said ? { ...named(said, classes), mine: said.who === reviewer.name } : null;
   },
 };
+
+/** Return a decision of the server, its new class called as the page calls it. */
+export const named = (decision, classes) => ({
+  ...decision,
+  new_label: classes[decision.new ?? -1] ?? decision.new_label,
+});
 
 export const SIGNS = { keep: "✓", label: "✎", drop: "✕", unsure: "?" };
 

@@ -87,6 +87,7 @@ const HELP = [
   ["/ L", "search among all classes"],
   ["D", "drop the sample"],
   ["U", "unsure: somebody else should look"],
+  ["⇧→ ⇧←", "move the end of the entity"],
   ["Z", "undo the last decision"],
   ["→ J", "skip"],
   ["←", "back"],
@@ -96,8 +97,9 @@ const HELP = [
 ];
 
 /** Fill the list of keys and open it with `open()`. */
-export function createHelp() {
+export function createHelp(run) {
   for (const [keys, meaning] of HELP) {
+    if (keys.startsWith("⇧") && run.part !== "token") continue;
     const term = add($("help-keys"), "dt");
     for (const key of keys === "1 – 9" ? [keys] : keys.split(" ")) add(term, "kbd", key);
     add($("help-keys"), "dd", tr(meaning));

@@ -16,6 +16,7 @@ const REVIEW_KEYS = {
   "?": "help",
   s: "search",
 };
+const BORDERS = { ArrowRight: "widen", ArrowLeft: "narrow" }; // with Shift
 const REPEATING = new Set(["skip", "back"]); // what a key that is held down may do again
 
 /** The letter of a key on any layout, and while an input method is on. */
@@ -30,6 +31,7 @@ function letterOf({ key, code }) {
 export function actionOf(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
   const key = letterOf(event);
+  if (event.shiftKey && Object.hasOwn(BORDERS, key)) return { name: BORDERS[key], key };
   const name = /^[0-9]$/.test(key) ? "choice" : Object.hasOwn(REVIEW_KEYS, key) ? REVIEW_KEYS[key] : null;
   if (!name || (event.repeat && !REPEATING.has(name))) return null;
   return { name, key };

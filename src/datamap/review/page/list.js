@@ -7,6 +7,11 @@ import { inSight, scrolledTo, tallness } from "./sight.js";
 import { count, scored, scoreHint, tr } from "./words.js";
 
 export const ROW_HEIGHT = 58;
+const COUNTED = {
+  "": ["1 sample", "{total} samples"],
+  token: ["1 token", "{total} tokens"],
+  label: ["1 label", "{total} labels"],
+};
 const SETTLED = 80; // milliseconds without scrolling until rows are asked for
 
 /**
@@ -88,12 +93,10 @@ export function createList(run, { open, current, failed }) {
       draw();
     },
     say() {
-      $("queue-count").firstElementChild.textContent = tr(
-        queue.length === 1 ? "1 sample" : "{total} samples",
-        {
-          total: count(queue.length),
-        },
-      );
+      const [one, many] = COUNTED[run.part];
+      $("queue-count").firstElementChild.textContent = tr(queue.length === 1 ? one : many, {
+        total: count(queue.length),
+      });
     },
   };
 }

@@ -19,6 +19,8 @@ import { NOTHING, queue } from "./queue.js";
 import { reviewer } from "./reviewer.js";
 import { neighbours, prefetch, samples } from "./samples.js";
 import { ask, askJson, asText } from "./server.js";
+import { movedEnd } from "./tags.js";
+import { tagsOf } from "./units.js";
 import { count, tr, translatePage } from "./words.js";
 
 const AHEAD = 4; // samples fetched before they are shown
@@ -71,7 +73,10 @@ async function show(row, focus = true) {
   list.follow();
   map?.ring(row);
   here.sample ? draw() : clearCard();
-  if (focus) reachCard();
+  if (focus) {
+    $("card").focus({ preventScroll: true });
+    reachCard();
+  }
   prefetchAround();
   try {
     const sample = await samples.get(row);
@@ -79,6 +84,7 @@ async function show(row, focus = true) {
     const news = here.sample !== sample;
     here.sample = sample;
     if (news) draw();
+    if (isNew && focus) reachCard(); // the page may have moved as it became longer
     if (isNew) announce();
     const near = await neighbours.get(row);
     if (here.row !== row) return;
@@ -103,11 +109,9 @@ function wait(row) {
   }, READING);
 }
 
-/** Focus the sample; where the page itself scrolls, as on a phone, bring its beginning into view. */
+/** Bring the beginning of the sample into view where the page itself scrolls, as on a phone. */
 function reachCard() {
-  const card = $("card");
-  card.focus({ preventScroll: true });
-  if (card.getBoundingClientRect().top < 0) card.scrollIntoView();
+  if ($("card").getBoundingClientRect().top < 0) $("card").scrollIntoView();
 }
 
 const openRow = (row) => {
@@ -194,6 +198,24 @@ function next() {
   return tell(tr("This is the end of the list."));
 }
 
+/** Move the end of the entity that the token is in: a decision on the token that it gains or loses. */
+function moveEnd(isWider) {
+  const { sample } = here;
+  if (run.part !== "token" || !sample?.parts) return undefined;
+  const at = sample.parts.findIndex(({ row }) => row === sample.row);
+  const moved = movedEnd(tagsOf(run, sample), at, isWider);
+  const label = moved ? run.classes.indexOf(moved.tag) : -1;
+  if (label < 0) return tell(tr("The end of the entity cannot move there."));
+  const part = sample.parts[moved.at];
+  const kept = part.label === label;
+  const item = { row: part.row, action: kept ? "keep" : "label", ...(kept ? {} : { label }) };
+  decisions.note(item.row, item.action, item.label);
+  decisions.steps.push({ row: item.row, index: here.index, shown: here.row });
+  outbox.add({ ...item, who: reviewer.name });
+  tell(`${part.text}: ${moved.tag}`);
+  return draw();
+}
+
 const decidedByMe = (row) => Boolean(decisions.of(row, queue.briefs.get(row)?.decision, run.classes)?.mine);
 
 function undo() {
@@ -203,7 +225,8 @@ function undo() {
   decisions.note(step.row, "undo");
   outbox.add({ row: step.row, action: "undo", who: reviewer.name });
   tell(tr("undone"));
-  return queue.rows[step.index] === step.row ? open(step.index) : openRow(step.row);
+  const row = step.shown ?? step.row; // the end of an entity is undone where it was moved
+  return queue.rows[step.index] === row ? open(step.index) : openRow(row);
 }
 
 function choose(key) {
@@ -225,6 +248,8 @@ const ACTIONS = {
   drop: () => decide("drop"),
   unsure: () => decide("unsure"),
   undo,
+  widen: () => moveEnd(true),
+  narrow: () => moveEnd(false),
   choice: choose,
   skip: () => open(here.index + 1),
   back: () => (here.index > 0 ? open(here.index - 1) : tell(tr("This is the first one."))),
@@ -359,6 +384,7 @@ async function begin() {
   reviewer.begin("");
   run = await askJson("run");
   reviewer.begin(run.reviewer);
+  if (run.part === "label") run.classes = run.classes.map((name) => tr(name)); // absent, present
   createOutbox();
   beginHeader();
   beginActions(act);
@@ -368,7 +394,7 @@ async function begin() {
   dialogs = {
     classes: createClassDialog(run.classes, (k) => decide("label", k)),
     jump: createJumpDialog(jumpTo),
-    help: createHelp(),
+    help: createHelp(run),
   };
   await loadQueue();
   outbox.flush();
