@@ -22,7 +22,7 @@ PAGES = [PACKAGE / "web/scripts/fold.js"] + sorted(
 SPEAKING = {"say": 0, "translate": 0, "word": 0, "Phrase": 0}  # function of ours: place of its template
 # Templates that are one thing in every language: numbers, names, and what was said by others.
 BARE = re.compile(r"[\W\d]*(\{[^}]*\}[\W\d]*)*")
-MARKUP = {"texts pair", "muted range-of"}  # names of CSS classes
+MARKUP = {"texts pair", "muted range-of", "chip given", "chip proposed"}  # names of CSS classes
 JS_TEXT = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
 
