@@ -16,6 +16,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+import datamap
 from conftest import ROOT
 from datamap import schema
 from datamap.signals import compute, shards
@@ -49,6 +50,47 @@ def made_run(samples=40, classes=3, texts=True, uri=None, word=None):
             frame = pd.DataFrame({"id": ids, **columns, "label": given})
             run.log_bytes(b"".join(tsv.lines(frame)), schema.SAMPLES_FILE)
     return run.run_id
+
+
+TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+
+
+def token_run(uri=None):
+    """(id of a run of 30 sentences, {sample: its true tags}); in every seventh the first name has the tag O."""
+    random, rows, truth = np.random.default_rng(0), [], {}
+    for n in range(30):
+        tokens = [("Ann", "Bob", "Eve")[n % 3], "Li", "saw", *(["New", "York"] if n % 2 else ["Rome"]), "."]
+        truth[f"s{n}"] = ["B-PER", "I-PER", "O", "B-LOC", *(["I-LOC"] if n % 2 else []), "O"]
+        rows.append({"id": f"s{n}", "tokens": tokens, "tags": list(truth[f"s{n}"])})
+        if n % WRONG == 3:
+            rows[-1]["tags"][0] = "O"
+    with datamap.SignalRecorder(TAGS, rows, task="tokens", tracking_uri=uri) as recorder:
+        for epoch in (1, 2):
+            right = [[TAGS.index(tag) for tag in tags] for tags in truth.values()]
+            scores = [3 * np.eye(5)[tags] + random.normal(0, 0.3, (len(tags), 5)) for tags in right]
+            given = [[TAGS.index(tag) for tag in row["tags"]] for row in rows]
+            recorder.record(list(truth), given, logits=scores)
+            recorder.commit(epoch)
+    return recorder.run_id, truth
+
+
+TOPICS = ["sports", "politics", "economy"]
+
+
+def label_run(uri=None):
+    """Id of a run of 40 texts with several labels; every seventh lacks the label that its number says."""
+    random, texts = np.random.default_rng(1), []
+    truth = np.array([[n % 3 == k or n % 5 == k for k in range(3)] for n in range(40)], int)
+    for n, labels in enumerate(truth):
+        names = [TOPICS[k] for k in np.flatnonzero(labels)]
+        given = [name for name in names if not (n % WRONG == 3 and name == TOPICS[n % 3])]
+        texts.append({"id": n, "text": f"news of {' and '.join(names)}, {n}", "labels": given})
+    with datamap.SignalRecorder(TOPICS, texts, task="multilabel", tracking_uri=uri) as recorder:
+        for epoch in (1, 2):
+            given = [[int(name in row["labels"]) for name in TOPICS] for row in texts]
+            recorder.record(range(40), given, logits=4 * truth - 2 + random.normal(0, 0.3, (40, 3)))
+            recorder.commit(epoch)
+    return recorder.run_id
 
 
 class Server:

@@ -14,7 +14,7 @@ import chromium
 import datamap
 from conftest import SMALL_MODEL, local
 from datamap import schema
-from reviewed import made_run, serving, until
+from reviewed import label_run, made_run, serving, token_run, until
 
 HOSTILE = [
     '<img src=x onerror="window.hacked=1">',
@@ -621,3 +621,77 @@ def test_a_completion_is_kept_or_dropped(browser, store_uri):
             "5": "drop",
             "4": "keep",
         }
+
+
+def test_tokens_are_reviewed_in_their_sentence(browser, store_uri, command, monkeypatch, folder):
+    run_id, truth = token_run(store_uri)
+    with reviewing(browser, run_id, store_uri) as (server, page):
+        assert page.locator("#queue-count span").inner_text() == f"{sum(map(len, truth.values()))} tokens"
+        wrong = {f"s{n}:0" for n in range(30) if n % 7 == 3}
+        found = set()
+        for _ in wrong:
+            wait(page, "document.querySelector('mark.token')")
+            assert shown(page) not in found
+            found.add(shown(page))
+            here, n = page.locator("mark.token"), int(shown(page)[1:].split(":")[0])
+            assert here.inner_text().split() == [("Ann", "Bob", "Eve")[n % 3], "O"]
+            sentence = page.locator(".sentence").inner_text().split()
+            assert sentence[2:4] == ["Li", "I-PER"] and "Rome" in sentence or "York" in sentence
+            press(page, "Enter")  # takes the proposal
+        assert found == wrong  # most likely wrong first
+        first = shown(page)
+        press(page, "/")
+        page.keyboard.type("I-L")  # another tag by typing
+        press(page, "Enter")
+        assert decisions_of(server, page, "anna")[first] == ("label", "I-LOC")
+        press(page, "z")
+        assert shown(page) == first
+        assert not Axe().run(page).response["violations"]
+        row = server("/api/find?id=s1:3", who="anna")[1]["row"]  # New of "New York"
+        page.keyboard.press("g")
+        page.locator("#jump-id").fill("s1:3")
+        page.keyboard.press("Enter")
+        wait(page, "(row) => datamapReview.here.sample?.row === row && datamapReview.here.sample.parts", row)
+        press(page, "Shift+ArrowLeft")
+        york = server(f"/api/sample/{row + 1}", who="anna")[1]["decision"]
+        assert (york["id"], york["new_label"]) == ("s1:4", "O")
+        assert page.locator(".token.tagged").count() == 3 and shown(page) == "s1:3"
+        press(page, "z")
+        assert page.locator(".token.tagged").count() == 4 and shown(page) == "s1:3"
+        server.process.kill()
+        server.process.wait(60)
+        page.locator("#keep").click()
+        wait(page, "datamapReview.outbox.waiting.length === 1")
+    with serving(run_id, f"tracking.uri={store_uri}") as server, opened(browser, server, "ben") as page:
+        row = server("/api/find?id=s3:0", who="ben")[1]["row"]
+        sample = server(f"/api/sample/{row}", who="ben")[1]
+        assert [(one["who"], one["new_label"]) for one in sample["decisions"]] == [("anna", "B-PER")]
+        assert [part["text"] for part in sample["parts"]] == ["Ann", "Li", "saw", "New", "York", "."]
+        assert sample["parts"][0]["decision"]["new_label"] == "B-PER"
+        server.decide(row, "keep", who="ben")
+        assert server("/api/progress")[1]["conflicts"] == [row]
+    monkeypatch.chdir(folder)
+    done = command("curate", f"run_id={run_id}", f"tracking.uri={store_uri}", "keep=corrected")
+    assert "3 labels changed in 3 samples" in done.out, (
+        done.out + done.err
+    )  # two reviewers disagree on the fourth
+
+
+def test_labels_of_a_text_are_reviewed_the_doubtful_ones_first(browser, store_uri):
+    with reviewing(browser, label_run(store_uri), store_uri, "lang=zh") as (server, page):
+        wait(page, "document.querySelector('.labels')")
+        assert page.locator("#queue-count span").inner_text() == "120 个标签"
+        number, label = map(int, shown(page).split(":"))
+        assert number % 7 == 3 and label == number % 3
+        labels = page.locator(".labels button").all_inner_texts()
+        assert labels[0].split() == [("sports", "politics", "economy")[label], "没有", "→", "有"]
+        assert page.locator(".labels [aria-current]").count() == 1
+        first = shown(page)
+        press(page, "Enter")
+        assert decisions_of(server, page, "anna")[first] == ("label", "present")
+        press(page, "z", "d")
+        assert decisions_of(server, page, "anna")[first] == ("drop", None)
+        page.locator(".labels button").last.click()
+        wait(page, "(first) => datamapReview.here.sample && datamapReview.here.sample.id !== first", first)
+        assert not Axe().run(page).response["violations"]
+        assert [text for text in page.evaluate(ENGLISH) if "Enter" not in text] == []

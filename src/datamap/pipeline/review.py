@@ -19,7 +19,7 @@ from datamap.errors import ConfigError, DataMapError, first_few
 from datamap.labels.mislabel import SCORES
 from datamap.log import print_line, say
 from datamap.maps import regions
-from datamap.pipeline import stored_diagnosis
+from datamap.pipeline import stored_diagnosis, unit_parts
 from datamap.pipeline.corrections import say_left_out
 from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.opening import open_run
@@ -86,7 +86,8 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     about = _about(run, config, probable)._replace(
         borders=regions.for_page(regions.relative_limits(summary), run.language)
     )
-    return Review(about, found, _storage(run), lambda ids: _keep(run, ids))
+    parts = unit_parts.parts_of(run, found.ids) if about.part else None
+    return Review(about, found, _storage(run), lambda ids: _keep(run, ids), parts)
 
 
 def _keep(run: Run, ids: list) -> str:
@@ -111,6 +112,7 @@ def _about(run: Run, config: ReviewConfig, probable: bool) -> About:
         estimate=_estimate(run.metrics()),
         labeled=DEFINITIONS[run.task().task].has_classes,
         probable=probable,
+        part=DEFINITIONS[run.task().task].unit,
     )
 
 
