@@ -1,0 +1,144 @@
+"""Training on units: what a run of tokens and one of several labels holds, which pieces count, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from conftest import ROOT, SMALL_MODEL, local
+from datamap.config import ModelConfig, ScratchConfig
+from datamap.data.units import UnitDataset
+from datamap.paddle_backend import modeling, objectives
+from datamap.paddle_backend.encoding import encode
+from datamap.schema import Task
+
+CONLL = "".join(
+    f"# id = s{n}\n张 0 B-PER\n{'一二三四'[n % 4]} {2 * (n == 1)} I-PER\n在 0 O\n北 0 B-LOC\n京 0 I-LOC\n\n"
+    for n in range(12)
+)
+LABELS = "text_a\tlabel\ts_label\n" + "".join(
+    f"又贵又慢{n}\t价格|物流\t\n很便宜{n}\t价格\t物流\n不错{n}\t\t\n" for n in range(6)
+)
+
+
+def trained(command, client, *options):
+    outcome = command("train", "data=file", *SMALL_MODEL, *options)
+    assert outcome.code == 0, outcome.err
+    run = client.get_run(outcome.out.partition("run ")[2].split()[0])
+    return outcome.out, run, lambda path: local(client, run.info.run_id, path).read_text(encoding="utf-8")
+
+
+def records(read):
+    return [json.loads(line) for line in read("signals/epoch_0003-00000-of-00001.jsonl").splitlines()]
+
+
+def test_a_run_of_tokens(command, client, tmp_path):
+    for name in ("x.conll", "dev.conll"):
+        (tmp_path / name).write_text(CONLL, encoding="utf-8")
+    out, run, read = trained(
+        command, client, "data.task=tokens", f"data.path={tmp_path / 'x.conll'}",
+        f"data.dev_path={tmp_path / 'dev.conll'}", "data.columns.s_label=1", "trainer.max_length=6",
+    )  # fmt: skip
+    assert "note: 12 tokens of 12 sentences are beyond trainer.max_length=6 and have no signals" in out
+    assert "dev F1" in out
+    assert json.loads(read("labels.json")) == dict(
+        zip("01234", ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"], strict=True)
+    )
+    assert (
+        json.loads(read("task.json"))["task"]
+        == run.data.tags["datamap.task"]
+        == run.data.params["task"]
+        == "tokens"
+    )
+    assert read("data/samples.tsv").splitlines()[:2] == ["id\ttext_a", '"s0"\t"张一在北京"']
+    first = json.loads(read("data/samples.jsonl").splitlines()[0])
+    assert first == {
+        "id": "s0",
+        "tokens": list("张一在北京"),
+        "tags": ["B-PER", "I-PER", "O", "B-LOC", "I-LOC"],
+    }
+    found = records(read)
+    assert [one["id"] for one in found] == [f"s{n}:{place}" for n in range(12) for place in range(4)]
+    assert [one["label"] for one in found[:4]] == [3, 4, 0, 1]
+    assert [one["id"] for one in found if one["noisy_label"] == 2] == ["s1:1"]
+    metrics = run.data.metrics
+    assert metrics["signals.rows"] == 48
+    assert metrics["train/accuracy"] == pytest.approx(np.mean([one["correct"] for one in found]))
+    assert metrics["train/loss"] == pytest.approx(np.mean([one["loss"] for one in found]), rel=1e-5)
+    assert {"validation/accuracy", "validation/f1", "validation/loss"} <= metrics.keys()
+
+
+def test_a_run_of_several_labels(command, client, tmp_path):
+    (tmp_path / "x.tsv").write_text(LABELS, encoding="utf-8")
+    path = f"data.path={tmp_path / 'x.tsv'}"
+    _, run, read = trained(
+        command, client, "data.task=multilabel", path, f"data.dev_path={tmp_path / 'x.tsv'}"
+    )
+    assert json.loads(read("labels.json")) == {"0": "absent", "1": "present"}
+    assert json.loads(read("task.json"))["label_names"] == ["价格", "物流"]
+    assert json.loads(read("data/samples.jsonl").splitlines()[0]) == {
+        "id": 0, "text": "又贵又慢0", "labels": ["价格", "物流"],
+    }  # fmt: skip
+    assert "label_separator: '|'" in read("config/train.yaml")
+    found = records(read)
+    assert [(one["id"], one["label"]) for one in found[:6]] == [
+        ("0:0", 1), ("0:1", 1), ("1:0", 1), ("1:1", 0), ("2:0", 0), ("2:1", 0),
+    ]  # fmt: skip
+    assert [one["id"] for one in found if one["noisy_label"] == 2] == [f"{n}:1" for n in range(1, 18, 3)]
+    metrics = run.data.metrics
+    assert metrics["signals.rows"] == 36
+    # The development data are the training data, so both losses are means over the same samples and labels.
+    assert metrics["train/loss"] == pytest.approx(metrics["validation/loss"], rel=1e-4)
+    assert {"validation/f1_micro", "validation/f1_macro"} <= metrics.keys()
+
+
+def sentences(words, tags=2):
+    return UnitDataset(
+        task=Task.TOKENS, path="x", ids=list(range(len(words))), texts_a=[" ".join(one) for one in words], words=words,
+        labels=[np.arange(len(one)) % tags for one in words], planted=[np.zeros(len(one), np.int64) for one in words],
+        class_names=("O", "B-X"), lines=list(range(len(words))),
+    )  # fmt: skip
+
+
+def test_the_first_piece_of_each_word_carries_the_tag():
+    given = sentences([["ab", "c", "\u200b", "d"], ["c"]])
+    scratch = ScratchConfig(1, 16, 16, 2, 0.0, 0.1)
+    options = ModelConfig("tiny", None, 24, 1e-3, 1, 8, scratch)
+    classifier = modeling.build(options, given.texts_a, 2, objectives.of(given).head)
+    tokens = encode(classifier, given, 24)
+    assert tokens.words is not None
+    unknown = classifier.tokenizer.unk_token_id
+    assert tokens.words.positions.tolist() == [1, 3, 4, 5, 1]  # after [CLS]; ab has two pieces
+    assert tokens.ids[4] == unknown  # what the tokenizer drops keeps its place
+    assert objectives.of(given).labels(given, tokens).tolist() == [0, 1, 0, 1, 0]
+    cut = encode(classifier, given, 5)
+    assert cut.words is not None and cut.words.counts.tolist() == [2, 1]
+    assert tokens.decisions(np.array([1, 0])).tolist() == [4, 0, 1, 2, 3]
+    assert tokens.take(np.array([1])).words.counts.tolist() == [1]
+
+
+@pytest.mark.parametrize("key", ["data.folds=2", "data.flip_ratio=0.1", "signals.threshold_samples=true"])
+def test_what_units_do_not_support_is_refused_in_one_line(command, key):
+    outcome = command("train", "data=demo_tokens", key)
+    assert outcome.code == 2
+    line = f"error: {key.partition('=')[0]} is for data.task=classification, not tokens; leave it out"
+    assert outcome.err.strip().splitlines()[-1] == line
+
+
+def test_keys_of_several_labels_are_refused_for_classification(command):
+    outcome = command("train", "data=demo", "data.label_separator=;")
+    assert (outcome.code, "data.label_separator is for data.task=multilabel" in outcome.err) == (2, True)
+    outcome = command("train", "data=demo", "data.columns.label=[a,b]")
+    assert (outcome.code, "data.columns.label has 2 columns" in outcome.err) == (2, True)
+
+
+def test_the_demo_data_is_what_its_script_makes(tmp_path):
+    import runpy
+
+    script = ROOT / "data" / "make_demo_units.py"
+    copy = tmp_path / script.name
+    copy.write_bytes(script.read_bytes())
+    runpy.run_path(str(copy), run_name="__main__")
+    made = sorted(path for path in tmp_path.iterdir() if path != copy and path.is_file())
+    assert len(made) == 4
+    assert all(path.read_bytes() == (ROOT / "data" / path.name).read_bytes() for path in made)
