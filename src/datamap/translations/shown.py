@@ -354,9 +354,7 @@ ZH = {
     "{a} and {b}, {both} samples": "{a} 与 {b}，{both} 个样本",
     "reviewers disagree on 1 sample: show it": "1 个样本有分歧：点击查看",
     "reviewers disagree on {n} samples: show them": "{n} 个样本有分歧：点击查看",
-    "Draw around points to review them; the wheel zooms.": (
-        "颜色表示分数。圈选的样本进入审核列表；滚轮缩放。"
-    ),
+    "Draw around points to review them; the wheel zooms.": ("圈选的样本进入审核列表；滚轮缩放。"),
     "map of the samples": "样本的数据地图",
     "Another class": "选择其他类别",
     "classes": "类别",
