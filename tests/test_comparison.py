@@ -1,5 +1,6 @@
 """How far runs agree, and src/compare.py on real runs."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +107,43 @@ def test_compare(command, client, two_runs, by):
     images = [file.path for file in client.list_artifacts(run.info.run_id, "images")]
     assert {path.split("+")[0] for path in images} == {
         "images/maps~comparison",
-        "images/maps~movement one to two",
+        "images/maps~one to two",
     }
     # A comparison is no run with signals: latest is still the newest training.
     assert f"logged into run {two_runs[1]}" in command("plot", "run_id=latest").out
+
+
+def test_a_correction_says_what_it_changed(command, client, trained):
+    source = trained(["seed=1", "tracking.run_name=one"])[0].split()[1]
+    assert command("diagnose", f"run_id={source}").code == 0
+    run = client.get_run(source)
+    rows = pd.read_csv(Path(run.info.artifact_uri, "diagnosis.tsv"), sep="\t", dtype=str)
+    other = {name: next(label for label in rows["label"] if label != name) for name in set(rows["label"])}
+    edited = (
+        rows[["id", "label"]].head(3).assign(label=[other[rows["label"][0]], "drop", other[rows["label"][2]]])
+    )
+    edited.to_csv("edited.tsv", sep="\t", index=False)
+    made = command("curate", f"run_id={source}", "keep=corrected", "corrections=edited.tsv")
+    assert made.code == 0, made.err
+    curated = re.search(r"runs:/\w+/curated.tsv", made.out)[0]
+    data = ("data=file", f"data.path={curated}", f"data.dev_path={curated}")
+    again = command("train", *data, *SMALL_MODEL, "tracking.run_name=two")
+    assert again.code == 0, again.err
+    outcome = command("compare", f"runs=[{again.out.split()[1]},{source}]")
+    assert outcome.code == 0, outcome.err
+    assert "two was trained on one with 2 labels corrected and 1 sample dropped" in outcome.out
+    assert "dev accuracy" not in outcome.out  # the first run has none
+    found = client.search_runs(["1"], "tags.`datamap.compared` != ''")[0]
+    changes = pd.read_csv(Path(found.info.artifact_uri, "comparison", "changes.tsv"), sep="\t", dtype=str)
+    assert changes["change"].tolist()[:3] == ["relabeled", "relabeled", "dropped"]
+    assert set(changes["change"][3:]) == {"moved"} and len(changes) == 36
+    assert set(changes["id"][:2]) == {rows["id"][0], rows["id"][2]} and changes["id"][2] == rows["id"][1]
+    assert (changes["label_before"][:2] != changes["label_after"][:2]).all()
+    moved = changes[3:][["avg_probs_before", "avg_probs_after"]].astype(float)
+    distance = (moved["avg_probs_after"] - moved["avg_probs_before"]).abs()
+    assert distance.is_monotonic_decreasing and distance.iloc[0] > 0
+    assert (changes["text_a"].str.len() > 0).all()
+    assert found.data.metrics["changes/relabeled"] == 2 and found.data.metrics["changes/dropped"] == 1
 
 
 MISTAKES = {

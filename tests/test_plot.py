@@ -149,6 +149,17 @@ MISTAKES = {
 }
 
 
+def test_what_draws_everything_or_one_color_says_so(small_run, command):
+    out = command("plot", f"run_id={small_run}", "criterion=forgetting_times", "explorer=false").out
+    assert (
+        "note: every sample has forgetting_times ≥ 0, so the map shows all; give a larger threshold=" in out
+    )
+    out = command("plot", f"run_id={small_run}", "dirty_label=true", "explorer=false").out
+    assert "note: no sample is known to be planted" in out
+    out = command("plot", f"run_id={small_run}", "criterion=avg_probs", "threshold=0.5", "explorer=false").out
+    assert "note: " not in out
+
+
 def test_mistakes_draw_nothing(record, command, client):
     run_id = record("run")
     for options, message in MISTAKES.items():

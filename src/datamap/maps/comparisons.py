@@ -124,6 +124,6 @@ def fill_movement(
     """Draw the arrows of a movement, and name the axes."""
     start, end = (np.stack(scale.positions(frame), axis=1) for frame in (before, after))
     marks.draw_movement(ax, start, end, scale.bounds)
-    figure = ax.get_figure()
+    figure = ax.get_figure(root=True)
     assert figure is not None
     panels.label_edges([ax], 1, scale, options.lang, *figure.get_size_inches())

@@ -13,6 +13,7 @@ from datamap.data import spreadsheet
 from datamap.errors import ConfigError, counted, first_few
 from datamap.log import say
 from datamap.maps.options import MapOptions
+from datamap.pipeline import corrected_data
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.stored_texts import texts_of
 from datamap.pipeline.summarize import ensure_summary
@@ -53,7 +54,8 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     members = _members(store, config)
     _refuse_other_tasks(members)
     speak(members[0].lang or AUTO if config.lang == AUTO else config.lang)
-    summaries = _summaries(members, config)
+    everything = _summaries(members, config)
+    summaries = _common(everything)
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)
     name = config.tracking.run_name or f"compare {first_few(summaries)}"
@@ -61,6 +63,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
         target.lang = spoken()
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
         agreement = _log(target, config, members, summaries)
+        _log_changes(target, store, members, everything)
         _log_maps(target, options, summaries)
         say("run {run}  ({address})", run=target.run_id, address=target.address)
     return Comparison(target, agreement)
@@ -104,7 +107,7 @@ def _refuse_other_tasks(members):
 
 
 def _summaries(members, config):
-    """Return {run's name, on one line: its summary}, each reduced to the samples that all of the runs have."""
+    """Return {run's name, on one line: its summary}."""
     summaries = {}
     columns = MAP_COLUMNS | {"id", config.x, config.y}
     for run in members:
@@ -112,6 +115,11 @@ def _summaries(members, config):
         summaries[name if name not in summaries else f"{name} {run.run_id[:6]}"], _ = ensure_summary(
             run, config, columns
         )
+    return summaries
+
+
+def _common(summaries):
+    """Return the summaries, each reduced to the samples that all of the runs have."""
     total = max(map(len, summaries.values()))
     summaries = comparison.aligned(summaries)
     count = len(next(iter(summaries.values())))
@@ -149,6 +157,17 @@ def _log(target, config, members, summaries):
     return agreement
 
 
+def _log_changes(target, store, members, summaries):
+    """Log what a correction changed, where a run was trained on a curated file of another one."""
+    changes = corrected_data.changes(store, members, summaries)
+    if len(changes):
+        content = b"".join(tsv.lines(spreadsheet.guarded(changes)))
+        target.log_bytes(content, "comparison/changes.tsv")
+        counts = changes["change"].value_counts()
+        found = {f"changes/{name}": float(counts.get(name, 0)) for name in ("relabeled", "dropped")}
+        target.log_metrics(found, 0)
+
+
 def _log_maps(target, options, summaries):
     """Log each picture as a file, and a card of it into the image series that the UI shows."""
     from datamap.maps import cards, comparisons
@@ -156,7 +175,7 @@ def _log_maps(target, options, summaries):
     picture = comparisons.draw_comparison(summaries, options)
     _log_picture(target, "comparison", picture, "comparison", cards.draw_comparison(summaries, options))
     first, *others = summaries
-    taken = set()
+    taken: set[str] = set()
     for number, other in enumerate(others, start=1):
         name = "movement" if len(others) == 1 else f"movement-{number}"
         pair = summaries[first], summaries[other], first, other
@@ -177,7 +196,7 @@ def _series(before, after, number, taken):
     before, after = (
         re.sub(r"[^\w .-]+", "-", name, flags=re.ASCII).strip("-")[:MAX_NAME] for name in (before, after)
     )
-    name = f"movement {before} to {after}"
+    name = f"{before} to {after}"
     if not (before and after) or name in taken:
         name = f"movement-{number}"
     taken.add(name)

@@ -46,6 +46,7 @@ def plot(config: PlotConfig) -> LoggedMap:
     _refuse_task(run, config)
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
     samples, count = ensure_summary(run, config, MAP_COLUMNS | asked)
+    _say_if_undivided(samples, config)
     with warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(
             samples, config, class_names=run.class_names(), title=run.info.run_name, observations=count
@@ -58,6 +59,20 @@ def plot(config: PlotConfig) -> LoggedMap:
         log_explorer(run, samples)
     describe(run, len(samples))
     return LoggedMap(run, name, figure)
+
+
+def _say_if_undivided(samples, config):
+    """Print a note where a filter keeps every sample, or where planted kinds are unknown and all have one color."""
+    criterion = config.criterion
+    if criterion in samples and (samples[criterion] >= config.threshold).all():
+        every = (
+            "note: every sample has {column} ≥ {threshold:g}, so the map shows all; give a larger threshold="
+        )
+        say(every, column=criterion, threshold=config.threshold)
+    if config.dirty_label and not samples["s_label"].any():
+        say(
+            "note: no sample is known to be planted, so dirty_label=true draws one color; data.flip_ratio= plants some"
+        )
 
 
 def _refuse_task(run, config):

@@ -317,6 +317,18 @@ ZH = {
         "注意：{total:,} 个样本中有 {count:,} 个为所有运行共有，只比较这些样本"
     ),
     "note: {runs} learned too little to tell which samples are hard": "注意：{runs} 学得太少，无法判断哪些样本较难",
+    "note: every sample has {column} ≥ {threshold:g}, so the map shows all; give a larger threshold=": (
+        "注意：每个样本都满足 {column} ≥ {threshold:g}，因此地图显示全部样本；请用 threshold= 给出更大的值"
+    ),
+    "note: no sample is known to be planted, so dirty_label=true draws one color; data.flip_ratio= plants some": (
+        "注意：没有已知的人为样本，因此 dirty_label=true 只有一种颜色；data.flip_ratio= 可以翻转一部分标签"
+    ),
+    "{after} was trained on {before} with {relabeled} corrected and {dropped} dropped: comparison/changes.tsv": (
+        "{after} 用 {before} 整理后的数据训练：改正 {relabeled}，去掉 {dropped}：comparison/changes.tsv"
+    ),
+    "dev accuracy {old:.3f} of {before}, {new:.3f} of {after}": (
+        "开发集准确率：{before} 为 {old:.3f}，{after} 为 {new:.3f}"
+    ),
     "every run has {samples} among its hardest {share:.0%}: comparison/always_hard.tsv": (
         "在每个运行中都属于最难的 {share:.0%} 的有 {samples}：comparison/always_hard.tsv"
     ),
