@@ -42,7 +42,6 @@ ZH = {
     "noisy?": "疑似噪声",
     # titles
     "{total} samples": "{total} 个样本",
-    "{total} labels": "{total} 个标签",
     "{shown} of {total} samples, {filters}": "{total} 个样本中的 {shown} 个，{filters}",
     "{total} observations": "{total} 次观测",
     "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)": (
