@@ -40,7 +40,8 @@ class TrainerRecording(abc.ABC):
             for `datamap.SignalRecorder`; None = observe all samples.
         texts: the table of texts, where `samples` is a number.
         seed: seed of the draw.
-        task: "classification", "generation" or "scores"; None = by the model and the Trainer's arguments.
+        task: "classification", "tokens", "multilabel", "generation" or "scores"; None = by the model and the Trainer's
+            arguments.
         **recorder: arguments of `datamap.SignalRecorder`, such as class_names and run_id. Without `embeddings` those of
             a classifier's encoder before the first step are recorded, by one more evaluation pass; False omits them.
     """
@@ -450,7 +451,12 @@ def task_of(model: Any, args: Any) -> Task:
     ]
     inner = getattr(getattr(model, "base_model", None), "model", None)  # PEFT wraps the model
     names += [kind.__name__ for kind in type(inner).__mro__]
-    return Task.GENERATION if any(name.endswith("ForCausalLM") for name in names) else Task.CLASSIFICATION
+    problem = getattr(getattr(model, "config", None), "problem_type", None)
+    if problem == "multi_label_classification":
+        return Task.MULTILABEL
+    heads = {"ForCausalLM": Task.GENERATION, "ForTokenClassification": Task.TOKENS}
+    found = (task for end, task in heads.items() if any(name.endswith(end) for name in names))
+    return next(found, Task.CLASSIFICATION)
 
 
 def label_name(args: Any) -> str:

@@ -13,6 +13,7 @@ from datamap.callbacks.generation import Generation
 from datamap.callbacks.observed_rows import Rows
 from datamap.callbacks.preferences import Preferences
 from datamap.callbacks.trainer import Source, TrainerRecording
+from datamap.callbacks.units import Labels, Tokens
 from datamap.schema import Task
 
 
@@ -69,7 +70,12 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
 
     def source(self, task: Task, **given: Any) -> Source:
         """Return what observes the samples of a task."""
-        kinds = {Task.GENERATION: Generation, Task.SCORES: Preferences}
+        kinds: dict[Task, type[Source]] = {
+            Task.GENERATION: Generation,
+            Task.SCORES: Preferences,
+            Task.TOKENS: Tokens,
+            Task.MULTILABEL: Labels,
+        }
         return kinds[task](**given) if task in kinds else super().source(task, **given)
 
 
