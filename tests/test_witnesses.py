@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datamap.labels import memorization, pool, witnesses
+from datamap.labels import features, grams, memorization, pool, witnesses
 
 WORDS = {0: ["cats purr", "a cat meows", "kittens nap"], 1: ["dogs bark", "a dog howls", "puppies chew"]}
 
@@ -137,3 +137,36 @@ def test_memorization_begins_where_likely_wrong_labels_are_no_longer_contradicte
     correct[3, 11:] = False
     assert memorization.from_doubted(seen, 0.75, correct) is None
     assert memorization.from_doubted({1: 0.9}, 0.6, np.ones((1, 9), bool)) is None
+
+
+LOOKS = ["Hello  World\n foo BAR", "", "a" * 50, "x😀y", "怎么 做可乐鸡翅？", "可乐鸡翅的做法", "ab", "b\ta"]
+
+
+@pytest.mark.parametrize(("analyzer", "longest", "sublinear"), [("char_wb", 4, True), ("char", 2, False)])
+def test_grams_are_those_of_scikit_learn(monkeypatch, analyzer, longest, sublinear):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    monkeypatch.setattr(grams, "CHARS_AT_ONCE", 30)  # so that there are several blocks
+    reference = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=sublinear, min_df=2)
+    ours = grams.CharGrams(range(1, longest + 1), analyzer == "char_wb", 2, sublinear).fit(LOOKS)
+    theirs, found = reference.fit_transform(LOOKS), ours.transform(LOOKS)
+    assert found.shape == theirs.shape
+    assert (found @ found.T).toarray() == pytest.approx((theirs @ theirs.T).toarray(), abs=1e-6)
+
+
+def test_what_pairs_share_is_that_of_sets():
+    a, b = LOOKS[:-1], LOOKS[1:]
+    found = features._shared(a, b, np.zeros(len(a)))
+    for row, (one, other) in enumerate(zip(a, b, strict=True)):
+        for n, column in zip((1, 2, 3), (4, 6, 8), strict=True):
+            first, second = ({text[i : i + n] for i in range(len(text) - n + 1)} for text in (one, other))
+            both = len(first & second)
+            expected = [both / max(1, len(first | second)), both / max(1, min(len(first), len(second)))]
+            assert found[row, column : column + 2] == pytest.approx(expected)
+
+
+def test_features_of_pairs_do_not_depend_on_the_rows_that_are_asked_for():
+    texts_a, texts_b, _ = pairs()
+    for values in features.of_texts(texts_a, texts_b, 20_000, 50, 0)[:2]:
+        whole = values[np.arange(120)]
+        assert (whole[[7, 90]] != values[np.array([7, 90])]).nnz == 0

@@ -4,9 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from datamap.labels.grams import BITS, CharGrams, numbered
+
 MAX_CHARS = 1_000  # of a text that n-grams of characters are taken from; words are taken from all of it
 MIN_WORDS = 4  # mean number of words between spaces from which on texts have words
 LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
+ROW_BITS = max(LENGTHS) * BITS  # bits of an n-gram's number; those above hold its row
 
 
 def of_texts(
@@ -21,33 +24,56 @@ def of_texts(
         texts_a: N texts.
         texts_b: the second texts of N pairs; None for single texts.
         max_texts: the number of texts that n-grams are taken from; a random part of more.
-        block: the number of rows that are computed at a time.
+        block: the number of rows that are computed at a time, below 65,536.
         seed: seed of the random part.
 
     Returns:
-        (grams, bigrams, shared). `grams` is a sparse float32 matrix of N rows: 1- to 4-grams of characters within
-        words; for a pair |a − b|, a ∘ b, a, b and `shared`. `bigrams` has 1- and 2-grams across words; for a pair
+        (grams, bigrams, shared). `grams[rows]` is a sparse float32 matrix: 1- to 4-grams of characters within words;
+        for a pair |a − b|, a ∘ b, a, b and `shared`. `bigrams[rows]` has 1- and 2-grams across words; for a pair
         |a − b| and a ∘ b. `shared` is a float32 array (N, 20): cosine, lengths and overlaps of each pair, and their
         squares; None for single texts.
     """
-    from scipy import sparse
-
     texts_a = [text[:MAX_CHARS] for text in texts_a]
     texts_b = texts_b and [text[:MAX_CHARS] for text in texts_b]
-    long, short = _fitted(texts_a + (texts_b or []), max_texts, seed)
+    fitted = [*_part(texts_a + (texts_b or []), max_texts, seed), "?"]
+    long = CharGrams(range(1, 5), within_words=True, min_texts=2, sublinear=True).fit(fitted)
+    short = CharGrams(range(1, 3), within_words=False, min_texts=1, sublinear=False).fit(fitted)
     if texts_b is None:
         return long.transform(texts_a), short.transform(texts_a), None
-    grams, bigrams, numbers = [], [], []
-    for start in range(0, len(texts_a), block):
-        a, b = texts_a[start : start + block], texts_b[start : start + block]
-        first, second = long.transform(a), long.transform(b)
-        product = first.multiply(second).tocsr()
-        shared = _shared(a, b, np.asarray(product.sum(axis=1)).ravel())
-        grams.append(sparse.hstack([abs(first - second), product, first, second, shared], "csr", np.float32))
-        first, second = short.transform(a), short.transform(b)
-        bigrams.append(_of_pair(first, second))
-        numbers.append(shared)
-    return sparse.vstack(grams, "csr"), sparse.vstack(bigrams, "csr"), np.concatenate(numbers)
+    rows = np.array_split(np.arange(len(texts_a)), -(-len(texts_a) // block))
+    shared = np.concatenate([_Pairs(texts_a, texts_b, long).shared(some) for some in rows])
+    return _Pairs(texts_a, texts_b, long, shared), _Pairs(texts_a, texts_b, short), shared
+
+
+class _Pairs:
+    """Compute the features of pairs when rows are asked for: those of all pairs would take most of the memory.
+
+    They are |a − b| and a ∘ b; with `more`, numbers of each pair, also a, b and these.
+    """
+
+    def __init__(
+        self, texts_a: list[str], texts_b: list[str], grams: CharGrams, more: np.ndarray | None = None
+    ) -> None:
+        self.texts, self.grams, self.more = (texts_a, texts_b), grams, more
+
+    def __getitem__(self, rows: np.ndarray) -> Any:
+        from scipy import sparse
+
+        a, b = self._texts(rows)
+        first, second = self.grams.transform(a), self.grams.transform(b)
+        both = _of_pair(first, second)
+        if self.more is None:
+            return both
+        return sparse.hstack([both, first, second, self.more[rows]], "csr", np.float32)
+
+    def shared(self, rows: np.ndarray) -> np.ndarray:
+        """Return `_shared` of some pairs."""
+        a, b = self._texts(rows)
+        product = self.grams.transform(a).multiply(self.grams.transform(b))
+        return _shared(a, b, np.asarray(product.sum(axis=1)).ravel())
+
+    def _texts(self, rows):
+        return [[texts[row] for row in rows] for texts in self.texts]
 
 
 def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed: int) -> Any | None:
@@ -89,33 +115,22 @@ def _part(texts, max_texts, seed):
     return [texts[i] for i in np.random.default_rng([seed, 3]).choice(len(texts), max_texts, replace=False)]
 
 
-def _fitted(texts, max_texts, seed):
-    """Fit two TfidfVectorizers: of 1- to 4-grams within words, and of 1- and 2-grams across words."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    texts = _part(texts, max_texts, seed)
-    options = {"max_features": 200_000, "dtype": np.float32}
-    words = {"analyzer": "char_wb", "ngram_range": (1, 4), "sublinear_tf": True, **options}
-    short = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), **options).fit([*texts, "?"])
-    try:
-        return TfidfVectorizer(min_df=2, **words).fit(texts), short
-    except ValueError:  # no two texts share an n-gram
-        return TfidfVectorizer(**words).fit([*texts, "?"]), short
-
-
 def _shared(texts_a, texts_b, cosine):
     """Compute 20 numbers per pair, from 0 to about 1: cosine, lengths, and overlaps of the sets of n-grams."""
     shorter, longer = np.sort([[len(t) for t in texts_a], [len(t) for t in texts_b]], axis=0).clip(1)
     columns = [cosine, shorter / longer, np.log1p(shorter) / 5, np.log1p(longer) / 5]
     for n in LENGTHS:
-        sets = [(_grams(a, n), _grams(b, n)) for a, b in zip(texts_a, texts_b, strict=True)]
-        both = np.array([len(a & b) for a, b in sets])
-        either = np.array([len(a | b) for a, b in sets]).clip(1)
-        fewer = np.array([min(len(a), len(b)) for a, b in sets]).clip(1)
-        columns += [both / either, both / fewer]
+        a, b = _distinct(texts_a, n), _distinct(texts_b, n)
+        rows = [
+            (found >> np.uint64(ROW_BITS)).astype(np.int64) for found in (a, b, np.intersect1d(a, b, True))
+        ]
+        of_a, of_b, both = (np.bincount(some, minlength=len(texts_a)) for some in rows)
+        columns += [both / (of_a + of_b - both).clip(1), both / np.minimum(of_a, of_b).clip(1)]
     values = np.stack(columns, axis=1)
     return np.hstack([values, values**2]).astype(np.float32)
 
 
-def _grams(text, n):
-    return {text[i : i + n] for i in range(len(text) - n + 1)}
+def _distinct(texts, n):
+    """Return the distinct n-grams of all texts, ascending: the row in the upper bits, the n-gram's number below."""
+    rows, numbers = numbered(texts, [n])
+    return np.unique(rows << np.uint64(ROW_BITS) | numbers)

@@ -98,7 +98,8 @@ def linear(classes: int, inverse: float, inverse_of_many: float) -> Callable[[in
         if rows * classes <= MAX_JOINT_SIZE:
             return LogisticRegression(C=inverse, max_iter=100, tol=1e-3)
         alpha = 1 / (inverse_of_many * rows)
-        return SGDClassifier("log_loss", alpha=alpha, max_iter=5, tol=None, average=True, random_state=0)
+        options = {"max_iter": 5, "tol": None, "average": True, "random_state": 0}
+        return SGDClassifier("log_loss", alpha=alpha, n_jobs=-1, **options)  # threads, a class each
 
     return make
 
@@ -126,10 +127,17 @@ def out_of_fold(
         if len(np.unique(labels[train])) < 2:  # the random part holds a single class
             probs[held_out, labels[train[0]]] = 1
             continue
-        model = make(len(train)).fit(values[train], labels[train])
+        known = values[train]
+        used = _columns(known)
+        model = make(len(train)).fit(known[:, used], labels[train])
         for rows in np.array_split(held_out, -(-len(held_out) // BLOCK)):
-            probs[np.ix_(rows, model.classes_)] = model.predict_proba(values[rows])
+            probs[np.ix_(rows, model.classes_)] = model.predict_proba(values[rows][:, used])
     return probs
+
+
+def _columns(values):
+    """Return the columns of a sparse matrix that are not empty, and one in any case; nothing is learned of others."""
+    return np.unique(np.append(values.indices, 0)) if hasattr(values, "indices") else slice(None)
 
 
 def _neighbours(grams, labels, classes, seed):

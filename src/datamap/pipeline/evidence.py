@@ -6,6 +6,7 @@ from datamap import schema
 from datamap.errors import SummaryError
 from datamap.labels import counting, embedded, mislabel, unit_witnesses, witnesses
 from datamap.labels.memorization import Onset, accuracies, from_accuracies, from_doubted
+from datamap.log import say
 from datamap.pipeline import memorization
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
@@ -18,7 +19,9 @@ from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.metrics import accuracies as known_accuracies
 from datamap.tracking.run import Run
+from datamap.translations import Amount
 
+MANY = 5_000  # samples from which on quick models take long enough to be announced
 MAX_CELLS = 2**30  # samples times classes; the scores need dozens of bytes for each
 
 
@@ -109,6 +112,8 @@ def _witnesses(run, samples, ids, probs):
         return _of_units(run, ids, labels, classes)
     texts, found = texts_of(run, ids), {}
     if texts:
+        if len(labels) >= MANY:
+            say("training quick models on the texts of {samples} …", samples=Amount(len(labels), "sample"))
         found = witnesses.unseen(texts["text_a"], texts.get("text_b"), labels, classes)
     vectors = stored_embeddings(run, ids)
     if vectors is not None:

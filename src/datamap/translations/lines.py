@@ -24,6 +24,7 @@ ZH = {
     "note: run {run} is still running (or was killed): {observations} so far": (
         "注意：运行 {run} 尚未结束（或已被终止）：目前有 {observations}"
     ),
+    "training quick models on the texts of {samples} …": "正在用{samples}的文本训练快速模型……",
     "run {run} has no {file} yet: summarizing it first": "运行 {run} 还没有 {file}：先进行汇总",
     "run {run} has no {file} yet: diagnosing it first": "运行 {run} 还没有 {file}：先进行诊断",
     # train
