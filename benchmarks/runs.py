@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "src"))
 ROWS = 100_000  # records per shard: the default of train and of the recorder
 
 
-def make(folder, samples, observations, format="jsonl"):
+def make(folder, samples, observations, format="auto"):
     """`made` in a process of its own: the peak memory of a process counts for those that it starts."""
     command = [sys.executable, __file__, str(folder), str(samples), str(observations), format]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
@@ -22,9 +22,11 @@ def made(folder, samples, observations, format):
     """Make a store in `folder` with one run: signals of two classes, in the contract's files; returns its id."""
     import numpy as np
 
+    from datamap import schema
     from datamap.signals import shards
     from datamap.tracking.store import Store
 
+    format = schema.chosen_format(format, samples)
     Path(folder).mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     labels, ease = random.integers(0, 2, samples), random.normal(0, 1, samples)

@@ -1,6 +1,6 @@
 """Whole commands as a user types them: wall time, CPU time and peak memory of `summarize` and `plot`, then and now.
 
-    python benchmarks/startup.py [rounds=5] [sizes=1500x3,240000x5] [format=jsonl] [steps=summarize,plot,again]
+    python benchmarks/startup.py [rounds=5] [sizes=1500x3,240000x5] [format=auto] [steps=summarize,plot,again]
 
 Beside them the floor: a process that imports MLflow, composes Hydra's config and reads the run (`bare`). "Then" is
 commit 774311c, in a worktree of its own. Interleaved; medians, of memory the maximum. `plot` draws a run's first map
@@ -61,7 +61,7 @@ def measured(samples, observations, format, steps, rounds, then):
         return found
 
 
-def main(rounds=5, sizes="1500x3,240000x5", format="jsonl", steps="summarize,plot,again,600 dpi"):
+def main(rounds=5, sizes="1500x3,240000x5", format="auto", steps="summarize,plot,again,600 dpi"):
     """Print a Markdown table."""
     print("| samples × observations | process | version | seconds | CPU s | CPU, × bare | peak MB |")
     print("|---|---|---|---:|---:|---:|---:|")
