@@ -2,11 +2,8 @@
 
 import contextlib
 import json
-import multiprocessing
-import os
 import re
 import signal
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 import datamap
-from conftest import ROOT
 from datamap import schema
 from datamap.signals import compute, shards
 from datamap.summaries import tsv
+from processes import Process
 
 WRONG = 7  # every seventh label is wrong
 
@@ -141,59 +138,11 @@ class Server:
         return rest
 
 
-# A process that has imported all that a review needs, and forks the servers: each would take five seconds to start.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["datamap.cli.entry", "datamap.pipeline.review", "datamap.review.app", "uvicorn"]
-)
-
-
-class Process:
-    """A command of ours in a forked process in this folder, with the calls of `subprocess.Popen`; what it prints."""
-
-    def __init__(self, command, arguments, environment):
-        reader, writer = FORKS.Pipe(duplex=False)
-        where = (str(Path.cwd()), {**os.environ, **environment})
-        self._process = FORKS.Process(target=_run, args=(writer, *where, command, arguments))
-        self._process.start()
-        writer.close()
-        self.stdout = os.fdopen(os.dup(reader.fileno()), encoding="utf-8")
-        reader.close()
-        self.kill, self.pid = self._process.kill, self._process.pid
-
-    def send_signal(self, number):
-        os.kill(self.pid, number)
-
-    def wait(self, timeout=60):
-        self._process.join(timeout)
-        assert self.returncode is not None, "it goes on"
-
-    @property
-    def returncode(self):
-        return self._process.exitcode
-
-
-def _run(writer, folder, environment, command, arguments):
-    from datamap.cli import entry
-
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    for number in (1, 2):
-        os.dup2(writer.fileno(), number)
-    writer.close()
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, encoding="utf-8") for number in (1, 2))
-    sys.argv = [str(ROOT / "src" / f"{command}.py"), *arguments]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(entry.run(command, arguments))
-
-
 @contextlib.contextmanager
 def serving(run_id, *options, **environment):
     """A `Server` of a run's review, which ends with the block."""
-    process = Process(
-        "review", [f"run_id={run_id}", *options], {"XDG_STATE_HOME": str(Path.cwd()), **environment}
-    )
+    state = {"XDG_STATE_HOME": str(Path.cwd()), **environment}
+    process = Process("review", [f"run_id={run_id}", *options], **state)
     try:
         yield Server(process)
     finally:

@@ -1,28 +1,25 @@
 """Ctrl-C and SIGTERM while a real process trains, and while it imports Paddle."""
 
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
 from conftest import ROOT, SMALL_MODEL
+from processes import Process
 
 
 def test_a_training_that_is_told_to_stop_ends_killed(client, pairs_file):
     """By SIGTERM; Ctrl-C is what tests/test_side_by_side.py sends."""
     arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.epochs=10000"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "src/train.py"), *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    process = Process("train", arguments)
     try:
         for line in process.stdout:
             if line.startswith("epoch     3"):
                 break
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=60)[0]
+        rest = process.rest()
     finally:
         process.kill()
     assert process.returncode == 130, rest

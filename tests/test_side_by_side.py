@@ -3,16 +3,15 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SMALL_MODEL, artifacts, local, run_process
+from conftest import SMALL_MODEL, artifacts, local
 from datamap.errors import TrainingError
 from datamap.training.workers import Worker
+from processes import Process
 
 FOLDS = ("data.folds=3", "signals.threshold_samples=true")
 
@@ -61,11 +60,7 @@ def test_side_by_side_they_give_the_same_bytes(command, pairs_file, store, clien
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda n: n.name)
 def test_whatever_ends_the_training_its_processes_end_too(client, pairs_file, number, tmp_path):
     arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, *FOLDS, "trainer.epochs=100000"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "src/train.py"), *arguments, "trainer.jobs=2"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
+    process = Process("train", [*arguments, "trainer.jobs=2"], TMPDIR=str(tmp_path))
     try:
         for line in process.stdout:
             if line.startswith("epoch      3"):
@@ -76,7 +71,7 @@ def test_whatever_ends_the_training_its_processes_end_too(client, pairs_file, nu
             os.killpg(process.pid, number)  # as a terminal does: to all of them
         else:
             process.send_signal(number)
-        rest = process.communicate(timeout=60)[0]
+        rest = process.rest()
     finally:
         process.kill()
     assert gone(children)
@@ -108,21 +103,21 @@ def test_a_child_that_is_killed_is_one_line_and_resuming_trains_the_rest(
     assert client.get_run(run).info.status == "FINISHED"
 
 
-def test_the_jobs_of_a_multirun_give_the_same_bytes_side_by_side(command, pairs_file, client):
+def test_the_jobs_of_a_multirun_give_the_same_bytes_side_by_side(pairs_file, client):
     options = ("-m", "seed=2,1", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
     runs = []
     for jobs in (1, 2):
         arguments = [*options, f"trainer.jobs={jobs}", f"tracking.run_name=jobs {jobs}"]
-        script = [sys.executable, str(ROOT / "src/train.py"), *arguments]
-        outcome = command("train", *arguments) if jobs == 1 else run_process(script)
-        assert outcome.code == 0, outcome.err
+        process = Process("train", arguments)
+        printed = process.rest()
+        assert process.returncode == 0, printed
         (parent,) = client.search_runs(["1"], f"run_name = 'jobs {jobs}'")
         children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
         assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
         runs.append({run.info.run_name: run.info.run_id for run in children})
-    assert "2 trainings, 2 at a time (trainer.jobs)" in outcome.out
+    assert "2 trainings, 2 at a time (trainer.jobs)" in printed
     for name in ("seed=1", "seed=2"):
-        assert re.search(rf"^{name}: epoch 3 of 3  ", outcome.out, re.MULTILINE), outcome.out
+        assert re.search(rf"^{name}: epoch 3 of 3  ", printed, re.MULTILINE), printed
         paths = artifacts(client, runs[0][name], "signals")
         assert paths and paths == artifacts(client, runs[1][name], "signals")
         for path in [*paths, "summary.tsv", "maps/data_map.png"]:
@@ -139,11 +134,7 @@ def test_an_interrupted_multirun_ends_all_its_runs(client, pairs_file, tmp_path)
         *SMALL_MODEL,
         "trainer.epochs=100000",
     ]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "src/train.py"), *arguments, "trainer.jobs=2"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
+    process = Process("train", [*arguments, "trainer.jobs=2"], TMPDIR=str(tmp_path))
     begun = set()
     try:
         for line in process.stdout:
@@ -152,7 +143,7 @@ def test_an_interrupted_multirun_ends_all_its_runs(client, pairs_file, tmp_path)
                 break
         children = below(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-        rest = process.communicate(timeout=90)[0]
+        rest = process.rest()
     finally:
         process.kill()
     assert len(children) == 2 and gone(children)

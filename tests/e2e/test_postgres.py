@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +14,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from conftest import ROOT, SMALL_MODEL, free_port, server_of
+from conftest import SMALL_MODEL, free_port, server_of
+from processes import Process
 
 USER = "nobody"  # PostgreSQL does not start as root
 
@@ -93,11 +93,7 @@ def test_the_chain_on_postgres(step, server, pairs_file):
 
 
 def start(server, *arguments):
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": server}
-    with Path("log").open("a") as log:
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "src/train.py"), *arguments], env=environment, stdout=log, stderr=log
-        )
+    return Process("train", arguments, log=Path("log").resolve(), MLFLOW_TRACKING_URI=server)
 
 
 def started(server, client, *arguments):
