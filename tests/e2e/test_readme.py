@@ -1,6 +1,7 @@
 """Every command of README and docs runs as written, in order, in a copy of the repository.
 
-Data Map's own commands run in this process, or each would import MLflow and Paddle anew; all others in a shell.
+Data Map's own commands run in this process, or each would import MLflow and Paddle anew; all others in a shell. `make demo`
+trains on the whole demo data, what comes after it on the first rows: their figures are nowhere tested.
 """
 
 import itertools
@@ -82,6 +83,11 @@ def layered_environment(folder):
             (folder / "bin" / script.name).symlink_to(script)
 
 
+def shorten(path, rows=400):
+    """Keep a file's header and its first rows."""
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(True)[: rows + 1]), encoding="utf-8")
+
+
 def run_here(line):
     """Run one of Data Map's own commands in this process."""
     program, name, *arguments = shlex.split(line, comments=True)
@@ -107,6 +113,7 @@ def test_commands_of_the_readme_and_the_docs(project, monkeypatch):
     monkeypatch.chdir(project)
     monkeypatch.setattr(sys, "argv", ["datamap"])
     environment = {**os.environ, "GIT_PYTHON_REFRESH": "quiet", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    monkeypatch.setattr("datamap.cli.process.DEMO", project / "data")
     activated, ran = "", 0
     for page in pages():
         for info, commands in blocks(page):
@@ -132,10 +139,12 @@ def test_commands_of_the_readme_and_the_docs(project, monkeypatch):
                 shell = "\n".join(lines)
                 done = output(["bash", "-e", "-c", activated + shell], project, environment)
                 assert done.returncode == 0, f"{page}: {shell}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+                if shell == "make demo":
+                    check_what_the_demo_made(project)
+                    shorten(project / "data" / "demo.tsv")
                 if "source .venv/bin/activate" in shell:
                     activated = "source .venv/bin/activate\n"
     assert ran >= 30
-    check_what_the_demo_made(project)
     run_the_notebooks_example(project, environment)
 
 
@@ -149,13 +158,16 @@ def run_the_notebooks_example(project, environment):
 
 
 def check_what_the_demo_made(project):
-    """The first run is `make demo`'s: dirty samples apart, three maps."""
+    """One run: dirty samples apart, three maps."""
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("datamap")
-    demo = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])[0]
-    assert demo.data.metrics["summary/auroc_dirty"] >= 0.9
+    (demo,) = client.search_runs([experiment.experiment_id])
+    metrics = demo.data.metrics
+    assert metrics["summary/auroc_dirty"] >= 0.9
+    assert metrics["train/accuracy_normal"] > metrics["train/accuracy_dirty"]
+    assert {metric.value for metric in client.get_metric_history(demo.info.run_id, "signals.rows")} == {1500}
     maps = [file.path for file in client.list_artifacts(demo.info.run_id, "maps")]
     assert maps == [
         "maps/data_map.png",
