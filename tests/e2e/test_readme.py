@@ -1,7 +1,7 @@
 """Every command of README and docs runs as written, in order, in a copy of the repository.
 
-Data Map's own commands run in this process, or each would import MLflow and Paddle anew; all others in a shell. `make demo`
-trains on the whole demo data, what comes after it on the first rows: their figures are nowhere tested.
+Data Map's own commands run in this process, or each would import MLflow and Paddle anew; all others in a shell.
+`make demo` trains on the whole demo data; what comes after it trains on its first rows.
 """
 
 import itertools
