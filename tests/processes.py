@@ -31,6 +31,8 @@ class Process:
     """
 
     def __init__(self, command, arguments, log=None, **environment):
+        if log:
+            log.touch()
         reader, writer = FORKS.Pipe(duplex=False)
         where = (str(Path.cwd()), {**os.environ, **environment}, str(log or ""))
         self._process = FORKS.Process(target=_run, args=(writer, *where, command, arguments))
