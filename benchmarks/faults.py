@@ -23,11 +23,11 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+from forked import Child, call, preload
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"  # of this script's own questions
-CHILDREN = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
 
 SMALL = [
     "trainer.max_length=24", "model.scratch.hidden_size=16", "model.scratch.intermediate_size=16",
@@ -41,6 +41,7 @@ class Lab:
     def __init__(self, folder):
         from mlflow import MlflowClient
 
+        preload(["datamap.cli.entry", "datamap.pipeline.train", "datamap.paddle_backend.trainer"])
         self.folder = Path(folder)
         self.data = self.folder / "pairs.tsv"
         rows = [f"怎么换手机壳{n}\t手机壳{'如何更换' if n % 2 else '多少钱'}{n}\t{n % 2}" for n in range(48)]
@@ -59,11 +60,7 @@ class Lab:
 
     def start(self, room, *arguments, script="train"):
         """A step in a process group of its own, its output in room/log."""
-        with (room / "log").open("a") as log:
-            return subprocess.Popen(
-                [sys.executable, str(ROOT / "src" / f"{script}.py"), *arguments],
-                cwd=room, stdout=log, stderr=log, start_new_session=True, env=CHILDREN,
-            )  # fmt: skip
+        return Child(room, call, script, list(arguments))
 
     def training(self, epochs, *more):
         return ["data=file", f"data.path={self.data}", f"trainer.epochs={epochs}", *SMALL, *more]
@@ -119,7 +116,8 @@ def wait_for(condition, seconds=60):
 
 def kill(process):
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.kill(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)  # it has none in its first moments
     process.wait(30)
 
 
@@ -132,8 +130,7 @@ def kill_training(lab, generator):
     reference, seconds = lab.reference(25)
     room = lab.room()
     process = lab.start(room, *lab.training(25))
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(generator.uniform(0.1, seconds))
+    process.wait(generator.uniform(0.1, seconds))
     kill(process)
     _, run = only_run(room)
     if run is None or not run.inputs.dataset_inputs:  # before it began to train: nothing is there to lose
@@ -221,11 +218,7 @@ def full_disk(lab, generator, spool=None):
     try:
         shutil.copy(lab.empty, room / "mlflow.db")
         options = ["tracking.retry_seconds=1", f"tracking.spool={spool or room / 'spool'}"]
-        with (kept / "log").open("w") as log:
-            code = subprocess.run(
-                [sys.executable, str(ROOT / "src/train.py"), *lab.training(25, *options)],
-                cwd=room, env=CHILDREN, stdout=log, stderr=log, check=False,
-            ).returncode  # fmt: skip
+        code = Child(room, call, "train", lab.training(25, *options), log=kept / "log").wait()
         assert code == 2 and no_traceback(kept), (kept / "log").read_text()
         subprocess.run(["mount", "-o", "remount,size=200m", str(room)], check=True)
         if spool:

@@ -9,8 +9,6 @@ where a trial failed.
 import contextlib
 import hashlib
 import json
-import multiprocessing
-import os
 import shutil
 import signal
 import sqlite3
@@ -20,30 +18,32 @@ import time
 from pathlib import Path
 
 import numpy as np
+from forked import Child, call, preload
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 SAMPLES, OBSERVATIONS = 2_000, 6
-# Children that have imported all: a moment then lies in a command's work, and a trial takes a second, not ten.
-FORK = multiprocessing.get_context("fork")
 
 
 class Lab:
     """A store with two diagnosed runs of signals, a folder of signals, and a spool; copied for each trial."""
 
     def __init__(self, folder):
-        import datamap.maps.explorer  # noqa: F401
-        import datamap.pipeline.compare
-        import datamap.pipeline.curate
-        import datamap.pipeline.import_signals
-        import datamap.pipeline.plot
-        import datamap.pipeline.upload  # noqa: F401
-        import datamap.recording.recorder  # noqa: F401
-
+        preload(
+            [
+                "datamap.maps.explorer",
+                "datamap.cli.entry",
+                *(
+                    f"datamap.pipeline.{step}"
+                    for step in ("compare", "curate", "import_signals", "plot", "upload")
+                ),
+                "datamap.recording.recorder",
+            ]
+        )
         self.folder, self._count, self._seconds = Path(folder), 0, {}
         self.made = self.folder / "room"
         self.made.mkdir()
-        assert self._child(self.made, _make).wait() == 0, (self.made / "log").read_text()
+        assert Child(self.made, _make).wait() == 0, (self.made / "log").read_text()
         self.runs, self.spooled = json.loads((self.made / "made.json").read_text())
 
     def commands(self):
@@ -76,10 +76,7 @@ class Lab:
 
     def start(self, room, command):
         """The command in a process of its own, its output in room/log."""
-        return self._child(room, _call, command, self.commands()[command])
-
-    def _child(self, room, *work):
-        return Child(room, *work)
+        return Child(room, call, command, self.commands()[command])
 
     def seconds(self, command):
         """How long an undisturbed call takes."""
@@ -91,50 +88,12 @@ class Lab:
         return self._seconds[command]
 
 
-class Child:
-    """A forked process that works in a folder, its output in the file `log` there."""
-
-    def __init__(self, room, work, *arguments):
-        self.process = FORK.Process(target=_in_room, args=(room, work, *arguments))
-        self.process.start()
-
-    def wait(self, seconds=300):
-        """The exit code; None where it goes on for longer."""
-        self.process.join(seconds)
-        return self.process.exitcode
-
-    def interrupt(self, number):
-        os.kill(self.process.pid, number)
-
-
-def _in_room(room, work, *arguments):
-    os.setsid()
-    os.chdir(room)
-    for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING")]:
-        del os.environ[name]
-    log = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-    code = work(*arguments)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code or 0)
-
-
-def _call(command, arguments):
-    from datamap.cli import entry as cli
-
-    sys.argv = ["datamap", command, *arguments]
-    return cli.run(command, arguments)
-
-
 def _make():
     runs = [_record(number) for number in (1, 2)]
     Path("made.json").write_text(json.dumps([runs, _spool()]))
     for run_id in runs:
         for command in ("summarize", "diagnose"):
-            assert _call(command, [f"run_id={run_id}"]) == 0
+            assert call(command, [f"run_id={run_id}"]) == 0
     shutil.copytree(next(Path.cwd().glob(f"mlruns/*/{runs[0]}/artifacts/signals")), "foreign")
 
 
@@ -183,7 +142,7 @@ def trial(lab, command, generator):
     moment = generator.uniform(0, 1) * lab.seconds(command)
     child = lab.start(room, command)
     if child.wait(moment) is None:
-        child.interrupt(generator.choice([signal.SIGINT, signal.SIGTERM]))
+        child.send_signal(generator.choice([signal.SIGINT, signal.SIGTERM]))
     code = child.wait()
     running, half = left(room, lab.spooled if command == "upload" else None)
     log = (room / "log").read_text()
