@@ -24,9 +24,7 @@ class Pool(NamedTuple):
     weights: dict
 
 
-def pooled(
-    witnesses: Mapping[str, np.ndarray], labels: np.ndarray, max_weights: Mapping[str, float] | None = None
-) -> Pool:
+def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
     """Combine distributions by a weighted logarithmic opinion pool (Genest and Zidek 1986, sec. 3).
 
     Witness k says that sample x is of class c with probability p_k(c | x). The pool is the normalized product
@@ -41,7 +39,6 @@ def pooled(
     Args:
         witnesses: {name: (N, C) distributions}, at least one.
         labels: int (N,), the given labels.
-        max_weights: {name: largest weight}; `MAX_WEIGHT` for other witnesses.
 
     >>> right, guess = np.array([[0.9, 0.1], [0.1, 0.9]] * 50), np.full((100, 2), 0.5)
     >>> pool = pooled({"right": right, "guess": guess}, np.array([0, 1] * 50))
@@ -70,7 +67,7 @@ def pooled(
         penalty = SHRINKAGE * (terms**2).sum() + PRIOR / samples * (from_mean**2).sum()
         return penalty - of_label(log_probs, labels).mean(), slopes
 
-    bounds: list[tuple] = [(0, (max_weights or {}).get(name, MAX_WEIGHT)) for name in witnesses]
+    bounds: list[tuple] = [(0, MAX_WEIGHT)] * count
     # The term of a class that no label names would go to minus infinity.
     bounds += [(None, None) if given else (0, 0) for given in np.bincount(labels, minlength=classes)]
     start = np.append(np.full(count, 1 / count), np.zeros(classes))
