@@ -11,10 +11,12 @@ from datamap.digests import digest_of
 from datamap.errors import ConfigError, TrackingError
 from datamap.labels.curation import Choice
 from datamap.log import say
+from datamap.pipeline import next_training
 from datamap.pipeline.curated_files import CuratedFile, download
 from datamap.pipeline.stored_texts import unit_rows
 from datamap.schema import Task
 from datamap.tasks import rows, units
+from datamap.tracking import addresses
 from datamap.tracking.run import Run
 from datamap.translations import Amount
 
@@ -71,8 +73,17 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice) -> CuratedFile:
         say(unseen, rows=Amount(int((~seen).sum()), "row"))
     frame = pd.DataFrame({"id": found.ids.to_numpy(zero_copy_only=False)[kept]})
     return CuratedFile(
-        schema.CURATED_ROWS_FILE, content, frame, digest, counts, lambda address: download(source, address)
+        schema.CURATED_ROWS_FILE, content, frame, digest, counts, lambda address: _command(source, address)
     )
+
+
+def _command(source, address):
+    """Return the command that trains on the file as the source run was trained, or that fetches it."""
+    if not source.overrides("train"):
+        return download(source, address)
+    data = {"data": "file", "data.task": source.task().task.value, "data.path": address}
+    data |= dict(option.split("=", 1) for option in addresses.options(source.tracking_uri))
+    return next_training.command(source, data, [])
 
 
 def _relabeled(source, found, of, positions, changed, labels):
