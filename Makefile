@@ -76,8 +76,11 @@ docs: $(VENV)/.installed-test  ## build the documentation's pages in site/
 	$(BIN)/python -m mkdocs build --strict
 
 ui: export MLFLOW_PORT = $(PORT)
+ui: export MLFLOW_LOGGING_LEVEL = WARNING
+ui: export PYTHONWARNINGS = ignore
 ui: $(VENV)/.installed  ## serve the runs of this folder in MLflow's UI, on 127.0.0.1 at PORT (5000)
-	@$(BIN)/python -m datamap.tracking.runs_page & $(BIN)/mlflow ui --workers 1 --uvicorn-opts "--log-level warning"
+	@$(BIN)/python -m datamap.tracking.runs_page
+	@$(BIN)/mlflow ui --workers 1 --uvicorn-opts "--log-level warning"
 
 clean:  ## remove the environments (the runs in mlflow.db and mlruns/ stay)
 	rm -rf $(VENV) $(VENV_TORCH) node_modules

@@ -2,6 +2,7 @@
 
 import shlex
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,19 @@ def test_printed_commands_name_the_store_where_the_shell_does_not(command, store
     assert (
         command("summarize", f"run_id={run}").out.splitlines()[-1] == f"next: python src/plot.py run_id={run}"
     )
+
+
+def test_a_copy_that_mlflow_run_makes_prints_commands_for_the_users_folder(command, client, monkeypatch):
+    run, experiment = made_run(), client.create_experiment("projects")
+    tags = {"mlflow.source.name": "file:///their/project", "mlflow.project.entryPoint": "summarize"}
+    monkeypatch.setattr("tempfile.tempdir", str(Path.cwd().parent))
+    monkeypatch.setenv("MLFLOW_RUN_ID", client.create_run(experiment, tags=tags).info.run_id)
+    printed = command("summarize", f"run_id={run}").out.splitlines()[-1]
+    form = "next: mlflow run file:///their/project --env-manager local -e plot -P"
+    assert printed == f"{form} run_id={run}"
+    monkeypatch.delenv("MLFLOW_RUN_ID")
+    printed = command("summarize", f"run_id={run}").out.splitlines()[-1]
+    assert printed == f"next: python src/plot.py run_id={run}"
 
 
 def test_first_trainings_wait_for_each_other_and_leave_no_lock_file(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 from conftest import ROOT
 from datamap.log import printable
 from datamap.tracking import descriptions
+from datamap.training.bars import observed_batches
 
 HOSTILE = "x](javascript:alert(1)) ![p](http://p) <img src=x> `c` | **b**"
 
@@ -85,6 +87,24 @@ from datamap.training.bars import observed_batches
 cli.run("summarize", ["run_id=none"])
 print(list(observed_batches(range(3))))
 """
+
+
+def test_lines_stand_apart_from_a_progress_bar(tmp_path):
+    """On one terminal, as `2>&1` shows it, the bar is wiped before a line of ours and drawn again after it."""
+    bar = "import tqdm; from datamap.log import say\nfor n in tqdm.tqdm(range(3)): say('line {n}', n=n)"
+    done = subprocess.run(
+        [sys.executable, "-c", bar], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=True, text=True,
+    )  # fmt: skip
+    shown = done.stdout.replace("\r", "\n").splitlines()
+    assert [line for line in shown if line.startswith("line")] == ["line 0", "line 1", "line 2"], done.stdout
+    assert not any("line" in line for line in shown if "|" in line), done.stdout
+
+
+def test_a_log_says_within_an_epoch_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr("datamap.training.bars.HEARTBEAT", 0)
+    assert list(observed_batches(range(3))) == [0, 1, 2]
+    assert re.fullmatch(r"(\d\d:\d\d:\d\d  [012] of 3 in this pass\n){3}", capsys.readouterr().out)
 
 
 def read_all(terminal):

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import artifacts, local
 from datamap import SignalRecorder
-from datamap.tracking.run import Run
+from datamap.tracking.artifacts import Artifacts
 from explored import unpacked_json
 from reference import auroc, average_precision, spearman
 
@@ -74,15 +74,14 @@ def test_a_summary_that_does_not_say_what_it_is_over_is_to_be_renewed(record, co
 def test_a_summary_that_was_interrupted_while_it_was_renewed_is_not_mixed_up(record, command, monkeypatch):
     run_id = record("run")
     assert command("summarize", f"run_id={run_id}").code == 0
-    log_file = Run.log_file
+    write = Artifacts.write
 
-    def stop(self, file, path):
-        if path == "summary.tsv":
-            raise KeyboardInterrupt
-        log_file(self, file, path)
+    def stop(self, files):
+        write(self, {path: file for path, file in files.items() if path != "summary.tsv"})
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Run, "log_file", stop)
+        patched.setattr(Artifacts, "write", stop)
         assert command("summarize", f"run_id={run_id}", "until=2").code == 130
     refused(command("plot", f"run_id={run_id}"), "not of the same summary .*; regenerate both: .*summarize")
     assert command("summarize", f"run_id={run_id}").code == 0

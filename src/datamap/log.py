@@ -13,8 +13,9 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, TextIO
 
 from datamap.errors import masked
@@ -23,6 +24,8 @@ from datamap.translations import Phrase, translate
 # Characters that move a terminal's cursor, color it, reverse its text or begin a line of their own; class names and
 # ids may contain them.
 CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+UNSAID = 1.0  # seconds that work may take before a line says what it is
 
 logger = logging.getLogger("datamap")
 _beginning: str | None = None  # prefix of each line of our own command; None in a user's process
@@ -75,13 +78,26 @@ def say(text: str | Phrase, /, **values: object) -> None:
             print_line(line)
 
 
+@contextlib.contextmanager
+def telling(text: str, /, **values: object) -> Iterator[None]:
+    """Tell the user what the block does, if it takes longer than `UNSAID` seconds; the arguments are those of `say`."""
+    timer = threading.Timer(UNSAID, copy_context().run, [say, text], values)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def print_line(line: str) -> None:
     """Print a line at once; if standard output cannot be written to, report that once on standard error.
 
     Nothing unwritten stays in the stream's buffer, because Python would fail with it again when it exits.
     """
     try:
-        write_line(line)
+        with _bars_aside():
+            write_line(line)
     except OSError as error:
         _report_unwritable(str(error))
 
@@ -118,6 +134,12 @@ def _write(stream: TextIO | None, own: TextIO | None, line: str) -> None:
         if written is None:  # the user made it non-blocking, and it is full
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         left = left[written:]
+
+
+def _bars_aside() -> contextlib.AbstractContextManager[None]:
+    """Clear the progress bars of tqdm in the block, to which a line would stick, and draw them again."""
+    bars: Any = sys.modules.get("tqdm.std")
+    return bars.tqdm.external_write_mode() if bars else contextlib.nullcontext()
 
 
 @functools.cache

@@ -2,10 +2,31 @@
 
 import shlex
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 # Command → its script in src/ and its file in conf/, where these have another name.
 SCRIPTS = {"import": "import_signals", "export": "export_signals"}
+
+_project: list[str] = []  # `mlflow run <project> …`, where MLflow runs this process in a copy of a project
+
+
+def in_project(tags: Mapping[str, str]) -> None:
+    """Write commands as `mlflow run` from now on, if this process runs in the temporary copy that it made of a project.
+
+    Args:
+        tags: those of the run that `mlflow run` made; {} where there is none.
+    """
+    _project.clear()
+    source = tags.get("mlflow.source.name")
+    if (
+        source
+        and "mlflow.project.entryPoint" in tags
+        and Path.cwd().is_relative_to(Path(tempfile.gettempdir()).resolve())
+    ):
+        environment = tags.get("mlflow.project.env", "local")  # MLflow sets it, but for `local`
+        _project.extend(["mlflow", "run", source, "--env-manager", environment])
 
 
 def invocation(command: str, *arguments: str) -> str:
@@ -18,6 +39,9 @@ def invocation(command: str, *arguments: str) -> str:
     >>> invocation("plot", "run_id=latest", "name=my map")
     "datamap plot run_id=latest 'name=my map'"
     """
+    if _project:
+        parameters = [word for argument in arguments for word in ("-P", argument)]
+        return shlex.join([*_project, "-e", SCRIPTS.get(command, command), *parameters])
     script = Path(sys.argv[0] if sys.argv else "")
     of_clone = script.parent.name == "src" and (script.parent / "datamap").is_dir()
     called = f"python src/{SCRIPTS.get(command, command)}.py" if of_clone else f"datamap {command}"

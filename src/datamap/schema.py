@@ -104,6 +104,7 @@ EXTRA_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)} 
 FORMATS = ("jsonl", "parquet")
 AUTO = "auto"  # stands for one of `FORMATS`, chosen by the number of records
 MAX_JSONL_ROWS = 20_000  # records of an observation up to which `AUTO` keeps them readable in MLflow's UI
+CHECKSUMS_SUFFIX = ".sha256"  # of the file with the digests of an observation's shards
 MAX_CLASSES = (
     65_536  # a label beyond is no class index: probabilities of more do not fit into a line of a shard
 )
@@ -144,7 +145,7 @@ class Shard(NamedTuple):
 
         Outside `signals/`, the shards of an observation are logged at different times, so each has a file of its own.
         """
-        return f"{self._observation if self.folder == SIGNALS_DIR else self._stem}.sha256"
+        return f"{self._observation if self.folder == SIGNALS_DIR else self._stem}{CHECKSUMS_SUFFIX}"
 
 
 def parse_shard(path: str) -> Shard | None:

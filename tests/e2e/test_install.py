@@ -104,7 +104,9 @@ def test_from_a_file_of_signals_to_map_and_diagnosis_with_neither_paddle_nor_a_c
 
     done = datamap("train")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "error: training needs safetensors; install it: pip install 'datamap[train]'\n"
+    assert done.err == (
+        "error: Data Map is installed without the extra [train], which this needs: pip install 'datamap[train]'\n"
+    )
 
 
 def test_the_sdist_installs_too(datamap, installed, dist):

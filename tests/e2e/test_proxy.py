@@ -21,7 +21,8 @@ import datamap
 from conftest import artifacts, mlflow_server
 from datamap.config import DiagnoseConfig, ReviewConfig
 from datamap.errors import DataMapError, TrackingError
-from datamap.pipeline.review import review_of
+from datamap.pipeline import run_description
+from datamap.pipeline.review import _read_the_rest, review_of
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -46,9 +47,11 @@ class Proxy(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     upstream, share, chance, spoiled = "", 0.0, random.Random(0), 0
+    paths = []
 
     def _pass_on(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.paths.append(f"{self.command} {self.path}")
         fault = self.chance.choice(FAULTS) if self.chance.random() < self.share else ""
         type(self).spoiled += bool(fault)
         if fault == "reset":
@@ -205,6 +208,42 @@ def all_of_it(commands, folder):
             commands("export_signals", f"run_id={first}", f"folder={folder}")
         runs.append(re.search(r"^run ([0-9a-f]{32})", commands(name, *arguments).out, re.M)[1])
     return runs
+
+
+# Requests of each command on a run of three observations; docs/benchmarks.md says what they are.
+REQUESTS = {"summarize": 17, "plot": 24, "diagnose": 25, "review": 17}
+
+
+def test_a_command_needs_few_requests(proxy, command, monkeypatch):
+    run_id = recorded()
+    for name in ("summarize", "plot", "diagnose"):
+        monkeypatch.setattr(Proxy, "paths", [])
+        assert command(name, f"run_id={run_id}").code == 0
+        assert len(asked()) <= REQUESTS[name], "\n".join(asked())
+    monkeypatch.setattr(Proxy, "paths", [])
+    config = ReviewConfig(run_id=run_id, lang="en", reviewer="me")
+    run = Store().run(run_id)
+    run.read_once()
+    _read_the_rest(run, review_of(run, config))
+    assert len(asked()) <= REQUESTS["review"], "\n".join(asked())
+
+
+def asked():
+    """The requests so far, without the one for what the server can do, which MLflow sends once per process."""
+    return [path for path in Proxy.paths if "server-info" not in path]
+
+
+def test_what_a_person_writes_while_a_command_runs_stays(proxy, command, monkeypatch):
+    run_id = recorded()
+    described = run_description.describe
+
+    def during(run, samples):
+        proxy.set_tag(run.run_id, "mlflow.note.content", "mine")
+        described(run, samples)
+
+    monkeypatch.setattr("datamap.pipeline.summarize.describe", during)
+    assert command("summarize", f"run_id={run_id}").code == 0
+    assert proxy.get_run(run_id).data.tags["mlflow.note.content"] == "mine"
 
 
 def contents(client, runs, folder):

@@ -42,8 +42,8 @@ def serve(command, project, environment):
         )  # fmt: skip
         try:
             for _ in range(600):
-                said = re.search("^the runs: (.*)$", Path(log.name).read_text(), re.M)
-                if said:
+                said = re.match("the runs: (.*)\n", Path(log.name).read_text())  # comes first
+                if said and is_open(port):
                     page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30).read().decode()
                     return page, said[1].replace(str(port), "PORT")
                 time.sleep(0.25)
@@ -51,6 +51,12 @@ def serve(command, project, environment):
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(30)
+
+
+def is_open(port):
+    """Tell whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def review(command, project, environment):

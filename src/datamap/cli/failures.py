@@ -26,12 +26,15 @@ ADVICE = {
 }
 # Packages whose exceptions say well enough what is wrong.
 FOREIGN = ("mlflow", "sqlalchemy", "pyarrow")
+HYDRAS_ADVICE = (
+    "To append to your"  # of Hydra: a key that it does not know with a + before it, which we refuse
+)
 TRAIN_EXTRA = ("paddle", "paddlenlp", "safetensors")  # packages that only the extra [train] installs
 
 
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line, without passwords and without a terminal's control characters."""
-    lines = [line.strip() for line in str(error).strip().splitlines()]
+    lines = [line.strip() for line in str(error).strip().splitlines() if HYDRAS_ADVICE not in line]
     return printable(" ".join(line for line in lines if line))
 
 
@@ -44,8 +47,10 @@ def explained(error: BaseException) -> str | None:
         return f"{where}{error.strerror}; {ADVICE[error.errno]}"
     if isinstance(error, MemoryError):
         return "out of memory; use fewer samples, a smaller batch or a machine with more memory"
-    if isinstance(error, ModuleNotFoundError) and error.name in TRAIN_EXTRA:
-        return f"training needs {error.name}; install it: pip install 'datamap[train]'"
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in TRAIN_EXTRA:
+        return (
+            "Data Map is installed without the extra [train], which this needs: pip install 'datamap[train]'"
+        )
     package = type(error).__module__.partition(".")[0]
     if package in FOREIGN:
         cause = getattr(error, "orig", None) or error  # SQLAlchemy's message is the whole statement

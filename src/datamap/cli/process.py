@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from datamap.log import own_lines
 from datamap.places import DEMO
+from datamap.program import in_project
 from datamap.tracking import addresses
 
 ENVIRONMENT = {
@@ -42,6 +43,7 @@ def begin(beginning: str = "") -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     register_resolvers()
     addresses.remember_environment()
+    in_project({})
     own_lines(beginning)
 
 

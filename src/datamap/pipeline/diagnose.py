@@ -98,16 +98,17 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         _kinds(run, evidence, names, scores if probable else None),
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)
-    run.log_config("diagnose", to_yaml(config))
-    run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
-    of_samples = unit_samples.log_diagnosis(run, frame, probable) if definition.unit else {}
-    found = {**about.numbers(), **measured, **of_samples}
-    metrics = {f"mislabelled/{name}": float(value) for name, value in found.items()}
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
-    run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
-    run.set_tags({UNKNOWN_TAG: about.unknown})
-    regenerate_explorer(run)
-    describe(run, len(samples))
+    with run.together():
+        run.log_config("diagnose", to_yaml(config))
+        run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
+        of_samples = unit_samples.log_diagnosis(run, frame, probable) if definition.unit else {}
+        found = {**about.numbers(), **measured, **of_samples}
+        metrics = {f"mislabelled/{name}": float(value) for name, value in found.items()}
+        run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
+        run.set_tags({UNKNOWN_TAG: about.unknown})
+        regenerate_explorer(run)
+        describe(run, len(samples))
     if onset:
         say(memorization.note(onset, numbers))
     _warn(evidence, about, len(run.committed()))

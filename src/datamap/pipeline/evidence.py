@@ -40,6 +40,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     Raises:
         SummaryError: the summary does not fit the run's signals, or has too many samples times classes.
     """
+    run.fetch(schema.SAMPLES_FILE, schema.EMBEDDINGS_FILE)
     observed, allow_missing = summarized_observations(run)
     ids, labels = align.array(samples["id"]), samples["label"].to_numpy()
     inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)

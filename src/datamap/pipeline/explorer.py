@@ -71,6 +71,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     from datamap.maps import explorer, explorer_data, layout
     from datamap.signals import trajectories
 
+    run.fetch(schema.SAMPLES_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE)
     observed, _ = summarized_observations(run)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
         most = explorer_data.max_samples([*tsv.header(file), *layout.COLUMNS])

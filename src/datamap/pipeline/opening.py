@@ -1,6 +1,7 @@
 """Open the run that a step works on."""
 
 from datamap.config import RunConfig
+from datamap.log import telling
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -12,7 +13,9 @@ def open_run(config: RunConfig, step: str) -> Run:
         TrackingError: there is no such store or run.
     """
     store = Store(config.tracking.uri, config.tracking.experiment)
-    run = store.run(config.run_id)
+    with telling("reading run {run}; its server takes its time", run=config.run_id):
+        run = store.run(config.run_id)
+    run.read_once()
     run.speak(config.lang)
     store.nest_project_run(run, step)
     return run

@@ -54,10 +54,19 @@ def plot(config: PlotConfig) -> LoggedMap:
     card = cards.draw_card(samples, config, class_names=run.class_names(), observations=count)
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         say("note: {note}", note=message)
-    _log_map(run, figure, card, name, config)
-    if config.explorer:
-        log_explorer(run, samples)
-    describe(run, len(samples))
+    with run.together():
+        width, height = _log_map(run, figure, card, name, config)
+        if config.explorer:
+            log_explorer(run, samples)
+        describe(run, len(samples))
+    say(
+        "{path}.png: {width} × {height} pixels, logged into run {run}: {address}",
+        path=f"{schema.MAPS_DIR}/{name}",
+        width=width,
+        height=height,
+        run=run.run_id,
+        address=run.address,
+    )
     return LoggedMap(run, name, figure)
 
 
@@ -98,6 +107,7 @@ def _name(config):
 
 
 def _log_map(run, figure, card, name, config):
+    """Log a map as a file and as a step of its image series; return (width, height) in pixels."""
     from datamap.maps import canvas
 
     array = canvas.pixels(figure)
@@ -108,11 +118,4 @@ def _log_map(run, figure, card, name, config):
     # The folder in the key makes a section `maps`, which comes first on the run's page.
     run.log_image(canvas.pixels(card), path, schema.NEWEST_STEP)
     run.log_config("plot", to_yaml(config))
-    say(
-        "{path}.png: {width} × {height} pixels, logged into run {run}: {address}",
-        path=path,
-        width=len(array[0]),
-        height=len(array),
-        run=run.run_id,
-        address=run.address,
-    )
+    return len(array[0]), len(array)

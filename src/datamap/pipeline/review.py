@@ -73,6 +73,7 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     """
     summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
     ensure_diagnosis(run, replace(config.diagnose, tracking=config.tracking))
+    run.fetch(schema.DIAGNOSIS_FILE, schema.SAMPLES_FILE)
     diagnosis = stored_diagnosis.table_of(run.artifacts.read(schema.DIAGNOSIS_FILE), OF_DIAGNOSIS)
     texts = text_columns(run, align.array(summary["id"]))
     if not texts:
@@ -151,8 +152,10 @@ def _user() -> str:
 
 
 def _storage(run: Run) -> Storage:
-    folder = run.artifacts.folder
-    return Logged(run, run.artifacts) if folder is None else Appended(folder)
+    folder, live = run.artifacts.folder, run.live()  # others decide meanwhile
+    if folder is not None:
+        return Appended(folder)
+    return Logged(live, live.artifacts, is_first=not run.files(schema.REVIEW_DIR))
 
 
 def _read_the_rest(run: Run, review: Review) -> None:
@@ -207,11 +210,15 @@ def _end(run: Run, review: Review) -> None:
     )
     if not lesson.reviewed:
         return
+    run.read_once(again=True)  # the review took its time
     known: dict[str, float] = {"reviewed": lesson.reviewed, "wrong": lesson.wrong}
     known |= {"precision": lesson.precision["value"]} if lesson.precision else {}
     known |= {"remaining": lesson.remaining["estimate"]} if lesson.remaining else {}
-    run.log_metrics({f"review/{name}": float(value) for name, value in known.items()}, max(run.committed()))
-    describe(run, len(review.samples))
+    with run.together():
+        run.log_metrics(
+            {f"review/{name}": float(value) for name, value in known.items()}, max(run.committed())
+        )
+        describe(run, len(review.samples))
     if review.journal.conflicts:
         ids = [str(review.samples.ids[row].as_py()) for row in sorted(review.journal.conflicts)]
         many = Amount(len(ids), "sample")

@@ -50,6 +50,7 @@ def ensure_summary(
         columns: names of the columns to read; None = all.
     """
     committed = run.committed()
+    run.fetch(schema.SUMMARY_FILE, schema.SUMMARIZED_FILE, schema.LABELS_FILE, schema.TASK_FILE)
     if run.has(schema.SUMMARY_FILE):
         _say_if_running(run, len(committed))
     else:
@@ -86,12 +87,13 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         file = Path(folder, schema.SUMMARY_FILE)
         totals = reduction.write(reduction.reduced(run.artifacts, observed, options), file, committed)
         metrics = _metrics(totals, len(observed)) | memorization.metrics(memorized.onset)
-        log_summary(run, file, observed, config.allow_missing, max(committed))
-        samples = unit_samples.log_summary(run, file) if unit != "sample" else totals.samples
-    # At the run's last observation, not at the last one used: MLflow shows the value of the largest step.
-    run.log_metrics(metrics, max(committed))
-    run.log_config("summarize", to_yaml(config))
-    describe(run, totals.samples)
+        with run.together():
+            log_summary(run, file, observed, config.allow_missing, max(committed))
+            samples = unit_samples.log_summary(run, file) if unit != "sample" else totals.samples
+            # At the run's last observation, not at the last one used: MLflow shows the value of the largest step.
+            run.log_metrics(metrics, max(committed))
+            run.log_config("summarize", to_yaml(config))
+            describe(run, totals.samples)
     _say(totals, observed, memorized.onset, unit)
     if unit != "sample":
         say(

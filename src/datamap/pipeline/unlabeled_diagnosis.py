@@ -73,11 +73,12 @@ def rank(
         run.language,
         of_numbers(samples, run.language),
     )
-    run.log_config("diagnose", to_yaml(config))
-    run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.DIAGNOSIS_FILE)
-    run.log_metrics({UNLABELED_METRIC: len(table)}, max(run.committed()))
-    regenerate_explorer(run)
-    describe(run, len(samples))
+    with run.together():
+        run.log_config("diagnose", to_yaml(config))
+        run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.DIAGNOSIS_FILE)
+        run.log_metrics({UNLABELED_METRIC: len(table)}, max(run.committed()))
+        regenerate_explorer(run)
+        describe(run, len(samples))
     return table, scores
 
 

@@ -213,13 +213,19 @@ def _write(file, content):
 
 
 class Logged(_Kept):
-    """Log decisions to a store that cannot append: each session replaces its own file by one with a line more."""
+    """Log decisions to a store that cannot append: each session replaces its own file by one with a line more.
 
-    def __init__(self, run: Files, reader: Reader) -> None:
+    Args:
+        run: run that lists its artifacts at each call.
+        reader: reader of its artifacts.
+        is_first: the run has no decisions yet, so that the first look for them can wait.
+    """
+
+    def __init__(self, run: Files, reader: Reader, is_first: bool = False) -> None:
         super().__init__()
         self.run, self.reader = run, reader
         self.path = f"{schema.REVIEW_DIR}/decisions-{secrets.token_hex(4)}.jsonl"
-        self._next = 0.0
+        self._next = time.monotonic() + EVERY if is_first else 0.0
 
     def append(self, decision: Decision) -> None:
         """Log the session's file again, with the decision as its last line.

@@ -18,6 +18,9 @@ class Artifacts(shards.Readable, Protocol):
     def root(self) -> str:
         """Return the address of the artifacts."""
 
+    def fetch(self, wanted: Mapping[str, str | None]) -> None:
+        """Download artifacts side by side for later calls: {path: the SHA-256 that it must have, if known}."""
+
 
 class RecordedRun(Protocol):
     """Describe what is needed of a run that holds signals; `tracking.run.Run` is one."""
@@ -58,6 +61,7 @@ def signals_of(run: RecordedRun, committed: Mapping[int, int] | None = None) -> 
             "note: observation {numbers} was never committed (a killed run?) and is left out",
             numbers=first_few(sorted(left_out), 8),
         )
+    run.artifacts.fetch({shard.path: shard.sha256 for parts in observed.values() for shard in parts})
     return observed
 
 
@@ -80,7 +84,9 @@ def _shards_in(run: RecordedRun, folder: str) -> tuple[list[Shard], dict[str, st
     files = run.files(folder)
     found = [shard for shard in map(schema.parse_shard, files) if shard]
     digests: dict[str, str] = {}
-    for path in {shard.checksums_path for shard in found} & set(files):
+    checksums = {shard.checksums_path for shard in found} & set(files)
+    run.artifacts.fetch(dict.fromkeys(checksums))
+    for path in checksums:
         digests |= shards.parse_checksums(run.artifacts.read(path), path)
     # Shards of another split are what a killed process left: the observation was logged again, in other parts.
     listed = {(shard.checksums_path, shard.count) for shard in found if shard.path in digests}

@@ -3,7 +3,8 @@
 import contextlib
 import functools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlparse
@@ -18,12 +19,19 @@ from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from datamap import schema
 from datamap.digests import digest_of
 from datamap.errors import TrackingError
+from datamap.log import telling
 from datamap.tracking import addresses
 from datamap.tracking.client import Client, ask, ask_for_all
 from datamap.tracking.failures import translated_errors
+from datamap.tracking.snapshot import Snapshot, parent_of
+from datamap.translations import Amount
 
+PARALLEL = 8  # files that are transferred side by side
 DOWNLOADS = 5  # attempts to download a file as it was logged, before it counts as damaged
 DIGEST_TAG = "mlflow.datamap.sha256."  # followed by the artifact's path; the UI hides `mlflow.` tags
+# Followed by the path of a small artifact: its content, which comes with the run and needs no request of its own.
+CONTENT_TAG = "mlflow.datamap.content."
+MAX_CONTENT = 2000  # characters of such a tag
 # Artifacts whose SHA-256 is logged with them → the command that regenerates them; None: only a new run does.
 REGENERATED_BY = {
     schema.SUMMARY_FILE: "summarize",
@@ -36,11 +44,19 @@ REGENERATED_BY = {
 
 
 class Artifacts(NamedTuple):
-    """Read and write the artifacts of a run; unlike MLflow's client, it can be pickled for another process."""
+    """Read and write the artifacts of a run; unlike MLflow's client, it can be pickled for another process.
+
+    Attributes:
+        tracking_uri: address of the store.
+        run_id: id of the run.
+        root: address of the artifacts.
+        seen: what a command has read of the run, which is not requested again; None = request all at each call.
+    """
 
     tracking_uri: str
     run_id: str
     root: str
+    seen: Snapshot | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -53,18 +69,26 @@ class Artifacts(NamedTuple):
         """Return MLflow's repository, as a client would request the run and its models before each file."""
         return _repository(self.root, self.tracking_uri)
 
-    def list(self, folder: str | None) -> list[FileInfo]:
+    def list(self, folder: str | None) -> "list[FileInfo]":
         """List the files in a folder of the run, committed or not."""
+        if self.seen is None:
+            return self._listed_now(folder)
+        if folder not in self.seen.listings:
+            above = folder is not None and [file.path for file in self.list(parent_of(folder))]
+            self.seen.listings[folder] = [] if above and folder not in above else self._listed_now(folder)
+        return self.seen.listings[folder]
+
+    def _listed_now(self, folder):
         with translated_errors(f"run {self.run_id}: artifacts"):
             return ask_for_all(self.folder is None, lambda: self.repository.list_artifacts(folder))
 
     def size_of(self, path: str) -> int | None:
         """Return the size of an artifact in bytes; None if the run lacks it, or its store does not report sizes."""
-        return next((file.file_size for file in self.list(folder_of(path)) if file.path == path), None)
+        return next((file.file_size for file in self.list(parent_of(path)) if file.path == path), None)
 
     def find(self, path: str) -> bytes | None:
         """Return the content of an artifact, or None if the run lacks it."""
-        return self.read(path) if path in [file.path for file in self.list(folder_of(path))] else None
+        return self.read(path) if path in [file.path for file in self.list(parent_of(path))] else None
 
     def read(self, path: str) -> bytes:
         """Return the content of an artifact.
@@ -73,19 +97,61 @@ class Artifacts(NamedTuple):
             TrackingError: the run lacks it, the store is unreachable, or (for the artifacts in `REGENERATED_BY`) the
                 content is not what was logged.
         """
+        if self.seen and self.folder is None and CONTENT_TAG + path in self.seen.tags:
+            return self.seen.tags[CONTENT_TAG + path].encode()
         with translated_errors(f"run {self.run_id}: artifact {path}"), self.local(path) as file:
             return file.read_bytes()
 
-    def write(self, file: Path, path: str) -> None:
-        """Write a file of the artifact's name as artifact `path`; repeat it until a server lists the whole file."""
+    def fetch(self, wanted: "Mapping[str, str | None]") -> None:
+        """Download artifacts side by side, which later calls read from the disk; skip those that cannot be read.
 
-        def put():
-            self.repository.log_artifact(str(file), folder_of(path))
-            if self.folder is None and not self._is_as_listed(file, path):
-                raise MlflowException(f"{self.tracking_uri} says that {path} is written, and it is not")
+        Args:
+            wanted: {path: the SHA-256 that it must have, if known}.
+        """
+        seen = self.seen
+        if self.folder or not seen:
+            return
 
-        with translated_errors(f"run {self.run_id}: artifact {path}"):
-            ask(self.folder is None, put)
+        def get(path: str, sha256: str | None) -> None:
+            if CONTENT_TAG + path in seen.tags:
+                return
+            if not seen.file(path).exists() and seen.has_room():
+                with contextlib.suppress(TrackingError), self.local(path, sha256):
+                    pass
+
+        with telling("fetching {files} of run {run}", files=Amount(len(wanted), "file"), run=self.run_id):
+            _side_by_side(get, wanted.items())
+
+    def write(self, files: "Mapping[str, Path]") -> None:
+        """Write files, {path: file of the artifact's name}, side by side; repeat those that a server does not list."""
+        left = dict(files)
+
+        def put(path: str, file: Path) -> None:
+            with translated_errors(f"run {self.run_id}: artifact {path}"):
+                self.repository.log_artifact(str(file), parent_of(path))
+
+        def put_all() -> None:
+            if self.folder:
+                for path, file in left.items():
+                    put(path, file)
+                return
+            _side_by_side(put, left.items())
+            sizes: dict[str, int | None] = {}
+            for folder in dict.fromkeys(map(parent_of, left)):
+                listed = self._listed_now(folder)
+                sizes |= {info.path: info.file_size for info in listed}
+                if self.seen:
+                    self.seen.listings[folder] = listed
+            for path, file in list(left.items()):
+                if path in sizes and sizes[path] in (None, file.stat().st_size):
+                    del left[path]
+            if left:
+                raise MlflowException(
+                    f"{self.tracking_uri} says that {next(iter(left))} is written, and it is not"
+                )
+
+        with translated_errors(f"run {self.run_id}: artifacts"):
+            ask(self.folder is None, put_all)
 
     def remove(self, path: str) -> None:
         """Delete the artifacts below `path`, if the store supports deletion."""
@@ -108,13 +174,19 @@ class Artifacts(NamedTuple):
         """
         digests = self._logged(path)
         with contextlib.ExitStack() as stack:
-            if self.folder:
+            kept = self.seen.file(path) if self.seen else None
+            if kept and kept.exists():
+                file = kept
+            elif self.folder:
                 file = self.folder / path
             else:
-                folder = stack.enter_context(tempfile.TemporaryDirectory())
-                file = self._downloaded(path, [sha256] if sha256 else digests, Path(folder))
+                room = kept and kept.parent if self.seen and self.seen.has_room() else None
+                folder = stack.enter_context(_temporary_folder(room))
+                file = self._downloaded(path, [sha256] if sha256 else digests, folder)
+                if kept and room:
+                    file = file.replace(kept)
             with translated_errors(f"run {self.run_id}: artifact {path}"):
-                if digests and digest_of(file) not in digests:
+                if digests and digest_of(file) not in [*digests, *self._logged_since(path, file, digests)]:
                     self._refuse(path)
             yield file
 
@@ -131,16 +203,27 @@ class Artifacts(NamedTuple):
         return file
 
     def _is_as_listed(self, file, path):
-        sizes = [listed.file_size for listed in self.list(folder_of(path)) if listed.path == path]
-        return sizes in ([file.stat().st_size], [None])  # some stores report no size, but each lists the file
+        size = file.stat().st_size
+        if self.seen and self.seen.size_of(path) == size:
+            return True
+        sizes = [listed.file_size for listed in self._listed_now(parent_of(path)) if listed.path == path]
+        return sizes in ([size], [None])  # some stores report no size, but each lists the file
 
     def _logged(self, path):
         """Return the digests that the file may have; [] if none was logged, as in runs of older versions."""
         if path not in REGENERATED_BY:
             return []
+        return _digests(self.seen.tags if self.seen else self._tags(path), path)
+
+    def _logged_since(self, path, file, digests):
+        """Return the digests that another process may have logged since the command began, for an unexpected file."""
+        if self.seen is None or digest_of(file) in digests:
+            return []
+        return _digests(self._tags(path), path)
+
+    def _tags(self, path):
         with translated_errors(f"run {self.run_id}: artifact {path}"):
-            tags = Client(self.tracking_uri).get_run(self.run_id).data.tags
-        return tags.get(DIGEST_TAG + path, "").split()
+            return Client(self.tracking_uri).get_run(self.run_id).data.tags
 
     def _refuse(self, path):
         command, *keys = (REGENERATED_BY[path] or "").split(" ")
@@ -162,7 +245,26 @@ def _repository(root, tracking_uri):
     )
 
 
-def folder_of(path: str) -> str | None:
-    """Return the folder of an artifact as MLflow names it: None for the root, as "." lists nothing over HTTP."""
-    parent = str(Path(path).parent)
-    return None if parent == "." else parent
+def _digests(tags, path):
+    return tags.get(DIGEST_TAG + path, "").split()
+
+
+@contextlib.contextmanager
+def _temporary_folder(parent: Path | None) -> Iterator[Path]:
+    """Yield a folder that is removed in the end, below `parent` if it is given."""
+    if parent:
+        parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=parent) as folder:
+        yield Path(folder)
+
+
+def _side_by_side(call: Callable[..., None], arguments: Iterable[tuple]) -> None:
+    """Call a function with each tuple of arguments, in a few threads; raise the first error when all have ended."""
+    arguments = list(arguments)
+    if len(arguments) < 2:
+        for given in arguments:
+            call(*given)
+        return
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        for done in [pool.submit(call, *given) for given in arguments]:
+            done.result()

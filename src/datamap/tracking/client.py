@@ -69,21 +69,33 @@ class Client:
         return asked(self._remote and name not in ONCE, call)
 
     def log_batch(
-        self, run_id: str, metrics: Sequence[Metric] = (), params: Sequence[Param] = (), tags: Sequence[RunTag] = ()
+        self, run_id: str, metrics: Sequence[Metric] = (), params: Sequence[Param] = (), tags: Sequence[RunTag] = (),
+        certain: bool = True,
     ) -> None:  # fmt: skip
-        """Log metrics, params and tags together."""
+        """Log metrics, params and tags together, and read them back, unless `certain` is false."""
         ours = {tag.key: tag.value for tag in tags if tag.key.startswith(OUR_TAGS)}
-        self._write(
-            partial(self._client.log_batch, run_id, metrics, params, tags),
-            lambda: (
-                all(self._has_metric(run_id, metric) for metric in metrics[-1:])
-                and (not ours or ours.items() <= self._client.get_run(run_id).data.tags.items())
-            ),
-        )
 
-    def _has_metric(self, run_id, metric):
-        kept = self._client.get_metric_history(run_id, metric.key)
-        return any((entry.step, entry.timestamp) == (metric.step, metric.timestamp) for entry in kept)
+        def kept():
+            if not certain or not (metrics or ours):
+                return True
+            data = self._client.get_run(run_id).data
+            return ours.items() <= data.tags.items() and all(
+                self._has_metric(run_id, data, metric) for metric in metrics[-1:]
+            )
+
+        self._write(partial(self._client.log_batch, run_id, metrics, params, tags), kept)
+
+    def _has_metric(self, run_id, data, metric):
+        """Tell whether a run has a metric; only of one that is not the newest of its name is the history needed."""
+
+        def among(entries):
+            return any(
+                (e.key, e.step, e.timestamp) == (metric.key, metric.step, metric.timestamp) for e in entries
+            )
+
+        return among(data._metric_objs) or (
+            metric.key in data.metrics and among(self._client.get_metric_history(run_id, metric.key))
+        )
 
     def set_status(self, run_id: str, status: str) -> None:
         """Set a run's status; any status but RUNNING ends the run."""

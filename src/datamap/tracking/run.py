@@ -1,29 +1,36 @@
 """Log into an MLflow run, read from it, and end it."""
 
 import contextlib
+import copy
+import io
 import json
 import os
+import shutil
 import tempfile
 import uuid
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import mlflow.data.pandas_dataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.tracking.multimedia import compress_image_size, convert_to_pil_image
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from datamap import documents, schema
 from datamap.digests import digest_of
-from datamap.errors import RunLostError, TrackingError, masked, raised_as
+from datamap.errors import DataMapError, RunLostError, TrackingError, masked, raised_as
+from datamap.log import telling
 from datamap.tracking import addresses
-from datamap.tracking.artifacts import DIGEST_TAG, REGENERATED_BY, Artifacts, folder_of
+from datamap.tracking.artifacts import CONTENT_TAG, DIGEST_TAG, MAX_CONTENT, REGENERATED_BY, Artifacts
 from datamap.tracking.client import Client
 from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
 from datamap.tracking.metrics import checked, rows
-from datamap.translations import AUTO, LANGUAGES, speak, spoken
+from datamap.tracking.snapshot import Snapshot, parent_of
+from datamap.translations import AUTO, LANGUAGES, Amount, speak, spoken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +44,17 @@ NOTE_TAG = "mlflow.note.content"
 RUNS_SCHEME = "runs:/"  # prefix of MLflow's address of an artifact
 OUR_NOTE_TAG = "mlflow.datamap.note"  # digest of the description that Data Map wrote last
 LANG_TAG = "mlflow.datamap.lang"  # language of the run's description, if one was chosen
+IMAGES_TAG = "mlflow.loggedImages"  # tells the UI that the run has image series
+
+
+class _Batch:
+    """Collect what is logged together: paths of files, which lie in the snapshot's folder, then tags and metrics."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Path] = {}
+        self.tags: dict[str, str] = {}
+        self.metrics: list[Metric] = []
+        self.note: str | None = None
 
 
 class Run:
@@ -59,10 +77,14 @@ class Run:
         self.info, self.run_id = run.info, run.info.run_id
         self.writer: str | None = None  # value of WRITER_TAG while this process writes
         self._process = os.getpid()
+        self._checksums: dict[
+            str, str
+        ] = {}  # {path: content} of files that wait for the metrics that commit them
         self._task: documents.RecordedTask | None = None  # as read or logged here
         self.ends_elsewhere = False  # true if another object, such as the outbox, sets the final status
         self._inputs = run.inputs
         self._params = run.data.params
+        self._read, self._seen, self._batch = run, cast("Snapshot | None", None), cast("_Batch | None", None)
         lang = run.data.tags.get(LANG_TAG)
         self.lang: str | None = lang if lang in LANGUAGES else None  # None: none was chosen
 
@@ -100,6 +122,49 @@ class Run:
     def command(self, name: str, *arguments: str) -> str:
         """Return the command line of one of our commands on this run, which finds it in its store."""
         return addresses.command(name, self.run_id, self.tracking_uri, *arguments)
+
+    # ------------------------------------------------------------------ requests
+
+    def read_once(self, again: bool = False) -> None:
+        """From now on request each thing of the run once, as a command does; what it logs itself is known, too.
+
+        Args:
+            again: begin with the run as it is now, not as it was when this object was made.
+        """
+        if again:
+            self._read = self.live()._fetched()
+        folder = tempfile.mkdtemp(prefix="datamap-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        data = self._read.data
+        self._seen = Snapshot(folder, dict(data.tags), dict(data.metrics), {}, {})
+
+    def live(self) -> "Run":
+        """Return the same run, of which everything is requested at each call, as others may write into it."""
+        other = copy.copy(self)
+        other._seen = other._batch = None
+        return other
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Log what the block logs in few requests at its end: files side by side, then all tags and metrics in one.
+
+        A run that is not `read_once` logs all at once.
+        Where the block raises a DataMapError, what it has logged until then is logged all the same.
+        """
+        if self._seen is None or self._batch:  # all is logged at once, or by the block around
+            yield
+            return
+        batch = self._batch = _Batch()
+        try:
+            yield
+        except DataMapError:
+            self._batch = None
+            with contextlib.suppress(TrackingError):
+                self._send(batch)
+            raise
+        finally:
+            self._batch = None
+        self._send(batch)
 
     # ------------------------------------------------------------------ language
 
@@ -164,8 +229,14 @@ class Run:
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set {name: value} as tags of the run."""
+        told = {name: str(value) for name, value in tags.items()}
+        if self._seen:
+            self._seen.tags.update(told)
+        if self._batch:
+            self._batch.tags |= told
+            return
         with translated_errors(f"run {self.run_id}: tags"):
-            self.client.log_batch(self.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+            self.client.log_batch(self.run_id, tags=_as_tags(told))
 
     def set_name_and_tags(self, name: str | None, tags: Mapping[str, str] | None) -> None:
         """Set the name and tags of a run that `mlflow run` made."""
@@ -175,11 +246,18 @@ class Run:
 
     def describe(self, text: str) -> None:
         """Set the run's description (Markdown), unless a person has written or edited it."""
-        tags = self.tags()
+        if self._batch:
+            self._batch.note = text
+        else:
+            self.set_tags(self._note(text, self.live().tags()))
+
+    def _note(self, text: str, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the tags that describe the run, whose present ones are `tags`; {} if a person has described it."""
         text = _shortened(masked(text))
+        if NOTE_TAG in tags and digest_of(tags[NOTE_TAG])[:16] != tags.get(OUR_NOTE_TAG):
+            return {}
         chosen = {LANG_TAG: self.lang} if self.lang else {}
-        if NOTE_TAG not in tags or digest_of(tags[NOTE_TAG])[:16] == tags.get(OUR_NOTE_TAG):
-            self.set_tags({NOTE_TAG: text, OUR_NOTE_TAG: digest_of(text)[:16], **chosen})
+        return {NOTE_TAG: text, OUR_NOTE_TAG: digest_of(text)[:16], **chosen}
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log {name: value} as params; one that `mlflow run` logged under the same name stays."""
@@ -190,8 +268,18 @@ class Run:
     def log_metrics(self, metrics: Mapping[str, float], step: int, at: int | None = None) -> None:
         """Log {name: value} at a step, with the time `at` in milliseconds since 1970; None = now."""
         now = at or self.now()
+        entries = [Metric(name, value, now, step) for name, value in metrics.items()]
+        if self._seen:
+            self._seen.metrics.update(metrics)
+            for name in metrics:
+                self._seen.histories.pop(name, None)
+        if self._batch:
+            self._batch.metrics += entries
+            return
+        contents = {CONTENT_TAG + path: content for path, content in self._checksums.items()}
         with translated_errors(f"run {self.run_id}: metrics"):
-            self.client.log_batch(self.run_id, [Metric(k, v, now, step) for k, v in metrics.items()])
+            self.client.log_batch(self.run_id, entries, tags=_as_tags(contents))
+        self._checksums.clear()
 
     def log_text(self, text: str, path: str) -> None:
         """Log a text as artifact `path` in UTF-8, without a change of its line ends."""
@@ -206,18 +294,62 @@ class Run:
             file = Path(folder, Path(path).name)
             file.write_bytes(content)
             self.log_file(file, path)
+        if path.endswith(schema.CHECKSUMS_SUFFIX) and len(content) <= MAX_CONTENT:
+            self._checksums[path] = content.decode()
 
     def log_file(self, file: Path, path: str) -> None:
         """Log a file of the artifact's name as artifact `path`; with its digest if `REGENERATED_BY` names it."""
-        if path not in REGENERATED_BY:
-            self.artifacts.write(file, path)
-            return
-        tag, digest = DIGEST_TAG + path, digest_of(file)
-        before = self.tags().get(tag, "").split()
-        # Accept the old file until it is replaced, but never a half-written one.
-        self.set_tags({tag: " ".join([digest, *before[:9]])})
-        self.artifacts.write(file, path)
-        self.set_tags({tag: digest})
+        digest = {DIGEST_TAG + path: digest_of(file)} if path in REGENERATED_BY else {}
+        if self._seen:
+            self._seen.add(path, file.stat().st_size)
+            self._seen.tags.update(digest)
+            kept = self._seen.file(path)
+            kept.unlink(missing_ok=True)
+            if self._batch:
+                self._batch.files[path] = _linked(file, kept)
+                return
+        later = self._send_files({path: file}, digest, self.live().tags() if digest else {})
+        if later:
+            self.set_tags(later)
+
+    def _send_files(
+        self, files: Mapping[str, Path], digests: Mapping[str, str], before: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Log files, and return the tags with their digests that are to be set then.
+
+        Until they are replaced, the old files are accepted, too, but never a half-written one.
+
+        Args:
+            files: {path: file of the artifact's name}.
+            digests: {tag: SHA-256} of those that `REGENERATED_BY` names.
+            before: the run's tags.
+        """
+        if digests:
+            both = {tag: " ".join([new, *before.get(tag, "").split()[:9]]) for tag, new in digests.items()}
+            with translated_errors(f"run {self.run_id}: tags"):
+                self.client.log_batch(self.run_id, tags=_as_tags(both), certain=False)
+        self.artifacts.write(files)
+        return dict(digests)
+
+    def _send(self, batch: _Batch) -> None:
+        with telling(
+            "logging {files} into run {run}", files=Amount(len(batch.files), "file"), run=self.run_id
+        ):
+            self._send_all(batch)
+
+    def _send_all(self, batch: _Batch) -> None:
+        """Log what was collected; the snapshot has the digests of its files."""
+        ours = [DIGEST_TAG + path for path in batch.files if path in REGENERATED_BY]
+        digests = {tag: self.tags()[tag] for tag in ours}
+        before = self.live().tags() if digests or batch.note is not None else {}
+        tags = batch.tags | self._send_files(batch.files, digests, before)
+        if batch.note is not None:
+            tags |= self._note(batch.note, before)
+        with translated_errors(f"run {self.run_id}: metrics and tags"):
+            self.client.log_batch(self.run_id, batch.metrics, tags=_as_tags(tags))
+        if self.artifacts.folder:  # the files lie in the run now
+            for file in batch.files.values():
+                file.unlink(missing_ok=True)
 
     def log_config(self, step: str, text: str, overrides: Iterable[str] | None = None) -> None:
         """Log a command's composed config as YAML, and the given overrides as JSON.
@@ -263,9 +395,21 @@ class Run:
             self.client.log_inputs(self.run_id, [DatasetInput(entity, [tag])])
 
     def log_image(self, array: "np.ndarray", name: str, step: int) -> None:
-        """Log a picture into the image series `name`, which the UI shows with a slider over steps."""
-        with translated_errors(f"run {self.run_id}: image {name}"):
-            self.client.log_image(self.run_id, array, key=name, step=step, synchronous=True)
+        """Log a picture into the image series `name`, which the UI shows with a slider over steps.
+
+        The files and their names are those of MLflow's client, which would need seven requests.
+        """
+        picture = convert_to_pil_image(array)
+        file = f"images/{name.replace('/', '~')}+step+{step}+timestamp+{self.now()}+{uuid.uuid4()}"
+        with self.together():
+            for path, image in (
+                (f"{file}.png", picture),
+                (f"{file}+compressed.webp", compress_image_size(picture)),
+            ):
+                content = io.BytesIO()
+                image.save(content, format=Path(path).suffix[1:])
+                self.log_bytes(content.getvalue(), path)
+            self.set_tags({IMAGES_TAG: True})
 
     # ------------------------------------------------------------------ reading
 
@@ -307,11 +451,11 @@ class Run:
         Raises:
             TrackingError: a metric has an impossible value.
         """
-        return checked(self._fetched().data.metrics, self.run_id)
+        return checked(self._seen.metrics if self._seen else self._fetched().data.metrics, self.run_id)
 
     def tags(self) -> dict[str, str]:
         """Return all tags as {name: value}."""
-        return self._fetched().data.tags
+        return self._seen.tags if self._seen else self._fetched().data.tags
 
     def _fetched(self) -> Any:
         with translated_errors(f"run {self.run_id}"):
@@ -331,21 +475,48 @@ class Run:
         return {entry.step: entry.value for entry in self._history(metric)}
 
     def _history(self, metric: str) -> list[Any]:
+        seen = self._seen
+        if seen and metric not in seen.metrics:
+            return []
+        if seen and metric in seen.histories:
+            return seen.histories[metric]
         with translated_errors(f"run {self.run_id}: metric {metric}"):
-            return self.client.get_metric_history(self.run_id, metric)
+            found = self.client.get_metric_history(self.run_id, metric)
+        if seen:
+            seen.histories[metric] = found
+        return found
 
     def files(self, folder: str | None) -> list[str]:
         """Return the artifact paths of all files in a folder, committed or not."""
         return [file.path for file in self.artifacts.list(folder)]
 
+    def fetch(self, *paths: str) -> None:
+        """Download those of some artifacts that the run has, side by side, which later calls read from the disk."""
+        if self._seen:
+            self.artifacts.fetch(dict.fromkeys(filter(self.has, paths)))
+
     def has(self, path: str) -> bool:
         """Tell whether the run has an artifact at `path`."""
-        return path in self.files(folder_of(path))
+        return path in self.files(parent_of(path))
 
     @property
     def artifacts(self) -> Artifacts:
         """Return the reader and writer of this run's artifacts, which also works in another process."""
-        return Artifacts(self.tracking_uri, self.run_id, self.info.artifact_uri)
+        return Artifacts(self.tracking_uri, self.run_id, self.info.artifact_uri, self._seen)
+
+
+def _as_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(name, value) for name, value in tags.items()]
+
+
+def _linked(file: Path, target: Path) -> Path:
+    """Make a second name of a file, or a copy where the file system has none; return it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+    return target
 
 
 def _shortened(text):

@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError
 from datamap.log import say
-from datamap.program import invocation
+from datamap.program import in_project, invocation
 from datamap.tracking import addresses
 from datamap.tracking.client import Client, ask
 from datamap.tracking.failures import retrying, translated_errors, uninterrupted
@@ -138,6 +138,7 @@ class Store:
 
     def _adopted(self, run_id, name, tags):
         run = Run(self.client, run_id)
+        in_project(run.tags())
         if run.committed():
             raise TrackingError(
                 f"run {run_id} (from MLFLOW_RUN_ID) already holds signals; unset MLFLOW_RUN_ID to start a new run"
@@ -244,7 +245,9 @@ class Store:
         """Nest the run that `mlflow run` made for a command under the run that the command works on."""
         project_run = project_run_id()
         if project_run and project_run != run.run_id:
-            Run(self.client, project_run).set_tags(
+            made = Run(self.client, project_run)
+            in_project(made.tags())
+            made.set_tags(
                 {
                     PARENT_TAG: run.run_id,
                     NAME_TAG: f"{step} of {run.info.run_name}",

@@ -1,5 +1,6 @@
 """Log each observation of a training: send its shards and metrics, and report progress."""
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 
@@ -16,6 +17,7 @@ from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
+from datamap.training import bars
 from datamap.training.live_map import LiveMapLogger
 from datamap.training.preparation import PreparedTraining
 from datamap.translations import translate
@@ -134,6 +136,8 @@ class RunLogger:
             parts.append(translate("dev F1 {f1:.3f}", f1=f1))
         time = translate("{seconds:.1f} s", seconds=seconds)
         parts.append(translate("{time}, {left} left", time=time, left=duration(left)) if left else time)
+        if not sys.stdout.isatty():
+            parts.append(bars.clock())
         say("  ".join(parts))
 
 

@@ -8,6 +8,7 @@ ZH = {
     "{total} rows": "{total} 行",
     "{total} bad rows": "{total} 个坏行",
     "{total} lines": "{total} 行",
+    "{total} files": "{total} 个文件",
     "{total} decisions": "{total} 条判断",
     "{total} runs": "{total} 个运行",
     "{total} trainings": "{total} 次训练",
@@ -175,6 +176,11 @@ ZH = {
     "fewer than {least} come before, too few for a map: observe more often (train signals.every=<steps>)": (
         "此前的观测不足 {least} 次，不足以绘制地图：请更频繁地观测（train signals.every=<步数>）"
     ),
+    "{time}  {done:,} of {total:,} in this pass": "{time}  本轮已完成 {done:,}/{total:,}",
+    # waiting for a server
+    "reading run {run}; its server takes its time": "正在读取运行 {run}，服务器响应较慢",
+    "fetching {files} of run {run}": "正在获取运行 {run} 的{files}",
+    "logging {files} into run {run}": "正在将 {files}记录到运行 {run}",
     # plot
     "{path}.png: {width} × {height} pixels, logged into run {run}: {address}": (
         "{path}.png：{width} × {height} 像素，已记录到运行 {run}：{address}"

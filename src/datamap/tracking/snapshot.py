@@ -1,0 +1,64 @@
+"""Hold what a command has read of a run, so that it is requested once."""
+
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from mlflow.entities import FileInfo, Metric
+
+MAX_KEPT = 1 << 28  # bytes of artifacts that are kept on disk while a command runs
+
+
+class Snapshot(NamedTuple):
+    """Hold what was read of a run, and what this process logged since.
+
+    Attributes:
+        kept: folder of the artifacts that were fetched, or that wait to be sent.
+        tags: {name: value}.
+        metrics: {name: latest value}.
+        listings: {folder: its files}, as far as they were listed.
+        histories: {metric: its entries}, as far as they were read.
+    """
+
+    kept: str
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    listings: dict[str | None, list[FileInfo]]
+    histories: dict[str, list[Metric]]
+
+    def file(self, path: str) -> Path:
+        """Return where the content of an artifact is kept, whether it is there or not."""
+        return Path(self.kept, path)
+
+    def has_room(self) -> bool:
+        """Tell whether further artifacts may be kept."""
+        return sum(file.stat().st_size for file in Path(self.kept).rglob("*") if file.is_file()) < MAX_KEPT
+
+    def size_of(self, path: str) -> int | None:
+        """Return the size of an artifact as it was listed; None if that is unknown."""
+        listed = self.listings.get(parent_of(path), [])
+        return next((file.file_size for file in listed if file.path == path), None)
+
+    def add(self, path: str, size: int) -> None:
+        """List an artifact that this process logged, and the folders above it."""
+        info = FileInfo(path, False, size)
+        folder = parent_of(path)
+        while True:
+            if folder in self.listings:
+                others = [file for file in self.listings[folder] if file.path != info.path]
+                self.listings[folder] = sorted([*others, info], key=lambda file: file.path)
+            elif not info.is_dir and folder is not None and self._is_new(folder):
+                self.listings[folder] = [info]
+            if folder is None:
+                return
+            info, folder = FileInfo(folder, True, None), parent_of(folder)
+
+    def _is_new(self, folder):
+        """Tell whether the run had no such folder when the folder above was listed."""
+        above = self.listings.get(parent_of(folder))
+        return above is not None and folder not in [file.path for file in above]
+
+
+def parent_of(path: str) -> str | None:
+    """Return the folder of an artifact as MLflow names it: None for the root, as "." lists nothing over HTTP."""
+    parent = str(PurePosixPath(path).parent)
+    return None if parent == "." else parent
