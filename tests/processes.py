@@ -42,6 +42,9 @@ class Process:
         reader.close()
         self.kill, self.pid = self._process.kill, self._process.pid
 
+    def __del__(self):
+        self.stdout.close()
+
     def send_signal(self, number):
         os.kill(self.pid, number)
 
