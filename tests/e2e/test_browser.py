@@ -648,7 +648,9 @@ MAP = """(count) => {
 @pytest.mark.parametrize("count", [300, 200_000])  # as points, as densities
 def test_colours_are_those_of_the_groups_and_grey_where_nothing_is_selected(page, count):
     page.set_content('<div id="stage" style="position: relative; width: 600px; height: 400px"></div>')
-    page.add_script_tag(content=pages.bundle([explorer.PAGE.parents[1] / "web" / "scripts" / "scatter.js"]))
+    web = explorer.PAGE.parents[1] / "web"
+    page.add_style_tag(path=web / "theme.css")
+    page.add_script_tag(content=pages.bundle([web / "scripts" / "scatter.js"]))
     page.evaluate(MAP, count)
     left, right = page.evaluate("""() => [0, 1].map((side) => {
       const row = scatter.inView.findLast((i) => (scatter.data.x[i] >= 0.5) === Boolean(side));

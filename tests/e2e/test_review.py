@@ -252,14 +252,14 @@ def test_filters_and_the_map_choose_what_is_reviewed(page):
 SIDEWAYS = """() => [...document.querySelectorAll("body *")]
   .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 0.5)
   .filter((one) => !one.closest(".unseen, #map, bdi, #tally"))
-  .map((one) => `${one.tagName} ${one.id}`)"""
+  .map((one) => `${one.tagName} ${one.id} ${one.textContent.slice(0, 99)}`)"""
 
 
 def test_on_a_phone_nothing_is_cut_and_the_keys_are_above_the_neighbors(browser, server, request):
     with opened(browser, server, request.node.name, (390, 844)) as page:
         page.locator("#more .neighbours button").first.wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.evaluate(SIDEWAYS) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
         text, keys, more, list_, map_ = (
             page.locator(name).bounding_box() for name in ("#card", "#actions", "#more", "#list", "#map")
         )

@@ -32,7 +32,7 @@ function luminance(color) {
 /** Return a color [r, g, b] on dark paper as light as it must be to be seen there; on light paper as it is. */
 export function seenOn(paper, color) {
   const ground = luminance(paper);
-  if (ground > 0.5) return color;
+  if (!(ground <= 0.5)) return color; // also where a page has no theme
   const most = 255 / Math.max(...color, 1);
   for (let step = 0; ; step++) {
     const times = Math.min(most, 1 + 0.1 * step); // first brighter in its own hue, then paler
@@ -44,7 +44,7 @@ export function seenOn(paper, color) {
 
 /** Return a pale color, meant for white paper, as the same tint of this paper. */
 export function tinted(paper, color) {
-  if (luminance(paper) > 0.5) return color;
+  if (!(luminance(paper) <= 0.5)) return color;
   const least = Math.min(...color);
   return paper.map((value, k) => Math.min(255, Math.round(value + TINT * (color[k] - least))));
 }
