@@ -60,7 +60,7 @@ def test_training_logs_it_by_epoch(command, pairs_file, store, monkeypatch, on):
     )  # fmt: skip
     run_id = outcome.out.split()[1]
     first, _, last = re.findall(r"epoch \d of 3 .*", outcome.out)
-    assert re.search(r"\d s, \d+ s left$", first) and "left" not in last
+    assert re.search(r"\d s, \d+ s left  \d\d:\d\d:\d\d$", first) and "left" not in last
     found = [
         file.path for file in MlflowClient().list_artifacts(run_id, "images") if file.path.endswith(".png")
     ]
