@@ -96,6 +96,8 @@ def test_a_diagnosis_of_another_score_or_summary_is_not_returned(recorded):
         ConfigError, match="the run has a diagnosis by score=confidence; regenerate it: .* score=aum"
     ):
         run.diagnosis(score="aum")
+    with pytest.raises(ConfigError, match="score='ama': no such score; choose combined or .* aum"):
+        run.diagnosis(score="ama")
     datamap.summarize(recorded[0], burn_in=2)
     with pytest.raises(
         SummaryError, match="its summary is newer than its diagnosis; regenerate it: .* score=confidence"
@@ -221,3 +223,8 @@ def test_all_that_is_public_is_there_and_nothing_heavy_is_imported_for_it(shell)
     assert all(getattr(datamap, name).__doc__ for name in datamap.__all__)
     code = "import datamap, sys; print([m for m in ('mlflow', 'matplotlib', 'pandas', 'hydra') if m in sys.modules])"
     assert shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src")).out == "[]\n"
+
+
+def test_a_misspelled_key_is_named_with_the_right_one(recorded):
+    with pytest.raises(ConfigError, match="^criteron: no such key; did you mean criterion\\?$"):
+        datamap.plot(recorded[0], criteron="forgetting_times")

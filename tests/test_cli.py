@@ -123,7 +123,7 @@ def test_help_explains_every_key(command, script):
 
 
 MISTAKES = {
-    ("train", "trainer.epoch=3"): ["Could not override 'trainer.epoch'.; did you mean trainer.epochs?\n"],
+    ("train", "trainer.epoch=3"): ["error: trainer.epoch: no such key; did you mean trainer.epochs?\n"],
     ("train", "model=ernie"): ["Could not find 'model/ernie'", "tiny"],
     ("train", "trainer.epochs=zzz"): ["trainer.epochs: Value 'zzz'"],
     ("train", "trainer.epochs=0"): ["trainer.epochs=0 is out of range: it must be 1 or more"],

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from datamap.errors import ConfigError
+from datamap.errors import ConfigError, did_you_mean
 from datamap.maps.options import MapOptions
 from datamap.places import CONF
 from datamap.ranges import check, number, option
@@ -338,6 +338,8 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
         for key in sorted(OmegaConf.missing_keys(merged)):
             raise ConfigError(f"{key} is missing: {MISSING_HINTS.get(key, f'give {key}=<value>')}")
         config = OmegaConf.to_object(merged)
+    except ConfigKeyError as error:
+        raise ConfigError(unknown_key(str(error.full_key), name)) from error
     except OmegaConfBaseException as error:
         said = re.split(r"\n\s*full_key: ", str(error).strip())[0]
         raise ConfigError(": ".join(filter(None, [error.full_key, said]))) from error
@@ -345,6 +347,11 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
         raise ConfigError(f"a number is too large ({error})") from error
     check(config)
     return config
+
+
+def unknown_key(key: str, name: str) -> str:
+    """Return the message that a step has no such key, with the most similar one that it has."""
+    return f"{key}: no such key{did_you_mean(key, list_keys(STEPS[name]))}"
 
 
 def defaults(name: str, /, **values: object) -> Any:

@@ -119,7 +119,11 @@ def test_commands_of_the_readme_and_the_docs(project, monkeypatch):
     monkeypatch.chdir(project)
     monkeypatch.setattr(sys, "argv", ["datamap"])
     environment = {**os.environ, "GIT_PYTHON_REFRESH": "quiet", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of `make test`: a make within it names its folder first
+    for name in (
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MFLAGS",
+    ):  # with those of `make test`, make names its folder first
         environment.pop(name, None)
     monkeypatch.setattr("datamap.cli.process.DEMO", project / "data")
     activated, ran = "", 0

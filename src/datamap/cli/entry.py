@@ -97,7 +97,7 @@ def _exit_code(command: str, error: BaseException) -> int:
         print_error("interrupted")
         return 130
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _failed(2, failures.one_line(error) + _key_hint(error, command))
+        return _failed(2, _unknown_key(error, command) or failures.one_line(error))
     reason = failures.explained(error)
     return _failed(2, reason) if reason else _failed(1, failures.report(error))
 
@@ -185,8 +185,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
             many.train()
 
 
-def _key_hint(error: Exception, command: str) -> str:
-    """Return "; did you mean …?" for a key that Hydra does not know, "" for any other error."""
+def _unknown_key(error: Exception, command: str) -> str | None:
+    """Return the line for a key that Hydra does not know; None for any other error."""
     misspelt = re.search(r"Could not override '([^']*)'", str(error))
-    known = types.list_keys(types.STEPS[SCRIPTS.get(command, command)])
-    return did_you_mean(misspelt.group(1), known) if misspelt else ""
+    return types.unknown_key(misspelt.group(1), SCRIPTS.get(command, command)) if misspelt else None

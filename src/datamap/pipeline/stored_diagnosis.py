@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from datamap import schema
 from datamap.data import spreadsheet
 from datamap.data.rows import ids_of
-from datamap.errors import ConfigError, SummaryError, raised_as
+from datamap.errors import ConfigError, SummaryError, raised_as, shortened
 from datamap.labels import diagnosis
 from datamap.labels.mislabel import SCORES
 from datamap.summaries import tsv
@@ -91,6 +91,8 @@ def _unguarded(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def check_score(run: Run, score: str | None) -> None:
     """Raise ConfigError if the run's diagnosis was made by another score than the requested one."""
+    if score not in (*SCORES, None):
+        raise ConfigError(f"score={shortened(score)}: no such score; choose {' or '.join(SCORES)}")
     own = _own_score(run)
     if score not in (own, None):
         raise ConfigError(
