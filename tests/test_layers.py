@@ -32,7 +32,7 @@ ALLOWED = {
     "summaries": {"errors", "schema", "signals"},
     "web": set(),
     "maps": {"errors", "ranges", "schema", "translations", "web"},
-    "labels": {"errors", "schema", "signals", "translations"},
+    "labels": {"errors", "schema", "signals", "tasks", "translations"},
     "data": {"digests", "errors", "schema", "tasks", "translations"},
     "importing": {"digests", "documents", "errors", "schema", "signals", "translations"},
     "review": {"data", "errors", "labels", "log", "schema", "signals", "translations", "web"},

@@ -8,8 +8,8 @@ from string import Formatter
 import numpy as np
 import pandas as pd
 
-from datamap.labels.entities import KINDS
 from datamap.labels.mislabel import RUN, Evidence, quoted
+from datamap.tasks.entities import KINDS
 from datamap.translations import LANGUAGES, word
 
 NEVER, RIGHT = "never predicted right", "right in {n} of {total} observations"

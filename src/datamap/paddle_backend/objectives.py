@@ -3,7 +3,6 @@
 A **decision** is a row of logits: one per sample, or one per token that has a tag.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,11 +15,11 @@ from datamap.paddle_backend.framework import paddle
 from datamap.paddle_backend.tokens import Tokens
 from datamap.schema import Task
 from datamap.signals.compute import log_softmax, of_label, signal_table
+from datamap.tasks import entities
 from datamap.tasks.definitions import tables_of
 from datamap.tasks.task import Options
 
 Samples = TextDataset | UnitDataset
-ENTITY_TAG = re.compile(r"O|[BIESLUM]-.+")  # of BIO, IOB2, BIOES and BILOU
 
 
 class Objective(NamedTuple):
@@ -96,10 +95,10 @@ def _token_measures(
     An entity is right if its type and both borders are, as seqeval and CoNLL-2003's own script count.
     """
     found = _loss_and_accuracy(logits, labels)
-    names = np.array(samples.class_names, object)
-    if all(map(ENTITY_TAG.fullmatch, samples.class_names)):
+    if entities.are_entities(samples.class_names):
         from seqeval.metrics import f1_score
 
+        names = np.array(entities.in_bio(samples.class_names), object)
         given, predicted = (
             [part.tolist() for part in _per_sample(names[values], tokens)]
             for values in (labels, logits.argmax(axis=1))

@@ -8,7 +8,7 @@ from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError
-from datamap.labels import diagnosis, entities, mislabel
+from datamap.labels import diagnosis, mislabel
 from datamap.labels.counting import REASONS, estimate, has_learned
 from datamap.log import say
 from datamap.maps import regions
@@ -24,7 +24,7 @@ from datamap.schema import Task
 from datamap.signals import align
 from datamap.signals.baseline import required_accuracy
 from datamap.summaries import tsv
-from datamap.tasks import units
+from datamap.tasks import entities, units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS, UNKNOWN_TAG
 from datamap.tracking.run import Run

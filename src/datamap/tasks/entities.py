@@ -1,17 +1,22 @@
-"""Name what is wrong with the tag of a token, where tags are those of entities (BIO)."""
+"""Name what is wrong with the tag of a token, where tags are those of entities.
+
+A tag is O, or a place in an entity and the entity's type: B-PER. The places are those of BIO (IOB1, IOB2), BIOES,
+BILOU and BMES.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 OUTSIDE = "O"
+BIO = {"B": "B", "S": "B", "U": "B", "I": "I", "M": "I", "E": "I", "L": "I"}
 MISSED, INVENTED = "; a missed entity", "; no entity"
 TYPE, BORDER = "; an entity of another type", "; another border of the entity"
 KINDS = (MISSED, INVENTED, TYPE, BORDER)
 
 
 def parts(tag: str) -> tuple[str, str]:
-    """Return the place in the entity (B, I, L, U, S, E or O) and the type of a tag.
+    """Return the place in the entity (B, I, …, or O) and the type of a tag.
 
     >>> parts("B-PER"), parts("O")
     (('B', 'PER'), ('O', ''))
@@ -23,8 +28,17 @@ def parts(tag: str) -> tuple[str, str]:
 def are_entities(names: Sequence[str]) -> bool:
     """Tell whether tags are those of entities: O, and types with a place before them."""
     return OUTSIDE in names and all(
-        name == OUTSIDE or (len(name) > 2 and name[1] == "-" and name[0] in "BILUSEM") for name in names
+        name == OUTSIDE or (len(name) > 2 and name[1] == "-" and name[0] in BIO) for name in names
     )
+
+
+def in_bio(tags: Sequence[str]) -> list[str]:
+    """Return tags of entities with the two places of BIO, which say the same of type and borders.
+
+    >>> in_bio(["B-PER", "M-PER", "E-PER", "S-LOC", "O", "U-ORG"])
+    ['B-PER', 'I-PER', 'I-PER', 'B-LOC', 'O', 'B-ORG']
+    """
+    return [tag if tag == OUTSIDE else f"{BIO[tag[0]]}{tag[1:]}" for tag in tags]
 
 
 def kinds(given: np.ndarray, proposed: np.ndarray, names: Sequence[str]) -> list[str]:
