@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from datamap.data import dataset, multilabel, tokens
+from datamap.data.originals import Original
+from datamap.data.rewriting import Change
 from datamap.data.table import Form
 from datamap.errors import DataError
 
@@ -312,3 +314,84 @@ def test_a_given_delimiter_and_encoding(tmp_path):
     file = tmp_path / "x.conll"
     file.write_bytes("北,B\n京,I\n".encode("gb18030"))
     assert tokens.load(file, AUTO, form=Form(encoding="gb18030", delimiter="comma")).words == [["北", "京"]]
+
+
+# ---------------------------------------------------------------------- files of the same form
+
+COMMENTED = (
+    "# made by me\n-DOCSTART- -X- O\n\n# id = a\n# by = x\n张  NN  B-PER\n三  NN  I-PER\n\n# id = b\n我 P O\n# P O\n\n"
+    "-DOCSTART- -X- O\n\n# id = c\n好 A O"
+)
+JOINED = 'sep=;\r\n文本;标签;n\r\n甲;a|b;1\r\n"乙;""x""\ny";b;2\r\n丙;;3\r\n'
+BITS = "text_a\tn\ta\tb\nx\t7\t1\tFALSE\ny\t7\t0\tTRUE\n"
+SAME_FORM = {  # name, content, reader, columns, kept rows, changes, ids, expected
+    "all of a CoNLL file": ("x.conll", COMMENTED, tokens, {}, [0, 1, 2], {}, None, COMMENTED),
+    "a document without its first sentence": (
+        "x.conll", COMMENTED, tokens, {}, [1, 2], {1: [Change(0, "B-PER")]}, None,
+        "# made by me\n-DOCSTART- -X- O\n\n# id = b\n我 P B-PER\n# P O\n\n-DOCSTART- -X- O\n\n# id = c\n好 A O",
+    ),
+    "tabs, carriage returns, ids": (
+        "x.txt", "a\tx\tO\r\nb\ty\tB\r\n\r\nc\tz\tO\r\n", tokens, {"label": 2}, [1], {1: [Change(0, "B")]}, [7, 8],
+        "# id = 8\nc\tz\tB\r\n",
+    ),
+    "tags in JSON": (
+        "x.jsonl", '{"tokens": ["a","b"],"tags":["O","B"], "n":1}\n{"text":"", "tokens":["\\u2028"],"tags":["O"]}\n',
+        tokens, {}, [0, 1], {1: [Change(0, "B")]}, None,
+        '{"tokens": ["a","b"],"tags":["O","B"], "n":1}\n{"text": "", "tokens": ["\u2028"], "tags": ["B"]}\n',
+    ),
+    "an array": (
+        "x.json", '[{"text": "x", "labels": ["a"], "n": 1},\n {"text": "y", "labels": ["b"]}]', multilabel, {}, [0, 1],
+        {1: [Change(0, "a", True)]}, None,
+        '[\n{"text": "x", "labels": ["a"], "n": 1},\n{"text": "y", "labels": ["b", "a"], "n": null}\n]\n',
+    ),
+    "cells in quotes": (
+        "x.csv", JOINED, multilabel, {}, [1, 2], {1: [Change(0, "a", True), Change(1, "b", False)]}, None,
+        "sep=;\r\n文本;标签;n\r\n\"乙;\"\"x\"\"\ny\";a;2\r\n丙;;3\r\n",
+    ),
+    "columns of 0 and 1, ids": (
+        "x.tsv", BITS, multilabel, {}, [1], {1: [Change(0, "a", True), Change(1, "b", False)]}, [0, 1],
+        "text_a\tn\ta\tb\tid\ny\t7\t1\tFALSE\t1\n",
+    ),
+    "no header": (
+        "x.tsv", 'x\ta, b\ny "\tb\n', multilabel, {}, [1], {1: [Change(0, "a", True)]}, [0, 1], 'y "\tb,a\t1\n',
+    ),
+    "a list in a cell": (
+        "x.csv", 'text_a,label\nx,"[""a"", ""b""]"\ny,[]\n', multilabel, {}, [0, 1],
+        {0: [Change(0, "a", False)], 1: [Change(1, "b", True)]}, None,
+        'text_a,label\nx,"[""b""]"\ny,"[""b""]"\n',
+    ),
+    "another encoding": (
+        "x.tsv", "text_a\tlabel\n甲\ta|b\n乙\tb\n", multilabel, {}, [0, 1], {0: [Change(0, "a", False)]}, None,
+        "text_a\tlabel\n甲\tb\n乙\tb\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAME_FORM)
+def test_a_file_is_written_in_its_own_form(tmp_path, case):
+    name, content, reader, columns, kept, changes, ids, expected = SAME_FORM[case]
+    file, encoding = tmp_path / name, "gb18030" if case == "another encoding" else "utf-8"
+    file.write_bytes(content.encode(encoding))
+    form = Form(encoding=encoding if encoding != "utf-8" else None)
+    found = reader.load(file, AUTO | columns, form=form)
+    original = Original.loads(found.original.dumps())
+    assert original == found.original and len(original.rows) == len(found)
+    assert original.written(kept, changes, ids).decode(encoding) == expected
+    (tmp_path / f"y{original.layout.suffix}").write_bytes(original.written(range(len(found)), {}, None))
+    again = reader.load(tmp_path / f"y{original.layout.suffix}", AUTO | columns, form=form)
+    assert again.digest == found.digest
+
+
+def test_tables_that_are_no_text_become_csv_and_json(tmp_path):
+    frame = pd.DataFrame({"文本": ["甲,", "乙"], "标签": ["a|b", None], "n": [1.0, 2.5]})
+    frame.to_excel(tmp_path / "x.xlsx", index=False)
+    found = multilabel.load(tmp_path / "x.xlsx", AUTO)
+    text = found.original.written([0, 1], {1: [Change(0, "a", True)]}, None).decode("utf-8-sig")
+    assert text == '文本,标签,n\r\n"甲,",a|b,1\r\n乙,a,2.5\r\n'
+    assert found.original.layout.suffix == ".csv"
+    pd.DataFrame(SENTENCES).assign(n=[1, 2]).to_parquet(tmp_path / "x.parquet")
+    found = tokens.load(tmp_path / "x.parquet", AUTO)
+    lines = found.original.written([1], {1: [Change(2, "B-LOC")]}, [0, 1]).decode().splitlines()
+    expected = {**SENTENCES[1], "tags": ["O", "O", "B-LOC"], "n": 2, "id": 1}
+    assert [json.loads(line) for line in lines] == [expected]
+    assert found.take([1]).original.rows == found.original.rows[1:]

@@ -1,6 +1,8 @@
 """Training on units: what a run of tokens and one of several labels holds, which pieces count, what is refused."""
 
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,3 +144,70 @@ def test_the_demo_data_is_what_its_script_makes(tmp_path):
     made = sorted(path for path in tmp_path.iterdir() if path != copy and path.is_file())
     assert len(made) == 4
     assert all(path.read_bytes() == (ROOT / "data" / path.name).read_bytes() for path in made)
+
+
+PER = "# by = me\n张\tN\t{kind}\tB-PER\n{char}\tM\t0\tI-PER\n在\tP\t0\tO\n\n"
+JOINED = '"又贵,又慢{n}",价格;物流,{n}\n很便宜{n},价格,{n}\n不错{n},,{n}\n'
+CONTENTS = {
+    "x.conll": "-DOCSTART- -X- O\n\n"
+    + "".join(PER.format(kind=2 * (not n), char="一二三四"[n % 4]) for n in range(12)),
+    "x.csv": "评论,标注,n\n" + "".join(JOINED.format(n=n) for n in range(6)),
+    "x.txt": "".join(f"又贵又慢{n}\t价格|物流\n很便宜{n}\t价格\n不错{n}\t\n" for n in range(6)),
+    "x.jsonl": "".join(
+        json.dumps({"n": n, "text": f"又贵又慢{n}", "价格": n % 2, "物流": 1 - n % 2}) + "\n"
+        for n in range(12)
+    ),
+}
+FORMS = {  # file: options, options of the printed command
+    "x.conll": (["data.task=tokens", "data.columns.s_label=2"], ["data.columns.s_label=2"]),
+    "x.csv": (
+        ["data.task=multilabel", "data.columns.label=标注", "data.columns.text_a=评论"],
+        ["data.columns.text_a='评论'", "data.columns.label='标注'", "data.label_separator=';'"],
+    ),
+    "x.txt": (
+        ["data.task=multilabel"],
+        ["data.columns.id=2", "data.columns.text_a=0", "data.columns.text_b=null"],
+    ),
+    "x.jsonl": (
+        ["data.task=multilabel", "data.columns.label=[价格,物流]"],
+        ["data.columns.label=['价格','物流']"],
+    ),
+}
+CORRECTED = {  # file: a unit's id, its new label, the corrected file
+    "x.conll": ("1:0", "O", CONTENTS["x.conll"].replace("张\tN\t0\tB-PER", "张\tN\t0\tO", 1)),
+    "x.csv": ("1:1", "present", CONTENTS["x.csv"].replace("很便宜0,价格,", "很便宜0,价格;物流,")),
+    "x.txt": ("3:0", "absent", CONTENTS["x.txt"].replace("又贵又慢1\t价格|物流", "又贵又慢1\t物流")),
+    "x.jsonl": (
+        "1:1", "present",
+        CONTENTS["x.jsonl"].replace(
+            CONTENTS["x.jsonl"].splitlines()[1], '{"n": 1, "text": "又贵又慢1", "价格": 1, "物流": 1}'
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_curated_file_has_the_form_of_the_training_file_and_trains_again(command, client, tmp_path, name):
+    content, (options, carried) = CONTENTS[name], FORMS[name]
+    curated = f"curated{Path(name).suffix}"
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8")
+    _, run, read = trained(command, client, f"data.path={file}", *options)
+    count = len(read("data/samples.jsonl").splitlines())
+
+    def made(*rule):
+        outcome = command("curate", f"run_id={run.info.run_id}", *rule)
+        assert outcome.code == 0, outcome
+        newest = client.search_runs([run.info.experiment_id], max_results=1)[0].info.run_id
+        next_step = outcome.out.split("next: ")[1].strip()
+        return local(client, newest, curated).read_text(encoding="utf-8"), shlex.split(next_step)
+
+    assert made("keep=matching", "where=avg_probs >= 0")[0] == content
+    _, next_step = made("keep=clean", "share=0.1")
+    assert set(carried) <= set(next_step)
+    _, _, read = trained(command, client, *next_step[next_step.index("data=file") + 1 :])
+    left = [json.loads(line) for line in read("data/samples.jsonl").splitlines()]
+    assert 0 < len(left) < count
+    unit, label, corrected = CORRECTED[name]
+    (tmp_path / "corrections.tsv").write_text(f"id\tlabel\n{unit}\t{label}\n", encoding="utf-8")
+    assert made("keep=corrected", f"corrections={tmp_path / 'corrections.tsv'}")[0] == corrected

@@ -89,7 +89,8 @@ DIAGNOSIS_FILE = "diagnosis.tsv"
 REVIEW_DIR = "review"
 SELECTIONS_DIR = "selections"  # ids of samples that somebody chose, a file each
 DECISIONS_FILE = "review/decisions.jsonl"  # sessions behind a server: review/decisions-<session>.jsonl
-CURATED_FILE = "curated.tsv"
+CURATED_STEM = "curated"
+CURATED_FILE = f"{CURATED_STEM}.tsv"
 CURATED_ROWS_FILE = "curated.jsonl"  # of tasks without classes: the rows that were kept, as they were given
 SAMPLES_FILE = "data/samples.tsv"
 EMBEDDINGS_FILE = "embeddings/embeddings.parquet"
@@ -98,6 +99,9 @@ EMBEDDING, EMBEDDING_B = (
     "embedding_b",
 )  # its columns beside id; the second one is there for pairs
 ROWS_FILE = "data/samples.jsonl"  # of tasks without classes: the rows of samples.tsv as they were given
+ORIGINAL_FILE = (
+    "data/original.jsonl"  # of tokens and several labels: what the training file has of each of them
+)
 COMMIT_METRIC = "signals.rows"  # at step = the observation's number
 EXTRA_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datamap.data import delimited, files, rows
+from datamap.data import delimited, files, rewriting, rows
+from datamap.data.originals import Layout, Original, Row
 from datamap.data.rows import BadRows, Columns, Problem
 from datamap.data.table import Form
 from datamap.data.units import Tagged
@@ -41,10 +42,13 @@ class _Places(NamedTuple):
     kind: int | None
 
 
+_KEYS = ("text_a", "label", "s_label")  # of `_Places`
+
+
 def read(
     path: Path, name: str, form: Form, columns: Columns, bad_rows: BadRows
-) -> tuple[list[Tagged], list[str]]:
-    """Return (the usable sentences of a file, notes on what was detected).
+) -> tuple[list[Tagged], list[str], Original]:
+    """Return (the usable sentences of a file, notes on what was detected, what the file has of each sentence).
 
     Columns are divided by tabs if one line has any, else by blanks. Lines that begin with `#` before a sentence's first
     token are comments, of which `# id = …` (or `# sent_id = …`) names the sentence.
@@ -60,9 +64,10 @@ def read(
     Raises:
         DataError: the file is unreadable, has no token, or lacks a column.
     """
-    text, notes = files.decoded(files.content(path), name, form.encoding)
+    text, notes, encoding = files.decoded(files.content(path), name, form.encoding)
     files.check_rows(text.count("\n"), 0, name)
-    lines = _lines(text, delimited.given_delimiter(form.delimiter))
+    by = delimited.given_delimiter(form.delimiter) or ("\t" if "\t" in text else "")
+    lines = _lines(text, by)
     widths = Counter(len(line.cells) for line in lines if line.cells and line.cells[0][:1] != "#")
     if not widths:
         raise DataError(f"{name} has no token; {EXAMPLE}")
@@ -73,12 +78,23 @@ def read(
         )
     places, blocks = _places(columns, width, name), list(_blocks(lines, width))
     with_ids = columns.get("id", "auto") is not None and any(block.id is not None for block in blocks)
-    return list(_sentences(blocks, width, places, with_ids, bad_rows)), notes
+    sentences = list(_sentences(blocks, width, places, with_ids, bad_rows))
+    documents, texts = _texts(text, lines, blocks)
+    layout = Layout(
+        kind="conll",
+        suffix=".conll",
+        places={key: place for key, place in zip(_KEYS, places, strict=True) if place is not None},
+        width=width,
+        encoding=encoding,
+        numbered=not with_ids,
+        delimiter=by,
+        documents=documents,
+    )
+    return sentences, notes, Original(layout, [texts[one.lines[0]] for one in sentences])
 
 
-def _lines(text: str, delimiter: str | None) -> list[_Line]:
+def _lines(text: str, by: str) -> list[_Line]:
     """Return all lines; blank ones have no cells."""
-    by = delimiter or ("\t" if "\t" in text else None)
     found = []
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
         bare = line.strip(" \t")
@@ -95,7 +111,7 @@ def _blocks(lines: list[_Line], width: int) -> Iterator[_Block]:
         if said:
             if said[1].lower() in ID_NAMES:
                 block = _Block(said[2].strip(), [])
-        elif not line.cells or line.cells[0] == DOCUMENT:
+        elif not line.cells or line.text.startswith(DOCUMENT):
             if block.lines:
                 yield block
                 block = _Block(None, [])
@@ -103,6 +119,29 @@ def _blocks(lines: list[_Line], width: int) -> Iterator[_Block]:
             block.lines.append(line)
     if block.lines:
         yield block
+
+
+def _texts(text: str, lines: list[_Line], blocks: list[_Block]) -> tuple[list[str], dict[int, Row]]:
+    """Return (the lines that begin each document, {line of a sentence's first token: what the file has of it})."""
+    given = rewriting.lines_of(text)
+    documents, found, start = [""], dict[int, Row](), 0
+    for block in blocks:
+        first, last = block.lines[0].number - 1, block.lines[-1].number
+        markers = [n + 1 for n in range(start, first) if lines[n].text.startswith(DOCUMENT)]
+        if markers:
+            end = _after_blanks(lines, markers[-1], len(given))
+            documents.append("".join(given[start:end]))
+            start = end
+        end = _after_blanks(lines, last, len(given))
+        found[first + 1] = Row("".join(given[first:end]), "".join(given[start:first]), len(documents) - 1)
+        start = end
+    return documents, found
+
+
+def _after_blanks(lines: list[_Line], start: int, end: int) -> int:
+    while start < end and not lines[start].cells:
+        start += 1
+    return start
 
 
 def _places(columns: Columns, width: int, name: str) -> _Places:

@@ -28,8 +28,24 @@ class Record(NamedTuple):
     cells: list[Any]
 
 
-def read(text: str, path: Path, usual: str, form: Form) -> tuple[list[Record], list[str]]:
-    """Return (the rows of a text that are not blank, notes on what was detected).
+class Delimited(NamedTuple):
+    """Hold the rows of a text that are not blank, and what was detected.
+
+    Attributes:
+        records: the rows.
+        notes: lines for people that say what was detected.
+        delimiter: what stands between cells.
+        quoted: true if quotation marks may stand around cells.
+    """
+
+    records: list[Record]
+    notes: list[str]
+    delimiter: str
+    quoted: bool
+
+
+def read(text: str, path: Path, usual: str, form: Form) -> Delimited:
+    """Return the rows of a text that are not blank, and what was detected.
 
     Args:
         text: the content of the file.
@@ -55,11 +71,13 @@ def read(text: str, path: Path, usual: str, form: Form) -> tuple[list[Record], l
         else [translate("its columns are divided by {by}", by=translate(DELIMITERS.get(chosen, chosen)))]
     )
     try:
-        rows, quoted = _tsv_records(text) if chosen == usual == "\t" else (list(records(text, chosen)), False)
+        plain = chosen == usual == "\t"
+        rows, quoted = _tsv_records(text) if plain else (list(records(text, chosen)), False)
     except DataError as error:
         raise DataError(f"{path}, {error}") from error
     notes += [translate(QUOTED_NOTE)] * quoted
-    return [row for row in rows if any(map(str.strip, row.cells))], notes
+    kept = [row for row in rows if any(map(str.strip, row.cells))]
+    return Delimited(kept, notes, chosen, quoted or not plain)
 
 
 QUOTED_NOTE = "quotation marks around cells are taken off and doubled ones halved, as in a CSV"

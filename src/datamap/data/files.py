@@ -29,10 +29,11 @@ NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 
 class Text(NamedTuple):
-    """Hold the text of a file, and a note that names its encoding if that is not UTF-8."""
+    """Hold the text of a file, a note that names its encoding if that is not UTF-8, and the encoding."""
 
     text: str
     notes: list[str]
+    encoding: str
 
 
 def content(path: Path) -> bytes:
@@ -82,16 +83,17 @@ def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
     """
     mark = next((mark for mark in MARKS if raw.startswith(mark)), None)
     if encoding is not None:
-        return Text(_strictly(raw, name, encoding).removeprefix("\ufeff"), [])
+        text = _strictly(raw, name, encoding).removeprefix("\ufeff")
+        return Text(text, [], "utf-8-sig" if mark == codecs.BOM_UTF8 else encoding)
     if mark not in (None, codecs.BOM_UTF8):
         text = _strictly(raw, name, MARKS[mark]).removeprefix("\ufeff")
-        return Text(text, [translate("read as {encoding}", encoding=MARKS[mark])])
+        return Text(text, [translate("read as {encoding}", encoding=MARKS[mark])], MARKS[mark].lower())
     text = raw.decode("utf-8-sig", "surrogateescape")
     found = _utf16(raw) if "\0" in text else _chinese(raw, text)
     if found is None:
-        return Text(text, [])
+        return Text(text, [], "utf-8-sig" if mark else "utf-8")
     forced = "read as {encoding}; to force another encoding: data.encoding="
-    return Text(raw.decode(found), [translate(forced, encoding=found.upper())])
+    return Text(raw.decode(found), [translate(forced, encoding=found.upper())], found)
 
 
 def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:

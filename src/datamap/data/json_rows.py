@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datamap.data import files, names
-from datamap.data.table import Form, Table
+from datamap.data.table import Form, Table, Written
 
 
 def read(path: Path, form: Form) -> Table:
@@ -15,7 +15,7 @@ def read(path: Path, form: Form) -> Table:
     Raises:
         DataError: there are too many rows.
     """
-    text, notes = files.decoded(files.content(path), path, form.encoding)
+    text, notes, encoding = files.decoded(files.content(path), path, form.encoding)
     files.check_rows(text.count("\n"), 0, path)
     rows = _whole(text, form.lists)
     if rows is None:
@@ -33,7 +33,8 @@ def read(path: Path, form: Form) -> Table:
     def column(position: int) -> list[Any]:
         return [record.get(keys[position]) for record in objects]
 
-    return Table(keys, len(keys), lines, column, problems, unit=unit, notes=notes)
+    written = Written(text, encoding) if form.lists and rows is None else None
+    return Table(keys, len(keys), lines, column, problems, unit=unit, notes=notes, written=written)
 
 
 def _whole(text: str, lists: bool) -> list[Any] | None:

@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datamap.data import lookalikes, names, rows, tables
+from datamap.data import lookalikes, names, originals, rows, tables
+from datamap.data.rewriting import SEPARATORS
 from datamap.data.rows import BadRows, Columns, Problem
 from datamap.data.table import Form, Table
 from datamap.data.units import UnitDataset
 from datamap.errors import DataError, first_few
 from datamap.schema import DIRTY, NORMAL, Task
 from datamap.translations import translate
-
-SEPARATORS = "|;,、；，/+ \t"  # of two that occur equally often, the first one is taken
 
 
 class Labeled(NamedTuple):
@@ -37,7 +36,7 @@ class Layout(NamedTuple):
         places: {column of `COLUMNS`: its position}, of those that there are.
         indicators: {label: position of its column of 0 and 1}; empty where one cell has the labels.
         separator: what stands between the labels of a cell.
-        blank: tells whether an empty cell means that a text has no label, as JSON and Parquet have lists for that.
+        blank: tells whether an empty cell means that a text has no label, as no cell holds a list.
     """
 
     places: Mapping[str, int]
@@ -89,7 +88,11 @@ def load(
     made = _dataset(name, samples, bad_rows, class_names, order, shown, layout)
     if class_names is None and not layout.indicators:
         notes += lookalikes.notes([label for sample in samples for label in sample.labels])
-    return replace(made, notes=[f"{name}: {note}" for note in notes], separator=layout.separator)
+    original = originals.of_table(
+        table, path.suffix.lower(), layout.places, made.lines, layout.indicators, layout.separator
+    )
+    told = [f"{name}: {note}" for note in notes]
+    return replace(made, notes=told, separator=layout.separator, original=original)
 
 
 # ---------------------------------------------------------------------- where the labels stand
@@ -121,7 +124,7 @@ def _layout(
     given = separator or _separator(values)
     if given and not separator:
         notes.append(translate("its labels are divided by {separator!r}", separator=given))
-    blank = table.unit == "line" and not any(isinstance(value, list) for value in values)
+    blank = not any(isinstance(value, list) for value in values)
     return Layout(places, {}, given, blank), notes
 
 

@@ -226,21 +226,13 @@ def usable(
 
 def _rows(table: Table, found: Mapping[str, int | None]) -> Iterator[dict[str, Any]]:
     """Yield {column: value} of each row, for the columns that exist."""
-    columns = {name: table.column(position) for name, position in found.items() if position is not None}
-    if "label" in columns and found["label"] in table.classes:
-        classes = table.classes[found["label"]]
-        columns["label"] = [_class_name(value, classes) for value in columns["label"]]
+    columns = {
+        name: (table.named if name == "label" else table.column)(position)
+        for name, position in found.items()
+        if position is not None
+    }
     for values in zip(*columns.values(), strict=True):
         yield dict(zip(columns, values, strict=True))
-
-
-def _class_name(value: Any, classes: Sequence[str]) -> Any:
-    """Return the name of a class index; None for -1, with which Hugging Face marks a missing label."""
-    if isinstance(value, list):
-        return [_class_name(one, classes) for one in value]
-    if type(value) is not int or value >= len(classes):
-        return value
-    return classes[value] if value >= 0 else None
 
 
 def labeled(row: int, line: int, values: dict[str, Any], found: Mapping[str, int | None]) -> Sample | str:

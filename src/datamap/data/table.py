@@ -23,6 +23,22 @@ class Form(NamedTuple):
     lists: bool = False
 
 
+class Written(NamedTuple):
+    """Hold the text of a file whose rows are lines, and how it is written.
+
+    Attributes:
+        text: the text.
+        encoding: its encoding, as Python names it.
+        delimiter: what stands between cells; "" where a row is an object of JSON.
+        quoted: true if quotation marks may stand around cells.
+    """
+
+    text: str
+    encoding: str
+    delimiter: str = ""
+    quoted: bool = False
+
+
 @dataclass(frozen=True)
 class Table:
     """Hold the rows of a file, in order.
@@ -37,6 +53,7 @@ class Table:
         classes: {position: class names} of columns that hold class indices.
         unit: what a row is called in messages.
         notes: lines for people that say what was detected.
+        written: the file's text, where its rows are lines, for tasks whose cells may be lists (`Form.lists`).
     """
 
     names: list[str] | None
@@ -48,3 +65,18 @@ class Table:
     classes: dict[int, list[str]] = field(default_factory=dict)
     unit: str = "line"
     notes: list[str] = field(default_factory=list)
+    written: Written | None = None
+
+    def named(self, position: int) -> list[Any]:
+        """Return the values of a column, with names for class indices."""
+        values, classes = self.column(position), self.classes.get(position)
+        return values if classes is None else [_class_name(value, classes) for value in values]
+
+
+def _class_name(value: Any, classes: Sequence[str]) -> Any:
+    """Return the name of a class index; None for -1, with which Hugging Face marks a missing label."""
+    if isinstance(value, list):
+        return [_class_name(one, classes) for one in value]
+    if type(value) is not int or value >= len(classes):
+        return value
+    return classes[value] if value >= 0 else None

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from datamap.data import columnar, delimited, files, json_rows, names, workbook
 from datamap.data.delimited import Record
-from datamap.data.table import Form, Table
+from datamap.data.table import Form, Table, Written
 from datamap.errors import DataError
 from datamap.translations import translate
 
@@ -44,10 +45,16 @@ def _read(path: Path, form: Form) -> Table:
 
 
 def _read_delimited(path: Path, form: Form) -> Table:
-    text, notes = files.decoded(files.content(path), path, form.encoding)
-    usual = "," if path.suffix.lower() == ".csv" else "\t"
-    records, more = delimited.read(text, path, usual, form)
-    return _of_records(records, form, notes + more)
+    text, notes, encoding = files.decoded(files.content(path), path, form.encoding)
+    found = delimited.read(text, path, usual_delimiter(path.suffix), form)
+    table = _of_records(found.records, form, notes + found.notes)
+    written = Written(text, encoding, found.delimiter, found.quoted)
+    return replace(table, written=written) if form.lists else table
+
+
+def usual_delimiter(suffix: str) -> str:
+    """Return what stands between the columns of such files, unless something else is detected."""
+    return "," if suffix.lower() == ".csv" else "\t"
 
 
 def _read_workbook(path: Path, form: Form) -> Table:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamap.data import conll, names, rows, tables, units
+from datamap.data import conll, names, originals, rows, tables, units
 from datamap.data.rows import BadRows, Columns, Problem
 from datamap.data.table import Form, Table
 from datamap.data.units import Tagged, UnitDataset
@@ -43,15 +43,17 @@ def load(
     in_rows = os.path.isdir(path) or path.suffix.lower() in TABLES  # noqa: PTH112
     if not in_rows:
         bad_rows = BadRows(name, skip_bad)
-        sentences, notes = conll.read(path, name, form, columns, bad_rows)
+        sentences, notes, original = conll.read(path, name, form, columns, bad_rows)
         found = units.of_sentences(name, sentences, bad_rows, class_names)
-        return replace(found, notes=[f"{name}: {note}" for note in notes])
+        row_of = {sentence.lines[0]: row for row, sentence in enumerate(sentences)}
+        original = original.take([row_of[line] for line in found.lines])
+        return replace(found, notes=[f"{name}: {note}" for note in notes], original=original)
     table = tables.read(path, form._replace(lists=True))
-    return _of_table(table, columns, skip_bad, class_names, name)
+    return _of_table(table, columns, skip_bad, class_names, name, path.suffix.lower())
 
 
 def _of_table(
-    table: Table, columns: Columns, skip_bad: bool, class_names: Sequence[str] | None, name: str
+    table: Table, columns: Columns, skip_bad: bool, class_names: Sequence[str] | None, name: str, suffix: str
 ) -> UnitDataset:
     bad_rows = BadRows(name, skip_bad, table.unit)
     found = rows.find_columns(table, {**columns, "text_b": None}, name, names.token_positions)
@@ -63,7 +65,8 @@ def _of_table(
     order = table.classes.get(there["label"], ())
     made = units.of_sentences(name, sentences, bad_rows, class_names, order)
     notes = [*table.notes, *_notes(columns, there, header)]
-    return replace(made, notes=[f"{name}: {note}" for note in notes])
+    original = originals.of_table(table, suffix, there, made.lines, {}, None)
+    return replace(made, notes=[f"{name}: {note}" for note in notes], original=original)
 
 
 def _sentence(

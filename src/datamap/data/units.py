@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from datamap.data import rows
+from datamap.data.originals import Original
 from datamap.data.rows import BadRow, BadRows, Problem
 from datamap.digests import digest_of
 from datamap.errors import DataError, first_few
@@ -35,6 +36,7 @@ class UnitDataset:
         bad_rows: the samples that were left out.
         notes: lines for people that say what was detected in the file.
         separator: what stands between the labels of a cell; None where nothing does.
+        original: what the file has of each sample.
     """
 
     task: Task
@@ -49,6 +51,7 @@ class UnitDataset:
     bad_rows: list[BadRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     separator: str | None = None
+    original: Original | None = None
     texts_b: None = None
 
     def __len__(self) -> int:
@@ -70,11 +73,11 @@ class UnitDataset:
     def json_lines(self) -> bytes:
         """Return a JSON object per line for each sample: id, tokens and tags; or id, text and labels."""
         return b"".join(
-            json.dumps(one, ensure_ascii=False).encode() + b"\n"
-            for one in map(self._record, range(len(self)))
+            json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in map(self.record, range(len(self)))
         )
 
-    def _record(self, row: int) -> dict[str, Any]:
+    def record(self, row: int) -> dict[str, Any]:
+        """Return a sample as `json_lines` writes it."""
         labels = self.labels[row]
         if self.words is not None:
             tags = [self.class_names[label] for label in labels]
@@ -97,6 +100,7 @@ class UnitDataset:
             labels=pick(self.labels),
             planted=pick(self.planted),
             lines=pick(self.lines),
+            original=self.original and self.original.take(chosen),
         )
 
 

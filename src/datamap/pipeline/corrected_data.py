@@ -49,7 +49,8 @@ def changes(store: Store, members: Sequence[Run], summaries: Mapping[str, pd.Dat
 def _source(store: Store, run: Run) -> str | None:
     """Return the id of the run whose curated file a run was trained on; None if it was trained on something else."""
     path = (run.config("train").get("data") or {}).get("path")
-    curated = re.fullmatch(rf"{RUNS_SCHEME}([0-9a-f]{{32}})/{schema.CURATED_FILE}", str(path))
+    file = rf"{RUNS_SCHEME}([0-9a-f]{{32}})/{schema.CURATED_STEM}\.[a-z]{{3,7}}"
+    curated = re.fullmatch(file, str(path))
     with contextlib.suppress(TrackingError):  # the run of the file may be deleted
         return store.run(curated[1]).tags().get(FROM_TAG) if curated else None
     return None

@@ -1,41 +1,54 @@
-"""Write the chosen samples that have several units: the rows as they were given, with their new labels."""
+"""Write the chosen samples that have several units, with their new labels, in the form of the training file.
+
+Of our own training that is the file's own form (`data/original.jsonl`), of other frameworks the rows as they were
+given.
+"""
 
 import json
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from datamap import schema
+from datamap.data.originals import Original
+from datamap.data.rewriting import Change
+from datamap.data.units import UnitDataset
 from datamap.digests import digest_of
-from datamap.errors import ConfigError, TrackingError
+from datamap.errors import ConfigError, TrackingError, raised_as
 from datamap.labels.curation import Choice
 from datamap.log import say
 from datamap.pipeline import next_training
 from datamap.pipeline.curated_files import CuratedFile, download
-from datamap.pipeline.stored_texts import unit_rows
+from datamap.pipeline.curated_form import Form, form_of
+from datamap.pipeline.stored_texts import UnitRows, unit_rows
 from datamap.schema import Task
 from datamap.tasks import rows, units
 from datamap.tracking import addresses
 from datamap.tracking.run import Run
 from datamap.translations import Amount
 
+Changes = Mapping[int, Sequence[Change]]  # {row of a sample: what changes in it}
+
 
 def curated(source: Run, samples: pd.DataFrame, choice: Choice) -> CuratedFile:
-    """Return the rows of the samples all of whose units are kept, with the labels that the choice gives the units.
+    """Return a file of the samples all of whose units are kept, with the labels that the choice gives the units.
 
-    Rows in which nothing changes stay byte for byte as the run has them.
+    What does not change in a row stays as it is, other columns included.
 
     Args:
         source: run that the units are of.
-        samples: columns id and label of all units.
+        samples: columns id, label and s_label of all units.
         choice: the units that are kept, and their labels.
 
     Raises:
         ConfigError: no sample is kept.
+        DataError: the file could not be trained on.
         TrackingError: the run has no rows, or they have no labels.
     """
-    found, lines = unit_rows(source), source.artifacts.read(schema.ROWS_FILE).splitlines(keepends=True)
+    found = unit_rows(source)
     if found is None or found.given.key is None:
         raise TrackingError(
             f"run {source.run_id}: {schema.ROWS_FILE} has no labels; record with samples= that have them"
@@ -51,20 +64,19 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice) -> CuratedFile:
     if not kept.any():
         raise ConfigError("the rule leaves no sample; choose another (keep= where= share= threshold=)")
     changed = (choice.labels != samples["label"].to_numpy(object)) & kept[place]
-    new = _relabeled(source, found, of, positions, changed, choice.labels)
-    content = b"".join(new.get(row, lines[row]) for row in np.flatnonzero(kept).tolist())
+    changes = _changes(source, found, of, positions, changed, choice.labels)
+    made = _written(source, found, np.flatnonzero(kept).tolist(), changes, _are_planted(samples, changed))
     counts = {
         "samples_before": int(seen.sum()),
         "samples": int(kept.sum()),
         "relabelled": int(changed.sum()),
     }
-    digest = digest_of(content)[:16]
     say(
         "{file}: {samples:,} of {samples_before:,} samples, {labels} changed in {rows}, digest {digest}",
-        file=schema.CURATED_ROWS_FILE,
+        file=made.name,
         labels=Amount(counts["relabelled"], "label"),
-        rows=Amount(len(new), "sample"),
-        digest=digest,
+        rows=Amount(len(changes), "sample"),
+        digest=made.digest,
         samples=counts["samples"],
         samples_before=counts["samples_before"],
     )
@@ -72,42 +84,110 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice) -> CuratedFile:
         unseen = "note: {rows} of the training file have no signals, and are left out"
         say(unseen, rows=Amount(int((~seen).sum()), "row"))
     frame = pd.DataFrame({"id": found.ids.to_numpy(zero_copy_only=False)[kept]})
-    return CuratedFile(
-        schema.CURATED_ROWS_FILE, content, frame, digest, counts, lambda address: _command(source, address)
-    )
+    return CuratedFile(made.name, made.content, frame, made.digest, counts, made.command)
 
 
-def _command(source, address):
+class _Made(NamedTuple):
+    """Hold a file: its name, bytes, digest, and what returns the next command of its address."""
+
+    name: str
+    content: bytes
+    digest: str
+    command: Callable[[str], str]
+
+
+def _are_planted(samples: pd.DataFrame, changed: np.ndarray) -> bool:
+    """Tell whether labels change in data that say which labels are wrong on purpose, which is then no longer known."""
+    return bool(changed.any() and (samples["s_label"] == schema.DIRTY).any())
+
+
+def _written(source: Run, found: UnitRows, kept: list[int], changes: Changes, planted: bool) -> _Made:
+    original = _original(source, found)
+    if original is None:
+        lines = source.artifacts.read(schema.ROWS_FILE).splitlines(keepends=True)
+        for row in changes:
+            record = _relabeled(source, found, row, changes[row])
+            lines[row] = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        content = b"".join(lines[row] for row in kept)
+        digest = digest_of(content)[:16]
+        return _Made(
+            schema.CURATED_ROWS_FILE, content, digest, lambda address: _command(source, address, None, ())
+        )
+    ids = [found.rows[row].get("id") for row in range(len(found.rows))]
+    renumbered = original.layout.numbered and [ids[row] for row in kept] != list(range(len(kept)))
+    content = original.written(kept, changes, ids if renumbered else None)
+    name = f"{schema.CURATED_STEM}{original.layout.suffix}"
+    if planted:
+        say("note: which changed labels are right is unknown: s_label is not read again")
+    form, read = form_of(source, original.layout, original.id_name if renumbered else None, planted, content)
+    _refuse_other(source, found, read, kept, changes)
+    gone = tuple(name for name in _names(source) if name not in read.class_names)
+    return _Made(name, content, read.digest, lambda address: _command(source, address, form, gone))
+
+
+def _original(source: Run, found: UnitRows) -> Original | None:
+    """Return what the training file of our own training has of the run's samples."""
+    content = source.artifacts.find(schema.ORIGINAL_FILE)
+    if content is None:
+        return None
+    with raised_as(TrackingError, f"run {source.run_id}: {schema.ORIGINAL_FILE} is damaged", ValueError):
+        original = Original.loads(content)
+        if len(original.rows) != len(found.ids):
+            raise ValueError(f"{len(original.rows)} rows for {len(found.ids)} samples")
+    return original
+
+
+def _refuse_other(source: Run, found: UnitRows, read: UnitDataset, kept: list[int], changes: Changes) -> None:
+    """Raise RuntimeError if a file does not hold the samples and labels that it was made of."""
+    for number, row in enumerate(kept):
+        new, record = _relabeled(source, found, row, changes.get(row, ())), read.record(number)
+        key = "tags" if read.words is not None else "labels"
+        same = record[key] == new[key] if read.words is not None else set(record[key]) == set(new[key])
+        if record["id"] != new["id"] or not same:
+            raise RuntimeError(f"sample {new['id']} is not read back as it was written")
+
+
+def _names(source: Run) -> list[str]:
+    return list(source.task().label_names or source.class_names())
+
+
+def _command(source: Run, address: str, form: Form | None, gone: Sequence[str]) -> str:
     """Return the command that trains on the file as the source run was trained, or that fetches it."""
     if not source.overrides("train"):
         return download(source, address)
     data = {"data": "file", "data.task": source.task().task.value, "data.path": address}
     data |= dict(option.split("=", 1) for option in addresses.options(source.tracking_uri))
-    return next_training.command(source, data, [])
+    data |= form.options if form else {}
+    return next_training.command(source, data, list(gone), form.fits_others if form else None)
 
 
-def _relabeled(source, found, of, positions, changed, labels):
-    """Return {row: its line with new labels} of the rows that have a unit with another label."""
-    task, key = source.task(), found.given.key
-    names = list(task.label_names or source.class_names())
-    chosen = np.flatnonzero(changed)
+def _changes(
+    source: Run, found: UnitRows, of: pa.Array, positions: np.ndarray, changed: np.ndarray, labels: np.ndarray
+) -> Changes:
+    """Return {row: what changes in it} of the rows that have a unit with another label."""
+    names, chosen = _names(source), np.flatnonzero(changed)
     samples = of.take(chosen)
-    if task.task is Task.TOKENS:
+    tokens = source.task().task is Task.TOKENS
+    if tokens:
         row, place = found.tokens_of(samples, positions[chosen])
     else:
         row, place = found.places(samples), positions[chosen]
-    lines: dict[int, bytes] = {}
-    new: dict[int, dict[str, Any]] = {}
+    made: dict[int, list[Change]] = {}
     for one, at, label in zip(row.tolist(), place.tolist(), labels[chosen], strict=True):
-        old = new.setdefault(one, dict(found.rows[one]))
-        old[key] = (
-            _with_tag(old[key], at, label, names)
-            if task.task is Task.TOKENS
-            else _with_label(old[key], at, label == "present", names)
-        )
-    for one, values in new.items():
-        lines[one] = json.dumps(values, ensure_ascii=False).encode() + b"\n"
-    return lines
+        change = Change(at, label) if tokens else Change(at, names[at], label == "present")
+        made.setdefault(one, []).append(change)
+    return made
+
+
+def _relabeled(source: Run, found: UnitRows, row: int, changes: Sequence[Change]) -> dict[str, Any]:
+    """Return a row of the run's rows with its changes."""
+    values, key = dict(found.rows[row]), str(found.given.key)
+    for place, name, present in changes:
+        if present is None:
+            values[key] = _with_tag(values[key], place, name, _names(source))
+        else:
+            values[key] = _with_label(values[key], place, present, _names(source))
+    return values
 
 
 def _with_tag(tags: list, place: int, label: str, names: list[str]) -> list:

@@ -40,13 +40,14 @@ MAX_NUMBER = 2**63
 TO_GIVE = "???"  # in Hydra: the user must give this value
 
 
-def command(source: Run, data: dict[str, str], gone: list[str]) -> str:
+def command(source: Run, data: dict[str, str], gone: list[str], same_form: bool | None = None) -> str:
     """Return the command, and print which keys of the source run it does not carry over.
 
     Args:
         source: run whose training is repeated; its artifacts are not trusted.
         data: {key: value} that tell the curated file and the store, which are the user's own.
         gone: names of the classes that the curated file no longer has.
+        same_form: true if `data` also fits the source's development data, false if not; None = see the source's keys.
     """
     config, given = (
         source.config("train"),
@@ -58,7 +59,7 @@ def command(source: Run, data: dict[str, str], gone: list[str]) -> str:
         carried = {"model": model.removeprefix("model="), **carried}
     if any(key.endswith("model.name_or_path") for key in given):
         carried["model.name_or_path"] = TO_GIVE
-    dev = _dev_path(config, gone)
+    dev = _dev_path(config, gone, same_form)
     left = dict.fromkeys(key for key in given if key not in carried and not _is_left_out(key))
     left |= dict.fromkeys(key for key, value in carried.items() if value == TO_GIVE)
     if left:
@@ -110,7 +111,7 @@ def _shown(value: bool | int | float | str | None) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _dev_path(config: dict[str, Any], gone: list[str]) -> str | None:
+def _dev_path(config: dict[str, Any], gone: list[str], same_form: bool | None) -> str | None:
     """Return the source's development data; None where it has none, or where it does not fit the curated file."""
     path, columns = _at(config, "data.dev_path"), _at(config, "data.columns")
     if path in (None, ...):
@@ -119,7 +120,9 @@ def _dev_path(config: dict[str, Any], gone: list[str]) -> str | None:
     form += columns.values() if isinstance(columns, dict) else []
     if not isinstance(path, str) or not path.isprintable() or "${" in path or set(path) & set("'\"\\"):
         problem = "it is not a plain path"
-    elif gone or any(value not in ("auto", None, ...) for value in form):
+    elif gone or not (
+        all(value in ("auto", None, ...) for value in form) if same_form is None else same_form
+    ):
         problem = "it does not fit: a class is gone, or it is of another form"
     else:
         return path

@@ -141,6 +141,8 @@ def log(run: Run, data: LabeledTexts, texts: bool) -> None:
         run.log_bytes(b"".join(tsv.lines(samples.frame())), schema.SAMPLES_FILE)
         if isinstance(samples, UnitDataset):
             run.log_bytes(samples.json_lines(), schema.ROWS_FILE)
+            if samples.original:
+                run.log_bytes(samples.original.dumps(), schema.ORIGINAL_FILE)
     bad = samples.bad_rows + (dev.bad_rows if dev else [])
     if bad:
         lines = "".join(f"{row.path}\t{row.line}\t{row.problem}\n" for row in bad)

@@ -313,6 +313,9 @@ ZH = {
     "note: which relabelled samples are right is unknown with several classes: s_label is left out": (
         "注意：类别多于两个时，无法得知改标后的标签是否正确：不写 s_label"
     ),
+    "note: which changed labels are right is unknown: s_label is not read again": (
+        "注意：修改后的标签是否正确已无法得知：不再读取 s_label"
+    ),
     "note: not carried over from run {run}: {keys}; give them yourself": (
         "注意：以下键未从运行 {run} 沿用：{keys}；请自行设置"
     ),
