@@ -352,7 +352,7 @@ REFUSED = {
     r"shape \(2,\), one per sample; give both classes": {"logits": np.zeros(2)},
     "labels must be class indices, not no, yes": {"labels": ["no", "yes"]},
     "ids must be whole numbers below 2\\^63 or strings, not 0.5": {"ids": [0.5, 1.5]},
-    "not an array: .*inhomogeneous": {"logits": [[0, 1], [1]]},
+    "logits: its rows have different lengths": {"logits": [[0, 1], [1]]},
     "give either logits or probs": {"logits": None},
 }  # fmt: skip
 

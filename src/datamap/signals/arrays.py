@@ -37,6 +37,8 @@ def as_array(values: Any, name: str = "values") -> np.ndarray:
     except SignalError as error:
         raise SignalError(f"{name}: {error}") from None
     except Exception as error:  # each framework raises its own
+        if "inhomogeneous shape" in str(error):
+            raise SignalError(f"{name}: its rows have different lengths; give rows of one length") from error
         raise SignalError(
             f"{name}: a {type(values).__name__} is not an array: {shortened(error, 120)}"
         ) from error
