@@ -13,6 +13,7 @@ from datamap.data.units import UnitDataset
 from datamap.paddle_backend import modeling, objectives
 from datamap.paddle_backend.encoding import encode
 from datamap.schema import Task
+from datamap.training import extra
 
 CONLL = "".join(
     f"# id = s{n}\n张 0 B-PER\n{'一二三四'[n % 4]} {2 * (n == 1)} I-PER\n在 0 O\n北 0 B-LOC\n京 0 I-LOC\n\n"
@@ -119,7 +120,7 @@ def test_the_first_piece_of_each_word_carries_the_tag():
     assert tokens.take(np.array([1])).words.counts.tolist() == [1]
 
 
-@pytest.mark.parametrize("key", ["data.folds=2", "data.flip_ratio=0.1", "signals.threshold_samples=true"])
+@pytest.mark.parametrize("key", ["data.flip_ratio=0.1", "signals.threshold_samples=true"])
 def test_what_units_do_not_support_is_refused_in_one_line(command, key):
     outcome = command("train", "data=demo_tokens", key)
     assert outcome.code == 2
@@ -144,6 +145,35 @@ def test_the_demo_data_is_what_its_script_makes(tmp_path):
     made = sorted(path for path in tmp_path.iterdir() if path != copy and path.is_file())
     assert len(made) == 4
     assert all(path.read_bytes() == (ROOT / "data" / path.name).read_bytes() for path in made)
+
+
+@pytest.mark.parametrize("task", ["tokens", "multilabel"])
+def test_folds_hold_out_samples_with_all_their_units(command, client, tmp_path, task):
+    file = tmp_path / ("x.conll" if task == "tokens" else "x.tsv")
+    file.write_text(CONLL if task == "tokens" else LABELS, encoding="utf-8")
+    options = [
+        f"data.task={task}",
+        f"data.path={file}",
+        "data.folds=3",
+        "trainer.jobs=1",
+        "trainer.max_length=6",
+    ]
+    out, run, read = trained(command, client, *options)
+    assert "fold 3 of 3" in out
+    shards = [read(f"holdout/epoch_0003-{fold:05d}-of-00003.jsonl").splitlines() for fold in range(3)]
+    ids = [[json.loads(line)["id"] for line in shard] for shard in shards]
+    samples = [{one.partition(":")[0] for one in shard} for shard in ids]
+    assert not samples[0] & samples[1] | samples[0] & samples[2] | samples[1] & samples[2]
+    assert sorted(sum(ids, [])) == sorted(one["id"] for one in records(read))
+    said = command("diagnose", f"run_id={run.info.run_id}")
+    assert (said.code, "folds" in said.out) == (0, True), said
+
+
+def test_folds_spread_the_rarest_labels():
+    given = sentences([["a", "b"]] * 4 + [["a"]] * 20)  # four samples have the tag B-X
+    folds = extra.fold_trainings(given, 4, 0, "holdout")
+    assert [sum(1 in labels for labels in fold.observed.labels) for fold in folds] == [1, 1, 1, 1]
+    assert folds[0].texts == given.texts_a
 
 
 PER = "# by = me\n张\tN\t{kind}\tB-PER\n{char}\tM\t0\tI-PER\n在\tP\t0\tO\n\n"

@@ -45,7 +45,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     ids, labels = align.array(samples["id"]), samples["label"].to_numpy()
     inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)
     folds = extra_signals_of(run, schema.HOLDOUT_DIR)
-    held_out = class_probs.read(run.artifacts, folds).ordered(ids, schema.HOLDOUT_DIR) if folds else None
+    held_out = _held_out(run, folds, ids) if folds else None
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     # Accuracy on unseen samples: of the folds, which have the same labels as training, else of the development data.
     seen, unseen = (
@@ -72,6 +72,12 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     if unseen or evidence.pool is None:
         return evidence, from_accuracies(seen, unseen), sorted(observed)
     return evidence, _onset(run, observed, evidence, seen, ids), sorted(observed)
+
+
+def _held_out(run, folds, ids):
+    """Return what the models of the folds say of the samples or units, none of which they have seen."""
+    binary = bool(DEFINITIONS[run.task().task].states)
+    return class_probs.read(run.artifacts, folds, binary=binary).ordered(ids, schema.HOLDOUT_DIR)
 
 
 def _refuse_classes(run, labels, probs):

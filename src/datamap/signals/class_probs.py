@@ -39,7 +39,10 @@ class ClassProbs(NamedTuple):
 
 
 def read(
-    artifacts: shards.Readable, whole: shards.ShardsByObservation, allow_missing: bool = False
+    artifacts: shards.Readable,
+    whole: shards.ShardsByObservation,
+    allow_missing: bool = False,
+    binary: bool = False,
 ) -> ClassProbs:
     """Average the distributions of all samples; memory holds the result and one group of shards.
 
@@ -47,13 +50,14 @@ def read(
         artifacts: where the shards are.
         whole: the shards of each observation, ascending.
         allow_missing: allow samples that some observations lack; their mean covers the other observations.
+        binary: there are two classes; if their probabilities were not recorded, the given label's tells them.
 
     Raises:
         SignalError: a shard is damaged, or the shards have different numbers of classes.
     """
     sums = []
     for group in shards.groups(whole, allow_missing):
-        sums.append(_Sums())
+        sums.append(_Sums(binary))
         for number, parts in group.items():
             sums[-1].add(shards.read(artifacts, parts), number)
     widths = {one.sums.shape[1] for one in sums}
@@ -70,12 +74,12 @@ def read(
 class _Sums:
     """Add up the distributions of some samples, and count the observations of each sample."""
 
-    def __init__(self):
-        self.ids, self.wrong = None, []
+    def __init__(self, binary):
+        self.binary, self.ids, self.wrong = binary, None, []
 
     def add(self, table, number):
         """Add the records of one observation, an arrow table."""
-        ids, probs = table["id"].combine_chunks(), _matrix(table, number)
+        ids, probs = table["id"].combine_chunks(), _matrix(table, number, self.binary)
         self.wrong.append(table.num_rows - np.count_nonzero(table["correct"]))
         if self.ids is None:
             self.ids, self.counts = ids, np.zeros(len(ids), np.int64)
@@ -101,8 +105,12 @@ class _Sums:
         return (self.sums / self.counts[:, None]).astype(np.float32)
 
 
-def _matrix(table, number):
-    """Return probabilities as float (samples, classes); with 0 classes if they were not recorded."""
+def _matrix(table, number, binary):
+    """Return probabilities as float (samples, classes); with 0 classes if they are unknown."""
+    if "probs" not in table.column_names and binary:
+        given, label = (table[name].to_numpy() for name in ("label_probs", "label"))
+        first = np.where(label == 0, given, 1 - given)
+        return np.stack([first, 1 - first], axis=1)
     if "probs" not in table.column_names:
         return np.zeros((table.num_rows, 0))
     classes = pc.min_max(pc.list_value_length(table["probs"])).as_py()

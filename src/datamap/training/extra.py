@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from datamap.data.dataset import TextDataset
+from datamap.data.units import UnitDataset
 from datamap.errors import DataError
+
+Samples = TextDataset | UnitDataset
 
 
 @dataclass(frozen=True)
@@ -23,23 +26,39 @@ class ExtraTraining:
     folder: str
     index: int
     count: int
-    train: TextDataset
-    observed: TextDataset
+    train: Samples
+    observed: Samples
     rows: np.ndarray
     observed_rows: np.ndarray
 
+    @property
+    def texts(self) -> list[str]:
+        """Return the texts that a model from scratch makes its vocabulary of.
 
-def fold_trainings(samples: TextDataset, count: int, seed: int, folder: str) -> list[ExtraTraining]:
+        For tokens these are all texts of a run: the vocabulary decides how many tokens fit into the model's length, and
+        each fold must observe those that the main training does.
+        """
+        texts = self.train.texts_a + (self.train.texts_b or [])
+        if isinstance(self.train, TextDataset):
+            return texts
+        order = np.argsort([*self.rows, *self.observed_rows])
+        return [(texts + self.observed.texts_a)[row] for row in order]
+
+
+def fold_trainings(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTraining]:
     """Return one training per fold: it trains on the other folds and observes the samples of its own.
 
-    Spread each class evenly over the folds, so that a model that never saw a sample can judge its label.
+    Spread each class evenly over the folds, so that a model that never saw a sample can judge its label; of samples
+    with several units the rarest class that each of them has. All units of a sample are in its fold.
 
     Raises:
         DataError: there are more folds than samples.
     """
     if count > len(samples):
         raise DataError(f"data.folds={count}, but there are only {len(samples)} samples: give fewer folds")
-    fold = _spread(samples.labels, count, seed)
+    if isinstance(samples, UnitDataset):
+        samples = replace(samples, original=None)  # not needed, and as large as the file
+    fold = _spread(_classes(samples), count, seed)
     return [
         _of_rows(folder, k, count, samples, np.flatnonzero(fold != k), np.flatnonzero(fold == k))
         for k in range(count)
@@ -64,9 +83,19 @@ def threshold_training(samples: TextDataset, seed: int, folder: str) -> ExtraTra
 
 
 def _of_rows(
-    folder: str, index: int, count: int, samples: TextDataset, rows: np.ndarray, observed: np.ndarray
+    folder: str, index: int, count: int, samples: Samples, rows: np.ndarray, observed: np.ndarray
 ) -> ExtraTraining:
     return ExtraTraining(folder, index, count, samples.take(rows), samples.take(observed), rows, observed)
+
+
+def _classes(samples: Samples) -> np.ndarray:
+    """Return the class of each sample; of several units the rarest that it has, −1 for a text without a label."""
+    if isinstance(samples, TextDataset):
+        return samples.labels
+    tags = samples.words is not None
+    given = [np.unique(one) if tags else np.flatnonzero(one) for one in samples.labels]
+    counts = np.bincount(np.concatenate(given), minlength=len(samples.class_names))
+    return np.array([one[counts[one].argmin()] if len(one) else -1 for one in given])
 
 
 def _spread(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.config import TrainConfig
+from datamap.data.units import UnitDataset
 from datamap.log import say
 from datamap.paddle_backend.tokens import Tokens
 from datamap.processes import Processes
@@ -90,9 +91,11 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
     def _tokens(self, extra: ExtraTraining) -> tuple[Tokens, Tokens] | None:
         """Return the tokens of the main training if the vocabulary is the same, else None.
 
-        A model from scratch makes its vocabulary from the texts that it trains on, and these differ.
+        A model from scratch makes its vocabulary from the texts that it trains on, and these differ
+        (`ExtraTraining.texts`).
         """
-        if self.training.config.model.name_or_path or extra.folder == schema.THRESHOLD_DIR:
+        same = extra.folder == schema.THRESHOLD_DIR or isinstance(extra.train, UnitDataset)
+        if self.training.config.model.name_or_path or same:
             tokens = self.training.trainer.tokens
             return tokens.take(extra.rows), tokens.take(extra.observed_rows)
         return None
@@ -112,11 +115,11 @@ def _train(
     tokens: tuple[Tokens, Tokens] | None,
     bar: Callable[[Iterable], Iterable] = iter,
 ) -> Tables:
-    from datamap.paddle_backend import modeling, trainer
+    from datamap.paddle_backend import modeling, objectives, trainer
 
     trainer.seed_weights(config.seed)
-    texts = extra.train.texts_a + (extra.train.texts_b or [])
-    classifier = modeling.build(config.model, texts, len(extra.train.class_names))
+    head = objectives.of(extra.train).head
+    classifier = modeling.build(config.model, extra.texts, len(extra.train.class_names), head)
     options = fit_options(config)._replace(collect="eval", every_steps=None)
     tables: dict[int, pa.Table] = {}
     training = trainer.Trainer(
@@ -138,7 +141,7 @@ def _train_alone(config: TrainConfig, extra: ExtraTraining, tokens: tuple[Tokens
 
 
 def _delivery(extra: ExtraTraining, tables: Tables, format: str) -> Delivery:
-    metrics: dict[str, float] = {schema.EXTRA_METRICS[extra.folder]: len(extra.observed)}
+    metrics: dict[str, float] = {schema.EXTRA_METRICS[extra.folder]: tables[-1][1].num_rows}
     return Delivery(extra.index, partial(_files, extra, tables, format), metrics)
 
 

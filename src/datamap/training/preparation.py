@@ -164,10 +164,8 @@ def _share_cores(config: TrainConfig, processes: Processes, samples: int, traini
 
 def _extra_trainings(config: TrainConfig, data: LabeledTexts) -> list[ExtraTraining]:
     folds, samples = config.data.folds, data.samples
-    if isinstance(samples, UnitDataset):  # `texts.load` has refused both keys
-        return []
     trainings = extra.fold_trainings(samples, folds, config.seed, schema.HOLDOUT_DIR) if folds else []
-    if config.signals.threshold_samples:
+    if config.signals.threshold_samples and isinstance(samples, TextDataset):  # else `texts.load` refuses
         trainings.append(extra.threshold_training(samples, config.seed, schema.THRESHOLD_DIR))
     return trainings
 

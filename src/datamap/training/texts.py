@@ -81,7 +81,6 @@ def _refuse_other_tasks(config: TrainConfig) -> None:
         raise ConfigError(f"data.label_separator is for data.task=multilabel, not {task.value}; leave it out")
     given = {
         "data.loader": data.loader,
-        "data.folds": data.folds,
         "data.flip_ratio": data.flip_ratio,
         "signals.threshold_samples": config.signals.threshold_samples,
     }
