@@ -27,10 +27,9 @@ sys.path.insert(0, str(ROOT / "src"))
 
 import noisy  # noqa: E402
 
-from datamap.labels import mislabel, witnesses  # noqa: E402
+from datamap.labels import mislabel, relabeling, witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
 from datamap.labels.pool import pooled  # noqa: E402
-from datamap.pipeline.curate import MIN_RELABELLED  # noqa: E402
 from datamap.signals import compute  # noqa: E402
 from datamap.summaries import dynamics  # noqa: E402
 from datamap.training import extra  # noqa: E402
@@ -284,9 +283,9 @@ def print_probabilities(jobs, folder):
         known, given, wrong = evidence(found), found["given"], found["true"] != found["given"]
         about, scores = estimate(known), mislabel.combined(known)
         scores = mislabel.calibrated(scores, about.estimate) if about.known else scores
-        proposed = known.posterior.argmax(axis=1)
-        first = np.argsort(np.argsort(-scores, kind="stable")) < about.low
-        changed = first & (scores > MIN_RELABELLED) & (proposed != given) & about.known
+        proposed = mislabel.proposals(known, scores if about.known else None)
+        sure = relabeling.supported(known, scores, proposed, about)
+        changed = (np.argsort(np.argsort(-scores, kind="stable")) < sure) & (proposed != given)
         after = np.where(changed, proposed, given) == found["true"]
         peer = cleanlab(found, found["peer"]) if "peer" in found else scores * 0
         rows.append(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from datamap.errors import SignalError
-from datamap.labels import counting, mislabel
+from datamap.labels import counting, mislabel, relabeling
 from datamap.summaries import dynamics
 
 
@@ -155,12 +155,12 @@ def test_calibrated_scores_sum_to_the_number_of_wrong_labels_in_the_same_order()
 
 
 def test_a_label_that_is_probably_wrong_has_a_proposal():
-    """The posterior alone may see too few wrong labels; the score says how many there are."""
+    """The posterior alone may see too few wrong labels, or too many; the score says how many there are."""
     known = evidence_of([np.full((2, 3), 1 / 3)], [0, 0])._replace(
         posterior=np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]])
     )
     assert mislabel.proposals(known, None).tolist() == [0, 2]
-    assert mislabel.proposals(known, np.array([0.8, 0.1])).tolist() == [1, 2]
+    assert mislabel.proposals(known, np.array([0.8, 0.1])).tolist() == [1, 0]
 
 
 def test_a_run_without_witnesses_is_its_own():
@@ -267,3 +267,45 @@ def test_what_nothing_predicts_cannot_be_counted():
     assert not counting.estimate(random_evidence(1000)).known
     half_wrong, _ = judged(1000, 0.45, 0.9)
     assert not counting.estimate(half_wrong).known
+
+
+def relabeled(noise, accuracy):
+    """(supported number, evidence, scores, proposals, estimate, truth) of 3,000 samples that one witness and a run judge.
+
+    The run has not memorized its labels.
+    """
+    known, _ = judged(3000, noise, accuracy, classes=5)
+    truth = np.random.default_rng(0).integers(0, 5, 3000)  # as `judged` draws it
+    generator = np.random.default_rng(1)
+    said = np.where(generator.random(3000) < 0.93, truth, generator.integers(0, 5, 3000))
+    known = evidence_of([0.02 + 0.9 * np.eye(5)[said]] * 3, known.labels, known.held_out)
+    about = counting.estimate(known)
+    scores = mislabel.calibrated(mislabel.combined(known), about.estimate)
+    proposed = mislabel.proposals(known, scores)
+    return relabeling.supported(known, scores, proposed, about), known, scores, proposed, about, truth
+
+
+def test_sure_proposals_are_relabeled_and_make_more_labels_right():
+    count, known, scores, proposed, about, truth = relabeled(0.15, 0.95)
+    first = np.argsort(-scores, kind="stable")[:count]
+    gain = (proposed[first] == truth[first]).sum() - (known.labels[first] == truth[first]).sum()
+    assert count > 50 and gain > 0.8 * count
+    changed = np.isin(np.arange(3000), first)
+    said = relabeling.expected(scores, changed, about.low)
+    assert said.low <= said.high <= said.before + count
+    assert said.low - said.before <= gain
+
+
+@pytest.mark.parametrize(
+    ("what", "noise", "accuracy"),
+    [("witnesses often wrong", 0.1, 0.6), ("hardly any wrong label", 0.0005, 0.9)],
+)
+def test_proposals_that_nothing_supports_replace_no_label(what, noise, accuracy):
+    assert relabeled(noise, accuracy)[0] == 0, what
+
+
+def test_no_label_is_replaced_where_the_number_is_unknown_or_nobody_judges():
+    count, known, scores, proposed, about, _ = relabeled(0.15, 0.95)
+    assert count
+    assert not relabeling.supported(known, scores, proposed, about._replace(unknown="border"))
+    assert not relabeling.supported(known._replace(pool=None), scores, proposed, about)

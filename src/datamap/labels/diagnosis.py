@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from datamap.labels.mislabel import Evidence, proposals
+from datamap.labels.mislabel import Evidence
 from datamap.labels.reasons import reasons
 from datamap.translations import LANGUAGES, word
 
@@ -41,7 +41,7 @@ def words(text: str) -> list[str]:
 
 
 def table(
-    summary: pd.DataFrame, evidence: Evidence, scores: np.ndarray, regions: np.ndarray,
+    summary: pd.DataFrame, evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, regions: np.ndarray,
     names: Sequence[str] | np.ndarray, texts: Mapping[str, Sequence[str]], probable: bool, lang: str = "en",
     numbers: Sequence[str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
@@ -51,6 +51,7 @@ def table(
         summary: DataFrame with the columns of summary.tsv.
         evidence: what is known of the same samples, in order.
         scores: float (samples,) in [0, 1].
+        proposed: int (samples,), from `mislabel.proposals`.
         regions: int (samples,), from `regions.assign`.
         names: class names by index.
         texts: {column name: list of str}; may be empty.
@@ -65,7 +66,6 @@ def table(
         digits. On a laptop, MLflow's viewer shows the first four or five columns, and texts are wide.
     """
     names = np.array(names, object)
-    proposed = proposals(evidence, scores if probable else None)
     why = reasons(evidence, proposed, names, lang)
     frame = pd.DataFrame(
         {

@@ -161,8 +161,8 @@ def calibrated(scores: np.ndarray, total: float) -> np.ndarray:
 def proposals(evidence: Evidence, probabilities: np.ndarray | None) -> np.ndarray:
     """Return the label to propose for each sample, int (N,): the most likely other class; the given one = none.
 
-    It is proposed where it is more likely than the given label, by the posterior p or by the calibrated probability P
-    that the given label is wrong: class c then has P · p(c) / Σ_{k≠y} p(k).
+    It is proposed where it is more likely than the given label. With the calibrated probability P that the given label is
+    wrong and the posterior p, class c has the probability P · p(c) / Σ_{k≠y} p(k); where P cannot be known, p(c).
 
     Args:
         evidence: what is known (`with_posterior`).
@@ -173,10 +173,11 @@ def proposals(evidence: Evidence, probabilities: np.ndarray | None) -> np.ndarra
     given = of_label(evidence.posterior, evidence.labels)
     others = evidence.posterior.copy()
     others[np.arange(len(others)), evidence.labels] = 0
-    likelier = others.max(axis=1) > given
-    if probabilities is not None:
+    if probabilities is None:
+        likelier = others.max(axis=1) > given
+    else:
         share = others.max(axis=1) / others.sum(axis=1).clip(1e-300)
-        likelier |= probabilities * share > 1 - probabilities
+        likelier = probabilities * share > 1 - probabilities
     return np.where(likelier, others.argmax(axis=1), evidence.labels)
 
 

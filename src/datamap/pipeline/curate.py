@@ -7,7 +7,7 @@ import pandas as pd
 from datamap import schema
 from datamap.config import CurateConfig, to_yaml
 from datamap.errors import ConfigError, TrackingError, counted, first_few
-from datamap.labels import conditions, curation
+from datamap.labels import conditions, curation, relabeling
 from datamap.log import say
 from datamap.pipeline import corrections, curated_files, curated_units, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
@@ -21,9 +21,9 @@ from datamap.tracking.store import Store, resolved
 from datamap.translations import translate
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
-BY_SCORE = ("clean", "relabelled")
+COUNTS = {"clean": "mislabelled/estimate", "relabelled": "mislabelled/to_relabel"}  # metric, how many it changes
+BY_SCORE = tuple(COUNTS)
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
-MIN_RELABELLED = 0.7  # score above which the estimate alone relabels; at 0.5 some files got worse
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
 FROM_TAG = "datamap.curated_from"
@@ -121,7 +121,7 @@ def _labeled(source, config, samples, choice, texts):
     if config.balance:
         choice = _balanced(choice)
     choice, gone = _without_lone(samples, choice)
-    _say_expected(samples, choice)
+    _say_expected(source, samples, choice)
     return curated_files.of_labels(source, config, samples, choice, texts, gone)
 
 
@@ -189,16 +189,21 @@ def _without_lone(samples, choice):
     return choice, gone
 
 
-def _say_expected(samples, choice):
+def _say_expected(source, samples, choice):
     """Print how many labels are expected to be right before and after relabeling, by the scores as probabilities."""
     changed = choice.kept & ~choice.decided & (choice.labels != samples["label"].to_numpy(object))
-    if changed.any() and stored_diagnosis.is_probable(samples["evidence"].unique()):
-        right, gain = (1 - samples["score"]).sum(), (2 * samples["score"][changed] - 1).sum()
-        more = (
-            "expected by the scores: {before:,.0f} of {count:,} labels are right before relabeling, and at most "
-            "{after:,.0f} after it"
-        )
-        say(more, before=right, count=len(samples), after=right + gain)
+    if not changed.any():
+        return
+    if not stored_diagnosis.is_probable(samples["evidence"].unique()):
+        say("note: whether relabeling makes more labels right cannot be known for this run; read the new file")
+        return
+    low = source.metrics().get("mislabelled/low", 0)
+    found = relabeling.expected(samples["score"].to_numpy(float), changed, low)
+    more = (
+        "expected by the scores: {before:,.0f} of {count:,} labels are right before relabeling, and {low:,.0f} to "
+        "{high:,.0f} after it"
+    )
+    say(more, count=len(samples), **found._asdict())
 
 
 def _samples(source, config, score, further):
@@ -242,8 +247,8 @@ def _count(source, definition, samples, config):
                 f"keep={config.keep}: run {source.run_id} has no classes, so nothing tells how many samples are wrong; "
                 "give share= or threshold="
             )
-        found = source.metrics()
-        if "mislabelled/estimate" not in found:
+        found, number = source.metrics(), COUNTS[config.keep]
+        if number not in found:
             raise TrackingError(
                 f"run {source.run_id} has a diagnosis, but not its metrics; diagnose it again: "
                 f"{source.command('diagnose')}, or give share= or threshold="
@@ -253,10 +258,12 @@ def _count(source, definition, samples, config):
                 f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known "
                 "(datamap diagnose says why); give share= or threshold="
             )
-        # What stays as it is does less harm than a right label that is replaced.
-        if config.keep == "relabelled":
-            return min(int(found["mislabelled/low"]), int((samples["score"] > MIN_RELABELLED).sum()))
-        return int(found["mislabelled/estimate"])
+        if config.keep == "relabelled" and not found[number]:
+            raise ConfigError(
+                f"keep=relabelled: no proposal of run {source.run_id} is sure enough to replace a label unread; "
+                f"review them ({source.command('review')}), or give share= or threshold="
+            )
+        return int(found[number])
     return round(len(samples) / 3)
 
 

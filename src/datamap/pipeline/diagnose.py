@@ -8,7 +8,7 @@ from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError
-from datamap.labels import diagnosis, mislabel
+from datamap.labels import diagnosis, mislabel, relabeling
 from datamap.labels.counting import REASONS, estimate, has_learned
 from datamap.log import say
 from datamap.maps import regions
@@ -85,17 +85,18 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     probable = config.score == "combined" and about.known
     if probable:
         scores = mislabel.calibrated(scores, about.estimate)
-    names = _class_names(run, evidence)
+    names, proposed = _class_names(run, evidence), mislabel.proposals(evidence, scores if probable else None)
     frame = diagnosis.table(
         samples,
         evidence,
         scores,
+        proposed,
         regions.assign(samples, _limits(config.regions, samples)),
         names,
         texts_of(run, samples["id"]) if config.texts else {},
         probable,
         run.language,
-        _kinds(run, evidence, names, scores if probable else None),
+        _kinds(run, evidence, names, proposed),
     )
     measured = _measured(samples["s_label"].to_numpy(), scores)
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
@@ -103,7 +104,8 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         run.log_config("diagnose", to_yaml(config))
         run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
         of_samples = unit_samples.log_diagnosis(run, frame, probable) if definition.unit else {}
-        found = {**about.numbers(), **measured, **of_samples}
+        sure = relabeling.supported(evidence, scores, proposed, about) if probable else 0
+        found = {**about.numbers(), "to_relabel": sure, **measured, **of_samples}
         metrics = {f"mislabelled/{name}": float(value) for name, value in found.items()}
         run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
         run.set_tags({UNKNOWN_TAG: about.unknown})
@@ -139,11 +141,10 @@ def _rank_unlabeled(run, samples, observations, config, next_step):
         say("next: {command}", command=run.command("curate", *unlabeled_diagnosis.rule(run)))
 
 
-def _kinds(run, evidence, names, probabilities):
+def _kinds(run, evidence, names, proposed):
     """Return which kind of error of an entity each proposal corrects; None where labels are no tags of entities."""
     if run.task().task is not Task.TOKENS or not entities.are_entities(names):
         return None
-    proposed = mislabel.proposals(evidence, probabilities)
     return [word(kind, run.language) for kind in entities.kinds(evidence.labels, proposed, names)]
 
 

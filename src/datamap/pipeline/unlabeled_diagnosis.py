@@ -66,6 +66,7 @@ def rank(
         samples,
         evidence,
         scores,
+        labels,
         regions,
         names,
         texts,

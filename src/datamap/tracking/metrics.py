@@ -27,6 +27,7 @@ RANGES = {
     "mislabelled/low": COUNT,
     "mislabelled/high": COUNT,
     "mislabelled/known": SHARE._replace(whole=True),
+    "mislabelled/to_relabel": COUNT,
     "memorisation/from_observation": COUNT,
     "memorisation/gap": _Range(-1, 1),
     "memorisation/repeated": SHARE,

@@ -1,0 +1,73 @@
+"""Decide how many labels can be replaced by their proposals without a person's look, and what that changes."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from datamap.labels.counting import Estimate
+from datamap.labels.mislabel import Evidence, calibrated
+
+MIN_WRONG = 2 / 3  # probability that a label is wrong from which on it is replaced
+MIN_RIGHT = 0.75  # share of right labels that the witnesses must predict, by the estimate
+Z_99 = 2.326  # one-sided, in standard deviations
+
+
+class Expected(NamedTuple):
+    """Say how many labels are expected to be right.
+
+    Attributes:
+        before: before relabeling, if the estimate is true.
+        low: after it, if only as many labels are wrong as the lower end of the range says.
+        high: after it, if the estimate is true.
+    """
+
+    before: float
+    low: float
+    high: float
+
+
+def supported(evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, about: Estimate) -> int:
+    """Return how many samples to relabel, those with the highest scores; 0 where the evidence supports none.
+
+    A right label that is replaced does more harm than a wrong one that stays. The scores are therefore calibrated
+    anew, so that they sum to the lower end of the range instead of the estimate. A label is replaced if it is still
+    twice as likely to be wrong as to be right. None is replaced
+
+    - where the number of wrong labels cannot be known, or no model that never saw the labels judges them;
+    - where the witnesses predict less than `MIN_RIGHT` of the labels that are right by the estimate: classes that
+      overlap that much leave open which of them is meant;
+    - where the expected gain Σ (2 p − 1) over the replaced labels, with the probability p that a label is wrong, is
+      within what chance makes of it, 2.326 standard deviations (99 %).
+
+    Args:
+        evidence: what is known of N samples (`mislabel.with_posterior`).
+        scores: float (N,), `calibrated` to the estimate.
+        proposed: int (N,), the proposals; the given label = none.
+        about: the estimate of the number of wrong labels.
+    """
+    if evidence.pool is None or not about.known:
+        return 0
+    right = (evidence.pool.probs.argmax(axis=1) == evidence.labels).sum()
+    if right < MIN_RIGHT * (len(scores) - about.estimate):
+        return 0
+    cautious = calibrated(scores, about.low)
+    sure = cautious > MIN_WRONG
+    p = cautious[sure & (proposed != evidence.labels)]
+    gain, chance = (2 * p - 1).sum(), 2 * np.sqrt((p * (1 - p)).sum())
+    return int(sure.sum()) if gain > Z_99 * chance else 0
+
+
+def expected(scores: np.ndarray, changed: np.ndarray, low: float) -> Expected:
+    """Return how many of N labels are expected to be right before and after relabeling.
+
+    Args:
+        scores: float (N,), probabilities that the labels are wrong.
+        changed: bool (N,), the labels to replace; their proposals are taken for right where the labels are wrong.
+        low: the lower end of the range of the number of wrong labels.
+
+    >>> [round(value, 2) for value in expected(np.array([0.9, 0.6, 0.1]), np.array([True, False, False]), 1.0)]
+    [1.4, 1.95, 2.2]
+    """
+    before, cautious = float((1 - scores).sum()), calibrated(scores, low)
+    gains = (float((2 * p[changed] - 1).sum()) for p in (cautious, scores))
+    return Expected(before, *(before + gain for gain in gains))
