@@ -270,9 +270,9 @@ def test_what_nothing_predicts_cannot_be_counted():
 
 
 def relabeled(noise, accuracy):
-    """(supported number, evidence, scores, proposals, estimate, truth) of 3,000 samples that one witness and a run judge.
+    """(supported number, evidence, scores, proposals, estimate, truth) of 3,000 samples.
 
-    The run has not memorized its labels.
+    One witness and a run judge them. The run has not memorized its labels.
     """
     known, _ = judged(3000, noise, accuracy, classes=5)
     truth = np.random.default_rng(0).integers(0, 5, 3000)  # as `judged` draws it

@@ -161,8 +161,8 @@ def calibrated(scores: np.ndarray, total: float) -> np.ndarray:
 def proposals(evidence: Evidence, probabilities: np.ndarray | None) -> np.ndarray:
     """Return the label to propose for each sample, int (N,): the most likely other class; the given one = none.
 
-    It is proposed where it is more likely than the given label. With the calibrated probability P that the given label is
-    wrong and the posterior p, class c has the probability P · p(c) / Σ_{k≠y} p(k); where P cannot be known, p(c).
+    It is proposed where it is more likely than the given label. With the calibrated probability P that the given label
+    is wrong and the posterior p, class c has the probability P · p(c) / Σ_{k≠y} p(k); where P cannot be known, p(c).
 
     Args:
         evidence: what is known (`with_posterior`).

@@ -21,7 +21,10 @@ from datamap.tracking.store import Store, resolved
 from datamap.translations import translate
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
-COUNTS = {"clean": "mislabelled/estimate", "relabelled": "mislabelled/to_relabel"}  # metric, how many it changes
+COUNTS = {
+    "clean": "mislabelled/estimate",
+    "relabelled": "mislabelled/to_relabel",
+}  # metric, how many it changes
 BY_SCORE = tuple(COUNTS)
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
@@ -195,7 +198,9 @@ def _say_expected(source, samples, choice):
     if not changed.any():
         return
     if not stored_diagnosis.is_probable(samples["evidence"].unique()):
-        say("note: whether relabeling makes more labels right cannot be known for this run; read the new file")
+        say(
+            "note: whether relabeling makes more labels right cannot be known for this run; read the new file"
+        )
         return
     low = source.metrics().get("mislabelled/low", 0)
     found = relabeling.expected(samples["score"].to_numpy(float), changed, low)

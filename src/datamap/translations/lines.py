@@ -242,7 +242,9 @@ ZH = {
         "  本次运行自身预测的权重（按其在所见标签之外提供的信息）：{weight:.2f}"
     ),
     "expected by the scores: {before:,.0f} of {count:,} labels are right before relabeling, and {low:,.0f} to "
-    "{high:,.0f} after it": "按分数预计：改标前 {count:,} 个标签中有 {before:,.0f} 个正确，改标后 {low:,.0f} 到 {high:,.0f} 个",
+    "{high:,.0f} after it": (
+        "按分数预计：改标前 {count:,} 个标签中有 {before:,.0f} 个正确，改标后 {low:,.0f} 到 {high:,.0f} 个"
+    ),
     "note: whether relabeling makes more labels right cannot be known for this run; read the new file": (
         "注意：无法得知改标是否会让此次运行的更多标签正确；请查看新文件"
     ),
