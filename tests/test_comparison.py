@@ -143,7 +143,7 @@ def test_a_correction_says_what_it_changed(command, client, trained):
     distance = (moved["avg_probs_after"] - moved["avg_probs_before"]).abs()
     assert distance.is_monotonic_decreasing and distance.iloc[0] > 0
     assert (changes["text_a"].str.len() > 0).all()
-    assert found.data.metrics["changes/relabeled"] == 2 and found.data.metrics["changes/dropped"] == 1
+    assert found.data.metrics["pairwise/relabeled"] == 2 and found.data.metrics["pairwise/dropped"] == 1
 
 
 MISTAKES = {

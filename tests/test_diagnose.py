@@ -205,7 +205,7 @@ def test_every_rule_makes_a_file_that_can_be_trained_on(noisy_run, client, comma
     assert (run.data.params["keep"], run.data.params["source_run"]) == (rule[0][5:], noisy_run)
     assert run.info.status == "FINISHED"
     found = table(client, made, "curated.tsv")
-    assert len(found) == run.data.metrics["curated/samples"] <= 36
+    assert len(found) == run.data.metrics["training_file/samples"] <= 36
     outcome = command("train", "data=file", f"data.path=runs:/{made}/curated.tsv", *SMALL_MODEL)
     assert outcome.code == 0, outcome.err
     trained = client.get_run(outcome.out.split()[1])

@@ -44,7 +44,7 @@ def test_a_subsample_keeps_the_rare_ones_and_is_the_same_each_time():
 def test_the_page_says_that_it_is_a_subsample():
     full = frame(90_000, label_var=np.linspace(0, 0.2, 90_000), label=np.arange(90_000) % 2)
     page = data_of(explorer.build_page(frame(3), histories(3), {}, full=full).decode())
-    assert page["note"].startswith("3 samples of 90,000: all of rare groups")
+    assert page["note"].startswith("3 of 90,000 samples: all of rare groups")
     # Colours and scales are the map's, which is of all.
     assert page["limits"]["label_var"] == pytest.approx([-0.005, 0.205])
     assert [rule["name"] for rule in page["groupings"]["label"]] == ["0", "1", "no value"]
@@ -97,8 +97,8 @@ def test_a_page_holds_what_mlflows_viewer_opens():
     assert 0 < len(rows) == data["textCount"] < 3000
     assert set(rows) == set(np.argsort(summary["avg_probs"])[: len(rows)])
     assert unpacked_json(data["texts"]["text_a"]) == [texts["text_a"][row] for row in rows]
-    note = explorer._note(summary, None, data, 12, "en").split("; ")
-    assert note[:2] == ["3,000 samples", f"replay: {kept} of 12 observations"]
+    note = explorer._note(summary, None, data, 12, "token", "en").split("; ")
+    assert note[:2] == ["3,000 tokens", f"replay: {kept} of 12 observations"]
     assert note[2] == f"texts: the {len(rows):,} most likely wrong by avg_probs"
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from string import Formatter
 
 import numpy as np
@@ -74,8 +74,13 @@ def of_numbers(summary: pd.DataFrame, lang: str) -> list[str]:
     return found
 
 
-def retold(why: str, lang: str) -> str:
+def retold(why: str, lang: str, translated: Collection[str] = ()) -> str:
     """Return a reason of `reasons` in another language; as it is where it is not ours, such as an edited one.
+
+    Args:
+        why: the reason.
+        lang: "en" or "zh".
+        translated: names of classes that are said in that language too.
 
     >>> retold("right in 1 of 5 observations; forgotten 2 ×; similar texts say yes (0.91)", "zh")
     '5 次观测中 1 次预测正确；遗忘 2 次；相似文本多为 yes（0.91）'
@@ -85,7 +90,10 @@ def retold(why: str, lang: str) -> str:
         for template in (NEVER, RIGHT, FORGOTTEN, LOSS, TOKENS, *SOURCES.values(), *KINDS):
             found = _pattern(template, source).match(why, end)
             if found:
-                told, end = told + word(template, lang, **found.groupdict()), found.end()
+                fields = found.groupdict()
+                if fields.get("name") in translated:
+                    fields["name"] = word(fields["name"], lang)
+                told, end = told + word(template, lang, **fields), found.end()
         if told and end == len(why):
             return told
     return why

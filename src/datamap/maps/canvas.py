@@ -12,20 +12,31 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from PIL import Image
 
 from datamap.maps import fonts
 from datamap.maps.options import check_size
 
+# Pictures have no paper of their own, so that they suit light and dark pages: lines are gray, and texts and marks have
+# a white outline.
 STYLE: Any = {
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#555555",
+    "axes.edgecolor": "#808080",
+    "xtick.color": "#808080",
+    "ytick.color": "#808080",
+    "xtick.labelcolor": "black",
+    "ytick.labelcolor": "black",
     "axes.titlelocation": "left",
     "axes.titlesize": "medium",
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
+    "grid.color": "#80808033",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "svg.hashsalt": "datamap",
@@ -39,6 +50,7 @@ LEGEND_SHARE = 0.36  # of the figure's width, at most
 MAX_WRAPPED = 40  # characters of the first of two lines
 MAX_LINES = 9  # of a legend beside the Axes whose names take two lines
 MAX_CHARACTERS = 500  # of a line of text
+OUTLINE = 0.22  # width of a text's outline, as a share of its font size
 MEASURE_DPI = 288  # at a lower resolution, hinting makes a text wider
 
 
@@ -198,13 +210,21 @@ def add_legend_below(
     legend.set_in_layout(False)
 
 
+def draw(figure: Figure) -> None:
+    """Outline all texts in white, which is seen on dark pages only, and draw the figure."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_path_effects([withStroke(linewidth=OUTLINE * float(text.get_fontsize()), foreground="white")])
+    figure.canvas.draw()
+
+
 def pixels(figure: Figure) -> np.ndarray:
-    """Return the drawn figure as a uint8 array (height, width, 3)."""
-    return np.ascontiguousarray(np.asarray(_canvas(figure).buffer_rgba())[..., :3])
+    """Return the drawn figure as a uint8 array (height, width, 4); its last channel is the opacity."""
+    return np.asarray(_canvas(figure).buffer_rgba())
 
 
 def png(array: np.ndarray) -> bytes:
-    """Encode a uint8 picture (height, width, 3) as a PNG file."""
+    """Encode a uint8 picture (height, width, 4) as a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, format="png", compress_level=1)
     return buffer.getvalue()

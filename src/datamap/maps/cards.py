@@ -54,7 +54,7 @@ def draw_card(
         panels.draw_maps(figure, axes, maps, scale, options, LEGEND_LEFT * SIDE, MAP_SHARE * SIDE, card=True)
         _add_legend(figure, panels.group_entries(found, counts=False), [title], LEGEND_LEFT, 1)
         _add_legend(figure, panels.group_entries(found, counts=True), heading, 0, 1 - MAP_SHARE)
-        figure.canvas.draw()
+        canvas.draw(figure)
     return figure
 
 
@@ -85,7 +85,7 @@ def draw_comparison(summaries: Mapping[str, pd.DataFrame], options: MapOptions) 
         entries = panels.group_entries(sheet.found, counts=False)
         left, top = (1.08 - 1 / columns, 1 - IN_VIEW * (rows - 1) / rows) if beside else (0, bottom)
         _add_legend(figure, entries, [title], left, top, 1 if beside else 2)
-        figure.canvas.draw()
+        canvas.draw(figure)
     return figure
 
 
@@ -101,7 +101,7 @@ def draw_movement(
         )
         lines = [word("from {a}", options.lang, a=name_before), word("to {b}", options.lang, b=name_after)]
         ax.set_title("\n".join(canvas.shorten_text(line, SIDE - 0.5, FONT_SIZE) for line in lines))
-        figure.canvas.draw()
+        canvas.draw(figure)
     return figure
 
 

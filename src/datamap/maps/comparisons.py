@@ -78,7 +78,7 @@ def draw_comparison(
         axes = canvas.grid(figure, rows, columns)
         left = panels.add_legend(figure, found, panels.legend_title("correct_ratio", options.lang), options)
         panels.draw_maps(figure, axes, parts, scale, options, left)
-        figure.canvas.draw()
+        canvas.draw(figure)
     return figure
 
 
@@ -114,7 +114,7 @@ def draw_movement(
         names = [canvas.shorten_text(name, 3.0, canvas.TITLE_SIZE) for name in (name_before, name_after)]
         what = word("mean of the samples of each cell; blue rose, red fell", options.lang)
         canvas.set_title(figure, [word("from {a} to {b}", options.lang, a=names[0], b=names[1]), what])
-        figure.canvas.draw()
+        canvas.draw(figure)
     return figure
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from datamap.maps import groups, marks, regions
 from datamap.maps.explorer_data import MAX_SAMPLES, numeric, pack_samples
 from datamap.maps.meanings import MEANINGS, ORDERED, UNLABELED
-from datamap.translations import shown, word
+from datamap.translations import Amount, shown, word
 from datamap.web import pages
 
 PAGE = Path(__file__).parent / "explorer_page"
@@ -52,6 +52,7 @@ def build_page(
     next_step: tuple[str, str] | None = None,
     labeled: bool = True,
     curate: str | None = None,
+    row: str = "sample",
 ) -> bytes:
     """Build the explorer as the bytes of an HTML file.
 
@@ -69,6 +70,7 @@ def build_page(
         next_step: (purpose, command) of the next step to propose.
         labeled: False for a task without classes, whose labels say nothing and are not shown.
         curate: command that makes a training file of chosen samples, without their ids; None offers none.
+        row: what a row of `summary` is, "sample" or a unit of one ("token", "label").
     """
     classes = tuple(map(str, class_names))
     if diagnosis is not None:
@@ -81,7 +83,7 @@ def build_page(
     data = {
         **{
             "title": title,
-            "note": _note(summary, full, samples, len(trajectories.numbers), lang),
+            "note": _note(summary, full, samples, len(trajectories.numbers), row, lang),
             "unit": unit,
             "labeled": labeled,
             "curate": curate,
@@ -95,13 +97,12 @@ def build_page(
     return pages.assemble(PAGE, [PAGE / "start.js"], data, lang)
 
 
-def _note(summary, full, samples, observations, lang):
+def _note(summary, full, samples, observations, row, lang):
     """Say how many of the samples the page shows, and what did not fit into it."""
     total, shown = len(summary if full is None else full), len(summary)
-    some = "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)"
-    parts = [
-        word("{total} samples" if shown == total else some, lang, shown=f"{shown:,}", total=f"{total:,}")
-    ]
+    some = "{shown} of {total}: all of rare groups, the others drawn at random (seed 0)"
+    every = Amount(total, row)
+    parts = [word("{total}" if shown == total else some, lang, shown=f"{shown:,}", total=every)]
     kept = len(samples["numbers"])
     if kept < observations:
         parts.append(word("replay: {kept} of {total} observations", lang, kept=kept, total=observations))

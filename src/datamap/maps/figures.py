@@ -73,9 +73,10 @@ def draw_map(
         below = canvas.set_title(figure, _on_lines(figure, heading))
         legend = panels.legend_title(plan.color, options.lang)
         width = panels.add_legend(figure, found, legend, options, below, counts=True)
-        panels.draw_maps(figure, axes, maps, scales.own(summary, options), options, width)
+        height = axes[0].get_figure().bbox.height / figure.dpi - below - 0.3  # without the x-axis
+        panels.draw_maps(figure, axes, maps, scales.own(summary, options), options, width, height)
         _fill_histograms(histograms, summary, shown, found, options.lang)
-        figure.canvas.draw()
+        canvas.draw(figure)
     return figure
 
 

@@ -25,6 +25,7 @@ MIN_DENSITY = 2_000  # samples of a group; a smaller group is always drawn as po
 CELLS = 100  # cells of a density per inch
 CHUNK = 1 << 15  # samples counted at once
 MIN_NAMED = 0.12  # height of a region that has space for its name, as a share of the axis
+TINT = 0.14  # opacity of a region
 CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
 
 
@@ -42,6 +43,7 @@ def draw_groups(
         size: area of a point, in square points.
     """
     total = len(xs)
+    edge = 0.35 if total <= MAX_POINTS else 0.1  # beside densities a white edge would hide a small mark
     counts = [int(group.mask.sum()) for group in groups]
     many = [total > MAX_POINTS and count > MIN_DENSITY for count in counts]
     by_count = sorted((i for i in range(len(groups)) if counts[i]), key=lambda i: -counts[i])
@@ -52,7 +54,7 @@ def draw_groups(
             continue
         ax.scatter(
             xs[group.mask], ys[group.mask], s=size, c=group.color, marker=group.marker, alpha=0.8,
-            linewidths=0.35, edgecolors="white", label=group.name, zorder=zorder,
+            linewidths=edge, edgecolors="white", label=group.name, zorder=zorder,
         )  # fmt: skip
     ax.set_xlim(limits[0])
     ax.set_ylim(limits[1])
@@ -73,7 +75,7 @@ def group_handle(group: Group) -> Line2D:
 
 def region_handle(region: int) -> Patch:
     """Create the patch that stands for a region in the legend; `region` is its place in `regions.NAMES`."""
-    return Patch(facecolor=regions.COLORS[region], edgecolor="#bbbbbb", linewidth=0.6)
+    return Patch(facecolor=_tint(regions.COLORS[region]), edgecolor="#bbbbbb", linewidth=0.6)
 
 
 def _draw_densities(ax, xs, ys, groups, limits):
@@ -155,7 +157,8 @@ def draw_contours(ax: Axes, xs: np.ndarray, ys: np.ndarray, limits: Box) -> None
         (left, right), (bottom, top) = limits
         x = left + (np.arange(200) + 0.5) * (right - left) / 200
         y = bottom + (np.arange(200) + 0.5) * (top - bottom) / 200
-        ax.contour(x, y, density, levels, colors="#333333", linewidths=(0.6, 0.9, 1.2), zorder=5, alpha=0.8)
+        lines = ax.contour(x, y, density, levels, colors="#333333", linewidths=(0.6, 0.9, 1.2), zorder=5)
+        lines.set_path_effects([withStroke(linewidth=2, foreground="white", alpha=0.5)])
 
 
 def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
@@ -170,7 +173,13 @@ def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
     for region, (x, y) in regions.boxes(found).items():
         (x0, x1), (y0, y1) = np.clip(x, left, right), np.clip(y, bottom, top)
         if x0 < x1 and y0 < y1:
-            ax.fill_between([x0, x1], y0, y1, color=regions.COLORS[region], zorder=0, linewidth=0)
+            ax.fill_between([x0, x1], y0, y1, color=_tint(regions.COLORS[region]), zorder=0, linewidth=0)
+
+
+def _tint(color: str) -> tuple[float, float, float, float]:
+    """Return the color of opacity `TINT` that looks on white paper like `color`, and on dark paper is as faint."""
+    red, green, blue = (max(0.0, 1 - (1 - part) / TINT) for part in to_rgb(color))
+    return red, green, blue, TINT
 
 
 def name_regions(ax: Axes, limits: Box, borders: regions.Limits, names: Sequence[str], size: float) -> None:
@@ -184,7 +193,6 @@ def name_regions(ax: Axes, limits: Box, borders: regions.Limits, names: Sequence
         size: font size in points.
     """
     (left, right), (bottom, top) = limits
-    outline = [withStroke(linewidth=1.2, foreground="white")]
     for region, (_, y) in regions.boxes(borders).items():
         y0, y1 = np.clip(y, bottom, top)
         if y1 - y0 < MIN_NAMED * (top - bottom):
@@ -193,7 +201,7 @@ def name_regions(ax: Axes, limits: Box, borders: regions.Limits, names: Sequence
         ax.annotate(
             names[region], (right if at_right else left, y0 if at_bottom else y1), zorder=6, fontsize=size,
             color="#444444", xytext=(-2 if at_right else 2, 2 if at_bottom else -2), textcoords="offset points",
-            path_effects=outline, ha="right" if at_right else "left", va="bottom" if at_bottom else "top",
+            ha="right" if at_right else "left", va="bottom" if at_bottom else "top",
         )  # fmt: skip
 
 
@@ -219,18 +227,18 @@ def draw_movement(ax: Axes, before: np.ndarray, after: np.ndarray, limits: Box, 
     ]
     size = point_size(len(before)) / 2
     xs, ys = before.T[:, :MAX_POINTS]
-    ax.scatter(xs, ys, s=size, c="#c8c8c8", linewidths=0, zorder=2, rasterized=True)
+    ax.scatter(xs, ys, s=size, c="#80808048", linewidths=0, zorder=2, rasterized=True)
     kept = counts >= (3 if len(before) > 200 else 1)
     start, change = means[0][kept], (means[1] - means[0])[kept]
     rise = np.abs(change[:, 1]).max(initial=0) or 1
     # Colors of the points' groups: red falls, blue rises; gray has changed little.
-    colors = LinearSegmentedColormap.from_list("movement", ["#a50026", "#8a8a8a", "#1f3b73"])
+    colors = LinearSegmentedColormap.from_list("movement", ["#e34a33", "#8a8a8a", "#4a8cc2"])
     ax.quiver(
         *start.T, *change.T, change[:, 1], cmap=colors, clim=(-rise, rise), angles="xy", scale_units="xy", scale=1,
-        width=0.004, linewidths=0, zorder=4, minlength=0,
+        width=0.005, linewidths=0, zorder=4, minlength=0,
     )  # fmt: skip
     sizes = 4 + 26 * np.sqrt(counts[kept] / counts.max(initial=1))
-    ax.scatter(start[:, 0], start[:, 1], s=sizes, c="#333333", zorder=3, linewidths=0)
+    ax.scatter(start[:, 0], start[:, 1], s=sizes, c="#333333", zorder=3, linewidths=0.35, edgecolors="white")
     ax.set_xlim(limits[0])
     ax.set_ylim(limits[1])
 

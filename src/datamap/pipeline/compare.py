@@ -164,7 +164,7 @@ def _log_changes(target, store, members, summaries):
         content = b"".join(tsv.lines(spreadsheet.guarded(changes)))
         target.log_bytes(content, "comparison/changes.tsv")
         counts = changes["change"].value_counts()
-        found = {f"changes/{name}": float(counts.get(name, 0)) for name in ("relabeled", "dropped")}
+        found = {f"pairwise/{name}": float(counts.get(name, 0)) for name in ("relabeled", "dropped")}
         target.log_metrics(found, 0)
 
 

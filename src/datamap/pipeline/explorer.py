@@ -15,6 +15,7 @@ from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
 from datamap.pipeline.stored_texts import texts_of
+from datamap.pipeline.unit_samples import unit_of
 from datamap.program import invocation
 from datamap.signals import align
 from datamap.summaries import tsv
@@ -86,7 +87,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     labeled = DEFINITIONS[run.task().task].has_classes
     return explorer.build_page(
         shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step, labeled,
-        invocation("curate", f"run_id={run.run_id}", "keep=matching") if texts else None,
+        invocation("curate", f"run_id={run.run_id}", "keep=matching") if texts else None, unit_of(run),
     )  # fmt: skip
 
 

@@ -192,7 +192,7 @@ def _say_address(review: Review, address: str) -> None:
         already = "{reviewed:,} of {count:,} samples are reviewed already, {wrong:,} wrong"
         say(already, reviewed=lesson.reviewed, count=count, wrong=lesson.wrong)
     # `say` would mask the token in the address, which the person at the terminal needs.
-    samples = Amount(count, "sample")
+    samples = Amount(count, review.about.part or "sample")
     print_line(
         translate("review of {samples}: {address}  (Ctrl-C ends it)", samples=samples, address=address)
     )
@@ -205,7 +205,7 @@ def _end(run: Run, review: Review) -> None:
     say(
         "{reviewed:,} of {samples} reviewed, {wrong:,} wrong",
         reviewed=lesson.reviewed,
-        samples=Amount(len(review.samples), "sample"),
+        samples=Amount(len(review.samples), review.about.part or "sample"),
         wrong=lesson.wrong,
     )
     if not lesson.reviewed:

@@ -146,8 +146,9 @@ class Review:
         """Return all that is known about a sample."""
         self._check(row)
         samples = self.samples
+        states = samples.names if self.about.part == "label" else ()  # absent, present
         return self._listed(row, who, cut=None) | {
-            "why": retold(samples.why[row].as_py() or "", self.about.lang),
+            "why": retold(samples.why[row].as_py() or "", self.about.lang, states),
             "history": self.histories.of(row),
             "x": _finite(samples.x[row]),
             "y": _finite(samples.y[row]),

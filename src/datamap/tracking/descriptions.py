@@ -86,10 +86,14 @@ def of_run(
     m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
     open_ = {path: f"[{path}]({link(path)})" for path in FILES if path in artifacts}
     texts = [*_of_summary(samples, m, open_, lang, has_classes), *_of_diagnosis(m, open_, reason, lang)]
-    rows = [f"| {open_[path]} | {word(use, lang)} |" for path, use in uses.items() if path in open_]
-    seen = f"| Model metrics → `maps` | {word('see the map, and how it formed', lang)} |"
-    table = [word("| open | to |", lang), "|---|---|", *rows, seen]
-    return "\n".join([*(line for text in texts for line in (text, "")), *table])
+    files = [_item(open_[path], use, lang) for path, use in uses.items() if path in open_]
+    maps = _item("Model metrics → `maps`", "see the map, and how it formed", lang)
+    return "\n".join([*(line for text in texts for line in (text, "")), *files, maps])
+
+
+def _item(place: str, use: str, lang: str) -> str:
+    """Return an item of a list of what a reader can open, and for which purpose."""
+    return word("- {place}: {use}", lang, place=place, use=word(use, lang))
 
 
 def _of_summary(samples, m, open_, lang, has_classes):
@@ -215,9 +219,7 @@ def of_comparison(
             "|---|---:|",
             *(f"| {name.replace('_', ' ', 1)} | {value:.3f} |" for name, value in agreement.items()),
             "",
-            word("| open | to |", lang),
-            "|---|---|",
-            f"| Model metrics → `maps` | {word('see the maps side by side, and where samples moved', lang)} |",
-            f"| Artifacts → `comparison/agreement.tsv` | {word('see each pair of runs', lang)} |",
+            _item("Model metrics → `maps`", "see the maps side by side, and where samples moved", lang),
+            _item("Artifacts → `comparison/agreement.tsv`", "see each pair of runs", lang),
         ]
     )

@@ -44,8 +44,8 @@ ZH = {
     "{total} samples": "{total} 个样本",
     "{shown} of {total} samples, {filters}": "{total} 个样本中的 {shown} 个，{filters}",
     "{total} observations": "{total} 次观测",
-    "{shown} samples of {total}: all of rare groups, the others drawn at random (seed 0)": (
-        "{shown} 个样本（共 {total} 个）：少数分组全部保留，其余随机抽取（种子 0）"
+    "{shown} of {total}: all of rare groups, the others drawn at random (seed 0)": (
+        "共 {total}，显示 {shown} 个：少数分组全部保留，其余随机抽取（种子 0）"
     ),
     "replay: {kept} of {total} observations": "回放：{total} 次观测中的 {kept} 次",
     "texts: the {count} most likely wrong by {which}": "文本：按 {which} 最可能有误的 {count} 个样本",
@@ -148,7 +148,7 @@ ZH = {
     "the model learned too little": "模型学得太少",
     "probability": "概率",
     "order only": "仅供排序",
-    "| open | to |": "| 打开 | 用来 |",
+    "- {place}: {use}": "- {place}：{use}",
     "read the samples, most likely wrong first": "查看样本，最可能有误的排在最前",
     "read the samples, hard or wrong ones first": "查看样本，较难或有误的排在最前",
     "hover, search, filter and select samples, replay the epochs": "悬停、搜索、筛选、选择样本，逐轮回放",

@@ -57,9 +57,9 @@ function firstColumns({ textNames, labeled }, columns) {
   const why = textNames.filter((name) => name === "why");
   return [
     "id",
-    ...texts,
-    ...(labeled ? ["label", "proposed", "pred_label"] : []).filter((name) => name in columns),
     ...["rank", "score"].filter((name) => name in columns).slice(0, 1), // a rank where scores only order
+    ...(labeled ? ["label", "proposed", "pred_label"] : []).filter((name) => name in columns),
+    ...texts,
     ...why,
   ];
 }
