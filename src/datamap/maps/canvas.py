@@ -214,7 +214,9 @@ def draw(figure: Figure) -> None:
     """Outline all texts in white, which is seen on dark pages only, and draw the figure."""
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        text.set_path_effects([withStroke(linewidth=OUTLINE * float(text.get_fontsize()), foreground="white")])
+        text.set_path_effects(
+            [withStroke(linewidth=OUTLINE * float(text.get_fontsize()), foreground="white")]
+        )
     figure.canvas.draw()
 
 
