@@ -16,7 +16,8 @@ from datamap.cli.entry import run
 from datamap.digests import digest_of
 from datamap.errors import SummaryError
 from datamap.summaries import tsv
-from datamap.tracking.artifacts import DIGEST_TAG, REGENERATED_BY, Artifacts
+from datamap.tracking.artifacts import Artifacts
+from datamap.tracking.hidden_tags import DIGEST_TAG, REGENERATED_BY
 from datamap.tracking.store import Store
 
 

@@ -15,7 +15,7 @@ from datamap.review import decisions
 from datamap.review.decisions import Decision
 from datamap.signals import compute, shards
 from datamap.summaries import tsv
-from datamap.tracking.artifacts import DIGEST_TAG
+from datamap.tracking.hidden_tags import DIGEST_TAG
 
 NOISY = ("data.flip_ratio=0.2", "trainer.lr=0.03", "trainer.epochs=4", "seed=3", "data.seed=3")
 

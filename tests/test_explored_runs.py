@@ -7,7 +7,7 @@ import pytest
 import datamap
 from conftest import local
 from datamap import schema
-from datamap.tracking.artifacts import DIGEST_TAG
+from datamap.tracking.hidden_tags import DIGEST_TAG
 from explored import data_of, texts_of, unpacked
 
 TEXTS = pd.DataFrame({"id": range(40), "text_a": ["one text"] * 40})

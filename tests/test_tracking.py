@@ -19,9 +19,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 import datamap
+from datamap.digests import digest_of
 from datamap.errors import RunLostError, TrackingError, masked
+from datamap.tracking import cache, hidden_tags
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
+from datamap.tracking.hidden_tags import CONTENT_TAG
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.spool import read_note, waiting_in
 from datamap.tracking.store import Store
@@ -452,6 +455,52 @@ def test_an_answer_that_is_lost_leaves_no_second_run(store, monkeypatch):
             running = MlflowClient().search_runs(["1"], "attributes.status = 'RUNNING'")
             assert [found.info.run_id for found in running] == [run.run_id]
     assert {found.info.status for found in MlflowClient().search_runs(["1"])} == {"FINISHED"}
+
+
+def test_the_cache_gives_a_file_as_it_was_logged_to_the_same_artifact_alone(tmp_path, monkeypatch):
+    file, found = tmp_path / "summary.tsv", tmp_path / "found" / "summary.tsv"
+    file.write_text("one")
+    sha256 = digest_of(file)
+    assert not cache.find("a", sha256, found)
+    cache.keep("a", sha256, file)
+    assert cache.find("a", sha256, found)
+    assert found.read_text() == "one"
+    assert not cache.find("b", sha256, found)
+    assert cache.folder().stat().st_mode & 0o77 == 0
+    (kept,) = cache.folder().iterdir()
+    kept.write_text("two")  # damaged
+    assert not cache.find("a", sha256, found)
+    monkeypatch.setattr(cache, "MAX_BYTES", 4)
+    for number in range(3):
+        file.write_text(f"{number}23")
+        cache.keep("a", digest_of(file), file)
+    assert cache.find("a", digest_of(file), found)
+    assert len(list(cache.folder().iterdir())) == 1
+    monkeypatch.setattr(cache, "folder", lambda: Path("/proc/nowhere"))
+    cache.keep("a", sha256, file)
+    assert not cache.find("a", sha256, found)
+
+
+def test_tags_tell_of_observations_only_if_none_is_missing():
+    def tag(number, shards=1):
+        names = [f"epoch_{number:04d}-{k:05d}-of-{shards:05d}.jsonl" for k in range(shards)]
+        text = "".join(f"{'0' * 64}  {name}\n" for name in names)
+        return {f"{CONTENT_TAG}signals/epoch_{number:04d}.sha256": text}
+
+    three = {**tag(1), **tag(2), **tag(3, shards=2)}
+    found = hidden_tags.observations(three, 3)
+    assert list(found) == [1, 2, 3]
+    assert found[3] == [
+        f"signals/epoch_0003{rest}" for rest in (".sha256", "-00000-of-00002.jsonl", "-00001-of-00002.jsonl")
+    ]
+    for tags, last in (
+        (three, 4),
+        (three, 2),
+        (tag(1) | tag(3), 3),
+        ({}, 0),
+        ({CONTENT_TAG + "signals/x.sha256": "x"}, 1),
+    ):
+        assert not hidden_tags.observations(tags, last)
 
 
 def test_wrong_credentials_are_told_with_what_to_set(command, monkeypatch):

@@ -16,6 +16,7 @@ from urllib.parse import urlparse
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 import datamap
 from conftest import artifacts, mlflow_server
@@ -23,6 +24,7 @@ from datamap.config import DiagnoseConfig, ReviewConfig
 from datamap.errors import DataMapError, TrackingError
 from datamap.pipeline import run_description
 from datamap.pipeline.review import _read_the_rest, review_of
+from datamap.tracking import cache
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
@@ -210,22 +212,48 @@ def all_of_it(commands, folder):
     return runs
 
 
-# Requests of each command on a run of three observations; docs/benchmarks.md says what they are.
-REQUESTS = {"summarize": 17, "plot": 24, "diagnose": 25, "review": 17}
+# Requests of each command on a run of three observations, if what a command fetches is kept for the next one, and if
+# not; docs/benchmarks.md says what they are.
+REQUESTS = {"summarize": (11, 11), "plot": (10, 14), "diagnose": (9, 14), "review": (2, 8)}
 
 
-def test_a_command_needs_few_requests(proxy, command, monkeypatch):
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_command_needs_few_requests(proxy, command, monkeypatch, cached):
+    if not cached:
+        monkeypatch.setattr(cache, "keep", lambda *_: None)
     run_id = recorded()
     for name in ("summarize", "plot", "diagnose"):
         monkeypatch.setattr(Proxy, "paths", [])
         assert command(name, f"run_id={run_id}").code == 0
-        assert len(asked()) <= REQUESTS[name], "\n".join(asked())
+        assert len(asked()) <= REQUESTS[name][not cached], "\n".join(asked())
     monkeypatch.setattr(Proxy, "paths", [])
     config = ReviewConfig(run_id=run_id, lang="en", reviewer="me")
     run = Store().run(run_id)
     run.read_once()
     _read_the_rest(run, review_of(run, config))
-    assert len(asked()) <= REQUESTS["review"], "\n".join(asked())
+    assert len(asked()) <= REQUESTS["review"][not cached], "\n".join(asked())
+
+
+def test_a_file_that_the_server_lost_is_told_with_what_to_do(proxy, command, monkeypatch):
+    run_id = recorded()
+    assert command("summarize", f"run_id={run_id}").code == 0
+    monkeypatch.setattr(cache, "find", lambda *_: False)
+    repository = get_artifact_repository(proxy.get_run(run_id).info.artifact_uri, proxy.tracking_uri)
+    repository.delete_artifacts("summary.tsv")
+    outcome = command("plot", f"run_id={run_id}")
+    assert outcome.code == 2
+    assert (
+        f"summary.tsv was logged and is gone; regenerate it: datamap summarize run_id={run_id}" in outcome.err
+    )
+    assert command("summarize", f"run_id={run_id}").code == 0
+    assert command("plot", f"run_id={run_id}").code == 0
+
+
+def test_tags_that_do_not_tell_of_all_observations_are_not_trusted(proxy, command):
+    run_id = recorded()
+    proxy.log_metric(run_id, "signals.rows", 20, step=5)  # of an older version, which logs no tags
+    outcome = command("summarize", f"run_id={run_id}")
+    assert (outcome.code, "observation 5 was committed but its artifact is gone" in outcome.err) == (2, True)
 
 
 def asked():

@@ -20,10 +20,9 @@ from datamap.program import invocation
 from datamap.signals import align
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS
-from datamap.tracking.artifacts import DIGEST_TAG
+from datamap.tracking.hidden_tags import DIGEST_TAG, EXPLORER_TAG
 from datamap.tracking.run import Run
 
-MADE_FROM_TAG = "mlflow.datamap.explorer"  # digest of what the explorer was made from, and its bytes
 MADE_FROM = (
     schema.SUMMARY_FILE, schema.SAMPLES_FILE, schema.LABELS_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE,
 )  # fmt: skip
@@ -38,12 +37,13 @@ def log_explorer(run: Run, samples: pd.DataFrame) -> None:
     """
     digest = _digest(run)
     address = run.opened_at(schema.EXPLORER_FILE)
-    if digest and run.tags().get(MADE_FROM_TAG) == f"{digest} {run.artifacts.size_of(schema.EXPLORER_FILE)}":
+    made_from, _, size = run.tags().get(EXPLORER_TAG, "").rpartition(" ")
+    if digest and made_from == digest and size == str(run.artifacts.size_of(schema.EXPLORER_FILE)):
         say("{file}: nothing in it changed: {address}", file=schema.EXPLORER_FILE, address=address)
         return
     page = explorer_page(run, samples, run.language)
     run.log_bytes(page, schema.EXPLORER_FILE)
-    run.set_tags({MADE_FROM_TAG: f"{digest} {len(page)}"})
+    run.set_tags({EXPLORER_TAG: f"{digest} {len(page)}"})
     say("{file}: hover, filter, select and replay: {address}", file=schema.EXPLORER_FILE, address=address)
 
 

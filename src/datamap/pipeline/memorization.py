@@ -27,7 +27,8 @@ class Known(NamedTuple):
 
 def of_run(run: Run) -> Known:
     """Return what the metrics of a run tell about memorization."""
-    found = from_accuracies(accuracies(run.history(SEEN)), accuracies(run.history(UNSEEN)))
+    unseen = accuracies(run.history(UNSEEN))
+    found = from_accuracies(accuracies(run.history(SEEN)), unseen) if unseen else None
     number = found.number if found else run.metrics().get(BEGINS, 0)
     return Known(found, int(number) if 0 < number < 2**53 else None)
 

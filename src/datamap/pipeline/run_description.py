@@ -1,8 +1,5 @@
 """Write the description on a run's page; each command that adds something to a run replaces it."""
 
-from pathlib import Path
-
-from datamap import schema
 from datamap.errors import TrackingError
 from datamap.labels.counting import REASONS
 from datamap.tasks.definitions import DEFINITIONS
@@ -26,8 +23,7 @@ def describe(run: Run, samples: int) -> None:
         raise TrackingError(
             f"run {run.run_id} has a summary, but not its metrics; summarize it again: {again}"
         )
-    explorers = run.files(str(Path(schema.EXPLORER_FILE).parent))
-    artifacts = {*run.files(None), *explorers}
+    artifacts = {path for path in descriptions.FILES if run.has(path)}
     reason = REASONS.get(run.tags().get(descriptions.UNKNOWN_TAG, ""), REASONS["nothing"])
     has_classes = DEFINITIONS[run.task().task].has_classes
     run.describe(

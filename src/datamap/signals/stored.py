@@ -31,8 +31,8 @@ class RecordedRun(Protocol):
     def artifacts(self) -> Artifacts:
         """Return the run's artifacts."""
 
-    def committed(self, metric: str = ...) -> Mapping[int, int]:
-        """Return {number: rows} of the observations that a metric commits."""
+    def committed(self, metric: str = ...) -> Mapping[int, int | None]:
+        """Return {number: rows, if known} of the observations that a metric commits."""
 
     def files(self, folder: str) -> list[str]:
         """Return the paths of the artifacts below a folder."""
@@ -41,7 +41,7 @@ class RecordedRun(Protocol):
         """Return the command line of one of our commands on this run."""
 
 
-def signals_of(run: RecordedRun, committed: Mapping[int, int] | None = None) -> ShardsByObservation:
+def signals_of(run: RecordedRun, committed: Mapping[int, int | None] | None = None) -> ShardsByObservation:
     """Return {number: its shards} of the observations that were committed; a note names those that were not.
 
     Raises:

@@ -5,7 +5,7 @@ Memory holds only a few shards; numbers that are needed of all samples at the en
 
 import os
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -179,13 +179,13 @@ class Totals(NamedTuple):
     auroc_dirty: float | None
 
 
-def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) -> Totals:
+def write(parts: Iterable[Part], path: str | Path, committed: Mapping[int, int | None]) -> Totals:
     """Write Parts as one summary; memory holds one Part at a time.
 
     Args:
         parts: the parts, in order.
         path: the file to write.
-        committed: {observation number: number of records} that were committed.
+        committed: {observation number: number of records} that were committed; None = not known.
 
     Raises:
         SignalError: an id is in two parts, or an observation has more or fewer records than committed.
@@ -207,7 +207,7 @@ def write(parts: Iterable[Part], path: str | Path, committed: dict[int, int]) ->
                 rest.append(part.avg_probs[~part.dirty])
         _refuse_repeated(keys, types, path)
         for number, count in rows.items():
-            if count != committed[number]:
+            if committed[number] not in (None, count):
                 raise SignalError(
                     f"observation {number} is damaged: it has {count:,} records, but "
                     f"{committed[number]:,} were committed"

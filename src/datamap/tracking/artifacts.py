@@ -2,13 +2,15 @@
 
 import contextlib
 import functools
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlparse
 
+import requests
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -16,31 +18,20 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
-from datamap import schema
 from datamap.digests import digest_of
 from datamap.errors import TrackingError
 from datamap.log import telling
-from datamap.tracking import addresses
+from datamap.tracking import addresses, cache, hidden_tags
 from datamap.tracking.client import Client, ask, ask_for_all
 from datamap.tracking.failures import translated_errors
+from datamap.tracking.hidden_tags import REGENERATED_BY
 from datamap.tracking.snapshot import Snapshot, parent_of
 from datamap.translations import Amount
 
 PARALLEL = 8  # files that are transferred side by side
 DOWNLOADS = 5  # attempts to download a file as it was logged, before it counts as damaged
-DIGEST_TAG = "mlflow.datamap.sha256."  # followed by the artifact's path; the UI hides `mlflow.` tags
-# Followed by the path of a small artifact: its content, which comes with the run and needs no request of its own.
-CONTENT_TAG = "mlflow.datamap.content."
-MAX_CONTENT = 2000  # characters of such a tag
-# Artifacts whose SHA-256 is logged with them → the command that regenerates them; None: only a new run does.
-REGENERATED_BY = {
-    schema.SUMMARY_FILE: "summarize",
-    schema.SUMMARIZED_FILE: "summarize",
-    schema.DIAGNOSIS_FILE: "diagnose",
-    schema.EMBEDDINGS_FILE: "diagnose embeddings=<file>",
-    schema.SAMPLES_FILE: None,
-    schema.LABELS_FILE: None,
-}
+# Pictures and configs for people, which no command needs: a server is not asked whether it has them as they were sent.
+UNCHECKED = re.compile(r"images/.*|config/(?!train).*\.yaml")
 
 
 class Artifacts(NamedTuple):
@@ -88,7 +79,14 @@ class Artifacts(NamedTuple):
 
     def find(self, path: str) -> bytes | None:
         """Return the content of an artifact, or None if the run lacks it."""
-        return self.read(path) if path in [file.path for file in self.list(parent_of(path))] else None
+        return self.read(path) if self.has(path) else None
+
+    def has(self, path: str) -> bool:
+        """Tell whether the run has an artifact; behind a server its tags tell that of most without a request."""
+        told = None
+        if self.seen and self.folder is None and parent_of(path) not in self.seen.listings:
+            told = hidden_tags.has(self.seen.tags, path)
+        return path in [file.path for file in self.list(parent_of(path))] if told is None else told
 
     def read(self, path: str) -> bytes:
         """Return the content of an artifact.
@@ -97,8 +95,8 @@ class Artifacts(NamedTuple):
             TrackingError: the run lacks it, the store is unreachable, or (for the artifacts in `REGENERATED_BY`) the
                 content is not what was logged.
         """
-        if self.seen and self.folder is None and CONTENT_TAG + path in self.seen.tags:
-            return self.seen.tags[CONTENT_TAG + path].encode()
+        if self.seen and self.folder is None and (content := hidden_tags.content(self.seen.tags, path)):
+            return content
         with translated_errors(f"run {self.run_id}: artifact {path}"), self.local(path) as file:
             return file.read_bytes()
 
@@ -113,7 +111,7 @@ class Artifacts(NamedTuple):
             return
 
         def get(path: str, sha256: str | None) -> None:
-            if CONTENT_TAG + path in seen.tags:
+            if hidden_tags.content(seen.tags, path):
                 return
             if not seen.file(path).exists() and seen.has_room():
                 with contextlib.suppress(TrackingError), self.local(path, sha256):
@@ -123,7 +121,10 @@ class Artifacts(NamedTuple):
             _side_by_side(get, wanted.items())
 
     def write(self, files: "Mapping[str, Path]") -> None:
-        """Write files, {path: file of the artifact's name}, side by side; repeat those that a server does not list."""
+        """Write files, {path: file of the artifact's name}, side by side; repeat those that a server does not list.
+
+        Those of `UNCHECKED` are written once.
+        """
         left = dict(files)
 
         def put(path: str, file: Path) -> None:
@@ -136,6 +137,8 @@ class Artifacts(NamedTuple):
                     put(path, file)
                 return
             _side_by_side(put, left.items())
+            for path in filter(UNCHECKED.fullmatch, list(left)):
+                del left[path]
             sizes: dict[str, int | None] = {}
             for folder in dict.fromkeys(map(parent_of, left)):
                 listed = self._listed_now(folder)
@@ -180,27 +183,42 @@ class Artifacts(NamedTuple):
             elif self.folder:
                 file = self.folder / path
             else:
+                known = [sha256] if sha256 else digests
                 room = kept and kept.parent if self.seen and self.seen.has_room() else None
                 folder = stack.enter_context(_temporary_folder(room))
-                file = self._downloaded(path, [sha256] if sha256 else digests, folder)
+                file = folder / Path(path).name
+                if not (self.seen and len(known) == 1 and cache.find(self._place(path), known[0], file)):
+                    self._download(path, known, file)
+                    self.keep(path, file, known)
                 if kept and room:
                     file = file.replace(kept)
             with translated_errors(f"run {self.run_id}: artifact {path}"):
                 if digests and digest_of(file) not in [*digests, *self._logged_since(path, file, digests)]:
-                    self._refuse(path)
+                    self._refuse(path, "is not what was logged (edited or damaged)")
             yield file
 
-    def _downloaded(self, path, digests, folder):
-        """Download an artifact, several times while it is not what was logged, and return the file."""
-        file = folder / Path(path).name
+    def keep(self, path: str, file: Path, digests: "Sequence[str]") -> None:
+        """Keep an artifact of a server for the next command, if it has its only digest; only commands do that."""
+        if self.seen and self.folder is None and len(digests) == 1 and digest_of(file) == digests[0]:
+            cache.keep(self._place(path), digests[0], file)
+
+    def _place(self, path):
+        return f"{self.tracking_uri} {self.root} {path}"
+
+    def _download(self, path, digests, file):
+        """Download an artifact into `file`, several times while it is not what was logged."""
         with translated_errors(f"run {self.run_id}: artifact {path}"):
             for _ in range(DOWNLOADS):
-                ask(True, lambda: self.repository._download_file(path, str(file)))
+                try:
+                    ask(True, lambda: self.repository._download_file(path, str(file)))
+                except requests.HTTPError as error:
+                    if digests and error.response is not None and error.response.status_code == 404:
+                        self._refuse(path, "was logged and is gone")
+                    raise
                 if digest_of(file) in digests if digests else self._is_as_listed(file, path):
-                    return file
+                    return
             if not digests:
                 raise MlflowException(f"the store lists another size than {file.stat().st_size:,} bytes")
-        return file
 
     def _is_as_listed(self, file, path):
         size = file.stat().st_size
@@ -213,28 +231,27 @@ class Artifacts(NamedTuple):
         """Return the digests that the file may have; [] if none was logged, as in runs of older versions."""
         if path not in REGENERATED_BY:
             return []
-        return _digests(self.seen.tags if self.seen else self._tags(path), path)
+        return hidden_tags.digests(self.seen.tags if self.seen else self._tags(path), path)
 
     def _logged_since(self, path, file, digests):
         """Return the digests that another process may have logged since the command began, for an unexpected file."""
         if self.seen is None or digest_of(file) in digests:
             return []
-        return _digests(self._tags(path), path)
+        return hidden_tags.digests(self._tags(path), path)
 
     def _tags(self, path):
         with translated_errors(f"run {self.run_id}: artifact {path}"):
             return Client(self.tracking_uri).get_run(self.run_id).data.tags
 
-    def _refuse(self, path):
-        command, *keys = (REGENERATED_BY[path] or "").split(" ")
+    def _refuse(self, path, problem):
+        command, *keys = (REGENERATED_BY.get(path) or "").split(" ")
         hint = (
             f"regenerate it: {addresses.command(command, self.run_id, self.tracking_uri, *keys)}"
             if command
             else "put it back from a copy, or make the run again"
         )
         raise TrackingError(
-            f"run {self.run_id}: {path} is not what was logged (edited or damaged); {hint}. "
-            "What you want to edit, download first"
+            f"run {self.run_id}: {path} {problem}; {hint}. What you want to edit, download first"
         )
 
 
@@ -243,10 +260,6 @@ def _repository(root, tracking_uri):
     return get_artifact_repository(
         add_databricks_profile_info_to_artifact_uri(root, tracking_uri), tracking_uri
     )
-
-
-def _digests(tags, path):
-    return tags.get(DIGEST_TAG + path, "").split()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import mlflow.data.pandas_dataset
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, FileInfo, InputTag, Metric, Param, RunTag
 from mlflow.tracking.multimedia import compress_image_size, convert_to_pil_image
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
@@ -24,12 +24,13 @@ from datamap import documents, schema
 from datamap.digests import digest_of
 from datamap.errors import DataMapError, RunLostError, TrackingError, masked, raised_as
 from datamap.log import telling
-from datamap.tracking import addresses
-from datamap.tracking.artifacts import CONTENT_TAG, DIGEST_TAG, MAX_CONTENT, REGENERATED_BY, Artifacts
+from datamap.tracking import addresses, hidden_tags
+from datamap.tracking.artifacts import Artifacts
 from datamap.tracking.client import Client
 from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
+from datamap.tracking.hidden_tags import CONTENT_TAG, DIGEST_TAG, MAX_CONTENT
 from datamap.tracking.metrics import checked, rows
-from datamap.tracking.snapshot import Snapshot, parent_of
+from datamap.tracking.snapshot import Snapshot
 from datamap.translations import AUTO, LANGUAGES, Amount, speak, spoken
 
 if TYPE_CHECKING:
@@ -136,7 +137,15 @@ class Run:
         folder = tempfile.mkdtemp(prefix="datamap-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         data = self._read.data
-        self._seen = Snapshot(folder, dict(data.tags), dict(data.metrics), {}, {})
+        self._seen = Snapshot(folder, dict(data.tags), dict(data.metrics), {}, {}, [])
+        last = [metric.step for metric in data._metric_objs if metric.key == schema.COMMIT_METRIC]
+        # Of a run that has not ended well, only the server tells whether more than what was committed is there.
+        if last and self.artifacts.folder is None and self._read.info.status == "FINISHED":
+            told = hidden_tags.observations(data.tags, last[0]) or {}
+            if told:
+                self._seen.committed.extend(told)
+                paths = sorted(path for paths in told.values() for path in paths)
+                self._seen.listings[schema.SIGNALS_DIR] = [FileInfo(path, False, None) for path in paths]
 
     def live(self) -> "Run":
         """Return the same run, of which everything is requested at each call, as others may write into it."""
@@ -298,38 +307,45 @@ class Run:
             self._checksums[path] = content.decode()
 
     def log_file(self, file: Path, path: str) -> None:
-        """Log a file of the artifact's name as artifact `path`; with its digest if `REGENERATED_BY` names it."""
-        digest = {DIGEST_TAG + path: digest_of(file)} if path in REGENERATED_BY else {}
+        """Log a file of the artifact's name as artifact `path`, with the tags that tell of it."""
+        tags = hidden_tags.tags_of(path, file)
         if self._seen:
             self._seen.add(path, file.stat().st_size)
-            self._seen.tags.update(digest)
+            self._seen.tags.update(tags)
             kept = self._seen.file(path)
             kept.unlink(missing_ok=True)
             if self._batch:
                 self._batch.files[path] = _linked(file, kept)
                 return
-        later = self._send_files({path: file}, digest, self.live().tags() if digest else {})
-        if later:
-            self.set_tags(later)
+        self._send_files({path: file}, tags, self.live().tags() if DIGEST_TAG + path in tags else {})
+        if tags:
+            self.set_tags(tags)
 
     def _send_files(
-        self, files: Mapping[str, Path], digests: Mapping[str, str], before: Mapping[str, str]
-    ) -> dict[str, str]:
-        """Log files, and return the tags with their digests that are to be set then.
+        self, files: Mapping[str, Path], tags: Mapping[str, str], before: Mapping[str, str]
+    ) -> None:
+        """Log files, of which tags tell that are to be set then.
 
-        Until they are replaced, the old files are accepted, too, but never a half-written one.
+        Until they are replaced, the old files are accepted, too, but never a half-written one. A server has none of
+        those, so that the first file of its path is logged without this.
 
         Args:
             files: {path: file of the artifact's name}.
-            digests: {tag: SHA-256} of those that `REGENERATED_BY` names.
+            tags: the tags that tell of them.
             before: the run's tags.
         """
-        if digests:
-            both = {tag: " ".join([new, *before.get(tag, "").split()[:9]]) for tag, new in digests.items()}
+        local = self.artifacts.folder is not None
+        both = {
+            tag: " ".join([new, *before.get(tag, "").split()[:9]])
+            for tag, new in tags.items()
+            if tag.startswith(DIGEST_TAG) and (local or tag in before)
+        }
+        if both:
             with translated_errors(f"run {self.run_id}: tags"):
                 self.client.log_batch(self.run_id, tags=_as_tags(both), certain=False)
         self.artifacts.write(files)
-        return dict(digests)
+        for path, file in files.items():
+            self.artifacts.keep(path, file, hidden_tags.digests(tags, path))
 
     def _send(self, batch: _Batch) -> None:
         with telling(
@@ -338,15 +354,19 @@ class Run:
             self._send_all(batch)
 
     def _send_all(self, batch: _Batch) -> None:
-        """Log what was collected; the snapshot has the digests of its files."""
-        ours = [DIGEST_TAG + path for path in batch.files if path in REGENERATED_BY]
-        digests = {tag: self.tags()[tag] for tag in ours}
-        before = self.live().tags() if digests or batch.note is not None else {}
-        tags = batch.tags | self._send_files(batch.files, digests, before)
+        """Log what was collected; a batch of a description alone is not read back."""
+        ours, tags = (DIGEST_TAG, CONTENT_TAG), self.tags()
+        told = {
+            kind + path: tags[kind + path] for path in batch.files for kind in ours if kind + path in tags
+        }
+        before = self.live().tags() if told or batch.note is not None else {}
+        self._send_files(batch.files, told, before)
+        tags = batch.tags | told
         if batch.note is not None:
             tags |= self._note(batch.note, before)
         with translated_errors(f"run {self.run_id}: metrics and tags"):
-            self.client.log_batch(self.run_id, batch.metrics, tags=_as_tags(tags))
+            certain = bool(batch.metrics or told)
+            self.client.log_batch(self.run_id, batch.metrics, tags=_as_tags(tags), certain=certain)
         if self.artifacts.folder:  # the files lie in the run now
             for file in batch.files.values():
                 file.unlink(missing_ok=True)
@@ -465,8 +485,13 @@ class Run:
         """Return the time at which a metric was last logged, in milliseconds since 1970; 0 = never."""
         return max((entry.timestamp for entry in self._history(metric)), default=0)
 
-    def committed(self, metric: str = schema.COMMIT_METRIC) -> dict[int, int]:
-        """Return {observation number: rows} of the committed observations; of another metric, {step: value}."""
+    def committed(self, metric: str = schema.COMMIT_METRIC) -> Mapping[int, int | None]:
+        """Return {observation number: rows} of the committed observations; of another metric, {step: value}.
+
+        Rows are None where the run's tags tell of all observations and their digests, so that nobody need count them.
+        """
+        if self._seen and self._seen.committed and metric == schema.COMMIT_METRIC:
+            return dict.fromkeys(self._seen.committed)
         where = f"run {self.run_id}: metric {metric}, step"
         return {e.step: rows(e.value, f"{where} {e.step}") for e in self._history(metric)}
 
@@ -497,7 +522,7 @@ class Run:
 
     def has(self, path: str) -> bool:
         """Tell whether the run has an artifact at `path`."""
-        return path in self.files(parent_of(path))
+        return self.artifacts.has(path)
 
     @property
     def artifacts(self) -> Artifacts:

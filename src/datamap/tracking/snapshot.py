@@ -17,6 +17,7 @@ class Snapshot(NamedTuple):
         metrics: {name: latest value}.
         listings: {folder: its files}, as far as they were listed.
         histories: {metric: its entries}, as far as they were read.
+        committed: numbers of the observations, where the run's tags tell them.
     """
 
     kept: str
@@ -24,6 +25,7 @@ class Snapshot(NamedTuple):
     metrics: dict[str, float]
     listings: dict[str | None, list[FileInfo]]
     histories: dict[str, list[Metric]]
+    committed: list[int]
 
     def file(self, path: str) -> Path:
         """Return where the content of an artifact is kept, whether it is there or not."""

@@ -375,11 +375,15 @@ def _refuse_unusable(uri, create):
 def _ask_server(uri):
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
+    from mlflow.utils.server_info import ServerInfoRequestError, fetch_server_info
 
     def health():
-        http_request(
-            get_default_host_creds(uri), "/health", "GET", max_retries=0, timeout=20, raise_on_status=False
-        )
+        server = get_default_host_creds(uri)
+        # What MLflow asks before it fetches the first artifact, and then remembers.
+        with contextlib.suppress(ServerInfoRequestError):
+            fetch_server_info(server)
+            return
+        http_request(server, "/health", "GET", max_retries=0, timeout=20, raise_on_status=False)
 
     try:
         retrying(health, OPENING_TIMEOUT)

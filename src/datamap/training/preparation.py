@@ -40,7 +40,7 @@ class ResumePoint:
 
     run: Run | None = None
     digest: str | None = None
-    committed: Mapping[int, int] = field(default_factory=dict)
+    committed: Mapping[int, int | None] = field(default_factory=dict)
 
 
 BEGINNING = ResumePoint()
