@@ -490,16 +490,10 @@ def test_tags_tell_of_observations_only_if_none_is_missing():
     three = {**tag(1), **tag(2), **tag(3, shards=2)}
     found = hidden_tags.observations(three, 3)
     assert list(found) == [1, 2, 3]
-    assert found[3] == [
-        f"signals/epoch_0003{rest}" for rest in (".sha256", "-00000-of-00002.jsonl", "-00001-of-00002.jsonl")
-    ]
-    for tags, last in (
-        (three, 4),
-        (three, 2),
-        (tag(1) | tag(3), 3),
-        ({}, 0),
-        ({CONTENT_TAG + "signals/x.sha256": "x"}, 1),
-    ):
+    shards = [f"signals/epoch_0003-0000{k}-of-00002.jsonl" for k in range(2)]
+    assert found[3] == ["signals/epoch_0003.sha256", *shards]
+    other = {f"{CONTENT_TAG}signals/x.sha256": "x"}
+    for tags, last in ((three, 4), (three, 2), (tag(1) | tag(3), 3), ({}, 0), (other, 1)):
         assert not hidden_tags.observations(tags, last)
 
 
