@@ -1,6 +1,8 @@
 """The callbacks in real trainers on tiny models: signals equal the logits computed by hand."""
 
+import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +10,14 @@ from mlflow import MlflowClient
 
 from datamap.callbacks.encoder import mean_outputs
 from datamap.errors import ConfigError, SignalError
+from datamap.schema import Task
 from datamap.signals import embeddings
 from trainers import (
+    DOCUMENTS,
     FRAMEWORKS,
     ROWS,
+    SENTENCES,
+    TAGS,
     TOKENS,
     N,
     broken,
@@ -19,6 +25,8 @@ from trainers import (
     check,
     records,
     status,
+    unit_training,
+    units_of,
 )
 from trainers import pytestmark as pytestmark
 
@@ -38,6 +46,54 @@ def test_trainers_record_every_sample_after_each_epoch(framework, command):
     assert records(run_id, 1) != records(run_id, 2)
     outcome = command("summarize", f"run_id={run_id}")
     assert f"{N} samples over 2 observations" in outcome.out, outcome.err
+
+
+def test_the_tags_of_tokens_are_recorded(framework, command):
+    callback = callback_of(framework)
+    unit_training(framework, callback, SENTENCES, TAGS).trainer.train()
+    run = callback.recorder.run
+    assert run.task().task is Task.TOKENS and sorted(run.committed()) == [1, 2]
+    assert run.class_names() == tuple(TAGS)  # of the model's config
+    found = records(run.run_id, 2)
+    assert {record["id"]: record["label"] for record in found} == units_of(SENTENCES)
+    assert {len(record["probs"]) for record in found} == {3}
+    assert command("summarize", f"run_id={run.run_id}").code == 0
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_several_labels_are_recorded(framework, whole):
+    rows = [{**row, "labels": list(map(int, row["labels"]))} for row in DOCUMENTS] if whole else DOCUMENTS
+    callback = callback_of(framework, class_names=["a", "b", "c"], every=3)
+    training = unit_training(framework, callback, rows, num_train_epochs=1, max_steps=4)
+    if whole:  # frameworks' losses need floats
+        collate = training.trainer.data_collator
+        training.trainer.data_collator = lambda some: {
+            name: value
+            if name == "input_ids"
+            else value.astype("float32")
+            if framework == "paddlenlp"
+            else value.float()
+            for name, value in collate(some).items()
+        }
+    training.trainer.train()
+    run = callback.recorder.run
+    assert run.task().label_names == ["a", "b", "c"] and sorted(run.committed()) == [3, 4]
+    folder = MlflowClient().download_artifacts(run.run_id, "signals")
+    lines = next(Path(folder).glob("step_000004*.jsonl")).read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    assert {record["id"]: record["label"] for record in found} == units_of(DOCUMENTS)
+    present = {
+        f"s{n}:{k}": value >= 0 for n, row in enumerate(training.logits()) for k, value in enumerate(row)
+    }
+    assert {record["id"]: bool(record["pred_label"]) for record in found} == present
+
+
+def test_a_collator_that_reorders_sentences_is_refused(framework):
+    training = unit_training(framework, callback_of(framework), SENTENCES)
+    collate = training.trainer.data_collator
+    training.trainer.data_collator = lambda some: collate(some[::-1])
+    with pytest.raises(ConfigError, match="the collator leaves rows out, reorders them"):
+        training.trainer.train()
 
 
 def drawing(framework, collate):

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 import datamap
 
+ROOT = Path(__file__).resolve().parents[1]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),  # of torch, without a GPU
     pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),  # of lightning
@@ -25,6 +26,44 @@ SMALL = {
     "vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
     "max_position_embeddings": 16,
 }  # fmt: skip
+
+
+TAGS = ["O", "B-PER", "B-LOC"]  # of `SENTENCES`, whose special tokens and second pieces of words have none
+LENGTHS = np.random.default_rng(1).integers(3, 9, N).tolist()
+SENTENCES = [
+    {
+        "id": f"s{n}",
+        "input_ids": [1, *np.random.default_rng(n).integers(5, 50, length - 2).tolist(), 2],
+        "labels": [-100, *(-100 if n % 3 == 1 == t else (n + t) % 3 for t in range(length - 2)), -100],
+    }
+    for n, length in enumerate(LENGTHS)
+]
+DOCUMENTS = [
+    {**row, "labels": [float(token > 25) for token in row["input_ids"][:3]]} for row in ROWS
+]  # several labels
+
+
+def units_of(rows):
+    """{id of the unit: its label} of `SENTENCES` or `DOCUMENTS`."""
+    return {
+        f"{row['id']}:{place}": int(label)
+        for row in rows
+        for place, label in enumerate(label for label in row["labels"] if label != -100)
+    }
+
+
+def padded(rows):
+    """A batch as lists: texts filled up with 0, tags with -100."""
+    width = max(len(row["input_ids"]) for row in rows)
+    tags = any(-100 in row["labels"] for row in rows if isinstance(row["labels"], list))
+    fill = {"input_ids": 0, "labels": -100}
+    return {
+        key: [
+            row[key] + [fill[key]] * (width - len(row[key])) if key == "input_ids" or tags else row[key]
+            for row in rows
+        ]
+        for key in fill
+    }
 
 
 def records(run_id, epoch):
@@ -59,6 +98,21 @@ def torchrun(count, *script):
     ]  # fmt: skip
 
 
+@pytest.fixture
+def together(store, shell, tmp_path):
+    """Run a script in several processes: together(2, text, *arguments) → (Outcome, id of its newest run)."""
+
+    def run(count, text, *arguments):
+        file = tmp_path / "script.py"
+        file.write_text(text, encoding="utf-8")
+        launch = torchrun(count, file, *arguments)
+        done = shell(launch, PYTHONPATH=str(ROOT / "src"), OMP_NUM_THREADS="1")
+        found = MlflowClient().search_runs(["1"], order_by=["attributes.start_time DESC"])
+        return done, found[0].info.run_id if found else None
+
+    return run
+
+
 def status(run_id):
     return MlflowClient().get_run(run_id).info.status
 
@@ -78,14 +132,15 @@ def broken(module, *_):
 
 
 class HuggingFace:
-    """A tiny BERT in Transformers' Trainer, with dropout."""
+    """A tiny BERT in Transformers' Trainer, with dropout; `head` and `config` are the model's."""
 
-    def __init__(self, callback=None, dataset=None, **arguments):
+    def __init__(self, callback=None, dataset=None, head="Sequence", config=None, collate=None, **arguments):
         import torch
         import transformers
 
         torch.manual_seed(0)
-        self.model = transformers.BertForSequenceClassification(transformers.BertConfig(**SMALL))
+        kind = getattr(transformers, f"BertFor{head}Classification")
+        self.model = kind(transformers.BertConfig(**SMALL, **(config or {})))
         options = {
             "output_dir": "out", "num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-2,
             "per_device_eval_batch_size": 7, "report_to": "none", "save_strategy": "no", "disable_tqdm": True,
@@ -93,7 +148,7 @@ class HuggingFace:
         self.trainer = transformers.Trainer(
             self.model,
             transformers.TrainingArguments(**options),
-            data_collator=transformers.default_data_collator,
+            data_collator=collate or transformers.default_data_collator,
             train_dataset=dataset or ROWS,
             callbacks=[callback] if callback else [],
         )
@@ -110,15 +165,17 @@ class HuggingFace:
 
 
 class PaddleNLP:
-    """A tiny ERNIE in PaddleNLP's Trainer, with dropout."""
+    """A tiny ERNIE in PaddleNLP's Trainer, with dropout; `head` and `config` are the model's."""
 
-    def __init__(self, callback=None, dataset=None, **arguments):
+    def __init__(self, callback=None, dataset=None, head="Sequence", config=None, collate=None, **arguments):
         import paddle
+        from paddlenlp import transformers
         from paddlenlp.trainer import Trainer, TrainingArguments
-        from paddlenlp.transformers import ErnieConfig, ErnieForSequenceClassification
 
         paddle.seed(0)
-        self.model = ErnieForSequenceClassification(ErnieConfig(**SMALL, num_labels=2))
+        kind = getattr(transformers, f"ErnieFor{head}Classification")
+        self.model = kind(transformers.ErnieConfig(**SMALL, **{"num_labels": 2, **(config or {})}))
+        several = dataset and isinstance(dataset[0].get("labels"), list) and head == "Sequence"
         options = {
             "output_dir": "out", "num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-2,
             "per_device_eval_batch_size": 7, "report_to": [], "save_strategy": "no", "disable_tqdm": True,
@@ -126,9 +183,9 @@ class PaddleNLP:
         } | arguments  # fmt: skip
         self.trainer = Trainer(
             self.model,
-            criterion=paddle.nn.CrossEntropyLoss(),
+            criterion=paddle.nn.BCEWithLogitsLoss() if several else paddle.nn.CrossEntropyLoss(),
             args=TrainingArguments(**options),
-            data_collator=self.collate,
+            data_collator=collate or self.collate,
             train_dataset=dataset or ROWS,
             callbacks=[callback] if callback else [],
         )
@@ -153,6 +210,21 @@ class PaddleNLP:
 # Their pins contradict each other, so each has an environment of its own (CONTRIBUTING.md).
 PYTORCH = find_spec("trl") is not None
 FRAMEWORKS: dict = {"transformers": HuggingFace} if PYTORCH else {"paddlenlp": PaddleNLP}
+
+
+def unit_training(framework, callback, rows, names=None, **options):
+    """A training of `SENTENCES` or `DOCUMENTS`; `names`: of the classes, in the model's config."""
+    from importlib import import_module
+
+    module, make = {"transformers": ("torch", "tensor"), "paddlenlp": ("paddle", "to_tensor")}[framework]
+    tensor = getattr(import_module(module), make)
+
+    def collate(some):
+        return {name: tensor(values) for name, values in padded(some).items()}
+
+    config = {"id2label": dict(enumerate(names))} if names else {"num_labels": 3}
+    head = "Token" if rows is SENTENCES else "Sequence"
+    return FRAMEWORKS[framework](callback, rows, head, config, collate, **options)
 
 
 def callback_of(framework, *arguments, **options):

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import ROOT, artifacts, local
-from trainers import torchrun
+from trainers import together as together
 
 LOOP = """
 import os, sys
@@ -34,21 +34,6 @@ with datamap.SignalRecorder(class_names=["a", "b", "c"], shard_rows=10) as recor
         recorder.commit(epoch)
 dist.destroy_process_group()
 """
-
-
-@pytest.fixture
-def together(store, shell, tmp_path):
-    """Run a script in several processes: together(2, text, *arguments) → (Outcome, id of its newest run)."""
-
-    def run(count, text, *arguments):
-        file = tmp_path / "script.py"
-        file.write_text(text, encoding="utf-8")
-        launch = torchrun(count, file, *arguments)
-        done = shell(launch, PYTHONPATH=str(ROOT / "src"), OMP_NUM_THREADS="1")
-        found = MlflowClient().search_runs(["1"], order_by=["attributes.start_time DESC"])
-        return done, found[0].info.run_id if found else None
-
-    return run
 
 
 def summary_of(command, run_id):

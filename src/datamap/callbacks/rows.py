@@ -54,6 +54,16 @@ def labels_of(batch: Any, name: str) -> Any:
     return batch[name]
 
 
+def has_several_labels(row: Any, name: str) -> bool:
+    """Tell whether a dataset's row has a list of labels instead of one."""
+    key = next((key for key in (name, *ROW_LABELS) if isinstance(row, Mapping) and key in row), None)
+    value = None if key is None else row[key]
+    if isinstance(value, list | tuple):
+        return len(value) > 1
+    shape = tuple(getattr(value, "shape", ()))
+    return len(shape) == 1 and shape != (1,)
+
+
 def _places(rows, collate, name, pair):
     """Return the place of each of a batch's lines among the rows that the batch is made of, and the lines' labels."""
 

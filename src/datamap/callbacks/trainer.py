@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from datamap.callbacks.encoder import encoder_of, mean_outputs
 from datamap.callbacks.observed_rows import Rows, batches_of
-from datamap.callbacks.rows import collated_rows, labels_of
+from datamap.callbacks.rows import collated_rows, has_several_labels, labels_of
 from datamap.errors import ConfigError, SignalError, first_few, shortened
 from datamap.log import say
 from datamap.processes import Processes, training_together
@@ -24,7 +24,9 @@ from datamap.recording.recorder import SignalRecorder
 from datamap.schema import Task
 from datamap.signals import embeddings
 from datamap.signals.compute import id_array, signal_table
+from datamap.tasks.definitions import DEFINITIONS
 
+MAX_TAGS = 1_000  # of a model that is taken for one of tokens by the shape of its outputs alone
 SUBSET_TAG = "datamap.observed_samples"  # how many samples of a larger training set are observed
 
 
@@ -135,12 +137,14 @@ class TrainerRecording(abc.ABC):
 
     def _prepare(self, args, model, loader, tokenizer):
         refuse_split_models(args, self.processes)
-        task = task_of(model, args) if self._task is None else Task(choice("task", self._task, [*Task]))
-        metadata = Metadata.of(self._options.get("class_names"), self._options.get("samples"), task)
-        # The checked values, as an iterator can be read only once.
-        self._options |= {**metadata._asdict(), "task": task.value}
         with self._observing(model):
             rows = Rows(loader.dataset, self._ids, self._count, self._seed)
+            task = self._found_task(args, model, loader, rows)
+            names = self._options.get("class_names")
+            names = names_of(model, task) if names is None else names
+            metadata = Metadata.of(names, self._options.get("samples"), task)
+            # The checked values, as an iterator can be read only once.
+            self._options |= {**metadata._asdict(), "task": task.value}
             self._source = self.source(
                 task,
                 callback=self,
@@ -151,6 +155,16 @@ class TrainerRecording(abc.ABC):
                 tokenizer=tokenizer,
             )
             self._source.check(model)
+
+    def _found_task(self, args, model, loader, rows):
+        """Return the task that is given, else the one that the Trainer's arguments, the model and a batch tell."""
+        if self._task is not None:
+            return Task(choice("task", self._task, [*Task]))
+        task, name = task_of(model, args), label_name(args)
+        if task is not Task.CLASSIFICATION or not (len(rows) and has_several_labels(rows[0], name)):
+            return task
+        batch = next(iter(self.batches(rows, range(1), loader, args)))
+        return task_of_outputs(*labels_and_logits(model, batch, name))
 
     def _embeddings(self, model):
         """Return the mean outputs of the model's encoder for each sample, by one more pass; None if it has none."""
@@ -459,6 +473,26 @@ def task_of(model: Any, args: Any) -> Task:
     return next(found, Task.CLASSIFICATION)
 
 
+def task_of_outputs(labels: Any, scores: Any) -> Task:
+    """Return what a model does whose labels and logits (or probabilities) have these shapes.
+
+    Beyond `MAX_TAGS`, classes of tokens are a vocabulary.
+    """
+    own, shape = (tuple(getattr(values, "shape", ())) for values in (labels, scores))
+    if len(own) == 2 and len(shape) == 3 and shape[2] <= MAX_TAGS:
+        return Task.TOKENS
+    return Task.MULTILABEL if own == shape and len(shape) == 2 and shape[1] > 1 else Task.CLASSIFICATION
+
+
+def names_of(model: Any, task: Task) -> list[str] | None:
+    """Return the names that the model's config gives the units' classes; None if it gives none of its own."""
+    names = getattr(getattr(model, "config", None), "id2label", None)
+    if not DEFINITIONS[task].unit or not isinstance(names, Mapping) or set(names) != set(range(len(names))):
+        return None
+    found = [names[index] for index in range(len(names))]
+    return None if any(name == f"LABEL_{index}" for index, name in enumerate(found)) else found
+
+
 def label_name(args: Any) -> str:
     """Return the key of the labels in a batch, as the Trainer's arguments name it.
 
@@ -467,7 +501,9 @@ def label_name(args: Any) -> str:
     """
     names = args.label_names or ["labels"]
     if len(names) != 1:
-        raise ConfigError(f"label_names={names}: a sample has one label here; multi-label is not supported")
+        raise ConfigError(
+            f"label_names={names}: one key holds all labels here; use datamap.SignalRecorder in your own loop"
+        )
     return names[0]
 
 

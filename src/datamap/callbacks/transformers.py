@@ -13,7 +13,7 @@ from datamap.callbacks.generation import Generation
 from datamap.callbacks.observed_rows import Rows
 from datamap.callbacks.preferences import Preferences
 from datamap.callbacks.trainer import Source, TrainerRecording
-from datamap.callbacks.units import Labels, Tokens
+from datamap.callbacks.units import SOURCES
 from datamap.schema import Task
 
 
@@ -70,12 +70,7 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
 
     def source(self, task: Task, **given: Any) -> Source:
         """Return what observes the samples of a task."""
-        kinds: dict[Task, type[Source]] = {
-            Task.GENERATION: Generation,
-            Task.SCORES: Preferences,
-            Task.TOKENS: Tokens,
-            Task.MULTILABEL: Labels,
-        }
+        kinds: dict[Task, type[Source]] = {**SOURCES, Task.GENERATION: Generation, Task.SCORES: Preferences}
         return kinds[task](**given) if task in kinds else super().source(task, **given)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from datamap.callbacks.rows import labels_of
-from datamap.callbacks.trainer import Classification, label_name, labels_and_logits
+from datamap.callbacks.trainer import Classification, Source, label_name, labels_and_logits
 from datamap.errors import ConfigError, SignalError
 from datamap.schema import Task
 from datamap.signals.arrays import as_array
@@ -70,6 +70,9 @@ class Labels(Units):
     """Observe several labels per sample."""
 
     task = Task.MULTILABEL
+
+
+SOURCES: dict[Task, type[Source]] = {Task.TOKENS: Tokens, Task.MULTILABEL: Labels}
 
 
 def _known(labels: Any) -> np.ndarray:
