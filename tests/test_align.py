@@ -27,3 +27,15 @@ def test_rows_are_those_of_a_dictionary(wanted, ids, text, chunked):
 def test_numbers_are_the_text_that_they_are_written_as(ids):
     assert align.rows([7], ids).tolist() == [1]
     assert align.rows(ids, pd.Series([7])).tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize("collide", [False, True])
+def test_rows_of_many_ids_are_found_by_hashes(monkeypatch, collide):
+    known, wanted = [f"s{n}:{n % 7}" for n in range(50)] + ["s3:3"], ["s3:3", "x", "s49:0", "s0:0", "s7"] * 3
+    expected = align.rows(wanted, known)
+    if collide:
+        monkeypatch.setattr(align, "hashes", lambda ids: np.array([len(i) % 2 for i in ids.to_pylist()], np.uint64))
+    monkeypatch.setattr(align, "MANY", 1)
+    monkeypatch.setattr(align, "BLOCK", 4)
+    assert align.rows(wanted, known).tolist() == expected.tolist()
+    assert expected.tolist()[:4] == [3, -1, 49, 0]

@@ -5,6 +5,7 @@ Folds are folds of samples: a model that has seen the other tags of a sentence w
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
 MAX_TOKENS = 100_000  # tokens that a model trains on; of more, a random part
 COLUMNS = 1 << 18  # of the hashed features of tokens
 BACKOFF = 1.0  # tokens that a more general count weighs beside a more special one
+MAX_DOUBLE = 1 << 22  # probabilities that are held in double precision; of more, single precision is enough
 MIN_LABELED = 2  # samples that must have a label, and that must lack it, for a model of it
 
 
@@ -42,14 +44,30 @@ def of_tokens(
     """
     if (np.bincount(labels, minlength=classes) > 1).sum() < 2 or (places < 0).any():
         return {}
-    from sklearn.feature_extraction import FeatureHasher
-
     folds = _folds_of_samples(samples, seed)
-    hasher = FeatureHasher(COLUMNS, input_type="string", dtype=np.float32, alternate_sign=False)
-    values = hasher.transform(features(tokens, samples, places))
+    values = _Features(tokens, samples, places)
     window = out_of_fold(linear(classes, 1, 10), values, labels, classes, folds, seed, MAX_TOKENS)
-    lexicon = _lexicon(tokens, samples, places, labels, classes, folds)
-    return {"window": mixed(window, labels), "lexicon": mixed(lexicon, labels)}
+    found = {"window": _mixed(window, labels)}
+    del window
+    return {**found, "lexicon": _mixed(_lexicon(tokens, samples, places, labels, classes, folds), labels)}
+
+
+def _mixed(probs, labels):
+    """Return `witnesses.mixed`, of many cells in single precision."""
+    return mixed(probs, labels).astype(np.float32 if probs.size > MAX_DOUBLE else np.float64)
+
+
+class _Features:
+    """Hash the features of tokens when they are asked for: those of a million tokens take half a gigabyte."""
+
+    def __init__(self, tokens: Sequence[list[str]], samples: np.ndarray, places: np.ndarray) -> None:
+        from sklearn.feature_extraction import FeatureHasher
+
+        self.tokens, self.samples, self.places = tokens, samples, places
+        self.hasher = FeatureHasher(COLUMNS, input_type="string", dtype=np.float32, alternate_sign=False)
+
+    def __getitem__(self, rows: np.ndarray) -> Any:
+        return self.hasher.transform(features(self.tokens, self.samples[rows], self.places[rows]))
 
 
 def _folds_of_samples(samples: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -106,16 +124,7 @@ def _lexicon(tokens, samples, places, labels, classes, folds):
     The distribution of a token between its two neighbors is (n(c) + k p(c)) / (n + k), where p is that of the token by
     itself, which in turn has the frequencies of the tags for p.
     """
-    words, contexts = [], []
-    for row, place in zip(samples.tolist(), places.tolist(), strict=True):
-        own = tokens[row]
-        before, after = own[place - 1] if place else "", own[place + 1] if place + 1 < len(own) else ""
-        words.append(own[place].lower())
-        contexts.append(f"{before}\1{own[place]}\1{after}".lower())
-    codes = [
-        np.unique(np.array(values, object).astype(str), return_inverse=True)[1]
-        for values in (words, contexts)
-    ]
+    codes = _coded(tokens, samples, places)
     found = np.zeros((len(labels), classes))
     for train, held_out in folds:
         probs = np.tile(
@@ -129,6 +138,17 @@ def _lexicon(tokens, samples, places, labels, classes, folds):
             probs = (counts + BACKOFF * probs) / (counts.sum(axis=1, keepdims=True) + BACKOFF)
         found[held_out] = probs
     return found
+
+
+def _coded(tokens, samples, places):
+    """Return equal numbers for equal tokens, and for equal tokens between equal neighbors: two int arrays (N,)."""
+    known: dict[str, int] = {"": 0}  # no neighbor
+    flat = np.array([0, *(known.setdefault(t.lower(), len(known)) for own in tokens for t in [*own, ""]), 0])
+    starts = np.cumsum([1, *(len(own) + 1 for own in tokens)])
+    own = starts[samples] + places
+    words, size = flat[own], len(known)
+    pairs = np.unique(flat[own - 1] * size + words, return_inverse=True)[1]
+    return words, np.unique(pairs * size + flat[own + 1], return_inverse=True)[1]
 
 
 def of_labels(
@@ -159,13 +179,16 @@ def of_labels(
     values = {"linear": grams, "words": texts.of_words(texts_a, texts_b, witnesses.MAX_ROWS, seed)}
     count = int(positions.max()) + 1
     strength = {"linear": (1, 3), "words": (10, 10)}
-    found = {}
+    found: dict[str, np.ndarray] = {}
+    kind = np.float32 if 2 * len(labels) > MAX_DOUBLE else np.float64
+    units = np.argsort(positions, kind="stable")
+    ends = np.append(0, np.cumsum(np.bincount(positions, minlength=count)))
     for name, matrix in values.items():
         if matrix is None:
             continue
-        probs = np.zeros((len(labels), 2))
+        probs = np.zeros((len(labels), 2), kind)
         for label in range(count):
-            rows = np.flatnonzero(positions == label)
+            rows = units[ends[label] : ends[label + 1]]
             given = labels[rows]
             if min(np.bincount(given, minlength=2)) < MIN_LABELED:
                 probs[rows] = np.bincount(given, minlength=2) / max(1, len(given))

@@ -30,19 +30,37 @@ def log_summary(run: Run, file: Path) -> int:
         run: run of a task with several units per sample.
         file: its summary.tsv.
     """
-    columns = tsv.read(file, {"id", "avg_probs"})
-    samples, positions = units.split(columns["id"])
-    distinct, groups = units.grouped(samples)
-    confidence = columns["avg_probs"].to_numpy()
-    worst = units.worst(confidence, groups)
-    order = np.argsort(worst)  # `read_rows` reads in the file's order
-    frame = tsv.read_rows(file, worst[order]).iloc[np.argsort(order)].reset_index(drop=True)
-    frame["id"] = distinct.to_numpy(zero_copy_only=False)
+    distinct, groups, positions, confidence = _columns(file)
+    worst, average = [], []
+    for rows in units.whole_groups(groups):
+        values, own = confidence[rows], groups[rows] - groups[rows[0]]
+        worst.append(rows[units.worst(values, own)])
+        average.append(units.exponential_average(values, own))
+    first = np.concatenate(worst)
+    order = np.argsort(first)  # `read_rows` reads in the file's order
+    frame = tsv.read_rows(file, first[order]).iloc[np.argsort(order)].reset_index(drop=True)
+    frame["id"] = distinct
     frame["units"] = np.bincount(groups)
-    frame["worst"] = positions[worst]
-    frame["average"] = units.exponential_average(confidence, groups)
+    frame["worst"] = positions[first]
+    frame["average"] = np.concatenate(average)
     run.log_bytes(b"".join(tsv.lines(frame)), schema.UNITS_SUMMARY_FILE)
     return len(frame)
+
+
+def _columns(file: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Return the samples' ids, and of each unit of a summary its sample's place among them, position and avg_probs.
+
+    Memory holds 16 bytes for a unit.
+    """
+    known: dict[str, int] = {}
+    parts = []
+    for block in tsv.blocks(file, {"id", "avg_probs"}):
+        samples, positions = units.split(block["id"])
+        distinct, groups = units.grouped(samples)
+        places = np.array([known.setdefault(name, len(known)) for name in distinct.to_pylist()], np.int32)
+        parts.append((places[groups], positions.astype(np.int32), block["avg_probs"].to_numpy()))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return list(known), columns[0], columns[1], columns[2]
 
 
 def log_diagnosis(run: Run, frame: pd.DataFrame, probable: bool) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Hold the class names and the samples' texts and labels that a user gives, and check signals against them."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,14 +74,13 @@ class Metadata(NamedTuple):
         if self.table is None:
             return None
         of = ids if self._given is None else units.split(ids)[0]
-        return align.rows(of, self.table["id"].astype(str))
+        return align.rows(of, self._ids)
 
     def _check_units(self, where: str, table: pa.Table, given: Given) -> None:
         """Raise SignalError if `samples` lacks the sample of a unit, or has another label for the unit."""
         ids = table["id"].combine_chunks()
         samples, positions = units.split(ids)
-        assert self.table is not None
-        found = align.rows(samples, self.table["id"].astype(str))
+        found = align.rows(samples, self._ids)
         if (found < 0).any():
             strangers = first_few(dict.fromkeys(align.missing(samples, found)))
             raise SignalError(f"{where}: samples= has no id {strangers}; record the ids that samples= has")
@@ -94,11 +94,16 @@ class Metadata(NamedTuple):
             wrong, ids.to_numpy(zero_copy_only=False), f"{where}: samples= has another label (counted from 0)"
         )
 
+    @property
+    def _ids(self) -> pa.Array:
+        assert self.table is not None
+        return align.array(self.table["id"].astype(str))
+
     def check_labels(self, where: str, table: pa.Table) -> None:
         """Raise SignalError if a unit is none of the named labels, or a label has no unit."""
         if self.class_names is None:
             return
-        count = int(units.split(table["id"].combine_chunks())[1].max()) + 1
+        count = 1 + max(int(units.split(block["id"].combine_chunks())[1].max()) for block in _blocks(table))
         if count != len(self.class_names):
             raise SignalError(f"{where}: the model has {count} labels, class_names= {len(self.class_names)}")
 
@@ -123,7 +128,7 @@ class Metadata(NamedTuple):
         """
         if self.table is None:
             return None
-        found = align.rows(ids, self.table["id"].astype(str))
+        found = align.rows(ids, self._ids)
         if (found < 0).any():
             strangers = first_few(align.missing(ids, found))
             raise SignalError(f"{where}: samples= has no id {strangers}; record the ids that samples= has")
@@ -143,9 +148,16 @@ class Metadata(NamedTuple):
         """
         self.check_classes(where, table)
         if self._given is not None:
-            self._check_units(where, table, self._given)
+            for block in _blocks(table):
+                self._check_units(where, block, self._given)
             return table
         known = self.rows(where, table["id"], table["label"].to_numpy())
         if known is None or "s_label" not in known:
             return table
         return compute.with_planted(table, known["s_label"].to_numpy())
+
+
+def _blocks(table: pa.Table) -> Iterator[pa.Table]:
+    """Yield the records of a table, some at a time: what is made of the ids of units takes memory."""
+    for start in range(0, table.num_rows, align.BLOCK):
+        yield table.slice(start, align.BLOCK)

@@ -310,17 +310,16 @@ class SignalRecorder(compute.ObservationCollector):
         table = self._metadata.complete(f"observation {number}", table)
         if DEFINITIONS[self._task.task].states:
             self._metadata.check_labels(f"observation {number}", table)
-        if self._reference:
-            self._reference.check(number, table)
-        table = self._in_order(table)
+        rows = self._reference.check(number, table) if self._reference else None
         writer = ShardWriter(self._processes, table.num_rows, self._unit, self._shard_rows, self._format)
         self._format = writer.format
-        self._log.put(number, table, writer, self._metrics)
-        self._reference = self._reference or Reference.of(number, table)
+        ordered = self._in_order(table, rows)
+        self._log.put(number, ordered, writer, self._metrics)
+        self._reference = self._reference or Reference.of(number, ordered)
         self._rows = table.num_rows
         self._observations += 1
 
-    def _in_order(self, table):
+    def _in_order(self, table, rows):
         """Return an observation in the order of the first one, where it is divided: shard k then has the same samples.
 
         The order must not depend on the number of processes: that of `samples=`, else of the ids.
@@ -328,7 +327,7 @@ class SignalRecorder(compute.ObservationCollector):
         if self._processes.count == 1 and table.num_rows <= self._shard_rows:
             return table
         if self._reference:
-            return self._reference.ordered(table)
+            return self._reference.ordered(table, rows)
         if self._processes.count == 1 or self.in_turn:
             return table
         places = self._metadata.places(table["id"].combine_chunks())

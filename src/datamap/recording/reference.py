@@ -27,48 +27,79 @@ class Reference(NamedTuple):
     def of(cls, number: int, table: pa.Table) -> "Reference":
         """Return the reference that a table of signals gives."""
         classes = sum(compute.classes_of(table))
-        further = frozenset(table.column_names) - frozenset(schema.SIGNAL_COLUMNS)
-        return cls(number, classes, table.select(["id", *CONSTANT]).combine_chunks(), further)
+        return cls(number, classes, table.select(["id", *CONSTANT]).combine_chunks(), _further(table))
 
-    def check(self, number: int, table: pa.Table) -> None:
-        """Compare observation `number` with the first one.
+    def check(self, number: int, table: pa.Table) -> np.ndarray | None:
+        """Compare observation `number` with the first one, and return the row of each of its records there.
+
+        Returns:
+            int array (records,), −1 for a sample that the first observation lacks; None if both have the same order.
 
         Raises:
             SignalError: the number of classes, the signals, the type of the ids, or a sample's label or planted kind
                 differs.
         """
-        other = Reference.of(number, table)
-        odd = sorted(other.further ^ self.further)
+        classes, further, ids = sum(compute.classes_of(table)), _further(table), table["id"]
+        odd = sorted(further ^ self.further)
         if odd:
             raise SignalError(
-                f"observation {number} {'has' if odd[0] in other.further else 'lacks'} {first_few(odd)}, unlike "
+                f"observation {number} {'has' if odd[0] in further else 'lacks'} {first_few(odd)}, unlike "
                 f"observation {self.number}; give all the same signals"
             )
-        if other.classes != self.classes:
+        if classes != self.classes:
             raise SignalError(
-                f"observation {number}: {other.classes} classes, but {self.classes} in observation {self.number}"
+                f"observation {number}: {classes} classes, but {self.classes} in observation {self.number}"
             )
         kinds = [
-            "numbers" if pa.types.is_integer(part.samples["id"].type) else "strings" for part in (other, self)
+            "numbers" if pa.types.is_integer(part.type) else "strings" for part in (ids, self.samples["id"])
         ]
         if kinds[0] != kinds[1]:
             raise SignalError(
                 f"observation {number}: ids are {kinds[0]}, but {kinds[1]} in observation {self.number}"
             )
-        rows = align.rows(other.samples["id"], self.samples["id"])
-        known = rows >= 0  # an observation may lack samples (summarize allow_missing=true)
+        rows = None if ids.equals(self.samples["id"]) else align.rows(ids, self.samples["id"])
+        known = (
+            slice(None) if rows is None else rows >= 0
+        )  # it may lack samples (summarize allow_missing=true)
         for name in CONSTANT:
-            now = other.samples[name].to_numpy()[known]
-            before = self.samples[name].to_numpy()[rows[known]]
-            changed = np.flatnonzero(now != before)
+            now, before = table[name].to_numpy(), self.samples[name].to_numpy()
+            before = before if rows is None else before[rows]  # of row −1 any, as it does not count
+            changed = np.flatnonzero((now != before)[known])
             if len(changed):
-                ids = other.samples["id"].filter(pa.array(known)).take(pa.array(changed[:6])).to_pylist()
+                changed = np.arange(len(now))[known][changed[:6]]
                 raise SignalError(
-                    f"observation {number}: {name} of id {first_few(ids)} is {now[changed[0]]}, "
-                    f"but {before[changed[0]]} in observation {self.number}"
+                    f"observation {number}: {name} of id {first_few(ids.take(pa.array(changed)).to_pylist())} is "
+                    f"{now[changed[0]]}, but {before[changed[0]]} in observation {self.number}"
                 )
+        return rows
 
-    def ordered(self, table: pa.Table) -> pa.Table:
-        """Return a table's records in the order of the first observation; samples that it lacks come last."""
-        rows = align.rows(table["id"], self.samples["id"])
-        return table.take(pa.array(np.argsort(np.where(rows < 0, len(self.samples), rows), kind="stable")))
+    def ordered(self, table: pa.Table, rows: np.ndarray | None) -> "pa.Table | Ordered":
+        """Return a table's records in the order of the first observation; samples that it lacks come last.
+
+        Args:
+            table: records of an observation.
+            rows: what `check` returned for it.
+        """
+        if rows is None:
+            return table
+        return Ordered(table, np.argsort(np.where(rows < 0, len(self.samples), rows), kind="stable"))
+
+
+class Ordered(NamedTuple):
+    """Show the records of a table in another order, without a copy of all."""
+
+    table: pa.Table
+    order: np.ndarray
+
+    @property
+    def num_rows(self) -> int:
+        """Return the number of records."""
+        return len(self.order)
+
+    def slice(self, start: int, count: int) -> pa.Table:
+        """Return some records as a table."""
+        return self.table.take(pa.array(self.order[start : start + count]))
+
+
+def _further(table: pa.Table) -> frozenset[str]:
+    return frozenset(table.column_names) - frozenset(schema.SIGNAL_COLUMNS)

@@ -1,6 +1,6 @@
 """Log observations into one run from every process that trains together: each writes its shards, the first commits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pyarrow as pa
@@ -11,9 +11,12 @@ from datamap.processes import Processes
 from datamap.schema import Shard
 from datamap.signals import align, shards
 from datamap.signals.shard_writer import ShardWriter
-from datamap.tracking.delivery import Delivery
+from datamap.signals.shards import Records
+from datamap.tracking.delivery import Delivery, FilesOnDisk
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
+
+LARGE = 1_000_000  # records of an observation that is encoded at once, instead of in the sending thread
 
 
 def pooled(number: int, parts: list[tuple[int, list[pa.Table]]]) -> list[pa.Table]:
@@ -64,8 +67,10 @@ class SharedLog:
     def __init__(self, run: Run, processes: Processes, outbox: Outbox | None) -> None:
         self.run, self.processes, self.outbox = run, processes, outbox
 
-    def put(self, number: int, table: pa.Table, writer: ShardWriter, metrics: dict[str, float]) -> None:
+    def put(self, number: int, table: Records, writer: ShardWriter, metrics: dict[str, float]) -> None:
         """Log an observation: the same call, with the same whole table, in every process.
+
+        A large one waits as files on disk until it is sent, as memory would hold several of them.
 
         A process other than the first logs its shards at once. Where the store does not accept them, the first process
         logs them with its own, through the outbox, which tries again and spools.
@@ -75,12 +80,15 @@ class SharedLog:
         """
         logged = self.processes.gather(None if self.outbox else self._logged(number, table, writer))
         metrics = {**metrics, schema.COMMIT_METRIC: table.num_rows}
-        files = partial(self._files, number, table, writer, logged)
-        self.processes.agree(
-            lambda: self.outbox.put(Delivery(number, files, metrics)) if self.outbox else None
-        )
+        files: Callable = partial(self._files, number, table, writer, logged)
 
-    def _logged(self, number: int, table: pa.Table, writer: ShardWriter) -> list[Shard] | None:
+        self.processes.agree(lambda: self._send(self.outbox, number, files, metrics) if self.outbox else None)
+
+    def _send(self, outbox, number, files, metrics):
+        waiting = FilesOnDisk(files()) if metrics[schema.COMMIT_METRIC] >= LARGE else None
+        outbox.put(Delivery(number, (lambda: waiting) if waiting else files, metrics))
+
+    def _logged(self, number: int, table: Records, writer: ShardWriter) -> list[Shard] | None:
         """Log this process's shards and return their names; None if the store did not accept all of them."""
         encoded = list(writer.encoded(number, writer.share(table)))
         try:
@@ -93,7 +101,7 @@ class SharedLog:
         return [shard for shard, _ in encoded]
 
     def _files(
-        self, number: int, table: pa.Table, writer: ShardWriter, logged: list[list[Shard] | None]
+        self, number: int, table: Records, writer: ShardWriter, logged: list[list[Shard] | None]
     ) -> Iterator[tuple[str, bytes]]:
         """Yield (path, bytes) of the shards that no other process has logged, then of the observation's checksums."""
         made: list[Shard] = []

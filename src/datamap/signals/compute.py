@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few
 from datamap.schema import KINDS, MAX_CLASSES
+from datamap.signals import align
 from datamap.signals.arrays import NUMBERS, as_array
 
 MIN_LOG_PROB = float(np.finfo(np.float32).min)  # finite as a float32
@@ -293,15 +294,14 @@ def with_planted(table: pa.Table, kinds: np.ndarray) -> pa.Table:
 
 def refuse_repeated(ids: pa.ChunkedArray, where: str, hint: str = "") -> None:
     """Raise SignalError if an id of an arrow column occurs twice."""
-    if pa.types.is_integer(ids.type):
-        ordered = np.sort(ids.to_numpy())  # a fifth of the memory of a hash table
-        repeated = (ordered[1:] == ordered[:-1]).any()
-    else:
-        repeated = len(ids.unique()) < len(ids)
-    if repeated:
-        counts = ids.value_counts().to_pylist()
+    keys = align.hashes(ids)
+    ordered = np.sort(keys)  # a fifth of the memory of a hash table
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(again):
+        counts = ids.filter(pa.array(np.isin(keys, again))).value_counts().to_pylist()
         twice = [entry["values"] for entry in counts if entry["counts"] > 1]
-        raise SignalError(f"{where}: id repeated: {first_few(twice)}{hint}")
+        if twice:  # two ids may have the same hash by chance
+            raise SignalError(f"{where}: id repeated: {first_few(twice)}{hint}")
 
 
 def _few(values):

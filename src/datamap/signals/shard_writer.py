@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-import pyarrow as pa
-
 from datamap import schema
 from datamap.processes import Processes
 from datamap.schema import Shard
 from datamap.signals import shards
+from datamap.signals.shards import Records
 
 
 class ShardWriter:
@@ -40,7 +39,7 @@ class ShardWriter:
         self.format = schema.chosen_format(format, total)
 
     def encoded(
-        self, number: int, signals: pa.Table, index: int | None = None
+        self, number: int, signals: Records, index: int | None = None
     ) -> Iterator[tuple[Shard, bytes]]:
         """Yield (shard with its checksum, bytes) of observation `number`.
 
@@ -54,7 +53,7 @@ class ShardWriter:
             numbering = {"first": sum(self._counts[:index]), "count": sum(self._counts)}
             yield from shards.encoded(signals, self.unit, number, self.rows, self.format, **numbering)
 
-    def share(self, signals: pa.Table, index: int | None = None) -> pa.Table:
+    def share(self, signals: Records, index: int | None = None) -> Records:
         """Return the records of a whole observation that a process (this one by default) writes."""
         rows = self.processes.rows(self.samples, index)
-        return signals.slice(rows.start, len(rows))
+        return signals if len(rows) == signals.num_rows else signals.slice(rows.start, len(rows))

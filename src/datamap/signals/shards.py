@@ -47,8 +47,19 @@ class Readable(Protocol):
         """Provide a temporary file of the content, or the bytes; a file that is not `sha256` is fetched again."""
 
 
+class Records(Protocol):
+    """Hold the records of an observation: a table, or what makes tables of its parts."""
+
+    @property
+    def num_rows(self) -> int:
+        """Return the number of records."""
+
+    def slice(self, start: int, count: int, /) -> pa.Table:
+        """Return some of them as a table."""
+
+
 def encoded(
-    table: pa.Table,
+    table: Records,
     unit: str,
     number: int,
     rows: int,

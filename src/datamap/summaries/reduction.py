@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.signals import shards
+from datamap.signals import align, shards
 from datamap.signals.observations import Observations
 from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.summaries import dynamics, tsv
@@ -99,18 +99,12 @@ def reduce(
         header,
         lines,
         str(observed.ids.type),
-        _keys(observed.ids),
+        align.hashes(observed.ids),
         frame["s_label"].to_numpy() == schema.DIRTY,
         frame["avg_probs"].to_numpy(),
         rows,
         dynamics.sums(frame),
     )
-
-
-def _keys(ids: pa.Array) -> np.ndarray:
-    if pa.types.is_integer(ids.type):
-        return ids.to_numpy().view(np.uint64)
-    return pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
 
 
 def reduced(artifacts: Readable, observed: ShardsByObservation, options: Options) -> Iterator[Part]:

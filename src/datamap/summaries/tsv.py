@@ -1,6 +1,6 @@
 """Write and read the TSV files of a run, such as summary.tsv and data/samples.tsv."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,18 @@ def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
             parts.append(batch if whole else batch.take(pa.array(rows[low:high] - start)))
             start += len(batch)
         return _frame(pa.Table.from_batches(parts))
+
+
+def blocks(source: Source, columns: Collection[str]) -> Iterator[pa.RecordBatch]:
+    """Yield columns of a summary block by block, with ids as texts; memory holds one block of the file at a time.
+
+    Raises:
+        SummaryError: the file is not a summary, or is damaged.
+    """
+    with raised_as(SummaryError, f"{schema.SUMMARY_FILE} is damaged", *UNREADABLE):
+        known = _summary_header(source)
+        wanted = [name for name in known if name in columns]
+        yield from pyarrow.csv.open_csv(_opened(source), **_options(_types(known), wanted))
 
 
 def _summary_header(source: Source) -> list[str]:

@@ -58,8 +58,11 @@ def table(
     kinds = outputs.get("noisy_labels")
     planted = None if kinds is None else _matrix(kinds, "noisy_labels", names, labels.shape, where).ravel()
     found = unlabeled_table(unit_ids, where, columns, planted)
-    found = found.set_column(1, "label", pa.array(given.astype(np.int64)))
-    return found.add_column(2, "pred_label", pa.array(present.astype(np.int64)))
+    # Of ten million units, three columns of 64 bits would take 240 MB.
+    kinds = found["noisy_label"].cast(pa.int8())
+    found = found.set_column(found.column_names.index("noisy_label"), "noisy_label", kinds)
+    found = found.set_column(1, "label", pa.array(given.astype(np.int8)))
+    return found.add_column(2, "pred_label", pa.array(present.astype(np.int8)))
 
 
 def _matrix(values: Any, name: str, names: np.ndarray, shape: tuple | None, where: str) -> np.ndarray:

@@ -22,7 +22,7 @@ class Given(NamedTuple):
 
     Attributes:
         tokens: the tokens of each sample; () for texts with several labels.
-        labels: int64, the class index of each unit of all samples, in order.
+        labels: int32, the class index of each unit of all samples, in order.
         counts: int64 (samples,), the units of each sample; 0 where a row says nothing of them.
         key: the key of the rows that holds them; None if no row has it.
     """
@@ -57,7 +57,7 @@ def read(rows: Sequence[Mapping], task: Task, names: Sequence[str] | None, where
     keys = TAG_KEYS if task is Task.TOKENS else LABEL_KEYS
     key = next((key for key in keys if any(key in row for row in rows)), None)
     tokens: list[list[str]] = []
-    found: list[list[int]] = []
+    found: list[np.ndarray] = []
     for number, row in enumerate(rows, start=1):
         here = f"{where}: row {number}"
         own = _tokens(row, here) if task is Task.TOKENS else None
@@ -65,13 +65,13 @@ def read(rows: Sequence[Mapping], task: Task, names: Sequence[str] | None, where
             tokens.append(own)
         value = None if key is None else row.get(key)
         if value is None:
-            found.append([])
+            found.append(np.zeros(0, np.int32))
         elif own is not None:
-            found.append(_tags(value, own, index, names, f"{here}: {key}"))
+            found.append(np.array(_tags(value, own, index, names, f"{here}: {key}"), np.int32))
         else:
-            found.append(_label_vector(value, index, names, f"{here}: {key}"))
+            found.append(np.array(_label_vector(value, index, names, f"{here}: {key}"), np.int32))
     counts = np.array([len(labels) for labels in found], np.int64)
-    return Given(tokens, np.array([label for labels in found for label in labels], np.int64), counts, key)
+    return Given(tokens, np.concatenate([*found, np.zeros(0, np.int32)]), counts, key)
 
 
 def _listed(value: Any, here: str) -> list:

@@ -4,7 +4,7 @@ An observation of such a task has one row per unit, whose id is `<sample>:<posit
 on units; what shows or writes whole samples asks here which sample a unit is of.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -57,6 +57,21 @@ def grouped(samples: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Return the distinct samples in order of appearance, and the group of each unit, int (units,)."""
     found = samples.dictionary_encode()
     return found.dictionary, found.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def whole_groups(groups: np.ndarray, size: int = 1 << 20) -> Iterator[np.ndarray]:
+    """Yield the rows of whole groups, about `size` at a time, group after group.
+
+    >>> [rows.tolist() for rows in whole_groups(np.array([0, 1, 0, 2]), 2)]
+    [[0, 2], [1, 3]]
+    """
+    order = np.argsort(groups, kind="stable")
+    ends = np.cumsum(np.bincount(groups))
+    start = 0
+    while start < len(order):
+        last = int(ends[min(int(np.searchsorted(ends, start + size)), len(ends) - 1)])
+        yield order[start:last]
+        start = last
 
 
 def worst(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Log files together with the metrics that commit them."""
 
 import contextlib
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from datamap.errors import TrackingError
 from datamap.tracking.run import Run
@@ -26,6 +27,33 @@ class Delivery(NamedTuple):
     status: str | None = None
     remove: str | None = None
     then: Callable[[Run], None] | None = None
+
+
+class FilesOnDisk(Sequence):
+    """Keep files in a temporary file until they are sent; memory holds one of them at a time.
+
+    >>> files = FilesOnDisk([("a", b"1"), ("b", b"23")])
+    >>> list(files), files[1]
+    ([('a', b'1'), ('b', b'23')], ('b', b'23'))
+    """
+
+    def __init__(self, files: Iterable[tuple[str, bytes]]) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by __del__
+        self._places: list[tuple[str, int, int]] = []
+        for path, content in files:
+            self._places.append((path, self._file.tell(), len(content)))
+            self._file.write(content)
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        path, start, size = self._places[index]
+        self._file.seek(start)
+        return path, self._file.read(size)
 
 
 def send(run: Run, files: Iterable[tuple[str, bytes]], delivery: Delivery, at: int | None = None) -> None:

@@ -9,6 +9,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -149,7 +150,8 @@ class Outbox:
         self._done.set()
 
     def _deliver(self, delivery):
-        files = list(delivery.files())
+        made = delivery.files()
+        files = made if isinstance(made, Sequence) else list(made)
         offline = bool(spool.waiting_in(self.folder))
         lately = offline and time.monotonic() - self._refused < failures.MAX_PAUSE
         if lately and delivery.status is None:
