@@ -34,7 +34,9 @@ def test_rows_of_many_ids_are_found_by_hashes(monkeypatch, collide):
     known, wanted = [f"s{n}:{n % 7}" for n in range(50)] + ["s3:3"], ["s3:3", "x", "s49:0", "s0:0", "s7"] * 3
     expected = align.rows(wanted, known)
     if collide:
-        monkeypatch.setattr(align, "hashes", lambda ids: np.array([len(i) % 2 for i in ids.to_pylist()], np.uint64))
+        monkeypatch.setattr(
+            align, "hashes", lambda ids: np.array([len(i) % 2 for i in ids.to_pylist()], np.uint64)
+        )
     monkeypatch.setattr(align, "MANY", 1)
     monkeypatch.setattr(align, "BLOCK", 4)
     assert align.rows(wanted, known).tolist() == expected.tolist()
