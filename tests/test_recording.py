@@ -493,6 +493,24 @@ def test_shards_hold_the_same_samples_though_each_epoch_is_shuffled(store, comma
     assert (outcome.code, "20 samples over 2 observations" in outcome.out) == (0, True), outcome.err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"unit": "step"}, "is observed by epoch, and cannot go on by step"),
+        ({"task": "scores"}, "is of task=classification, and cannot go on as task=scores"),
+    ],
+)
+def test_a_refused_resumption_leaves_the_run_as_it_was(store, options, message):
+    with datamap.SignalRecorder() as first:
+        first.record([1], [0], probs=[[0.5, 0.5]])
+        first.commit(1)
+    before = first.run.client.get_run(first.run_id)
+    with pytest.raises(TrackingError, match=message):
+        datamap.SignalRecorder(run_id=first.run_id, resume=True, **options)
+    after = first.run.client.get_run(first.run_id)
+    assert (after.info.status, after.data.tags) == ("FINISHED", before.data.tags)
+
+
 def test_a_recorder_goes_on_after_the_last_observation_of_its_run(store):
     run_id = None
     for numbers in ((1, 2), (2, 3)):

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 import datamap
 from conftest import local
-from datamap.errors import ConfigError
+from datamap.errors import ConfigError, DataMapError
 from explored import texts_of
 from trainers import callback_of
 from trainers import pytestmark as pytestmark
@@ -34,7 +34,7 @@ def tokenizer_of(rows):
     )
 
 
-def training(*callbacks, rows=ROWS, **arguments):
+def training(*callbacks, rows=ROWS, adapters=None, **arguments):
     """A tiny Llama in TRL's SFTTrainer."""
     import datasets
     import torch
@@ -58,6 +58,7 @@ def training(*callbacks, rows=ROWS, **arguments):
         train_dataset=datasets.Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=list(callbacks),
+        peft_config=adapters,
     )
 
 
@@ -116,6 +117,63 @@ def test_packed_sequences_come_out_as_the_samples_that_went_in(store):
     assert [two[name]["loss"] for name in one] == pytest.approx(
         [record["loss"] for record in one.values()], rel=1e-4
     )
+
+
+def test_a_subset_of_packed_samples_is_drawn_as_of_unpacked_ones(store):
+    found = []
+    for packing in (False, True):
+        callback = callback_of("transformers", every=100, samples=8, texts=ROWS)
+        training(callback, packing=packing).train()
+        run = callback.recorder.run
+        assert run.tags()["datamap.observed_samples"] == "8 of 20, seed 0"
+        found.append(set(records(run.run_id, f"step_{max(run.committed()):06d}")))
+    assert found[0] == found[1]
+
+
+def observed(samples=ROWS, rows=None, collate=None, **arguments):
+    """The records of a model that does not change, by id; rows and collator may replace the trainer's own."""
+    callback = callback_of("transformers", samples=samples)
+    trainer = training(callback, learning_rate=0.0, **arguments)
+    if rows:
+        trainer.train_dataset, trainer.data_collator = rows, collate
+    trainer.train()
+    return records(callback.recorder.run_id, "epoch_0001")
+
+
+def same(one, two):
+    losses = [[record["loss"] for record in found.values()] for found in (one, two)]
+    return list(one) == list(two) and losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_sequences_that_a_collator_flattens_are_observed_each_by_itself(store):
+    from transformers import DataCollatorWithFlattening
+
+    tokenizer, rows = tokenizer_of(ROWS), []
+    for row in ROWS:
+        prompt, completion = (tokenizer(row[name])["input_ids"] for name in ("prompt", "completion"))
+        completion = [*completion, tokenizer.eos_token_id]
+        labels = [-100] * len(prompt) + completion
+        rows.append({"id": row["id"], "input_ids": prompt + completion, "labels": labels})
+    assert same(observed(), observed(rows=rows, collate=DataCollatorWithFlattening(return_seq_idx=True)))
+
+
+def test_adapters_that_have_not_learned_say_what_the_model_says(store):
+    import peft
+
+    adapters = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    assert same(observed(), observed(adapters=adapters))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([-100] * 3, "or none has a target: nothing can be recorded"), (1, "3 input_ids and 1 labels")],
+)
+def test_rows_without_targets_are_refused_before_training(store, labels, message):
+    from transformers import default_data_collator
+
+    rows = [{"id": name, "input_ids": [5, 6, 7], "labels": labels} for name in ("s0", "s1")]
+    with pytest.raises(DataMapError, match=message):
+        observed(rows=rows, collate=default_data_collator)
 
 
 def test_packing_that_loses_samples_is_refused_before_training(store):

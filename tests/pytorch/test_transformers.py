@@ -1,6 +1,8 @@
 """The callback in Transformers' Trainer: what only Transformers has."""
 
+import itertools
 import json
+import re
 import sys
 
 import mlflow
@@ -10,7 +12,7 @@ from mlflow import MlflowClient
 
 from conftest import ROOT
 from datamap.errors import ConfigError, DataMapError
-from trainers import ROWS, HuggingFace, N, callback_of, records, status
+from trainers import ROWS, SMALL, HuggingFace, N, callback_of, records, status
 from trainers import pytestmark as pytestmark
 
 
@@ -31,6 +33,55 @@ def test_ids_follow_rows_through_a_collator_that_leaves_out_and_reorders(store, 
 
 
 TEXTS = {"id": [row["id"] for row in ROWS], "text_a": ["x"] * N, "label": [row["labels"] for row in ROWS]}
+
+
+def changed(row, **values):
+    """The rows, one of which has other values."""
+    return [*ROWS[:row], {**ROWS[row], **values}, *ROWS[row + 1 :]]
+
+
+UNUSABLE_ROWS = {
+    "ids of the training dataset occur twice: s4": changed(9, id="s4"),
+    "ids must be whole numbers below 2^63 or strings, not None": changed(9, id=None),
+    "a row of the training dataset has no label ['labels', 'label', 'label_ids'] (it has: id, input_ids)": [
+        {key: row[key] for key in ("id", "input_ids")} for row in ROWS
+    ],
+    "label is not in 0..1, id s9": changed(9, labels=-100),  # beyond the first batch
+}
+
+
+@pytest.mark.parametrize("message", UNUSABLE_ROWS)
+def test_rows_that_cannot_be_observed_are_refused_before_training(store, message):
+    training = HuggingFace(callback_of("transformers"), UNUSABLE_ROWS[message])
+    with pytest.raises(DataMapError, match=re.escape(message)):
+        training.trainer.train()
+    assert (training.trainer.state.global_step, no_run()) == (0, True)
+
+
+def test_models_that_cannot_be_observed_are_refused_before_training(store):
+    import transformers
+
+    def lost(rows):
+        raise KeyError("a column went")
+
+    regression = transformers.BertForSequenceClassification(transformers.BertConfig(**SMALL, num_labels=1))
+    seq2seq = transformers.T5ForConditionalGeneration(
+        transformers.T5Config(vocab_size=50, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    )
+    for name, value, message in (
+        ("model", regression, "of a regression record the losses, task='scores'"),
+        ("model", seq2seq, "T5ForConditionalGeneration is no causal model of texts"),
+        ("data_collator", lost, "cannot be observed as task='classification': 'a column went'"),
+    ):
+        training = HuggingFace(callback_of("transformers"))
+        setattr(training.trainer, name, value)
+        if name == "model":
+            training.trainer.callback_handler.model = value
+        with pytest.raises(DataMapError, match=message):
+            training.trainer.train()
+    assert no_run()
+
+
 UNUSABLE = {
     "ids= has 19 ids, but the training dataset 20 samples": {"ids": range(N - 1)},
     "ids must be whole numbers below 2^63 or strings, not None": {"ids": [*"abcdefghijklmnopqrs", None]},
@@ -185,6 +236,34 @@ def test_every_sample_is_observed_though_the_sampler_repeats_or_leaves_out(store
     assert callback.recorder.run.committed() == {1: N}
 
 
+def test_batches_of_similar_lengths(store):
+    import inspect
+
+    import transformers
+
+    known = inspect.signature(transformers.TrainingArguments).parameters
+    old = "group_by_length" in known  # until Transformers 5
+    way = {"group_by_length": True} if old else {"train_sampling_strategy": "group_by_length"}
+    callback = callback_of("transformers")
+    HuggingFace(callback, num_train_epochs=1, eval_strategy="no", **way).trainer.train()
+    assert [record["id"] for record in records(callback.recorder.run_id, 1)] == [row["id"] for row in ROWS]
+
+
+def test_a_classifier_with_adapters_has_the_embeddings_of_its_encoder(store):
+    import peft
+
+    callback = callback_of("transformers")
+    training = HuggingFace(callback, num_train_epochs=1)
+    config = peft.LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["query", "value"])
+    adapted = peft.get_peft_model(training.model, config)
+    training.trainer.model = training.trainer.model_wrapped = training.trainer.callback_handler.model = (
+        adapted
+    )
+    training.trainer.train()
+    run = callback.recorder.run
+    assert (run.committed(), run.files("embeddings")) == ({1: N}, ["embeddings/embeddings.parquet"])
+
+
 def stream_of(rows):
     import torch
 
@@ -198,8 +277,13 @@ def stream_of(rows):
 def test_a_stream_is_observed_as_far_as_samples_says(store):
     callback = callback_of("transformers", every=2, samples=8)
     HuggingFace(callback, stream_of(ROWS), max_steps=4).trainer.train()
-    assert list(callback.recorder.run.committed().items()) == [(2, 8), (4, 8)]
+    run = callback.recorder.run
+    assert list(run.committed().items()) == [(2, 8), (4, 8)]
+    assert run.tags()["datamap.observed_samples"] == "the first 8 of a stream"
     bare = [{key: value for key, value in row.items() if key != "id"} for row in ROWS]
+    named = callback_of("transformers", itertools.count(100), samples=3)
+    HuggingFace(named, stream_of(bare), max_steps=5).trainer.train()
+    assert [record["id"] for record in records(named.recorder.run_id, 1)] == [100, 101, 102]
     for rows, arguments, message in (
         (ROWS, {}, "Stream has no length: give samples=2000"),
         (bare, {"samples": 8}, "rows of Stream have no id.*remove_unused_columns=False"),

@@ -11,6 +11,8 @@ from datamap.signals.embeddings import mean_over_tokens
 
 def encoder_of(model: Any) -> Any | None:
     """Return the part of a model that its head reads, as Transformers and PaddleNLP name it; None if it has none."""
+    if hasattr(model, "get_base_model"):  # of PEFT, which wraps the model
+        model = model.get_base_model()
     found = getattr(model, "base_model", None)
     if found is None or found is model:
         found = getattr(model, getattr(model, "base_model_prefix", None) or "base_model", None)

@@ -1,12 +1,14 @@
 """Observe generation (SFT): what a causal language model says of the target tokens of each sample."""
 
+import contextlib
 import inspect
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
-from datamap.callbacks.packing import ids_of_sequences
+from datamap.callbacks.packing import has_target, ids_by_tokens, refuse_pieces
 from datamap.callbacks.trainer import Source
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
@@ -29,27 +31,88 @@ class Generation(Source):
     @property
     def passes(self) -> int:
         """Return the number of batches of this process's sequences."""
-        return -(-sum(map(len, self._ids)) // self.size)
+        return -(-len(self._mine) // self.size)
 
-    def check(self, model: Any) -> None:
-        """Learn the ids of the sequences in each row, and whether logits can be computed in chunks of tokens."""
-        self._ids, self.by_row = ids_of_sequences(
-            self.rows, self.part, self._sequences, self.args, self.metadata, self.tokenizer
-        )
-        self.refuse_strangers([name for row in self._ids for name in row if name is not None])
+    def check_rows(self) -> None:
+        """Learn the ids of this process's sequences."""
+        packed = self._is_packed()
+        self._mine = self._packed() if packed else self._rows()  # (row, place in the row, id) of each
+        self.refuse_strangers([name for _, _, name in self._mine])
+
+    def check_model(self, model: Any) -> None:
+        """Learn whether logits can be computed in chunks of tokens."""
+        if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+            raise ConfigError(
+                "task='generation' of this callback is of causal models; use datamap.SignalRecorder in your own loop"
+            )
         self._chunked = False
         self._chunked = self._agrees(model)
 
-    def _sequences(self, row: int) -> list[TokenSequence]:
-        """Return (tokens, labels) of each sequence in a row, as the training's collator makes them."""
+    def _is_packed(self):
+        """Tell whether a row has several sequences; all processes look at all rows, if their batches tell lengths."""
+        if getattr(self.args, "packing", False):
+            refuse_pieces(self.args)
+            return True
+        if self._parts(0)[2] is None:
+            return False
+        return any(len(self._sequences(row)) > 1 for row in range(len(self.rows)))
+
+    def _rows(self):
+        """Return what `check_rows` learns of rows that are one sequence each.
+
+        A row without an id is the sample of `samples=` with its tokens, if all rows are found there.
+        """
+        ids = self.rows.ids.to_pylist()
+        if self.rows.numbered and self.metadata.samples is not None:
+            with contextlib.suppress(ConfigError):
+                ids = [name for (name,) in self._by_tokens()]
+                self.by_row = False
+        return [(row, 0, ids[row]) for row in self.part if ids[row] is not None and self._has_target(row)]
+
+    def _has_target(self, row):
+        return has_target(self._sequences(row)[0])
+
+    def _packed(self):
+        """Return what `check_rows` learns of packed rows; samples are drawn, and divided among processes, not rows."""
+        self.by_row = False
+        self.rows.take_all()
+        found = self._by_tokens()
+        names = {name for row in found for name in row}
+        assert self.metadata.table is not None
+        ordered = [name for name in self.metadata.table["id"].tolist() if name in names]
+        kept = {ordered[place] for place in self.rows.drawn(len(ordered))}
+        self.observed = len(kept), len(ordered)
+        every = [
+            (row, place, name)
+            for row, ids in enumerate(found)
+            for place, name in enumerate(ids)
+            if name in kept
+        ]
+        batches = self.callback.processes.rows(-(-len(every) // self.size))
+        return every[batches.start * self.size : batches.stop * self.size]
+
+    def _by_tokens(self):
+        rows = (self._sequences(row) for row in range(len(self.rows)))
+        return ids_by_tokens(rows, self.args, self.metadata, self.tokenizer)
+
+    def _parts(self, row: int) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        """Return a row's tokens and labels, as the training's collator makes them, and the lengths of its sequences.
+
+        The lengths are None where nothing tells them.
+        """
         given = self.rows[row]
         batch = self.loader.collate_fn([given])
-        other = set(batch) - TEXT_KEYS
+        other = set(batch) - TEXT_KEYS if isinstance(batch, Mapping) else {type(batch).__name__}
         if other or not {"input_ids", "labels"} <= set(batch):
+            keys = batch if isinstance(batch, Mapping) else other
             raise SignalError(
-                f"a batch has {first_few(sorted(batch), 10)}; task='generation' takes the input_ids and labels of texts"
+                f"a batch has {first_few(sorted(keys), 10)}; task='generation' takes the input_ids and labels of texts"
             )
         tokens, labels = batch["input_ids"].reshape(-1), batch["labels"].reshape(-1)
+        if len(tokens) != len(labels):
+            raise SignalError(
+                f"a row has {len(tokens)} input_ids and {len(labels)} labels; task='generation' takes a label per token"
+            )
         mask = batch.get("attention_mask")
         if mask is not None and mask.numel() == tokens.numel():
             kept = mask.reshape(-1) != 0
@@ -58,6 +121,11 @@ class Generation(Source):
         if lengths is None and "position_ids" in batch:
             starts = (batch["position_ids"].reshape(-1)[: len(tokens)] == 0).nonzero().reshape(-1).tolist()
             lengths = [end - start for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True)]
+        return tokens, labels, lengths
+
+    def _sequences(self, row: int) -> list[TokenSequence]:
+        """Return (tokens, labels) of each sequence in a row."""
+        tokens, labels, lengths = self._parts(row)
         if lengths is None:
             return [(tokens, labels)]
         lengths = [int(length) for length in lengths]
@@ -66,10 +134,10 @@ class Generation(Source):
 
     def _pending(self) -> Iterator[tuple[Any, torch.Tensor, torch.Tensor]]:
         """Yield (id, tokens, labels) of each sequence of this process."""
-        for row, ids in zip(self.part, self._ids, strict=True):
-            for name, (tokens, labels) in zip(ids, self._sequences(row), strict=True):
-                if name is not None:
-                    yield name, tokens, labels
+        for row, places in itertools.groupby(self._mine, lambda found: found[0]):
+            sequences = self._sequences(row)
+            for _, place, name in places:
+                yield name, *sequences[place]
 
     def outputs(self, model: Any) -> Iterator[tuple[Any, ...]]:
         """Yield (ids, target tokens of each, their log-probabilities, ranks and margins) of each batch."""
@@ -111,6 +179,7 @@ class Generation(Source):
         on = self.args.device
         inputs = {"input_ids": _sent(tokens, on), "attention_mask": _sent(mask, on)}
         hidden, head = self._hidden(model, inputs)
+        self.made += 1
         return ids, counts, token_signals(hidden, _sent(places, on), _sent(wanted, on), head)
 
     def _hidden(self, model, inputs):
@@ -126,7 +195,7 @@ class Generation(Source):
 
         Where they are not, the model computes all logits of a batch.
         """
-        row = next(iter(self.part), 0)
+        row = self._mine[0][0] if self._mine else 0
         tokens = self._sequences(row)[0][0][None, :64]
         inputs = {"input_ids": _sent(tokens, self.args.device)}
         try:

@@ -31,16 +31,28 @@ class Rows(Sequence):
         self, dataset: Any, ids: Iterable | None = None, count: int | None = None, seed: int = 0
     ) -> None:
         dataset = whole(dataset)
-        if not hasattr(dataset, "__len__"):
+        self.stream = not hasattr(dataset, "__len__")
+        if self.stream:
             dataset = _first_of_stream(dataset, ids, count)
-        self.dataset, self.total = dataset, len(dataset)
+            ids = None if ids is None else list(itertools.islice(ids, len(dataset)))
+        self.dataset, self.total, self._count, self._seed = dataset, len(dataset), count, seed
         own = _own_ids(dataset) if ids is None else ids
         self.numbered = own is None  # ids are row numbers, because nothing names the rows
-        known = sample_ids(dataset, range(self.total) if own is None else own)
-        chosen = np.arange(self.total)
-        if count is not None and count < self.total:
-            chosen = np.sort(np.random.default_rng(seed).choice(self.total, count, replace=False))
-        self.numbers, self.ids = chosen, known.take(pa.array(chosen))
+        self._known = sample_ids(dataset, range(self.total) if own is None else own)
+        self._choose(self.drawn(self.total))
+
+    def _choose(self, numbers):
+        self.numbers, self.ids = numbers, self._known.take(pa.array(numbers))
+
+    def drawn(self, total: int) -> np.ndarray:
+        """Return the places, in ascending order, that the draw takes of so many samples."""
+        if self._count is None or self._count >= total:
+            return np.arange(total)
+        return np.sort(np.random.default_rng(self._seed).choice(total, self._count, replace=False))
+
+    def take_all(self) -> None:
+        """Hold all rows, because each has several samples, of which some are drawn."""
+        self._choose(np.arange(self.total))
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -104,7 +116,7 @@ def _own_ids(dataset):
     if names is not None and "id" in names:
         return list(dataset["id"])
     if names is None and len(dataset) and isinstance(dataset[0], Mapping) and "id" in dataset[0]:
-        return [dataset[row]["id"] for row in range(len(dataset))]
+        return [dataset[row].get("id") for row in range(len(dataset))]
     return None
 
 

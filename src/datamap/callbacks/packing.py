@@ -1,57 +1,43 @@
 """Tell which sample each sequence of a row is: rows may be packed, which loses their ids."""
 
-import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from datamap.callbacks.observed_rows import Rows
 from datamap.errors import ConfigError
 from datamap.recording.metadata import Metadata
 
 Sequences = list[tuple[Any, Any]]  # (tokens, labels) of each sequence in a row
 
 
-def ids_of_sequences(
-    rows: Rows,
-    part: range,
-    sequences: Callable[[int], Sequences],
-    args: Any,
-    metadata: Metadata,
-    tokenizer: Any,
-) -> tuple[list[list], bool]:
-    """Return the ids of the sequences in each row of a part, None for one without a target; and whether rows gave them.
-
-    A row that is not packed is one sequence, and has the row's id. Packing drops ids and changes the order of samples,
-    so a packed sequence is the sample of `samples=` whose texts have the same tokens. So is a row without an id, as
-    trainers shuffle rows and leave some out, if all rows are found in `samples=`.
-
-    Raises:
-        ConfigError: rows are packed, and the ids cannot be told.
-    """
-    first = sequences(part.start if len(part) else 0)
-    if not getattr(args, "packing", False) and len(first) == 1:
-        with contextlib.suppress(ConfigError):
-            if rows.numbered and metadata.samples is not None:
-                return _by_tokens(rows, part, sequences, args, metadata, tokenizer), False
-        return [[_row_id(rows, row, sequences(row)[0])] for row in part], True
+def refuse_pieces(args: Any) -> None:
+    """Raise ConfigError if packing cuts samples into pieces."""
     if getattr(args, "packing_strategy", "bfd") != "bfd":
         raise ConfigError(
             f"packing_strategy={args.packing_strategy!r} cuts samples into pieces: use 'bfd', or packing=False"
         )
-    return _by_tokens(rows, part, sequences, args, metadata, tokenizer), False
 
 
-def _row_id(rows, row, sequence):
-    return rows.ids[row].as_py() if has_target(sequence) else None
+def ids_by_tokens(
+    rows: Iterable[Sequences], args: Any, metadata: Metadata, tokenizer: Any
+) -> list[list[Any | None]]:
+    """Return the ids of the sequences in each row, None for one without a target.
 
+    Packing drops ids and changes the order of samples, and trainers shuffle rows and leave some out. So a sequence is
+    the sample of `samples=` whose texts have the same tokens.
 
-def _by_tokens(rows, part, sequences, args, metadata, tokenizer):
-    # Every process looks at all rows, so that two samples with the same texts have the same ids everywhere.
+    Args:
+        rows: the sequences of all rows, in every process: two samples may have the same texts.
+        args: the Trainer's arguments.
+        metadata: the rows of the training file.
+        tokenizer: the Trainer's tokenizer.
+
+    Raises:
+        ConfigError: the ids cannot be told.
+    """
     known = _ids_by_tokens(metadata, tokenizer, args)
-    found = [[_id_of(one, known) for one in sequences(row)] for row in range(len(rows))]
-    return found[part.start : part.stop]
+    return [[_id_of(one, known) for one in sequences] for sequences in rows]
 
 
 def has_target(sequence: tuple[Any, Any]) -> bool:
@@ -73,9 +59,13 @@ def _id_of(sequence, known):
 def _ids_by_tokens(metadata, tokenizer, args):
     """Return {tokens of a sample: [ids of the samples that have them]}, cut as packing cuts them."""
     samples = metadata.samples
-    if samples is None or tokenizer is None:
+    if samples is None:
         raise ConfigError(
             "rows are packed, which drops ids: give samples=, the rows of the training file, or use packing=False"
+        )
+    if tokenizer is None:
+        raise ConfigError(
+            "rows are packed, and only a tokenizer tells their ids: give the Trainer processing_class="
         )
     most = getattr(args, "max_length", None)
     found: dict[tuple, list] = defaultdict(list)

@@ -22,20 +22,15 @@ class Preferences(Generation):
     the loss of DPO, and a pair is right if the gap is positive (2508.04149).
     """
 
-    @property
-    def passes(self) -> int:
-        """Return the number of batches of this process."""
-        return len(range(0, len(self.part), self.size))
-
-    def check(self, model: Any) -> None:
-        """Refuse rows that are no pairs, and learn whether logits can be computed in chunks of tokens."""
+    def check_rows(self) -> None:
+        """Refuse rows that are no pairs."""
         self._gaps: np.ndarray = np.zeros(0)  # ln π₀(c) − ln π₀(r) of each row of this process
         self._beta = float(getattr(self.args, "beta", 0.1))
-        ids = [self.rows.ids[row].as_py() for row in self.part]
-        self._places = {name: place for place, name in enumerate(ids)}  # of each row's gap
-        self.refuse_strangers(ids)
-        self._chunked = False
-        self._chunked = self._agrees(model)
+        self._mine = [(row, 0, self.rows.ids[row].as_py()) for row in self.part]
+        self._places = {name: place for place, (_, _, name) in enumerate(self._mine)}  # of each row's gap
+        self.refuse_strangers(list(self._places))
+        if self._mine:
+            self._sequences(self.part.start)
 
     def begin(self, model: Any, resumed: bool) -> None:
         """Compute what the reference says of each pair, while the model has not learned yet.
@@ -53,8 +48,9 @@ class Preferences(Generation):
                 "a resumed DPO training knows its reference only from columns: set precompute_ref_log_probs=True"
             )
         else:
-            results = self.callback.on_host(self.outputs(model))
-            parts = [_sums(counts, signals) @ [1, -1] for _, counts, signals in results]
+            with self.callback.passing(model):
+                results = self.callback.on_host(self.outputs(model))
+                parts = [_sums(counts, signals) @ [1, -1] for _, counts, signals in results]
             self._gaps = np.concatenate(parts) if parts else self._gaps
 
     def _sequences(self, row: int) -> list[TokenSequence]:

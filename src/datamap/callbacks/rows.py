@@ -68,7 +68,13 @@ def _places(rows, collate, name, pair):
     """Return the place of each of a batch's lines among the rows that the batch is made of, and the lines' labels."""
 
     def collated(given):
-        return as_array(labels_of(collate(list(given)), name), "labels").ravel()
+        labels = as_array(labels_of(collate(list(given)), name), "labels")
+        if labels.ndim > 1 and labels.size > len(labels):
+            raise SignalError(
+                f"a batch's labels have shape {labels.shape}: for several labels per sample use task='multilabel', for "
+                "tags of tokens task='tokens', and convert one-hot labels to indices: labels.argmax(1)"
+            )
+        return labels.ravel()
 
     def labeled(bits):
         return ({**row, _key(row, name): pair[bit]} for row, bit in zip(rows, bits, strict=True))
@@ -110,6 +116,9 @@ def _rows(dataset: Any) -> Iterator[Any]:
 
 def _key(row, name):
     key = next((key for key in (name, *ROW_LABELS) if isinstance(row, Mapping) and key in row), None)
+    if key is None and isinstance(row, Mapping):
+        keys = list(dict.fromkeys((name, *ROW_LABELS)))
+        raise ConfigError(f"a row of the training dataset has no label {keys} (it has: {first_few(row, 10)})")
     if key is None:
         raise ConfigError(
             f"a row of the training dataset is {shortened(row)}: make it a dict with the key {name!r}, so that "

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.callbacks.encoder import encoder_of, mean_outputs
-from datamap.callbacks.observed_rows import Rows, batches_of
+from datamap.callbacks.observed_rows import Rows
 from datamap.callbacks.rows import collated_rows, has_several_labels, labels_of
-from datamap.errors import ConfigError, SignalError, first_few, shortened
+from datamap.errors import ConfigError, DataMapError, SignalError, first_few, reason, shortened
 from datamap.log import say
 from datamap.processes import Processes, training_together
 from datamap.recording.arguments import choice
@@ -23,7 +23,7 @@ from datamap.recording.metadata import Metadata
 from datamap.recording.recorder import SignalRecorder
 from datamap.schema import Task
 from datamap.signals import embeddings
-from datamap.signals.compute import id_array, signal_table
+from datamap.signals.compute import classes_of, id_array, refuse, signal_table
 from datamap.tasks.definitions import DEFINITIONS
 
 MAX_TAGS = 1_000  # of a model that is taken for one of tokens by the shape of its outputs alone
@@ -121,11 +121,11 @@ class TrainerRecording(abc.ABC):
         self.__exit__(RuntimeError, RuntimeError("the training before did not come to its end"), None)
         self.processes = training_together()
         tokenizer = kwargs.get("processing_class") or kwargs.get("tokenizer")
+        # What needs no forward pass comes first: under FSDP and ZeRO-3 no process can make one alone.
         self.processes.agree(lambda: self._prepare(args, model, train_dataloader, tokenizer))
         assert self._source
-        passes = self.processes.gather(self._source.passes)
-        self._idle = max(passes) - passes[self.processes.index]
-        self.processes.agree(lambda: self._begin(model, state.global_step > 0))
+        self._passes = max(self.processes.gather(self._source.passes))
+        self.processes.agree(lambda: self._try(model, state.global_step > 0))
         options = dict(self._options)
         if options.get("embeddings") is None and not state.global_step:  # the model has seen no label yet
             options["embeddings"] = self._embeddings(model)
@@ -154,7 +154,8 @@ class TrainerRecording(abc.ABC):
                 metadata=metadata,
                 tokenizer=tokenizer,
             )
-            self._source.check(model)
+            with _explained(task.value):
+                self._source.check_rows()
 
     def _found_task(self, args, model, loader, rows):
         """Return the task that is given, else the one that the Trainer's arguments, the model and a batch tell."""
@@ -169,14 +170,12 @@ class TrainerRecording(abc.ABC):
     def _embeddings(self, model):
         """Return the mean outputs of the model's encoder for each sample, by one more pass; None if it has none."""
         assert self._source
-        with self._observing(model):
-            try:
+        try:
+            with self.passing(model):
                 mine = self._source.embeddings(model)
-                for _ in range(self._idle):
-                    self._source.idle(model)
-            except Exception as error:  # the other processes wait, and training need not end for that
-                say("note: no embeddings are logged: {error}", error=error)
-                mine = None
+        except Exception as error:  # the other processes wait, and training need not end for that
+            say("note: no embeddings are logged: {error}", error=error)
+            mine = None
         found = self.processes.gather(mine)
         if any(part is None for part in found) or not self.processes.first:
             return None
@@ -191,10 +190,28 @@ class TrainerRecording(abc.ABC):
             say("note: no embeddings are logged: {error}", error=error)
             return None
 
-    def _begin(self, model, resumed):
+    def _try(self, model, resumed):
         assert self._source
+        if not self._passes:
+            raise ConfigError(
+                "the collator leaves out all rows of the training dataset, or none has a target: nothing can be "
+                "recorded"
+            )
+        with self._observing(model), _explained(self._options["task"]):
+            self._source.check_model(model)
+        self._source.begin(model, resumed)
+
+    @contextlib.contextmanager
+    def passing(self, model: Any) -> Iterator[None]:
+        """Observe in a block, and make as many forward passes as every other process, even if the block raises."""
+        assert self._source
+        self._source.made = 0
         with self._observing(model):
-            self._source.begin(model, resumed)
+            try:
+                yield
+            finally:
+                while self._source.made < self._passes:
+                    self._source.idle(model)
 
     def _say_what(self):
         assert self._source and self.recorder
@@ -208,11 +225,16 @@ class TrainerRecording(abc.ABC):
             )
         if self._count is None:
             return
-        self.recorder.run.set_tags({SUBSET_TAG: f"{len(rows)} of {rows.total}, seed {self._seed}"})
+        count, total = self._source.observed
+        if rows.stream:
+            self.recorder.run.set_tags({SUBSET_TAG: f"the first {count} of a stream"})
+            say("observing the first {count} samples of a stream", count=count)
+            return
+        self.recorder.run.set_tags({SUBSET_TAG: f"{count} of {total}, seed {self._seed}"})
         say(
             "observing {count} of {total} samples, drawn by seed {seed}",
-            count=len(rows),
-            total=rows.total,
+            count=count,
+            total=total,
             seed=self._seed,
         )
 
@@ -254,11 +276,9 @@ class TrainerRecording(abc.ABC):
             return
         # All processes make the same number of forward passes, and all reach `commit`: none must wait for another.
         try:
-            with self._observing(model):
+            with self.passing(model):
                 for outputs in self.on_host(source.outputs(model)):
                     source.record(recorder, *outputs)
-                for _ in range(self._idle):
-                    source.idle(model)
         except Exception as error:
             recorder.fail(error)
         recorder.commit(number)
@@ -307,13 +327,11 @@ class Source(abc.ABC):
             raise ConfigError("the training dataset has no rows: nothing can be recorded")
         self.by_row = True  # ids are those of the rows
         self.callback, self.rows, self.loader, self.args = callback, rows, loader, args
-        self.metadata, self.tokenizer = metadata, tokenizer
+        self.metadata, self.tokenizer = metadata, tokenizer or getattr(loader.collate_fn, "tokenizer", None)
         self.size = callback.batch_size(args)
         self.part = rows.share(callback.processes, self.size)
-
-    def lists(self) -> Iterator[list]:
-        """Yield the rows of each batch of this process."""
-        return batches_of(self.rows, self.part, self.size)
+        self.observed = len(rows), rows.total  # samples that are observed, of how many
+        self.made = 0  # forward passes since the observation began
 
     def refuse_strangers(self, ids: list) -> None:
         """Raise SignalError if `samples=` lacks an id."""
@@ -321,16 +339,20 @@ class Source(abc.ABC):
             self.metadata.rows("the training dataset", id_array(ids, "ids"), np.zeros(len(ids), np.int64))
 
     def begin(self, model: Any, resumed: bool) -> None:  # noqa: B027  a task need not learn anything
-        """Learn what can only be known before the first step of training."""
+        """Learn what can only be known before the first step of training, in every process."""
 
     @property
     @abc.abstractmethod
     def passes(self) -> int:
-        """Return the number of forward passes that this process needs."""
+        """Return the number of forward passes that this process needs, after `check_rows`."""
 
     @abc.abstractmethod
-    def check(self, model: Any) -> None:
-        """Check before training that the samples can be recorded; make one forward pass."""
+    def check_rows(self) -> None:
+        """Check before training that ids, texts and labels fit together, without the model."""
+
+    @abc.abstractmethod
+    def check_model(self, model: Any) -> None:
+        """Check before training that the model's outputs can be recorded: the same forward passes in every process."""
 
     @abc.abstractmethod
     def outputs(self, model: Any) -> Iterator[tuple[Any, ...]]:
@@ -355,36 +377,46 @@ class Classification(Source):
     @property
     def passes(self) -> int:
         """Return the number of batches of this process."""
-        return len(range(0, len(self.part), self.size))
+        return sum(1 for ids in self._ids if ids)
 
     def _batches(self) -> Iterator[Any]:
         return self.callback.batches(self.rows, self.part, self.loader, self.args)
 
-    def check(self, model: Any) -> None:
-        """Refuse ids, labels and logits that do not fit together, and learn which ids each batch has."""
-        where, name = "the first batch of the training dataset", label_name(self.args)
-        first = next((batch for batch in self._batches() if len(labels_of(batch, name))), None)
-        if first is None and len(self.part):
-            raise ConfigError(
-                "the collator leaves out all rows of the training dataset: nothing can be recorded"
-            )
+    def check_rows(self) -> None:
+        """Learn which ids and labels each batch has; the collator may leave rows out or reorder them."""
+        found = list(
+            collated_rows(self.rows, self.part, self.loader.collate_fn, self.size, label_name(self.args))
+        )
+        self._ids = [self.rows.ids.take(pa.array(rows)).to_pylist() for rows, _ in found]
+        self._labels = [labels for _, labels in found]
+        ids = [name for batch in self._ids for name in batch]
+        if ids:
+            self.metadata.rows("the training dataset", id_array(ids, "ids"), np.concatenate(self._labels))
+
+    def check_model(self, model: Any) -> None:
+        """Refuse labels, logits and class names that do not fit together."""
+        where, batches = (
+            "the first batch of the training dataset",
+            zip(self._ids, self._batches(), strict=False),
+        )
+        ids, first = next(((ids, batch) for ids, batch in batches if ids), (None, None))
         if first is None:
             self.idle(model)
-        else:
-            labels, logits = labels_and_logits(model, first, name)
-            self.metadata.check_classes(
-                where, signal_table(range(len(labels)), labels, logits=logits, where=where)
+            return
+        labels, logits = self._run(model, first)
+        table = signal_table(ids, labels, logits=logits, where=where)
+        self.metadata.check_classes(where, table)
+        for ids, labels in zip(self._ids, self._labels, strict=True):
+            wrong = (labels < 0) | (labels >= classes_of(table)[0])
+            refuse(
+                wrong, np.array(ids), f"the training dataset: label is not in 0..{classes_of(table)[0] - 1}"
             )
-        self._ids = self._follow_rows(name)
 
-    def _follow_rows(self, name):
-        """Return the ids of the lines of each batch; the collator may leave rows out or reorder them."""
-        found = list(collated_rows(self.rows, self.part, self.loader.collate_fn, self.size, name))
-        if found:
-            rows, labels = zip(*found, strict=True)
-            kept = self.rows.ids.take(pa.array(np.concatenate(rows)))
-            self.metadata.rows("the training dataset", kept, np.concatenate(labels))
-        return [self.rows.ids.take(pa.array(rows)).to_pylist() for rows, _ in found]
+    def _run(self, model, batch):
+        """Return (labels, logits) of a batch."""
+        found = labels_and_logits(model, batch, label_name(self.args))
+        self.made += 1
+        return found
 
     def outputs(self, model: Any) -> Iterator[tuple[Any, ...]]:
         """Yield (ids, labels, logits) of each batch."""
@@ -397,7 +429,7 @@ class Classification(Source):
                     "out the same rows each time"
                 )
             if count:
-                yield ids, *labels_and_logits(model, batch, name)
+                yield ids, *self._run(model, batch)
 
     def embeddings(self, model: Any) -> tuple[list, list[np.ndarray]] | None:
         """Return (ids, the encoder's mean outputs, of pairs two) of this process's samples; None if it has none."""
@@ -411,7 +443,7 @@ class Classification(Source):
         try:
             for batch in filter(lambda batch: len(labels_of(batch, name)), self._batches()):
                 outputs.clear()
-                labels_and_logits(model, batch, name)
+                self._run(model, batch)
                 means = mean_outputs(outputs[-1], batch, pad) if outputs else None
                 if means is None or (found and len(means) != len(found[0])):
                     return None
@@ -426,14 +458,28 @@ class Classification(Source):
         return ids, [np.concatenate(part) for part in zip(*found, strict=True)]
 
     def idle(self, model: Any) -> None:
-        """Make a forward pass of the first row."""
-        batch = next(self.callback.batches(self.rows, range(1), self.loader, self.args))
-        labels_and_logits(model, batch, label_name(self.args))
+        """Make a forward pass of the first batch that the collator leaves."""
+        every = self.callback.batches(self.rows, range(len(self.rows)), self.loader, self.args)
+        self._run(model, next(batch for batch in every if len(labels_of(batch, label_name(self.args)))))
 
     def record(self, recorder: SignalRecorder, *outputs: Any) -> None:
         """Record a batch of (ids, labels, logits)."""
         ids, labels, logits = outputs
         recorder.record(ids, labels, logits=logits)
+
+
+@contextlib.contextmanager
+def _explained(task: str) -> Iterator[None]:
+    """Say of whatever fails before training that the samples cannot be observed."""
+    try:
+        yield
+    except DataMapError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"the training samples cannot be observed as task={task!r}: {reason(error)}; "
+            "use datamap.SignalRecorder in your own loop"
+        ) from error
 
 
 def refuse_split_models(args: Any, processes: Processes) -> None:
@@ -468,6 +514,11 @@ def task_of(model: Any, args: Any) -> Task:
     problem = getattr(getattr(model, "config", None), "problem_type", None)
     if problem == "multi_label_classification":
         return Task.MULTILABEL
+    if any(name.endswith("ForConditionalGeneration") for name in names):
+        raise ConfigError(
+            f"{type(model).__name__} is no causal model of texts: use datamap.SignalRecorder(task='generation') in "
+            "your own loop"
+        )
     heads = {"ForCausalLM": Task.GENERATION, "ForTokenClassification": Task.TOKENS}
     found = (task for end, task in heads.items() if any(name.endswith(end) for name in names))
     return next(found, Task.CLASSIFICATION)

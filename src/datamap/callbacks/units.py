@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from datamap.callbacks.rows import labels_of
-from datamap.callbacks.trainer import Classification, Source, label_name, labels_and_logits
+from datamap.callbacks.trainer import Classification, Source, label_name
 from datamap.errors import ConfigError, SignalError
 from datamap.schema import Task
 from datamap.signals.arrays import as_array
@@ -22,19 +22,22 @@ class Units(Classification):
 
     task: Task
 
-    def check(self, model: Any) -> None:
-        """Refuse a collator that moves rows, and ids, labels and logits that do not fit together."""
-        where, name = "the first batch of the training dataset", label_name(self.args)
+    def check_rows(self) -> None:
+        """Refuse a collator that moves rows."""
+        name = label_name(self.args)
         self._ids = []
         for start in range(self.part.start, self.part.stop, self.size):
             stop = min(start + self.size, self.part.stop)
             self._ids.append(self.rows.ids.slice(start, stop - start).to_pylist())
             self._refuse_moved([self.rows[row] for row in range(start, stop)], name)
-        first = next(iter(self._batches()), None)
+
+    def check_model(self, model: Any) -> None:
+        """Refuse ids, labels, logits and class names that do not fit together."""
+        where, first = "the first batch of the training dataset", next(iter(self._batches()), None)
         if first is None:
             self.idle(model)
             return
-        labels, logits = labels_and_logits(model, first, name)
+        labels, logits = self._run(model, first)
         table = tables_of(self.task, Options())(self._ids[0], where, labels=labels, logits=logits)
         if table is not None:
             self.metadata.complete(where, table)

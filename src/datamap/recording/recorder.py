@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap import schema
-from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError
+from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError, first_few
 from datamap.log import say
 from datamap.processes import Processes, training_together
 from datamap.recording import arguments
@@ -144,9 +144,11 @@ class SignalRecorder(compute.ObservationCollector):
 
     def _lead(self, stack, run_id, run_name, tags, tracking_uri, resume, spool, retry_seconds):
         """Open the run in the first process, and return what the others need to know of it."""
-        self.run, owned = _run_of(stack, run_id, run_name, tags, tracking_uri, resume)
+        self.run, owned, life = _run_of(stack, run_id, run_name, tags, tracking_uri, resume)
         self.run_id = self.run.run_id
         self._refuse_second()
+        self._refuse_other_record()  # before anything changes: the run may have ended well
+        stack.enter_context(life)
         self.run.begin(owned)
         outbox = stack.enter_context(Outbox(self.run, retry_seconds, spool, owned=owned))
         self._log = SharedLog(self.run, self._processes, outbox)
@@ -174,6 +176,20 @@ class SignalRecorder(compute.ObservationCollector):
                 self._format = observed[first][0].format
             say("resuming after observation {number}", number=self._last)
 
+    def _refuse_other_record(self):
+        """Raise TrackingError if the run is of another task, or its observations are numbered by another unit."""
+        before, committed = self.run.task(), self.run.committed()
+        if before.words != self._task.words and (committed or before.task is not Task.CLASSIFICATION):
+            raise TrackingError(
+                f"run {self.run_id} is of {before.words}, and cannot go on as {self._task.words}; use a new run"
+            )
+        found = map(schema.parse_shard, self.run.files(schema.SIGNALS_DIR))
+        other = {shard.unit for shard in found if shard} - {self._unit}
+        if other:
+            raise TrackingError(
+                f"run {self.run_id} is observed by {first_few(other)}, and cannot go on by {self._unit}; use a new run"
+            )
+
     def _refuse_second(self):
         if self.run_id in self._open:
             raise TrackingError(
@@ -183,13 +199,7 @@ class SignalRecorder(compute.ObservationCollector):
 
     def _log_start(self):
         names, samples, table = *self._metadata, self._metadata.table
-        before = self.run.task()
-        told = before.task is not Task.CLASSIFICATION
-        if before.words != self._task.words and (told or self._resumed_at):
-            raise TrackingError(
-                f"run {self.run_id} is of {before.words}, and cannot go on as {self._task.words}; use a new run"
-            )
-        if self._task.task is not Task.CLASSIFICATION and not told:
+        if self._task.task is not self.run.task().task:
             self.run.log_task(self._task)
         names = DEFINITIONS[self._task.task].states or names
         if names and self._may_log(schema.LABELS_FILE):
@@ -400,26 +410,26 @@ def _run_of(
     tags: Mapping[str, str],
     tracking_uri: str | None,
     resume: bool,
-) -> tuple[Run, bool]:
-    """Return the run to write into, and whether a recorder made it; the stack ends a run that one made."""
+) -> tuple[Run, bool, contextlib.AbstractContextManager]:
+    """Return the run to write into, whether a recorder made it, and a context that ends the run if it goes on.
+
+    The stack ends a new run.
+    """
     named = run_id or active_run_id()
     theirs = named or project_run_id()
     if not theirs:
-        return stack.enter_context(Store(tracking_uri, create=True).new_run(run_name, tags)), True
+        made = stack.enter_context(Store(tracking_uri, create=True).new_run(run_name, tags))
+        return made, True, contextlib.nullcontext()
     if named and (run_name or tags):
         raise ConfigError(f"run_name= and tags= are for a new run, but signals go into run {theirs}")
     run = Store(tracking_uri).run(theirs)
     if resume:
-        return _resumed(stack, run)
+        ours = MADE_TAG in run.tags() and run.run_id != active_run_id()
+        return run, ours, run.until_end() if ours else contextlib.nullcontext()
     if run.committed() or run.files(schema.SIGNALS_DIR):
         raise TrackingError(
             f"run {theirs} holds signals already, and nothing is overwritten: record into a new run "
             "(mlflow.start_run(), or no run at all), or go on after its last observation with resume=True"
         )
     run.set_name_and_tags(run_name, tags)
-    return run, False
-
-
-def _resumed(stack: contextlib.ExitStack, run: Run) -> tuple[Run, bool]:
-    ours = MADE_TAG in run.tags() and run.run_id != active_run_id()
-    return (stack.enter_context(run.until_end()) if ours else run), ours
+    return run, False, contextlib.nullcontext()

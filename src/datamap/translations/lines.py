@@ -58,6 +58,7 @@ ZH = {
     "observing {count} of {total} samples, drawn by seed {seed}": (
         "观测 {total} 个样本中的 {count} 个，按种子 {seed} 抽取"
     ),
+    "observing the first {count} samples of a stream": "观测数据流的前 {count} 个样本",
     "note: the training dataset has no column id, so ids are row numbers from 0; a Trainer removes the column "
     "unless remove_unused_columns=False: keep it, or pass ids=": (
         "提示：训练数据没有 id 列，因此以从 0 起的行号为 id；除非设置 remove_unused_columns=False，"
