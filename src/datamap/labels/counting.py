@@ -72,8 +72,8 @@ def estimate(evidence: Evidence) -> Estimate:
         evidence: what is known of the samples (`mislabel.with_posterior`).
 
     Returns:
-        The estimate. Without witnesses it is the number of samples with avg_probs below 0.5, and is known if the model
-        has learned something (`has_learned`) and contradicts less than half as many labels as guesses would.
+        The estimate. Without witnesses it is the number of samples with avg_probs below 0.5, and is never known: the
+        run has seen the labels, and contradicts them as often as it has not learned them yet.
     """
     labels, total = evidence.labels, len(evidence.labels)
     if evidence.pool is None:
@@ -168,17 +168,16 @@ def _sampling_error(share, count):
 
 
 def _of_predictions(evidence):
-    """Estimate from the run's wrong predictions: the last observation has the fewest, an early one the most."""
+    """Count the run's wrong predictions: the last observation has the fewest, an early one the most."""
     wrong, total = int((evidence.avg_probs < 0.5).sum()), len(evidence.labels)
     early = int(evidence.wrong[-(-len(evidence.wrong) // 4) - 1])  # before much is memorized
     counts = [wrong, int(evidence.wrong[-1]), early]
     low, high = min(counts), max(counts)
-    known = has_learned(evidence) and wrong / total < _errors_of_guesses(evidence.labels) / 2
     return Estimate(
         wrong,
         max(0, low - int(Z_90 * np.sqrt(low))),
         min(total, high + int(Z_90 * np.sqrt(high))),
-        "" if known else "nothing" if has_learned(evidence) else "unlearned",
+        "nothing" if has_learned(evidence) else "unlearned",
     )
 
 

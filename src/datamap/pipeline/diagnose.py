@@ -264,7 +264,9 @@ def _say(run, frame, evidence, about, probable, measured):
             translate(one, name=name, accuracy=accuracy, weight=weight) for name, (accuracy, weight) in judges
         ]
         say("  right about labels that they never saw: {judges}", judges=", ".join(said))
-    if evidence.run_weights:
+    if evidence.run_weights and (
+        evidence.mean is None or mislabel.beats_chance(evidence.mean, evidence.labels)
+    ):
         say(
             "  weight of the run's own predictions, by what they tell beyond the labels that it has seen: {weight:.2f}",
             weight=evidence.run_weights.confidence,

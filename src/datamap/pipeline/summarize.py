@@ -154,5 +154,9 @@ def _say(totals: reduction.Totals, observed: ShardsByObservation, onset: Onset |
     if totals.auroc_dirty is not None:
         dirty = "dirty samples against the rest: AUROC of 1 - avg_probs {auroc:.3f}"
         say(dirty, auroc=totals.auroc_dirty)
+        if totals.auroc_dirty < 0.5:
+            say(
+                "note: this ranks them worse than chance: the model has memorized them, or has learned too little"
+            )
     if note:
         say(note)

@@ -32,6 +32,11 @@ BY_HEART_BY_TEXTS = (
     "among the easy samples."
 )
 LOOK_FIRST = "**Look first at** the {count} samples that were never predicted right."
+MAX_NEVER = 0.2  # share of samples that were never predicted right, from which on that points at nothing
+NOT_LEARNED = (
+    "**The model has learned too little to say where to look first:** {never} of the samples were never predicted "
+    "right. Train for longer, or diagnose the run, which asks other models too."
+)
 LOOK_FIRST_UNLABELED = (
     "**Look first at** the {count} samples that were never right: hard and wrong ones gather there (bottom left of the "
     "map)."
@@ -110,6 +115,8 @@ def _of_summary(samples, m, open_, lang, has_classes):
     if has_classes and DIAGNOSIS_FILE in open_:
         text = "**Look first at** the top of {file}: the labels that are most likely wrong."
         yield word(text, lang, file=open_[DIAGNOSIS_FILE])
+    elif has_classes and m["never_learnt"] > MAX_NEVER:
+        yield word(NOT_LEARNED, lang, never=f"{m['never_learnt']:.0%}")
     else:
         first = word(LOOK_FIRST if has_classes else LOOK_FIRST_UNLABELED, lang, count=f"{never:,}")
         if EXPLORER_FILE in open_:

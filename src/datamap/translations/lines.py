@@ -144,6 +144,9 @@ ZH = {
     "{observations} of run {run} written to {folder}": "已将运行 {run} 的 {observations}写入 {folder}",
     # summarize
     "{file}: {samples} over {observations}": "{file}：{samples}，{observations}",
+    "note: this ranks them worse than chance: the model has memorized them, or has learned too little": (
+        "注意：该排序不如随机：模型已死记这些标签，或学得太少"
+    ),
     "dirty samples against the rest: AUROC of 1 - avg_probs {auroc:.3f}": (
         "脏样本与其余样本相比：1 - avg_probs 的 AUROC 为 {auroc:.3f}"
     ),
