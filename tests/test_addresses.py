@@ -126,7 +126,7 @@ def test_a_description_links_what_is_there_and_says_what_selects_the_first_sampl
     text = described({"summary.tsv"}, never_learnt=0.5)  # such as a model that predicts one class throughout
     assert "Look first" not in text and "learned too little to say where to look first" in text
     text = described({"summary.tsv", "diagnosis.tsv"})
-    assert "| [diagnosis.tsv](#/diagnosis.tsv) |" in text and "explorer" not in text
+    assert "- [diagnosis.tsv](#/diagnosis.tsv): " in text and "explorer" not in text
     assert "**Look first at** the top of [diagnosis.tsv](#/diagnosis.tsv): the labels that are" in text
     assert (
         "**About 86 labels are wrong**, between 24 and 167. Read [diagnosis.tsv](#/diagnosis.tsv) from"
