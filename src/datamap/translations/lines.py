@@ -144,6 +144,11 @@ ZH = {
     "{observations} of run {run} written to {folder}": "已将运行 {run} 的 {observations}写入 {folder}",
     # summarize
     "{file}: {samples} over {observations}": "{file}：{samples}，{observations}",
+    "**The model has learned too little to say where to look first:** {never} of the samples were never predicted "
+    "right. Train for longer, or diagnose the run, which asks other models too.": (
+        "**模型学得太少，无法指出应先查看哪里：**{never} 的样本从未预测正确。"
+        "请延长训练，或诊断此次运行，诊断还会参考其他模型。"
+    ),
     "note: this ranks them worse than chance: the model has memorized them, or has learned too little": (
         "注意：该排序不如随机：模型已死记这些标签，或学得太少"
     ),

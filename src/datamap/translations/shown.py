@@ -100,11 +100,6 @@ ZH = {
     "**Look first at** the {count} samples that were never predicted right.": (
         "**请先查看**从未预测正确的 {count} 个样本。"
     ),
-    "**The model has learned too little to say where to look first:** {never} of the samples were never predicted "
-    "right. Train for longer, or diagnose the run, which asks other models too.": (
-        "**模型学得太少，无法指出应先查看哪里：**{never} 的样本从未预测正确。"
-        "请延长训练，或诊断此次运行，诊断还会参考其他模型。"
-    ),
     "**Look first at** the top of {file}: the labels that are most likely wrong.": (
         "**请先查看** {file} 的开头：其中的标签最可能有误。"
     ),
