@@ -78,6 +78,8 @@ docs: $(VENV)/.installed-test  ## build the documentation's pages in site/
 ui: export MLFLOW_PORT = $(PORT)
 ui: export MLFLOW_LOGGING_LEVEL = WARNING
 ui: export PYTHONWARNINGS = ignore
+ui: export MLFLOW_BACKEND_STORE_URI ?= sqlite:///mlflow.db
+ui: export MLFLOW_REGISTRY_STORE_URI ?= $(MLFLOW_BACKEND_STORE_URI)
 ui: $(VENV)/.installed  ## serve the runs of this folder in MLflow's UI, on 127.0.0.1 at PORT (5000)
 	@$(BIN)/python -m datamap.tracking.runs_page
 	@$(BIN)/mlflow ui --workers 1 --uvicorn-opts "--log-level warning"

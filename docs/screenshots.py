@@ -1,16 +1,15 @@
 """Take the pictures of the README from a real MLflow server in a real Chromium.
 
     pip install playwright && apt-get install chromium
-    python docs/screenshots.py <folder with mlflow.db of three runs named seed-1, seed-2, seed-3>
+    python docs/screenshots.py <folder with mlflow.db of a sweep>
 
-The runs, and what is drawn of them (the first two lines for each seed):
+The sweep, and what is drawn of it (the second line for each seed):
 
-    python src/main.py seed=1 tracking.run_name=seed-1 plot.dirty_label=true
-    python src/plot.py run_id=latest
-    python src/plot.py run_id=<seed-1> use_f_times=0
-    python src/diagnose.py run_id=<seed-1>
-    python src/plot.py run_id=<seed-1> facet=label color=label contours=true
-    python src/compare.py "runs=attributes.run_name LIKE 'seed-%'"
+    python src/train.py -m seed=1,2,3
+    python src/plot.py run_id=<seed=1> dirty_label=true
+    python src/plot.py run_id=<seed=1> use_f_times=0
+    python src/plot.py run_id=<seed=1> facet=label color=label contours=true
+    python src/diagnose.py run_id=<seed=1>
 """
 
 import re
@@ -22,6 +21,7 @@ import urllib.request
 from pathlib import Path
 
 from mlflow import MlflowClient
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -36,7 +36,7 @@ SERVER = f"http://127.0.0.1:{PORT}"
 
 def wait_for_server():
     """Return when the server answers."""
-    for _ in range(120):
+    for _ in range(600):
         try:
             urllib.request.urlopen(f"{SERVER}/health", timeout=2)
             return
@@ -73,9 +73,7 @@ def take(page, experiment, run, compared):
     page.set_viewport_size({"width": 1280, "height": 800})
     take_explorer(page, shot)
     page.goto(f"{SERVER}/#/experiments/{experiment}/runs?compareRunsMode=CHART")
-    page.get_by_text("maps/dirty_map").wait_for()
-    card = page.get_by_text("maps/dirty_map").locator("xpath=ancestor::*[.//*[@data-component-id]][1]")
-    card.locator("[data-component-id=fullscreen_button_chartcard]").first.click()
+    page.locator("img[src*='comparison']").first.click()
     shot("three-runs")
     page.goto(f"{SERVER}/#/experiments/{experiment}/runs/{compared}")
     page.get_by_text("Show more").first.click()
@@ -126,12 +124,12 @@ def take_review(browser, folder, run):
 
 
 def main(folder):
-    """Serve the store in `folder`, take the screenshots and copy the maps of run seed-1."""
+    """Serve the store in `folder`, take the screenshots and copy the maps of run seed=1."""
     IMAGES.mkdir(exist_ok=True)
     client = MlflowClient(f"sqlite:///{Path(folder).resolve()}/mlflow.db")
     experiment = client.get_experiment_by_name("datamap").experiment_id
-    run = client.search_runs([experiment], "run_name = 'seed-1'")[0].info
-    compared = client.search_runs([experiment], "run_name LIKE 'compare%'")[0].info
+    run = client.search_runs([experiment], "run_name = 'seed=1'")[0].info
+    compared = client.search_runs([experiment], "run_name = 'seed=1,2,3'")[0].info
     pictures = {
         "map-dirty": Path(run.artifact_uri, "maps", "dirty_map.png"),
         "map-forgetting": Path(run.artifact_uri, "maps", "forgetting_map.png"),
@@ -151,6 +149,11 @@ def main(folder):
             take(page, experiment, run.run_id, compared.run_id)
             take_review(browser, folder, run.run_id)
             browser.close()
+        for name in IMAGES.glob("*.png"):  # 256 colors are enough, in a third of the bytes
+            picture = Image.open(name)
+            method = Image.Quantize.FASTOCTREE if picture.mode == "RGBA" else Image.Quantize.MEDIANCUT
+            if picture.mode != "P":
+                picture.quantize(256, method, dither=Image.Dither.NONE).save(name, optimize=True)
     finally:
         server.terminate()
 

@@ -6,13 +6,15 @@ import pty
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
 from conftest import ROOT
-from datamap.log import printable
+from datamap.log import printable, silence, telling
 from datamap.tracking import descriptions
 from datamap.training.bars import observed_batches
+from datamap.translations import Amount
 
 HOSTILE = "x](javascript:alert(1)) ![p](http://p) <img src=x> `c` | **b**"
 
@@ -105,6 +107,20 @@ def test_a_log_says_within_an_epoch_how_far_it_is(monkeypatch, capsys):
     monkeypatch.setattr("datamap.training.bars.HEARTBEAT", 0)
     assert list(observed_batches(range(3))) == [0, 1, 2]
     assert re.fullmatch(r"(\d\d:\d\d:\d\d  [012] of 3 in this pass\n){3}", capsys.readouterr().out)
+
+
+def test_work_that_takes_its_time_says_what_it_is(monkeypatch, capsys):
+    """It is said once, while the work goes on, and neither of quick work nor where nothing is to be said."""
+    monkeypatch.setattr("datamap.log._beginning", "")
+    monkeypatch.setattr("datamap.log.UNSAID", 0.2)
+    with telling("fetching {files} of run {run}", files=Amount(2, "file"), run="3f2a"):
+        time.sleep(0.6)
+        assert capsys.readouterr().out == "fetching 2 files of run 3f2a\n"
+    with telling("quick work"):
+        pass
+    with silence(), telling("silent work"):
+        time.sleep(0.4)
+    assert capsys.readouterr().out == ""
 
 
 def read_all(terminal):

@@ -152,6 +152,14 @@ def test_plot_logs_file_and_image_series(small_run, client, command, options, na
     assert ("maps/mine.svg" in artifacts(client, small_run)) == ("svg=true" in options)
 
 
+def test_a_card_suits_its_page_and_is_enlarged_on_paper(small_run, client, command):
+    """MLflow shows the small file on a light or dark card, and lays the large one over its page."""
+    assert command("plot", f"run_id={small_run}").code == 0
+    for path in artifacts(client, small_run, "images"):
+        with Image.open(local(client, small_run, path)) as picture:
+            assert picture.has_transparency_data == path.endswith(".webp"), path
+
+
 def test_latest_takes_the_newest_run_that_has_signals(small_run, client, command):
     experiment = client.get_experiment_by_name("datamap").experiment_id
     time.sleep(0.01)

@@ -235,7 +235,7 @@ def draw_movement(ax: Axes, before: np.ndarray, after: np.ndarray, limits: Box, 
     colors = LinearSegmentedColormap.from_list("movement", ["#e34a33", "#8a8a8a", "#4a8cc2"])
     ax.quiver(
         *start.T, *change.T, change[:, 1], cmap=colors, clim=(-rise, rise), angles="xy", scale_units="xy", scale=1,
-        width=0.005, linewidths=0, zorder=4, minlength=0,
+        width=0.004, linewidths=0, zorder=4, minlength=0,
     )  # fmt: skip
     sizes = 4 + 26 * np.sqrt(counts[kept] / counts.max(initial=1))
     ax.scatter(start[:, 0], start[:, 1], s=sizes, c="#333333", zorder=3, linewidths=0.35, edgecolors="white")

@@ -417,13 +417,17 @@ class Run:
     def log_image(self, array: "np.ndarray", name: str, step: int) -> None:
         """Log a picture into the image series `name`, which the UI shows with a slider over steps.
 
-        The files and their names are those of MLflow's client, which would need seven requests.
+        The files and their names are those of MLflow's client, which would need seven requests. A card shows the small
+        picture, on a light or dark page; a click on it lays the large one over the page, so that this has white paper.
         """
-        picture = convert_to_pil_image(array)
+        from PIL import Image
+
+        picture = convert_to_pil_image(array).convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
         file = f"images/{name.replace('/', '~')}+step+{step}+timestamp+{self.now()}+{uuid.uuid4()}"
         with self.together():
             for path, image in (
-                (f"{file}.png", picture),
+                (f"{file}.png", Image.alpha_composite(paper, picture).convert("RGB")),
                 (f"{file}+compressed.webp", compress_image_size(picture)),
             ):
                 content = io.BytesIO()
