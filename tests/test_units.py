@@ -15,6 +15,7 @@ from datamap.schema import Task
 from datamap.tasks import rows, units
 from datamap.tasks.definitions import tables_of
 from datamap.tasks.task import Options
+from datamap.tracking.store import Store
 
 TOKENS = [
     {"id": "s1", "tokens": ["Ann", "saw", "Paris"], "tags": ["B-PER", "O", "B-LOC"]},
@@ -313,3 +314,38 @@ def test_no_witness_of_a_unit_has_seen_a_label_of_its_sample():
     found = unit_witnesses.of_tokens(tokens, samples, places, labels, 2)
     for probs in found.values():
         assert (probs[2:4, 1] < 0.02).all()
+
+
+@pytest.mark.parametrize("name", ["tokens_run", "labels_run"])
+def test_exported_signals_import_to_the_same_summary(name, request, command, client):
+    run = request.getfixturevalue(name)
+    assert command("summarize", f"run_id={run.run_id}").code == 0
+    assert command("export_signals", f"run_id={run.run_id}", "folder=out").code == 0
+    made = command("import_signals", "path=out", "texts=out/samples.jsonl")
+    unit = "tokens" if name == "tokens_run" else "labels"
+    assert (
+        made.code == 0 and f"4 observations of {320 if unit == 'tokens' else 360} {unit} imported" in made.out
+    ), made
+    again = Store().run(client.search_runs(["1"], max_results=1)[0].info.run_id)
+    assert again.run_id != run.run_id and command("summarize", f"run_id={again.run_id}").code == 0
+    for path in ("summary.tsv", "summary_samples.tsv", "task.json", "labels.json", "data/samples.jsonl"):
+        assert again.artifacts.read(path) == run.artifacts.read(path), path
+
+
+SHARD = "epoch_0001-00000-of-00001.jsonl"
+BAD_FILES = {
+    "id 7 is not <sample>:<position>": ("tokens", "7", 0),
+    "label of id 7:0 is not 0 or 1": ("multilabel", "7:0", 2),
+    "position 2, but 2 label_names": ("multilabel", "7:2", 1),
+}
+
+
+@pytest.mark.parametrize("message", BAD_FILES)
+def test_files_whose_ids_or_labels_are_of_no_unit_are_refused(message, command, tmp_path):
+    task, key, label = BAD_FILES[message]
+    names = {"label_names": ["a", "b"]} if task == "multilabel" else {}
+    (tmp_path / "task.json").write_text(json.dumps({"task": task, **names}))
+    record = {"id": key, "label": label, "correct": True, "label_probs": 0.9}
+    (tmp_path / SHARD).write_text(json.dumps(record) + "\n")
+    refused = command("import_signals", f"path={tmp_path}")
+    assert refused.code == 2 and message in refused.err and refused.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Write a run's signals as files: Dataset Cartography's training dynamics, or our own for a task without classes."""
+"""Write a run's signals as files: Dataset Cartography's training dynamics, or our own for other tasks."""
 
 import contextlib
 import tempfile
@@ -13,10 +13,9 @@ from datamap.importing import foreign
 from datamap.log import say
 from datamap.pipeline.opening import open_run
 from datamap.program import invocation
-from datamap.schema import Shard
+from datamap.schema import Shard, Task
 from datamap.signals import shards
 from datamap.signals.stored import signals_of
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.translations import Amount
 
@@ -24,8 +23,8 @@ from datamap.translations import Amount
 def export_signals(config: ExportConfig) -> Path:
     """Write a run's committed observations as Dataset Cartography's training dynamics, and return the folder.
 
-    Those have the logits of classes. The signals of a task without classes are written as the run has them, with
-    task.json and the rows of the samples, which `datamap import` reads.
+    Those have one label per sample and the logits of classes. The signals of other tasks are written as the run has
+    them, with task.json, the class names and the rows of the samples, which `datamap import` reads.
 
     Raises:
         TrackingError: the run has no signals.
@@ -39,12 +38,12 @@ def export_signals(config: ExportConfig) -> Path:
     committed = run.committed()
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
-    has_classes = DEFINITIONS[run.task().task].has_classes
+    classification = run.task().task is Task.CLASSIFICATION
     with _filled_at_once(folder) as unfinished:
-        if not has_classes:
+        if not classification:
             _copy_documents(run, unfinished)
         for epoch, (number, parts) in enumerate(sorted(signals_of(run, committed).items())):
-            if has_classes:
+            if classification:
                 rows = _write_dynamics(run, number, parts, epoch, unfinished)
             else:
                 rows = _copy_shards(run, parts, unfinished)
@@ -81,7 +80,7 @@ def _filled_at_once(folder: Path) -> Iterator[Path]:
 
 
 def _copy_documents(run: Run, folder: Path) -> None:
-    for path in (schema.TASK_FILE, schema.ROWS_FILE):
+    for path in (schema.TASK_FILE, schema.ROWS_FILE, schema.LABELS_FILE):
         content = run.artifacts.find(path)
         if content is not None:
             (folder / Path(path).name).write_bytes(content)

@@ -11,16 +11,19 @@ from datamap import schema
 from datamap.config import ImportConfig, to_yaml
 from datamap.data import dataset, tables
 from datamap.data.dataset import TextDataset
+from datamap.data.table import Form
 from datamap.documents import RecordedTask
-from datamap.errors import DataError, counted, first_few
+from datamap.errors import DataError, SignalError, counted, first_few, raised_as
 from datamap.importing import sources
 from datamap.log import say
-from datamap.recording import examples
+from datamap.recording import examples, unit_examples
 from datamap.recording.examples import Examples
+from datamap.recording.metadata import Metadata
 from datamap.schema import Task
 from datamap.signals import align, shards
 from datamap.signals.compute import with_planted
 from datamap.summaries import tsv
+from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, opened, resolved
@@ -52,7 +55,7 @@ def import_signals(config: ImportConfig) -> Run:
     speak(config.lang)
     source = sources.find(config.path, config.format)
     contents = _survey(source)
-    read = _texts if DEFINITIONS[contents.task.task].has_classes else _examples
+    read = _texts if contents.task.task is Task.CLASSIFICATION else _examples
     texts = read(config, contents, source) if config.texts else None
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
     with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
@@ -61,7 +64,7 @@ def import_signals(config: ImportConfig) -> Run:
     say(
         "{observations} of {samples} imported",
         observations=Amount(contents.observations, "observation"),
-        samples=Amount(len(contents.samples), "sample"),
+        samples=units.amount(len(contents.samples), DEFINITIONS[contents.task.task].unit),
     )
     return run
 
@@ -74,7 +77,21 @@ def _survey(source: sources.Source) -> _Contents:
     )
     _, _, first = next(observations)
     samples, names = first.select(["id", "label"]).combine_chunks(), _class_names(source, first)
-    return _Contents(samples, names, 1 + sum(1 for _ in observations), digest, sources.task(source))
+    task = sources.task(source)
+    if DEFINITIONS[task.task].unit:
+        _refuse_units(source, samples, task)
+    return _Contents(samples, names, 1 + sum(1 for _ in observations), digest, task)
+
+
+def _refuse_units(source: sources.Source, samples: pa.Table, task: RecordedTask) -> None:
+    """Raise SignalError for ids that name no unit, and for labels of several that are not 0 and 1, or have no name."""
+    with raised_as(SignalError, f"{source.path}: {schema.TASK_FILE} says {task.words}", ValueError):
+        positions = units.split(samples["id"])[1]
+        odd = pc.filter(samples["id"], pc.greater(samples["label"], 1))
+        if task.task is Task.MULTILABEL and len(odd):
+            raise ValueError(f"label of id {odd[0]} is not 0 or 1")
+        if task.label_names and positions.max() >= len(task.label_names):
+            raise ValueError(f"position {positions.max()}, but {len(task.label_names)} label_names")
 
 
 def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
@@ -114,7 +131,7 @@ def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) ->
 
 
 def _examples(config: ImportConfig, contents: _Contents, source: sources.Source) -> Examples:
-    """Return the rows of a file, which need no label.
+    """Return the rows of a file, which need no label, but must have those of the signals if they have any.
 
     Raises:
         DataError: a row is broken, or a sample of the signals is not among the rows.
@@ -122,13 +139,20 @@ def _examples(config: ImportConfig, contents: _Contents, source: sources.Source)
     tracking = config.tracking
     path = resolved(config.texts or "", tracking.uri, tracking.experiment)
     with opened(path, tracking.uri) as file:
-        found = tables.read(file)
+        found = tables.read(file, Form(lists=True))
     for row, problem in found.problems.items():
         raise DataError(f"texts={path}, {found.unit} {found.lines[row]}: {problem}")
     if found.names is None:
         raise DataError(f"texts={path} has no header; name its columns in the first line")
-    columns = {name: found.column(place) for place, name in enumerate(found.names)}
-    given = examples.of([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+    columns = {name: found.named(place) for place, name in enumerate(found.names)}
+    given = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    task = contents.task.task
+    if DEFINITIONS[task].unit:
+        names = contents.task.label_names or contents.class_names
+        own = unit_examples.of(given, task, names, f"texts={path}")
+        Metadata(None, own).check_units(str(source.path), contents.samples, f"texts={path}")
+        return own
+    given = examples.of(given)
     rows = align.rows(contents.samples["id"], given.table["id"].astype(str))
     lost = align.missing(contents.samples["id"], rows)
     if lost:

@@ -76,23 +76,28 @@ class Metadata(NamedTuple):
         of = ids if self._given is None else units.split(ids)[0]
         return align.rows(of, self._ids)
 
-    def _check_units(self, where: str, table: pa.Table, given: Given) -> None:
-        """Raise SignalError if `samples` lacks the sample of a unit, or has another label for the unit."""
-        ids = table["id"].combine_chunks()
-        samples, positions = units.split(ids)
-        found = align.rows(samples, self._ids)
-        if (found < 0).any():
-            strangers = first_few(dict.fromkeys(align.missing(samples, found)))
-            raise SignalError(f"{where}: samples= has no id {strangers}; record the ids that samples= has")
-        if given.key is None:
-            return
-        rows = given.rows_of(found, positions)
-        wrong = rows < 0
-        compute.refuse(wrong, ids.to_numpy(zero_copy_only=False), f"{where}: samples= has fewer labels")
-        wrong = given.labels[rows] != table["label"].to_numpy()
-        compute.refuse(
-            wrong, ids.to_numpy(zero_copy_only=False), f"{where}: samples= has another label (counted from 0)"
-        )
+    def check_units(self, where: str, table: pa.Table, name: str = "samples=") -> None:
+        """Raise SignalError if `samples` lacks the sample of a unit, or has another label for the unit.
+
+        Args:
+            where: beginning of error messages.
+            table: units with id and label.
+            name: what messages call `samples`.
+        """
+        given = self._given
+        for block in _blocks(table) if given else ():
+            ids = block["id"].combine_chunks()
+            samples, positions = units.split(ids)
+            found = align.rows(samples, self._ids)
+            if (found < 0).any():
+                strangers = first_few(dict.fromkeys(align.missing(samples, found)))
+                raise SignalError(f"{where}: {name} has no id {strangers}; record the ids that {name} has")
+            if given is None or given.key is None:
+                return
+            rows, names = given.rows_of(found, positions), ids.to_numpy(zero_copy_only=False)
+            compute.refuse(rows < 0, names, f"{where}: {name} has fewer labels")
+            wrong = given.labels[rows] != block["label"].to_numpy()
+            compute.refuse(wrong, names, f"{where}: {name} has another label (counted from 0)")
 
     @property
     def _ids(self) -> pa.Array:
@@ -148,8 +153,7 @@ class Metadata(NamedTuple):
         """
         self.check_classes(where, table)
         if self._given is not None:
-            for block in _blocks(table):
-                self._check_units(where, block, self._given)
+            self.check_units(where, table)
             return table
         known = self.rows(where, table["id"], table["label"].to_numpy())
         if known is None or "s_label" not in known:

@@ -10,7 +10,7 @@ from datamap.schema import Task
 from datamap.tasks import rows as unit_rows
 
 
-def of(samples: Any, task: Task, names: Sequence[str] | None) -> Examples:
+def of(samples: Any, task: Task, names: Sequence[str] | None, where: str = "samples=") -> Examples:
     """Return the samples of a user's table; `Examples` stay as they are.
 
     Args:
@@ -18,6 +18,7 @@ def of(samples: Any, task: Task, names: Sequence[str] | None) -> Examples:
             which keys). Without a column `id`, the ids are the row numbers from 0.
         task: tokens or multilabel.
         names: class names by index; None = unknown.
+        where: beginning of error messages about rows.
 
     Raises:
         DataError: it is not a table, or an id, a token, a tag or a label cannot be used.
@@ -27,7 +28,7 @@ def of(samples: Any, task: Task, names: Sequence[str] | None) -> Examples:
     rows = examples.rows_of(samples)
     if not rows:
         raise DataError("samples=: no rows; leave it out, or give the samples")
-    given = unit_rows.read(rows, task, names)
+    given = unit_rows.read(rows, task, names, where)
     lines = [examples.line(number, row) for number, row in enumerate(rows, start=1)]
     has_ids = any("id" in row for row in rows)
     columns: dict[str, list] = {"id": [row.get("id") for row in rows] if has_ids else list(range(len(rows)))}
