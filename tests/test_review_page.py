@@ -104,7 +104,12 @@ def test_long_texts_are_compared_in_no_time(scripts):
         ({"key": "k", "code": "KeyK", "ctrlKey": True}, None),
         ({"key": "k", "code": "KeyK", "repeat": True}, None),  # held down: one decision
         ({"key": "ArrowRight", "code": "ArrowRight", "repeat": True}, {"name": "skip", "key": "ArrowRight"}),
-        ({"key": "ArrowRight", "code": "ArrowRight", "shiftKey": True}, {"name": "widen", "key": "ArrowRight"}),
+        ({"key": "ArrowRight", "code": "ArrowRight", "shiftKey": True}, {"name": "widenEnd", "key": "ArrowRight"}),
+        (
+            {"key": "ArrowRight", "code": "ArrowRight", "shiftKey": True, "ctrlKey": True},
+            {"name": "narrowStart", "key": "ArrowRight"},
+        ),
+        ({"key": "ArrowRight", "code": "ArrowRight", "ctrlKey": True}, None),
         ({"key": "F1", "code": "F1"}, None),
         ({"key": "toString", "code": ""}, None),
         ({"key": "F5", "code": "F5"}, None),
@@ -159,22 +164,45 @@ def test_tags_of_a_type_have_one_color_and_labels_in_doubt_come_first(scripts):
     assert [part["row"] for part in scripts.evaluate("sortedLabels", parts)] == [3, 2, 1, 0]
 
 
+BIO, BMES = "O B-PER I-PER B-LOC I-LOC", "O B-PER M-PER E-PER S-PER B-LOC M-LOC E-LOC S-LOC"
+BILOU, TYPES = "O B-PER I-PER L-PER U-PER", "O PER LOC"
+
+
 @pytest.mark.parametrize(
-    ("tags", "at", "wider", "moved"),
+    ("scheme", "tags", "at", "border", "moved"),
     [
-        (["O", "B-PER", "I-PER", "O"], 1, True, {"at": 3, "tag": "I-PER"}),
-        (["O", "B-PER", "I-PER", "O"], 1, False, {"at": 2, "tag": "O"}),
-        (["B-PER", "B-PER"], 0, True, {"at": 1, "tag": "I-PER"}),  # two entities become one
-        (["B-PER", "I-LOC"], 0, True, {"at": 1, "tag": "I-PER"}),
-        (["B-PER"], 0, True, None),
-        (["B-PER", None], 0, True, None),
-        (["B-PER", "O"], 0, False, None),  # it would be no entity: O is a tag to choose
-        (["O", "O"], 0, True, None),
-        (["PER", "O"], 0, True, {"at": 1, "tag": "PER"}),
+        (BIO, "O B-PER I-PER O", 1, "end wider", {3: "I-PER"}),
+        (BIO, "O B-PER I-PER O", 1, "end narrower", {2: "O"}),
+        (BIO, "O B-PER I-PER O", 2, "start wider", {0: "B-PER", 1: "I-PER"}),
+        (BIO, "O B-PER I-PER O", 2, "start narrower", {1: "O", 2: "B-PER"}),
+        (BIO, "B-PER B-PER", 0, "end wider", {1: "I-PER"}),  # two entities become one
+        (BIO, "B-PER B-PER I-PER", 0, "end wider", {1: "I-PER", 2: "B-PER"}),  # the other one loses a token
+        (BIO, "B-LOC I-LOC B-PER", 2, "start wider", {1: "B-PER", 2: "I-PER"}),
+        (BIO, "B-PER I-LOC", 0, "end wider", {1: "I-PER"}),
+        (BIO, "I-PER I-PER O", 0, "end wider", {2: "I-PER"}),  # IOB1: an entity may begin with I
+        (BIO, "B-PER", 0, "end wider", None),
+        (BIO, "B-PER", 0, "start wider", None),
+        (BIO, "B-PER -", 0, "end wider", None),
+        (BIO, "B-PER O", 0, "end narrower", None),  # it would be no entity: O is a tag to choose
+        (BIO, "O O", 0, "end wider", None),
+        (TYPES, "PER O", 0, "end wider", {1: "PER"}),
+        (TYPES, "O PER", 1, "start wider", {0: "PER"}),
+        (BMES, "B-PER E-PER O", 0, "end wider", {1: "M-PER", 2: "E-PER"}),
+        (BMES, "B-PER M-PER E-PER", 0, "end narrower", {1: "E-PER", 2: "O"}),
+        (BMES, "B-PER E-PER", 0, "end narrower", {0: "S-PER", 1: "O"}),
+        (BMES, "S-PER S-PER O", 1, "end wider", {1: "B-PER", 2: "E-PER"}),
+        (BMES, "B-LOC E-LOC S-PER", 2, "start wider", {0: "S-LOC", 1: "B-PER", 2: "E-PER"}),
+        (BILOU, "U-PER O", 0, "end wider", {0: "B-PER", 1: "L-PER"}),
+        ("O B-PER E-PER S-PER", "B-PER E-PER O", 0, "end wider", None),  # no tag for the middle is known
     ],
 )  # fmt: skip
-def test_the_end_of_an_entity_moves_by_a_token(scripts, tags, at, wider, moved):
-    assert scripts.evaluate("([tags, at, wider]) => movedEnd(tags, at, wider)", [tags, at, wider]) == moved
+def test_a_border_of_an_entity_moves_by_a_token(scripts, scheme, tags, at, border, moved):
+    given = [None if tag == "-" else tag for tag in tags.split()]
+    found = scripts.evaluate(
+        "([tags, at, start, wider, classes]) => movedBorder(tags, at, start, wider, classes)",
+        [given, at, border.startswith("start"), border.endswith("wider"), scheme.split()],
+    )
+    assert (found and {one["at"]: one["tag"] for one in found}) == moved
 
 
 OUTBOX = """() => {

@@ -664,6 +664,11 @@ def test_tokens_are_reviewed_in_their_sentence(browser, store_uri, command, monk
         assert page.locator(".token.tagged").count() == 3 and shown(page) == "s1:3"
         press(page, "z")
         assert page.locator(".token.tagged").count() == 4 and shown(page) == "s1:3"
+        press(page, "Control+Shift+ArrowRight")  # York alone is the place
+        changed = [server(f"/api/sample/{row + k}", who="anna")[1]["decision"] for k in (0, 1)]
+        assert [(one["id"], one["new_label"]) for one in changed] == [("s1:3", "O"), ("s1:4", "B-LOC")]
+        press(page, "z")
+        assert page.locator(".token.tagged").count() == 4 and shown(page) == "s1:3"
         server.process.kill()
         server.process.wait(60)
         page.locator("#keep").click()

@@ -4,7 +4,7 @@ import { reviewer } from "./reviewer.js";
 import { tr } from "./words.js";
 
 const made = new Map(); // row → {action, label} of this reviewer, null where undone
-const steps = []; // rows in the order of the keys, for undo
+const steps = []; // {rows, index, shown} in the order of the keys, for undo
 
 export const decisions = {
   steps,

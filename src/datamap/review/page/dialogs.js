@@ -88,6 +88,7 @@ const HELP = [
   ["D", "drop the sample"],
   ["U", "unsure: somebody else should look"],
   ["⇧→ ⇧←", "move the end of the entity"],
+  ["Ctrl⇧→ Ctrl⇧←", "move the beginning of the entity"],
   ["Z", "undo the last decision"],
   ["→ J", "skip"],
   ["←", "back"],

@@ -16,7 +16,9 @@ const REVIEW_KEYS = {
   "?": "help",
   s: "search",
 };
-const BORDERS = { ArrowRight: "widen", ArrowLeft: "narrow" }; // with Shift
+// The borders of an entity: with Shift its end, with Ctrl and Shift its beginning.
+const ENDS = { ArrowRight: "widenEnd", ArrowLeft: "narrowEnd" };
+const STARTS = { ArrowRight: "narrowStart", ArrowLeft: "widenStart" };
 const REPEATING = new Set(["skip", "back"]); // what a key that is held down may do again
 
 /** The letter of a key on any layout, and while an input method is on. */
@@ -29,9 +31,10 @@ function letterOf({ key, code }) {
 
 /** {name, key} of what a keydown event asks for, or null. */
 export function actionOf(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return null;
   const key = letterOf(event);
-  if (event.shiftKey && Object.hasOwn(BORDERS, key)) return { name: BORDERS[key], key };
+  if (event.shiftKey && !event.altKey && Object.hasOwn(ENDS, key))
+    return { name: (event.ctrlKey || event.metaKey ? STARTS : ENDS)[key], key };
+  if (event.ctrlKey || event.metaKey || event.altKey) return null;
   const name = /^[0-9]$/.test(key) ? "choice" : Object.hasOwn(REVIEW_KEYS, key) ? REVIEW_KEYS[key] : null;
   if (!name || (event.repeat && !REPEATING.has(name))) return null;
   return { name, key };

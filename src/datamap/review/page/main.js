@@ -19,7 +19,7 @@ import { NOTHING, queue } from "./queue.js";
 import { reviewer } from "./reviewer.js";
 import { neighbours, prefetch, samples } from "./samples.js";
 import { ask, askJson, asText } from "./server.js";
-import { movedEnd } from "./tags.js";
+import { movedBorder } from "./tags.js";
 import { tagsOf } from "./units.js";
 import { count, tr, translatePage } from "./words.js";
 
@@ -176,7 +176,7 @@ function decide(action, label = null) {
     ...(action === "label" && !kept ? { label } : {}),
   };
   decisions.note(item.row, item.action, item.label);
-  decisions.steps.push({ row: item.row, index: here.index });
+  decisions.steps.push({ rows: [item.row], index: here.index, shown: item.row });
   tellDecision(sample, item.action, item.label);
   outbox.add({ ...item, who: reviewer.name });
   return next();
@@ -198,34 +198,43 @@ function next() {
   return tell(tr("This is the end of the list."));
 }
 
-/** Move the end of the entity that the token is in: a decision on the token that it gains or loses. */
-function moveEnd(isWider) {
+/** Move a border of the entity that the token is in: decisions on the tokens whose tags change. */
+function moveBorder(isStart, isWider) {
   const { sample } = here;
   if (run.part !== "token" || !sample?.parts) return undefined;
   const at = sample.parts.findIndex(({ row }) => row === sample.row);
-  const moved = movedEnd(tagsOf(run, sample), at, isWider);
-  const label = moved ? run.classes.indexOf(moved.tag) : -1;
-  if (label < 0) return tell(tr("The end of the entity cannot move there."));
-  const part = sample.parts[moved.at];
-  const kept = part.label === label;
-  const item = { row: part.row, action: kept ? "keep" : "label", ...(kept ? {} : { label }) };
-  decisions.note(item.row, item.action, item.label);
-  decisions.steps.push({ row: item.row, index: here.index, shown: here.row });
-  outbox.add({ ...item, who: reviewer.name });
-  tell(`${part.text}: ${moved.tag}`);
+  const moved = movedBorder(tagsOf(run, sample), at, isStart, isWider, run.classes);
+  if (!moved) return tell(tr("The border of the entity cannot move there."));
+  for (const one of moved) decideTag(sample.parts[one.at], run.classes.indexOf(one.tag));
+  decisions.steps.push({
+    rows: moved.map((one) => sample.parts[one.at].row),
+    index: here.index,
+    shown: here.row,
+  });
+  tell(moved.map((one) => `${sample.parts[one.at].text}: ${one.tag}`).join("  "));
   return draw();
+}
+
+function decideTag({ row, label: given }, tag) {
+  const label = tag === given ? undefined : tag;
+  const action = label === undefined ? "keep" : "label";
+  decisions.note(row, action, label);
+  outbox.add({ row, action, label, who: reviewer.name });
 }
 
 const decidedByMe = (row) => Boolean(decisions.of(row, queue.briefs.get(row)?.decision, run.classes)?.mine);
 
 function undo() {
   const step =
-    decisions.steps.pop() ?? (here.sample && mine(here.sample) ? { row: here.row, index: here.index } : null);
+    decisions.steps.pop() ??
+    (here.sample && mine(here.sample) ? { rows: [here.row], index: here.index, shown: here.row } : null);
   if (!step) return tell(tr("There is nothing to undo."));
-  decisions.note(step.row, "undo");
-  outbox.add({ row: step.row, action: "undo", who: reviewer.name });
+  for (const row of step.rows) {
+    decisions.note(row, "undo");
+    outbox.add({ row, action: "undo", who: reviewer.name });
+  }
   tell(tr("undone"));
-  const row = step.shown ?? step.row; // the end of an entity is undone where it was moved
+  const row = step.shown; // the border of an entity is undone where it was moved
   return queue.rows[step.index] === row ? open(step.index) : openRow(row);
 }
 
@@ -248,8 +257,10 @@ const ACTIONS = {
   drop: () => decide("drop"),
   unsure: () => decide("unsure"),
   undo,
-  widen: () => moveEnd(true),
-  narrow: () => moveEnd(false),
+  widenEnd: () => moveBorder(false, true),
+  narrowEnd: () => moveBorder(false, false),
+  widenStart: () => moveBorder(true, true),
+  narrowStart: () => moveBorder(true, false),
   choice: choose,
   skip: () => open(here.index + 1),
   back: () => (here.index > 0 ? open(here.index - 1) : tell(tr("This is the first one."))),
