@@ -160,15 +160,15 @@ ZH = {
         "运行 [{name}]({link}) 的 **{samples_before:,} 个样本中的 {samples:,} 个**，规则为 `keep={rule}`，"
         "其中 {relabelled:,} 个改了标签（`{file}`）。"
     ),
-    "**Data maps of {runs}.**": "**以下运行的数据地图：{runs}。**",
+    "**Data maps of {runs}.**": "**以下 run 的数据地图：{runs}。**",
     "Every run has **{samples}** among its hardest {share:.0%} (`comparison/always_hard.tsv`): {why}": (
         "在每个运行中都属于最难的 {share:.0%} 的有 **{samples}**（`comparison/always_hard.tsv`）：{why}"
     ),
     "but {runs} learned too little to tell which samples are hard.": "但 {runs} 学得太少，无法判断哪些样本较难。",
-    "whatever made them hard, it was not the run.": "它们难学的原因不在于某一次运行。",
-    "agreement, mean over pairs of runs": "一致性（各对运行的均值）",
-    "see the maps side by side, and where samples moved": "并排查看地图，以及样本的移动",
-    "see each pair of runs": "查看每一对运行",
+    "whatever made them hard, it was not the run.": "它们难学的原因不在于某一个 run。",
+    "agreement, mean over pairs of runs": "一致性（各对 run 的均值）",
+    "see the maps side by side, and where samples moved": "并排查看各张地图，以及样本如何移动",
+    "see each pair of runs": "查看每一对 run",
     # explorer
     "x": "横轴",
     "y": "纵轴",
@@ -253,7 +253,7 @@ ZH = {
     "mean lead of the label's log-probability over the best other one (AUM): below 0 = another won": (
         "给定标签的对数概率与其余最高者之差的均值（AUM）：低于 0 = 其他标签更高"
     ),
-    "mean entropy of the prediction: high = undecided between the classes": "预测的熵的均值：高 = 在各类别间犹豫",
+    "mean entropy of the prediction: high = undecided between the classes": "预测熵的均值：高 = 在各类别间犹豫",
     "class that the model predicts": "模型预测的类别",
     "probability that the label is wrong (datamap diagnose)": "标签有误的概率（datamap diagnose）",
     "how likely the label is wrong (datamap diagnose): it orders the samples, and is no probability": (
@@ -347,7 +347,7 @@ ZH = {
     "No sample is shown yet: the key did nothing.": "样本尚未显示，按键未生效。",
     "No sample fits. Change the filters, or show all samples.": "没有符合条件的样本。请修改筛选条件，或显示全部样本。",
     "{reviewed} of {goal} reviewed, {wrong} wrong": "已审核 {reviewed} / {goal}，其中 {wrong} 个有误",
-    "wrong among reviewed": "审核样本的错误率",
+    "wrong among reviewed": "已审核样本的错误率",
     "still wrong, about": "估计剩余错误",
     "({low} to {high})": "（{low} 至 {high}）",
     "by me": "我审核的",
