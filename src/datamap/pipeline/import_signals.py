@@ -145,14 +145,14 @@ def _examples(config: ImportConfig, contents: _Contents, source: sources.Source)
     if found.names is None:
         raise DataError(f"texts={path} has no header; name its columns in the first line")
     columns = {name: found.named(place) for place, name in enumerate(found.names)}
-    given = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    listed = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     task = contents.task.task
     if DEFINITIONS[task].unit:
         names = contents.task.label_names or contents.class_names
-        own = unit_examples.of(given, task, names, f"texts={path}")
+        own = unit_examples.of(listed, task, names, f"texts={path}")
         Metadata(None, own).check_units(str(source.path), contents.samples, f"texts={path}")
         return own
-    given = examples.of(given)
+    given = examples.of(listed)
     rows = align.rows(contents.samples["id"], given.table["id"].astype(str))
     lost = align.missing(contents.samples["id"], rows)
     if lost:
