@@ -11,6 +11,7 @@ import pytest
 import datamap
 from datamap.errors import ConfigError, DataError, SignalError
 from datamap.labels import unit_witnesses
+from datamap.maps.options import MapOptions
 from datamap.schema import Task
 from datamap.tasks import rows, units
 from datamap.tasks.definitions import tables_of
@@ -195,7 +196,7 @@ def sentences():
     return made
 
 
-def recorded(store, task, names, samples, labels, right, planted):
+def recorded(task, names, samples, labels, right, planted):
     """Record a model that comes to know the right labels; `labels`, `right`, `planted`: one array per sample."""
     with datamap.SignalRecorder(names, samples, task=task, run_name=task) as recorder:
         for epoch in (1, 2, 3, 4):
@@ -210,13 +211,17 @@ def recorded(store, task, names, samples, labels, right, planted):
 
 @pytest.fixture
 def tokens_run(store):
+    return recorded_sentences()
+
+
+def recorded_sentences():
     samples = sentences()
     labels = [np.array([NAMES.index(tag) for tag in row["ner_tags"]]) for row in samples]
     right = [one.copy() for one in labels]
     for number in WRONG:
         right[number][0] = 1
     planted = [2 * (one != other) for one, other in zip(labels, right, strict=True)]
-    return recorded(store, "tokens", NAMES, samples, labels, right, planted)
+    return recorded("tokens", NAMES, samples, labels, right, planted)
 
 
 TOPICS = {"sport": "ball goal team match", "food": "soup bread rice salt", "war": "tank army fire front"}
@@ -246,7 +251,7 @@ def labels_run(store):
     for number in WRONG:
         given[number, 0] = ~given[number, 0]
         samples[number]["labels"] = [name for name, there in zip(names, given[number], strict=True) if there]
-    return recorded(store, "multilabel", names, samples, given.astype(int), right, 2 * (given != right))
+    return recorded("multilabel", names, samples, given.astype(int), right, 2 * (given != right))
 
 
 def table(run, name):
@@ -298,6 +303,51 @@ def test_a_sample_is_as_sure_as_its_worst_unit(tokens_run, command):
     of = rows["id"].str.rsplit(":", n=1).str[0]
     assert np.allclose(samples["avg_probs"], rows.groupby(of, sort=False)["avg_probs"].min())
     assert samples["units"].tolist() == rows.groupby(of, sort=False).size().tolist()
+
+
+def test_a_map_of_units_or_of_samples_and_a_page_that_names_both(tokens_run, command, client):
+    said = command("plot", f"run_id={tokens_run.run_id}", "color=label", "marginals=true")
+    assert said.code == 0 and "maps/data_map-color_label-marginals.png" in said.out
+    said = command("plot", f"run_id={tokens_run.run_id}", "unit=sample", "color=units", "lang=zh")
+    assert said.code == 0 and "maps/data_map-color_units-samples.png" in said.out, said
+    note = client.get_run(tokens_run.run_id).data.tags["mlflow.note.content"]
+    assert "80 个样本的 320 个词元" in note and "平均每个词元遗忘" in note and "样本从未" not in note
+    command("diagnose", f"run_id={tokens_run.run_id}", "lang=en")
+    note = client.get_run(tokens_run.run_id).data.tags["mlflow.note.content"]
+    assert "**320 tokens of 80 samples over 4 observations.**" in note
+    assert "of the tokens were never predicted right" in note
+    assert "read the samples, each ranked by its worst token" in note
+
+
+def test_maps_count_what_they_show():
+    from datamap.maps import figures, plans
+
+    plan = plans.make_plan(MapOptions(criterion="avg_probs", threshold=0.5))
+    lines = [figures.heading_lines("", plan, 1200, 3000, 4, lang, "token")[0] for lang in ("en", "zh")]
+    assert lines == [
+        "1,200 of 3,000 tokens, avg_probs ≥ 0.5, 4 observations",
+        "3,000 个词元中的 1,200 个，avg_probs ≥ 0.5，4 次观测",
+    ]
+
+
+def test_runs_of_units_are_compared_exported_and_imported(tokens_run, labels_run, command, client, tmp_path):
+    again = recorded_sentences()
+    said = command("compare", f"runs=[{tokens_run.run_id},{again.run_id}]")
+    assert said.code == 0 and "every run has 32 tokens among its hardest 10%" in said.out, said.out
+    for run in (tokens_run, labels_run):
+        folder = tmp_path / run.run_id
+        assert command("export_signals", f"run_id={run.run_id}", f"folder={folder}").code == 0
+        said = command("import_signals", f"path={folder}", f"texts={folder / 'samples.jsonl'}")
+        assert said.code == 0 and "4 observations of 3" in said.out, said.err
+        imported = said.out.partition("run ")[2].split()[0]
+        for name in (
+            "labels.json",
+            "task.json",
+            "data/samples.jsonl",
+            "signals/epoch_0004-00000-of-00001.jsonl",
+        ):
+            path = client.download_artifacts(imported, name)
+            assert Path(path).read_bytes() == run.artifacts.read(name)
 
 
 def test_what_units_cannot_do_is_refused_in_one_line(tokens_run, command):

@@ -195,6 +195,7 @@ class SummarizeConfig(RunConfig):
 class PlotConfig(RunConfig, MapOptions):
     """Declare the keys of `plot`: a map's options, and what else is logged."""
 
+    unit: str = option("unit", "sample")
     explorer: bool = MISSING
     name: str | None = MISSING
     svg: bool = MISSING

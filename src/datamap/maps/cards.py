@@ -27,7 +27,12 @@ TWO_COLUMNS = 6  # maps in a comparison up to which two columns are enough
 
 
 def draw_card(
-    summary: pd.DataFrame, options: MapOptions, *, class_names: tuple = (), observations: int | None = None
+    summary: pd.DataFrame,
+    options: MapOptions,
+    *,
+    class_names: tuple = (),
+    observations: int | None = None,
+    unit: str = "sample",
 ) -> Figure:
     """Draw a data map as `figures.draw_map` does, but square, in a large font, on the scale that runs share.
 
@@ -36,6 +41,7 @@ def draw_card(
         options: options of the map; width, height, dpi, marginals and contours are ignored.
         class_names: names of the values of the column `label`.
         observations: number of observations that the summary covers.
+        unit: what a row of the summary is: "sample", "token" or "label".
 
     Returns:
         matplotlib Figure, drawn.
@@ -44,7 +50,7 @@ def draw_card(
     shown = plans.select(summary, plan.filters)
     found = groups.split(shown, groups.rules_of(summary, plan.color, class_names, options.lang), options.lang)
     maps = figures.split_facets(shown, found, options, class_names)
-    heading = _heading(plan, len(shown), len(summary), observations, options.lang)
+    heading = _heading(plan, len(shown), len(summary), observations, options.lang, unit)
     title = panels.legend_title(plan.color, options.lang)
     texts = [*heading, title, *(group.name for group in found), *(name for name, *_ in maps)]
     with canvas.style([*texts, panels.letters(options.lang)], FONT_SIZE):
@@ -118,10 +124,10 @@ def _axes(figure, shape, box):
     return axes
 
 
-def _heading(plan, shown, total, observations, lang):
+def _heading(plan, shown, total, observations, lang, unit):
     """Return counts and observations on one line, or on two where a filter makes them long."""
-    (counts,) = figures.heading_lines("", plan, shown, total, None, lang)
-    (all_,) = figures.heading_lines("", plan, shown, total, observations, lang)
+    (counts,) = figures.heading_lines("", plan, shown, total, None, lang, unit)
+    (all_,) = figures.heading_lines("", plan, shown, total, observations, lang, unit)
     return [counts, amount(observations, "observation", lang)] if plan.filters and observations else [all_]
 
 

@@ -25,6 +25,7 @@ def draw_map(
     class_names: Iterable[str] = (),
     title: str = "",
     observations: int | None = None,
+    unit: str = "sample",
     **keywords: Any,
 ) -> Figure:
     """Draw a data map (Swayamdipta et al. 2020, fig. 1): one mark per sample, rare groups on top.
@@ -38,6 +39,7 @@ def draw_map(
         class_names: names of the values of the column `label`.
         title: text before the counts.
         observations: number of observations that the summary covers.
+        unit: what a row of the summary is: "sample", "token" or "label".
         **keywords: fields of `MapOptions` that replace those of `options`.
 
     Returns:
@@ -60,7 +62,7 @@ def draw_map(
     # Colors and axes are those of all samples: a filter changes neither.
     found = groups.split(shown, groups.rules_of(summary, plan.color, names, options.lang), options.lang)
     maps = split_facets(shown, found, options, names)
-    heading = heading_lines(title, plan, len(shown), len(summary), observations, options.lang)
+    heading = heading_lines(title, plan, len(shown), len(summary), observations, options.lang, unit)
     texts = [
         *heading,
         *(group.name for group in found),
@@ -178,16 +180,22 @@ def split_facets(
 
 
 def heading_lines(
-    title: str, plan: plans.Plan, shown: int, total: int, observations: int | None, lang: str
+    title: str,
+    plan: plans.Plan,
+    shown: int,
+    total: int,
+    observations: int | None,
+    lang: str,
+    unit: str = "sample",
 ) -> list[str]:
     """Return [title, counts], or [counts] without a title: what the map shows."""
     if plan.filters:
         filters = ", ".join(map(str, plan.filters))
         what = word(
-            "{shown} of {total} samples, {filters}", lang, shown=f"{shown:,}", total=f"{total:,}", filters=filters
+            "{shown} of {total}, {filters}", lang, shown=f"{shown:,}", total=Amount(total, unit), filters=filters
         )  # fmt: skip
     else:
-        what = amount(total, "sample", lang)
+        what = amount(total, unit, lang)
     if observations:
         what += f"{', ' if lang == 'en' else '，'}{amount(observations, 'observation', lang)}"
     return [title, what] if title else [what]

@@ -50,10 +50,13 @@ class LiveMap:
         samples: number of samples on the map.
         say: prints a line for the user.
         lang: of the map, "en" or "zh".
+        unit: what a mark is: "sample", "token" or "label".
     """
 
-    def __init__(self, samples: int, say: Callable[[str], object], lang: str = "en") -> None:
-        self.say, self.lang, self.said = say, lang, False
+    def __init__(
+        self, samples: int, say: Callable[[str], object], lang: str = "en", unit: str = "sample"
+    ) -> None:
+        self.say, self.lang, self.unit, self.said = say, lang, unit, False
         self.summary = RunningSummary()
         values = np.linspace(0, 1, samples)
         self.cost = 0.0
@@ -89,10 +92,10 @@ class LiveMap:
         self.cost, self.since = seconds, time.monotonic()
 
     def _draw(self, frame):
-        return _pixels(frame, max(1, self.summary.count), self.lang)
+        return _pixels(frame, max(1, self.summary.count), self.lang, self.unit)
 
 
-def _pixels(frame, observations, lang):
+def _pixels(frame, observations, lang, unit):
     from datamap.maps import canvas, cards
 
-    return canvas.pixels(cards.draw_card(frame, MapOptions(lang=lang), observations=observations))
+    return canvas.pixels(cards.draw_card(frame, MapOptions(lang=lang), observations=observations, unit=unit))

@@ -17,6 +17,7 @@ from datamap.pipeline import corrected_data
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.stored_texts import texts_of
 from datamap.pipeline.summarize import ensure_summary
+from datamap.pipeline.unit_samples import unit_of
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
@@ -55,14 +56,15 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     _refuse_other_tasks(members)
     speak(members[0].lang or AUTO if config.lang == AUTO else config.lang)
     everything = _summaries(members, config)
-    summaries = _common(everything)
+    unit = unit_of(members[0])
+    summaries = _common(everything, unit)
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)
     name = config.tracking.run_name or f"compare {first_few(summaries)}"
     with contextlib.nullcontext(into) if into else store.new_run(name) as target:
         target.lang = spoken()
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
-        agreement = _log(target, config, members, summaries)
+        agreement = _log(target, config, members, summaries, unit)
         _log_changes(target, store, members, everything)
         _log_maps(target, options, summaries)
         say("run {run}  ({address})", run=target.run_id, address=target.address)
@@ -118,18 +120,18 @@ def _summaries(members, config):
     return summaries
 
 
-def _common(summaries):
+def _common(summaries, unit):
     """Return the summaries, each reduced to the samples that all of the runs have."""
     total = max(map(len, summaries.values()))
     summaries = comparison.aligned(summaries)
     count = len(next(iter(summaries.values())))
     if count < total:
-        some = "note: {count:,} of {total:,} samples are in all runs, and only those are compared"
-        say(some, count=count, total=total)
+        some = "note: {count:,} of {total} are in all runs, and only those are compared"
+        say(some, count=count, total=Amount(total, unit))
     return summaries
 
 
-def _log(target, config, members, summaries):
+def _log(target, config, members, summaries, unit):
     agreement = comparison.agreement(summaries, config.share)
     hard = comparison.always_hard(summaries, config.share)
     for position, (name, column) in enumerate(texts_of(members[0], hard["id"]).items(), start=1):
@@ -143,7 +145,9 @@ def _log(target, config, members, summaries):
     links = [(run.info.run_name, run.link) for run in members]
     weak = [name for name, frame in summaries.items() if comparison.learned_little(frame)]
     target.describe(
-        descriptions.of_comparison(links, means.to_dict(), len(hard), config.share, weak, target.language)
+        descriptions.of_comparison(
+            links, means.to_dict(), len(hard), config.share, weak, target.language, unit
+        )
     )
     if weak:
         say("note: {runs} learned too little to tell which samples are hard", runs=first_few(weak))
@@ -151,7 +155,7 @@ def _log(target, config, members, summaries):
         say(f"{name:28} {value:.3f}")
     say(
         "every run has {samples} among its hardest {share:.0%}: comparison/always_hard.tsv",
-        samples=Amount(len(hard), "sample"),
+        samples=Amount(len(hard), unit),
         share=config.share,
     )
     return agreement

@@ -3,7 +3,7 @@
 import re
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datamap import schema
 from datamap.config import PlotConfig, to_yaml
@@ -11,6 +11,7 @@ from datamap.errors import ConfigError, MapError
 from datamap.log import say
 from datamap.maps import plans
 from datamap.maps.options import check_size
+from datamap.pipeline import unit_samples
 from datamap.pipeline.explorer import log_explorer
 from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
@@ -44,21 +45,23 @@ def plot(config: PlotConfig) -> LoggedMap:
     run = open_run(config, "plot")
     config = replace(config, lang=run.language)
     _refuse_task(run, config)
+    unit = unit_samples.unit_of(run)
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
-    samples, count = ensure_summary(run, config, MAP_COLUMNS | asked)
+    summary, count = ensure_summary(run, config, MAP_COLUMNS | asked)
+    samples = unit_samples.read_summary(run) if config.unit == "sample" and unit != "sample" else summary
     _say_if_undivided(samples, config)
+    about: dict[str, Any] = {"class_names": run.class_names(), "observations": count}
+    about["unit"] = unit if samples is summary else "sample"
     with warnings.catch_warnings(record=True) as caught:
-        figure = figures.draw_map(
-            samples, config, class_names=run.class_names(), title=run.info.run_name, observations=count
-        )
-    card = cards.draw_card(samples, config, class_names=run.class_names(), observations=count)
+        figure = figures.draw_map(samples, config, title=run.info.run_name, **about)
+    card = cards.draw_card(samples, config, **about)
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         say("note: {note}", note=message)
     with run.together():
         width, height = _log_map(run, figure, card, name, config)
         if config.explorer:
-            log_explorer(run, samples)
-        describe(run, len(samples))
+            log_explorer(run, summary)
+        describe(run, len(summary))
     say(
         "{path}.png: {width} × {height} pixels, logged into run {run}: {address}",
         path=f"{schema.MAPS_DIR}/{name}",
@@ -98,7 +101,8 @@ def _refuse_task(run, config):
 def _name(config):
     """Return the name of the map's file and image series, of ASCII letters, as MLflow demands."""
     check_size(config.width, config.height, config.dpi)
-    name = config.name or plans.make_plan(config).name
+    of_samples = "-samples" if config.unit == "sample" else ""
+    name = config.name or f"{plans.make_plan(config).name}{of_samples}"
     if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
         raise MapError(
             f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /; set name="

@@ -12,7 +12,7 @@ def describe(run: Run, samples: int) -> None:
 
     Args:
         run: run with a summary.
-        samples: number of samples in the summary.
+        samples: number of rows of the summary.
 
     Raises:
         TrackingError: a metric has a value that it cannot have, or the summary's metrics are missing.
@@ -25,7 +25,16 @@ def describe(run: Run, samples: int) -> None:
         )
     artifacts = {path for path in descriptions.FILES if run.has(path)}
     reason = REASONS.get(run.tags().get(descriptions.UNKNOWN_TAG, ""), REASONS["nothing"])
-    has_classes = DEFINITIONS[run.task().task].has_classes
+    definition = DEFINITIONS[run.task().task]
     run.describe(
-        descriptions.of_run(samples, metrics, run.link_to, artifacts, run.language, has_classes, reason)
+        descriptions.of_run(
+            samples,
+            metrics,
+            run.link_to,
+            artifacts,
+            run.language,
+            definition.has_classes,
+            reason,
+            definition.unit or "sample",
+        )
     )

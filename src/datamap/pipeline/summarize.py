@@ -90,6 +90,8 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         with run.together():
             log_summary(run, file, observed, config.allow_missing, max(committed))
             samples = unit_samples.log_summary(run, file) if unit != "sample" else totals.samples
+            if unit != "sample":
+                metrics["summary/samples"] = float(samples)
             # At the run's last observation, not at the last one used: MLflow shows the value of the largest step.
             run.log_metrics(metrics, max(committed))
             run.log_config("summarize", to_yaml(config))

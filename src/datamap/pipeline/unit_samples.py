@@ -7,6 +7,8 @@ import pandas as pd
 
 from datamap import schema
 from datamap.data import spreadsheet
+from datamap.errors import SummaryError
+from datamap.pipeline.stored_summary import summarize_command
 from datamap.pipeline.stored_texts import sample_texts
 from datamap.summaries import tsv
 from datamap.tasks import units
@@ -100,6 +102,14 @@ def log_diagnosis(run: Run, frame: pd.DataFrame, probable: bool) -> dict[str, fl
 
 
 def read_summary(run: Run) -> pd.DataFrame:
-    """Return the summary of the samples."""
+    """Return the summary of the samples.
+
+    Raises:
+        SummaryError: the run has none, or it is damaged.
+    """
+    if not run.has(schema.UNITS_SUMMARY_FILE):
+        raise SummaryError(
+            f"run {run.run_id} has no {schema.UNITS_SUMMARY_FILE}; make it: {summarize_command(run)}"
+        )
     with run.artifacts.local(schema.UNITS_SUMMARY_FILE) as file:
         return tsv.read(file)

@@ -4,14 +4,22 @@ import html
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from datamap.schema import DIAGNOSIS_FILE, EXPLORER_FILE, SUMMARY_FILE
-from datamap.translations import Amount, word
+from datamap.schema import (
+    DIAGNOSIS_FILE,
+    EXPLORER_FILE,
+    SUMMARY_FILE,
+    UNITS_DIAGNOSIS_FILE,
+    UNITS_SUMMARY_FILE,
+)
+from datamap.translations import Amount, Phrase, word
 
 # Artifacts that a run's page links → the purpose for which a reader opens them.
 FILES = {
-    DIAGNOSIS_FILE: "read the samples, most likely wrong first",
-    EXPLORER_FILE: "hover, search, filter and select samples, replay the epochs",
-    SUMMARY_FILE: "sort all samples by any number",
+    DIAGNOSIS_FILE: "read the {unit}s, most likely wrong first",
+    UNITS_DIAGNOSIS_FILE: "read the samples, each ranked by its worst {unit}",
+    EXPLORER_FILE: "hover, search, filter and select {unit}s, replay the epochs",
+    SUMMARY_FILE: "sort all {unit}s by any number",
+    UNITS_SUMMARY_FILE: "sort the samples by their worst {unit}",
 }
 UNKNOWN_TAG = (
     "mlflow.datamap.unknown"  # why the number of wrong labels cannot be known: a key of `counting.REASONS`
@@ -31,10 +39,10 @@ BY_HEART_BY_TEXTS = (
     "the end it repeated {repeated} of the labels that are most likely wrong by their texts): wrong labels may lie "
     "among the easy samples."
 )
-LOOK_FIRST = "**Look first at** the {count} samples that were never predicted right."
+LOOK_FIRST = "**Look first at** the {units} that were never predicted right."
 MAX_NEVER = 0.2  # share of samples that were never predicted right, from which on that points at nothing
 NOT_LEARNED = (
-    "**The model has learned too little to say where to look first:** {never} of the samples were never predicted "
+    "**The model has learned too little to say where to look first:** {never} of the {unit}s were never predicted "
     "right. Train for longer, or diagnose the run, which asks other models too."
 )
 LOOK_FIRST_UNLABELED = (
@@ -75,39 +83,49 @@ def of_run(
     lang: str = "en",
     has_classes: bool = True,
     reason: str = "",
+    unit: str = "sample",
 ) -> str:
     """Return the description of a run that has a summary.
 
     Args:
-        samples: number of samples.
+        samples: number of rows of the summary.
         metrics: {name: value} as `summarize` and perhaps `diagnose` log them.
         link: function that returns the address of an artifact.
         artifacts: paths of the run's artifacts.
         lang: "en" or "zh".
         has_classes: False for tasks without labels, of which nothing is said to be wrong.
         reason: why the number of wrong labels cannot be known.
+        unit: what a row of the summary is: "sample", "token" or "label".
     """
     uses = FILES if has_classes else FILES | {DIAGNOSIS_FILE: HARD_OR_WRONG}
     m = {name.removeprefix("summary/"): value for name, value in metrics.items()}
     open_ = {path: f"[{path}]({link(path)})" for path in FILES if path in artifacts}
-    texts = [*_of_summary(samples, m, open_, lang, has_classes), *_of_diagnosis(m, open_, reason, lang)]
-    files = [_item(open_[path], use, lang) for path, use in uses.items() if path in open_]
+    texts = [
+        *_of_summary(samples, m, open_, lang, has_classes, unit),
+        *_of_diagnosis(m, open_, reason, lang, unit),
+    ]
+    files = [_item(open_[path], use, lang, unit) for path, use in uses.items() if path in open_]
     maps = _item("Model metrics → `maps`", "see the map, and how it formed", lang)
     return "\n".join([*(line for text in texts for line in (text, "")), *files, maps])
 
 
-def _item(place: str, use: str, lang: str) -> str:
+def _item(place: str, use: str, lang: str, unit: str = "sample") -> str:
     """Return an item of a list of what a reader can open, and for which purpose."""
-    return word("- {place}: {use}", lang, place=place, use=word(use, lang))
+    return word("- {place}: {use}", lang, place=place, use=word(use, lang, unit=word(unit, lang)))
 
 
-def _of_summary(samples, m, open_, lang, has_classes):
+def _of_summary(samples, m, open_, lang, has_classes, unit):
     """Return the paragraphs about the summary: its size, and what to look at first."""
     observations, never = int(m["observations"]), round(m["never_learnt"] * samples)
+    count: Amount | Phrase = Amount(samples, unit)
+    if "samples" in m:
+        count = Phrase(
+            "{units} of {samples}", {"units": count, "samples": Amount(int(m["samples"]), "sample")}
+        )
     yield word(
-        "**{samples} over {observations}.** Mean confidence {mean}; {never} of the samples were never predicted right; "
-        "{events} forgetting events per sample.",
-        lang, samples=Amount(samples, "sample"), observations=Amount(observations, "observation"),
+        "**{samples} over {observations}.** Mean confidence {mean}; {never} of the {unit}s were never predicted right; "
+        "{events} forgetting events per {unit}.",
+        lang, samples=count, unit=word(unit, lang), observations=Amount(observations, "observation"),
         mean=f"{m['mean_confidence']:.2f}", never=f"{m['never_learnt']:.1%}", events=f"{m['forgetting_events']:.2f}",
     )  # fmt: skip
     if observations < MIN_OBSERVATIONS:
@@ -116,9 +134,14 @@ def _of_summary(samples, m, open_, lang, has_classes):
         text = "**Look first at** the top of {file}: the labels that are most likely wrong."
         yield word(text, lang, file=open_[DIAGNOSIS_FILE])
     elif has_classes and m["never_learnt"] > MAX_NEVER:
-        yield word(NOT_LEARNED, lang, never=f"{m['never_learnt']:.0%}")
+        yield word(NOT_LEARNED, lang, never=f"{m['never_learnt']:.0%}", unit=word(unit, lang))
     else:
-        first = word(LOOK_FIRST if has_classes else LOOK_FIRST_UNLABELED, lang, count=f"{never:,}")
+        first = word(
+            LOOK_FIRST if has_classes else LOOK_FIRST_UNLABELED,
+            lang,
+            count=f"{never:,}",
+            units=Amount(never, unit),
+        )
         if EXPLORER_FILE in open_:
             how = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0."
         else:
@@ -132,7 +155,7 @@ def _of_summary(samples, m, open_, lang, has_classes):
             yield word(WORSE, lang)
 
 
-def _of_diagnosis(m, open_, reason, lang):
+def _of_diagnosis(m, open_, reason, lang, unit):
     """Return the paragraphs about the diagnosis: how many labels are wrong, and how far to trust that."""
     if m.get("mislabelled/known"):
         about, low, high = (f"{round(m[f'mislabelled/{name}']):,}" for name in ("estimate", "low", "high"))
@@ -142,7 +165,7 @@ def _of_diagnosis(m, open_, reason, lang):
             lang, about=about, low=low, high=high, file=open_.get(DIAGNOSIS_FILE, f"`{DIAGNOSIS_FILE}`"), row=ENOUGH,
         )  # fmt: skip
     if "review/reviewed" in m:
-        reviewed = Amount(int(m["review/reviewed"]), "sample")
+        reviewed = Amount(int(m["review/reviewed"]), unit)
         yield word(
             "**{samples} reviewed**, {wrong} of them wrong.",
             lang,
@@ -197,6 +220,7 @@ def of_comparison(
     share: float,
     weak: Sequence[str] = (),
     lang: str = "en",
+    unit: str = "sample",
 ) -> str:
     """Return the description of a run that holds a comparison.
 
@@ -207,6 +231,7 @@ def of_comparison(
         share: share of the samples that is called hardest, 0 to 1.
         weak: names of the runs that learned too little to tell which samples are hard.
         lang: "en" or "zh".
+        unit: what is compared: "sample", "token" or "label".
     """
     why = (
         "but {runs} learned too little to tell which samples are hard."
@@ -220,7 +245,7 @@ def of_comparison(
         [
             word("**Data maps of {runs}.**", lang, runs=members),
             "",
-            word(every, lang, samples=Amount(hard, "sample"), share=share, why=why),
+            word(every, lang, samples=Amount(hard, unit), share=share, why=why),
             "",
             f"| {word('agreement, mean over pairs of runs', lang)} | |",
             "|---|---:|",

@@ -19,6 +19,7 @@ class _Range(NamedTuple):
 COUNT, SHARE = _Range(0, 2**53, whole=True), _Range(0, 1)
 RANGES = {
     "summary/observations": COUNT._replace(low=1),
+    "summary/samples": COUNT._replace(low=1),
     "summary/mean_confidence": SHARE,
     "summary/never_learnt": SHARE,
     "summary/forgetting_events": COUNT._replace(whole=False),

@@ -10,6 +10,7 @@ from datamap.log import say
 from datamap.maps.live import LiveMap
 from datamap.signals import shards
 from datamap.signals.stored import signals_of
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.training.preparation import PreparedTraining
 
@@ -40,7 +41,8 @@ class LiveMapLogger:
             )
 
     def _begin(self, run: Run, training: PreparedTraining) -> None:
-        self.map = LiveMap(sum(training.trainer.records), say, run.language)
+        unit = DEFINITIONS[training.data.samples.task].unit or "sample"
+        self.map = LiveMap(sum(training.trainer.records), say, run.language, unit)
         if training.checkpoint:
             for number, parts in sorted(signals_of(run).items()):
                 if number <= training.checkpoint.number:

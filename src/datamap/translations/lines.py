@@ -13,7 +13,6 @@ ZH = {
     "{total} runs": "{total} 个运行",
     "{total} trainings": "{total} 次训练",
     "{total} further trainings": "{total} 次额外训练",
-    "{total} tokens": "{total} 个词",
     "{total} sentences": "{total} 个句子",
     "{total} wrong labels": "{total} 个错误标签",
     # in every command
@@ -144,9 +143,9 @@ ZH = {
     "{observations} of run {run} written to {folder}": "已将运行 {run} 的 {observations}写入 {folder}",
     # summarize
     "{file}: {samples} over {observations}": "{file}：{samples}，{observations}",
-    "**The model has learned too little to say where to look first:** {never} of the samples were never predicted "
+    "**The model has learned too little to say where to look first:** {never} of the {unit}s were never predicted "
     "right. Train for longer, or diagnose the run, which asks other models too.": (
-        "**模型学得太少，无法指出应先查看哪里：**{never} 的样本从未预测正确。"
+        "**模型学得太少，无法指出应先查看哪里：**{never} 的{unit}从未预测正确。"
         "请延长训练，或诊断此次运行，诊断还会参考其他模型。"
     ),
     "note: this ranks them worse than chance: the model has memorized them, or has learned too little": (
@@ -337,8 +336,8 @@ ZH = {
     "it is not a plain path": "它不是普通路径",
     "it does not fit: a class is gone, or it is of another form": "与数据不符：有类别已不存在，或格式不同",
     # compare
-    "note: {count:,} of {total:,} samples are in all runs, and only those are compared": (
-        "注意：{total:,} 个样本中有 {count:,} 个为所有运行共有，只比较这些样本"
+    "note: {count:,} of {total} are in all runs, and only those are compared": (
+        "注意：{total}中有 {count:,} 个为所有运行共有，只比较这些"
     ),
     "note: {runs} learned too little to tell which samples are hard": "注意：{runs} 学得太少，无法判断哪些样本较难",
     "note: every sample has {column} ≥ {threshold:g}, so the map shows all; give a larger threshold=": (

@@ -42,7 +42,7 @@ ZH = {
     "noisy?": "疑似噪声",
     # titles
     "{total} samples": "{total} 个样本",
-    "{shown} of {total} samples, {filters}": "{total} 个样本中的 {shown} 个，{filters}",
+    "{shown} of {total}, {filters}": "{total}中的 {shown} 个，{filters}",
     "{total} observations": "{total} 次观测",
     "{shown} of {total}: all of rare groups, the others drawn at random (seed 0)": (
         "共 {total}，显示 {shown} 个：少数分组全部保留，其余随机抽取（种子 0）"
@@ -87,19 +87,20 @@ ZH = {
         "可以停止：接下来的 {n} 个样本中只有约 {count} 个标签有误。"
     ),
     # a run's description
-    "**{samples} over {observations}.** Mean confidence {mean}; {never} of the samples were never predicted right; "
-    "{events} forgetting events per sample.": (
-        "**{samples}，{observations}。**平均置信度 {mean}；{never} 的样本从未预测正确；平均每个样本遗忘 {events} 次。"
+    "**{samples} over {observations}.** Mean confidence {mean}; {never} of the {unit}s were never predicted right; "
+    "{events} forgetting events per {unit}.": (
+        "**{samples}，{observations}。**平均置信度 {mean}；{never} 的{unit}从未预测正确；"
+        "平均每个{unit}遗忘 {events} 次。"
     ),
+    "{units} of {samples}": "{samples}的 {units}",
+    "sample": "样本",
     "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
     "for more epochs, or wait until the run has ended, and summarize again.": (
         "**观测太少：**只有 {observations}，地图几乎只反映模型最初的猜测。请多训练几轮，或等运行结束后重新汇总。"
     ),
     "**Look first at** the {count} samples that were never right: hard and wrong ones gather there (bottom left of the "
     "map).": "**请先查看**从未预测正确的 {count} 个样本：难的和有误的样本多集中于此（地图左下角）。",
-    "**Look first at** the {count} samples that were never predicted right.": (
-        "**请先查看**从未预测正确的 {count} 个样本。"
-    ),
+    "**Look first at** the {units} that were never predicted right.": "**请先查看**从未预测正确的 {units}。",
     "**Look first at** the top of {file}: the labels that are most likely wrong.": (
         "**请先查看** {file} 的开头：其中的标签最可能有误。"
     ),
@@ -149,10 +150,12 @@ ZH = {
     "probability": "概率",
     "order only": "仅供排序",
     "- {place}: {use}": "- {place}：{use}",
-    "read the samples, most likely wrong first": "查看样本，最可能有误的排在最前",
+    "read the {unit}s, most likely wrong first": "查看{unit}，最可能有误的排在最前",
+    "read the samples, each ranked by its worst {unit}": "查看样本，按其中最可疑的{unit}排序",
+    "sort the samples by their worst {unit}": "按最难的{unit}对样本排序",
     "read the samples, hard or wrong ones first": "查看样本，较难或有误的排在最前",
-    "hover, search, filter and select samples, replay the epochs": "悬停、搜索、筛选、选择样本，逐轮回放",
-    "sort all samples by any number": "按任意数值列对全部样本排序",
+    "hover, search, filter and select {unit}s, replay the epochs": "悬停、搜索、筛选、选择{unit}，逐轮回放",
+    "sort all {unit}s by any number": "按任意数值列对全部{unit}排序",
     "see the map, and how it formed": "查看地图及其形成过程",
     "Train on them: {command}": "用它们训练：{command}",
     "**{samples:,} of the {samples_before:,} samples** of run [{name}]({link}) by `keep={rule}`, {relabelled:,} of "
