@@ -203,8 +203,9 @@ class Bench:
         self.source = kind(
             self.callback, Rows(self.rows), SimpleNamespace(collate_fn=collate), args, metadata
         )
+        self.source.check_rows()
         with torch.no_grad():
-            self.source.check(self.model)
+            self.source.check_model(self.model)
 
     def batches(self, size):
         order = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(1))
@@ -331,7 +332,9 @@ def profile(bench, recorder):
         if way == "evaluation pass":
             bench.rows = rows
             bench.source.part = range(12 * bench.batch)
-            bench.source._ids = bench.source._ids[: 12 * bench.batch if bench.task == "generation" else 12]
+            name = "_mine" if bench.task == "generation" else "_ids"
+            kept = 12 * bench.batch if bench.task == "generation" else 12
+            setattr(bench.source, name, getattr(bench.source, name)[:kept])
         torch.cuda.synchronize()
         start = time.perf_counter()
         with torch.profiler.profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
