@@ -97,6 +97,8 @@ def collect_one(name, noise, level, seed, folds, train):
         texts = witnesses.unseen(marked.texts_a, marked.texts_b, marked.labels, len(marked.class_names))
         found |= {f"texts_{witness}": values for witness, values in texts.items()}
         found["peer"] = noisy.linear_probs(marked)
+        if samples.texts_b is None:
+            found["words"] = noisy.linear_probs(marked, "word")
     if train:
         found["inside"] = probs(seed, marked, marked)
         held_out = np.zeros_like(found["inside"])
@@ -165,12 +167,10 @@ def cleanlab(found, probs):
 
 def of_score(name):
     """What gives the score of that name, None where the evidence lacks what it needs."""
-    needs = {
-        "confident_learning": "held_out",
-        **{n: f"texts_{n}" for n in ("linear", "bigrams", "words", "neighbours", "overlap", "embeddings")},
-    }
-    key = needs.get(name, "inside" if name != "combined" else None)
-    return lambda f: mislabel.SCORES[name](evidence(f)) if key is None or key in f else None
+    needs = {"combined": "given", "confident_learning": "held_out"}
+    needs |= dict.fromkeys(("confidence", "aum", "forgetting"), "inside")
+    key = needs.get(name, f"texts_{name}")
+    return lambda f: mislabel.SCORES[name](evidence(f)) if key in f else None
 
 
 # What diagnose offers; the default without folds; then the peers: cleanlab on folds, and on n-grams.

@@ -1,34 +1,51 @@
 """Does a curated training set make a better model? The README's loop, with several seeds.
 
-    python benchmarks/loop.py [seeds=1,2,3] [folds=null] [path=<text_a, text_b, label, without a header>]
+    python benchmarks/loop.py [data=demo,tweets,lcqmc] [seeds=1,2,3] [folds=null] [embeddings=<file>] [out=loop.jsonl]
 
-On the demo data, or on 4,000 rows of a file with 10 % of the labels flipped. For each seed: train, diagnose, curate by
-each rule, train again with the same seed; beside that, drop as many samples at random, and exactly the planted ones.
-Accuracy on development data, whose labels are right, after the last epoch.
+Data sets are those of benchmarks/noisy.py with 10 % of the labels flipped, or the demo with its own dirty labels. For
+each seed: train, diagnose, curate by each rule, train again with the same seed; beside that, drop as many samples at
+random, and exactly the planted ones. Accuracy on development data, whose labels are right, after the last epoch.
+`embeddings` is a .npz file with `texts` and their vectors `e`: everything is curated a second time with them.
+Each training is a line in `out`; what is there is not trained again.
 """
 
+import contextlib
+import io
+import json
 import os
 import random
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
+
+import noisy  # noqa: E402
+from forked import call  # noqa: E402
+
+from datamap.data.dataset import COLUMNS, load_samples  # noqa: E402
+from datamap.schema import DIRTY  # noqa: E402
+
+LEVEL, TRAIN, DEV = 0.1, 2000, 1500
+EPOCHS, BATCH = 8, 32  # of model=tiny
 RULES = ("clean", "relabelled")
 
 
-def step(script, *arguments):
-    """What a step prints."""
-    command = [sys.executable, str(ROOT / "src" / f"{script}.py"), *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def accuracy(output):
-    """Dev accuracy of the last epoch."""
-    return float(re.findall(r"dev accuracy ([\d.]+)", output)[-1])
+def step(command, *arguments):
+    """What a command prints; all commands run in this process, which imports Paddle once."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = call(command, list(arguments))
+    if code:
+        raise SystemExit(f"datamap {command} {' '.join(arguments)}: exit code {code}\n{printed.getvalue()}")
+    return printed.getvalue()
 
 
 def run_of(output):
@@ -43,92 +60,145 @@ def counts(output):
     return int(samples.replace(",", "")), int(relabelled.replace(",", ""))
 
 
-def dirty(run_id):
-    """How many samples of a curated file still have a label that was planted wrong."""
-    (file,) = Path("mlruns").glob(f"*/{run_id}/artifacts/curated.tsv")
-    return sum(line.endswith("\t2") for line in file.read_text(encoding="utf-8").splitlines())
-
-
-def rows_of(run_id):
-    """The samples of a run as rows of text: id, texts, label and s_label, with a header."""
-    (file,) = Path("mlruns").glob(f"*/{run_id}/artifacts/data/samples.tsv")
+def artifact(run_id, path):
+    """Lines of a file of a run."""
+    (file,) = Path("mlruns").glob(f"*/{run_id}/artifacts/{path}")
     return file.read_text(encoding="utf-8").splitlines()
 
 
-def others(rows, count, seed):
-    """{way: rows}: as many dropped at random as `keep=clean` drops, and exactly the planted ones."""
-    kept = sorted(random.Random(seed).sample(range(1, len(rows)), count))
-    return {
-        "random": [rows[0], *(rows[i] for i in kept)],
-        "oracle": [rows[0], *(row for row in rows[1:] if not row.endswith("\t2"))],
-    }
+def data_of(name, seed):
+    """(training samples with 10 % of the labels flipped, development samples) of a data set of noisy.py."""
+    samples = getattr(noisy, name)(seed)
+    if name == "tweets":
+        others, known = noisy.tweets(seed + 1000), set(samples.texts_a)
+        dev = others.take(row for row, text in enumerate(others.texts_a) if text not in known)
+    else:
+        dev = samples.take(range(TRAIN, len(samples)))
+    dev, samples = dev.take(range(min(DEV, len(dev)))), samples.take(range(TRAIN))
+    given = noisy.flips("uniform", LEVEL, samples, seed)
+    planted = np.where(given == samples.labels, 0, DIRTY)
+    return replace(samples, labels=given, planted=planted), dev
 
 
-def of_seed(seed, folds, data):
-    """{way: (samples, relabelled, dirty samples left, dev accuracy)} of one seed."""
-    output = step("train", f"seed={seed}", f"data.folds={folds}", "plot.live=false", *data)
-    source, dev = run_of(output), [option for option in data if option.startswith("data.dev_path")]
-    step("diagnose", f"run_id={source}")
-    rows = rows_of(source)
-    found = {"as it is": (len(rows) - 1, 0, sum(row.endswith("\t2") for row in rows), accuracy(output))}
-
-    def train(path):
-        return accuracy(
-            step("train", f"seed={seed}", "data=file", f"data.path={path}", "plot.live=false", *dev)
-        )
-
-    for rule in RULES:
-        output = step("curate", f"run_id={source}", f"keep={rule}")
-        samples, relabelled = counts(output)
-        found[rule] = (
-            samples,
-            relabelled,
-            dirty(run_of(output)),
-            train(f"runs:/{run_of(output)}/curated.tsv"),
-        )
-    for way, left in others(rows, found["clean"][0], seed).items():
-        Path(f"{way}.tsv").write_text("\n".join(left) + "\n", encoding="utf-8")
-        left_dirty = sum(row.endswith("\t2") for row in left)
-        found[way] = (len(left) - 1, 0, left_dirty, train(f"{way}.tsv"))
-    return found
+def write(samples, path):
+    """A file of samples; blanks within texts are one space each."""
+    columns = [samples.texts_a, *([samples.texts_b] if samples.texts_b else [])]
+    numbers = (map(str, values.tolist()) for values in (samples.labels, samples.planted))
+    rows = zip(*columns, *numbers, strict=True)
+    header = ["text_a", *(["text_b"] if samples.texts_b else []), "label", "s_label"]
+    lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in rows]
+    Path(path).write_text("\n".join(["\t".join(header), *lines]) + "\n", encoding="utf-8")
 
 
-def split(path, folder):
-    """Options that train on 4,000 rows of a file with 10 % of the labels flipped, and measure on 1,500 others."""
-    rows = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
-    random.Random(0).shuffle(rows)
-    for name, part in (("train.tsv", rows[:4000]), ("dev.tsv", rows[4000:5500])):
-        Path(folder, name).write_text("\n".join(part) + "\n", encoding="utf-8")
-    return [
-        "data=file",
-        f"data.path={folder}/train.tsv",
-        f"data.dev_path={folder}/dev.tsv",
-        "data.flip_ratio=0.1",
+def options(name, seed):
+    """Options of `train` that name training and development data."""
+    if name == "demo":
+        return [], [f"data.dev_path={ROOT / 'data' / 'demo_dev.tsv'}"]
+    for file, samples in zip((f"train-{seed}.tsv", f"dev-{seed}.tsv"), data_of(name, seed), strict=True):
+        write(samples, file)
+    return ["data=file", f"data.path=train-{seed}.tsv", "data.columns.s_label=s_label"], [
+        f"data.dev_path=dev-{seed}.tsv"
     ]
 
 
-def main(seeds="1,2,3", folds="null", path=""):
-    """Print a Markdown table."""
-    seeds = seeds.split(",")
+def vectors(path, run_id):
+    """`embeddings=` of diagnose: files in the order of the run's samples."""
+    found = np.load(path)
+    rows = dict(zip(found["texts"].tolist(), found["e"], strict=True))
+    (file,) = Path("mlruns").glob(f"*/{run_id}/artifacts/data/samples.tsv")
+    samples = load_samples(file, dict.fromkeys(COLUMNS, "auto"))
+    paths = []
+    for name, texts in (("a.npy", samples.texts_a), ("b.npy", samples.texts_b)):
+        if texts:
+            np.save(name, np.stack([rows[text] for text in texts]))
+            paths.append(name)
+    return f"[{','.join(paths)}]" if len(paths) > 1 else paths[0]
+
+
+def dirty(lines):
+    return sum(line.endswith("\t2") for line in lines)
+
+
+def of_seed(name, seed, folds, embeddings, keep):
+    """Train and curate with one seed; `keep(way, samples, relabelled, dirty left, accuracy)` is told of each way."""
+    data, dev = options(name, seed)
+
+    def train(path, samples):
+        """Observe at the end only: nothing else is asked of these trainings."""
+        steps = f"signals.every={EPOCHS * -(-samples // BATCH)}"
+        options = ("data=file", f"data.path={path}", steps, "plot.live=false", "trainer.checkpoint=none")
+        return step("train", f"seed={seed}", *options, *dev)
+
+    output = step("train", f"seed={seed}", f"data.folds={folds}", "plot.live=false", *data, *dev)
+    source = run_of(output)
+    rows = artifact(source, "data/samples.tsv")
+    keep("as it is", len(rows) - 1, 0, dirty(rows), output)
+    kept = None
+    for note, extra in (("", []), *([(", embeddings", [embeddings])] if embeddings else [])):
+        said = step(
+            "diagnose", f"run_id={source}", *(f"embeddings={vectors(path, source)}" for path in extra)
+        )
+        share = re.findall(r"share=[\d.]+", said)  # what diagnose proposes where the number cannot be known
+        for rule in RULES:
+            said = step("curate", f"run_id={source}", f"keep={rule}", *share[:1])
+            samples, relabelled = counts(said)
+            kept = kept or samples
+            path = f"runs:/{run_of(said)}/curated.tsv"
+            left = dirty(artifact(run_of(said), "curated.tsv"))
+            keep(rule + note, samples, relabelled, left, train(path, samples))
+    chosen = sorted(random.Random(seed).sample(range(1, len(rows)), kept))
+    others = {
+        "as many dropped at random": [rows[0], *(rows[i] for i in chosen)],
+        "exactly the flipped dropped (oracle)": [rows[0], *(row for row in rows[1:] if not row.endswith("\t2"))],
+    }  # fmt: skip
+    for way, left in others.items():
+        Path("other.tsv").write_text("\n".join(left) + "\n", encoding="utf-8")
+        keep(way, len(left) - 1, 0, dirty(left), train("other.tsv", len(left) - 1))
+
+
+def keep(out, job, way, samples, relabelled, left, output):
+    """Append a training's result to the file `out`."""
+    accuracy = float(re.findall(r"dev accuracy ([\d.]+)", output)[-1])
+    with out.open("a", encoding="utf-8") as file:
+        print(
+            json.dumps({"job": job, "way": way, "values": [samples, relabelled, left, accuracy]}), file=file
+        )
+
+
+def main(data="demo", seeds="1,2,3", folds="null", embeddings="", out="loop.jsonl"):
+    """Measure what `out` lacks, and print Markdown tables."""
+    out = Path(out).resolve()
+    wanted = [(name, int(seed)) for name in data.split(",") for seed in seeds.split(",")]
+    done = {tuple(one["job"]) for one in lines_of(out) if one["way"].endswith("(oracle)")}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        dev = f"data.dev_path={ROOT / 'data' / 'demo_dev.tsv'}"
-        data = split(path, folder) if path else [dev]
-        found = [of_seed(seed, folds, [*data, f"data.seed={seed}"]) for seed in seeds]
+        for name, seed in wanted:
+            if (name, seed) not in done:
+                of_seed(name, seed, folds, embeddings, partial(keep, out, [name, seed]))
         os.chdir(ROOT)
-    print(
-        "| training set | samples | relabelled | dirty left | "
-        + " | ".join(f"seed {s}" for s in seeds)
-        + " | mean |"
-    )
-    print("|---|---:|---:|---:|" + "---:|" * (len(seeds) + 1))
-    for way in found[0]:
-        means = [statistics.mean(one[way][k] for one in found) for k in range(4)]
-        each = " | ".join(f"{one[way][3]:.3f}" for one in found)
-        print(
-            f"| {way} | {means[0]:,.0f} | {means[1]:.0f} | {means[2]:.0f} | {each} | {means[3]:.3f} |",
-            flush=True,
+    for name in data.split(","):
+        print_table(
+            name, [one for one in lines_of(out) if tuple(one["job"]) in wanted and one["job"][0] == name]
         )
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def print_table(name, lines):
+    """Markdown: one line a way, means over the seeds."""
+    print(f"\n| {name} | samples | relabelled | dirty left | accuracy of each seed | mean |")
+    print("|---|---:|---:|---:|---|---:|")
+    ways = {}
+    for one in lines:
+        ways.setdefault(one["way"], {})[one["job"][1]] = one["values"]
+    for way, values in ways.items():
+        samples, relabelled, left, accuracy = (
+            statistics.mean(one[k] for one in values.values()) for k in range(4)
+        )
+        each = " ".join(f"{one[3]:.3f}" for one in values.values())
+        print(f"| {way} | {samples:,.0f} | {relabelled:.0f} | {left:.0f} | {each} | {accuracy:.3f} |")
 
 
 if __name__ == "__main__":

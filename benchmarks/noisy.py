@@ -257,8 +257,8 @@ def class_rates(level, classes):
     return rates
 
 
-def linear_probs(samples):
-    """Out-of-fold probabilities of logistic regression: on 1- and 2-grams of characters, or on the numbers."""
+def linear_probs(samples, unit="char"):
+    """Out-of-fold probabilities of logistic regression: on 1- and 2-grams of characters or words, or on the numbers."""
     from scipy.sparse import hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -267,7 +267,7 @@ def linear_probs(samples):
     if isinstance(samples, Numbers):
         features = samples.values
     else:
-        vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 2))
+        vectorizer = TfidfVectorizer(analyzer=unit, ngram_range=(1, 2))
         vectorizer.fit(samples.texts_a + (samples.texts_b or []))
         features = vectorizer.transform(samples.texts_a)
         if samples.texts_b:

@@ -4,6 +4,7 @@ Folds are folds of samples: a model that has seen the other tags of a sentence w
 """
 
 import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
 
 MAX_TOKENS = 100_000  # tokens that a model trains on; of more, a random part
 COLUMNS = 1 << 18  # of the hashed features of tokens
+PASSES = 8  # over the tokens; more of them only teach the model the wrong tags
+REACH = 2  # tokens on each side whose predicted tags a model sees
 BACKOFF = 1.0  # tokens that a more general count weighs beside a more special one
 MAX_DOUBLE = 1 << 22  # probabilities that are held in double precision; of more, single precision is enough
 MIN_LABELED = 2  # samples that must have a label, and that must lack it, for a model of it
@@ -39,16 +42,14 @@ def of_tokens(
 
     Returns:
         {witness: float64 (N, C), rows sum to 1}: "window", a logistic regression on the token, its beginning, end and
-        shape, and the two tokens on each side; "lexicon", how often the token has each tag elsewhere, between the same
-        neighbors if they occur. {} if no two tags occur twice.
+        shape, and the two tokens on each side, corrected by what it predicts of them; "lexicon", how often the token
+        has each tag elsewhere, between the same neighbors if they occur. {} if no two tags occur twice.
     """
     if (np.bincount(labels, minlength=classes) > 1).sum() < 2 or (places < 0).any():
         return {}
     folds = _folds_of_samples(samples, seed)
     values = _Features(tokens, samples, places)
-    window = out_of_fold(linear(classes, 1, 10), values, labels, classes, folds, seed, MAX_TOKENS)
-    found = {"window": _mixed(window, labels)}
-    del window
+    found = {"window": _window(values, samples, places, labels, classes, folds, seed)}
     return {**found, "lexicon": _mixed(_lexicon(tokens, samples, places, labels, classes, folds), labels)}
 
 
@@ -68,6 +69,48 @@ class _Features:
 
     def __getitem__(self, rows: np.ndarray) -> Any:
         return self.hasher.transform(features(self.tokens, self.samples[rows], self.places[rows]))
+
+
+def _window(values, samples, places, labels, classes, folds, seed):
+    """Return the probabilities (N, C) of two models in turn, each for samples that it was not trained on.
+
+    The first sees the tokens alone. The second sees what the first predicts of a token and of its neighbors, and so
+    learns which tags follow each other, as a conditional random field does (stacking, Wolpert 1992).
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    def make(rows):
+        return LogisticRegression(C=1, max_iter=PASSES, solver="saga", random_state=0)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The max_iter was reached")
+        alone = _mixed(out_of_fold(make, values, labels, classes, folds, seed, MAX_TOKENS), labels)
+    around = _Around(np.log(alone, out=alone), samples, places)
+    probs = out_of_fold(lambda rows: LogisticRegression(max_iter=40), around, labels, classes, folds, seed)
+    return _mixed(probs, labels)
+
+
+class _Around:
+    """Hold log-probabilities of each token and its neighbors as features, computed when rows are asked for.
+
+    Attributes:
+        logs: float (N, C).
+        near: int (N, 2 · `REACH`), the row of the token at each distance in the same sample; −1 where there is none.
+    """
+
+    def __init__(self, logs: np.ndarray, samples: np.ndarray, places: np.ndarray) -> None:
+        self.logs, order = logs, np.lexsort((places, samples))
+        self.near = np.full((len(samples), 2 * REACH), -1, np.int32)
+        for distance in range(1, REACH + 1):
+            first, second = order[:-distance], order[distance:]
+            beside = (samples[first] == samples[second]) & (places[second] - places[first] == distance)
+            self.near[first[beside], distance - 1] = second[beside]
+            self.near[second[beside], -distance] = first[beside]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        there = self.near[rows] >= 0
+        around = self.logs[self.near[rows]] * there[..., None]
+        return np.hstack([self.logs[rows], around.reshape(len(rows), -1), there])
 
 
 def _folds_of_samples(samples: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -170,15 +213,14 @@ def of_labels(
         seed: seed of the folds.
 
     Returns:
-        {witness: float64 (N, 2), rows sum to 1}: "linear" and, for texts with spaces, "words", as
+        {witness: float64 (N, 2), rows sum to 1}: "bigrams" and, for texts with spaces, "words", as
         `witnesses.unseen` makes them. A label that fewer than `MIN_LABELED` samples have, or lack, gets its frequency.
     """
     from datamap.labels import features as texts
 
-    grams, _, _ = texts.of_texts(texts_a, texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, seed)
-    values = {"linear": grams, "words": texts.of_words(texts_a, texts_b, witnesses.MAX_ROWS, seed)}
+    _, bigrams, _ = texts.of_texts(texts_a, texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, seed)
+    values = {"bigrams": bigrams, "words": texts.of_words(texts_a, texts_b, witnesses.MAX_ROWS, seed)}
     count = int(positions.max()) + 1
-    strength = {"linear": (1, 3), "words": (10, 10)}
     found: dict[str, np.ndarray] = {}
     kind = np.float32 if 2 * len(labels) > MAX_DOUBLE else np.float64
     units = np.argsort(positions, kind="stable")
@@ -193,7 +235,7 @@ def of_labels(
             if min(np.bincount(given, minlength=2)) < MIN_LABELED:
                 probs[rows] = np.bincount(given, minlength=2) / max(1, len(given))
                 continue
-            make, folds = linear(2 * count, *strength[name]), witnesses.folds_of(given, seed)
+            make, folds = linear(2 * count, 10, 10), witnesses.folds_of(given, seed)
             own = out_of_fold(make, matrix[samples[rows]], given, 2, folds, seed)
             probs[rows] = mixed(own, given)
         found[name] = probs
