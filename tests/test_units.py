@@ -402,7 +402,7 @@ def test_files_whose_ids_or_labels_are_of_no_unit_are_refused(message, command, 
 
 
 def test_a_witness_of_tokens_knows_which_tags_follow_each_other():
-    """The fourth word after "x" has no other words around it than the fourth before; its tag follows from the third's."""
+    """The fourth word after "x" is among the same words as the fourth before; its tag follows from the third."""
     words = ["a"] * 9 + ["x"] + ["a"] * 9
     tags = np.array([0] * 9 + [1] * 5 + [0] * 5)
     samples, places = np.repeat(np.arange(200), 19), np.tile(np.arange(19), 200)
