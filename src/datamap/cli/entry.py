@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -79,8 +79,9 @@ def _no_interrupt_lost() -> Iterator[None]:
 
     def again(problem: "sys.UnraisableHookArgs") -> None:
         if issubclass(problem.exc_type, KeyboardInterrupt):
-            # A timer raises it later, in the main thread: raised here, it would only be printed again.
-            threading.Timer(0.01, _thread.interrupt_main, [signal.SIGTERM]).start()
+            # A thread raises it later, in the main one: raised here, it would only be printed again. `Thread.start` would
+            # wait for the thread, on a busy machine long enough to be met by it.
+            _thread.start_new_thread(_interrupt_soon, ())
         else:
             usual(problem)
 
@@ -89,6 +90,11 @@ def _no_interrupt_lost() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = usual
+
+
+def _interrupt_soon() -> None:
+    time.sleep(0.05)
+    _thread.interrupt_main(signal.SIGTERM)
 
 
 def _exit_code(command: str, error: BaseException) -> int:
