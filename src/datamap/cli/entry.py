@@ -79,8 +79,8 @@ def _no_interrupt_lost() -> Iterator[None]:
 
     def again(problem: "sys.UnraisableHookArgs") -> None:
         if issubclass(problem.exc_type, KeyboardInterrupt):
-            # A thread raises it later, in the main one: raised here, it would only be printed again. `Thread.start` would
-            # wait for the thread, on a busy machine long enough to be met by it.
+            # A thread raises it later, in the main one: raised here, it would only be printed again. `Thread.start`
+            # would wait for the thread, on a busy machine long enough to be met by it.
             _thread.start_new_thread(_interrupt_soon, ())
         else:
             usual(problem)
