@@ -9,7 +9,7 @@ import pytest
 import reference
 from datamap.errors import SignalError
 from datamap.schema import DIRTY
-from datamap.signals import compute, shards
+from datamap.signals import align, compute, shards
 from datamap.summaries import reduction, spilled
 from datamap.summaries.spilled import Spilled
 
@@ -90,7 +90,7 @@ def test_an_id_in_two_shards_is_refused_by_name(tmp_path, kind):
 
 
 def test_ids_whose_keys_are_the_same_by_chance_are_two(tmp_path, monkeypatch):
-    monkeypatch.setattr(reduction, "_keys", lambda ids: np.arange(len(ids)).astype(np.uint64) % 3)
+    monkeypatch.setattr(align, "hashes", lambda ids: np.arange(len(ids)).astype(np.uint64) % 3)
     totals, text = written(tmp_path, [table([f"k{i}" for i in range(25)], np.linspace(0, 1, 25))])
     assert totals.samples == 25 == text.count("\n") - 1
 

@@ -66,7 +66,7 @@ def expected(scores: np.ndarray, changed: np.ndarray, low: float) -> Expected:
         low: the lower end of the range of the number of wrong labels.
 
     >>> [round(value, 2) for value in expected(np.array([0.9, 0.6, 0.1]), np.array([True, False, False]), 1.0)]
-    [1.4, 1.95, 2.2]
+    [1.4, 1.79, 2.2]
     """
     before, cautious = float((1 - scores).sum()), calibrated(scores, low)
     gains = (float((2 * p[changed] - 1).sum()) for p in (cautious, scores))
