@@ -164,7 +164,7 @@ def left(room, uploading=None):
 
     The run whose uploads wait is as it was before.
     """
-    from datamap.tracking.artifacts import DIGEST_TAG
+    from datamap.tracking.hidden_tags import DIGEST_TAG
 
     running = half = 0
     with contextlib.closing(sqlite3.connect(room / "mlflow.db")) as store:

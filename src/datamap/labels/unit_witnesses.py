@@ -12,6 +12,7 @@ import numpy as np
 
 from datamap.labels import witnesses
 from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
+from datamap.signals.compute import MIN_PROB
 
 MAX_TOKENS = 100_000  # tokens that a model trains on; of more, a random part
 COLUMNS = 1 << 18  # of the hashed features of tokens
@@ -85,7 +86,7 @@ def _window(values, samples, places, labels, classes, folds, seed):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The max_iter was reached")
         alone = _mixed(out_of_fold(make, values, labels, classes, folds, seed, MAX_TOKENS), labels)
-    around = _Around(np.log(alone, out=alone), samples, places)
+    around = _Around(np.log(alone.clip(MIN_PROB, out=alone), out=alone), samples, places)
     probs = out_of_fold(lambda rows: LogisticRegression(max_iter=40), around, labels, classes, folds, seed)
     return _mixed(probs, labels)
 
