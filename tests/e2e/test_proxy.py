@@ -214,7 +214,7 @@ def all_of_it(commands, folder):
 
 # Requests of each command on a run of three observations, if what a command fetches is kept for the next one, and if
 # not; docs/benchmarks.md says what they are.
-REQUESTS = {"summarize": (11, 11), "plot": (10, 14), "diagnose": (9, 14), "review": (2, 8)}
+REQUESTS = {"summarize": (12, 12), "plot": (11, 15), "diagnose": (10, 15), "review": (3, 9)}
 
 
 @pytest.mark.parametrize("cached", [True, False])
