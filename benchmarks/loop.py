@@ -140,7 +140,12 @@ def of_seed(name, seed, folds, embeddings, keep):
         )
         share = re.findall(r"share=[\d.]+", said)  # what diagnose proposes where the number cannot be known
         for rule in RULES:
-            said = step("curate", f"run_id={source}", f"keep={rule}", *share[:1])
+            try:
+                said = step("curate", f"run_id={source}", f"keep={rule}", *share[:1])
+            except SystemExit:
+                if rule == "clean":
+                    raise
+                continue  # no proposal is sure enough to relabel by
             samples, relabelled = counts(said)
             kept = kept or samples
             path = f"runs:/{run_of(said)}/curated.tsv"

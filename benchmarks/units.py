@@ -34,9 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from datamap.data.units import UnitDataset, sorted_tags  # noqa: E402
-from datamap.labels import mislabel, unit_witnesses  # noqa: E402
+from datamap.labels import mislabel, relabeling, unit_witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
-from datamap.pipeline.curate import MIN_RELABELLED  # noqa: E402
 from datamap.schema import DIRTY, Task  # noqa: E402
 from datamap.summaries import dynamics  # noqa: E402
 from datamap.tasks import units  # noqa: E402
@@ -466,7 +465,7 @@ def loop_one(name, level, seed, folder):
     kept = [row for row in everything if row not in dropped]
     random = np.sort(np.random.default_rng([seed, 22]).permutation(len(noisy))[: len(kept)]).tolist()
     proposed = mislabel.proposals(known, scores if about.known else None)
-    few = min(about.low, int((scores > MIN_RELABELLED).sum()))
+    few = relabeling.supported(known, scores, proposed, about) if about.known else 0
     changed = relabelled(noisy, found, (rank < few) & (proposed != found["given"]), proposed)
     spoiled = set(found["samples"][found["dirty"]].tolist())
     ways = {
