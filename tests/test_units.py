@@ -401,16 +401,6 @@ def test_files_whose_ids_or_labels_are_of_no_unit_are_refused(message, command, 
     assert refused.code == 2 and message in refused.err and refused.err.count("\n") == 1
 
 
-def test_a_witness_of_tokens_knows_which_tags_follow_each_other():
-    """The fourth word after "x" is among the same words as the fourth before; its tag follows from the third."""
-    words = ["a"] * 9 + ["x"] + ["a"] * 9
-    tags = np.array([0] * 9 + [1] * 5 + [0] * 5)
-    samples, places = np.repeat(np.arange(200), 19), np.tile(np.arange(19), 200)
-    found = unit_witnesses.of_tokens([words] * 200, samples, places, np.tile(tags, 200), 2)["window"]
-    after, before = found[places == 13, 1].mean(), found[places == 5, 1].mean()
-    assert after > before + 0.2
-
-
 def test_a_witness_of_labels_is_not_held_back_by_regularization():
     """A word that names a label is enough, though few texts have it."""
     random = np.random.default_rng(0)

@@ -16,8 +16,8 @@ from datamap.signals.compute import MIN_PROB
 
 MAX_TOKENS = 100_000  # tokens that a model trains on; of more, a random part
 COLUMNS = 1 << 18  # of the hashed features of tokens
-PASSES = 8  # over the tokens; more of them only teach the model the wrong tags
-REACH = 2  # tokens on each side whose predicted tags a model sees
+PASSES = 8  # over many tokens; more of them only teach the model the wrong tags
+STEPS = 100_000  # tokens that a model sees at least, in as many passes as that takes
 BACKOFF = 1.0  # tokens that a more general count weighs beside a more special one
 MAX_DOUBLE = 1 << 22  # probabilities that are held in double precision; of more, single precision is enough
 MIN_LABELED = 2  # samples that must have a label, and that must lack it, for a model of it
@@ -43,14 +43,14 @@ def of_tokens(
 
     Returns:
         {witness: float64 (N, C), rows sum to 1}: "window", a logistic regression on the token, its beginning, end and
-        shape, and the two tokens on each side, corrected by what it predicts of them; "lexicon", how often the token
-        has each tag elsewhere, between the same neighbors if they occur. {} if no two tags occur twice.
+        shape, and the two tokens on each side; "lexicon", how often the token has each tag elsewhere, between the same
+        neighbors if they occur. {} if no two tags occur twice.
     """
     if (np.bincount(labels, minlength=classes) > 1).sum() < 2 or (places < 0).any():
         return {}
     folds = _folds_of_samples(samples, seed)
     values = _Features(tokens, samples, places)
-    found = {"window": _window(values, samples, places, labels, classes, folds, seed)}
+    found = {"window": _window(values, labels, classes, folds, seed)}
     return {**found, "lexicon": _mixed(_lexicon(tokens, samples, places, labels, classes, folds), labels)}
 
 
@@ -72,46 +72,17 @@ class _Features:
         return self.hasher.transform(features(self.tokens, self.samples[rows], self.places[rows]))
 
 
-def _window(values, samples, places, labels, classes, folds, seed):
-    """Return the probabilities (N, C) of two models in turn, each for samples that it was not trained on.
-
-    The first sees the tokens alone. The second sees what the first predicts of a token and of its neighbors, and so
-    learns which tags follow each other, as a conditional random field does (stacking, Wolpert 1992).
-    """
+def _window(values, labels, classes, folds, seed):
+    """Return the probabilities (N, C) of a model of all tags together, each for samples that it was not trained on."""
     from sklearn.linear_model import LogisticRegression
 
     def make(rows):
-        return LogisticRegression(C=1, max_iter=PASSES, solver="saga", random_state=0)
+        passes = max(PASSES, STEPS // rows)
+        return LogisticRegression(C=1, max_iter=passes, solver="saga", random_state=0)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The max_iter was reached")
-        alone = _mixed(out_of_fold(make, values, labels, classes, folds, seed, MAX_TOKENS), labels)
-    around = _Around(np.log(alone.clip(MIN_PROB, out=alone), out=alone), samples, places)
-    probs = out_of_fold(lambda rows: LogisticRegression(max_iter=40), around, labels, classes, folds, seed)
-    return _mixed(probs, labels)
-
-
-class _Around:
-    """Hold log-probabilities of each token and its neighbors as features, computed when rows are asked for.
-
-    Attributes:
-        logs: float (N, C).
-        near: int (N, 2 · `REACH`), the row of the token at each distance in the same sample; −1 where there is none.
-    """
-
-    def __init__(self, logs: np.ndarray, samples: np.ndarray, places: np.ndarray) -> None:
-        self.logs, order = logs, np.lexsort((places, samples))
-        self.near = np.full((len(samples), 2 * REACH), -1, np.int32)
-        for distance in range(1, REACH + 1):
-            first, second = order[:-distance], order[distance:]
-            beside = (samples[first] == samples[second]) & (places[second] - places[first] == distance)
-            self.near[first[beside], distance - 1] = second[beside]
-            self.near[second[beside], -distance] = first[beside]
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        there = self.near[rows] >= 0
-        around = self.logs[self.near[rows]] * there[..., None]
-        return np.hstack([self.logs[rows], around.reshape(len(rows), -1), there])
+        return _mixed(out_of_fold(make, values, labels, classes, folds, seed, MAX_TOKENS), labels)
 
 
 def _folds_of_samples(samples: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
