@@ -12,7 +12,6 @@ import numpy as np
 
 from datamap.labels import witnesses
 from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
-from datamap.signals.compute import MIN_PROB
 
 MAX_TOKENS = 100_000  # tokens that a model trains on; of more, a random part
 COLUMNS = 1 << 18  # of the hashed features of tokens
