@@ -224,7 +224,8 @@ def test_a_command_needs_few_requests(proxy, command, monkeypatch, cached):
     run_id = recorded()
     for name in ("summarize", "plot", "diagnose"):
         monkeypatch.setattr(Proxy, "paths", [])
-        assert command(name, f"run_id={run_id}").code == 0
+        done = command(name, f"run_id={run_id}")
+        assert done.code == 0, done.err
         assert len(asked()) <= REQUESTS[name][not cached], "\n".join(asked())
     monkeypatch.setattr(Proxy, "paths", [])
     config = ReviewConfig(run_id=run_id, lang="en", reviewer="me")
