@@ -1,5 +1,7 @@
 """Hold what a command has read of a run, so that it is requested once."""
 
+import contextlib
+import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -33,7 +35,12 @@ class Snapshot(NamedTuple):
 
     def has_room(self) -> bool:
         """Tell whether further artifacts may be kept."""
-        return sum(file.stat().st_size for file in Path(self.kept).rglob("*") if file.is_file()) < MAX_KEPT
+        total = 0
+        for folder, _, names in os.walk(self.kept):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # unfinished downloads of other threads come and go
+                    total += Path(folder, name).stat().st_size
+        return total < MAX_KEPT
 
     def size_of(self, path: str) -> int | None:
         """Return the size of an artifact as it was listed; None if that is unknown."""
