@@ -38,7 +38,7 @@ class Snapshot(NamedTuple):
         total = 0
         for folder, _, names in os.walk(self.kept):
             for name in names:
-                with contextlib.suppress(FileNotFoundError):  # unfinished downloads of other threads come and go
+                with contextlib.suppress(FileNotFoundError):  # other threads remove theirs
                     total += Path(folder, name).stat().st_size
         return total < MAX_KEPT
 
