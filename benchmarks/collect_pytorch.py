@@ -85,6 +85,10 @@ def thing(name):
 
 ALONE = importlib.util.find_spec("mlflow") is None
 if ALONE:
+    if importlib.util.find_spec("requests"):
+        importlib.import_module(
+            "requests"
+        )  # it asks for its own libraries' versions, which nothing can stand for
     sys.meta_path.append(Absent())
 
 import numpy as np  # noqa: E402
