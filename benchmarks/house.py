@@ -26,12 +26,12 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Libraries that take a tenth of a second or more to import, or that only an extra installs.
+# Libraries that take a tenth of a second or more to import, that only an extra installs, or that Windows lacks.
 HEAVY = {
-    "accelerate", "charset_normalizer", "cleanlab", "dask", "distributed", "hydra", "joblib", "lightning",
-    "matplotlib", "ml_dtypes", "mlflow", "openpyxl", "paddle", "paddlenlp", "pandas", "psutil", "pyarrow",
-    "pytorch_lightning", "requests", "scipy", "sklearn", "sqlalchemy", "starlette", "threadpoolctl", "torch", "tqdm",
-    "transformers", "uvicorn",
+    "PIL", "accelerate", "charset_normalizer", "cleanlab", "dask", "distributed", "hydra", "joblib", "lightning",
+    "matplotlib", "ml_dtypes", "mlflow", "model2vec", "openpyxl", "paddle", "paddlenlp", "pandas", "psutil",
+    "pyarrow", "pytorch_lightning", "requests", "resource", "scipy", "sentence_transformers", "sklearn", "sqlalchemy",
+    "starlette", "threadpoolctl", "torch", "tqdm", "transformers", "umap", "uvicorn",
 }  # fmt: skip
 SILENT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING,

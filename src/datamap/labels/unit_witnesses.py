@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from datamap.labels import features as text_features
 from datamap.labels import witnesses
 from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
 
@@ -187,10 +188,8 @@ def of_labels(
         {witness: float64 (N, 2), rows sum to 1}: "bigrams" and, for texts with spaces, "words", as
         `witnesses.unseen` makes them. A label that fewer than `MIN_LABELED` samples have, or lack, gets its frequency.
     """
-    from datamap.labels import features as texts
-
-    _, bigrams, _ = texts.of_texts(texts_a, texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, seed)
-    values = {"bigrams": bigrams, "words": texts.of_words(texts_a, texts_b, witnesses.MAX_ROWS, seed)}
+    _, bigrams, _ = text_features.of_texts(texts_a, texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, seed)
+    values = {"bigrams": bigrams, "words": text_features.of_words(texts_a, texts_b, witnesses.MAX_ROWS, seed)}
     count = int(positions.max()) + 1
     found: dict[str, np.ndarray] = {}
     kind = np.float32 if 2 * len(labels) > MAX_DOUBLE else np.float64

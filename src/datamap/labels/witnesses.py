@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from datamap.labels import features
+
 FOLDS = 4
 MAX_ROWS = (
     20_000  # rows that a model trains on, and texts that the n-grams are taken from; of more, a random part
@@ -46,8 +48,6 @@ def unseen(
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:
         return {}
-    from datamap.labels import features
-
     grams, bigrams, shared = features.of_texts(texts_a, texts_b, MAX_ROWS, BLOCK, seed)
     folds = folds_of(labels, seed)
     found = {

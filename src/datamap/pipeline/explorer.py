@@ -11,6 +11,7 @@ from datamap.digests import digest_of
 from datamap.errors import DataMapError
 from datamap.labels.reasons import retold
 from datamap.log import say
+from datamap.maps import layout
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
@@ -69,7 +70,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     Raises:
         SignalError: the run's signals are damaged.
     """
-    from datamap.maps import explorer, explorer_data, layout
+    from datamap.maps import explorer, explorer_data
     from datamap.signals import trajectories
 
     run.fetch(schema.SAMPLES_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE)
@@ -93,8 +94,6 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
 
 def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
     """Add two columns that lay the samples out by their embeddings, where the run has readable ones."""
-    from datamap.maps import layout
-
     try:
         found = stored_embeddings(run, align.array(shown["id"]))
     except DataMapError as error:
