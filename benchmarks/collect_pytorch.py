@@ -119,13 +119,13 @@ class FolderRecorder(compute.ObservationCollector):
     """Records as SignalRecorder does, into files of a folder, in a thread."""
 
     def __init__(self, folder, task):
-        super().__init__(self._send, tables_of(Task(task), Options()))
+        super().__init__(self.queue, tables_of(Task(task), Options()))
         self.folder, self.pool = Path(folder), ThreadPoolExecutor(1)
 
-    def _send(self, number, table):
-        self.pool.submit(self._write, number, table)
+    def queue(self, number, table):
+        self.pool.submit(self.store, number, table)
 
-    def _write(self, number, table):
+    def store(self, number, table):
         for path, content in shards.files(table, "epoch", number, 100_000):
             (self.folder / Path(path).name).write_bytes(content)
 
