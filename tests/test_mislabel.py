@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from datamap.errors import SignalError
-from datamap.labels import counting, mislabel, relabeling
+from datamap.labels import blocks, counting, mislabel, pool, relabeling
 from datamap.summaries import dynamics
 
 
@@ -161,6 +161,32 @@ def test_a_label_that_is_probably_wrong_has_a_proposal():
     )
     assert mislabel.proposals(known, None).tolist() == [0, 2]
     assert mislabel.proposals(known, np.array([0.8, 0.1])).tolist() == [1, 0]
+
+
+def test_rows_are_judged_some_at_a_time(monkeypatch):
+    whole = random_evidence(samples=100)
+    sizes = []
+    made = mislabel._proposed
+    monkeypatch.setattr(mislabel, "_proposed", lambda *rows: sizes.append(len(rows[0])) or made(*rows))
+    monkeypatch.setattr(blocks, "ROWS", 7)
+    parts = random_evidence(samples=100)
+    np.testing.assert_allclose(parts.pool.probs, whole.pool.probs, rtol=1e-12)
+    np.testing.assert_allclose(parts.posterior, whole.posterior, rtol=1e-12)
+    proposed = mislabel.proposals(parts, None)
+    assert max(sizes) == 7
+    monkeypatch.setattr(blocks, "ROWS", 100)
+    assert (proposed == mislabel.proposals(whole, None)).all()
+
+
+def test_the_pool_of_many_rows_is_fitted_to_a_part(monkeypatch):
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 4000)
+    probs = {"right": np.eye(2)[labels] * 0.6 + 0.2, "guess": random.dirichlet(np.ones(2), 4000)}
+    whole = pool.pooled(probs, labels)
+    monkeypatch.setattr(pool, "MAX_ROWS", 2000)
+    part = pool.pooled(probs, labels)
+    assert part.probs.shape == (4000, 2)
+    np.testing.assert_allclose(part.probs, whole.probs, atol=0.01)
 
 
 def test_a_run_without_witnesses_is_its_own():

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.errors import SignalError
+from datamap.labels.blocks import by_rows
 from datamap.labels.pool import Pool, pooled
 from datamap.labels.posterior import RunWeights, infer
 from datamap.signals.compute import of_label
@@ -67,9 +68,11 @@ def with_posterior(evidence: Evidence) -> Evidence:
     pool = pooled(evidence.unseen, evidence.labels)
     if not beats_chance(pool.probs, evidence.labels):
         return evidence._replace(pool=pool, posterior=evidence.mean)
-    mean = evidence.mean
+    mean, classes = evidence.mean, pool.probs.shape[1]
     if mean is None:
-        mean = _spread(evidence.avg_probs, evidence.labels, pool.probs.shape[1])
+        mean = by_rows(
+            lambda probs, labels: _spread(probs, labels, classes), evidence.avg_probs, evidence.labels
+        )
     posterior, weights = infer(pool.probs, evidence.labels, mean)
     return evidence._replace(pool=pool, run_weights=weights, posterior=posterior)
 
@@ -170,15 +173,19 @@ def proposals(evidence: Evidence, probabilities: np.ndarray | None) -> np.ndarra
     """
     if evidence.posterior is None:
         return evidence.labels
-    given = of_label(evidence.posterior, evidence.labels)
-    others = evidence.posterior.copy()
-    others[np.arange(len(others)), evidence.labels] = 0
+    known = () if probabilities is None else (probabilities,)
+    return by_rows(_proposed, evidence.posterior, evidence.labels, *known)
+
+
+def _proposed(posterior, labels, probabilities=None):
+    others = posterior.copy()
+    others[np.arange(len(others)), labels] = 0
     if probabilities is None:
-        likelier = others.max(axis=1) > given
+        likelier = others.max(axis=1) > of_label(posterior, labels)
     else:
         share = others.max(axis=1) / others.sum(axis=1).clip(1e-300)
         likelier = probabilities * share > 1 - probabilities
-    return np.where(likelier, others.argmax(axis=1), evidence.labels)
+    return np.where(likelier, others.argmax(axis=1), labels)
 
 
 def confidence(evidence: Evidence) -> np.ndarray:

@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datamap.labels.blocks import by_rows
+from datamap.labels.witnesses import part_of
 from datamap.signals.compute import log_of, log_softmax, of_label
 
+MAX_ROWS = 100_000  # rows that the few weights are fitted to; of more, a random part
 MAX_WEIGHT = 10.0  # of a witness that is never contradicted; its best weight would be infinite
 PRIOR = 10.0  # strength of the pull to equal weights, in samples: a few hundred samples must not overfit
 SHRINKAGE = 1e-3  # pull of the class terms to 0: a class of a few samples stays near its frequency
@@ -24,7 +27,7 @@ class Pool(NamedTuple):
     weights: dict
 
 
-def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
+def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray, seed: int = 0) -> Pool:
     """Combine distributions by a weighted logarithmic opinion pool (Genest and Zidek 1986, sec. 3).
 
     Witness k says that sample x is of class c with probability p_k(c | x). The pool is the normalized product
@@ -39,6 +42,7 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
     Args:
         witnesses: {name: (N, C) distributions}, at least one.
         labels: int (N,), the given labels.
+        seed: seed of the random rows that are fitted to.
 
     >>> right, guess = np.array([[0.9, 0.1], [0.1, 0.9]] * 50), np.full((100, 2), 0.5)
     >>> pool = pooled({"right": right, "guess": guess}, np.array([0, 1] * 50))
@@ -47,29 +51,35 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
     """
     from scipy.optimize import minimize
 
-    logs = np.stack([log_of(probs) for probs in witnesses.values()])
+    part = part_of(np.arange(len(labels)), MAX_ROWS, seed)
+    given, logs = labels[part], _logs(*(probs[part] for probs in witnesses.values()))
     count, (samples, classes) = len(logs), logs.shape[1:]
     rows = np.arange(samples)
 
-    def pool(values):
+    def pool(values, logs):
         return log_softmax(np.tensordot(values[:count], logs, 1) + values[count:])
 
     def loss(values):
         """Return (mean negative log-likelihood with penalties, its gradient)."""
-        log_probs = pool(values)
+        log_probs = pool(values, logs)
         errors = np.exp(log_probs)
-        errors[rows, labels] -= 1
+        errors[rows, given] -= 1
         slopes = np.append((logs * errors).sum(axis=(1, 2)), errors.sum(axis=0)) / samples
         terms = values[count:]
         slopes[count:] += 2 * SHRINKAGE * terms
         from_mean = values[:count] - 1 / count
         slopes[:count] += 2 * PRIOR / samples * from_mean
         penalty = SHRINKAGE * (terms**2).sum() + PRIOR / samples * (from_mean**2).sum()
-        return penalty - of_label(log_probs, labels).mean(), slopes
+        return penalty - of_label(log_probs, given).mean(), slopes
 
     bounds: list[tuple] = [(0, MAX_WEIGHT)] * count
     # The term of a class that no label names would go to minus infinity.
-    bounds += [(None, None) if given else (0, 0) for given in np.bincount(labels, minlength=classes)]
+    bounds += [(None, None) if known else (0, 0) for known in np.bincount(given, minlength=classes)]
     start = np.append(np.full(count, 1 / count), np.zeros(classes))
     best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return Pool(np.exp(pool(best)), dict(zip(witnesses, best[:count].tolist(), strict=True)))
+    probs = by_rows(lambda *some: np.exp(pool(best, _logs(*some))), *witnesses.values())
+    return Pool(probs, dict(zip(witnesses, best[:count].tolist(), strict=True)))
+
+
+def _logs(*probs):
+    return np.stack([log_of(one) for one in probs])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datamap.labels.blocks import by_rows
 from datamap.labels.witnesses import part_of
 from datamap.signals.compute import log_of, log_softmax, of_label
 
@@ -74,13 +75,21 @@ def infer(
     True
     """
     frequencies = np.bincount(labels, minlength=witnesses.shape[1]) / len(labels)
-    logs = np.log(np.clip(mean, MIN_CONFIDENCE, None, dtype=np.float64))
-    logs -= logs.mean(axis=1, keepdims=True)
     rows = part_of(np.arange(len(labels)), MAX_ROWS, seed)
     rare = np.log(np.maximum(frequencies, MIN_FREQUENCY))
-    values = _fitted(np.asarray(witnesses[rows], np.float64), labels[rows], logs[rows], rare)
-    posterior = np.exp(log_softmax(_run_part(values, labels, logs, rare) - rare + log_of(witnesses)))
-    return posterior, RunWeights(float(values[0]), float(values[1]))
+    values = _fitted(np.asarray(witnesses[rows], np.float64), labels[rows], _logs(mean[rows]), rare)
+
+    def posterior(witnesses, labels, mean):
+        return np.exp(log_softmax(_run_part(values, labels, _logs(mean), rare) - rare + log_of(witnesses)))
+
+    found = by_rows(posterior, witnesses, labels, mean)
+    return found, RunWeights(float(values[0]), float(values[1]))
+
+
+def _logs(mean):
+    """Return ln B, less its mean over the classes, float64 (N, C)."""
+    logs = np.log(np.clip(mean, MIN_CONFIDENCE, None, dtype=np.float64))
+    return logs - logs.mean(axis=1, keepdims=True)
 
 
 def _run_part(values, labels, logs, rare):

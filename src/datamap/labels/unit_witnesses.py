@@ -12,6 +12,7 @@ import numpy as np
 
 from datamap.labels import features as text_features
 from datamap.labels import witnesses
+from datamap.labels.blocks import by_rows
 from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
 
 MAX_TOKENS = 100_000  # tokens that a model trains on; of more, a random part
@@ -56,7 +57,8 @@ def of_tokens(
 
 def _mixed(probs, labels):
     """Return `witnesses.mixed`, of many cells in single precision."""
-    return mixed(probs, labels).astype(np.float32 if probs.size > MAX_DOUBLE else np.float64)
+    kind = np.float32 if probs.size > MAX_DOUBLE else np.float64
+    return by_rows(lambda some: mixed(some, labels).astype(kind), probs)
 
 
 class _Features:

@@ -55,20 +55,19 @@ def read(
     Raises:
         SignalError: a shard is damaged, or the shards have different numbers of classes.
     """
-    sums = []
+    ids, means, wrong = [], [], []
     for group in shards.groups(whole, allow_missing):
-        sums.append(_Sums(binary))
+        sums = _Sums(binary)
         for number, parts in group.items():
-            sums[-1].add(shards.read(artifacts, parts), number)
-    widths = {one.sums.shape[1] for one in sums}
+            sums.add(shards.read(artifacts, parts), number)
+        ids.append(sums.ids)
+        means.append(sums.mean())
+        wrong.append(sums.wrong)
+    widths = {mean.shape[1] for mean in means}
     if len(widths) > 1:
         raise SignalError(f"shards have different numbers of classes: {first_few(sorted(widths))}")
     known = min(widths) > 0
-    return ClassProbs(
-        pa.concat_arrays([one.ids for one in sums]),
-        np.concatenate([one.mean() for one in sums]) if known else None,
-        np.sum([one.wrong for one in sums], axis=0),
-    )
+    return ClassProbs(pa.concat_arrays(ids), np.concatenate(means) if known else None, np.sum(wrong, axis=0))
 
 
 class _Sums:
