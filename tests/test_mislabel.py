@@ -181,12 +181,13 @@ def test_rows_are_judged_some_at_a_time(monkeypatch):
 def test_the_pool_of_many_rows_is_fitted_to_a_part(monkeypatch):
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, 4000)
-    probs = {"right": np.eye(2)[labels] * 0.6 + 0.2, "guess": random.dirichlet(np.ones(2), 4000)}
+    mostly = np.where(random.random(4000) < 0.2, 1 - labels, labels)
+    probs = {"right": np.eye(2)[mostly] * 0.6 + 0.2, "guess": random.dirichlet(np.ones(2), 4000)}
     whole = pool.pooled(probs, labels)
     monkeypatch.setattr(pool, "MAX_ROWS", 2000)
     part = pool.pooled(probs, labels)
     assert part.probs.shape == (4000, 2)
-    np.testing.assert_allclose(part.probs, whole.probs, atol=0.01)
+    np.testing.assert_allclose(part.probs, whole.probs, atol=0.05)
 
 
 def test_a_run_without_witnesses_is_its_own():
