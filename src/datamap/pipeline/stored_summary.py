@@ -21,13 +21,10 @@ MAP_COLUMNS = {
 }  # fmt: skip
 
 
-def log_summary(
-    run: Run, file: Path, observed: ShardsByObservation, allow_missing: bool, newest: int
-) -> None:
-    """Log a summary.tsv, and the list of observations that it covers, for the commands that read their shards again.
+def covered_observations(file: Path, observed: ShardsByObservation, allow_missing: bool, newest: int) -> str:
+    """Return the list of observations that a summary covers, as JSON for the commands that read their shards again.
 
     Args:
-        run: run to log into.
         file: the summary.
         observed: observations that it covers.
         allow_missing: true if some of them may lack samples.
@@ -36,8 +33,7 @@ def log_summary(
     content = {
         "observations": list(observed), "newest": newest, "allow_missing": allow_missing, "sha256": digest_of(file)
     }  # fmt: skip
-    run.log_text(json.dumps(content) + "\n", schema.SUMMARIZED_FILE)
-    run.log_file(file, schema.SUMMARY_FILE)
+    return json.dumps(content) + "\n"
 
 
 def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFrame, documents.Summarized]:

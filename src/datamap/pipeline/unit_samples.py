@@ -21,16 +21,16 @@ def unit_of(run: Run) -> str:
     return DEFINITIONS[run.task().task].unit or "sample"
 
 
-def log_summary(run: Run, file: Path) -> int:
-    """Log the summary of the samples, and return how many there are.
+def summarize(file: Path, target: Path) -> int:
+    """Write the summary of the samples, and return how many there are.
 
     A sample has the numbers of its worst unit, the one of lowest avg_probs (cleanlab's `token_classification.rank`).
     `units` counts its units, `worst` is the position of the worst one, and `average` the exponential average of the
     units' avg_probs (`units.exponential_average`).
 
     Args:
-        run: run of a task with several units per sample.
-        file: its summary.tsv.
+        file: summary.tsv of a run of a task with several units per sample.
+        target: the file to write.
     """
     distinct, groups, positions, confidence = _columns(file)
     worst, average = [], []
@@ -45,7 +45,7 @@ def log_summary(run: Run, file: Path) -> int:
     frame["units"] = np.bincount(groups)
     frame["worst"] = positions[first]
     frame["average"] = np.concatenate(average)
-    run.log_bytes(b"".join(tsv.lines(frame)), schema.UNITS_SUMMARY_FILE)
+    target.write_bytes(b"".join(tsv.lines(frame)))
     return len(frame)
 
 
