@@ -29,6 +29,10 @@ settings.load_profile("tests")
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every process that a test starts too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A shell may keep Python from writing bytecode: each process that a test starts would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # What a person's shell says of MLflow is not for the tests.
 for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
     del os.environ[name]

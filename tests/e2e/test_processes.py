@@ -70,7 +70,7 @@ def cluster(tmp_path):
     address, dask = "tcp://127.0.0.1:18786", str(Path(sys.executable).parent / "dask")
     commands = [
         [dask, "scheduler", "--host", "127.0.0.1", "--port", "18786", "--no-dashboard"],
-        *[[dask, "worker", address, "--nthreads", "1", "--no-dashboard"] for _ in range(2)],
+        *[[dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"] for _ in range(2)],
     ]
     with (tmp_path / "log").open("w") as log, contextlib.ExitStack() as stack:
         for command in commands:

@@ -1,10 +1,36 @@
 """MLflow Projects: `mlflow run` as a person types it, in a copy of the repository."""
 
+import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
-from conftest import SMALL_MODEL
+from conftest import SMALL_MODEL, Outcome
+
+
+@pytest.fixture
+def mlflow_run(project, monkeypatch, capfd):
+    """Run MLflow's command in the project: mlflow_run("-e", "train") → Outcome.
+
+    It runs in this process, which has imported MLflow, and starts the project in another.
+    """
+    import mlflow.cli
+
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+    def run(*arguments):
+        capfd.readouterr()
+        code = 0
+        try:
+            mlflow.cli.cli(["run", ".", *arguments], standalone_mode=False)
+        except SystemExit as stop:
+            code = stop.code
+        return Outcome(code, *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture
@@ -21,13 +47,11 @@ def runs(project):
     return found
 
 
-def test_mlflow_run_with_uv(project, shell, runs, tmp_path):
+def test_mlflow_run_with_uv(mlflow_run, runs, tmp_path, monkeypatch):
     """`--env-manager uv` builds an environment of its own on any machine: uv is a package like others."""
     quick = parameters(["data.sample=100", "trainer.epochs=1"])
-    done = shell(
-        ["mlflow", "run", ".", "-e", "train", "--env-manager", "uv", *quick],
-        cwd=project, timeout=590, MLFLOW_ENV_ROOT=str(tmp_path / "environments"),
-    )  # fmt: skip
+    monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path / "environments"))
+    done = mlflow_run("-e", "train", "--env-manager", "uv", *quick)
     assert done.code == 0, done.err[-3000:]
     assert list(tmp_path.glob("environments/**/site-packages/paddlenlp"))
     _, found = runs()
@@ -35,12 +59,12 @@ def test_mlflow_run_with_uv(project, shell, runs, tmp_path):
     assert found[0].data.metrics["signals.rows"] == 100
 
 
-def test_mlflow_run_without_flags(project, shell, runs):
+def test_mlflow_run_without_flags(mlflow_run, runs):
     """`mlflow run . -e train` builds its own environment with pyenv, and leaves one whole run."""
     if not shutil.which("pyenv"):
         pytest.skip("no pyenv here, which mlflow run without --env-manager uses")  # addopts has -rs
     quick = parameters(["data.sample=100", "trainer.epochs=1"])
-    done = shell(["mlflow", "run", ".", "-e", "train", *quick], cwd=project, timeout=590)
+    done = mlflow_run("-e", "train", *quick)
     assert done.code == 0, done.err[-3000:]
     _, found = runs()
     assert [run.info.status for run in found] == ["FINISHED"]
@@ -51,12 +75,10 @@ def parameters(values):
     return [word for value in values for word in ("-P", value)]
 
 
-def test_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell, runs, pairs_file):
-    local = ["mlflow", "run", ".", "--env-manager", "local", "-e"]
+def test_entry_points_pass_overrides_and_leave_no_stray_runs(mlflow_run, runs, pairs_file):
+    local = ["--env-manager", "local", "-e"]
     small = parameters([*SMALL_MODEL, "data=file", f"data.path={pairs_file}", "tracking.run_name=my run"])
-    done = shell(
-        [*local, "main", *small, *parameters(["trainer.lr=2e-3", "plot.use_f_times=0"])], cwd=project
-    )
+    done = mlflow_run(*local, "main", *small, *parameters(["trainer.lr=2e-3", "plot.use_f_times=0"]))
     assert done.code == 0, done.err
     client, (trained,) = runs()
     assert trained.info.run_name == "my run"
@@ -64,7 +86,7 @@ def test_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell, run
     maps = [file.path for file in client.list_artifacts(trained.info.run_id, "maps")]
     assert maps == ["maps/explorer.html", "maps/forgetting_map.png"]
 
-    done = shell([*local, "plot", *parameters(["criterion=correct_times", "threshold=0"])], cwd=project)
+    done = mlflow_run(*local, "plot", *parameters(["criterion=correct_times", "threshold=0"]))
     assert done.code == 0, done.err
     client, found = runs()
     assert [run.info.run_name for run in found] == ["my run", "plot of my run"]
@@ -72,7 +94,7 @@ def test_entry_points_pass_overrides_and_leave_no_stray_runs(project, shell, run
     maps = [file.path for file in client.list_artifacts(trained.info.run_id, "maps")]
     assert maps == ["maps/data_map-correct_times_ge_0.png", "maps/explorer.html", "maps/forgetting_map.png"]
 
-    done = shell([*local, "curate", "-P", "share=0.1"], cwd=project)
+    done = mlflow_run(*local, "curate", "-P", "share=0.1")
     assert done.code == 0, done.err
     client, found = runs()
     assert [run.info.run_name for run in found[2:]] == ["clean my run"]
@@ -91,9 +113,7 @@ def test_every_entry_point_calls_its_script(project):
         assert command.startswith(f"python src/{name}.py") and command.endswith("--a 1"), command
 
 
-def test_a_mistake_fails_in_one_line(project, shell):
-    done = shell(
-        ["mlflow", "run", ".", "--env-manager", "local", "-e", "train", "-P", "trainer.epochs=0"], cwd=project
-    )
+def test_a_mistake_fails_in_one_line(mlflow_run):
+    done = mlflow_run("--env-manager", "local", "-e", "train", "-P", "trainer.epochs=0")
     assert done.code != 0
     assert "error: trainer.epochs=0 is out of range: it must be 1 or more" in done.err

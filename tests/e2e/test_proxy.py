@@ -100,20 +100,25 @@ class Proxy(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(scope="module")
+def server(empty_store, tmp_path_factory):
+    with mlflow_server(tmp_path_factory.mktemp("server"), empty_store) as address:
+        yield address
+
+
 @pytest.fixture
-def proxy(empty_store, tmp_path, monkeypatch):
+def proxy(server, monkeypatch):
     """Client of the server behind a proxy, whose faults begin when its `share` is set."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setattr(Proxy, "chance", random.Random(19))
     monkeypatch.setattr("datamap.tracking.failures.MIN_PAUSE", 0.01)
-    with mlflow_server(tmp_path / "server", empty_store) as address:
-        monkeypatch.setattr(Proxy, "upstream", urlparse(address).netloc)
-        with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
-            yield MlflowClient(address)
-            server.shutdown()
+    monkeypatch.setattr(Proxy, "upstream", urlparse(server).netloc)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as between:
+        threading.Thread(target=between.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{between.server_port}")
+        yield MlflowClient(server)
+        between.shutdown()
 
 
 TEXTS = {"id": range(20), "text_a": [f"text {n}" for n in range(20)], "label": [0, 1] * 10}
