@@ -46,7 +46,7 @@ def trainer_of(way, samples, layers, width, rounds):
         name="x", name_or_path=None, max_length=64, lr=lr, epochs=1, batch_size=32, scratch=scratch
     )
     trainer.seed_weights(1)
-    classifier = modeling.build(named, samples.texts_a + samples.texts_b, 2)
+    classifier = modeling.build(named, samples.texts_a + samples.texts_b, samples.class_names)
     options = FitOptions(
         seed=1,
         epochs=rounds + 1,

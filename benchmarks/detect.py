@@ -52,7 +52,7 @@ def text_probs(seed, train, observed):
     named = config.ModelConfig("benchmark", ENCODER, 64, lr, epochs, 32, scratch)
     fit_options = options.FitOptions(seed, epochs, 32, 128, 64, lr, 0.1, 0.01, None)
     trainer.seed_weights(seed)
-    classifier = modeling.build(named, train.texts_a + (train.texts_b or []), len(train.class_names))
+    classifier = modeling.build(named, train.texts_a + (train.texts_b or []), train.class_names)
     tables = []
     training = trainer.Trainer(classifier, train, fit_options, observed=observed)
     training.fit(lambda found: tables.append(found.signals))

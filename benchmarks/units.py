@@ -204,7 +204,7 @@ def observed(samples, length, seed):
     named = config.ModelConfig("benchmark", None, length, 1e-3, 8, 32, scratch)
     trainer.seed_weights(seed)
     head = objectives.of(samples).head
-    classifier = modeling.build(named, samples.texts_a, len(samples.class_names), head)
+    classifier = modeling.build(named, samples.texts_a, samples.class_names, head)
     fit_options = options.FitOptions(seed, 8, 32, 128, length, 1e-3, 0.1, 0.01, None)
     tables = []
     trainer.Trainer(classifier, samples, fit_options).fit(lambda found: tables.append(found.signals))

@@ -24,7 +24,7 @@ from datamap.paddle_backend import modeling, pickles, weights
 from datamap.paddle_backend.encoding import encode
 from datamap.paddle_backend.framework import paddle
 from datamap.paddle_backend.framework import transformers as paddlenlp
-from model_folders import SIZES, WORDS, hugging_face
+from model_folders import SIZES, WORDS, hugging_face, paddle_nlp
 
 IDS = np.array([[2, 5, 6, 7, 3, 8, 9, 3], [2, 10, 11, 3, 12, 3, 13, 3]])
 
@@ -43,7 +43,7 @@ def named(folder, **changes):
 
 
 def load(folder, classes=2, **changes):
-    return modeling.build(named(folder, **changes), [], classes)
+    return modeling.build(named(folder, **changes), [], [str(k) for k in range(classes)])
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +161,65 @@ def test_a_folder_of_paddlenlp_in_both_formats(folder):
     tokenizer.save_pretrained(str(folder / "bare"))
     encoder = load(folder / "bare").model.ernie.state_dict()
     assert all(np.array_equal(encoder[k].numpy(), v.numpy()) for k, v in model.ernie.state_dict().items())
+
+
+TAGS = ("O", "B-LOC", "B-PER", "I-PER")
+
+
+def logits(model):
+    return model(paddle.to_tensor(IDS)).numpy()
+
+
+@pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "pickle"])
+@pytest.mark.parametrize("head", ["TokenClassification", "SequenceClassification"])
+def test_a_head_is_kept_where_it_predicts_the_same_labels(folder, head, safe, capsys):
+    model = paddle_nlp(folder, head, TAGS, safe)
+
+    def loaded(names, head=head):
+        found = modeling.build(named(folder), [], names, head).model
+        found.eval()
+        encoder = found.ernie.state_dict()
+        assert all(np.array_equal(encoder[k].numpy(), v.numpy()) for k, v in model.ernie.state_dict().items())
+        return logits(found), capsys.readouterr().out
+
+    same, out = loaded(TAGS)
+    assert np.allclose(same, logits(model), atol=1e-5) and "classifier" not in out
+    turned, out = loaded(TAGS[::-1])  # each label keeps its weights, wherever it is
+    assert np.allclose(turned, logits(model)[..., ::-1], atol=1e-5) and "classifier" not in out
+    for others in (("O", "B-ORG", "B-PER", "I-PER"), (*TAGS, "I-LOC"), TAGS[:2]):
+        new, out = loaded(others)
+        assert new.shape[-1] == len(others) and not np.allclose(new[..., :2], same[..., :2])
+        assert (
+            f"note: the classifier in {folder} predicts other classes, so training starts with a new one"
+            in out
+        )
+        assert out.count("\n") == 1
+    other = {"TokenClassification": "SequenceClassification"}.get(head, "TokenClassification")
+    assert "predicts other classes" in loaded(TAGS, other)[1]  # of texts instead of tokens
+
+
+@pytest.mark.parametrize("head", ["TokenClassification", "SequenceClassification"])
+def test_a_head_without_names_is_kept_if_it_fits_and_none_is_no_problem(folder, head, capsys):
+    model = paddle_nlp(folder / "numbered", head, 4)
+    assert np.allclose(logits(loaded(folder / "numbered", head)), logits(model), atol=1e-5)
+    paddle_nlp(folder / "bare", head, None)
+    assert logits(loaded(folder / "bare", head)).shape[-1] == 4
+    assert "classifier" not in capsys.readouterr().out
+
+
+def loaded(folder, head):
+    model = modeling.build(named(folder), [], TAGS, head).model
+    model.eval()
+    return model
+
+
+def test_weights_that_are_not_finite_are_refused(folder):
+    model = paddle_nlp(folder, "TokenClassification", TAGS)
+    words = model.ernie.embeddings.word_embeddings.weight
+    words.set_value(np.where(np.arange(16) == 3, np.nan, words.numpy()).astype(np.float32))
+    model.save_pretrained(str(folder), safe_serialization=True)
+    with pytest.raises(ModelError, match=r"ernie\.embeddings\.word_embeddings\.weight .*not finite"):
+        loaded(folder, "TokenClassification")
 
 
 # ---------------------------------------------------------------- trust

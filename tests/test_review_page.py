@@ -98,6 +98,8 @@ def test_long_texts_are_compared_in_no_time(scripts):
         ({"key": "Process", "code": "KeyK"}, {"name": "keep", "key": "k"}),  # a Chinese input method is on
         ({"key": "л", "code": "KeyK"}, {"name": "keep", "key": "k"}),
         ({"key": "Enter", "code": "Enter"}, {"name": "accept", "key": "Enter"}),
+        ({"key": "Enter", "code": "Enter", "shiftKey": True}, {"name": "acceptAll", "key": "Enter"}),
+        ({"key": "Enter", "code": "Enter", "shiftKey": True, "repeat": True}, None),
         ({"key": "3", "code": "Digit3"}, {"name": "choice", "key": "3"}),
         ({"key": "/", "code": "Slash"}, {"name": "classes", "key": "/"}),
         ({"key": "?", "code": "Slash"}, {"name": "help", "key": "?"}),
@@ -162,6 +164,17 @@ def test_tags_of_a_type_have_one_color_and_labels_in_doubt_come_first(scripts):
         {"row": 3, "label": 1, "proposed": 0, "rank": 1},
     ]
     assert [part["row"] for part in scripts.evaluate("sortedLabels", parts)] == [3, 2, 1, 0]
+
+
+def test_only_proposals_that_nobody_decided_on_are_taken_together(scripts):
+    parts = [
+        {"row": None, "proposed": None},
+        {"row": 0, "proposed": None},
+        {"row": 1, "proposed": 0},  # index 0 is a label, too
+        {"row": 2, "proposed": 3, "decided": True},
+    ]
+    found = scripts.evaluate("(parts) => openProposals(parts, (part) => part.decided)", parts)
+    assert [part["row"] for part in found] == [1]
 
 
 BIO, BMES = "O B-PER I-PER B-LOC I-LOC", "O B-PER M-PER E-PER S-PER B-LOC M-LOC E-LOC S-LOC"

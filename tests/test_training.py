@@ -46,7 +46,7 @@ def scratch(samples, seed=1, **options):
         batch_size=8,
         scratch=architecture,
     )
-    return modeling.build(named, samples.texts_a + samples.texts_b, len(samples.class_names))
+    return modeling.build(named, samples.texts_a + samples.texts_b, samples.class_names)
 
 
 def fit(samples, options=OPTIONS, dev=None, seed=1, on_observation=None, start=None, **architecture):
@@ -183,7 +183,7 @@ def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):
     named = config.ModelConfig(
         name="folder", name_or_path=str(tmp_path), max_length=24, lr=1e-3, epochs=1, batch_size=8
     )
-    again = modeling.build(named, [], 2)
+    again = modeling.build(named, [], ("0", "1"))
     tokens = encode(Classifier(model, tokenizer), samples, 24)
     for first, second in zip(tokens, encode(again, samples, 24), strict=True):
         assert np.array_equal(first, second)
@@ -197,7 +197,7 @@ def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):
 def test_a_model_that_cannot_be_had_says_what_to_do():
     options = config.ModelConfig("x", "no-such-ernie", max_length=9, lr=1, epochs=1, batch_size=1)
     with pytest.raises(ModelError, match="'no-such-ernie' cannot be loaded: it is no folder.*model=tiny"):
-        modeling.build(options, [], 2)
+        modeling.build(options, [], ("0", "1"))
 
 
 def test_vocabulary_of_characters():

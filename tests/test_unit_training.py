@@ -12,8 +12,10 @@ from datamap.config import ModelConfig, ScratchConfig
 from datamap.data.units import UnitDataset
 from datamap.paddle_backend import modeling, objectives
 from datamap.paddle_backend.encoding import encode
-from datamap.schema import Task
+from datamap.schema import EMBEDDINGS_FILE, Task
+from datamap.signals import embeddings
 from datamap.training import extra
+from model_folders import paddle_nlp
 
 CONLL = "".join(
     f"# id = s{n}\n张 0 B-PER\n{'一二三四'[n % 4]} {2 * (n == 1)} I-PER\n在 0 O\n北 0 B-LOC\n京 0 I-LOC\n\n"
@@ -107,7 +109,7 @@ def test_the_first_piece_of_each_word_carries_the_tag():
     given = sentences([["ab", "c", "\u200b", "d"], ["c"]])
     scratch = ScratchConfig(1, 16, 16, 2, 0.0, 0.1)
     options = ModelConfig("tiny", None, 24, 1e-3, 1, 8, scratch)
-    classifier = modeling.build(options, given.texts_a, 2, objectives.of(given).head)
+    classifier = modeling.build(options, given.texts_a, given.class_names, objectives.of(given).head)
     tokens = encode(classifier, given, 24)
     assert tokens.words is not None
     unknown = classifier.tokenizer.unk_token_id
@@ -167,6 +169,47 @@ def test_folds_hold_out_samples_with_all_their_units(command, client, tmp_path, 
     assert sorted(sum(ids, [])) == sorted(one["id"] for one in records(read))
     said = command("diagnose", f"run_id={run.info.run_id}")
     assert (said.code, "folds" in said.out) == (0, True), said
+
+
+FAMILIES = {
+    "tokens": ("TokenClassification", ("O", "B-PER", "I-PER", "B-LOC", "I-LOC"), CONLL),
+    "multilabel": ("SequenceClassification", ("物流", "价格"), LABELS),
+}
+
+
+@pytest.mark.parametrize("task", FAMILIES)
+def test_a_pretrained_folder_learns_units(command, client, tmp_path, task):
+    head, names, content = FAMILIES[task]
+    file, folder = tmp_path / f"x.{'conll' if task == 'tokens' else 'tsv'}", tmp_path / "model"
+    file.write_text(content, encoding="utf-8")
+    paddle_nlp(folder, head, names)
+    options = [
+        "data=file", f"data.task={task}", f"data.path={file}", "model=folder", f"model.name_or_path={folder}",
+        "trainer.epochs=2", "trainer.max_length=10", "plot.live=false",
+    ]  # fmt: skip
+    outcome = command("train", *options)
+    assert outcome.code == 0, outcome.err
+    assert "predicts other classes" not in outcome.out
+    run_id = outcome.out.partition("run ")[2].split()[0]
+    artifacts = {item.path for item in client.list_artifacts(run_id)}
+    if task == "tokens":
+        assert "embeddings" not in artifacts  # a sentence has one, its tokens have none
+        outcome = command("diagnose", f"run_id={run_id}", f"encoder={folder}")
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+        assert "an embedding of a whole sentence judges no token; train with data.folds=3" in outcome.err
+    else:
+        found = embeddings.read(local(client, run_id, EMBEDDINGS_FILE))
+        assert (found.ids.to_pylist(), found.first.shape) == (list(range(18)), (18, 16))
+        for more in ([], [f"encoder={folder}"], ["score=embeddings"]):
+            outcome = command("diagnose", f"run_id={run_id}", *more)
+            assert (outcome.code, "embeddings in" in outcome.out) == (0, True), outcome
+        assert command("plot", f"run_id={run_id}").code == 0
+
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    outcome = command("train", *options)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert f"{weights} cannot be read" in outcome.err
 
 
 def test_folds_spread_the_rarest_labels():

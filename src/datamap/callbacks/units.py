@@ -59,14 +59,14 @@ class Units(Classification):
                 "datamap.SignalRecorder in your own loop"
             )
 
-    def embeddings(self, model: Any) -> None:
-        """Return None: embeddings are of samples, and no witness of units uses them."""
-
 
 class Tokens(Units):
     """Observe the tags of tokens."""
 
     task = Task.TOKENS
+
+    def embeddings(self, model: Any) -> None:
+        """Return None: the embedding of a sentence does not tell its tokens apart."""
 
 
 class Labels(Units):

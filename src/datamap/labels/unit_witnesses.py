@@ -5,13 +5,15 @@ Folds are folds of samples: a model that has seen the other tags of a sentence w
 
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from datamap.labels import embedded, witnesses
 from datamap.labels import features as text_features
-from datamap.labels import witnesses
 from datamap.labels.blocks import by_rows
 from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
 
@@ -192,23 +194,56 @@ def of_labels(
     """
     _, bigrams, _ = text_features.of_texts(texts_a, texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, seed)
     values = {"bigrams": bigrams, "words": text_features.of_words(texts_a, texts_b, witnesses.MAX_ROWS, seed)}
-    count = int(positions.max()) + 1
-    found: dict[str, np.ndarray] = {}
-    kind = np.float32 if 2 * len(labels) > MAX_DOUBLE else np.float64
-    units = np.argsort(positions, kind="stable")
-    ends = np.append(0, np.cumsum(np.bincount(positions, minlength=count)))
-    for name, matrix in values.items():
-        if matrix is None:
-            continue
-        probs = np.zeros((len(labels), 2), kind)
-        for label in range(count):
-            rows = units[ends[label] : ends[label + 1]]
-            given = labels[rows]
-            if min(np.bincount(given, minlength=2)) < MIN_LABELED:
-                probs[rows] = np.bincount(given, minlength=2) / max(1, len(given))
-                continue
-            make, folds = linear(2 * count, 10, 10), witnesses.folds_of(given, seed)
-            own = out_of_fold(make, matrix[samples[rows]], given, 2, folds, seed)
-            probs[rows] = mixed(own, given)
-        found[name] = probs
-    return found
+    make = linear(2 * (int(positions.max()) + 1), 10, 10)
+
+    def judged(matrix, rows, given):
+        folds = witnesses.folds_of(given, seed)
+        return mixed(out_of_fold(make, matrix[samples[rows]], given, 2, folds, seed), given)
+
+    return {
+        name: _of_each_label(positions, labels, partial(judged, matrix))
+        for name, matrix in values.items()
+        if matrix is not None
+    }
+
+
+def of_embeddings(
+    first: np.ndarray,
+    second: np.ndarray | None,
+    samples: np.ndarray,
+    positions: np.ndarray,
+    labels: np.ndarray,
+    seed: int = 0,
+) -> np.ndarray:
+    """Predict for every sample and label whether the sample has the label, from the samples' embeddings.
+
+    Args:
+        first: float (samples, D), the embeddings of the samples, or of the first texts of pairs.
+        second: float (samples, D), those of the second ones; None for single texts.
+        samples: int (N,), the row in `first` of each unit.
+        positions: int (N,), the label's index.
+        labels: int (N,), 1 where the sample has the label, else 0.
+        seed: seed of the folds.
+
+    Returns:
+        float64 (N, 2), rows sum to 1: of each label by models of its own, as `embedded.predict` makes them.
+    """
+
+    def judged(rows, given):
+        own = samples[rows]
+        return embedded.predict(first[own], None if second is None else second[own], given, 2, seed)
+
+    return _of_each_label(positions, labels, judged)
+
+
+def _of_each_label(positions, labels, judged: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return (N, 2) of `judged` for the units of each label; of labels too rare, or too common, their frequencies."""
+    probs = np.zeros((len(labels), 2), np.float32 if 2 * len(labels) > MAX_DOUBLE else np.float64)
+    units, ends = np.argsort(positions, kind="stable"), np.append(0, np.cumsum(np.bincount(positions)))
+    for start, end in pairwise(ends):
+        rows = units[start:end]
+        given = labels[rows]
+        counts = np.bincount(given, minlength=2)
+        few = min(counts) < MIN_LABELED
+        probs[rows] = counts / max(1, len(given)) if few else judged(rows, given)
+    return probs

@@ -50,7 +50,7 @@ def text_encoder(name: str, max_length: int) -> Callable[[Sequence[str]], np.nda
         ModelError: the model cannot be loaded.
     """
     options = SimpleNamespace(name_or_path=name, trust_pickle=False)
-    classifier = modeling.build(options, (), 2)
+    classifier = modeling.build(options, (), ())
 
     def encoder(texts: Sequence[str]) -> np.ndarray:
         return mean_outputs(classifier, encode_texts(classifier, texts, None, max_length), len(texts))

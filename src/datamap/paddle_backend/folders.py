@@ -3,6 +3,7 @@
 import json
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from datamap.errors import ModelError, first_few
 from datamap.log import say
-from datamap.paddle_backend import weights
+from datamap.paddle_backend import heads, weights
 from datamap.paddle_backend.classifier import Classifier
 from datamap.paddle_backend.framework import paddle, transformers
 
@@ -20,12 +21,12 @@ UNPICKLES = "ErnieTinyTokenizer"  # the one tokenizer of PaddleNLP that unpickle
 _OF_A_RUN = re.compile(r"/[0-9a-f]{32}/artifacts(/|$)")  # where MLflow's stores keep artifacts
 
 
-def load(folder: Path, classes: int, head: str, trust_pickle: bool) -> Classifier:
+def load(folder: Path, classes: Sequence[str], head: str, trust_pickle: bool) -> Classifier:
     """Load the model and tokenizer of a folder.
 
     Args:
         folder: a folder with config.json, a vocabulary and weights (`weights.find_files`).
-        classes: number of classes that the model predicts.
+        classes: names of the classes that the model predicts; none for its encoder alone.
         head: the end of the name of PaddleNLP's model class.
         trust_pickle: allow a pickle to call any function, and to be an artifact of a run.
 
@@ -43,21 +44,21 @@ def load(folder: Path, classes: int, head: str, trust_pickle: bool) -> Classifie
             "save the model as safetensors, or set model.trust_pickle=true"
         )
     settings = _json(folder / "config.json")
-    arrays = weights.read(files, trust_pickle)
+    arrays, count = weights.read(files, trust_pickle), len(classes) or 1
     if weights.have_torch_names(arrays):
         family = _family(folder, settings)
         config = getattr(transformers, f"{family}Config").from_pretrained(
-            str(folder), num_labels=classes, use_cache=False
+            str(folder), num_labels=count, use_cache=False
         )
         model = getattr(transformers, f"{family}For{head}")(config)
-        _set_weights(model, weights.from_torch(arrays), folder)
+        _set_weights(model, weights.from_torch(arrays), heads.places(settings, classes, head), folder)
         return Classifier(model, _tokenizer(folder, family))
     if not trust_pickle and UNPICKLES in _strings(_json(folder / "tokenizer_config.json")):
         raise ModelError(f"{folder}: {UNPICKLES} unpickles a file; set model.trust_pickle=true to allow it")
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
-    config = transformers.AutoConfig.from_pretrained(str(folder), num_labels=classes, use_cache=False)
+    config = transformers.AutoConfig.from_pretrained(str(folder), num_labels=count, use_cache=False)
     model = getattr(transformers, f"AutoModelFor{head}").from_config(config, dtype="float32")
-    _set_weights(model, arrays, folder)
+    _set_weights(model, arrays, heads.places(settings, classes, head), folder)
     return Classifier(model, tokenizer)
 
 
@@ -87,14 +88,18 @@ def _strings(settings: dict) -> set[str]:
     return {value for value in settings.values() if isinstance(value, str)}
 
 
-def _set_weights(model: Any, arrays: dict[str, np.ndarray], folder: Path) -> None:
-    """Set a new model's weights to those of a folder; only the head may be missing there."""
+def _set_weights(model: Any, arrays: dict[str, np.ndarray], places: list[int] | None, folder: Path) -> None:
+    """Set a new model's weights to those of a folder; only the head may be missing there, or predict other classes."""
     prefix = f"{model.base_model_prefix}."
     if not any(name.startswith(prefix) for name in arrays):  # saved without a head
         arrays = {name if name.startswith("classifier.") else prefix + name: a for name, a in arrays.items()}
     wanted = {name: list(value.shape) for name, value in model.state_dict().items()}
     fitting = {
-        name: arrays[name] for name in wanted if name in arrays and list(arrays[name].shape) == wanted[name]
+        name: arrays[name]
+        for name in wanted
+        if name in arrays
+        and list(arrays[name].shape) == wanted[name]
+        and (places or not heads.is_output(name))
     }
     lacking = [name for name in wanted if name not in fitting and not _of_head(name, prefix)]
     if lacking:
@@ -106,10 +111,18 @@ def _set_weights(model: Any, arrays: dict[str, np.ndarray], folder: Path) -> Non
         raise ModelError(
             f"{folder}: config.json does not match the weights: its model has no {first_few(unknown, 3)}"
         )
-    if any(name in arrays and name not in fitting for name in wanted):
+    odd = [name for name, array in fitting.items() if not np.isfinite(array).all()]
+    if odd:
+        raise ModelError(
+            f"{folder}: {first_few(odd, 3)} has numbers that are not finite; save the model again"
+        )
+    if places != [] and any(name in arrays and name not in fitting for name in wanted):
         other = "note: the classifier in {folder} predicts other classes, so training starts with a new one"
         say(other, folder=folder)
-    state = {name: paddle.to_tensor(array) for name, array in fitting.items()}
+    state = {
+        name: paddle.to_tensor(array[..., places] if heads.is_output(name) else array)
+        for name, array in fitting.items()
+    }
     model.set_state_dict({**model.state_dict(), **state})
 
 

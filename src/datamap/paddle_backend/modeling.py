@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def build(
-    options: Any, texts: Iterable[str], classes: int, head: str = "SequenceClassification"
+    options: Any, texts: Iterable[str], classes: Sequence[str], head: str = "SequenceClassification"
 ) -> Classifier:
     """Build the model and tokenizer that `conf/model/*.yaml` describes.
 
     Args:
         options: `config.ModelConfig`.
         texts: all training texts; a model from scratch takes its vocabulary from them.
-        classes: number of classes that the model predicts.
+        classes: names of the classes that the model predicts; none for the encoder of a pretrained one alone.
         head: the end of the name of PaddleNLP's model class, which says what the model predicts classes of.
 
     Raises:
@@ -40,7 +40,7 @@ def build(
     tokenizer = character_tokenizer(texts)
     config = transformers.ErnieConfig(
         vocab_size=len(tokenizer),
-        num_labels=classes,
+        num_labels=len(classes),
         pad_token_id=tokenizer.pad_token_id,
         max_position_embeddings=max(options.max_length, 64),
         hidden_dropout_prob=scratch.dropout,
@@ -54,7 +54,7 @@ def build(
     return Classifier(getattr(transformers, f"ErnieFor{head}")(config), tokenizer)
 
 
-def _pretrained(name: str, classes: int, head: str, trust_pickle: bool) -> Classifier:
+def _pretrained(name: str, classes: Sequence[str], head: str, trust_pickle: bool) -> Classifier:
     try:
         if Path(name).is_dir():
             return folders.load(Path(name), classes, head, trust_pickle)
@@ -64,7 +64,7 @@ def _pretrained(name: str, classes: int, head: str, trust_pickle: bool) -> Class
             )
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         load = getattr(transformers, f"AutoModelFor{head}").from_pretrained
-        return Classifier(load(name, num_labels=classes, use_cache=False), tokenizer)
+        return Classifier(load(name, num_labels=len(classes) or 1, use_cache=False), tokenizer)
     except ModelError:
         raise
     except Exception as error:  # PaddleNLP raises errors of many types, and its messages mislead

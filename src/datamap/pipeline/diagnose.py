@@ -73,9 +73,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     samples, observations = ensure_summary(run, config, COLUMNS if definition.has_classes else None)
     given = config.embeddings if embeddings is None else embeddings
     if given is not None or config.encoder is not None:
-        if definition.unit:
-            raise ConfigError(f"embeddings= encoder=: a run of {definition.task.value} does not use them")
-        log_embeddings(run, align.array(samples["id"]), given, config.encoder)
+        log_embeddings(run, _embedded(samples, definition), given, config.encoder)
     if not definition.has_classes:
         _rank_unlabeled(run, samples, observations, config, next_step)
         return
@@ -139,6 +137,17 @@ def _rank_unlabeled(run, samples, observations, config, next_step):
     if next_step:
         say("read them: {command}", command=run.command("review"))
         say("next: {command}", command=run.command("curate", *unlabeled_diagnosis.rule(run)))
+
+
+def _embedded(samples, definition):
+    """Return the ids of the samples that embeddings are of: those of a label's text, and none of tokens."""
+    ids = align.array(samples["id"])
+    if definition.task is Task.TOKENS:
+        raise ConfigError(
+            "embeddings= encoder=: an embedding of a whole sentence judges no token; train with data.folds=3 instead, "
+            "from a pretrained model (model=folder) if you have one"
+        )
+    return units.grouped(units.split(ids)[0])[0] if definition.unit else ids
 
 
 def _kinds(run, evidence, names, proposed):

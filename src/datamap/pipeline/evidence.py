@@ -129,7 +129,7 @@ def _witnesses(run, samples, ids, probs):
 
 
 def _of_units(run, ids, labels, classes):
-    """Return what quick models of the run's tokens or texts say of each unit; None where it has none of them."""
+    """Return what quick models of the run's tokens, texts or embeddings say of each unit; None where it has none."""
     samples, positions = units.split(ids)
     if run.task().task is Task.TOKENS:
         rows = unit_rows(run)
@@ -140,9 +140,13 @@ def _of_units(run, ids, labels, classes):
         )
     distinct, groups = units.grouped(samples)
     texts = sample_texts(run, distinct)
-    if not texts:
-        return None
-    return unit_witnesses.of_labels(texts["text_a"], texts.get("text_b"), groups, positions, labels)
+    vectors, found = stored_embeddings(run, distinct), {}
+    if texts:
+        found = unit_witnesses.of_labels(texts["text_a"], texts.get("text_b"), groups, positions, labels)
+    if vectors is not None:
+        parts = vectors.first, vectors.second
+        found[embedded.NAME] = unit_witnesses.of_embeddings(*parts, groups, positions, labels)
+    return None if not texts and vectors is None else found
 
 
 def _margins(run, whole):

@@ -93,7 +93,12 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
 
 
 def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
-    """Add two columns that lay the samples out by their embeddings, where the run has readable ones."""
+    """Add two columns that lay the samples out by their embeddings, where the run has readable ones.
+
+    Labels of one text would all be in one place, so they are not laid out.
+    """
+    if unit_of(run):
+        return shown
     try:
         found = stored_embeddings(run, align.array(shown["id"]))
     except DataMapError as error:

@@ -176,7 +176,9 @@ def _read_the_rest(run: Run, review: Review) -> None:
 
 
 def _vectors(run: Run, ids: pa.Array) -> np.ndarray | None:
-    """Return the embeddings of the samples; None where the run has no readable ones."""
+    """Return the embeddings of the samples; None where the run has no readable ones, or those of whole texts."""
+    if DEFINITIONS[run.task().task].unit:
+        return None
     try:
         found = stored_embeddings(run, ids)
     except DataMapError as error:

@@ -50,15 +50,17 @@ class Metadata(NamedTuple):
         """Return the samples as a table of the columns that a run keeps (`data/samples.tsv`)."""
         return self.samples.table if isinstance(self.samples, Examples) else self.samples
 
-    def embedded(self, given: Any) -> Embeddings | None:
+    def embedded(self, given: Any, task: Task) -> Embeddings | None:
         """Return the embeddings that a user gives for `samples`; checked ones stay as they are, and None stays None.
 
         Raises:
-            ConfigError: there are no `samples`, whose order they have.
+            ConfigError: there are no `samples`, whose order they have, or what is labeled is a part of the sample.
             SignalError: they are not one finite vector per sample.
         """
         if given is None or isinstance(given, Embeddings):
             return given
+        if task is Task.TOKENS:
+            raise ConfigError("embeddings= are of whole samples and judge no token; leave them out")
         if self.table is None:
             raise ConfigError(
                 "embeddings= are in the order of samples=: give samples= with the column id, too"

@@ -117,7 +117,7 @@ class SignalRecorder(compute.ObservationCollector):
         arguments.number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
         self._shard_rows = int(arguments.number("shard_rows", shard_rows, 1, 2**31 - 1))
         self._metadata = Metadata.of(class_names, samples, self._task.task)
-        self._embeddings = self._metadata.embedded(embeddings)
+        self._embeddings = self._metadata.embedded(embeddings, self._task.task)
         self._reference: Reference | None = None
         self._metrics: dict[str, float] = {}
         self._rows, self._observations, self._closed = 0, 0, False

@@ -119,7 +119,7 @@ def _train(
 
     trainer.seed_weights(config.seed)
     head = objectives.of(extra.train).head
-    classifier = modeling.build(config.model, extra.texts, len(extra.train.class_names), head)
+    classifier = modeling.build(config.model, extra.texts, extra.train.class_names, head)
     options = fit_options(config)._replace(collect="eval", every_steps=None)
     tables: dict[int, pa.Table] = {}
     training = trainer.Trainer(

@@ -128,7 +128,7 @@ def prepare(
     if config.model.name_or_path:
         say("loading the model {model}", model=config.model.name_or_path)
     head = objectives.of(samples).head
-    classifier = modeling.build(config.model, data.texts, len(samples.class_names), head)
+    classifier = modeling.build(config.model, data.texts, samples.class_names, head)
     main = trainer.Trainer(classifier, samples, options, processes, dev=data.dev, bar=bar)
     _note_cut_words(samples, main.tokens.words, config.trainer.max_length)
     if checkpoint:

@@ -3,9 +3,9 @@
 from functools import partial
 
 from datamap import schema
-from datamap.data.units import UnitDataset
 from datamap.errors import SignalError
 from datamap.log import say
+from datamap.schema import Task
 from datamap.signals import embeddings
 from datamap.tracking.failures import retrying
 from datamap.tracking.run import Run
@@ -17,8 +17,8 @@ def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None
     """Log the mean outputs of a pretrained encoder for every sample, in the time of one evaluation pass.
 
     The two texts of a pair are encoded apart, since only then can a simple model compare them. Nothing is done for a
-    model from scratch, which knows nothing yet; for a training that goes on, whose model has seen labels; for samples
-    of several units, which one embedding does not tell apart; and with `log_text=false`, because texts can be guessed
+    model from scratch, which knows nothing yet; for a training that goes on, whose model has seen labels; for tokens,
+    which the embedding of their sentence does not tell apart; and with `log_text=false`, because texts can be guessed
     from their embeddings.
 
     Args:
@@ -29,7 +29,7 @@ def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None
     config, samples = training.config, training.data.samples
     if not config.model.name_or_path or not config.log_text or training.checkpoint:
         return
-    if isinstance(samples, UnitDataset):
+    if samples.task is Task.TOKENS:
         return
     columns = [samples.texts_a, *([samples.texts_b] if samples.texts_b else [])]
     if run.has(schema.EMBEDDINGS_FILE):

@@ -2,7 +2,8 @@
 
 import { $, add } from "../../web/scripts/dom.js";
 import { choicesOf } from "./choices.js";
-import { tr } from "./words.js";
+import { proposedParts } from "./units.js";
+import { count, tr } from "./words.js";
 
 /** Fill a button with its key, what it does, and the class that it is about. */
 function fillButton(button, key, text, name = null) {
@@ -36,7 +37,14 @@ export function drawActions(run, sample, decided, act) {
   );
   $("accept").hidden = $("choices").hidden = !run.labeled;
   for (const name of ["drop", "unsure"]) $(name).ariaPressed = String(decided?.action === name);
+  drawAcceptAll(proposedParts(run, sample), sample);
   drawChoices(classes, sample, decided, act);
+}
+
+/** Offer to take all proposals of the sample where there are others than the one that is shown. */
+function drawAcceptAll(parts, sample) {
+  $("accept-all").hidden = parts.every(({ row }) => row === sample.row);
+  fillButton($("accept-all"), "⇧↵", tr("Take all proposals ({n})", { n: count(parts.length) }));
 }
 
 function drawChoices(classes, sample, decided, act) {
@@ -80,5 +88,6 @@ export function beginActions(act) {
   }
   for (const name of [...Object.keys(fixed), "keep", "accept"])
     $(name).addEventListener("click", () => act(name));
+  $("accept-all").addEventListener("click", () => act("acceptAll"));
   $("show-help").addEventListener("click", () => act("help"));
 }

@@ -83,12 +83,14 @@ export function createJumpDialog(go) {
 const HELP = [
   ["K", "keep the given label"],
   ["Enter P", "take the proposed label"],
+  ["⇧Enter", "take all proposals of the sentence", "token"],
+  ["⇧Enter", "take all proposals of the text", "label"],
   ["1 – 9", "choose a class by its number"],
   ["/ L", "search among all classes"],
   ["D", "drop the sample"],
   ["U", "unsure: somebody else should look"],
-  ["⇧→ ⇧←", "move the end of the entity"],
-  ["Ctrl⇧→ Ctrl⇧←", "move the beginning of the entity"],
+  ["⇧→ ⇧←", "move the end of the entity", "token"],
+  ["Ctrl⇧→ Ctrl⇧←", "move the beginning of the entity", "token"],
   ["Z", "undo the last decision"],
   ["→ J", "skip"],
   ["←", "back"],
@@ -99,8 +101,8 @@ const HELP = [
 
 /** Fill the list of keys and open it with `open()`. */
 export function createHelp(run) {
-  for (const [keys, meaning] of HELP) {
-    if (keys.startsWith("⇧") && run.part !== "token") continue;
+  for (const [keys, meaning, part] of HELP) {
+    if (part && part !== run.part) continue;
     const term = add($("help-keys"), "dt");
     for (const key of keys === "1 – 9" ? [keys] : keys.split(" ")) add(term, "kbd", key);
     add($("help-keys"), "dd", tr(meaning));

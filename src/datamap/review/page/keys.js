@@ -19,6 +19,7 @@ const REVIEW_KEYS = {
 // The borders of an entity: with Shift its end, with Ctrl and Shift its beginning.
 const ENDS = { ArrowRight: "widenEnd", ArrowLeft: "narrowEnd" };
 const STARTS = { ArrowRight: "narrowStart", ArrowLeft: "widenStart" };
+const ALL = { Enter: "acceptAll" }; // with Shift: the proposals of all parts of the sample
 const REPEATING = new Set(["skip", "back"]); // what a key that is held down may do again
 
 /** The letter of a key on any layout, and while an input method is on. */
@@ -35,7 +36,8 @@ export function actionOf(event) {
   if (event.shiftKey && !event.altKey && Object.hasOwn(ENDS, key))
     return { name: (event.ctrlKey || event.metaKey ? STARTS : ENDS)[key], key };
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
-  const name = /^[0-9]$/.test(key) ? "choice" : Object.hasOwn(REVIEW_KEYS, key) ? REVIEW_KEYS[key] : null;
+  const known = event.shiftKey && Object.hasOwn(ALL, key) ? ALL : REVIEW_KEYS;
+  const name = /^[0-9]$/.test(key) ? "choice" : Object.hasOwn(known, key) ? known[key] : null;
   if (!name || (event.repeat && !REPEATING.has(name))) return null;
   return { name, key };
 }

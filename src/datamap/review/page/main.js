@@ -20,7 +20,7 @@ import { reviewer } from "./reviewer.js";
 import { neighbours, prefetch, samples } from "./samples.js";
 import { ask, askJson, asText } from "./server.js";
 import { movedBorder } from "./tags.js";
-import { tagsOf } from "./units.js";
+import { proposedParts, tagsOf } from "./units.js";
 import { count, tr, translatePage } from "./words.js";
 
 const AHEAD = 4; // samples fetched before they are shown
@@ -205,21 +205,33 @@ function moveBorder(isStart, isWider) {
   const at = sample.parts.findIndex(({ row }) => row === sample.row);
   const moved = movedBorder(tagsOf(run, sample), at, isStart, isWider, run.classes);
   if (!moved) return tell(tr("The border of the entity cannot move there."));
-  for (const one of moved) decideTag(sample.parts[one.at], run.classes.indexOf(one.tag));
-  decisions.steps.push({
-    rows: moved.map((one) => sample.parts[one.at].row),
-    index: here.index,
-    shown: here.row,
-  });
-  tell(moved.map((one) => `${sample.parts[one.at].text}: ${one.tag}`).join("  "));
+  decideTogether(moved.map((one) => changed(sample.parts[one.at], run.classes.indexOf(one.tag))));
   return draw();
 }
 
-function decideTag({ row, label: given }, tag) {
-  const label = tag === given ? undefined : tag;
-  const action = label === undefined ? "keep" : "label";
-  decisions.note(row, action, label);
-  outbox.add({ row, action, label, who: reviewer.name });
+/** Take the proposals of all parts of the sample that nobody has decided on. */
+function acceptAll() {
+  const { sample } = here;
+  if (run.part && sample?.why === undefined)
+    return tell(tr("No sample is shown yet: the key did nothing."));
+  if (!sample?.parts) return accept();
+  const parts = proposedParts(run, sample);
+  if (!parts.length) return tell(tr("No proposal is left here."));
+  decideTogether(parts.map((part) => changed(part, part.proposed)));
+  return next();
+}
+
+const changed = ({ row, text, label: given }, label) => ({ row, text, given, label });
+
+/** Decide on several parts of the sample in one step, which one key undoes: [{row, text, given, label}]. */
+function decideTogether(parts) {
+  for (const { row, given, label } of parts) {
+    const item = label === given ? { row, action: "keep" } : { row, action: "label", label };
+    decisions.note(row, item.action, item.label);
+    outbox.add({ ...item, who: reviewer.name });
+  }
+  decisions.steps.push({ rows: parts.map(({ row }) => row), index: here.index, shown: here.row });
+  tell(parts.map(({ text, label }) => `${text}: ${run.classes[label]}`).join("  "));
 }
 
 const decidedByMe = (row) => Boolean(decisions.of(row, queue.briefs.get(row)?.decision, run.classes)?.mine);
@@ -254,6 +266,7 @@ function accept() {
 const ACTIONS = {
   keep: () => decide("keep"),
   accept,
+  acceptAll,
   drop: () => decide("drop"),
   unsure: () => decide("unsure"),
   undo,

@@ -19,6 +19,10 @@ export function sortedLabels(parts) {
   return [...parts].sort((a, b) => order(a) - order(b) || a.rank - b.rank);
 }
 
+/** Return the parts of a sample whose proposals nobody has decided on. */
+export const openProposals = (parts, isDecided) =>
+  parts.filter((part) => part.row !== null && part.proposed !== null && !isDecided(part));
+
 /** Return the place of a tag in its entity: B of B-PER; "" where tags do not say it. */
 const placeOf = (tag) => /^([BILUSEM])-/.exec(tag)?.[1] ?? "";
 

@@ -3,7 +3,7 @@
 import { add } from "../../web/scripts/dom.js";
 import { shownColor } from "../../web/scripts/theme.js";
 import { decisions, SIGNS, said } from "./decisions.js";
-import { colorsOf, sortedLabels, typeOf } from "./tags.js";
+import { colorsOf, openProposals, sortedLabels, typeOf } from "./tags.js";
 import { count, tr } from "./words.js";
 
 const SHOWN_LABELS = 12;
@@ -18,6 +18,10 @@ function nowOf(run, part) {
 /** Return the tag that each token of a sentence has now; null for one without a tag. */
 export const tagsOf = (run, { parts }) =>
   parts.map((part) => (part.row === null ? null : nowOf(run, part).name));
+
+/** Return the parts of a sample whose proposals can be taken; [] for a sample without parts. */
+export const proposedParts = (run, { parts }) =>
+  openProposals(parts ?? [], (part) => nowOf(run, part).decision);
 
 /** Draw the sentence of a token. `open(row)` shows another token. */
 export function drawSentence(box, run, sample, open) {
