@@ -52,15 +52,15 @@ def made_run(samples=40, classes=3, texts=True, uri=None, word=None):
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 
 
-def token_run(uri=None):
-    """(id of a run of 30 sentences, {sample: its true tags}); in every seventh the first name has the tag O."""
+def token_run(uri=None, wrong=1):
+    """(id of a run of 30 sentences, {sample: its true tags}); in every seventh the first `wrong` tokens are O."""
     random, rows, truth = np.random.default_rng(0), [], {}
     for n in range(30):
         tokens = [("Ann", "Bob", "Eve")[n % 3], "Li", "saw", *(["New", "York"] if n % 2 else ["Rome"]), "."]
         truth[f"s{n}"] = ["B-PER", "I-PER", "O", "B-LOC", *(["I-LOC"] if n % 2 else []), "O"]
         rows.append({"id": f"s{n}", "tokens": tokens, "tags": list(truth[f"s{n}"])})
         if n % WRONG == 3:
-            rows[-1]["tags"][0] = "O"
+            rows[-1]["tags"][:wrong] = ["O"] * wrong
     with datamap.SignalRecorder(TAGS, rows, task="tokens", tracking_uri=uri) as recorder:
         for epoch in (1, 2):
             right = [[TAGS.index(tag) for tag in tags] for tags in truth.values()]

@@ -297,7 +297,7 @@ def test_a_mistake_in_a_further_map_costs_no_training(pairs_file, client, comman
 def test_bad_rows_are_logged_when_left_out(pairs_file, client, command):
     pairs_file.write_text(pairs_file.read_text() + "just one column\n")
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
-    assert (outcome.code, "line 37: 1 columns instead of 3" in outcome.err) == (2, True)
+    assert (outcome.code, "line 37: 1 column instead of 3" in outcome.err) == (2, True)
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.on_bad_row=skip")
     assert "1 bad row of" in outcome.out
     run_id = outcome.out.split("\nrun ")[1].split()[0]

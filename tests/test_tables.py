@@ -60,7 +60,7 @@ def test_a_quoted_file_with_a_row_too_short_is_still_read_with_its_quotes(tmp_pa
     path = tmp_path / "x.tsv"
     rows = ["text_a\ttext_b\tlabel", *(f'"a\t{n}"\t"b"\t{n % 2}' for n in range(4)), '"only\tone"']
     path.write_text("\n".join(rows) + "\n")
-    with pytest.raises(DataError, match="line 6: 1 columns instead of 3"):
+    with pytest.raises(DataError, match="line 6: 1 column instead of 3"):
         load(path)
 
 

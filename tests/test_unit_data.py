@@ -1,5 +1,6 @@
 """Sentences with tags and texts with several labels: each form is read alike, each mistake is named with its place."""
 
+import gzip
 import json
 
 import numpy as np
@@ -85,8 +86,18 @@ def test_names_of_tags_of_a_data_set(tmp_path):
 
 
 ROW = {"tokens": ["a", "b"], "tags": ["O", "B"]}
+
+
+def made(file, content):
+    """A file of a text, of bytes, or of objects."""
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+        return file
+    return write(file, content) if isinstance(content, str) else json_lines(file, content)
+
+
 BAD_TOKENS = {
-    "too few tags": ("x.jsonl", [ROW, ROW | {"tags": ["O"]}], "line 2, column tags: 1 tags for 2 tokens"),
+    "too few tags": ("x.jsonl", [ROW, ROW | {"tags": ["O"]}], "line 2, column tags: 1 tag for 2 tokens"),
     "too many tags": ("x.jsonl", [ROW | {"tags": ["O"] * 3}], "line 1, column tags: 3 tags for 2 tokens"),
     "no tokens": ("x.jsonl", [ROW, {"tokens": [], "tags": []}], "line 2, column tokens: no token"),
     "empty token": ("x.jsonl", [ROW, ROW | {"tokens": ["a", ""]}], "line 2, column tokens: token 2 is empty"),
@@ -102,10 +113,22 @@ BAD_TOKENS = {
         "no column for label (columns: tokens, x)",
     ),
     "one tag": ("x.jsonl", [{"tokens": ["a"], "tags": ["O"]}], "only the tag 'O'; a tagger needs two"),
-    "line without tag": ("x.conll", "a O\nb\nc B\n", "line 2: 1 columns instead of 2"),
+    "line without tag": ("x.conll", "a O\nb\nc B\n", "line 2: 1 column instead of 2"),
     "empty tag": ("x.conll", "a\tO\nb\t\nc\tB\n", "line 2, column 1: the tag is empty"),
     "no tag at all": ("x.conll", "a\nb\n", "line 1: 1 column; a line has a token and its tag"),
     "no token at all": ("x.conll", "\n\n", "no token; a line has a token and its tag"),
+    "documents without a token": (
+        "x.conll",
+        "-DOCSTART- -X- O\n\n-DOCSTART-\n",
+        "no token; a line has a token and its tag",
+    ),
+    "a blank among tabs": ("x.conll", "a b\tO\nb c\tB\nd B\n", "line 3: 1 column instead of 2"),
+    "a padded tag": (
+        "x.jsonl",
+        [ROW, ROW | {"tags": [-100, 1]}],
+        "line 2, column tags: the tag of token 1 is -100",
+    ),
+    "a packed file": ("x.conll.gz", gzip.compress(b"a O\n"), "is packed (gzip); unpack it first"),
     "ids of some": ("x.conll", "# id = 1\na O\n\nb B\n", "line 4: no line `# id = …` before this sentence"),
     "id of two": ("x.conll", "# id = 1\na O\n\n# id = 1\nb B\n", "line 5: id '1' occurs in line 2 already"),
 }
@@ -114,9 +137,7 @@ BAD_TOKENS = {
 @pytest.mark.parametrize("case", BAD_TOKENS)
 def test_bad_tokens_are_refused_with_file_line_and_column(tmp_path, case):
     name, content, expected = BAD_TOKENS[case]
-    file = (
-        write(tmp_path / name, content) if isinstance(content, str) else json_lines(tmp_path / name, content)
-    )
+    file = made(tmp_path / name, content)
     with pytest.raises(DataError) as refused:
         tokens.load(file, AUTO)
     assert expected in str(refused.value)
@@ -154,7 +175,20 @@ def test_bad_sentences_can_be_skipped(tmp_path):
     file = json_lines(tmp_path / "x.jsonl", [ROW, ROW | {"tags": ["O"]}, ROW])
     found = tokens.load(file, AUTO, skip_bad=True)
     assert (found.ids, [row.line for row in found.bad_rows]) == ([0, 2], [2])
-    assert found.bad_rows[0].problem == "column tags: 1 tags for 2 tokens"
+    assert found.bad_rows[0].problem == "column tags: 1 tag for 2 tokens"
+    with pytest.raises(DataError, match="has no usable sentence"):
+        tokens.load(json_lines(file, [ROW | {"tags": ["O"]}]), AUTO, skip_bad=True)
+
+
+@pytest.mark.parametrize("odd", ["# by\tme\na O\nb B\n", "a O\nb\tB\n", "a\tO\nb B\n", "a\t O\nb  B\n"])
+def test_blanks_and_tabs_may_be_mixed_where_each_line_has_a_tag(tmp_path, odd):
+    found = tokens.load(write(tmp_path / "x.conll", odd), AUTO)
+    assert (found.words, found.class_names) == ([["a", "b"]], ("O", "B"))
+
+
+def test_tags_that_look_alike_are_noted(tmp_path):
+    found = tokens.load(write(tmp_path / "x.conll", "a B-PER\nb b-per\nc O\n"), AUTO)
+    assert "classes that look alike stay apart: 'B-PER' (1 token) and 'b-per' (1 token)" in found.notes[0]
 
 
 # ---------------------------------------------------------------------- several labels
@@ -268,6 +302,21 @@ BAD_LABELS = {
     ),
     "no label at all": ("x.jsonl", [TEXT | {"labels": []}], "column labels: no text has a label"),
     "no columns": ("x.tsv", "text_a\tn\nx\t5\n", "neither a column of labels nor columns of 0 and 1"),
+    "a list that does not end": (
+        "x.tsv",
+        "text_a\tlabel\nx\ta\ny\t['a',\n",
+        "line 3, column label: \"['a',\" begins like a list",
+    ),
+    "one cell that is neither 0 nor 1": (
+        "x.csv",
+        "content,a,b\nx,0,1\ny,1,0\nz,2,0\n",
+        "line 4, column a: '2' is neither 0 nor 1; if the column is no label, name those that are",
+    ),
+    "a label for each text": (
+        "x.tsv",
+        "text_a\tlabel\n" + "".join(f"x\t{n}\n" for n in range(7100)),
+        "7,100 texts of 7,100 different labels; at most 50,000,000 pairs",
+    ),
     "empty text": ("x.jsonl", [TEXT, TEXT | {"text": " "}], "line 2, column text: empty"),
     "unknown planted": (
         "x.tsv",
@@ -280,9 +329,7 @@ BAD_LABELS = {
 @pytest.mark.parametrize("case", BAD_LABELS)
 def test_bad_labels_are_refused_with_file_line_and_column(tmp_path, case):
     name, content, expected = BAD_LABELS[case]
-    file = (
-        write(tmp_path / name, content) if isinstance(content, str) else json_lines(tmp_path / name, content)
-    )
+    file = made(tmp_path / name, content)
     with pytest.raises(DataError) as refused:
         multilabel.load(file, AUTO)
     assert expected in str(refused.value)
@@ -300,6 +347,24 @@ def test_unknown_labels_and_odd_cells(tmp_path):
         multilabel.load(file, AUTO | {"label": ["a", "b"]})
     with pytest.raises(DataError, match="no column 'c'"):
         multilabel.load(file, AUTO | {"label": ["a", "c"]})
+    with pytest.raises(DataError, match=r"data\.columns\.label=\[\] names no column"):
+        multilabel.load(file, AUTO | {"label": []})
+    with pytest.raises(DataError, match=r"has no column c \(columns: text_a, a, b\), which is a label"):
+        multilabel.load(file, AUTO, class_names=["a", "c"])
+
+
+def test_columns_of_labels_by_position_have_the_headers_names(tmp_path):
+    file = write(tmp_path / "x.tsv", "text\ta\tb\nx\t1\t0\ny\t0\t1\n")
+    assert multilabel.load(file, AUTO | {"label": [2, 1]}).class_names == ("b", "a")
+
+
+def test_lists_in_cells_as_python_writes_them(tmp_path):
+    file = write(tmp_path / "x.csv", "text,labels\nx,\"['a', 'b']\"\ny,[]\nz,[odd]|a\n")
+    found = multilabel.load(file, AUTO)
+    assert (found.class_names, found.labels.tolist()) == (
+        ("[odd]", "a", "b"),
+        [[0, 1, 1], [0, 0, 0], [1, 1, 0]],
+    )
 
 
 def test_take_keeps_units_with_their_samples(tmp_path):
@@ -359,6 +424,11 @@ SAME_FORM = {  # name, content, reader, columns, kept rows, changes, ids, expect
         "x.csv", 'text_a,label\nx,"[""a"", ""b""]"\ny,[]\n', multilabel, {}, [0, 1],
         {0: [Change(0, "a", False)], 1: [Change(1, "b", True)]}, None,
         'text_a,label\nx,"[""b""]"\ny,"[""b""]"\n',
+    ),
+    "lists of Python, a bracket": (
+        "x.csv", "text,labels\nx,\"['a', 'b']\"\ny,[]\nz,[odd]|a\n", multilabel, {}, [0, 1, 2],
+        {0: [Change(1, "a", False)], 1: [Change(2, "b", True)], 2: [Change(1, "a", False)]}, None,
+        "text,labels\nx,['b']\ny,\"[\"\"b\"\"]\"\nz,[odd]\n",
     ),
     "another encoding": (
         "x.tsv", "text_a\tlabel\n甲\ta|b\n乙\tb\n", multilabel, {}, [0, 1], {0: [Change(0, "a", False)]}, None,

@@ -688,6 +688,32 @@ def test_tokens_are_reviewed_in_their_sentence(browser, store_uri, command, monk
     )  # two reviewers disagree on the fourth
 
 
+def test_one_key_takes_all_proposals_of_a_sentence(browser, store_uri):
+    run_id, _ = token_run(store_uri, wrong=2)
+    with reviewing(browser, run_id, store_uri) as (server, page):
+        button = page.locator("#accept-all")
+        wait(page, "document.querySelector('button.token')")
+        assert button.inner_text().split() == ["⇧↵", "Take", "all", "proposals", "(2)"]
+        first = shown(page)
+        sentence = first.partition(":")[0]
+        both = {f"{sentence}:0": ("label", "B-PER"), f"{sentence}:1": ("label", "I-PER")}
+        press(page, "Shift+Enter")
+        assert decisions_of(server, page, "anna") == both
+        assert not shown(page).startswith(f"{sentence}:")  # on to the next sentence
+        press(page, "z")  # one step back
+        assert {kind for kind, _ in decisions_of(server, page, "anna").values()} == {"undo"}
+        assert shown(page) == first
+        other = next(name for name in both if name != first)
+        rows = {name: server(f"/api/find?id={name}", who="anna")[1]["row"] for name in both}
+        server.decide(rows[other], "keep", who="ben")
+        wait(page, "datamapReview.here.sample?.parts?.filter((part) => part.decision).length === 1")
+        assert not button.is_visible()  # nobody's decision is overruled
+        press(page, "Shift+Enter")
+        assert decisions_of(server, page, "anna") == {first: both[first]}
+        press(page, "?")
+        assert "take all proposals of the sentence" in page.locator("#help-keys").inner_text()
+
+
 def test_labels_of_a_text_are_reviewed_the_doubtful_ones_first(browser, store_uri):
     with reviewing(browser, label_run(store_uri), store_uri, "lang=zh") as (server, page):
         wait(page, "document.querySelector('.labels')")
@@ -702,6 +728,11 @@ def test_labels_of_a_text_are_reviewed_the_doubtful_ones_first(browser, store_ur
         assert decisions_of(server, page, "anna")[first] == ("label", "present")
         press(page, "z", "d")
         assert decisions_of(server, page, "anna")[first] == ("drop", None)
+        press(page, "z", "Shift+Enter")
+        assert decisions_of(server, page, "anna") == {first: ("label", "present")}
+        press(page, "z", "d", "?")
+        assert "采用该文本的全部建议" in page.locator("#help-keys").inner_text()
+        press(page, "Escape")
         page.locator(".labels button").last.click()
         wait(page, "(first) => datamapReview.here.sample && datamapReview.here.sample.id !== first", first)
         assert not Axe().run(page).response["violations"]

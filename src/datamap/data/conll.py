@@ -11,7 +11,7 @@ from datamap.data.originals import Layout, Original, Row
 from datamap.data.rows import BadRows, Columns, Problem
 from datamap.data.table import Form
 from datamap.data.units import Tagged
-from datamap.errors import DataError
+from datamap.errors import DataError, counted
 from datamap.schema import KINDS
 
 DOCUMENT = "-DOCSTART-"  # CoNLL-2003's line between documents
@@ -50,8 +50,9 @@ def read(
 ) -> tuple[list[Tagged], list[str], Original]:
     """Return (the usable sentences of a file, notes on what was detected, what the file has of each sentence).
 
-    Columns are divided by tabs if one line has any, else by blanks. Lines that begin with `#` before a sentence's first
-    token are comments, of which `# id = …` (or `# sent_id = …`) names the sentence.
+    Columns are divided by tabs if most lines have one and blanks do not give all lines as many columns, else by blanks.
+    Lines that begin with `#` before a sentence's first token are comments, of which `# id = …` (or `# sent_id = …`)
+    names the sentence.
 
     Args:
         path: the file.
@@ -66,15 +67,16 @@ def read(
     """
     text, notes, encoding = files.decoded(files.content(path), name, form.encoding)
     files.check_rows(text.count("\n"), 0, name)
-    by = delimited.given_delimiter(form.delimiter) or ("\t" if "\t" in text else "")
+    given = delimited.given_delimiter(form.delimiter)
+    by = _delimiter(text) if given is None else given
     lines = _lines(text, by)
-    widths = Counter(len(line.cells) for line in lines if line.cells and line.cells[0][:1] != "#")
-    if not widths:
+    of_tokens = [line for line in lines if line.cells and not _is_aside(line.text)]
+    if not of_tokens:
         raise DataError(f"{name} has no token; {EXAMPLE}")
-    width = widths.most_common(1)[0][0]
+    width = Counter(len(line.cells) for line in of_tokens).most_common(1)[0][0]
     if width < 2:
         raise DataError(
-            f"{name}, line {lines[0].number}: 1 column; {EXAMPLE}, divided by a tab or a blank (data.delimiter=)"
+            f"{name}, line {of_tokens[0].number}: 1 column; {EXAMPLE}, divided by a tab or a blank (data.delimiter=)"
         )
     places, blocks = _places(columns, width, name), list(_blocks(lines, width))
     with_ids = columns.get("id", "auto") is not None and any(block.id is not None for block in blocks)
@@ -91,6 +93,22 @@ def read(
         documents=documents,
     )
     return sentences, notes, Original(layout, [texts[one.lines[0]] for one in sentences])
+
+
+def _is_aside(line: str) -> bool:
+    """Tell whether a line looks like a comment, or stands between documents."""
+    return line.startswith(("#", DOCUMENT))
+
+
+def _delimiter(text: str) -> str:
+    """Detect what divides columns: a tab, or "" for blanks."""
+    lines = [line for line in map(str.strip, text.splitlines()) if line and not _is_aside(line)]
+    tabbed = sum("\t" in line for line in lines)
+    return "\t" if tabbed == len(lines) or (2 * tabbed > len(lines) and _widths(lines) > 1) else ""
+
+
+def _widths(lines: list[str]) -> int:
+    return len({len(BLANKS.split(line)) for line in lines})
 
 
 def _lines(text: str, by: str) -> list[_Line]:
@@ -203,7 +221,10 @@ def _problem(line: _Line, width: int, places: _Places) -> tuple[int, str | Probl
     """Return (line, what is wrong with it); None if it can be used."""
     cells = line.cells
     if len(cells) != width:
-        return line.number, f"{len(cells)} columns instead of {width}; a blank line ends a sentence"
+        return (
+            line.number,
+            f"{counted(len(cells), 'column')} instead of {width}; a blank line ends a sentence",
+        )
     for place, what in ((places.word, "token"), (places.tag, "tag")):
         try:
             text = rows.text_of(cells[place])

@@ -22,6 +22,14 @@ MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+# Files of other kinds, which people name like texts.
+PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 SAMPLE = 1 << 16  # bytes from which the encoding is guessed
 MIN_COMMON = 0.9  # share of a Chinese text's characters that are among the 7,445 of GB 2312
 UNDECODED = re.compile("[\udc80-\udcff]")
@@ -79,8 +87,11 @@ def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
 
     Raises:
         ConfigError: Python does not know the encoding.
-        DataError: the bytes are not in the given encoding, or in that of their byte-order mark.
+        DataError: the bytes are not in the given encoding, or in that of their byte-order mark, or are packed.
     """
+    packed = next((kind for start, kind in PACKED.items() if raw.startswith(start)), None)
+    if packed:
+        raise DataError(f"{name} is packed ({packed}); unpack it first")
     mark = next((mark for mark in MARKS if raw.startswith(mark)), None)
     if encoding is not None:
         text = _strictly(raw, name, encoding).removeprefix("\ufeff")

@@ -24,11 +24,12 @@ def key(label: str) -> str:
     return number[1] if number else word
 
 
-def notes(labels: Iterable[str]) -> list[str]:
+def notes(labels: Iterable[str], unit: str = "row") -> list[str]:
     """Return a note on the classes that look alike, with their numbers of rows; [] if there are none.
 
     Args:
         labels: class names, one per row.
+        unit: what has a label, "row" or "token".
     """
     counts, alike = Counter(labels), defaultdict(list)
     for label in counts:
@@ -38,15 +39,15 @@ def notes(labels: Iterable[str]) -> list[str]:
     ]
     if not groups:
         return []
-    shown = first_few([_shown(group, counts) for group in groups], MAX_SHOWN)
+    shown = first_few([_shown(group, counts, unit) for group in groups], MAX_SHOWN)
     alike_note = "classes that look alike stay apart: {groups}; to join them, write them alike in the file"
     return [translate(alike_note, groups=shown)]
 
 
-def _shown(group: list[str], counts: Counter) -> str:
+def _shown(group: list[str], counts: Counter, unit: str) -> str:
     """Return a group's labels with their rows; escaped if they differ only in how characters are composed."""
     composed = {unicodedata.normalize("NFC", label) for label in group}
     show = repr if len(composed) == len(group) else ascii
     return translate(" and ").join(
-        translate("{label} ({rows})", label=show(label), rows=Amount(counts[label], "row")) for label in group
+        translate("{label} ({rows})", label=show(label), rows=Amount(counts[label], unit)) for label in group
     )

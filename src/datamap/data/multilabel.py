@@ -1,6 +1,5 @@
 """Read texts that have several labels: joined in one cell, as a list, or as columns of 0 and 1."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,14 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datamap.data import lookalikes, names, originals, rows, tables
-from datamap.data.rewriting import SEPARATORS
+from datamap.data import files, lookalikes, names, originals, rows, tables
+from datamap.data.rewriting import SEPARATORS, listed
 from datamap.data.rows import BadRows, Columns, Problem
-from datamap.data.table import Form, Table
+from datamap.data.table import Form, Table, bit
 from datamap.data.units import UnitDataset
 from datamap.errors import DataError, first_few
 from datamap.schema import DIRTY, NORMAL, Task
 from datamap.translations import translate
+
+MIN_BITS = 0.5  # share of 0 and 1 from which on a column is one of them, and other values in it are mistakes
 
 
 class Labeled(NamedTuple):
@@ -71,8 +72,8 @@ def load(
     """
     path, name = Path(path), name or str(path)
     known = {c for c in columns.values() if isinstance(c, str) and c != "auto"}
-    listed = columns.get("label", "auto")
-    known |= set(listed if isinstance(listed, list) else ())
+    given = columns.get("label", "auto")
+    known |= set(given if isinstance(given, list) else ())
     table = tables.read(path, form._replace(known=known, lists=True))
     layout, notes = _layout(table, columns, name, separator, class_names)
     bad_rows = BadRows(name, skip_bad, table.unit)
@@ -101,16 +102,22 @@ def load(
 def _layout(
     table: Table, columns: Columns, name: str, separator: str | None, class_names: Sequence[str] | None
 ) -> tuple[Layout, list[str]]:
-    listed = columns.get("label", "auto")
-    own = {**columns, "text_b": None} | ({"label": None} if isinstance(listed, list) else {})
+    given_columns = columns.get("label", "auto")
+    own = {**columns, "text_b": None} | ({"label": None} if isinstance(given_columns, list) else {})
     found = rows.find_columns(table, own, name, required=("text_a",))
     places = {key: place for key, place in found.items() if place is not None}
     indicators: dict[str, Any] = {}
     notes = [*table.notes, *rows.notes_on_columns(table, own, found)]
-    if isinstance(listed, list):
-        indicators = {str(label): rows.position("label", label, table, name) for label in listed}
+    if given_columns == []:
+        raise DataError(f"{name}: data.columns.label=[] names no column; name at least one")
+    if isinstance(given_columns, list):
+        there = [rows.position("label", label, table, name) for label in given_columns]
+        indicators = {
+            table.names[place] if table.names else str(label): place
+            for label, place in zip(given_columns, there, strict=True)
+        }
     elif "label" not in places:
-        indicators = _indicators(table, places, class_names)
+        indicators = _indicators(table, places, class_names, name)
         if not indicators:
             there = first_few(table.names or range(table.width), 20)
             raise DataError(
@@ -128,33 +135,36 @@ def _layout(
     return Layout(places, {}, given, blank), notes
 
 
-def _indicators(table: Table, places: Mapping[str, int], class_names: Sequence[str] | None) -> dict[str, int]:
-    """Return the columns of 0 and 1 that have no other meaning; for development data, those of the training data."""
+def _indicators(
+    table: Table, places: Mapping[str, int], class_names: Sequence[str] | None, name: str
+) -> dict[str, int]:
+    """Return the columns of 0 and 1 that have no other meaning; for development data, those of the training data.
+
+    A column with few other values counts, too, so that these are reported.
+    """
     header = table.names or []
     free = {column: place for place, column in enumerate(header) if place not in places.values()}
     if class_names is not None:
+        lost = [label for label in class_names if label not in free]
+        if lost and len(lost) < len(class_names):
+            raise DataError(
+                f"{name} has no column {first_few(lost)} (columns: {first_few(header, 20)}), which is a label of the "
+                "training data"
+            )
         return {label: free[label] for label in class_names if label in free}
-    return {
-        column: place
-        for column, place in free.items()
-        if all(
-            _bit(value) is not None
-            for row, value in enumerate(table.column(place))
-            if row not in table.problems
-        )
-    }
+    return {column: place for column, place in free.items() if _share_of_bits(table, place) >= MIN_BITS}
 
 
-def _bit(value: Any) -> int | None:
-    """Return 0 or 1 as a cell has it; None for anything else."""
-    return {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "true": 1, "false": 0}.get(str(value).strip().lower())
+def _share_of_bits(table: Table, place: int) -> float:
+    values = [value for row, value in enumerate(table.column(place)) if row not in table.problems]
+    return sum(bit(value) is not None for value in values) / max(1, len(values))
 
 
 def _separator(values: Iterable[Any]) -> str | None:
     """Return the separator that most cells have; None if no cell has one."""
     counts: Counter[str] = Counter()
     for value in values:
-        if isinstance(value, str) and not value.lstrip().startswith("["):
+        if isinstance(value, str) and listed(value) is None:
             counts.update(set(value.strip()) & set(SEPARATORS))
     return max(SEPARATORS, key=lambda one: (counts[one], -SEPARATORS.index(one))) if counts else None
 
@@ -180,10 +190,14 @@ def _sample(
         if not cells[key].strip():
             return Problem("empty", shown[places[key]])
     for label, place in indicators.items():
-        bit = _bit(values[f"={label}"])
-        if bit is None:
-            return Problem(f"{values[f'={label}']!r} is neither 0 nor 1", shown[place])
-        cells["label"] += [label] * bit
+        present = bit(values[f"={label}"])
+        if present is None:
+            return Problem(
+                f"{values[f'={label}']!r} is neither 0 nor 1; if the column is no label, name those that are: "
+                "data.columns.label=[<name>,<name>]",
+                shown[place],
+            )
+        cells["label"] += [label] * present
     return Labeled(cells["id"], line, cells["text_a"], cells["label"], cells["s_label"])
 
 
@@ -201,8 +215,10 @@ def labels_of(value: Any, separator: str | None, blank: bool = True) -> list[str
     >>> labels_of("price|service", "|"), labels_of('["price"]', None), labels_of("", "|")
     (['price', 'service'], ['price'], [])
     """
-    if isinstance(value, str) and value.strip().startswith("["):
-        value = _json_list(value)
+    if isinstance(value, str):
+        value = (listed(value) or (value,))[0]
+        if value[:2] in ('["', "['"):
+            raise ValueError(f'{value[:40]!r} begins like a list and is none; write it as ["a", "b"]')
     if not isinstance(value, list):
         text = rows.word_of(value)
         if not text and not blank:
@@ -217,13 +233,6 @@ def labels_of(value: Any, separator: str | None, blank: bool = True) -> list[str
             f"label {twice[0]!r} occurs twice; a vector of 0 and 1 needs a column for each label"
         )
     return labels
-
-
-def _json_list(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 # ---------------------------------------------------------------------- the data set
@@ -264,6 +273,11 @@ def _dataset(
             usable.append(sample)
     if not usable:
         raise DataError(f"{path} has no usable row ({len(bad_rows.bad):,} bad ones)")
+    if len(usable) * len(class_names) > files.MAX_CELLS:
+        raise DataError(
+            f"{path} has {len(usable):,} texts of {len(class_names):,} different labels; at most {files.MAX_CELLS:,} "
+            "pairs of both are read: is data.columns.label= the right column?"
+        )
     return UnitDataset(
         task=Task.MULTILABEL,
         path=path,

@@ -1,9 +1,12 @@
 """Change labels, tags and ids in the text of a row, in the form that it has."""
 
+import ast
+import contextlib
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datamap.data import rows
@@ -13,6 +16,11 @@ if TYPE_CHECKING:
 
 BLANKS = re.compile(r"[^ \t\r\n]+")  # cells between blanks
 SEPARATORS = "|;,、；，/+ \t"  # between labels; of two that occur equally often, the first one is taken
+# How lists stand in cells: (reader, writer); pandas writes those of Python.
+LISTS: tuple[tuple[Callable[[str], Any], Callable[[list], str]], ...] = (
+    (json.loads, partial(json.dumps, ensure_ascii=False)),
+    (ast.literal_eval, repr),
+)
 OPPOSITE = {"0": "1", "1": "0", "0.0": "1.0", "1.0": "0.0", "true": "false", "false": "true"}
 
 
@@ -143,11 +151,23 @@ def _changed(layout: "Layout", value: Any, change: Change) -> Any:
         return tags
     if change.name in layout.indicators:
         return _flipped(value)
-    if isinstance(value, str) and value.strip().startswith("["):
-        return json.dumps(_with_label(json.loads(value), change), ensure_ascii=False)
+    found = listed(value) if isinstance(value, str) else None
+    if found:
+        return found[1](_with_label(found[0], change))
     if isinstance(value, list):
         return _with_label(value, change)
     return _with_word("" if value is None else str(value), change, layout.separator or SEPARATORS[0])
+
+
+def listed(cell: str) -> tuple[list, Callable[[list], str]] | None:
+    """Return (the list that a cell holds as JSON or as Python writes it, what writes a list so); None for a text."""
+    if cell.lstrip().startswith("["):
+        for read, write in LISTS:
+            with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+                found = read(cell.strip())
+                if isinstance(found, list):
+                    return found, write
+    return None
 
 
 def _alike(name: str, old: Any) -> Any:

@@ -23,6 +23,11 @@ class Form(NamedTuple):
     lists: bool = False
 
 
+def bit(value: Any) -> int | None:
+    """Return 0 or 1 as a cell has it; None for anything else."""
+    return {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "true": 1, "false": 0}.get(str(value).strip().lower())
+
+
 class Written(NamedTuple):
     """Hold the text of a file whose rows are lines, and how it is written.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from datamap.data import columnar, delimited, files, json_rows, names, workbook
 from datamap.data.delimited import Record
-from datamap.data.table import Form, Table, Written
-from datamap.errors import DataError
+from datamap.data.table import Form, Table, Written, bit
+from datamap.errors import DataError, counted
 from datamap.translations import translate
 
 MAX_TITLES = 5  # rows at the top that may be titles above the header
@@ -101,13 +101,24 @@ def _header_at(top: list[list[str]], form: Form) -> int | None:
     """Return the row of the header; None if there is none."""
     if form.header is not None or not top:
         return 0 if form.header else None
-    if names.is_header(top[0], form.known):
+    if names.is_header(top[0], form.known) or (form.lists and _names_indicators(top)):
         return 0
     for place, cells in enumerate(top):
         filled = len(list(filter(None, cells)))
         if names.is_alias_header(cells) and all(len(list(filter(None, row))) < filled for row in top[:place]):
             return place
     return None
+
+
+def _names_indicators(top: list[list[str]]) -> bool:
+    """Tell whether the first row names a text and a column of 0 and 1."""
+    header, *rows = top
+    texts = names.positions("text_a", header)
+    return bool(texts and rows) and any(
+        bit(name) is None and all(place < len(row) and bit(row[place]) is not None for row in rows)
+        for place, name in enumerate(header)
+        if place not in texts
+    )
 
 
 def _broken(rows: list[list[Any]], width: int) -> dict[int, str]:
@@ -125,13 +136,13 @@ def _broken(rows: list[list[Any]], width: int) -> dict[int, str]:
             )
             missing = 0
         elif len(cells) < width:
-            problems[row] = f"{len(cells)} columns instead of {width}"
+            problems[row] = f"{counted(len(cells), 'column')} instead of {width}"
             within = missing and len(cells) <= missing
             missing = (missing if within else width) - len(cells) + bool(within)
         else:
             missing = 0
             if len(cells) > width:
-                problems[row] = f"{len(cells)} columns instead of {width}"
+                problems[row] = f"{counted(len(cells), 'column')} instead of {width}"
     return problems
 
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamap.data import conll, names, originals, rows, tables, units
+from datamap.data import conll, lookalikes, names, originals, rows, tables, units
 from datamap.data.rows import BadRows, Columns, Problem
 from datamap.data.table import Form, Table
 from datamap.data.units import Tagged, UnitDataset
+from datamap.errors import counted
 from datamap.schema import KINDS
+from datamap.tasks.task import IGNORED
 from datamap.translations import translate
 
 TABLES = (".json", ".jsonl", ".parquet")
@@ -47,6 +49,7 @@ def load(
         found = units.of_sentences(name, sentences, bad_rows, class_names)
         row_of = {sentence.lines[0]: row for row, sentence in enumerate(sentences)}
         original = original.take([row_of[line] for line in found.lines])
+        notes += _alike(sentences)
         return replace(found, notes=[f"{name}: {note}" for note in notes], original=original)
     table = tables.read(path, form._replace(lists=True))
     return _of_table(table, columns, skip_bad, class_names, name, path.suffix.lower())
@@ -64,9 +67,13 @@ def _of_table(
     )
     order = table.classes.get(there["label"], ())
     made = units.of_sentences(name, sentences, bad_rows, class_names, order)
-    notes = [*table.notes, *_notes(columns, there, header)]
+    notes = [*table.notes, *_notes(columns, there, header), *_alike(sentences)]
     original = originals.of_table(table, suffix, there, made.lines, {}, None)
     return replace(made, notes=[f"{name}: {note}" for note in notes], original=original)
+
+
+def _alike(sentences: Sequence[Tagged]) -> list[str]:
+    return lookalikes.notes((tag for one in sentences for tag in one.tags), "token")
 
 
 def _sentence(
@@ -79,11 +86,11 @@ def _sentence(
                 cells[key] = read(values[key])
             except ValueError as error:
                 return Problem(str(error), header[there[key]])
-    words, counted = cells["text_a"], [key for key in ("label", "s_label") if cells[key] is not None]
-    for key in counted:
-        if len(cells[key]) != len(words):
-            what = "tags" if key == "label" else "values"
-            return Problem(f"{len(cells[key])} {what} for {len(words)} tokens", header[there[key]])
+    words = cells["text_a"]
+    for key in ("label", "s_label"):
+        if cells[key] is not None and len(cells[key]) != len(words):
+            given = counted(len(cells[key]), "tag" if key == "label" else "value")
+            return Problem(f"{given} for {counted(len(words), 'token')}", header[there[key]])
     kinds = cells["s_label"] or [0] * len(words)
     return Tagged(cells["id"], words, cells["label"], kinds, [line], header[there["label"]])
 
@@ -108,6 +115,11 @@ def _tags(value: Any) -> list[str]:
     tags = [rows.word_of(tag) for tag in value]
     if "" in tags:
         raise ValueError(f"the tag of token {tags.index('') + 1} is empty")
+    if str(IGNORED) in tags:
+        raise ValueError(
+            f"the tag of token {tags.index(str(IGNORED)) + 1} is {IGNORED}, which stands for none; give tags of whole "
+            "tokens, not of word pieces"
+        )
     return tags
 
 

@@ -143,6 +143,8 @@ def of_sentences(
     Raises:
         DataError: a tag is unknown, no sentence is left, or all tokens have one tag.
     """
+    if not sentences:
+        raise DataError(f"{path} has no usable sentence ({len(bad_rows.bad):,} bad ones)")
     if class_names is None:
         class_names = sorted_tags({tag for one in sentences for tag in one.tags}, order)
         if len(class_names) < 2:

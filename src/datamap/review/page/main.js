@@ -212,8 +212,7 @@ function moveBorder(isStart, isWider) {
 /** Take the proposals of all parts of the sample that nobody has decided on. */
 function acceptAll() {
   const { sample } = here;
-  if (run.part && sample?.why === undefined)
-    return tell(tr("No sample is shown yet: the key did nothing."));
+  if (run.part && sample?.why === undefined) return tell(tr("No sample is shown yet: the key did nothing."));
   if (!sample?.parts) return accept();
   const parts = proposedParts(run, sample);
   if (!parts.length) return tell(tr("No proposal is left here."));
