@@ -105,7 +105,7 @@ BAD_TOKENS = {
     "tags in a text": ("x.jsonl", [ROW, ROW | {"tags": "O B"}], "line 2, column tags: not a list"),
     "tokens missing": ("x.jsonl", [ROW, {"tags": ["O"]}], "line 2, column tokens: no token"),
     "odd kinds": ("x.jsonl", [ROW | {"s_label": [0, 7]}], "line 1, column s_label: not a list of 0"),
-    "kinds too short": ("x.jsonl", [ROW | {"s_label": [0]}], "line 1, column s_label: 1 values for 2 tokens"),
+    "kinds too short": ("x.jsonl", [ROW | {"s_label": [0]}], "line 1, column s_label: 1 value for 2 tokens"),
     "id twice": ("x.jsonl", [ROW | {"id": 1}, ROW | {"id": 1}], "line 2: id '1' occurs in line 1 already"),
     "no column of tags": (
         "x.jsonl",
@@ -176,7 +176,7 @@ def test_bad_sentences_can_be_skipped(tmp_path):
     found = tokens.load(file, AUTO, skip_bad=True)
     assert (found.ids, [row.line for row in found.bad_rows]) == ([0, 2], [2])
     assert found.bad_rows[0].problem == "column tags: 1 tag for 2 tokens"
-    with pytest.raises(DataError, match="has no usable sentence"):
+    with pytest.raises(DataError, match="has no usable row"):
         tokens.load(json_lines(file, [ROW | {"tags": ["O"]}]), AUTO, skip_bad=True)
 
 
