@@ -96,9 +96,9 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 
 from datamap.callbacks.arrivals import Arrivals  # noqa: E402
+from datamap.callbacks.classification import Classification  # noqa: E402
 from datamap.callbacks.generation import Generation, token_signals  # noqa: E402
 from datamap.callbacks.observed_rows import Rows  # noqa: E402
-from datamap.callbacks.trainer import Classification  # noqa: E402
 from datamap.callbacks.transformers import DataMapCallback  # noqa: E402
 from datamap.processes import training_together  # noqa: E402
 from datamap.recording.metadata import Metadata  # noqa: E402
@@ -201,12 +201,10 @@ class Bench:
             device=device, eval_batch_size=self.batch, label_names=None, dataloader_num_workers=0
         )
         self.callback = DataMapCallback()
-        self.callback.processes = self.processes
         kind = Generation if task == "generation" else Classification
         metadata = Metadata(None, None)
-        self.source = kind(
-            self.callback, Rows(self.rows), SimpleNamespace(collate_fn=collate), args, metadata
-        )
+        loader = SimpleNamespace(collate_fn=collate)
+        self.source = kind(self.callback, self.processes, Rows(self.rows), loader, args, metadata)
         self.source.check_rows()
         with torch.no_grad():
             self.source.check_model(self.model)

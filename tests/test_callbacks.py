@@ -124,7 +124,7 @@ def test_training_goes_on_as_without_the_callback(framework):
 
 
 def test_every_part_of_a_model_gets_its_mode_back(framework):
-    from datamap.callbacks.trainer import evaluation_mode
+    from datamap.callbacks.framework import evaluation_mode
 
     callback = callback_of(framework)
     model = FRAMEWORKS[framework]().model
@@ -217,7 +217,7 @@ def test_labels_are_called_as_the_trainers_arguments_call_them(framework):
 
 
 def test_ids_and_outputs_that_cannot_be_used():
-    from datamap.callbacks.trainer import labels_and_logits
+    from datamap.callbacks.classification import labels_and_logits
 
     class Model:
         def forward(self, x, labels):

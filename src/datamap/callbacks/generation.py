@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from datamap.callbacks.packing import has_target, ids_by_tokens, refuse_pieces
-from datamap.callbacks.trainer import Source
+from datamap.callbacks.source import Source
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
 from datamap.tasks.generation import IGNORED
@@ -88,7 +88,7 @@ class Generation(Source):
             for place, name in enumerate(ids)
             if name in kept
         ]
-        batches = self.callback.processes.rows(-(-len(every) // self.size))
+        batches = self.processes.rows(-(-len(every) // self.size))
         return every[batches.start * self.size : batches.stop * self.size]
 
     def _by_tokens(self):

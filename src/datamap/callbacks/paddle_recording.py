@@ -9,7 +9,8 @@ import paddle
 from paddle.io import DataLoader
 
 from datamap.callbacks.observed_rows import Rows, batches_of
-from datamap.callbacks.trainer import Source, TrainerRecording
+from datamap.callbacks.source import Source
+from datamap.callbacks.trainer import TrainerRecording
 from datamap.callbacks.units import SOURCES
 from datamap.schema import Task
 

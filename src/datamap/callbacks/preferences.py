@@ -48,8 +48,8 @@ class Preferences(Generation):
                 "a resumed DPO training knows its reference only from columns: set precompute_ref_log_probs=True"
             )
         else:
-            with self.callback.passing(model):
-                results = self.callback.on_host(self.outputs(model))
+            with self.passing(model):
+                results = self.framework.on_host(self.outputs(model))
                 parts = [_sums(counts, signals) @ [1, -1] for _, counts, signals in results]
             self._gaps = np.concatenate(parts) if parts else self._gaps
 

@@ -12,7 +12,8 @@ from datamap.callbacks.arrivals import Arrivals
 from datamap.callbacks.generation import Generation
 from datamap.callbacks.observed_rows import Rows
 from datamap.callbacks.preferences import Preferences
-from datamap.callbacks.trainer import Source, TrainerRecording
+from datamap.callbacks.source import Source
+from datamap.callbacks.trainer import TrainerRecording
 from datamap.callbacks.units import SOURCES
 from datamap.schema import Task
 

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from datamap.callbacks.classification import Classification
 from datamap.callbacks.rows import labels_of
-from datamap.callbacks.trainer import Classification, Source, label_name
+from datamap.callbacks.source import Source
+from datamap.callbacks.trainer_arguments import label_name
 from datamap.errors import ConfigError, SignalError
 from datamap.schema import Task
 from datamap.signals.arrays import as_array
@@ -65,7 +67,7 @@ class Tokens(Units):
 
     task = Task.TOKENS
 
-    def embeddings(self, model: Any) -> None:
+    def encoder(self, model: Any) -> None:
         """Return None: the embedding of a sentence does not tell its tokens apart."""
 
 
