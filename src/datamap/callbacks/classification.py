@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.callbacks.encoder import encoder_of, mean_outputs
+from datamap.callbacks.framework import unwrapped
 from datamap.callbacks.rows import collated_rows, labels_of
 from datamap.callbacks.source import Source
 from datamap.callbacks.trainer_arguments import label_name
@@ -124,7 +125,7 @@ def labels_and_logits(model: Any, batch: Mapping[str, Any], name: str = "labels"
     """
     labels = labels_of(batch, name)
     inputs = {key: value for key, value in batch.items() if key != name}
-    parameter = inspect.signature(model.forward).parameters.get(name)
+    parameter = inspect.signature(unwrapped(model).forward).parameters.get(name)
     needed = parameter is not None and parameter.default is parameter.empty
     output = model(**(batch if needed else inputs))
     if isinstance(output, Mapping):

@@ -65,3 +65,8 @@ def evaluation_mode(modules: Iterable[Any]) -> Iterator[None]:
     finally:
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
+
+
+def unwrapped(model: Any) -> Any:
+    """Return the model in PyTorch's `FullyShardedDataParallel`, whose class and signature tell nothing; else itself."""
+    return model.module if type(model).__name__ == "FullyShardedDataParallel" else model

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from datamap.callbacks.framework import unwrapped
 from datamap.errors import ConfigError
 from datamap.schema import Task
 from datamap.tasks.definitions import DEFINITIONS
@@ -14,6 +15,7 @@ def task_of(model: Any, args: Any) -> Task:
     """Return what a Trainer trains, by its arguments and its model."""
     if type(args).__name__ == "DPOConfig":
         return Task.SCORES
+    model = unwrapped(model)
     names = [
         kind.__name__ for part in (model, getattr(model, "base_model", None)) for kind in type(part).__mro__
     ]
