@@ -27,8 +27,9 @@ def unseen(
 ) -> dict[str, np.ndarray]:
     """Predict a distribution over classes for every sample, by models that were trained on other samples.
 
-    The samples are split into `FOLDS` folds with all classes spread evenly; a model predicts the fold that it was not
-    trained on. Each distribution is mixed with the classes' frequencies, (1 − `MIN_SHARE`) p + `MIN_SHARE` f, so that
+    The samples are split into folds with all classes spread evenly; a model predicts the fold that it was not trained
+    on. There are `FOLDS` folds, and fewer where so many samples are outside a fold that a model trains on a part of
+    them. Each distribution is mixed with the classes' frequencies, (1 − `MIN_SHARE`) p + `MIN_SHARE` f, so that
     no probability is 0: its logarithm would outweigh all others in the pool.
 
     Args:
@@ -49,10 +50,10 @@ def unseen(
     if (counts > 1).sum() < 2:
         return {}
     grams, bigrams, shared = features.of_texts(texts_a, texts_b, MAX_ROWS, BLOCK, seed)
-    folds = folds_of(labels, seed)
+    folds = folds_of(labels, seed, MAX_ROWS)
     found = {
         "linear": out_of_fold(linear(classes, 1, 3), grams, labels, classes, folds, seed),
-        "bigrams": out_of_fold(linear(classes, 10, 10), bigrams, labels, classes, folds, seed),
+        "bigrams": out_of_fold(linear(classes, 3, 10), bigrams, labels, classes, folds, seed),
     }
     if texts_b is None:
         found["neighbours"] = _neighbours(grams, labels, classes, seed)
@@ -76,13 +77,21 @@ def mixed(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (1 - MIN_SHARE) * probs + MIN_SHARE * np.bincount(labels, minlength=probs.shape[1]) / len(labels)
 
 
-def folds_of(labels: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return [(rows to train on, rows held out)] with every class spread evenly."""
+def folds_of(
+    labels: np.ndarray, seed: int, max_rows: int | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return [(rows to train on, rows held out)] with every class spread evenly.
+
+    There are `FOLDS` folds, or as many as the largest class has samples. With `max_rows`, the number of rows that a
+    model trains on at most, there are as few as leave that many outside of each fold.
+    """
     from sklearn.model_selection import StratifiedKFold
 
+    count = min(FOLDS, int(np.bincount(labels).max()))
+    if max_rows is not None and len(labels) > max_rows:
+        count = min(count, -(-len(labels) // (len(labels) - max_rows)))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        count = min(FOLDS, int(np.bincount(labels).max()))
         return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
 
 
@@ -96,7 +105,8 @@ def linear(classes: int, inverse: float, inverse_of_many: float) -> Callable[[in
 
     def make(rows):
         if rows * classes <= MAX_JOINT_SIZE:
-            return LogisticRegression(C=inverse, max_iter=100, tol=1e-3)
+            # The default solver spends most of its time on the columns, which are many times the rows.
+            return LogisticRegression(C=inverse, solver="newton-cg", tol=1e-3)
         alpha = 1 / (inverse_of_many * rows)
         options = {"max_iter": 5, "tol": None, "average": True, "random_state": 0}
         return SGDClassifier("log_loss", alpha=alpha, n_jobs=-1, **options)  # threads, a class each
@@ -127,17 +137,10 @@ def out_of_fold(
         if len(np.unique(labels[train])) < 2:  # the random part holds a single class
             probs[held_out, labels[train[0]]] = 1
             continue
-        known = values[train]
-        used = _columns(known)
-        model = make(len(train)).fit(known[:, used], labels[train])
+        model = make(len(train)).fit(values[train], labels[train])
         for rows in np.array_split(held_out, -(-len(held_out) // BLOCK)):
-            probs[np.ix_(rows, model.classes_)] = model.predict_proba(values[rows][:, used])
+            probs[np.ix_(rows, model.classes_)] = model.predict_proba(values[rows])
     return probs
-
-
-def _columns(values):
-    """Return the columns of a sparse matrix that are not empty, and one in any case; nothing is learned of others."""
-    return np.unique(np.append(values.indices, 0)) if hasattr(values, "indices") else slice(None)
 
 
 def _neighbours(grams, labels, classes, seed):
