@@ -324,7 +324,9 @@ def evidence(found):
     texts = {key[6:]: found[key] for key in found if key.startswith("texts_")}
     columns = ("wrong", "avg_probs", "correct_times", "forgetting_times", "margin_mean", "mean")
     given = {key: found[key] for key in columns if key in found}
-    return mislabel.with_posterior(mislabel.Evidence(labels=found["given"], witnesses=texts, **given))
+    columns = found["places"] if "logistic" in found else np.zeros_like(found["given"])
+    known = mislabel.Evidence(labels=found["given"], witnesses=texts, columns=columns, **given)
+    return mislabel.with_posterior(known)
 
 
 def of_cleanlab(found, name):
@@ -347,7 +349,7 @@ def of_cleanlab(found, name):
     return 1 - np.concatenate([part.to_numpy() for part in of_tokens]), 1 - scores
 
 
-OURS = ("combined", "confidence", "aum", "forgetting", "window", "lexicon", "linear", "words")
+OURS = ("combined", "confidence", "aum", "forgetting", "window", "sequence", "lexicon", "bigrams", "words")
 SHOWN = ("combined", "confidence", "aum", "forgetting", "cleanlab, linear", "cleanlab, CRF")
 
 

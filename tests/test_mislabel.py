@@ -42,7 +42,17 @@ def random_evidence(samples=60, classes=3, seed=0, held_out=True, **more):
 
 # What a run needs besides its own observations.
 NEEDS_FOLDS = ("confident_learning",)
-NEEDS_TEXTS = ("linear", "bigrams", "words", "neighbours", "overlap", "embeddings", "window", "lexicon")
+NEEDS_TEXTS = (
+    "linear",
+    "bigrams",
+    "words",
+    "neighbours",
+    "overlap",
+    "embeddings",
+    "window",
+    "sequence",
+    "lexicon",
+)
 
 
 @given(st.integers(1, 40), st.integers(2, 5), st.integers(0, 10**6), st.booleans())

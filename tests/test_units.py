@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 import datamap
 from datamap.errors import ConfigError, DataError, SignalError
-from datamap.labels import unit_witnesses
+from datamap.labels import sequences, unit_witnesses
+from datamap.labels.posterior import infer
 from datamap.maps.options import MapOptions
 from datamap.schema import Task
 from datamap.tasks import rows, units
@@ -409,3 +411,51 @@ def test_a_witness_of_labels_is_not_held_back_by_regularization():
     samples, positions = np.repeat(np.arange(300), 2), np.tile(np.arange(2), 300)
     (found,) = unit_witnesses.of_labels(texts, None, samples, positions, labels.ravel()).values()
     assert found[labels.ravel() == 1, 1].min() > 0.7
+
+
+def test_the_tags_of_a_sentence_are_those_of_all_sequences():
+    """The marginals of the chain, against a sum over all sequences of tags."""
+    random, classes, size = np.random.default_rng(0), 3, 4
+    samples = np.repeat(np.arange(6), size)
+    places, labels = np.tile(np.arange(size), 6), random.integers(0, classes, 6 * size)
+    probs = random.dirichlet(np.ones(classes), len(labels))
+    train, held_out = np.flatnonzero(samples > 0), np.flatnonzero(samples == 0)
+    shuffled = random.permutation(held_out)
+    found = sequences.smoothed(probs, labels, samples, places, [(train, shuffled), (held_out, train)])
+
+    frequencies = (np.bincount(labels[train], minlength=classes) + 1) / (len(train) + classes)
+    tags = [classes, *(tag for part in labels[train].reshape(-1, size) for tag in [*part, classes])]
+    counts = np.tile((np.bincount(tags) + 1) / len(tags), (classes + 1, 1))
+    np.add.at(counts, (tags[:-1], tags[1:]), 1)
+    follows = counts / counts.sum(axis=1, keepdims=True)
+    expected = np.zeros((size, classes))
+    for path in product(range(classes), repeat=size):
+        weight = follows[[classes, *path], [*path, classes]].prod()
+        weight *= ((probs[held_out, path] / frequencies[list(path)]) ** sequences.EMISSION).prod()
+        expected[range(size), path] += weight
+    np.testing.assert_allclose(found[held_out], expected / expected.sum(axis=1, keepdims=True))
+
+
+def test_a_missed_entity_is_likelier_than_an_invented_one():
+    """Witnesses doubt both alike, but most tokens are of no entity: labels say how easily either happens."""
+    labels = np.array([0] * 950 + [1] * 50)
+    witnesses = np.eye(2)[labels] * 0.9 + 0.05
+    doubted = [0, 950]
+    witnesses[doubted] = 0.5
+    run = np.full((1000, 2), 0.5)
+    posterior, _ = infer(witnesses, labels, run, np.zeros(1000, np.int64))
+    missed, invented = 1 - posterior[doubted, labels[doubted]]
+    assert missed > 2 * invented
+
+
+def test_a_run_that_knows_only_how_frequent_labels_are_tells_nothing():
+    """A label that most texts have, and one that few have: the run repeats its frequency, whatever the text."""
+    random, count = np.random.default_rng(0), 400
+    columns = np.tile([0, 1], count)
+    truth = (random.random(2 * count) < np.array([0.6, 0.05])[columns]).astype(np.int64)
+    labels = np.where(random.random(2 * count) < 0.05, 1 - truth, truth)
+    witnesses = np.eye(2)[truth] * 0.6 + 0.2
+    own = np.array([labels[columns == column].mean() for column in (0, 1)])[columns]
+    alone, _ = infer(witnesses, labels, np.full((2 * count, 2), 0.5), columns)
+    both, _ = infer(witnesses, labels, np.stack([1 - own, own], axis=1), columns)
+    np.testing.assert_allclose(both, alone, atol=0.05)

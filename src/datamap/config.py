@@ -230,7 +230,7 @@ class DiagnoseConfig(RunConfig):
 
     score: str = option(
         "combined", "confidence", "aum", "forgetting", "confident_learning", "linear", "bigrams", "words", "neighbours",
-        "overlap", "embeddings", "window", "lexicon",
+        "overlap", "embeddings", "window", "sequence", "lexicon",
     )  # fmt: skip
     embeddings: Any = None
     encoder: str | None = None

@@ -29,6 +29,7 @@ class Evidence(NamedTuple):
         witnesses: {witness: float (N, C)}, predictions of quick models of the texts (`witnesses.unseen`) and of the
             embeddings (`embedded.predict`).
         threshold_margins: float (M,), the mean margins of the threshold samples.
+        columns: int (N,), of units: which of them have the same frequencies of classes (`posterior.infer`).
         pool: what the witnesses say together (`with_posterior`), like the next two.
         run_weights: how much the run's own predictions count as evidence.
         posterior: float (N, C), the distribution of each sample's true class.
@@ -44,6 +45,7 @@ class Evidence(NamedTuple):
     held_out: np.ndarray | None = None
     witnesses: dict | None = None
     threshold_margins: np.ndarray | None = None
+    columns: np.ndarray | None = None
     pool: Pool | None = None
     run_weights: RunWeights | None = None
     posterior: np.ndarray | None = None
@@ -73,7 +75,7 @@ def with_posterior(evidence: Evidence) -> Evidence:
         mean = by_rows(
             lambda probs, labels: _spread(probs, labels, classes), evidence.avg_probs, evidence.labels
         )
-    posterior, weights = infer(pool.probs, evidence.labels, mean)
+    posterior, weights = infer(pool.probs, evidence.labels, mean, evidence.columns)
     return evidence._replace(pool=pool, run_weights=weights, posterior=posterior)
 
 
@@ -298,6 +300,11 @@ def window(evidence: Evidence) -> np.ndarray:
     return _self_confidence(_of_witness(evidence, "window"), evidence)
 
 
+def sequence(evidence: Evidence) -> np.ndarray:
+    """Score by how well the given tag fits into its sentence (`sequences.smoothed`); for tokens only."""
+    return _self_confidence(_of_witness(evidence, "sequence"), evidence)
+
+
 def lexicon(evidence: Evidence) -> np.ndarray:
     """Score by how rarely the same token has the given tag elsewhere; for tokens only."""
     return _self_confidence(_of_witness(evidence, "lexicon"), evidence)
@@ -308,6 +315,7 @@ NEEDED = {
     "overlap": ("text pairs", "train with log_text=true, or record with samples="),
     "embeddings": ("embeddings", "give diagnose embeddings=<file> or encoder=<folder>"),
     "window": ("tokens", "train or record with task=tokens, and samples="),
+    "sequence": ("tokens", "train or record with task=tokens, and samples="),
     "lexicon": ("tokens", "train or record with task=tokens, and samples="),
 }
 # Name → score of each sample, float (N,) in [0, 1]: the higher, the more likely the label is wrong.
@@ -324,6 +332,7 @@ SCORES = {
     "overlap": overlap,
     "embeddings": embeddings,
     "window": window,
+    "sequence": sequence,
     "lexicon": lexicon,
 }
 

@@ -22,6 +22,10 @@ PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # weight of the run where nothing tells, and th
 TERMS_PRIOR = 0.01  # pull of the class terms to 0, per sample
 MIN_FREQUENCY = 1e-6  # of a class
 MAX_WEIGHT, MAX_TERM = 6.0, 8.0
+MAX_UNIT_WEIGHT = (
+    1.0  # of the run for units: it shares with the witnesses what is hard, and is no surer than it says
+)
+EVEN = 0.03  # share of the errors of units that do not depend on how frequent the classes are
 ANCHOR = 5.0  # samples' worth of class frequencies in what the witnesses say of a class
 
 
@@ -39,7 +43,11 @@ class RunWeights(NamedTuple):
 
 
 def infer(
-    witnesses: np.ndarray, labels: np.ndarray, mean: np.ndarray, seed: int = 0
+    witnesses: np.ndarray,
+    labels: np.ndarray,
+    mean: np.ndarray,
+    columns: np.ndarray | None = None,
+    seed: int = 0,
 ) -> tuple[np.ndarray, RunWeights]:
     """Infer the distribution of each sample's true class z from witnesses A, given label y and run B.
 
@@ -59,10 +67,20 @@ def infer(
     1979). That A never saw y is essential: given z, it is then independent of y, so that only knowledge of z lets R
     tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c.
 
+    Most units, such as tokens, are of one class, and their errors are not spread evenly: an entity is missed far more
+    easily than invented. Given `columns`, errors between two classes are as frequent one way as the other, so that
+
+        R(c | x, y) ∝ f_c · (B(c) / f_c)^λ · T(y | c) · exp(γ [c = y] + b_c),  λ ≤ `MAX_UNIT_WEIGHT`
+
+    with T(y | c) = u + (1 − u) min(1, f_y / f_c), where u = `EVEN` are errors that do not depend on frequencies. Each
+    column has frequencies f of its own: else a run would seem to know what it says of a rare label of all samples.
+
     Args:
         witnesses: float (N, C), A: distributions of models that never saw the labels, none of them 0.
         labels: int (N,), y: the given labels.
         mean: float (N, C), B: the run's mean predicted distributions.
+        columns: int (N,), which units have the same frequencies: the index of the label, 0 for tokens; None if the
+            rows are samples.
         seed: seed of the random rows that are fitted to.
 
     Returns:
@@ -74,43 +92,69 @@ def infer(
     >>> bool((posterior.argmax(axis=1) == labels).all())
     True
     """
-    frequencies = np.bincount(labels, minlength=witnesses.shape[1]) / len(labels)
+    classes = witnesses.shape[1]
     rows = part_of(np.arange(len(labels)), MAX_ROWS, seed)
-    rare = np.log(np.maximum(frequencies, MIN_FREQUENCY))
-    values = _fitted(np.asarray(witnesses[rows], np.float64), labels[rows], _logs(mean[rows]), rare)
+    of_all = _log_frequencies(labels, np.zeros_like(labels), classes)[0]
+    of_columns = None if columns is None else _log_frequencies(labels, columns, classes)
 
-    def posterior(witnesses, labels, mean):
-        return np.exp(log_softmax(_run_part(values, labels, _logs(mean), rare) - rare + log_of(witnesses)))
+    def told(labels, mean, columns=None):
+        """Return (ln f, ln f T, the logarithms that λ weighs) of some rows."""
+        if of_columns is None:
+            return of_all, of_all, _logs(mean)
+        rare = of_columns[columns]
+        return rare, rare + _log_errors(labels, rare), _logs(mean) - _logs(np.exp(rare))
 
-    found = by_rows(posterior, witnesses, labels, mean)
-    return found, RunWeights(float(values[0]), float(values[1]))
+    def posterior(witnesses, labels, *run):
+        rare, before, logs = told(labels, *run)
+        return np.exp(log_softmax(_run_part(values, labels, logs, before) - rare + log_of(witnesses)))
+
+    arrays = (labels, mean) if columns is None else (labels, mean, columns)
+    _, before, logs = told(*(array[rows] for array in arrays))
+    most = MAX_WEIGHT if columns is None else MAX_UNIT_WEIGHT
+    values = _fitted(
+        np.asarray(witnesses[rows], np.float64), labels[rows], logs, before, np.exp(of_all), most
+    )
+    return by_rows(posterior, witnesses, *arrays), RunWeights(float(values[0]), float(values[1]))
 
 
-def _logs(mean):
-    """Return ln B, less its mean over the classes, float64 (N, C)."""
-    logs = np.log(np.clip(mean, MIN_CONFIDENCE, None, dtype=np.float64))
+def _log_frequencies(labels, columns, classes):
+    """Return ln f (columns, C), the logarithm of how frequent each class is in each column."""
+    counts = np.zeros((int(columns.max()) + 1, classes))
+    np.add.at(counts, (columns, labels), 1)
+    return np.log(np.maximum(counts / counts.sum(axis=1, keepdims=True).clip(1), MIN_FREQUENCY))
+
+
+def _log_errors(labels, rare):
+    """Return ln T (N, C), how easily the given label is given by mistake where the class is another one."""
+    rarer = np.exp(np.minimum(0, of_label(rare, labels)[:, None] - rare))
+    return np.log(EVEN + (1 - EVEN) * rarer)
+
+
+def _logs(probs):
+    """Return the logarithms of distributions, less their mean over the classes, float64 (N, C)."""
+    logs = np.log(np.clip(probs, MIN_CONFIDENCE, None, dtype=np.float64))
     return logs - logs.mean(axis=1, keepdims=True)
 
 
-def _run_part(values, labels, logs, rare):
-    """Return ln R (N, C) for the parameters [λ, γ, b_1, …, b_C], with `rare` = ln f."""
-    scores = values[0] * logs + values[2:] + rare
+def _run_part(values, labels, logs, before):
+    """Return ln R (N, C) for the parameters [λ, γ, b_1, …, b_C], with `before` = ln f, or ln f T for units."""
+    scores = values[0] * logs + values[2:] + before
     scores[np.arange(len(labels)), labels] += values[1]
     return log_softmax(scores)
 
 
-def _fitted(witnesses, labels, logs, rare):
+def _fitted(witnesses, labels, logs, before, frequencies, most):
     """Return the parameters [λ, γ, b_1, …, b_C] after `ROUNDS` of expectation and maximization."""
     from scipy.optimize import minimize
 
-    (count, classes), frequencies = witnesses.shape, np.exp(rare)
+    count, classes = witnesses.shape
     said = (
         0.98 * np.eye(classes) + 0.02 * frequencies
     )  # M: at first, what the witnesses say is taken at its word
 
     def loss(values):
         """Return (−Σ A ln(R M) / N with penalties, its gradient)."""
-        run = np.exp(_run_part(values, labels, logs, rare))
+        run = np.exp(_run_part(values, labels, logs, before))
         told = np.maximum(run @ said, 1e-12)
         pull = (witnesses / told) @ said.T
         slopes = -run * (pull - (run * pull).sum(axis=1, keepdims=True)) / count
@@ -125,10 +169,10 @@ def _fitted(witnesses, labels, logs, rare):
         penalty = PRIOR / count * (weight**2 + 0.1 * given**2) + TERMS_PRIOR * (terms**2).sum()
         return penalty - (witnesses * np.log(told)).sum() / count, found
 
-    bounds = [(0, MAX_WEIGHT), (-MAX_TERM, MAX_TERM), *[(-MAX_TERM, MAX_TERM)] * classes]
+    bounds = [(0, most), (-MAX_TERM, MAX_TERM), *[(-MAX_TERM, MAX_TERM)] * classes]
     values = np.concatenate([[PRIOR_WEIGHT, 0.5], np.zeros(classes)])
     for _ in range(ROUNDS):
         values = minimize(loss, values, jac=True, method="L-BFGS-B", bounds=bounds).x
-        run = np.exp(_run_part(values, labels, logs, rare))
+        run = np.exp(_run_part(values, labels, logs, before))
         said = (run.T @ witnesses + ANCHOR * frequencies) / (run.sum(axis=0)[:, None] + ANCHOR)
     return values

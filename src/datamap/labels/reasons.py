@@ -25,6 +25,7 @@ SOURCES = {
     "overlap": "; what both texts share says {name} ({p})",
     "embeddings": "; similar embeddings say {name} ({p})",
     "window": "; the tokens around it say {name} ({p})",
+    "sequence": "; the sentence as a whole says {name} ({p})",
     "lexicon": "; the same token elsewhere says {name} ({p})",
 }
 FIELDS = {"n": r"\d+", "total": r"\d+", "p": r"\d\.\d\d", "name": ".+?"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from datamap.labels import embedded, witnesses
+from datamap.labels import embedded, sequences, witnesses
 from datamap.labels import features as text_features
 from datamap.labels.blocks import by_rows
 from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
@@ -46,15 +46,20 @@ def of_tokens(
 
     Returns:
         {witness: float64 (N, C), rows sum to 1}: "window", a logistic regression on the token, its beginning, end and
-        shape, and the two tokens on each side; "lexicon", how often the token has each tag elsewhere, between the same
-        neighbors if they occur. {} if no two tags occur twice.
+        shape, and the two tokens on each side; "sequence", the same with how often one tag follows another; "lexicon",
+        how often the token has each tag elsewhere, between the same neighbors if they occur. {} if no two tags occur
+        twice.
     """
     if (np.bincount(labels, minlength=classes) > 1).sum() < 2 or (places < 0).any():
         return {}
     folds = _folds_of_samples(samples, seed)
     values = _Features(tokens, samples, places)
-    found = {"window": _window(values, labels, classes, folds, seed)}
-    return {**found, "lexicon": _mixed(_lexicon(tokens, samples, places, labels, classes, folds), labels)}
+    window = _window(values, labels, classes, folds, seed)
+    return {
+        "window": window,
+        "sequence": _mixed(sequences.smoothed(window, labels, samples, places, folds), labels),
+        "lexicon": _mixed(_lexicon(tokens, samples, places, labels, classes, folds), labels),
+    }
 
 
 def _mixed(probs, labels):

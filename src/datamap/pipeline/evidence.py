@@ -1,5 +1,6 @@
 """Gather the evidence for and against a run's labels from its artifacts, as `mislabel.Evidence`."""
 
+import numpy as np
 import pandas as pd
 
 from datamap import schema
@@ -67,6 +68,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
             held_out=held_out and held_out.probs,
             witnesses=_witnesses(run, samples, ids, inside.probs),
             threshold_margins=_margins(run, threshold) if threshold else None,
+            columns=_columns(run, ids),
         )
     )
     if unseen or evidence.pool is None:
@@ -147,6 +149,14 @@ def _of_units(run, ids, labels, classes):
         parts = vectors.first, vectors.second
         found[embedded.NAME] = unit_witnesses.of_embeddings(*parts, groups, positions, labels)
     return None if not texts and vectors is None else found
+
+
+def _columns(run, ids):
+    """Return which units have the same frequencies of classes: those of the same label, or all tokens."""
+    definition = DEFINITIONS[run.task().task]
+    if not definition.unit:
+        return None
+    return units.split(ids)[1] if definition.states else np.zeros(len(ids), np.int64)
 
 
 def _margins(run, whole):

@@ -71,6 +71,7 @@ ZH = {
     "layout": "布局",
     "place by the embeddings: similar samples are near each other": "由嵌入向量得到的位置：相似的样本彼此靠近",
     "; the tokens around it say {name} ({p})": "；上下文多为 {name}（{p}）",
+    "; the sentence as a whole says {name} ({p})": "；从整句看为 {name}（{p}）",
     "; the same token elsewhere says {name} ({p})": "；同一词元在别处多为 {name}（{p}）",
     "; a missed entity": "；漏标实体",
     "; no entity": "；不是实体",
