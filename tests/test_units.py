@@ -445,7 +445,7 @@ def test_a_missed_entity_is_likelier_than_an_invented_one():
     run = np.full((1000, 2), 0.5)
     posterior, _ = infer(witnesses, labels, run, np.zeros(1000, np.int64))
     missed, invented = 1 - posterior[doubted, labels[doubted]]
-    assert missed > 2 * invented
+    assert missed > 50 * invented  # 37 times if errors did not depend on how frequent classes are
 
 
 def test_a_run_that_knows_only_how_frequent_labels_are_tells_nothing():
