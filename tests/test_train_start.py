@@ -7,6 +7,7 @@ import pytest
 
 import datamap
 from conftest import SMALL_MODEL
+from datamap.config import TrackingConfig
 from datamap.errors import RunLostError
 from datamap.maps.live import LiveMap
 from datamap.paddle_backend.options import ObservationResult
@@ -115,9 +116,9 @@ def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(cli
     writer = ShardWriter(Second(), 4, "epoch", 10, "jsonl")
     with Store().new_run() as made:
         made.begin()
-        joined = Store().run(made.run_id)
-        joined.writer = made.writer
-        process = ShardLogger(joined, Second(), writer, retry_seconds=0)
+        process = ShardLogger(
+            Second(), writer, TrackingConfig(uri=None, retry_seconds=0), made.run_id, made.writer
+        )
         process(observed([2, 3]))
         path = "signals/epoch_0001-00001-of-00002.jsonl"
         before = made.artifacts.read(path)

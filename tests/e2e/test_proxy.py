@@ -110,7 +110,6 @@ def server(empty_store, tmp_path_factory):
 def proxy(server, monkeypatch):
     """Client of the server behind a proxy, whose faults begin when its `share` is set."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setattr(Proxy, "chance", random.Random(19))
     monkeypatch.setattr("datamap.tracking.failures.MIN_PAUSE", 0.01)
     monkeypatch.setattr(Proxy, "upstream", urlparse(server).netloc)

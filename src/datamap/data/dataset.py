@@ -208,6 +208,29 @@ def draw(samples: D, count: int, seed: int) -> D:
     return part(samples, rows, f"data.sample={count}")
 
 
+def named(key: str, wanted: Sequence[str], known: Iterable, where: str) -> np.ndarray:
+    """Tell which samples a key names by their ids.
+
+    Args:
+        key: the key's name in messages.
+        wanted: the ids that it gives.
+        known: ids of the samples there are.
+        where: what has these samples, for messages.
+
+    Returns:
+        bool (samples,), True for a sample that is named.
+
+    Raises:
+        DataError: no sample has a given id.
+    """
+    ids, asked = [str(one) for one in known], set(wanted)
+    unknown = asked.difference(ids)
+    if unknown:
+        missing = first_few([one for one in wanted if one in unknown])
+        raise DataError(f"{key}: {where} has no sample {missing}")
+    return np.array([one in asked for one in ids], bool)
+
+
 def part(samples: D, rows: np.ndarray, key: str) -> D:
     """Return the samples at `rows`, which a key chose.
 

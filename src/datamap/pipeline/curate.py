@@ -6,6 +6,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import CurateConfig, to_yaml
+from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import conditions, curation, relabeling
 from datamap.log import say
@@ -71,9 +72,8 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     labels, lineage = corrections.of_run(source, samples, config)
     choice = curation.decided(rule, samples, labels)
     if config.ids is not None:
-        named = selections.chosen(
-            "ids", config.ids, samples["id"], f"run {source.run_id}", config.tracking.uri
-        )
+        given = selections.given_ids("ids", config.ids, config.tracking.uri)
+        named = dataset.named("ids", given, samples["id"], f"run {source.run_id}")
         # What the user names in this command is a decision too: no care for classes brings others back.
         choice = choice._replace(kept=choice.kept & named, decided=choice.decided | ~named)
     if definition.unit:

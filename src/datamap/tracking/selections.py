@@ -1,46 +1,34 @@
-"""Find the samples that an `ids=` key names: by a list of ids, or by a file with one id per line."""
+"""Read the ids that an `ids=` key gives: a list, or a file with one id per line."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
-from datamap.errors import ConfigError, DataError, first_few, raised_as
+from datamap.errors import ConfigError, DataError, raised_as
 from datamap.tracking.store import opened
 
 
-def chosen(key: str, given: object, known: Iterable, where: str, uri: str | None = None) -> np.ndarray:
-    """Tell which of the known ids a key names.
+def given_ids(key: str, given: object, uri: str | None = None) -> list[str]:
+    """Return the ids that a key gives, each once.
 
     Args:
         key: the key's name in messages.
         given: a list of ids, or the path of a file, which may be an artifact (`tracking.store.opened`).
-        known: ids of the samples there are.
-        where: what has these samples, for messages.
         uri: store that the artifact is in; None = the environment's.
-
-    Returns:
-        bool (samples,), True for a sample that is named.
 
     Raises:
         ConfigError: no id is given, or the file is missing.
-        DataError: the file is not UTF-8, or no sample has a given id.
+        DataError: the file is not UTF-8.
     """
     wanted = dict.fromkeys(_of_file(key, given, uri) if isinstance(given, str) else _of_list(key, given))
     if not wanted:
         raise ConfigError(
             f"{key}={given}: it names no sample; give [<id>,<id>,…], or a file with an id per line"
         )
-    ids = [str(one) for one in known]
-    unknown = wanted.keys() - set(ids)
-    if unknown:
-        missing = first_few([one for one in wanted if one in unknown])
-        raise DataError(f"{key}: {where} has no sample {missing}")
-    return np.array([one in wanted for one in ids], bool)
+    return list(wanted)
 
 
 def text_of(ids: Iterable) -> str:
-    """Return ids as the file that `chosen` reads."""
+    """Return ids as the file that `given_ids` reads."""
     return "".join(f"{one}\n" for one in ids)
 
 

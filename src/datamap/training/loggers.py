@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from datamap import schema
+from datamap.config import TrackingConfig
 from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
@@ -16,7 +17,7 @@ from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
-from datamap.tracking.run import Run
+from datamap.tracking.store import Store
 from datamap.training import bars
 from datamap.training.live_map import LiveMapLogger
 from datamap.training.preparation import PreparedTraining
@@ -24,10 +25,23 @@ from datamap.translations import translate
 
 
 class ShardLogger:
-    """Log the shards of a process that does not own the run, without a queue."""
+    """Log the shards of a process that does not own the run, without a queue.
 
-    def __init__(self, run: Run, processes: Processes, writer: ShardWriter, retry_seconds: float) -> None:
-        self.run, self.processes, self.writer, self.retry_seconds = run, processes, writer, retry_seconds
+    Args:
+        processes: the processes that train together.
+        writer: the writer of this process's shards.
+        tracking: the store of the run.
+        run_id: id of the run.
+        owner: what the run has as its writer; another value means that the run was taken over.
+    """
+
+    def __init__(
+        self, processes: Processes, writer: ShardWriter, tracking: TrackingConfig, run_id: str, owner: str
+    ) -> None:
+        self.processes, self.writer, self.retry_seconds = processes, writer, tracking.retry_seconds
+        # The process that owns the run is writing into the store now, so SQLite may be locked: retry.
+        self.run = retrying(lambda: Store(tracking.uri).run(run_id), self.retry_seconds)
+        self.run.writer = owner
 
     def __call__(self, observed: ObservationResult) -> None:
         """Log the shards, then send their names to the process that owns the run.

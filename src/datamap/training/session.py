@@ -34,10 +34,7 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
         DataMapError: training failed, or the store refuses the run.
     """
     tracking = training.config.tracking
-    with _owned(training) as run:
-        # The outbox starts with training; before that another process may have locked SQLite, so retry.
-        timeout = min(tracking.retry_seconds, START_TIMEOUT)
-        retrying(run.begin, timeout)
+    with _begun(training, overrides) as run:
         finished = finished_in(run) if training.extra else {}
         training.processes.gather((run.run_id, run.writer, finished))
         if training.checkpoint:
@@ -48,9 +45,7 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
         logger = RunLogger(training, outbox, live_map(run, training))
         extra.announce()
         with _told_when_it_ends_early(logger, run), outbox, extra:
-            if not training.start.run:
-                _log_start(training, run, overrides, timeout)
-            log_embeddings(training, run, timeout)
+            log_embeddings(training, run, _timeout(training))
             training.trainer.fit(logger, bars.steps, bars.observed_batches)
             extra.finish(bars.steps)
         say(
@@ -61,16 +56,10 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
     return run
 
 
-def _owned(training: PreparedTraining) -> contextlib.AbstractContextManager[Run]:
-    """Return the run that goes on, or a new one, as a context that ends it."""
-    if training.start.run:
-        return training.start.run.until_end()
-    tracking = training.config.tracking
-    store = Store(tracking.uri, tracking.experiment, create=True)
-    return store.new_run(tracking.run_name, tracking.tags)
-
-
-def _log_start(training: PreparedTraining, run: Run, overrides: Sequence[str], timeout: float) -> None:
+@contextlib.contextmanager
+def _begun(training: PreparedTraining, overrides: Sequence[str]) -> Iterator[Run]:
+    """Yield the run that goes on, or a new one that holds its config, parameters and data; end it with the block."""
+    tracking, timeout = training.config.tracking, _timeout(training)
     params, config = _params(training.config), to_yaml(training.config)
 
     def log() -> None:
@@ -78,7 +67,21 @@ def _log_start(training: PreparedTraining, run: Run, overrides: Sequence[str], t
         run.log_params(params)
         texts.log(run, training.data, training.config.log_text)
 
-    retrying(log, timeout)
+    if training.start.run:
+        owned = training.start.run.until_end()
+    else:
+        store = Store(tracking.uri, tracking.experiment, create=True)
+        owned = store.new_run(tracking.run_name, tracking.tags)
+    with owned as run:
+        retrying(run.begin, timeout)
+        if not training.start.run:
+            retrying(log, timeout)
+        yield run
+
+
+def _timeout(training: PreparedTraining) -> float:
+    """Return the seconds of retries until the outbox starts: another process may have locked SQLite before, too."""
+    return min(training.config.tracking.retry_seconds, START_TIMEOUT)
 
 
 def _params(config: TrainConfig) -> dict[str, object]:
@@ -110,14 +113,12 @@ def _params(config: TrainConfig) -> dict[str, object]:
 def join(training: PreparedTraining) -> Run:
     """Train in a process that is not the first, log its shards into the first one's run, and return that run."""
     run_id, writer, finished = training.processes.gather(None)[0]
+    extra = ExtraTrainings(training, finished)
     tracking = training.config.tracking
-    # The first process is writing into the store now, so SQLite may be locked: retry.
-    run = retrying(lambda: Store(tracking.uri).run(run_id), tracking.retry_seconds)
-    run.writer = writer
-    logger = ShardLogger(run, training.processes, training.writer, tracking.retry_seconds)
+    logger = ShardLogger(training.processes, training.writer, tracking, run_id, writer)
     training.trainer.fit(logger)
-    ExtraTrainings(training, finished).finish()
-    return run
+    extra.finish()
+    return logger.run
 
 
 @contextlib.contextmanager

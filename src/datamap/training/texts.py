@@ -1,5 +1,6 @@
 """Load the labeled texts of a training, draw a sample of them, plant dirty labels if asked to, and log them."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -49,11 +50,16 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
         DataError: see `dataset.load_samples`, `tokens.load` and `multilabel.load`.
     """
     _refuse_other_tasks(config)
-    data, (samples, dev) = _loaded(config.data, config.tracking)
-    if data.ids is not None:
-        data = replace(data, ids=_resolved(data.ids, config.tracking))
-        named = selections.chosen("data.ids", data.ids, samples.ids, samples.path, config.tracking.uri)
-        samples = dataset.part(samples, named.nonzero()[0], "data.ids")
+    uri, data = config.tracking.uri, _resolved(config.data, config.tracking)
+    wanted = None if data.ids is None else selections.given_ids("data.ids", data.ids, uri)
+    with contextlib.ExitStack() as stack:
+        paths = [path for path in (data.path, data.dev_path) if path and data.path]
+        samples, dev = _read(data, [stack.enter_context(opened(path, uri)) for path in paths])
+    if isinstance(samples, UnitDataset):
+        data = replace(data, label_separator=samples.separator)
+    if wanted is not None:
+        rows = dataset.named("data.ids", wanted, samples.ids, samples.path).nonzero()[0]
+        samples = dataset.part(samples, rows, "data.ids")
     sample = data.sample or 0
     if 0 < sample <= len(samples):
         samples = dataset.draw(samples, sample, data.seed)
@@ -70,8 +76,13 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
     return replace(config, data=data), LabeledTexts(samples, dev)
 
 
-def _resolved(ids: object, tracking: TrackingConfig) -> object:
-    return resolved(ids, tracking.uri, tracking.experiment) if isinstance(ids, str) else ids
+def _resolved(data: DataConfig, tracking: TrackingConfig) -> DataConfig:
+    """Return the config with the run that `latest` in its paths means now."""
+
+    def one(path: Any) -> Any:
+        return resolved(path, tracking.uri, tracking.experiment) if isinstance(path, str) else path
+
+    return replace(data, path=one(data.path), dev_path=one(data.dev_path), ids=one(data.ids))
 
 
 def _refuse_other_tasks(config: TrainConfig) -> None:
@@ -93,27 +104,19 @@ def _refuse_other_tasks(config: TrainConfig) -> None:
         )
 
 
-def _loaded(data: DataConfig, tracking: TrackingConfig) -> tuple[DataConfig, LabeledTexts]:
-    if data.path is not None:
-        return _of_files(data, data.path, tracking)
-    if data.loader is None:
-        raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")
-    return data, LabeledTexts(
-        *dataset.load_named(data.loader, asdict(data.columns), data.on_bad_row == "skip")
-    )
-
-
-def _of_files(data: DataConfig, path: str, tracking: TrackingConfig) -> tuple[DataConfig, LabeledTexts]:
-    uri, experiment = tracking.uri, tracking.experiment
-    path = resolved(path, uri, experiment)
-    dev_path = data.dev_path and resolved(data.dev_path, uri, experiment)
-    data = replace(data, path=path, dev_path=dev_path)
-    with opened(path, uri) as file, opened(dev_path or path, uri) as dev_file:
-        samples = _reader(data)(file, name=path)
-        if isinstance(samples, UnitDataset):
-            data = replace(data, label_separator=samples.separator)
-        dev = _reader(data)(dev_file, name=dev_path, class_names=samples.class_names) if dev_path else None
-    return data, LabeledTexts(samples, dev)
+def _read(data: DataConfig, files: list[Path]) -> LabeledTexts:
+    """Read the samples from the files of `data.path` and `data.dev_path`, or from PaddleNLP's loader."""
+    if not files:
+        if data.loader is None:
+            raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")
+        loaded = dataset.load_named(data.loader, asdict(data.columns), data.on_bad_row == "skip")
+        return LabeledTexts(*loaded)
+    read = _reader(data)
+    samples = read(files[0], name=data.path)
+    known = {"class_names": samples.class_names}
+    if isinstance(samples, UnitDataset) and samples.separator:
+        known["separator"] = samples.separator
+    return LabeledTexts(samples, read(files[1], name=data.dev_path, **known) if files[1:] else None)
 
 
 def _reader(data: DataConfig) -> Callable[..., Any]:
