@@ -64,7 +64,6 @@ def clean_world(tmp_path, monkeypatch):
     monkeypatch.delenv("DATAMAP_LANG", raising=False)
     monkeypatch.setattr("datamap.translations._spoken", None)
     monkeypatch.setattr(addresses, "_of_shell", None)  # what a command of the test before found
-    monkeypatch.setattr("datamap.tracking.cache.folder", lambda: tmp_path / "cache")
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)

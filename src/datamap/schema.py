@@ -71,6 +71,7 @@ KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}
 SUMMARY_FILE = "summary.tsv"
 # Of tasks with several units per sample: one row per sample.
 UNITS_SUMMARY_FILE, UNITS_DIAGNOSIS_FILE = "summary_samples.tsv", "diagnosis_samples.tsv"
+PACK_FILE = "summary.zip"  # behind a server: summary.tsv and the shards that it is over, in one file
 SUMMARIZED_FILE = "summary.json"  # the observations that summary.tsv covers
 LABELS_FILE = "labels.json"
 TASK_FILE = "task.json"

@@ -70,6 +70,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     definition = DEFINITIONS[run.task().task]
     if not definition.has_classes:
         unlabeled_diagnosis.check(run, definition, config.score)
+    run.fetch(schema.PACK_FILE)
     samples, observations = ensure_summary(run, config, COLUMNS if definition.has_classes else None)
     given = config.embeddings if embeddings is None else embeddings
     if given is not None or config.encoder is not None:

@@ -46,6 +46,8 @@ def plot(config: PlotConfig) -> LoggedMap:
     config = replace(config, lang=run.language)
     _refuse_task(run, config)
     unit = unit_samples.unit_of(run)
+    if config.explorer:
+        run.fetch(schema.PACK_FILE)
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
     summary, count = ensure_summary(run, config, MAP_COLUMNS | asked)
     samples = unit_samples.read_summary(run) if config.unit == "sample" and unit != "sample" else summary

@@ -71,6 +71,7 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     Raises:
         DataMapError: the run has no signals, or an artifact is damaged.
     """
+    run.fetch(schema.PACK_FILE)
     summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
     ensure_diagnosis(run, replace(config.diagnose, tracking=config.tracking))
     run.fetch(schema.DIAGNOSIS_FILE, schema.SAMPLES_FILE)

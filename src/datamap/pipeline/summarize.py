@@ -90,6 +90,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         with run.together():
             run.log_text(covered, schema.SUMMARIZED_FILE)
             run.log_file(file, schema.SUMMARY_FILE)
+            run.log_pack([schema.SUMMARY_FILE, *(part.path for parts in observed.values() for part in parts)])
             if unit:
                 run.log_file(of_samples, schema.UNITS_SUMMARY_FILE)
             # At the run's last observation, not at the last one used: MLflow shows the value of the largest step.

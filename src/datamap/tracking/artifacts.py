@@ -4,7 +4,7 @@ import contextlib
 import functools
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +18,11 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
+from datamap import schema
 from datamap.digests import digest_of
 from datamap.errors import TrackingError
 from datamap.log import telling
-from datamap.tracking import addresses, cache, hidden_tags
+from datamap.tracking import addresses, hidden_tags, pack
 from datamap.tracking.client import Client, ask, ask_for_all
 from datamap.tracking.failures import translated_errors
 from datamap.tracking.hidden_tags import REGENERATED_BY
@@ -187,9 +188,8 @@ class Artifacts(NamedTuple):
                 room = kept and kept.parent if self.seen and self.seen.has_room() else None
                 folder = stack.enter_context(_temporary_folder(room))
                 file = folder / Path(path).name
-                if not (self.seen and len(known) == 1 and cache.find(self._place(path), known[0], file)):
+                if not (len(known) == 1 and self._unpack(path, known[0], file)):
                     self._download(path, known, file)
-                    self.keep(path, file, known)
                 if kept and room:
                     file = file.replace(kept)
             with translated_errors(f"run {self.run_id}: artifact {path}"):
@@ -197,13 +197,12 @@ class Artifacts(NamedTuple):
                     self._refuse(path, "is not what was logged (edited or damaged)")
             yield file
 
-    def keep(self, path: str, file: Path, digests: "Sequence[str]") -> None:
-        """Keep an artifact of a server for the next command, if it has its only digest; only commands do that."""
-        if self.seen and self.folder is None and len(digests) == 1 and digest_of(file) == digests[0]:
-            cache.keep(self._place(path), digests[0], file)
-
-    def _place(self, path):
-        return f"{self.tracking_uri} {self.root} {path}"
+    def _unpack(self, path, sha256, file):
+        """Put an artifact into `file` from the run's pack, where that was fetched and has it; return if so."""
+        if self.seen is None:
+            return False
+        packed = self.seen.file(schema.PACK_FILE)
+        return packed.exists() and pack.take(packed, path, sha256, file)
 
     def _download(self, path, digests, file):
         """Download an artifact into `file`, several times while it is not what was logged."""

@@ -17,7 +17,10 @@ MAX_CONTENT = 2000  # bytes of an artifact whose content is a tag
 REGENERATED_BY = {
     schema.SUMMARY_FILE: "summarize",
     schema.SUMMARIZED_FILE: "summarize",
+    schema.UNITS_SUMMARY_FILE: "summarize",
+    schema.PACK_FILE: "summarize",
     schema.DIAGNOSIS_FILE: "diagnose",
+    schema.UNITS_DIAGNOSIS_FILE: "diagnose",
     schema.EMBEDDINGS_FILE: "diagnose embeddings=<file>",
     schema.SAMPLES_FILE: None,
     schema.LABELS_FILE: None,

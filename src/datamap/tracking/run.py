@@ -24,7 +24,7 @@ from datamap import documents, schema
 from datamap.digests import digest_of
 from datamap.errors import DataMapError, RunLostError, TrackingError, masked, raised_as
 from datamap.log import telling
-from datamap.tracking import addresses, hidden_tags
+from datamap.tracking import addresses, hidden_tags, pack
 from datamap.tracking.artifacts import Artifacts
 from datamap.tracking.client import Client
 from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
@@ -344,8 +344,6 @@ class Run:
             with translated_errors(f"run {self.run_id}: tags"):
                 self.client.log_batch(self.run_id, tags=_as_tags(both), certain=False)
         self.artifacts.write(files)
-        for path, file in files.items():
-            self.artifacts.keep(path, file, hidden_tags.digests(tags, path))
 
     def _send(self, batch: _Batch) -> None:
         with telling(
@@ -370,6 +368,22 @@ class Run:
         if self.artifacts.folder:  # the files lie in the run now
             for file in batch.files.values():
                 file.unlink(missing_ok=True)
+
+    def log_pack(self, paths: Iterable[str]) -> None:
+        """Log artifacts once more as one file, which a reader behind a server requests instead of each.
+
+        Do so only behind a server, with files that a command has on disk, and not with more than a pack may hold.
+        """
+        if self._seen is None or self.artifacts.folder:
+            return
+        files = {path: self._seen.file(path) for path in paths}
+        if not all(file.exists() for file in files.values()):
+            return
+        if sum(file.stat().st_size for file in files.values()) <= pack.MAX_BYTES:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder, schema.PACK_FILE)
+                pack.write(file, files)
+                self.log_file(file, schema.PACK_FILE)
 
     def log_config(self, step: str, text: str, overrides: Iterable[str] | None = None) -> None:
         """Log a command's composed config as YAML, and the given overrides as JSON.
