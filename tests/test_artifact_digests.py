@@ -96,8 +96,9 @@ def test_what_was_edited_or_cut_is_named_with_what_renews_it(made, command, path
 
 def test_runs_without_digests_stay_readable(made, command):
     client, run_id = made
-    for path in REGENERATED_BY:
-        client.delete_tag(run_id, DIGEST_TAG + path)
+    for tag in client.get_run(run_id).data.tags:
+        if tag.startswith(DIGEST_TAG):
+            client.delete_tag(run_id, tag)
     assert command("plot", f"run_id={run_id}").code == 0
     assert command("curate", f"run_id={run_id}", "keep=clean").code == 0
 

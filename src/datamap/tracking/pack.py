@@ -1,6 +1,6 @@
 """Put several artifacts of a run into one ZIP file, so that a reader behind a server requests one file.
 
-A member counts only while it has the digest that the run has of that artifact. So a damaged or outdated pack does no harm.
+A member counts only while it has the digest that the run has of that artifact, so an outdated pack does no harm.
 """
 
 import contextlib
