@@ -1,11 +1,12 @@
 """What finds wrong tags of entities, and wrong labels of texts that have several? Does correcting them help?
 
     python benchmarks/units.py collect [data=wnut17,cluener,divorce,emotions] [seeds=1,2,3] [levels=0.05,0.1,0.2]
-    python benchmarks/units.py score   [the same]
+    python benchmarks/units.py score   [the same] [encoder=<folder>]
     python benchmarks/units.py loop    [data=cluener,divorce] [seeds=1,2,3] [levels=0.1]
 
 `collect` plants errors that annotators make, trains the default model once on them, and leaves one file of evidence in
-`folder`; `score` prints how well each score of `datamap diagnose` and its peers find the errors. `loop` trains a quick
+`folder`; `score` prints how well each score of `datamap diagnose` and its peers find the errors; with an encoder the
+texts with several labels have one more witness. `loop` trains a quick
 model (a linear CRF, or logistic regressions) on what `datamap curate` would leave, and prints F1 on other samples.
 
 The data sets are files of public repositories, which this one does not hold. Environment variables name them: WNUT17
@@ -33,6 +34,7 @@ from sklearn.multiclass import OneVsRestClassifier
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from datamap import encoders  # noqa: E402
 from datamap.data.units import UnitDataset, sorted_tags  # noqa: E402
 from datamap.labels import mislabel, relabeling, unit_witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
@@ -349,7 +351,9 @@ def of_cleanlab(found, name):
     return 1 - np.concatenate([part.to_numpy() for part in of_tokens]), 1 - scores
 
 
-OURS = ("combined", "confidence", "aum", "forgetting", "window", "sequence", "lexicon", "bigrams", "words")
+OURS = (
+    "combined", "confidence", "aum", "forgetting", "window", "sequence", "lexicon", "bigrams", "words", "embeddings"
+)  # fmt: skip
 SHOWN = ("combined", "confidence", "aum", "forgetting", "cleanlab, linear", "cleanlab, CRF")
 
 
@@ -369,7 +373,17 @@ def scores_of(found):
     return result
 
 
-def measured(jobs, folder):
+def embedded(job, found, encoder):
+    """Return the evidence of a data set of several labels with what models of the texts' embeddings say."""
+    _, noisy, _, _ = of_job(*job)
+    if noisy.task is Task.TOKENS:
+        return found
+    vectors = encoders.encode(encoder, noisy.texts_a)
+    where = found["samples"], found["places"], found["given"]
+    return found | {"texts_embeddings": unit_witnesses.of_embeddings(vectors, None, *where)}
+
+
+def measured(jobs, folder, encoder=None):
     """Return one row a job and score, with a column a measure."""
     rows = []
     for job in jobs:
@@ -377,6 +391,7 @@ def measured(jobs, folder):
         if not path.exists():
             continue
         found = dict(np.load(path))
+        found = embedded(job, found, encoder) if encoder else found
         _, groups = np.unique(found["samples"], return_inverse=True)
         wrong = np.bincount(groups, found["dirty"]) > 0
         about = estimate(evidence(found))
@@ -508,7 +523,13 @@ def print_loop(jobs, folder):
 
 
 def main(
-    command, data="wnut17,cluener,divorce,emotions", seeds="1,2,3", levels="0.1", folder="units", full=""
+    command,
+    data="wnut17,cluener,divorce,emotions",
+    seeds="1,2,3",
+    levels="0.1",
+    folder="units",
+    full="",
+    encoder=None,
 ):
     """Run a command on all combinations."""
     levels = [float(level) for level in levels.split(",")]
@@ -524,7 +545,7 @@ def main(
                 np.savez(path, **collect_one(*job))
                 print(f"{path.name}  {time.perf_counter() - start:.1f} s", flush=True)
     elif command == "score":
-        print_tables(measured(sorted(jobs, key=lambda job: list(SETS).index(job[0])), folder), full)
+        print_tables(measured(sorted(jobs, key=lambda job: list(SETS).index(job[0])), folder, encoder), full)
     else:
         print_loop(sorted(jobs, key=lambda job: list(SETS).index(job[0])), folder)
 

@@ -27,7 +27,8 @@ def places(settings: dict[str, Any], classes: Sequence[str], head: str) -> list[
     if isinstance(kinds, list) and kinds and not any(str(kind).endswith(f"For{head}") for kind in kinds):
         return None
     known = settings.get("id2label")
-    names = list(known.values()) if isinstance(known, dict) else []
+    known = known if isinstance(known, dict) else {}
+    names = list(known.values())
     if _are_numbers(names) or _are_numbers(classes):
         return list(range(len(classes)))
     if len(names) != len(classes) or set(names) != set(classes):
