@@ -709,7 +709,7 @@ def test_one_key_takes_all_proposals_of_a_sentence(browser, store_uri):
         wait(page, "datamapReview.here.sample?.parts?.filter((part) => part.decision).length === 1")
         assert not button.is_visible()  # nobody's decision is overruled
         press(page, "Shift+Enter")
-        assert decisions_of(server, page, "anna") == {first: both[first]}
+        assert decisions_of(server, page, "anna") == {first: both[first], other: ("undo", None)}
         press(page, "?")
         assert "take all proposals of the sentence" in page.locator("#help-keys").inner_text()
 

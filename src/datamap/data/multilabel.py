@@ -111,11 +111,9 @@ def _layout(
     if given_columns == []:
         raise DataError(f"{name}: data.columns.label=[] names no column; name at least one")
     if isinstance(given_columns, list):
-        there = [rows.position("label", label, table, name) for label in given_columns]
-        indicators = {
-            table.names[place] if table.names else str(label): place
-            for label, place in zip(given_columns, there, strict=True)
-        }
+        for label in given_columns:
+            place: Any = rows.position("label", label, table, name)
+            indicators[table.names[place] if table.names else str(label)] = place
     elif "label" not in places:
         indicators = _indicators(table, places, class_names, name)
         if not indicators:

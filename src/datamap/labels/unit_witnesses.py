@@ -241,7 +241,9 @@ def of_embeddings(
     return _of_each_label(positions, labels, judged)
 
 
-def _of_each_label(positions, labels, judged: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+def _of_each_label(
+    positions: np.ndarray, labels: np.ndarray, judged: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray:
     """Return (N, 2) of `judged` for the units of each label; of labels too rare, or too common, their frequencies."""
     probs = np.zeros((len(labels), 2), np.float32 if 2 * len(labels) > MAX_DOUBLE else np.float64)
     units, ends = np.argsort(positions, kind="stable"), np.append(0, np.cumsum(np.bincount(positions)))

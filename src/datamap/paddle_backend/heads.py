@@ -26,8 +26,8 @@ def places(settings: dict[str, Any], classes: Sequence[str], head: str) -> list[
     kinds = settings.get("architectures")
     if isinstance(kinds, list) and kinds and not any(str(kind).endswith(f"For{head}") for kind in kinds):
         return None
-    known = settings.get("id2label")
-    known = known if isinstance(known, dict) else {}
+    given = settings.get("id2label")
+    known: dict[str, Any] = given if isinstance(given, dict) else {}
     names = list(known.values())
     if _are_numbers(names) or _are_numbers(classes):
         return list(range(len(classes)))
