@@ -97,7 +97,7 @@ def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
 
     Labels of one text would all be in one place, so they are not laid out.
     """
-    if unit_of(run):
+    if DEFINITIONS[run.task().task].unit:
         return shown
     try:
         found = stored_embeddings(run, align.array(shown["id"]))
