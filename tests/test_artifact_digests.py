@@ -323,7 +323,7 @@ def test_a_metric_of_another_kind_is_named_and_a_users_own_is_not_looked_at(made
     client, run_id = made
     for step, (name, value) in enumerate(METRICS, start=10):
         client.log_metric(run_id, name, value, step=step)
-        for arguments in COMMANDS:
+        for arguments in COMMANDS if step < 12 else COMMANDS[-1:]:  # one function reads them for all commands
             outcome = command(*arguments[:1], f"run_id={run_id}", *arguments[1:])
             assert outcome.code == 0 or (outcome.code == 2 and outcome.err.count("\n") == 1), outcome.err
             if outcome.code:

@@ -1,5 +1,6 @@
 """Importing Data Map and calling its API changes nothing of the process that does."""
 
+import itertools
 import sys
 
 import pytest
@@ -143,8 +144,16 @@ def test_a_standard_output_of_any_kind_is_left_alone(shell, change, error):
     assert outcome.err.splitlines()[-1] == "the work goes on"
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full", "| true"])
-@pytest.mark.parametrize("arguments", ["--help", "plot --help", "plot run_id=x", "nothing"])
+CLOSED = [">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full", "| true"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed"),
+    [
+        *itertools.product(["--help", "plot --help", "nothing"], CLOSED),
+        *[("plot run_id=x", closed) for closed in CLOSED[2:5]],  # which imports MLflow
+    ],
+)
 def test_commands_end_quietly_on_closed_streams(store, shell, arguments, closed):
     code = f"import sys; sys.argv[1:] = {arguments.split()!r}; from datamap.cli.entry import main; main()"
     line = f'exec 9>&2; ({sys.executable} -c "{code}") {closed}; echo code $? >&9'

@@ -1,7 +1,7 @@
 """Every command of README and docs runs as written, in order, in a copy of the repository.
 
-Data Map's own commands run in this process, or each would import MLflow and Paddle anew; all others in a shell.
-`make demo` trains on the whole demo data; what comes after it trains on its first rows.
+Data Map's own commands and `mlflow run` run in this process, or each would import MLflow and Paddle anew; all others
+in a shell. `make demo` trains on the whole demo data; what comes after it trains on its first rows.
 """
 
 import itertools
@@ -89,15 +89,22 @@ def layered_environment(folder):
             (folder / "bin" / script.name).symlink_to(script)
 
 
-def shorten(path, rows=400):
-    """Keep a file's header and its first rows."""
-    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(True)[: rows + 1]), encoding="utf-8")
+def shorten(data, rows=200):
+    """Keep the first samples of each file of the demo data."""
+    for path in data.glob("demo*.*"):
+        text = path.read_text(encoding="utf-8")
+        end = "\n\n" if path.suffix == ".conll" else "\n"  # of a sample
+        path.write_text(end.join(text.split(end)[: rows + 1]) + "\n", encoding="utf-8")
 
 
 def run_here(line):
-    """Run one of Data Map's own commands in this process."""
+    """Run one of Data Map's own commands, or `mlflow run`, in this process."""
     program, name, *arguments = shlex.split(line, comments=True)
-    if name == "--help":
+    if program == "mlflow":
+        import mlflow.cli
+
+        mlflow.cli.cli([name, *arguments], standalone_mode=False)
+    elif name == "--help":
         print(overview())
     else:
         assert (program, run(name, arguments)) == ("datamap", 0), line
@@ -141,7 +148,7 @@ def test_commands_of_the_readme_and_the_docs(project, monkeypatch):
                 review(commands, project, {**shown, "XDG_STATE_HOME": str(project)})
                 continue
             for here, lines in itertools.groupby(
-                commands.splitlines(), lambda line: line.startswith("datamap ")
+                commands.splitlines(), lambda line: line.startswith(("datamap ", "mlflow run "))
             ):
                 ran += len(lines := list(lines))
                 if here:
@@ -153,9 +160,12 @@ def test_commands_of_the_readme_and_the_docs(project, monkeypatch):
                 assert done.returncode == 0, f"{page}: {shell}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
                 if shell == "make demo":
                     check_what_the_demo_made(project)
-                    shorten(project / "data" / "demo.tsv")
+                    shorten(project / "data")
                 if "source .venv/bin/activate" in shell:
                     activated = "source .venv/bin/activate\n"
+                    monkeypatch.setenv(
+                        "PATH", f"{project}/.venv/bin:{os.environ['PATH']}"
+                    )  # for `mlflow run`
     assert ran >= 30
     run_the_notebooks_example(project, environment)
 
