@@ -1,15 +1,17 @@
 """Rank a run's samples by how likely their label is wrong, and log the list into the run."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel, relabeling
-from datamap.labels.counting import REASONS, estimate, has_learned
+from datamap.labels.counting import REASONS, Estimate, estimate, has_learned
+from datamap.labels.mislabel import Evidence
 from datamap.log import say
 from datamap.maps import regions
 from datamap.pipeline import memorization, unit_samples, unlabeled_diagnosis
@@ -79,8 +81,54 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         _rank_unlabeled(run, samples, observations, config, next_step)
         return
     evidence, onset, numbers = evidence_of(run, samples, config.score)
-    scores = mislabel.SCORES[config.score](evidence)
-    about = estimate(evidence)
+    found = _diagnosed(run, samples, evidence, config)
+    changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
+    with run.together():
+        run.log_config("diagnose", to_yaml(config))
+        run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(found.frame))), schema.DIAGNOSIS_FILE)
+        of_samples = unit_samples.log_diagnosis(run, found.frame, found.probable) if definition.unit else {}
+        run.log_metrics({**_metrics(found, of_samples), **changed}, max(run.committed()))
+        run.set_tags({UNKNOWN_TAG: found.about.unknown})
+        regenerate_explorer(run)
+        describe(run, len(samples))
+    if onset:
+        say(memorization.note(onset, numbers))
+    _warn(evidence, found.about, len(run.committed()))
+    _say(run, found)
+    if of_samples:
+        expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
+        samples_wrong = Amount(round(of_samples["samples"]), "sample")
+        say(
+            expected, samples=samples_wrong, file=schema.UNITS_DIAGNOSIS_FILE, unit=translate(definition.unit)
+        )
+    if next_step and run.has(schema.SAMPLES_FILE):
+        say("review them: {command}", command=run.command("review"))
+        say("next: {command}", command=run.command("curate", *_rule(run, found.about)))
+
+
+class _Diagnosed(NamedTuple):
+    """Hold a diagnosis: the table, most likely wrong first, and what it rests on.
+
+    Attributes:
+        frame: the rows of diagnosis.tsv.
+        evidence: what speaks for and against the labels.
+        about: how many labels are wrong.
+        probable: true if the scores are probabilities.
+        to_relabel: the number of labels that `curate keep=relabelled` would replace.
+        measured: how well the scores rank planted dirty samples first; {} where none are known.
+    """
+
+    frame: pd.DataFrame
+    evidence: Evidence
+    about: Estimate
+    probable: bool
+    to_relabel: int
+    measured: dict[str, float]
+
+
+def _diagnosed(run: Run, samples: pd.DataFrame, evidence: Evidence, config: DiagnoseConfig) -> _Diagnosed:
+    """Score the labels by the evidence."""
+    scores, about = mislabel.SCORES[config.score](evidence), estimate(evidence)
     probable = config.score == "combined" and about.known
     if probable:
         scores = mislabel.calibrated(scores, about.estimate)
@@ -97,32 +145,16 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         run.language,
         _kinds(run, evidence, names, proposed),
     )
-    measured = _measured(samples["s_label"].to_numpy(), scores)
-    changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
-    with run.together():
-        run.log_config("diagnose", to_yaml(config))
-        run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(frame))), schema.DIAGNOSIS_FILE)
-        of_samples = unit_samples.log_diagnosis(run, frame, probable) if definition.unit else {}
-        sure = relabeling.supported(evidence, scores, proposed, about) if probable else 0
-        found = {**about.numbers(), "to_relabel": sure, **measured, **of_samples}
-        metrics = {f"mislabelled/{name}": float(value) for name, value in found.items()}
-        run.log_metrics({**metrics, **_of_witnesses(evidence), **changed}, max(run.committed()))
-        run.set_tags({UNKNOWN_TAG: about.unknown})
-        regenerate_explorer(run)
-        describe(run, len(samples))
-    if onset:
-        say(memorization.note(onset, numbers))
-    _warn(evidence, about, len(run.committed()))
-    _say(run, frame, evidence, about, probable, measured)
-    if of_samples:
-        expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
-        samples_wrong = Amount(round(of_samples["samples"]), "sample")
-        say(
-            expected, samples=samples_wrong, file=schema.UNITS_DIAGNOSIS_FILE, unit=translate(definition.unit)
-        )
-    if next_step and run.has(schema.SAMPLES_FILE):
-        say("review them: {command}", command=run.command("review"))
-        say("next: {command}", command=run.command("curate", *_rule(run, about)))
+    sure = relabeling.supported(evidence, scores, proposed, about) if probable else 0
+    return _Diagnosed(
+        frame, evidence, about, probable, sure, _measured(samples["s_label"].to_numpy(), scores)
+    )
+
+
+def _metrics(found: _Diagnosed, of_samples: dict[str, float]) -> dict[str, float]:
+    own = {**found.about.numbers(), "to_relabel": found.to_relabel, **found.measured, **of_samples}
+    metrics = {f"mislabelled/{name}": float(value) for name, value in own.items()}
+    return {**metrics, **_of_witnesses(found.evidence)}
 
 
 def _rank_unlabeled(run, samples, observations, config, next_step):
@@ -252,7 +284,8 @@ def _measured(s_label, scores):
     }
 
 
-def _say(run, frame, evidence, about, probable, measured):
+def _say(run: Run, found: _Diagnosed) -> None:
+    frame, evidence, about = found.frame, found.evidence, found.about
     where = run.opened_at(schema.DIAGNOSIS_FILE)
     listed = "{file}: {samples}, most likely wrong first: {address}"
     count = units.amount(len(frame), unit_samples.unit_of(run))
@@ -283,11 +316,11 @@ def _say(run, frame, evidence, about, probable, measured):
         )
     say("  " + diagnosis.regions_told(frame, run.language))
     for rank, row in enumerate(frame.head(SHOWN).to_dict("records"), 1):
-        place = f"{row['score']:.3f}" if probable else f"{rank}."
+        place = f"{row['score']:.3f}" if found.probable else f"{rank}."
         say(
             f"  {place}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {diagnosis.texts_told(row)}".rstrip()
         )
-    _say_measured(measured)
+    _say_measured(found.measured)
 
 
 def _say_measured(measured):
