@@ -204,3 +204,9 @@ def test_steps_after_training_never_import_paddle(small_run, shell):
     calls = [(str(ROOT / "src" / f"{script}.py"), argument, code) for script, argument, code in calls]
     done = shell([sys.executable, "-c", STEPS.format(calls=calls)], PYTHONPATH=str(ROOT / "src"))
     assert done.code == 0, done.err
+
+
+def test_a_database_is_no_part_of_reading_from_a_server(shell):
+    code = "import sys, datamap.pipeline.summarize; assert not [m for m in sys.modules if m.startswith('sqlalchemy')]"
+    done = shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src"))
+    assert done.code == 0, done.err

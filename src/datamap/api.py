@@ -155,13 +155,16 @@ class LoadedRun:
             ConfigError: see `draw_map`.
         """
         from datamap.maps.figures import draw_map
+        from datamap.maps.options import merge_options
         from datamap.pipeline.stored_summary import read_summary
+        from datamap.pipeline.unit_samples import class_names, unit_of
 
         with silence():
             table, about = read_summary(self._run)
+        lang = merge_options(options, keywords).lang
         return draw_map(
-            table, options, class_names=self.class_names, title=self.name, observations=len(about.observations),
-            **keywords,
+            table, options, class_names=class_names(self._run, lang), title=self.name,
+            observations=len(about.observations), unit=unit_of(self._run), **keywords,
         )  # fmt: skip
 
     def decisions(self) -> "pd.DataFrame":

@@ -58,7 +58,7 @@ def draw_map(
     names = _checked(summary, class_names, title, observations)
     summary, names = _with_indices(summary, names)
     plan = plans.make_plan(options)
-    shown = _shown(summary, plan, options)
+    shown = _shown(summary, plan, options, unit)
     # Colors and axes are those of all samples: a filter changes neither.
     found = groups.split(shown, groups.rules_of(summary, plan.color, names, options.lang), options.lang)
     maps = split_facets(shown, found, options, names)
@@ -77,7 +77,7 @@ def draw_map(
         width = panels.add_legend(figure, found, legend, options, below, counts=True)
         height = axes[0].get_figure().bbox.height / figure.dpi - below - 0.3  # without the x-axis
         panels.draw_maps(figure, axes, maps, scales.own(summary, options), options, width, height)
-        _fill_histograms(histograms, summary, shown, found, options.lang)
+        _fill_histograms(histograms, summary, shown, found, word(f"{unit}s", options.lang))
         canvas.draw(figure)
     return figure
 
@@ -108,7 +108,7 @@ def _with_indices(summary, names):
     return summary, names
 
 
-def _shown(summary, plan, options):
+def _shown(summary, plan, options, unit):
     """Select the samples that pass the filters; warn of those that have no position."""
     for option in ("x", "y", "color", "facet"):
         if getattr(options, option):
@@ -117,18 +117,18 @@ def _shown(summary, plan, options):
     for column in dict.fromkeys((options.x, options.y)):
         unplaced = int((~np.isfinite(scales.values(shown, column))).sum())
         if unplaced:
-            left_out = Amount(unplaced, "sample")
+            left_out = Amount(unplaced, unit)
             what = "the map leaves out {samples} without a finite {column}"
             warnings.warn(word(what, options.lang, samples=left_out, column=column), stacklevel=3)
     return shown
 
 
-def _fill_histograms(histograms, summary, shown, found, lang):
+def _fill_histograms(histograms, summary, shown, found, counted):
     for ax, column in zip(histograms, MARGINALS, strict=False):  # none without `marginals`
         low, high = marks.axis_limits(summary, column)[column]
         marks.draw_histogram(ax, scales.values(shown, column), found, low, high)
         ax.set_xlabel(column, fontsize=9)
-        ax.set_ylabel(word("samples", lang) if ax is histograms[0] else "", fontsize=9)
+        ax.set_ylabel(counted if ax is histograms[0] else "", fontsize=9)
 
 
 def grid_shape(count: int) -> tuple[int, int]:

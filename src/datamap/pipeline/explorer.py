@@ -16,7 +16,7 @@ from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
 from datamap.pipeline.stored_texts import texts_of
-from datamap.pipeline.unit_samples import unit_of
+from datamap.pipeline.unit_samples import class_names, unit_of
 from datamap.program import invocation
 from datamap.signals import align
 from datamap.summaries import tsv
@@ -83,7 +83,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     histories = trajectories.read(run.artifacts, observed, ids)
     texts = texts_of(run, ids)
     unit = next(iter(observed.values()))[0].unit
-    names, diagnosis = run.class_names(), _diagnosis(run, ids, lang)
+    names, diagnosis = class_names(run, lang), _diagnosis(run, ids, lang)
     title, next_step = run.info.run_name, _next_step(run, diagnosis)
     labeled = DEFINITIONS[run.task().task].has_classes
     return explorer.build_page(
@@ -131,6 +131,7 @@ def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
     except DataMapError as error:
         say("note: the explorer shows no diagnosis: {error}", error=error)
         return None
+    states = DEFINITIONS[run.task().task].states
     rows, scores = align.rows(ids, table["id"]), table["score"].to_numpy()
     proposed, why = (table[name].to_pandas() for name in ("proposed", "why"))
     known = rows >= 0
@@ -141,15 +142,16 @@ def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
             "score": np.where(known, scores[rows], np.nan),
             **ranks,
             "proposed": np.where(known, _classes(proposed, run.class_names())[rows], -1),
-            "why": _retold([why[row] if row >= 0 else "" for row in rows], lang),
+            "why": _retold([why[row] if row >= 0 else "" for row in rows], lang, states),
         }
     )
 
 
-def _retold(why: list[str], lang: str) -> list[str]:
+def _retold(why: list[str], lang: str, states: tuple[str, ...]) -> list[str]:
     """Return reasons in language `lang`; of up to a million none is looked at where the first one is in it already."""
     first = next(filter(None, why), "")
-    return why if retold(first, lang) == first else [retold(one, lang) for one in why]
+    same = retold(first, lang) == first and (lang == "en" or not states)
+    return why if same else [retold(one, lang, states) for one in why]
 
 
 def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:

@@ -52,7 +52,7 @@ def plot(config: PlotConfig) -> LoggedMap:
     summary, count = ensure_summary(run, config, MAP_COLUMNS | asked)
     samples = unit_samples.read_summary(run) if config.unit == "sample" and unit != "sample" else summary
     _say_if_undivided(samples, config)
-    about: dict[str, Any] = {"class_names": run.class_names(), "observations": count}
+    about: dict[str, Any] = {"class_names": unit_samples.class_names(run, config.lang), "observations": count}
     about["unit"] = unit if samples is summary else "sample"
     with warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(samples, config, title=run.info.run_name, **about)

@@ -14,11 +14,18 @@ from datamap.summaries import tsv
 from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
+from datamap.translations import word
 
 
 def unit_of(run: Run) -> str:
     """Return what the rows of a run's summary are: "sample", or the unit of its task ("token", "label")."""
     return DEFINITIONS[run.task().task].unit or "sample"
+
+
+def class_names(run: Run, lang: str) -> tuple[str, ...]:
+    """Return the class names as people read them: the states of a label (absent, present) are words of ours."""
+    names = run.class_names()
+    return tuple(word(name, lang) for name in names) if DEFINITIONS[run.task().task].states else names
 
 
 def summarize(file: Path, target: Path) -> int:
@@ -42,9 +49,11 @@ def summarize(file: Path, target: Path) -> int:
     order = np.argsort(first)  # `read_rows` reads in the file's order
     frame = tsv.read_rows(file, first[order]).iloc[np.argsort(order)].reset_index(drop=True)
     frame["id"] = distinct
-    frame["units"] = np.bincount(groups)
-    frame["worst"] = positions[first]
-    frame["average"] = np.concatenate(average)
+    own = {"average": np.concatenate(average), "worst": positions[first], "units": np.bincount(groups)}
+    for place, (name, values) in enumerate(
+        own.items(), 1
+    ):  # after the id, as the statistics do not fit on a screen
+        frame.insert(place, name, values)
     target.write_bytes(b"".join(tsv.lines(frame)))
     return len(frame)
 
@@ -82,10 +91,9 @@ def log_diagnosis(run: Run, frame: pd.DataFrame, probable: bool) -> dict[str, fl
     worst = frame.iloc[first]
     columns = {
         "score": worst["score"].to_numpy(),
-        "evidence": worst["evidence"].to_numpy(),
-        "worst": positions[first],
         "label": worst["label"].to_numpy(),
         "proposed": worst["proposed"].to_numpy(),
+        "worst": positions[first],
         "units": np.bincount(groups),
     }
     found = {}
@@ -94,9 +102,9 @@ def log_diagnosis(run: Run, frame: pd.DataFrame, probable: bool) -> dict[str, fl
         columns["wrong"] = np.round(np.bincount(groups, scores), 2)
         right = np.exp(np.bincount(groups, np.log1p(-scores.clip(0, 1 - 1e-9))))
         found["samples"] = float((1 - right).sum())
-    table = pd.DataFrame(
-        {"id": distinct.to_numpy(zero_copy_only=False), **columns, **sample_texts(run, distinct)}
-    )
+    # Texts are long, and what comes after them is off the screen in MLflow's viewer.
+    last = {"evidence": worst["evidence"].to_numpy(), "id": distinct.to_numpy(zero_copy_only=False)}
+    table = pd.DataFrame({**columns, **sample_texts(run, distinct), **last})
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.UNITS_DIAGNOSIS_FILE)
     return found
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -11,7 +12,6 @@ import requests
 import tenacity
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_metric
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from datamap.errors import RunLostError, TrackingError, interrupted, reason
 
@@ -22,8 +22,9 @@ REFUSALS = (
     "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE",
     "PERMISSION_DENIED",
 )  # fmt: skip
-CALLERS_FAULTS = (DataError, IntegrityError, OverflowError, TypeError, ValueError)
-STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, ImportError, OverflowError)
+CALLERS_FAULTS = (OverflowError, TypeError, ValueError)
+DATABASES_REFUSALS = ("DataError", "IntegrityError")  # of SQLAlchemy
+STORE_ERRORS = (MlflowException, OSError, ImportError, OverflowError)
 REFUSED_STATUS = (400, 403, 404, 413)
 
 Result = TypeVar("Result")
@@ -42,10 +43,17 @@ def translated_errors(what: str) -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        if not (isinstance(error, STORE_ERRORS) or _raised_by_mlflow(error)):
+        of_store = isinstance(error, STORE_ERRORS) or _is_databases(error, "SQLAlchemyError")
+        if not (of_store or _raised_by_mlflow(error)):
             raise
         kind = RunLostError if _is_refusal(error) else TrackingError
         raise kind(f"{what}: {explained(error)}") from error
+
+
+def _is_databases(error, *names):
+    """Tell if an error is of one of these classes of SQLAlchemy, which only a store in a database imports."""
+    known = sys.modules.get("sqlalchemy.exc")
+    return known is not None and isinstance(error, tuple(getattr(known, name) for name in names))
 
 
 def _raised_by_mlflow(error):
@@ -76,10 +84,12 @@ def _is_unauthorized(error):
 
 def _is_refusal(error):
     if isinstance(error, MlflowException):
-        return error.error_code in REFUSALS or isinstance(error.__cause__, CALLERS_FAULTS)
+        cause = error.__cause__
+        refused = isinstance(cause, CALLERS_FAULTS) or _is_databases(cause, *DATABASES_REFUSALS)
+        return error.error_code in REFUSALS or refused
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return error.response.status_code in REFUSED_STATUS
-    return isinstance(error, (DataError, IntegrityError, OverflowError, ImportError))
+    return isinstance(error, (OverflowError, ImportError)) or _is_databases(error, *DATABASES_REFUSALS)
 
 
 def _may_pass(error):

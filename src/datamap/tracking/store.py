@@ -14,8 +14,6 @@ from urllib.parse import urlparse
 import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from datamap import schema
 from datamap.errors import RunLostError, TrackingError
@@ -336,6 +334,9 @@ def _sqlite_file(uri):
     """Return the file of a SQLite store; None for any other store, and for one in memory."""
     if urlparse(uri).scheme.partition("+")[0] != "sqlite":
         return None
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     with contextlib.suppress(ArgumentError):
         name = make_url(uri).database
         return Path(urlparse(name).path if name.startswith("file:") else name) if name else None

@@ -7,6 +7,8 @@ ZH = {
     "avg_probs  (mean probability of the given label)": "avg_probs（给定标签概率的均值）",
     "correct_ratio": "预测正确率 correct_ratio",
     "samples": "样本数",
+    "tokens": "词元数",
+    "labels": "标签数",
     # groups
     "0 to 0.2": "0 到 0.2",
     "0.2 to 0.4": "0.2 到 0.4",
