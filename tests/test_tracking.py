@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 import datamap
 from datamap.digests import digest_of
 from datamap.errors import RunLostError, TrackingError, masked
-from datamap.tracking import cache, hidden_tags
+from datamap.tracking import hidden_tags, pack
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
 from datamap.tracking.hidden_tags import CONTENT_TAG
@@ -457,28 +457,16 @@ def test_an_answer_that_is_lost_leaves_no_second_run(store, monkeypatch):
     assert {found.info.status for found in MlflowClient().search_runs(["1"])} == {"FINISHED"}
 
 
-def test_the_cache_gives_a_file_as_it_was_logged_to_the_same_artifact_alone(tmp_path, monkeypatch):
-    file, found = tmp_path / "summary.tsv", tmp_path / "found" / "summary.tsv"
-    file.write_text("one")
-    sha256 = digest_of(file)
-    assert not cache.find("a", sha256, found)
-    cache.keep("a", sha256, file)
-    assert cache.find("a", sha256, found)
-    assert found.read_text() == "one"
-    assert not cache.find("b", sha256, found)
-    assert cache.folder().stat().st_mode & 0o77 == 0
-    (kept,) = cache.folder().iterdir()
-    kept.write_text("two")  # damaged
-    assert not cache.find("a", sha256, found)
-    monkeypatch.setattr(cache, "MAX_BYTES", 4)
-    for number in range(3):
-        file.write_text(f"{number}23")
-        cache.keep("a", digest_of(file), file)
-    assert cache.find("a", digest_of(file), found)
-    assert len(list(cache.folder().iterdir())) == 1
-    monkeypatch.setattr(cache, "folder", lambda: Path("/proc/nowhere"))
-    cache.keep("a", sha256, file)
-    assert not cache.find("a", sha256, found)
+def test_a_pack_gives_only_what_has_the_digest(tmp_path):
+    file, packed, found = tmp_path / "texts", tmp_path / "some.zip", tmp_path / "found"
+    file.write_text("texts")
+    pack.write(packed, {"a": file})
+    assert pack.take(packed, "a", digest_of(file), found) and found.read_text() == "texts"
+    assert not pack.take(packed, "a", "0" * 64, found)
+    assert not pack.take(packed, "b", digest_of(file), found)
+    packed.write_bytes(packed.read_bytes()[:40])
+    assert not pack.take(packed, "a", digest_of(file), found)
+    assert not pack.take(tmp_path / "none.zip", "a", digest_of(file), found)
 
 
 def test_tags_tell_of_observations_only_if_none_is_missing():
