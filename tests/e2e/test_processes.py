@@ -26,6 +26,15 @@ def ensure_summary(client, run_id):
     return pd.read_csv(Path(client.get_run(run_id).info.artifact_uri, "summary.tsv"), sep="\t")
 
 
+def launched(shell, arguments):
+    """Train in two processes, and return the id of their run."""
+    launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
+    done = shell([*launch, str(ROOT / "src" / "train.py"), *arguments, "trainer.device=cpu"])
+    logs = "".join(path.read_text() for path in Path("log").glob("workerlog.*"))
+    assert done.code == 0, done.out + done.err + logs
+    return re.search(r"^run (\w+)", done.out, re.MULTILINE).group(1)
+
+
 @pytest.mark.parametrize("options", [(), ("signals.collect=train",)], ids=str)
 def test_two_processes_make_one_run(client, command, shell, pairs_file, options):
     with pairs_file.open("a", encoding="utf-8") as file:
@@ -33,13 +42,7 @@ def test_two_processes_make_one_run(client, command, shell, pairs_file, options)
     arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.batch_size=12", *options]
     arguments.append("data.folds=2")
     alone = command("train", *arguments).out.split()[1]
-    launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
-    script = [str(ROOT / "src" / "train.py"), *arguments, "trainer.device=cpu", "signals.shard_rows=10"]
-    done = shell([*launch, *script])
-    assert done.code == 0, (
-        done.out + done.err + "".join(p.read_text() for p in Path("log").glob("workerlog.*"))
-    )
-    together = re.search(r"^run (\w+)", done.out, re.MULTILINE).group(1)
+    together = launched(shell, [*arguments, "signals.shard_rows=10"])
     runs = [run.info.run_id for run in client.search_runs(["1"])]
     assert sorted(runs) == sorted([alone, together])
     files = [Path(file.path).name for file in client.list_artifacts(together, "signals")]
@@ -61,6 +64,35 @@ def test_two_processes_make_one_run(client, command, shell, pairs_file, options)
     assert [[m.value for m in history] for history in held_out] == [[19, 18], [19, 18]]
     accuracy = [client.get_run(run_id).data.metrics["train/accuracy"] for run_id in (alone, together)]
     assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1 if options else 1e-6)
+
+
+UNITS = {
+    "tokens": "".join(
+        f"张 B-PER\n{'一二三四五'[n % 5]} I-PER\n" + "在 O\n" * (n % 4) + "北 B-LOC\n京 I-LOC\n\n"
+        for n in range(23)
+    ),
+    "multilabel": "text_a\tlabel\n"
+    + "".join(f"又贵又慢{n}\t{('价格|物流', '价格', '')[n % 3]}\n" for n in range(23)),
+}
+
+
+@pytest.mark.parametrize("task", UNITS)
+def test_two_processes_train_on_units(client, command, shell, tmp_path, task):
+    path = tmp_path / ("x.conll" if task == "tokens" else "x.tsv")
+    path.write_text(UNITS[task], encoding="utf-8")
+    # The last batch has one sample, so that one of the processes has none in it.
+    arguments = [f"data.task={task}", f"data.path={path}", f"data.dev_path={path}", "trainer.batch_size=11"]
+    arguments = ["data=file", *SMALL_MODEL, *arguments, "data.folds=2", "signals.shard_rows=30"]
+    alone, together = command("train", *arguments).out.split("run ")[1].split()[0], launched(shell, arguments)
+    summaries = []
+    for run_id in (alone, together):
+        for step in ("summarize", "diagnose"):
+            outcome = command(step, f"run_id={run_id}")
+            assert outcome.code == 0, outcome.err
+        summaries.append(ensure_summary(client, run_id))
+    pd.testing.assert_frame_equal(*summaries, rtol=1e-3, atol=1e-5)
+    one, two = (client.get_run(run_id).data.metrics for run_id in (alone, together))
+    assert two == pytest.approx(one | {k: v for k, v in two.items() if k.startswith("time/")}, rel=1e-3)
 
 
 @pytest.fixture
