@@ -274,17 +274,18 @@ class Bench:
 
 
 def seconds(bench, action):
+    """Wall seconds, and CPU seconds of all processes."""
     gc.collect()
     if bench.device.type == "cuda":
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
     bench.processes.gather(None)
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     action()
     if bench.device.type == "cuda":
         torch.cuda.synchronize()
-    bench.processes.gather(None)
-    return time.perf_counter() - start
+    spent = sum(bench.processes.gather(time.process_time() - used))
+    return time.perf_counter() - start, spent
 
 
 def peak(bench):
@@ -294,7 +295,7 @@ def peak(bench):
 
 
 def measure(task, device, rounds, folder, samples):
-    """{way: ([seconds of each round], peak MB)}."""
+    """{way: ([(wall, CPU seconds) of each round], peak MB)}."""
     bench, recorder = Bench(task, device, samples), recorder_of(task, folder)
     number = 0
 
@@ -369,14 +370,20 @@ def profile(bench, recorder):
     return found
 
 
+def compared(found, way, base, place):
+    """Medians over rounds of a way's seconds (place 0: wall, 1: CPU), and of their ratio to those of `base`."""
+    pairs = [(a[place], b[place]) for a, b in zip(found[way][0], found[base][0], strict=True)]
+    return statistics.median(a for a, _ in pairs), statistics.median(a / b for a, b in pairs)
+
+
 def main(rounds="3", tasks="classification,generation", device="cpu", out="", samples="1000000"):
     """Print a Markdown table, and with `out` write it and the profile there."""
     place = torch.device(device)
     if "RANK" in os.environ:
         torch.distributed.init_process_group("gloo")
     lines = [
-        "| task | samples | processes | an epoch | seconds | × without | peak MB |",
-        "|---|---:|---:|---|---:|---:|---:|",
+        "| task | samples | processes | an epoch | seconds | × without | CPU s | × without | × evaluate() | peak MB |",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|",
     ]
     profiles = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -384,10 +391,10 @@ def main(rounds="3", tasks="classification,generation", device="cpu", out="", sa
         os.chdir(folder)
         for task in tasks.split(","):
             bench, found, profiles[task] = measure(task, place, int(rounds), folder, int(samples))
-            base = found["without"][0]
-            for way, (times, memory) in found.items():
-                ratio = statistics.median(a / b for a, b in zip(times, base, strict=True))
-                numbers = f"{statistics.median(times):.3f} | {ratio:.3f} | {memory:,.0f}"
+            for way, (_, memory) in found.items():
+                (wall, more), (cpu, cpu_more) = (compared(found, way, "without", place) for place in (0, 1))
+                beside = f"{compared(found, way, 'evaluate()', 1)[1]:.3f}" if "eval" in way else ""
+                numbers = f"{wall:.3f} | {more:.3f} | {cpu:.3f} | {cpu_more:.3f} | {beside} | {memory:,.0f}"
                 lines.append(
                     f"| {task} | {len(bench.rows):,} | {bench.processes.count} | {way} | {numbers} |"
                 )
