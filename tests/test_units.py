@@ -11,11 +11,13 @@ import pytest
 from matplotlib.text import Text
 
 import datamap
+from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError
-from datamap.labels import sequences, unit_witnesses
+from datamap.labels import blocks, diagnosis, sequences, unit_witnesses
 from datamap.labels.posterior import infer
 from datamap.maps.options import MapOptions
 from datamap.schema import Task
+from datamap.signals import align
 from datamap.tasks import rows, units
 from datamap.tasks.definitions import tables_of
 from datamap.tasks.task import Options
@@ -287,6 +289,21 @@ def test_wrong_tags_are_found_and_corrected_in_the_rows_own_keys(tokens_run, com
     assert relabeled == right
     clean = curated(command, client, tokens_run, "keep=clean", f"share={len(WRONG) / 320}")
     assert clean == [row for number, row in enumerate(sentences()) if number not in WRONG]
+
+
+@pytest.mark.parametrize("name", ["tokens_run", "labels_run"])
+def test_a_diagnosis_is_written_some_units_at_a_time(name, request, command, monkeypatch):
+    run = request.getfixturevalue(name)
+    command("diagnose", f"run_id={run.run_id}")
+    files = (schema.DIAGNOSIS_FILE, schema.UNITS_DIAGNOSIS_FILE)
+    whole = [run.artifacts.read(file) for file in files]
+    sizes, made = [], diagnosis.Diagnosis._table
+    monkeypatch.setattr(diagnosis.Diagnosis, "_table", lambda *a: sizes.append(len(a[1])) or made(*a))
+    monkeypatch.setattr(blocks, "ROWS", 50)
+    monkeypatch.setattr(align, "BLOCK", 50)
+    command("diagnose", f"run_id={run.run_id}")
+    assert max(sizes) == 50
+    assert [run.artifacts.read(file) for file in files] == whole
 
 
 def test_wrong_labels_of_several_are_found_and_corrected(labels_run, command, client):

@@ -1,11 +1,13 @@
 """Make diagnosis.tsv: one row per sample, most likely wrong first, in words that a person can check."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from datamap.labels.mislabel import Evidence
+from datamap.labels import blocks
+from datamap.labels.mislabel import Evidence, quoted
 from datamap.labels.reasons import reasons
 from datamap.translations import LANGUAGES, word
 
@@ -24,10 +26,10 @@ def region_names(lang: str) -> tuple[str, ...]:
     return tuple(word(name, lang) for name in ("easy to learn", "ambiguous", "hard to learn", "noisy?"))
 
 
-def regions_told(frame: pd.DataFrame, lang: str) -> str:
-    """Return one line that says how many samples of a diagnosis each region has."""
-    counts = frame["region"].value_counts()
-    return ", ".join(f"{name} {counts.get(name, 0):,}" for name in region_names(lang))
+def regions_told(regions: np.ndarray, lang: str) -> str:
+    """Return one line that says how many samples each region has, which are given as places in `REGIONS`."""
+    counts = np.bincount(regions, minlength=len(REGIONS))
+    return ", ".join(f"{name} {count:,}" for name, count in zip(region_names(lang), counts, strict=True))
 
 
 def texts_told(row: Mapping[str, str]) -> str:
@@ -40,44 +42,79 @@ def words(text: str) -> list[str]:
     return [word(text, lang) for lang in LANGUAGES]
 
 
-def table(
-    summary: pd.DataFrame, evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, regions: np.ndarray,
-    names: Sequence[str] | np.ndarray, texts: Mapping[str, Sequence[str]], probable: bool, lang: str = "en",
-    numbers: Sequence[str] | None = None,
-) -> pd.DataFrame:  # fmt: skip
-    """Build the diagnosis as a DataFrame, sorted by descending score; ties keep the summary's order.
+class Diagnosis(NamedTuple):
+    """Make the rows of diagnosis.tsv, some at a time: the texts and words of all take many times their memory.
 
-    Args:
+    Attributes:
         summary: DataFrame with the columns of summary.tsv.
         evidence: what is known of the same samples, in order.
         scores: float (samples,) in [0, 1].
         proposed: int (samples,), from `mislabel.proposals`.
         regions: int (samples,), from `regions.assign`.
         names: class names by index.
-        texts: {column name: list of str}; may be empty.
+        texts: function from ids to {column name: list of str}, which may be empty.
         probable: True if the scores are probabilities, False if only their order means something.
         lang: the language of the columns `why` and `region`.
-        numbers: what each sample's own numbers say, added to `why`; None = nothing.
+        numbers: function from rows to what their own numbers say, added to `why`; None = nothing.
+    """
 
-    Returns:
-        DataFrame with the columns score; label (the given one); proposed (the most likely label by all evidence; "" if
+    summary: pd.DataFrame
+    evidence: Evidence
+    scores: np.ndarray
+    proposed: np.ndarray
+    regions: np.ndarray
+    names: Sequence[str]
+    texts: Callable[[pd.Series], Mapping[str, Sequence[str]]]
+    probable: bool
+    lang: str = "en"
+    numbers: Callable[[np.ndarray], Sequence[str]] | None = None
+
+    @property
+    def order(self) -> np.ndarray:
+        """Return the samples by descending score; ties keep the summary's order."""
+        return np.argsort(-self.scores, kind="stable")
+
+    @property
+    def rounded(self) -> np.ndarray:
+        """Return the scores as the file has them, with 4 digits."""
+        return np.round(self.scores, 4)
+
+    @property
+    def meaning(self) -> str:
+        """Return what a score means: a value of the column `evidence`."""
+        return word(PROBABILITY if self.probable else ORDER, self.lang)
+
+    def labels(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the columns `label` and `proposed` of some samples."""
+        names, given, proposed = np.array(self.names, object), self.evidence.labels[rows], self.proposed[rows]
+        return {"label": names[given], "proposed": np.where(proposed == given, "", names[proposed])}
+
+    def tables(self) -> Iterator[pd.DataFrame]:
+        """Yield the diagnosis as DataFrames of at most `blocks.ROWS` samples, those of the highest scores first.
+
+        Their columns are score; label (the given one); proposed (the most likely label by all evidence; "" if
         that is the given one, or nothing is known); the texts, or id if there are none; why; evidence (what the score
         means: a probability, or an order only); region; variability (the root of label_var); id. Numbers have 4
         digits. On a laptop, MLflow's viewer shows the first four or five columns, and texts are wide.
-    """
-    names = np.array(names, object)
-    why = reasons(evidence, proposed, names, lang)
-    frame = pd.DataFrame(
-        {
-            "score": np.round(scores, 4),
-            "label": names[evidence.labels],
-            "proposed": np.where(proposed == evidence.labels, "", names[proposed]),
-            **(texts or {"id": summary["id"]}),
-            "why": [a + b for a, b in zip(why, numbers, strict=True)] if numbers else why,
-            "evidence": word(PROBABILITY if probable else ORDER, lang),
-            "region": np.array(region_names(lang), object)[regions],
-            "variability": np.round(np.sqrt(summary["label_var"]), 4),
-            "id": summary["id"],
-        }
-    )
-    return frame.iloc[np.argsort(-scores, kind="stable")].reset_index(drop=True)
+        """
+        heard, order = quoted(self.evidence), self.order
+        for start in range(0, len(order), blocks.ROWS):
+            yield self._table(order[start : start + blocks.ROWS], heard)
+
+    def _table(self, rows: np.ndarray, heard: set[str]) -> pd.DataFrame:
+        ids = self.summary["id"].take(rows).reset_index(drop=True)
+        why = reasons(self.evidence, rows, self.proposed, self.names, self.lang, heard)
+        if self.numbers:
+            why = [a + b for a, b in zip(why, self.numbers(rows), strict=True)]
+        return pd.DataFrame(
+            {
+                "score": np.round(self.scores[rows], 4),
+                **self.labels(rows),
+                **(self.texts(ids) or {"id": ids}),
+                "why": why,
+                "evidence": self.meaning,
+                "region": np.array(region_names(self.lang), object)[self.regions[rows]],
+                "variability": np.round(np.sqrt(self.summary["label_var"].to_numpy()[rows]), 4),
+                "id": ids,
+            }
+        )

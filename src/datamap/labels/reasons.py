@@ -8,7 +8,7 @@ from string import Formatter
 import numpy as np
 import pandas as pd
 
-from datamap.labels.mislabel import RUN, Evidence, quoted
+from datamap.labels.mislabel import RUN, Evidence
 from datamap.tasks.entities import KINDS
 from datamap.translations import LANGUAGES, word
 
@@ -33,27 +33,36 @@ FIELDS |= {"loss": r"\S+?", "share": r"\d+%", "tokens": r"\d+"}
 
 
 def reasons(
-    evidence: Evidence, proposed: np.ndarray, names: Sequence[str] | np.ndarray, lang: str
+    evidence: Evidence,
+    rows: np.ndarray,
+    proposed: np.ndarray,
+    names: Sequence[str] | np.ndarray,
+    lang: str,
+    heard: Collection[str],
 ) -> list[str]:
-    """Say what speaks for and against the label of each sample.
+    """Say what speaks for and against the labels of some samples.
 
     Args:
-        evidence: of the samples.
+        evidence: of all samples.
+        rows: int (rows,), the samples.
         proposed: int (samples,), class indices.
         names: class names by index.
         lang: "en" or "zh".
+        heard: the witnesses to quote (`mislabel.quoted`).
     """
-    total = len(evidence.wrong)
-    found = [word(RIGHT if n else NEVER, lang, n=int(n), total=total) for n in evidence.correct_times]
-    for row in np.flatnonzero(evidence.forgetting_times):
-        found[row] += word(FORGOTTEN, lang, n=int(evidence.forgetting_times[row]))
-    witnesses, heard = {RUN: evidence.mean, **evidence.unseen}, quoted(evidence)
+    total, labels = len(evidence.wrong), evidence.labels[rows]
+    found = [word(RIGHT if n else NEVER, lang, n=int(n), total=total) for n in evidence.correct_times[rows]]
+    forgotten = evidence.forgetting_times[rows]
+    for row in np.flatnonzero(forgotten):
+        found[row] += word(FORGOTTEN, lang, n=int(forgotten[row]))
+    witnesses = {RUN: evidence.mean, **evidence.unseen}
     for witness, text in SOURCES.items():
-        probs = witnesses.get(witness)
-        if probs is not None and witness in heard:
+        whole = witnesses.get(witness)
+        if whole is not None and witness in heard:
+            probs = whole[rows]
             said = probs.argmax(axis=1)
             # Most rows would say the same if agreement with the given label were quoted too.
-            for row in np.flatnonzero((said != evidence.labels) | (proposed != evidence.labels)):
+            for row in np.flatnonzero((said != labels) | (proposed[rows] != labels)):
                 p = f"{probs[row, said[row]]:.2f}"
                 found[row] += word(text, lang, name=names[said[row]], p=p)
     return found

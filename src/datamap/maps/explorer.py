@@ -42,7 +42,7 @@ def subsample(summary: pd.DataFrame, count: int = MAX_SAMPLES, seed: int = 0) ->
 def build_page(
     summary: pd.DataFrame,
     trajectories: Any,
-    texts: Mapping[str, Sequence[str]],
+    texts: "Mapping[str, Sequence[str] | pd.Series]",
     class_names: tuple = (),
     title: str = "",
     full: pd.DataFrame | None = None,
@@ -59,7 +59,7 @@ def build_page(
     Args:
         summary: DataFrame with the columns of summary.tsv, one row per sample (at most `MAX_SAMPLES`).
         trajectories: `trajectories.Trajectories` of the same samples, in the same order.
-        texts: {column name: texts of the samples}; may be empty.
+        texts: {column name: texts of the samples, a list or a column}; may be empty.
         class_names: names of the values of `label`, by index.
         title: the page's heading.
         full: the summary of all samples, where `summary` holds a part; it decides colors and scales.
@@ -77,7 +77,7 @@ def build_page(
         summary = summary.assign(score=diagnosis["score"].to_numpy(float))
         if "rank" in diagnosis:
             summary = summary.assign(rank=diagnosis["rank"].array)
-        texts = {**texts, "why": diagnosis["why"].tolist()}
+        texts = {**texts, "why": diagnosis["why"]}
     samples = pack_samples(summary, trajectories, texts, diagnosis)
     meanings = (MEANINGS if "rank" not in summary else ORDERED) if labeled else UNLABELED
     data = {

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from datamap import schema
-from datamap.web.pages import pack, pack_json
+from datamap.web.pages import pack, pack_json, pack_list
 
 MAX_BYTES = 46 << 20  # of data; MLflow's viewer (3.17) shows files of at most 50 MiB
 MAX_SAMPLES = 1_000_000  # on a page; of more, a seeded subsample is shown
@@ -17,6 +17,7 @@ LEVELS, FEW_LEVELS = (
     65_534,
     254,
 )  # of a probability in a history, exact or rounded; the next number means missing
+ROWS = 1 << 16  # texts that are packed at once
 BITS = 12  # of a number's fraction beyond MAX_EXACT: four digits
 
 
@@ -42,7 +43,7 @@ def pack_samples(
     Args:
         summary: DataFrame with the columns of summary.tsv, and perhaps more.
         trajectories: `trajectories.Trajectories` of the same samples, in the same order.
-        texts: {column name: texts of the samples}.
+        texts: {column name: texts of the samples, a list or a column}.
         diagnosis: DataFrame with score and proposed (class index, −1 = none) of the same samples; None if unknown.
         room: bytes that the packed data may take.
     """
@@ -102,11 +103,13 @@ def _classes(indices):
 
 def _history(trajectories, kept, exact):
     """Pack the observations `kept` of all samples."""
-    probs, levels = trajectories.label_probs[kept], LEVELS if exact else FEW_LEVELS
-    scaled = np.where(np.isnan(probs), levels + 1, np.round(np.nan_to_num(probs) * levels))
+    levels, kind = (LEVELS, "<u2") if exact else (FEW_LEVELS, "u1")
+    scaled = np.empty((len(kept), trajectories.label_probs.shape[1]), kind)
+    for row, probs in zip(scaled, map(trajectories.label_probs.__getitem__, kept), strict=True):
+        row[:] = np.where(np.isnan(probs), levels + 1, np.round(np.nan_to_num(probs) * levels))
     return {
         "levels": levels,
-        "probs": pack(scaled, "<u2" if exact else "u1"),
+        "probs": pack(scaled, kind),
         "correct": pack(trajectories.correct[kept], "u1"),
         "predicted": None if trajectories.predicted is None else _classes(trajectories.predicted[kept]),
     }
@@ -122,6 +125,10 @@ def _observations(trajectories, exact, room):
 
 def _texts(texts, order, room):
     """Pack the texts of as many samples, in `order`, as fit into `room` bytes; textRows names them, None = all."""
+    texts = {
+        name: values if isinstance(values, pd.Series) else pd.Series(values, dtype=object)
+        for name, values in texts.items()
+    }
     if not texts:
         return {"texts": {}, "textRows": None, "textCount": 0}
     some = order[:: max(1, len(order) // 2000)]
@@ -138,4 +145,5 @@ def _texts(texts, order, room):
 
 
 def _of_rows(texts, rows):
-    return {name: pack_json([values[row] for row in rows]) for name, values in texts.items()}
+    parts = np.array_split(rows, -(-len(rows) // ROWS) or 1)
+    return {name: pack_list(values.take(some).tolist() for some in parts) for name, values in texts.items()}

@@ -15,7 +15,7 @@ from datamap.log import say
 from datamap.maps.options import MapOptions
 from datamap.pipeline import corrected_data
 from datamap.pipeline.stored_summary import MAP_COLUMNS
-from datamap.pipeline.stored_texts import texts_of
+from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
 from datamap.pipeline.unit_samples import unit_of
 from datamap.summaries import comparison, tsv
@@ -134,7 +134,7 @@ def _common(summaries, unit):
 def _log(target, config, members, summaries, unit):
     agreement = comparison.agreement(summaries, config.share)
     hard = comparison.always_hard(summaries, config.share)
-    for position, (name, column) in enumerate(texts_of(members[0], hard["id"]).items(), start=1):
+    for position, (name, column) in enumerate(Texts(members[0]).lists(hard["id"]).items(), start=1):
         hard.insert(position, name, column)
     target.log_config("compare", to_yaml(config))
     for frame, name in ((agreement, "agreement"), (hard, "always_hard")):

@@ -7,7 +7,6 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
-from datamap.data import spreadsheet
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel, relabeling
 from datamap.labels.counting import REASONS, Estimate, estimate, has_learned
@@ -19,13 +18,13 @@ from datamap.pipeline.evidence import of_run as evidence_of
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
+from datamap.pipeline.stored_diagnosis import log_diagnosis
 from datamap.pipeline.stored_embeddings import log_embeddings
-from datamap.pipeline.stored_texts import texts_of
+from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
 from datamap.schema import Task
 from datamap.signals import align
 from datamap.signals.baseline import required_accuracy
-from datamap.summaries import tsv
 from datamap.tasks import entities, units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS, UNKNOWN_TAG
@@ -35,7 +34,6 @@ from datamap.translations import Amount, translate, word
 COLUMNS = {
     "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
 }  # fmt: skip
-SHOWN = 5  # rows that the terminal shows
 
 
 def diagnose(config: DiagnoseConfig, embeddings: Any = None) -> Run:
@@ -85,8 +83,8 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
     with run.together():
         run.log_config("diagnose", to_yaml(config))
-        run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(found.frame))), schema.DIAGNOSIS_FILE)
-        of_samples = unit_samples.log_diagnosis(run, found.frame, found.probable) if definition.unit else {}
+        first = log_diagnosis(run, found.made)
+        of_samples = unit_samples.log_diagnosis(run, found.made) if definition.unit else {}
         run.log_metrics({**_metrics(found, of_samples), **changed}, max(run.committed()))
         run.set_tags({UNKNOWN_TAG: found.about.unknown})
         regenerate_explorer(run)
@@ -94,7 +92,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     if onset:
         say(memorization.note(onset, numbers))
     _warn(evidence, found.about, len(run.committed()))
-    _say(run, found)
+    _say(run, found, first)
     if of_samples:
         expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
         samples_wrong = Amount(round(of_samples["samples"]), "sample")
@@ -107,21 +105,17 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
 
 
 class _Diagnosed(NamedTuple):
-    """Hold a diagnosis: the table, most likely wrong first, and what it rests on.
+    """Hold a diagnosis, and what it says of all samples.
 
     Attributes:
-        frame: the rows of diagnosis.tsv.
-        evidence: what speaks for and against the labels.
+        made: the rows of diagnosis.tsv, and what they rest on.
         about: how many labels are wrong.
-        probable: true if the scores are probabilities.
         to_relabel: the number of labels that `curate keep=relabelled` would replace.
         measured: how well the scores rank planted dirty samples first; {} where none are known.
     """
 
-    frame: pd.DataFrame
-    evidence: Evidence
+    made: diagnosis.Diagnosis
     about: Estimate
-    probable: bool
     to_relabel: int
     measured: dict[str, float]
 
@@ -133,39 +127,37 @@ def _diagnosed(run: Run, samples: pd.DataFrame, evidence: Evidence, config: Diag
     if probable:
         scores = mislabel.calibrated(scores, about.estimate)
     names, proposed = _class_names(run, evidence), mislabel.proposals(evidence, scores if probable else None)
-    frame = diagnosis.table(
+    made = diagnosis.Diagnosis(
         samples,
         evidence,
         scores,
         proposed,
         regions.assign(samples, _limits(config.regions, samples)),
         names,
-        texts_of(run, samples["id"]) if config.texts else {},
+        Texts(run).lists if config.texts else lambda ids: {},
         probable,
         run.language,
         _kinds(run, evidence, names, proposed),
     )
     sure = relabeling.supported(evidence, scores, proposed, about) if probable else 0
-    return _Diagnosed(
-        frame, evidence, about, probable, sure, _measured(samples["s_label"].to_numpy(), scores)
-    )
+    return _Diagnosed(made, about, sure, _measured(samples["s_label"].to_numpy(), scores))
 
 
 def _metrics(found: _Diagnosed, of_samples: dict[str, float]) -> dict[str, float]:
     own = {**found.about.numbers(), "to_relabel": found.to_relabel, **found.measured, **of_samples}
     metrics = {f"mislabelled/{name}": float(value) for name, value in own.items()}
-    return {**metrics, **_of_witnesses(found.evidence)}
+    return {**metrics, **_of_witnesses(found.made.evidence)}
 
 
 def _rank_unlabeled(run, samples, observations, config, next_step):
     """Rank the samples of a run without classes, and log and report that."""
     areas = regions.assign(samples, _limits(config.regions, samples))
-    table, scores = unlabeled_diagnosis.rank(run, samples, observations, config, areas)
+    first, scores = unlabeled_diagnosis.rank(run, samples, observations, config, areas)
     measured = _measured(samples["s_label"].to_numpy(), scores)
     if measured:
         logged = {f"mislabelled/{name}": float(value) for name, value in measured.items()}
         run.log_metrics(logged, max(run.committed()))
-    unlabeled_diagnosis.report(run, table, SHOWN)
+    unlabeled_diagnosis.report(run, areas, first)
     _say_measured(measured)
     if next_step:
         say("read them: {command}", command=run.command("review"))
@@ -184,10 +176,12 @@ def _embedded(samples, definition):
 
 
 def _kinds(run, evidence, names, proposed):
-    """Return which kind of error of an entity each proposal corrects; None where labels are no tags of entities."""
+    """Return what says which kind of error of an entity each proposal corrects; None if labels are no such tags."""
     if run.task().task is not Task.TOKENS or not entities.are_entities(names):
         return None
-    return [word(kind, run.language) for kind in entities.kinds(evidence.labels, proposed, names)]
+    return lambda rows: [
+        word(kind, run.language) for kind in entities.kinds(evidence.labels[rows], proposed[rows], names)
+    ]
 
 
 def _rule(run, about):
@@ -284,18 +278,18 @@ def _measured(s_label, scores):
     }
 
 
-def _say(run: Run, found: _Diagnosed) -> None:
-    frame, evidence, about = found.frame, found.evidence, found.about
+def _say(run: Run, found: _Diagnosed, first: pd.DataFrame) -> None:
+    made, evidence, about, total = found.made, found.made.evidence, found.about, len(found.made.scores)
     where = run.opened_at(schema.DIAGNOSIS_FILE)
     listed = "{file}: {samples}, most likely wrong first: {address}"
-    count = units.amount(len(frame), unit_samples.unit_of(run))
+    count = units.amount(total, unit_samples.unit_of(run))
     say(listed, file=schema.DIAGNOSIS_FILE, samples=count, address=where)
     if about.known:
         say(
             "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until "
             "{row} in a row are right",
             labels=Amount(about.estimate, "wrong label"),
-            share=about.estimate / len(frame),
+            share=about.estimate / total,
             low=about.low,
             high=about.high,
             row=ENOUGH,
@@ -314,9 +308,9 @@ def _say(run: Run, found: _Diagnosed) -> None:
             "  weight of the run's own predictions, by what they tell beyond the labels that it has seen: {weight:.2f}",
             weight=evidence.run_weights.confidence,
         )
-    say("  " + diagnosis.regions_told(frame, run.language))
-    for rank, row in enumerate(frame.head(SHOWN).to_dict("records"), 1):
-        place = f"{row['score']:.3f}" if found.probable else f"{rank}."
+    say("  " + diagnosis.regions_told(made.regions, run.language))
+    for rank, row in enumerate(first.to_dict("records"), 1):
+        place = f"{row['score']:.3f}" if made.probable else f"{rank}."
         say(
             f"  {place}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {diagnosis.texts_told(row)}".rstrip()
         )

@@ -11,7 +11,7 @@ from datamap.log import say
 from datamap.pipeline import memorization
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
-from datamap.pipeline.stored_texts import sample_texts, texts_of, unit_rows
+from datamap.pipeline.stored_texts import Texts, sample_texts, unit_rows
 from datamap.schema import Task
 from datamap.signals import align, class_probs, shards, trajectories
 from datamap.signals.observations import Observations
@@ -119,7 +119,7 @@ def _witnesses(run, samples, ids, probs):
     classes = max(int(labels.max()) + 1, 0 if probs is None else probs.shape[1])
     if DEFINITIONS[run.task().task].unit:
         return _of_units(run, ids, labels, classes)
-    texts, found = texts_of(run, ids), {}
+    texts, found = Texts(run).lists(ids), {}
     if texts:
         if len(labels) >= MANY:
             say("training quick models on the texts of {samples} …", samples=Amount(len(labels), "sample"))
@@ -132,15 +132,14 @@ def _witnesses(run, samples, ids, probs):
 
 def _of_units(run, ids, labels, classes):
     """Return what quick models of the run's tokens, texts or embeddings say of each unit; None where it has none."""
-    samples, positions = units.split(ids)
     if run.task().task is Task.TOKENS:
         rows = unit_rows(run)
         if rows is None:
             return None
         return unit_witnesses.of_tokens(
-            rows.given.tokens, *rows.tokens_of(samples, positions), labels, classes
+            rows.given.tokens, *rows.tokens_of(*units.split(ids)), labels, classes
         )
-    distinct, groups = units.grouped(samples)
+    distinct, groups, positions = units.grouped(ids)
     texts = sample_texts(run, distinct)
     vectors, found = stored_embeddings(run, distinct), {}
     if texts:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from datamap import __version__, schema
 from datamap.digests import digest_of
@@ -15,7 +16,7 @@ from datamap.maps import layout
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
-from datamap.pipeline.stored_texts import texts_of
+from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.unit_samples import class_names, unit_of
 from datamap.program import invocation
 from datamap.signals import align
@@ -81,7 +82,7 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     shown = _laid_out(run, shown)
     ids = shown["id"].tolist()
     histories = trajectories.read(run.artifacts, observed, ids)
-    texts = texts_of(run, ids)
+    texts = {name: column.to_pandas() for name, column in Texts(run).columns(ids).items()}
     unit = next(iter(observed.values()))[0].unit
     names, diagnosis = class_names(run, lang), _diagnosis(run, ids, lang)
     title, next_step = run.info.run_name, _next_step(run, diagnosis)
@@ -124,16 +125,17 @@ def _next_step(run, diagnosis):
 def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
     """Return the diagnosis of these samples for `build_page`; None where the run has no readable one."""
     try:
-        content = run.artifacts.find(schema.DIAGNOSIS_FILE)
-        if content is None:
+        if not run.has(schema.DIAGNOSIS_FILE):
             return None
-        table = stored_diagnosis.table_of(content, ["id", "score", "proposed", "why", "evidence"])
+        with run.artifacts.local(schema.DIAGNOSIS_FILE) as file:
+            table = stored_diagnosis.table_of(file, ["id", "score", "proposed", "why", "evidence"])
     except DataMapError as error:
         say("note: the explorer shows no diagnosis: {error}", error=error)
         return None
     states = DEFINITIONS[run.task().task].states
     rows, scores = align.rows(ids, table["id"]), table["score"].to_numpy()
-    proposed, why = (table[name].to_pandas() for name in ("proposed", "why"))
+    proposed = table["proposed"].to_pandas()
+    why = table["why"].take(pa.array(rows, mask=rows < 0)).fill_null("").to_pandas()
     known = rows >= 0
     probable = stored_diagnosis.is_probable(table["evidence"].unique().to_pylist())
     ranks = {} if probable else {"rank": pd.Series(rows + 1, dtype="Int64").where(known)}
@@ -142,16 +144,16 @@ def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
             "score": np.where(known, scores[rows], np.nan),
             **ranks,
             "proposed": np.where(known, _classes(proposed, run.class_names())[rows], -1),
-            "why": _retold([why[row] if row >= 0 else "" for row in rows], lang, states),
+            "why": _retold(why, lang, states),
         }
     )
 
 
-def _retold(why: list[str], lang: str, states: tuple[str, ...]) -> list[str]:
+def _retold(why: pd.Series, lang: str, states: tuple[str, ...]) -> pd.Series:
     """Return reasons in language `lang`; of up to a million none is looked at where the first one is in it already."""
     first = next(filter(None, why), "")
     same = retold(first, lang) == first and (lang == "en" or not states)
-    return why if same else [retold(one, lang, states) for one in why]
+    return why if same else why.map(lambda one: retold(one, lang, states))
 
 
 def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:

@@ -26,14 +26,13 @@ from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
-from datamap.pipeline.stored_texts import text_columns
+from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
 from datamap.review import samples as columns
 from datamap.review.decisions import LONGEST_NAME, is_name
 from datamap.review.review import About, Review
 from datamap.review.server import serve
 from datamap.review.storage import Appended, Logged, Storage
-from datamap.signals import align
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import selections
 from datamap.tracking.run import Run
@@ -76,7 +75,8 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     ensure_diagnosis(run, replace(config.diagnose, tracking=config.tracking))
     run.fetch(schema.DIAGNOSIS_FILE, schema.SAMPLES_FILE)
     diagnosis = stored_diagnosis.table_of(run.artifacts.read(schema.DIAGNOSIS_FILE), OF_DIAGNOSIS)
-    texts = text_columns(run, align.array(summary["id"]))
+    shown = Texts(run)
+    texts = shown.columns(summary["id"])
     if not texts:
         say(
             "note: run {run} has no texts ({file}): its samples are shown by their ids",
@@ -88,7 +88,7 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     about = _about(run, config, probable)._replace(
         borders=regions.for_page(regions.relative_limits(summary), run.language)
     )
-    parts = unit_parts.parts_of(run, found.ids) if about.part else None
+    parts = unit_parts.parts_of(run, found.ids, shown.rows) if about.part else None
     return Review(about, found, _storage(run), lambda ids: _keep(run, ids), parts)
 
 

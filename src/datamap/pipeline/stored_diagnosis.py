@@ -1,6 +1,8 @@
 """Read the stored diagnosis of a run, and check its score and that it is of the run's present summary."""
 
+import tempfile
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -15,8 +17,23 @@ from datamap.labels.mislabel import SCORES
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
 
+SHOWN = 5  # rows that the terminal shows
 OF_CONTRACT = ("id", "label", "proposed", "score")  # columns that each diagnosis has
 UNLABELED_METRIC = "diagnosis/samples"  # of a run without classes, which has no estimate of wrong labels
+
+
+def log_diagnosis(run: Run, made: diagnosis.Diagnosis) -> pd.DataFrame:
+    """Log a diagnosis, and return its first rows."""
+    first = pd.DataFrame()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, schema.DIAGNOSIS_FILE)
+        with path.open("wb") as file:
+            for table in made.tables():
+                header, lines = tsv.lines(spreadsheet.guarded(table))
+                file.write(header + lines if first.empty else lines)
+                first = table.head(SHOWN) if first.empty else first
+        run.log_file(path, schema.DIAGNOSIS_FILE)
+    return first
 
 
 def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
@@ -49,11 +66,11 @@ def frame_of(content: bytes) -> pd.DataFrame:
     return frame.assign(id=ids_of(frame["id"].tolist()))
 
 
-def table_of(content: bytes, columns: Collection[str] | None = None) -> pa.Table:
+def table_of(content: tsv.Source, columns: Collection[str] | None = None) -> pa.Table:
     """Read columns of a diagnosis.tsv: score as float64 in [0, 1], all others as text without `spreadsheet.guarded`.
 
     Args:
-        content: bytes of the file.
+        content: the file, or its bytes.
         columns: names of the columns, id and score among them; None = all. `evidence`, which older diagnoses lack,
             says "order only" where it is missing.
 

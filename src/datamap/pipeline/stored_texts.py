@@ -1,8 +1,10 @@
 """Read the texts of a run's samples, and those of their units where samples have several."""
 
+import functools
 import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,36 +17,48 @@ from datamap.signals import align
 from datamap.summaries import tsv
 from datamap.tasks import rows, units
 from datamap.tasks.definitions import DEFINITIONS
+from datamap.tasks.rows import Given
 from datamap.tracking.run import Run
 
 
-def texts_of(run: Run, ids: Iterable) -> dict[str, list[str]]:
-    """Return {column: texts of these samples or units, in order}; {} where the run has no texts."""
-    return {name: column.to_pylist() for name, column in text_columns(run, ids).items()}
-
-
-def text_columns(run: Run, ids: Iterable) -> dict[str, pa.ChunkedArray]:
-    """Return {column: texts of these samples or units} as arrow columns.
+class Texts:
+    """Show the texts of a run's samples or units; the run's files are read once.
 
     A token is shown in brackets within its text. The text of a label begins with the label's name in brackets.
+
+    Args:
+        run: a run, with or without texts.
     """
-    content = run.artifacts.find(schema.SAMPLES_FILE)
-    if content is None:
-        return {}
-    task = run.task()
-    if not DEFINITIONS[task.task].unit:
-        return tsv.text_columns(content, ids)
-    samples, positions = units.split(ids)
-    if task.task is Task.TOKENS:
-        found = unit_rows(run)
-        if found is not None:
-            return {"text_a": pa.chunked_array([pa.array(found.marked(samples, positions), pa.string())])}
-    columns = tsv.text_columns(content, samples)
-    if task.label_names and "text_a" in columns:
-        names = pa.array(schema.all_class_names(task.label_names, int(positions.max(initial=0)) + 1))
-        marks = pc.binary_join_element_wise("[", names.take(pa.array(positions)), "] ", "")
-        columns["text_a"] = pc.binary_join_element_wise(marks, columns["text_a"], "")
-    return columns
+
+    def __init__(self, run: Run) -> None:
+        self.rows = unit_rows(run) if run.task().task is Task.TOKENS else None
+        content = None if self.rows else run.artifacts.find(schema.SAMPLES_FILE)
+        self._columns = None if content is None else tsv.text_columns(content)
+        self._are_units = bool(DEFINITIONS[run.task().task].unit)
+        self._labels = run.task().label_names
+
+    def columns(self, ids: Iterable) -> dict[str, pa.ChunkedArray]:
+        """Return {column: texts of these samples or units, in order} as arrow columns; {} where there are none."""
+        if self.rows is not None:
+            found = align.array(ids)
+            parts = [found[start : start + align.BLOCK] for start in range(0, len(found), align.BLOCK)]
+            shown = [pa.array(self.rows.marked(*units.split(some)), pa.string()) for some in parts]
+            return {"text_a": pa.chunked_array(shown, pa.string())}
+        if self._columns is None:
+            return {}
+        if not self._are_units:
+            return self._columns(ids)
+        samples, positions = units.split(ids)
+        columns = self._columns(samples)
+        if self._labels and "text_a" in columns:
+            names = pa.array(schema.all_class_names(self._labels, int(positions.max(initial=0)) + 1))
+            marks = pc.binary_join_element_wise("[", names.take(pa.array(positions)), "] ", "")
+            columns["text_a"] = pc.binary_join_element_wise(marks, columns["text_a"], "")
+        return columns
+
+    def lists(self, ids: Iterable) -> dict[str, list[str]]:
+        """Return the same as lists."""
+        return {name: column.to_pylist() for name, column in self.columns(ids).items()}
 
 
 def sample_texts(run: Run, samples: Iterable) -> dict[str, list[str]]:
@@ -53,7 +67,8 @@ def sample_texts(run: Run, samples: Iterable) -> dict[str, list[str]]:
     return {} if content is None else tsv.texts_of(content, samples)
 
 
-class UnitRows(NamedTuple):
+@dataclass(frozen=True)
+class UnitRows:
     """Hold the rows of a training file whose samples have several units, as the run has them.
 
     Attributes:
@@ -64,7 +79,17 @@ class UnitRows(NamedTuple):
 
     ids: pa.Array
     rows: list[dict[str, Any]]
-    given: rows.Given
+    given: Given
+
+    @functools.cached_property
+    def _tagged(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the places of all tokens that have a tag, where each row's begin there, and how many it has."""
+        tagged = [
+            rows.tagged_places(row, self.given.key, len(tokens)).astype(np.int32)
+            for row, tokens in zip(self.rows, self.given.tokens, strict=True)
+        ]
+        counts = np.array([len(one) for one in tagged], np.int64)
+        return np.concatenate([*tagged, np.zeros(0, np.int32)]), np.cumsum(counts) - counts, counts
 
     def places(self, samples: pa.Array) -> np.ndarray:
         """Return the row of each unit's sample, −1 for none."""
@@ -72,15 +97,9 @@ class UnitRows(NamedTuple):
 
     def tokens_of(self, samples: pa.Array, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (row of the sample, place of the token in it) of each unit; −1 for none."""
+        flat, starts, counts = self._tagged
         found, place = self.places(samples), np.full(len(positions), -1)
-        tagged = [
-            rows.tagged_places(row, self.given.key, len(tokens))
-            for row, tokens in zip(self.rows, self.given.tokens, strict=True)
-        ]
-        counts = np.array([len(one) for one in tagged], np.int64)
-        starts = np.cumsum(counts) - counts
         known = (found >= 0) & (positions < counts[found])
-        flat = np.concatenate([*tagged, np.zeros(0, np.int64)])
         place[known] = flat[starts[found[known]] + positions[known]]
         return found, place
 
@@ -106,7 +125,17 @@ def unit_rows(run: Run) -> UnitRows | None:
     names = task.label_names or run.class_names() or None
     ids = tsv.text_table(content, schema.SAMPLES_FILE, ["id"])["id"].combine_chunks()
     with raised_as(TrackingError, f"run {run.run_id}: {schema.ROWS_FILE} is damaged", ValueError):
-        found = [json.loads(line) for line in lines.splitlines()]
+        shared: dict[str, str] = {}
+        found = [_sharing(json.loads(line), shared) for line in lines.splitlines()]
         if len(found) != len(ids) or not all(isinstance(row, dict) for row in found):
             raise ValueError(f"{len(found)} rows for {len(ids)} samples")
     return UnitRows(ids, found, rows.read(found, task.task, names, schema.ROWS_FILE))
+
+
+def _sharing(row: Any, shared: dict[str, str]) -> Any:
+    """Return a row whose equal tokens and tags are one object each: those of a million tokens take 100 MB."""
+    if isinstance(row, dict):
+        for name, value in row.items():
+            if isinstance(value, list):
+                row[name] = [shared.setdefault(one, one) if isinstance(one, str) else one for one in value]
+    return row

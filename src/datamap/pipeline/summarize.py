@@ -81,7 +81,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
             reduction.reduced(run.artifacts, observed, _options(config)), file, committed
         )
         of_samples = Path(folder, schema.UNITS_SUMMARY_FILE)
-        samples = unit_samples.summarize(file, of_samples) if unit else 0
+        samples = unit_samples.summarize(file, of_samples, totals.samples) if unit else 0
         metrics = _metrics(totals, len(observed), samples) | memorization.metrics(memorized.onset)
         covered = covered_observations(file, observed, config.allow_missing, max(committed))
         lines = [_running(run.run_id, len(committed))] if run.status == "RUNNING" else []

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap import schema
-from datamap.pipeline.stored_texts import UnitRows, unit_rows
+from datamap.pipeline.stored_texts import UnitRows
 from datamap.schema import Task
 from datamap.tasks import rows, units
 from datamap.tracking.run import Run
@@ -16,7 +16,7 @@ WINDOW = 150  # tokens on each side of the one that is shown
 Parts = Callable[[int], list[dict[str, Any]]]
 
 
-def parts_of(run: Run, ids: pa.Array) -> Parts | None:
+def parts_of(run: Run, ids: pa.Array, found: UnitRows | None) -> Parts | None:
     """Return a function of a unit's row that returns the parts of its sample; None where nothing is known of them.
 
     A part is {"text": token or name of the label, "space": whether a space stands before it, "row": row of its unit,
@@ -25,12 +25,11 @@ def parts_of(run: Run, ids: pa.Array) -> Parts | None:
     Args:
         run: run of a task with several units per sample.
         ids: ids of its units, in order.
+        found: the rows of its training file; None if it has none.
     """
-    samples, positions = units.split(ids)
     if run.task().task is Task.TOKENS:
-        found = unit_rows(run)
-        return None if found is None else _sentences(found, samples, positions)
-    _, groups = units.grouped(samples)
+        return None if found is None else _sentences(found, *units.split(ids))
+    _, groups, positions = units.grouped(ids)
     siblings = _Siblings.of(groups)
     names = schema.all_class_names(run.task().label_names or (), int(positions.max(initial=0)) + 1)
 

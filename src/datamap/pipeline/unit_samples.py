@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from datamap import schema
 from datamap.data import spreadsheet
 from datamap.errors import SummaryError
+from datamap.labels.diagnosis import Diagnosis
 from datamap.pipeline.stored_summary import summarize_command
 from datamap.pipeline.stored_texts import sample_texts
 from datamap.summaries import tsv
@@ -28,7 +30,7 @@ def class_names(run: Run, lang: str) -> tuple[str, ...]:
     return tuple(word(name, lang) for name in names) if DEFINITIONS[run.task().task].states else names
 
 
-def summarize(file: Path, target: Path) -> int:
+def summarize(file: Path, target: Path, count: int) -> int:
     """Write the summary of the samples, and return how many there are.
 
     A sample has the numbers of its worst unit, the one of lowest avg_probs (cleanlab's `token_classification.rank`).
@@ -38,8 +40,9 @@ def summarize(file: Path, target: Path) -> int:
     Args:
         file: summary.tsv of a run of a task with several units per sample.
         target: the file to write.
+        count: number of its units.
     """
-    distinct, groups, positions, confidence = _columns(file)
+    distinct, groups, positions, confidence = _columns(file, count)
     worst, average = [], []
     for rows in units.whole_groups(groups):
         values, own = confidence[rows], groups[rows] - groups[rows[0]]
@@ -48,7 +51,7 @@ def summarize(file: Path, target: Path) -> int:
     first = np.concatenate(worst)
     order = np.argsort(first)  # `read_rows` reads in the file's order
     frame = tsv.read_rows(file, first[order]).iloc[np.argsort(order)].reset_index(drop=True)
-    frame["id"] = distinct
+    frame["id"] = distinct.to_pylist()
     own = {"average": np.concatenate(average), "worst": positions[first], "units": np.bincount(groups)}
     for place, (name, values) in enumerate(
         own.items(), 1
@@ -58,23 +61,22 @@ def summarize(file: Path, target: Path) -> int:
     return len(frame)
 
 
-def _columns(file: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Return the samples' ids, and of each unit of a summary its sample's place among them, position and avg_probs.
+def _columns(file: Path, count: int) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the samples' ids, and of each of `count` units its sample's place among them, position and avg_probs.
 
     Memory holds 16 bytes for a unit.
     """
-    known: dict[str, int] = {}
-    parts = []
+    known, start = units.Samples(), 0
+    groups, positions, confidence = (np.empty(count, kind) for kind in (np.int32, np.int32, np.float64))
     for block in tsv.blocks(file, {"id", "avg_probs"}):
-        samples, positions = units.split(block["id"])
-        distinct, groups = units.grouped(samples)
-        places = np.array([known.setdefault(name, len(known)) for name in distinct.to_pylist()], np.int32)
-        parts.append((places[groups], positions.astype(np.int32), block["avg_probs"].to_numpy()))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return list(known), columns[0], columns[1], columns[2]
+        some = slice(start, start + len(block))
+        groups[some], positions[some] = known.of(block["id"])
+        confidence[some] = block["avg_probs"]
+        start = some.stop
+    return known.ids, groups, positions, confidence
 
 
-def log_diagnosis(run: Run, frame: pd.DataFrame, probable: bool) -> dict[str, float]:
+def log_diagnosis(run: Run, made: Diagnosis) -> dict[str, float]:
     """Log the diagnosis of the samples, most likely wrong first, and return metrics of it.
 
     The score of a sample is that of its worst unit. If the scores are probabilities, `wrong` is the expected number of
@@ -82,29 +84,30 @@ def log_diagnosis(run: Run, frame: pd.DataFrame, probable: bool) -> dict[str, fl
 
     Args:
         run: the run.
-        frame: the diagnosis of its units, highest score first.
-        probable: true if the scores are probabilities.
+        made: the diagnosis of its units.
     """
-    samples, positions = units.split(frame["id"])
-    distinct, groups = units.grouped(samples)  # in the order of their worst units
-    first = units.worst(-frame["score"].to_numpy(), groups)
-    worst = frame.iloc[first]
+    order, (ids, own, positions) = made.order, units.grouped(made.summary["id"])
+    distinct, first = np.unique(own[order], return_index=True)
+    distinct = distinct[np.argsort(first)]  # in the order of their worst units
+    places = np.empty(len(ids), np.int32)
+    places[distinct] = np.arange(len(ids))
+    groups, worst = places[own[order]], order[np.sort(first)]
     columns = {
-        "score": worst["score"].to_numpy(),
-        "label": worst["label"].to_numpy(),
-        "proposed": worst["proposed"].to_numpy(),
-        "worst": positions[first],
+        "score": made.rounded[worst],
+        **made.labels(worst),
+        "worst": positions[worst],
         "units": np.bincount(groups),
     }
     found = {}
-    if probable:
-        scores = frame["score"].to_numpy()
+    if made.probable:
+        scores = made.rounded[order]
         columns["wrong"] = np.round(np.bincount(groups, scores), 2)
         right = np.exp(np.bincount(groups, np.log1p(-scores.clip(0, 1 - 1e-9))))
         found["samples"] = float((1 - right).sum())
+    samples = ids.take(pa.array(distinct))
     # Texts are long, and what comes after them is off the screen in MLflow's viewer.
-    last = {"evidence": worst["evidence"].to_numpy(), "id": distinct.to_numpy(zero_copy_only=False)}
-    table = pd.DataFrame({**columns, **sample_texts(run, distinct), **last})
+    last = {"evidence": made.meaning, "id": samples.to_pylist()}
+    table = pd.DataFrame({**columns, **sample_texts(run, samples), **last})
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.UNITS_DIAGNOSIS_FILE)
     return found
 

@@ -5,7 +5,6 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
-from datamap.data import spreadsheet
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
 from datamap.labels.mislabel import Evidence
@@ -13,9 +12,8 @@ from datamap.labels.reasons import of_numbers
 from datamap.log import say
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.run_description import describe
-from datamap.pipeline.stored_diagnosis import UNLABELED_METRIC
-from datamap.pipeline.stored_texts import texts_of
-from datamap.summaries import tsv
+from datamap.pipeline.stored_diagnosis import UNLABELED_METRIC, log_diagnosis
+from datamap.pipeline.stored_texts import Texts
 from datamap.tasks.task import Definition
 from datamap.tracking.run import Run
 
@@ -40,7 +38,7 @@ def cut(text: str) -> str:
 def rank(
     run: Run, samples: pd.DataFrame, observations: int, config: DiagnoseConfig, regions: np.ndarray
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Log `diagnosis.tsv` and the number of its rows, and return (its table, the samples' scores).
+    """Log `diagnosis.tsv` and the number of its rows, and return (its first rows, the samples' scores).
 
     Args:
         run: run with a summary.
@@ -59,40 +57,43 @@ def rank(
         margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
     )
     scores = mislabel.SCORES["confidence" if config.score == "combined" else config.score](evidence)
-    texts = texts_of(run, samples["id"]) if config.texts else {}
-    texts = {name: [cut(text) for text in column] for name, column in texts.items()}
-    names = [str(index) for index in range(int(labels.max()) + 1)]
-    table = diagnosis.table(
+    shown = Texts(run) if config.texts else None
+
+    def texts(ids: pd.Series) -> dict[str, list[str]]:
+        columns = shown.lists(ids) if shown else {}
+        return {name: [cut(text) for text in column] for name, column in columns.items()}
+
+    made = diagnosis.Diagnosis(
         samples,
         evidence,
         scores,
         labels,
         regions,
-        names,
-        texts,
-        False,
-        run.language,
-        of_numbers(samples, run.language),
+        names=[str(index) for index in range(int(labels.max()) + 1)],
+        texts=texts,
+        probable=False,
+        lang=run.language,
+        numbers=lambda rows: of_numbers(samples.iloc[rows], run.language),
     )
     with run.together():
         run.log_config("diagnose", to_yaml(config))
-        run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.DIAGNOSIS_FILE)
-        run.log_metrics({UNLABELED_METRIC: len(table)}, max(run.committed()))
+        first = log_diagnosis(run, made)
+        run.log_metrics({UNLABELED_METRIC: len(samples)}, max(run.committed()))
         regenerate_explorer(run)
         describe(run, len(samples))
-    return table, scores
+    return first, scores
 
 
-def report(run: Run, table: pd.DataFrame, rows: int) -> None:
+def report(run: Run, regions: np.ndarray, first: pd.DataFrame) -> None:
     """Print where the list is, how many samples each region has, and the first rows."""
     say(
         "{file}: {count:,} samples, hard or wrong ones first, read them: {address}",
         file=schema.DIAGNOSIS_FILE,
-        count=len(table),
+        count=len(regions),
         address=run.opened_at(schema.DIAGNOSIS_FILE),
     )
-    say("  " + diagnosis.regions_told(table, run.language))
-    for rank, row in enumerate(table.head(rows).to_dict("records"), 1):  # the scores only order
+    say("  " + diagnosis.regions_told(regions, run.language))
+    for rank, row in enumerate(first.to_dict("records"), 1):  # the scores only order
         texts = diagnosis.texts_told(row)[:200]
         say(f"  {rank}.  {row['id']}  {row['why']}  {texts}".rstrip())
 

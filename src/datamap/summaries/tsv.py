@@ -1,6 +1,6 @@
 """Write and read the TSV files of a run, such as summary.tsv and data/samples.tsv."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
     with raised_as(SummaryError, f"{schema.SUMMARY_FILE} is damaged", *UNREADABLE):
         known = _summary_header(source)
         parts, start = [], 0
-        for batch in pyarrow.csv.open_csv(_opened(source), **_options(_types(known))):
+        for batch in _batches(source, known):
             low, high = np.searchsorted(rows, [start, start + len(batch)])
             whole = high - low == len(batch)
             parts.append(batch if whole else batch.take(pa.array(rows[low:high] - start)))
@@ -85,7 +85,17 @@ def blocks(source: Source, columns: Collection[str]) -> Iterator[pa.RecordBatch]
     with raised_as(SummaryError, f"{schema.SUMMARY_FILE} is damaged", *UNREADABLE):
         known = _summary_header(source)
         wanted = [name for name in known if name in columns]
-        yield from pyarrow.csv.open_csv(_opened(source), **_options(_types(known), wanted))
+        yield from _batches(source, known, wanted)
+
+
+def _batches(
+    source: Source, known: Iterable[str], wanted: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the blocks of a summary; arrow's threads would keep the memory of those that are done."""
+    for number, batch in enumerate(pyarrow.csv.open_csv(_opened(source), **_options(_types(known), wanted))):
+        yield batch
+        if number % 16 == 0:
+            pa.default_memory_pool().release_unused()
 
 
 def _summary_header(source: Source) -> list[str]:
@@ -196,25 +206,29 @@ def texts_of(content: bytes, ids: Iterable) -> dict[str, list[str]]:
     Raises:
         SummaryError: the file is damaged.
     """
-    return {name: column.to_pylist() for name, column in text_columns(content, ids).items()}
+    return {name: column.to_pylist() for name, column in text_columns(content)(ids).items()}
 
 
-def text_columns(content: bytes, ids: Iterable) -> dict[str, pa.ChunkedArray]:
-    """Return {column: texts of the samples `ids`} as arrow columns (`texts_of`)."""
+def text_columns(content: bytes) -> Callable[[Iterable], dict[str, pa.ChunkedArray]]:
+    """Return a function that returns {column: texts of the samples `ids`} as arrow columns (`texts_of`)."""
     with raised_as(SummaryError, f"{schema.SAMPLES_FILE} is damaged", *UNREADABLE):
         known = header(content)
     wanted = [name for name in ("id", "text_a", "text_b") if name in known or name == "id"]
     table = text_table(content, schema.SAMPLES_FILE, wanted)
-    found = align.rows(ids, table["id"])
-    rows = pa.array(found, mask=found < 0)
-    return {name: table[name].take(rows).fill_null("") for name in wanted[1:]}
+
+    def columns(ids: Iterable) -> dict[str, pa.ChunkedArray]:
+        found = align.rows(ids, table["id"])
+        rows = pa.array(found, mask=found < 0)
+        return {name: table[name].take(rows).fill_null("") for name in wanted[1:]}
+
+    return columns
 
 
-def text_table(content: bytes, name: str, columns: Collection[str], others: bool = False) -> pa.Table:
+def text_table(content: Source, name: str, columns: Collection[str], others: bool = False) -> pa.Table:
     """Read columns of a TSV file of ours as texts, in an arrow table.
 
     Args:
-        content: bytes of the file.
+        content: the file, or its bytes.
         name: the file's name in messages.
         columns: names of the columns.
         others: read all other columns, too.

@@ -53,10 +53,39 @@ def split(ids: Iterable) -> tuple[pa.Array, np.ndarray]:
     return samples, positions.cast(pa.int64()).to_numpy(zero_copy_only=False)
 
 
-def grouped(samples: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """Return the distinct samples in order of appearance, and the group of each unit, int (units,)."""
-    found = samples.dictionary_encode()
-    return found.dictionary, found.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+class Samples:
+    """Number the samples of units from 0, in order of appearance, some units at a time."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    @property
+    def ids(self) -> pa.Array:
+        """Return the ids of the samples, as text."""
+        return pa.array(self._known, pa.string())
+
+    def of(self, ids: Iterable) -> tuple[np.ndarray, np.ndarray]:
+        """Return the number of the sample of each unit, and the unit's position, two int32 arrays (units,)."""
+        samples, positions = split(ids)
+        found = samples.dictionary_encode()
+        distinct = found.dictionary.to_pylist()
+        numbers = np.array([self._known.setdefault(name, len(self._known)) for name in distinct], np.int32)
+        return numbers[found.indices.to_numpy(zero_copy_only=False)], positions.astype(np.int32)
+
+
+def grouped(ids: Iterable) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    """Return the distinct samples of units in order of appearance, and the sample and position of each unit.
+
+    >>> samples, groups, positions = grouped(["b:0", "a:0", "b:1"])
+    >>> samples.to_pylist(), groups.tolist(), positions.tolist()
+    (['b', 'a'], [0, 1, 0], [0, 0, 1])
+    """
+    known, found = Samples(), align.array(ids)
+    groups, positions = np.empty(len(found), np.int32), np.empty(len(found), np.int32)
+    for start in range(0, len(found), align.BLOCK):  # texts of all units would take several times the memory
+        some = slice(start, start + align.BLOCK)
+        groups[some], positions[some] = known.of(found[some])
+    return known.ids, groups, positions
 
 
 def whole_groups(groups: np.ndarray, size: int = 1 << 20) -> Iterator[np.ndarray]:

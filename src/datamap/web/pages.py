@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 import zlib
@@ -69,23 +70,37 @@ def pack(values: np.ndarray, dtype: str) -> str:
     """
     with np.errstate(over="ignore"):  # numbers too large for single precision become infinite
         column = np.ascontiguousarray(values, dtype).reshape(-1)
-    return _compress(column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes(), zlib.Z_RLE)
+    return _compress([column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes()], zlib.Z_RLE)
 
 
 def pack_json(value: Any) -> str:
     """Compress a value as JSON for `unpackJson` in unpack.js, as base64."""
-    return _compress(
-        json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), zlib.Z_DEFAULT_STRATEGY
-    )
+    return _compress([_json(value)], zlib.Z_DEFAULT_STRATEGY)
 
 
-def _compress(content, strategy):
+def pack_list(parts: Iterable[list]) -> str:
+    """Compress the parts of a list as `pack_json` compresses the list; memory holds one of them.
+
+    >>> pack_list([["a"], ["b", "c"]]) == pack_json(["a", "b", "c"])
+    True
+    """
+    items = (_json(part)[1:-1] for part in parts if part)
+    between = (part for index, item in enumerate(items) for part in ((b", ", item) if index else (item,)))
+    return _compress(itertools.chain([b"["], between, [b"]"]), zlib.Z_DEFAULT_STRATEGY)
+
+
+def _json(value):
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _compress(contents, strategy):
     """Compress bytes with deflate and encode them as base64.
 
     Numbers contain no repeated strings: Z_RLE compresses them best, in a third of the time (measured).
     """
     deflate = zlib.compressobj(5, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
-    return base64.b64encode(deflate.compress(content) + deflate.flush()).decode()
+    found = b"".join(map(deflate.compress, contents)) + deflate.flush()
+    return base64.b64encode(found).decode()
 
 
 def _hash(text):
