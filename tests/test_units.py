@@ -386,10 +386,12 @@ def test_runs_of_units_are_compared_exported_and_imported(tokens_run, labels_run
 
 
 def test_what_units_cannot_do_is_refused_in_one_line(tokens_run, command):
-    for script, option in (("curate", "balance=true"), ("diagnose", "encoder=x")):
-        more = ["keep=clean"] if script == "curate" else []
-        refused = command(script, f"run_id={tokens_run.run_id}", option, *more)
-        assert refused.code == 2 and "is of tokens" in refused.err or "a run of tokens" in refused.err
+    for script, options, message in (
+        ("curate", ["keep=clean", "balance=true"], "tokens"),
+        ("diagnose", ["encoder=x"], "an embedding of a whole sentence judges no token"),
+    ):
+        refused = command(script, f"run_id={tokens_run.run_id}", *options)
+        assert (refused.code, refused.err.count("\n")) == (2, 1) and message in refused.err, refused.err
 
 
 def test_no_witness_of_a_unit_has_seen_a_label_of_its_sample():
