@@ -25,7 +25,7 @@ MAX_WEIGHT, MAX_TERM = 6.0, 8.0
 MAX_UNIT_WEIGHT = (
     1.0  # of the run for units: it shares with the witnesses what is hard, and is no surer than it says
 )
-EVEN = 0.03  # share of the errors of units that do not depend on how frequent the classes are
+EVEN = 0.1  # share of the errors of units that do not depend on how frequent the classes are
 ANCHOR = 5.0  # samples' worth of class frequencies in what the witnesses say of a class
 
 

@@ -28,6 +28,7 @@ COUNTS = {
 }  # metric, how many it changes
 BY_SCORE = tuple(COUNTS)
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
+MIN_DROPPED = 0.5  # probability that a token or label is wrong, beyond which `keep=clean` drops its sample
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
 FROM_TAG = "datamap.curated_from"
@@ -268,6 +269,9 @@ def _count(source, definition, samples, config):
                 f"keep=relabelled: no proposal of run {source.run_id} is sure enough to replace a label unread; "
                 f"review them ({source.command('review')}), or give share= or threshold="
             )
+        if config.keep == "clean" and definition.unit:
+            # A sample is dropped with all its units, most of which are right.
+            return min(int(found[number]), int((samples["score"] > MIN_DROPPED).sum()))
         return int(found[number])
     return round(len(samples) / 3)
 
