@@ -135,6 +135,14 @@ def test_facets_share_axes_and_split_the_samples(summary):
         figures.draw_map(summary, facet="id")
 
 
+@pytest.mark.parametrize(
+    ("unit", "lang", "counted"), [("sample", "en", "samples"), ("token", "zh", "词元数")]
+)
+def test_marginals_say_what_they_count(summary, unit, lang, counted):
+    figure = figures.draw_map(summary, marginals=True, unit=unit, lang=lang)
+    assert [ax.get_ylabel() for ax in figure.axes[-3:]] == [counted, "", ""]
+
+
 def test_marginals_count_every_sample(summary):
     figure = figures.draw_map(summary, marginals=True)
     histograms = [ax for ax in figure.axes if ax.patches and not ax.collections]

@@ -37,17 +37,11 @@ export function drawActions(run, sample, decided, act) {
   );
   $("accept").hidden = $("choices").hidden = !run.labeled;
   for (const name of ["drop", "unsure"]) $(name).ariaPressed = String(decided?.action === name);
-  drawAcceptAll(proposedParts(run, sample), sample);
-  drawChoices(classes, sample, decided, act);
+  drawChoices(run, sample, decided, act);
 }
 
-/** Offer to take all proposals of the sample where there are others than the one that is shown. */
-function drawAcceptAll(parts, sample) {
-  $("accept-all").hidden = parts.every(({ row }) => row === sample.row);
-  fillButton($("accept-all"), "⇧↵", tr("Take all proposals ({n})", { n: count(parts.length) }));
-}
-
-function drawChoices(classes, sample, decided, act) {
+function drawChoices(run, sample, decided, act) {
+  const { classes } = run;
   const box = $("choices");
   box.replaceChildren();
   const choices = choicesOf(sample, classes);
@@ -63,12 +57,23 @@ function drawChoices(classes, sample, decided, act) {
     button.ariaPressed = String(decided?.action === "label" && decided.new_label === classes[k]);
     button.addEventListener("click", () => act("choice", key));
   }
+  drawAcceptAll(box, proposedParts(run, sample), sample, act);
   if (choices.length === classes.length) return; // all of them are buttons
   const search = add(box, "button");
   search.type = "button";
   search.id = "search-classes";
   fillButton(search, "/", tr("another of {n} classes", { n: classes.length }));
   search.addEventListener("click", () => act("classes"));
+}
+
+/** Offer to take all proposals of the sample where there are others than the one that is shown. */
+function drawAcceptAll(box, parts, sample, act) {
+  if (parts.every(({ row }) => row === sample.row)) return;
+  const button = add(box, "button", "", "proposed");
+  button.type = "button";
+  button.id = "accept-all";
+  fillButton(button, "⇧↵", tr("Take all proposals ({n})", { n: count(parts.length) }));
+  button.addEventListener("click", () => act("acceptAll"));
 }
 
 /** What never changes on the buttons, and their clicks. */
@@ -88,6 +93,5 @@ export function beginActions(act) {
   }
   for (const name of [...Object.keys(fixed), "keep", "accept"])
     $(name).addEventListener("click", () => act(name));
-  $("accept-all").addEventListener("click", () => act("acceptAll"));
   $("show-help").addEventListener("click", () => act("help"));
 }
