@@ -697,7 +697,9 @@ def test_one_key_takes_all_proposals_of_a_sentence(browser, store_uri):
         first = shown(page)
         sentence = first.partition(":")[0]
         both = {f"{sentence}:0": ("label", "B-PER"), f"{sentence}:1": ("label", "I-PER")}
-        press(page, "Shift+Enter")
+        page.keyboard.press("Shift+Enter")
+        wait(page, "datamapReview.decisions.steps.length === 1")
+        press(page)
         assert decisions_of(server, page, "anna") == both
         assert not shown(page).startswith(f"{sentence}:")  # on to the next sentence
         press(page, "z")  # one step back
@@ -708,7 +710,9 @@ def test_one_key_takes_all_proposals_of_a_sentence(browser, store_uri):
         server.decide(rows[other], "keep", who="ben")
         wait(page, "datamapReview.here.sample?.parts?.filter((part) => part.decision).length === 1")
         assert not button.is_visible()  # nobody's decision is overruled
-        press(page, "Shift+Enter")
+        page.keyboard.press("Shift+Enter")
+        wait(page, "datamapReview.decisions.steps.length === 1")
+        press(page)
         assert decisions_of(server, page, "anna") == {first: both[first], other: ("undo", None)}
         press(page, "?")
         assert "take all proposals of the sentence" in page.locator("#help-keys").inner_text()
@@ -728,7 +732,10 @@ def test_labels_of_a_text_are_reviewed_the_doubtful_ones_first(browser, store_ur
         assert decisions_of(server, page, "anna")[first] == ("label", "present")
         press(page, "z", "d")
         assert decisions_of(server, page, "anna")[first] == ("drop", None)
-        press(page, "z", "Shift+Enter")
+        press(page, "z")
+        page.keyboard.press("Shift+Enter")
+        wait(page, "datamapReview.decisions.steps.length === 1")
+        press(page)
         assert decisions_of(server, page, "anna") == {first: ("label", "present")}
         press(page, "z", "d", "?")
         assert "采用该文本的全部建议" in page.locator("#help-keys").inner_text()

@@ -209,11 +209,13 @@ function moveBorder(isStart, isWider) {
   return draw();
 }
 
-/** Take the proposals of all parts of the sample that nobody has decided on. */
-function acceptAll() {
-  const { sample } = here;
-  if (run.part && sample?.why === undefined) return tell(tr("No sample is shown yet: the key did nothing."));
-  if (!sample?.parts) return accept();
+/** Take the proposals of all parts of the sample that nobody has decided on, once these parts are here. */
+async function acceptAll() {
+  const { row } = here;
+  if (!run.part || !here.sample) return accept();
+  const sample = await samples.get(row).catch(failed);
+  if (!sample || here.row !== row) return undefined;
+  if (!sample.parts) return accept();
   const parts = proposedParts(run, sample);
   if (!parts.length) return tell(tr("No proposal is left here."));
   decideTogether(parts.map((part) => changed(part, part.proposed)));
