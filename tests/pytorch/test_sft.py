@@ -197,3 +197,44 @@ def test_dpo_records_reward_gaps_as_scores(store, command):
     found = records(callback.recorder.run_id, "epoch_0002")
     np.testing.assert_allclose([r["margin"] for r in found.values()], 0.3 * (gaps() - before), atol=1e-4)
     assert command("summarize", f"run_id={callback.recorder.run_id}").code == 0
+
+
+def test_grpo_has_no_targets_and_trains_on_under_autolog(store):
+    import datasets
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from trl import GRPOConfig, GRPOTrainer
+
+    tokenizer = tokenizer_of(ROWS)
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+
+    def trainer(*callbacks):
+        return GRPOTrainer(
+            LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **small)),
+            reward_funcs=lambda completions, **columns: [float(len(text) % 3) for text in completions],
+            args=GRPOConfig(
+                "out",
+                per_device_train_batch_size=4,
+                num_generations=2,
+                max_completion_length=3,
+                max_steps=1,
+                report_to="none",
+                save_strategy="no",
+                use_cpu=True,
+                bf16=False,
+                disable_tqdm=True,
+            ),  # fmt: skip
+            train_dataset=datasets.Dataset.from_list(ROWS),
+            processing_class=tokenizer,
+            callbacks=list(callbacks),
+        )
+
+    with pytest.raises(
+        DataMapError, match="a batch is a list without targets, as in GRPO; record pass rates"
+    ):
+        trainer(callback_of("transformers", samples=ROWS)).train()
+    datamap.autolog()
+    try:
+        with pytest.warns(UserWarning, match="this training is not recorded: a batch is a list"):
+            assert trainer().train().global_step == 1
+    finally:
+        datamap.autolog(disable=True)

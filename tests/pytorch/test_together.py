@@ -95,6 +95,45 @@ def test_the_callback_divides_its_pass_among_processes(together, command, client
     assert len(parts) == 2
 
 
+FAILS = """
+import sys
+sys.path.insert(0, {tests!r})
+import contextlib
+import torch
+import datamap, trainers
+
+alone = sys.argv[1] == "autolog"
+if alone:
+    datamap.autolog()
+callback = None if alone else trainers.callback_of("transformers")
+training = trainers.HuggingFace(callback, use_cpu=True)
+
+def break_down(module, given, output):  # in one process, in the second epoch's evaluation pass
+    if not module.training and training.trainer.state.global_step > 5 and training.trainer.args.process_index == 1:
+        return output * torch.nan
+
+training.model.classifier.register_forward_hook(break_down)
+try:
+    with callback or contextlib.nullcontext():
+        training.trainer.train()
+except datamap.errors.SignalError as error:
+    print("refused:", error, file=sys.stderr)
+print("trained", training.trainer.state.global_step)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [("callback", "refused: "), ("autolog", "this training is not recorded: ")]
+)
+def test_a_pass_that_fails_in_one_process_ends_recording_in_all(together, client, how, said):
+    done, run_id = together(2, FAILS.format(tests=str(ROOT / "tests")), how)
+    assert done.code == 0 and done.out.count("trained 6") == 2, done.err  # none waits for the other
+    for prefix in (said, f"{said}process 1: "):
+        assert f"{prefix}observation after 1: scores are not finite" in done.err, done.err
+    assert client.get_run(run_id).info.status == "FAILED"
+    assert [metric.step for metric in client.get_metric_history(run_id, "signals.rows")] == [1]
+
+
 def test_processes_that_have_not_joined_are_refused(store, monkeypatch):
     import datamap
 

@@ -102,11 +102,14 @@ class Generation(Source):
         """
         given = self.rows[row]
         batch = self.loader.collate_fn([given])
-        other = set(batch) - TEXT_KEYS if isinstance(batch, Mapping) else {type(batch).__name__}
-        if other or not {"input_ids", "labels"} <= set(batch):
-            keys = batch if isinstance(batch, Mapping) else other
+        if not isinstance(batch, Mapping):
             raise SignalError(
-                f"a batch has {first_few(sorted(keys), 10)}; task='generation' takes the input_ids and labels of texts"
+                f"a batch is a {type(batch).__name__} without targets, as in GRPO; record pass rates by "
+                "datamap.SignalRecorder(task='scores')"
+            )
+        if set(batch) - TEXT_KEYS or not {"input_ids", "labels"} <= set(batch):
+            raise SignalError(
+                f"a batch has {first_few(sorted(batch), 10)}; task='generation' takes the input_ids and labels of texts"
             )
         tokens, labels = batch["input_ids"].reshape(-1), batch["labels"].reshape(-1)
         if len(tokens) != len(labels):
