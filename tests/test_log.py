@@ -123,6 +123,18 @@ def test_work_that_takes_its_time_says_what_it_is(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_short_waits_for_a_server_are_told_once_a_second_has_passed_in_silence(monkeypatch, capsys):
+    monkeypatch.setattr("datamap.log._beginning", "")
+    monkeypatch.setattr("datamap.log._told", time.monotonic() - 5)
+    for _ in range(2):
+        with telling("waiting", True):
+            time.sleep(0.4)
+    assert capsys.readouterr().out == "waiting\n"
+    with telling("waiting here"):
+        time.sleep(0.4)
+    assert capsys.readouterr().out == ""
+
+
 def read_all(terminal):
     """Yield what a terminal shows until the last process has left it."""
     with contextlib.suppress(OSError):  # EIO: there is nobody

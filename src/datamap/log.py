@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar, copy_context
 from typing import Any, TextIO
@@ -26,9 +27,11 @@ from datamap.translations import Phrase, translate
 CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 UNSAID = 1.0  # seconds that work may take before a line says what it is
+SHORT = 0.2  # seconds that a wait for a server takes at least before a line says so
 
 logger = logging.getLogger("datamap")
 _beginning: str | None = None  # prefix of each line of our own command; None in a user's process
+_told = time.monotonic()  # when our own command printed its last line, or began
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 
@@ -79,9 +82,17 @@ def say(text: str | Phrase, /, **values: object) -> None:
 
 
 @contextlib.contextmanager
-def telling(text: str, /, **values: object) -> Iterator[None]:
-    """Tell the user what the block does, if it takes longer than `UNSAID` seconds; the arguments are those of `say`."""
-    timer = threading.Timer(UNSAID, copy_context().run, [say, text], values)
+def telling(text: str, remote: bool = False, /, **values: object) -> Iterator[None]:
+    """Tell the user what the block does, if it takes longer than `UNSAID` seconds.
+
+    Args:
+        text: see `say`.
+        remote: the block waits for a server. Our own command then counts the seconds since its last line, as it waits
+            often and briefly.
+        **values: see `say`.
+    """
+    since = time.monotonic() - _told if remote and _beginning is not None else 0
+    timer = threading.Timer(max(UNSAID - since, min(SHORT, UNSAID)), copy_context().run, [say, text], values)
     timer.daemon = True
     timer.start()
     try:
@@ -95,6 +106,8 @@ def print_line(line: str) -> None:
 
     Nothing unwritten stays in the stream's buffer, because Python would fail with it again when it exits.
     """
+    global _told
+    _told = time.monotonic()
     try:
         with _bars_aside():
             write_line(line)

@@ -14,6 +14,7 @@ from datamap.errors import ConfigError, counted, first_few
 from datamap.log import say
 from datamap.maps.options import MapOptions
 from datamap.pipeline import corrected_data
+from datamap.pipeline.opening import logging_into, reading
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
@@ -21,7 +22,6 @@ from datamap.pipeline.unit_samples import unit_of
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store
 from datamap.translations import AUTO, Amount, speak, spoken
 
 MAX_RUNS = 100
@@ -51,8 +51,10 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     """
     from datamap.maps import comparisons
 
-    store = Store(config.tracking.uri, config.tracking.experiment)
-    members = _members(store, config)
+    with reading(config) as store:
+        members = _members(store, config)
+    for run in members:
+        run.read_once()
     _refuse_other_tasks(members)
     speak(members[0].lang or AUTO if config.lang == AUTO else config.lang)
     everything = _summaries(members, config)
@@ -61,7 +63,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)
     name = config.tracking.run_name or f"compare {first_few(summaries)}"
-    with contextlib.nullcontext(into) if into else store.new_run(name) as target:
+    with contextlib.nullcontext(into) if into else store.new_run(name) as target, logging_into(target):
         target.lang = spoken()
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
         agreement = _log(target, config, members, summaries, unit)

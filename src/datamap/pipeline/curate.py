@@ -12,13 +12,14 @@ from datamap.labels import conditions, curation, relabeling
 from datamap.log import say
 from datamap.pipeline import corrections, curated_files, curated_units, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
+from datamap.pipeline.opening import logging_into, reading
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
 from datamap.signals.stored import signals_of
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import descriptions, selections
 from datamap.tracking.run import PARENT_TAG, Run
-from datamap.tracking.store import Store, resolved
+from datamap.tracking.store import resolved
 from datamap.translations import translate
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
@@ -57,8 +58,9 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
         config, corrections=_resolved(config.corrections, where), ids=_resolved(config.ids, where)
     )
     wanted = conditions.parse(config.where) if config.where else []
-    store = Store(*where)
-    source = store.run(config.run_id)
+    with reading(config) as store:
+        source = store.run(config.run_id)
+    source.read_once()
     source.speak(config.lang)
     definition = DEFINITIONS[source.task().task]
     _refuse_task(source, definition, config)
@@ -282,7 +284,7 @@ def _log(store, source, definition, config, file, lineage):
     rule = {key: getattr(config, key) for key in RULE_KEYS}
     if config.ids is not None:
         rule["ids"] = config.ids if isinstance(config.ids, str) else f"{len(config.ids)} given"
-    with store.new_run(name, config.tracking.tags) as run:
+    with store.new_run(name, config.tracking.tags) as run, logging_into(run):
         address = f"runs:/{run.run_id}/{file.name}"
         command = file.command(address)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}

@@ -1,9 +1,21 @@
 """Open the run that a step works on."""
 
-from datamap.config import RunConfig
+import contextlib
+from collections.abc import Iterator
+
+from datamap.config import RunConfig, StepConfig
 from datamap.log import telling
+from datamap.tracking.addresses import is_server
 from datamap.tracking.run import Run
-from datamap.tracking.store import Store
+from datamap.tracking.store import Store, configured_uri
+
+
+@contextlib.contextmanager
+def reading(config: StepConfig) -> Iterator[Store]:
+    """Yield the store from which the block reads runs, and say so where that takes its time."""
+    uri = config.tracking.uri or configured_uri()
+    with telling("reading from {uri}", is_server(uri), uri=uri):
+        yield Store(uri, config.tracking.experiment)
 
 
 def open_run(config: RunConfig, step: str) -> Run:
@@ -12,10 +24,14 @@ def open_run(config: RunConfig, step: str) -> Run:
     Raises:
         TrackingError: there is no such store or run.
     """
-    store = Store(config.tracking.uri, config.tracking.experiment)
-    with telling("reading run {run}; its server takes its time", run=config.run_id):
+    with reading(config) as store:
         run = store.run(config.run_id)
     run.read_once()
     run.speak(config.lang)
     store.nest_project_run(run, step)
     return run
+
+
+def logging_into(run: Run) -> contextlib.AbstractContextManager[None]:
+    """Say that the block logs into a new run, where that takes its time."""
+    return telling("logging into run {run}", is_server(run.tracking_uri), run=run.run_id)

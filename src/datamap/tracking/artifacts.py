@@ -118,7 +118,9 @@ class Artifacts(NamedTuple):
                 with contextlib.suppress(TrackingError), self.local(path, sha256):
                     pass
 
-        with telling("fetching {files} of run {run}", files=Amount(len(wanted), "file"), run=self.run_id):
+        with telling(
+            "fetching {files} of run {run}", True, files=Amount(len(wanted), "file"), run=self.run_id
+        ):
             _side_by_side(get, wanted.items())
 
     def write(self, files: "Mapping[str, Path]") -> None:

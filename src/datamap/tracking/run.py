@@ -346,9 +346,8 @@ class Run:
         self.artifacts.write(files)
 
     def _send(self, batch: _Batch) -> None:
-        with telling(
-            "logging {files} into run {run}", files=Amount(len(batch.files), "file"), run=self.run_id
-        ):
+        remote, files = self.artifacts.folder is None, Amount(len(batch.files), "file")
+        with telling("logging {files} into run {run}", remote, files=files, run=self.run_id):
             self._send_all(batch)
 
     def _send_all(self, batch: _Batch) -> None:
