@@ -317,6 +317,13 @@ def test_wrong_labels_of_several_are_found_and_corrected(labels_run, command, cl
     assert [sorted(row["labels"]) for row in relabeled] == [sorted(row["labels"]) for row in documents()]
 
 
+def test_clean_drops_a_sample_only_for_a_unit_that_is_likelier_wrong_than_right(labels_run, command, client):
+    command("diagnose", f"run_id={labels_run.run_id}")
+    likely = int((table(labels_run, "diagnosis_samples.tsv")["score"] > 0.5).sum())
+    assert 0 < likely < labels_run.metrics()["mislabelled/estimate"]
+    assert len(curated(command, client, labels_run, "keep=clean")) == len(documents()) - likely
+
+
 def test_a_sample_is_as_sure_as_its_worst_unit(tokens_run, command):
     said = command("summarize", f"run_id={tokens_run.run_id}")
     assert "summary_samples.tsv: 80 samples, each by its worst token" in said.out
