@@ -169,3 +169,20 @@ def test_features_of_pairs_do_not_depend_on_the_rows_that_are_asked_for():
     for values in features.of_texts(texts_a, texts_b, 20_000, 50, 0)[:2]:
         whole = values[np.arange(120)]
         assert (whole[[7, 90]] != values[np.array([7, 90])]).nnz == 0
+
+
+def test_neighbours_of_long_texts_are_sought_by_their_heaviest_grams(monkeypatch):
+    from scipy import sparse
+
+    monkeypatch.setattr(witnesses, "MAX_GRAMS", 3)
+    values = sparse.random(20, 12, 0.6, "csr", np.float32, random_state=0)
+    found, dense = witnesses._heaviest(values).toarray(), values.toarray()
+    assert ((found == dense) | (found == 0)).all()
+    assert (np.sort(found)[:, -3:] == np.sort(dense)[:, -3:]).all() and ((found > 0).sum(axis=1) <= 3).all()
+
+
+def test_fewer_folds_where_a_part_is_trained_on():
+    labels = np.arange(240) % 2
+    folds = {rows: witnesses.folds_of(labels, 0, rows) for rows in (20, 120, 160, 180, 240)}
+    assert {rows: len(found) for rows, found in folds.items()} == {20: 2, 120: 2, 160: 3, 180: 4, 240: 4}
+    assert all(len(train) >= min(rows, 180) for rows, found in folds.items() for train, _ in found)

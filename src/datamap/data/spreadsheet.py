@@ -23,12 +23,13 @@ def guarded(frame: pd.DataFrame) -> pd.DataFrame:
     ["'=1+1", "''=1", '-5', 'a']
     """
     texts = frame.select_dtypes(exclude="number")
-    return frame.assign(**{name: [_guarded(cell) for cell in texts[name]] for name in texts})
+    return frame.assign(**{name: [_guarded(cell) for cell in texts[name].tolist()] for name in texts})
 
 
 def _guarded(cell: object) -> object:
-    formula = isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell)
-    return f"'{cell}" if formula else cell
+    if not isinstance(cell, str) or cell[:1].isalnum():  # most cells by far, of which no pattern is asked
+        return cell
+    return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
 
 
 def unguarded(cell: str) -> str:

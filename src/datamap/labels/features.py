@@ -6,7 +6,10 @@ import numpy as np
 
 from datamap.labels.grams import BITS, CharGrams, numbered
 
-MAX_CHARS = 1_000  # of a text that n-grams of characters are taken from; words are taken from all of it
+MAX_CHARS = (
+    1_000  # of a text that n-grams of characters are taken from; words are so few that more of it is read
+)
+MAX_CHARS_OF_WORDS = 10_000  # of a text that words are taken from
 MIN_WORDS = 4  # mean number of words between spaces from which on texts have words
 LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
 ROW_BITS = max(LENGTHS) * BITS  # bits of an n-gram's number; those above hold its row
@@ -92,11 +95,16 @@ def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    texts_a = [text[:MAX_CHARS_OF_WORDS] for text in texts_a]
+    texts_b = texts_b and [text[:MAX_CHARS_OF_WORDS] for text in texts_b]
     texts = _part(texts_a + (texts_b or []), max_texts, seed)
     if np.mean([len(text.split()) for text in texts]) < MIN_WORDS:
         return None
     options = {"ngram_range": (1, 2), "sublinear_tf": True, "max_features": 200_000, "dtype": np.float32}
-    words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", **options).fit([*texts, "?a"])
+    words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", **options)
+    fitted = words.fit_transform([*texts, "?a"])
+    if texts == texts_a:  # single texts, all of them
+        return fitted[:-1]
     first = words.transform(texts_a)
     return first if texts_b is None else _of_pair(first, words.transform(texts_b))
 

@@ -17,6 +17,7 @@ MAX_ROWS = (
 )
 MAX_REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
 NEIGHBOURS = 30
+MAX_GRAMS = 400  # n-grams of a text, the most telling ones, by which its neighbors are sought
 BLOCK = 10_000  # rows whose features are held at a time
 MAX_JOINT_SIZE = 160_000  # rows times classes; beyond, one model per class is trained instead of one of all
 MIN_SHARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
@@ -56,9 +57,12 @@ def unseen(
         "bigrams": out_of_fold(linear(classes, 3, 10), bigrams, labels, classes, folds, seed),
     }
     if texts_b is None:
-        found["neighbours"] = _neighbours(grams, labels, classes, seed)
+        found["neighbours"] = _neighbours(_heaviest(grams), labels, classes, seed)
     else:
-        found["overlap"] = out_of_fold(_trees, shared, labels, classes, folds, seed)
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, "openmp"):  # the trees are so small that threads mostly wait for each other
+            found["overlap"] = out_of_fold(_trees, shared, labels, classes, folds, seed)
     words = features.of_words(texts_a, texts_b, MAX_ROWS, seed)
     if words is not None:
         found["words"] = out_of_fold(linear(classes, 10, 10), words, labels, classes, folds, seed)
@@ -108,7 +112,7 @@ def linear(classes: int, inverse: float, inverse_of_many: float) -> Callable[[in
             # The default solver spends most of its time on the columns, which are many times the rows.
             return LogisticRegression(C=inverse, solver="newton-cg", tol=1e-3)
         alpha = 1 / (inverse_of_many * rows)
-        options = {"max_iter": 5, "tol": None, "average": True, "random_state": 0}
+        options = {"max_iter": 3, "tol": None, "average": True, "random_state": 0}
         return SGDClassifier("log_loss", alpha=alpha, n_jobs=-1, **options)  # threads, a class each
 
     return make
@@ -141,6 +145,21 @@ def out_of_fold(
         for rows in np.array_split(held_out, -(-len(held_out) // BLOCK)):
             probs[np.ix_(rows, model.classes_)] = model.predict_proba(values[rows])
     return probs
+
+
+def _heaviest(grams):
+    """Return a sparse matrix with the `MAX_GRAMS` largest values of each row.
+
+    Long texts share thousands of common n-grams, which would take most of the time and tell the least.
+    """
+    lengths = np.diff(grams.indptr)
+    if lengths.max(initial=0) <= MAX_GRAMS:
+        return grams
+    order = np.lexsort((-grams.data, np.repeat(np.arange(len(lengths)), lengths)))
+    places = np.arange(grams.nnz) - np.repeat(grams.indptr[:-1], lengths)  # in the order of each row
+    kept = np.sort(order[places < MAX_GRAMS])
+    ends = np.append(0, np.cumsum(np.minimum(lengths, MAX_GRAMS)))
+    return type(grams)((grams.data[kept], grams.indices[kept], ends), grams.shape)
 
 
 def _neighbours(grams, labels, classes, seed):
