@@ -268,6 +268,19 @@ def test_relabelling_flips_what_is_known_of_planted_noise(noisy_run, client, com
     assert (found["s_label"].loc[unchanged] == before.loc[unchanged]).all()
 
 
+def test_relabelling_is_refused_where_no_proposal_is_sure_enough(noisy_run, client, command):
+    _diagnosed(command, client, noisy_run)
+    client.log_metric(noisy_run, "mislabelled/known", 1, step=9)
+    client.log_metric(noisy_run, "mislabelled/to_relabel", 0, step=9)
+    count = len(client.search_runs([client.get_run(noisy_run).info.experiment_id]))
+    outcome = command("curate", f"run_id={noisy_run}", "keep=relabelled")
+    assert outcome.code == 2
+    (line,) = outcome.err.splitlines()
+    assert f"no proposal of run {noisy_run} is sure enough to replace a label unread; review them" in line
+    assert "share= or threshold=" in line
+    assert len(client.search_runs([client.get_run(noisy_run).info.experiment_id])) == count
+
+
 def test_corrections_by_hand_from_a_file_and_from_a_run(noisy_run, client, command, tmp_path):
     diagnosis = _diagnosed(command, client, noisy_run)
     flipped, dropped = diagnosis["id"][0], diagnosis["id"][1]
