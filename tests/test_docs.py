@@ -114,7 +114,7 @@ def known_names():
     arguments = {argument for function in called for argument in inspect.signature(function).parameters}
     groups = {"data", "engine", "model", "regions", "tracking"}
     foreign = {"axis", "drop_last", "report_to", "remove_unused_columns", "resume_from_checkpoint"}
-    foreign |= {"fsdp", "packing_strategy", "precompute_ref_log_probs"}
+    foreign |= {"deepspeed", "fsdp", "packing_strategy", "precompute_ref_log_probs"}
     return {key for step in STEPS.values() for key in list_keys(step)} | arguments | groups | foreign
 
 

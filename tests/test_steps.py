@@ -302,7 +302,7 @@ def test_bad_rows_are_logged_when_left_out(pairs_file, client, command):
     assert "1 bad row of" in outcome.out
     run_id = outcome.out.split("\nrun ")[1].split()[0]
     text = local(client, run_id, "data/bad_rows.tsv").read_text()
-    assert text == f"file\tline\tproblem\n{pairs_file}\t37\t1 columns instead of 3\n"
+    assert text == f"file\tline\tproblem\n{pairs_file}\t37\t1 column instead of 3\n"
 
 
 def test_a_mistake_in_the_data_or_model_leaves_no_run(command, client):

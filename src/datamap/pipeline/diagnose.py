@@ -172,7 +172,7 @@ def _embedded(samples, definition):
             "embeddings= encoder=: an embedding of a whole sentence judges no token; train with data.folds=3 instead, "
             "from a pretrained model (model=folder) if you have one"
         )
-    return units.grouped(units.split(ids)[0])[0] if definition.unit else ids
+    return units.grouped(ids)[0] if definition.unit else ids
 
 
 def _kinds(run, evidence, names, proposed):
