@@ -117,8 +117,8 @@ try:
     with callback or contextlib.nullcontext():
         training.trainer.train()
 except datamap.errors.SignalError as error:
-    print("refused:", error, file=sys.stderr)
-print("trained", training.trainer.state.global_step)
+    sys.stderr.write(f"refused: {{error}}\\n")
+sys.stdout.write(f"trained {{training.trainer.state.global_step}}\\n")  # one write: two processes share the stream
 """
 
 
