@@ -62,7 +62,8 @@ for how in sys.argv[1:]:
         trainer.train()
         found = callback.processes.gather(len(counts))
         if callback.processes.first:
-            print("trained", task, how, type(trainer.model_wrapped).__name__, callback.recorder.run_id, *found)
+            said = ["trained", task, how, type(trainer.model_wrapped).__name__, callback.recorder.run_id, *found]
+            sys.stdout.write(" ".join(map(str, said)) + "\\n")
 """
 
 
