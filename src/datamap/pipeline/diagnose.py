@@ -1,5 +1,6 @@
 """Rank a run's samples by how likely their label is wrong, and log the list into the run."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from datamap.tasks import entities, units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS, UNKNOWN_TAG
 from datamap.tracking.run import Run
-from datamap.translations import Amount, translate, word
+from datamap.translations import Amount, Phrase, translate, word
 
 COLUMNS = {
     "id", "label", "s_label", "avg_probs", "label_var", "correct_times", "forgetting_times", "margin_mean"
@@ -78,30 +79,36 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
     if not definition.has_classes:
         _rank_unlabeled(run, samples, observations, config, next_step)
         return
-    evidence, onset, numbers = evidence_of(run, samples, config.score)
-    found = _diagnosed(run, samples, evidence, config)
-    changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
     with run.together():
-        run.log_config("diagnose", to_yaml(config))
-        first = log_diagnosis(run, found.made)
-        of_samples = unit_samples.log_diagnosis(run, found.made) if definition.unit else {}
-        run.log_metrics({**_metrics(found, of_samples), **changed}, max(run.committed()))
-        run.set_tags({UNKNOWN_TAG: found.about.unknown})
-        regenerate_explorer(run)
-        describe(run, len(samples))
-    if onset:
-        say(memorization.note(onset, numbers))
-    _warn(evidence, found.about, len(run.committed()))
-    _say(run, found, first)
-    if of_samples:
-        expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
-        samples_wrong = Amount(round(of_samples["samples"]), "sample")
-        say(
-            expected, samples=samples_wrong, file=schema.UNITS_DIAGNOSIS_FILE, unit=translate(definition.unit)
-        )
+        count, (about, report) = len(samples), _logged(run, samples, config)
+        del samples
+        regenerate_explorer(run)  # after what it was judged by is out of memory
+        describe(run, count)
+    for line in report:
+        say(line)
     if next_step and run.has(schema.SAMPLES_FILE):
         say("review them: {command}", command=run.command("review"))
-        say("next: {command}", command=run.command("curate", *_rule(run, found.about)))
+        say("next: {command}", command=run.command("curate", *_rule(run, about)))
+
+
+def _logged(run: Run, samples: pd.DataFrame, config: DiagnoseConfig) -> tuple[Estimate, list[Phrase]]:
+    """Score the labels, log the diagnosis with its metrics, and return (the estimate, the lines that report it)."""
+    definition = DEFINITIONS[run.task().task]
+    evidence, onset, numbers = evidence_of(run, samples, config.score)
+    found = _diagnosed(run, samples, evidence, config)
+    run.log_config("diagnose", to_yaml(config))
+    first = log_diagnosis(run, found.made)
+    of_samples = unit_samples.log_diagnosis(run, found.made) if definition.unit else {}
+    changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
+    run.log_metrics({**_metrics(found, of_samples), **changed}, max(run.committed()))
+    run.set_tags({UNKNOWN_TAG: found.about.unknown})
+    report = [memorization.note(onset, numbers)] if onset else []
+    report += [*_doubts(evidence, found.about, len(run.committed())), *_told(run, found, first)]
+    if of_samples:
+        expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
+        wrong, unit = Amount(round(of_samples["samples"]), "sample"), translate(definition.unit)
+        report.append(Phrase(expected, {"samples": wrong, "file": schema.UNITS_DIAGNOSIS_FILE, "unit": unit}))
+    return found.about, report
 
 
 class _Diagnosed(NamedTuple):
@@ -158,7 +165,8 @@ def _rank_unlabeled(run, samples, observations, config, next_step):
         logged = {f"mislabelled/{name}": float(value) for name, value in measured.items()}
         run.log_metrics(logged, max(run.committed()))
     unlabeled_diagnosis.report(run, areas, first)
-    _say_measured(measured)
+    for line in _measured_told(measured):
+        say(line)
     if next_step:
         say("read them: {command}", command=run.command("review"))
         say("next: {command}", command=run.command("curate", *unlabeled_diagnosis.rule(run)))
@@ -209,17 +217,19 @@ def _of_witnesses(evidence):
     return found
 
 
-def _warn(evidence, about, committed):
-    """Print a note for each reason to doubt the diagnosis: few observations, a weak model, no independent judge."""
+def _doubts(evidence: Evidence, about: Estimate, committed: int) -> Iterator[Phrase]:
+    """Yield a note for each reason to doubt the diagnosis: few observations, a weak model, no independent judge."""
     observations = len(evidence.wrong)
     if observations < MIN_OBSERVATIONS:
         more = "train for more epochs, or wait until the run has ended"
         if observations < committed:
             more = "summarize more of its {committed:,} (until=, burn_in=)"
-        say(
+        yield Phrase(
             "note: a diagnosis of {observations} says little of how samples were learned: {advice}",
-            observations=Amount(observations, "observation"),
-            advice=translate(more, committed=committed),
+            {
+                "observations": Amount(observations, "observation"),
+                "advice": translate(more, committed=committed),
+            },
         )
     total = len(evidence.labels)
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
@@ -227,28 +237,26 @@ def _warn(evidence, about, committed):
     if evidence.held_out is not None:
         unseen, _ = mislabel.judges(evidence)["folds"]
         if unseen < enough <= right:
-            say(
+            yield Phrase(
                 "note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class "
                 "has {common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)",
-                unseen=unseen,
-                common=common,
+                {"unseen": unseen, "common": common},
             )
     if not has_learned(evidence):
-        say(
+        yield Phrase(
             "note: after the last observation the model is right in {right:.0%} of the samples, where the "
             "commonest class has {common:.0%}: it learned too little to tell wrong labels (train longer, or with "
             "another learning rate)",
-            right=right,
-            common=common,
+            {"right": right, "common": common},
         )
     if not about.known:
-        say(
+        yield Phrase(
             "note: how many labels are wrong cannot be known: {reason}. Read the list from the top, and give curate a "
             "share= or threshold=",
-            reason=translate(REASONS[about.unknown]),
+            {"reason": translate(REASONS[about.unknown])},
         )
     if not evidence.unseen:
-        say(
+        yield Phrase(
             "note: train with data.folds=3, or give texts or embeddings=, for judges that never saw the labels"
         )
 
@@ -278,21 +286,24 @@ def _measured(s_label, scores):
     }
 
 
-def _say(run: Run, found: _Diagnosed, first: pd.DataFrame) -> None:
+def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
+    """Yield the lines that tell what was found."""
     made, evidence, about, total = found.made, found.made.evidence, found.about, len(found.made.scores)
     where = run.opened_at(schema.DIAGNOSIS_FILE)
     listed = "{file}: {samples}, most likely wrong first: {address}"
     count = units.amount(total, unit_samples.unit_of(run))
-    say(listed, file=schema.DIAGNOSIS_FILE, samples=count, address=where)
+    yield Phrase(listed, {"file": schema.DIAGNOSIS_FILE, "samples": count, "address": where})
     if about.known:
-        say(
+        yield Phrase(
             "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until "
             "{row} in a row are right",
-            labels=Amount(about.estimate, "wrong label"),
-            share=about.estimate / total,
-            low=about.low,
-            high=about.high,
-            row=ENOUGH,
+            {
+                "labels": Amount(about.estimate, "wrong label"),
+                "share": about.estimate / total,
+                "low": about.low,
+                "high": about.high,
+                "row": ENOUGH,
+            },
         )
     judges = mislabel.judges(evidence).items()
     if judges:
@@ -300,24 +311,24 @@ def _say(run: Run, found: _Diagnosed, first: pd.DataFrame) -> None:
         said = [
             translate(one, name=name, accuracy=accuracy, weight=weight) for name, (accuracy, weight) in judges
         ]
-        say("  right about labels that they never saw: {judges}", judges=", ".join(said))
+        yield Phrase("  right about labels that they never saw: {judges}", {"judges": ", ".join(said)})
     if evidence.run_weights and (
         evidence.mean is None or mislabel.beats_chance(evidence.mean, evidence.labels)
     ):
-        say(
+        yield Phrase(
             "  weight of the run's own predictions, by what they tell beyond the labels that it has seen: {weight:.2f}",
-            weight=evidence.run_weights.confidence,
+            {"weight": evidence.run_weights.confidence},
         )
-    say("  " + diagnosis.regions_told(made.regions, run.language))
+    yield Phrase("  " + diagnosis.regions_told(made.regions, run.language))
     for rank, row in enumerate(first.to_dict("records"), 1):
         place = f"{row['score']:.3f}" if made.probable else f"{rank}."
-        say(
+        yield Phrase(
             f"  {place}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {diagnosis.texts_told(row)}".rstrip()
         )
-    _say_measured(found.measured)
+    yield from _measured_told(found.measured)
 
 
-def _say_measured(measured):
+def _measured_told(measured: dict[str, float]) -> Iterator[Phrase]:
     if measured:
         found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
-        say("  planted dirty samples: {measured}", measured=found)
+        yield Phrase("  planted dirty samples: {measured}", {"measured": found})
