@@ -39,7 +39,7 @@ RULES = ("clean", "relabelled")
 
 
 def step(command, *arguments):
-    """What a command prints; all commands run in this process, which imports Paddle once."""
+    """Return what a command prints; all commands run in this process, which imports Paddle once."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         code = call(command, list(arguments))

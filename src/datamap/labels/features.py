@@ -6,10 +6,8 @@ import numpy as np
 
 from datamap.labels.grams import BITS, CharGrams, numbered
 
-MAX_CHARS = (
-    1_000  # of a text that n-grams of characters are taken from; words are so few that more of it is read
-)
-MAX_CHARS_OF_WORDS = 10_000  # of a text that words are taken from
+MAX_CHARS = 1_000  # of a text that n-grams of characters are taken from
+MAX_CHARS_OF_WORDS = 10_000  # of a text that words are taken from, which are fewer
 MIN_WORDS = 4  # mean number of words between spaces from which on texts have words
 LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
 ROW_BITS = max(LENGTHS) * BITS  # bits of an n-gram's number; those above hold its row

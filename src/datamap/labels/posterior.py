@@ -22,9 +22,8 @@ PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # weight of the run where nothing tells, and th
 TERMS_PRIOR = 0.01  # pull of the class terms to 0, per sample
 MIN_FREQUENCY = 1e-6  # of a class
 MAX_WEIGHT, MAX_TERM = 6.0, 8.0
-MAX_UNIT_WEIGHT = (
-    1.0  # of the run for units: it shares with the witnesses what is hard, and is no surer than it says
-)
+# Of the run for units: what is hard for it is hard for the witnesses too, so it counts as its own word at most.
+MAX_UNIT_WEIGHT = 1.0
 EVEN = 0.1  # share of the errors of units that do not depend on how frequent the classes are
 ANCHOR = 5.0  # samples' worth of class frequencies in what the witnesses say of a class
 

@@ -55,7 +55,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     _check(config)
     where = (config.tracking.uri, config.tracking.experiment)
     config = replace(
-        config, corrections=_resolved(config.corrections, where), ids=_resolved(config.ids, where)
+        config, corrections=resolved(config.corrections, *where), ids=resolved(config.ids, *where)
     )
     wanted = conditions.parse(config.where) if config.where else []
     with reading(config) as store:
@@ -86,11 +86,6 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     else:
         file = curated_files.of_rows(source, samples, choice.kept, texts)
     return _log(store, source, definition, config, file, lineage)
-
-
-def _resolved(given, where):
-    """Return the value of a key that may name an artifact, `latest` in it replaced."""
-    return resolved(given, *where) if isinstance(given, str) else given
 
 
 def _no_texts(source, path):

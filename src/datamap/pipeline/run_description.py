@@ -35,6 +35,6 @@ def describe(run: Run, samples: int) -> None:
             run.language,
             definition.has_classes,
             reason,
-            definition.unit or "sample",
+            definition.row,
         )
     )

@@ -21,7 +21,7 @@ from datamap.translations import word
 
 def unit_of(run: Run) -> str:
     """Return what the rows of a run's summary are: "sample", or the unit of its task ("token", "label")."""
-    return DEFINITIONS[run.task().task].unit or "sample"
+    return DEFINITIONS[run.task().task].row
 
 
 def class_names(run: Run, lang: str) -> tuple[str, ...]:
@@ -53,9 +53,8 @@ def summarize(file: Path, target: Path, count: int) -> int:
     frame = tsv.read_rows(file, first[order]).iloc[np.argsort(order)].reset_index(drop=True)
     frame["id"] = distinct.to_pylist()
     own = {"average": np.concatenate(average), "worst": positions[first], "units": np.bincount(groups)}
-    for place, (name, values) in enumerate(
-        own.items(), 1
-    ):  # after the id, as the statistics do not fit on a screen
+    # After the id, as the statistics do not fit on a screen.
+    for place, (name, values) in enumerate(own.items(), 1):
         frame.insert(place, name, values)
     target.write_bytes(b"".join(tsv.lines(frame)))
     return len(frame)

@@ -42,6 +42,11 @@ class Definition(NamedTuple):
     unit: str = ""
     states: tuple[str, ...] = ()
 
+    @property
+    def row(self) -> str:
+        """Return what the rows of an observation and of a summary are: "sample", or the unit."""
+        return self.unit or "sample"
+
 
 class Options(NamedTuple):
     """Hold what a user chooses of a task.

@@ -268,12 +268,15 @@ def _random_state_kept() -> Iterator[None]:
         random.setstate(state)
 
 
-def resolved(path: str, uri: str | None = None, experiment: str | None = None) -> str:
-    """Return a path; in `runs:/latest/<artifact>`, replace `latest` by the id of the newest run with the artifact."""
+def resolved(given: Any, uri: str | None = None, experiment: str | None = None) -> Any:
+    """Return the value of a key that may be a path.
+
+    In `runs:/latest/<artifact>`, replace `latest` by the id of the newest run with the artifact.
+    """
     latest = f"{RUNS_SCHEME}latest/"
-    if not path.startswith(latest):
-        return path
-    artifact = path.removeprefix(latest)
+    if not isinstance(given, str) or not given.startswith(latest):
+        return given
+    artifact = given.removeprefix(latest)
     return f"{RUNS_SCHEME}{Store(uri, experiment).newest_with(artifact).run_id}/{artifact}"
 
 

@@ -41,7 +41,7 @@ class LiveMapLogger:
             )
 
     def _begin(self, run: Run, training: PreparedTraining) -> None:
-        unit = DEFINITIONS[training.data.samples.task].unit or "sample"
+        unit = DEFINITIONS[training.data.samples.task].row
         self.map = LiveMap(sum(training.trainer.records), say, run.language, unit)
         if training.checkpoint:
             for number, parts in sorted(signals_of(run).items()):

@@ -50,7 +50,7 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
         DataError: see `dataset.load_samples`, `tokens.load` and `multilabel.load`.
     """
     _refuse_other_tasks(config)
-    uri, data = config.tracking.uri, _resolved(config.data, config.tracking)
+    uri, data = config.tracking.uri, _with_runs(config.data, config.tracking)
     wanted = None if data.ids is None else selections.given_ids("data.ids", data.ids, uri)
     with contextlib.ExitStack() as stack:
         paths = [path for path in (data.path, data.dev_path) if path and data.path]
@@ -76,13 +76,15 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
     return replace(config, data=data), LabeledTexts(samples, dev)
 
 
-def _resolved(data: DataConfig, tracking: TrackingConfig) -> DataConfig:
+def _with_runs(data: DataConfig, tracking: TrackingConfig) -> DataConfig:
     """Return the config with the run that `latest` in its paths means now."""
-
-    def one(path: Any) -> Any:
-        return resolved(path, tracking.uri, tracking.experiment) if isinstance(path, str) else path
-
-    return replace(data, path=one(data.path), dev_path=one(data.dev_path), ids=one(data.ids))
+    where = (tracking.uri, tracking.experiment)
+    return replace(
+        data,
+        path=resolved(data.path, *where),
+        dev_path=resolved(data.dev_path, *where),
+        ids=resolved(data.ids, *where),
+    )
 
 
 def _refuse_other_tasks(config: TrainConfig) -> None:
