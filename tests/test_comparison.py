@@ -39,7 +39,7 @@ def test_runs_are_aligned_by_id():
     found = comparison.aligned({"a": frame([0.1, 0.2, 0.3], [1, 2, 3]), "b": frame([0.5, 0.6], [3, 2])})
     assert found["a"]["id"].tolist() == found["b"]["id"].tolist() == [2, 3]
     assert found["b"]["avg_probs"].tolist() == [0.6, 0.5]
-    with pytest.raises(SummaryError, match="have no sample id in common"):
+    with pytest.raises(SummaryError, match="have no id in common"):
         comparison.aligned({"a": frame([0.1], [1]), "b": frame([0.1], [2])})
 
 

@@ -154,8 +154,8 @@ def test_corrections_from_a_spreadsheet():
     ("text", "message"),
     [
         ("id\tlabel\n1\tyse\n", "my.tsv, row 2: the run has no class 'yse'; did you mean yes? (classes: "),
-        ("id\tlabel\n1\tyes\n77\tno\n", "my.tsv, row 3: the run has no sample 77"),
-        ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: sample 1 is named twice"),
+        ("id\tlabel\n1\tyes\n77\tno\n", "my.tsv, row 3: the run has no id 77"),
+        ("id\tlabel\n1\tyes\n1\tno\n", "my.tsv, row 3: id 1 is named twice"),
         ("id|label\n1|yes\n", "my.tsv has no column id (columns: id|label); save it as .xlsx"),
         ("", "my.tsv has no rows; save it as .xlsx"),
         ("id\tid\tlabel\n", "my.tsv has several columns id (columns: id, id, label); save it"),
@@ -181,7 +181,7 @@ def test_corrections_as_spreadsheets_save_them(content):
 
 
 def test_lost_zeros_and_names_with_spaces():
-    with pytest.raises(DataError, match=r"the run has no sample 7 \(leading zeros lost\? it has 007\)"):
+    with pytest.raises(DataError, match=r"the run has no id 7 \(leading zeros lost\? it has 007\)"):
         corrections(b"id\tlabel\n7\tno\n", ["007"])
     assert corrections(b"id\tlabel\n7\tno\n", [7], (" no", "yes")) == {"7": " no"}
 

@@ -185,7 +185,7 @@ def test_before_any_decision_the_estimate_of_diagnose_counts():
     )
     assert few.suggested < many.suggested
     assert few.precision is few.remaining is None
-    assert few.advice == "Review 20 more samples to learn how far the score can be trusted."
+    assert few.advice == "Review 20 more to learn how far the score can be trusted."
 
 
 def test_it_pays_to_stop_where_nothing_is_found():
@@ -194,6 +194,6 @@ def test_it_pays_to_stop_where_nothing_is_found():
     teacher = teaching.Teacher(scores, None)
     first = ranking.order("score")[:600].tolist()
     lesson = teacher.lesson(ranking, first, {row: bool(wrong[row]) for row in first}, "en")
-    assert lesson.advice.startswith("It pays to stop: of the next 50 samples only about ")
+    assert lesson.advice.startswith("It pays to stop: of the next 50 labels only about ")
     everything = teacher.lesson(ranking, range(3000), dict(enumerate(wrong.tolist())), "zh")
-    assert (everything.advice, everything.remaining["high"]) == ("所有样本都已审核。", 0)
+    assert (everything.advice, everything.remaining["high"]) == ("已全部审核。", 0)

@@ -320,7 +320,7 @@ def test_a_jump_goes_to_any_id_and_says_where_there_is_none(page):
     page.keyboard.press("g")
     page.locator("#jump-id").fill("nobody")
     page.keyboard.press("Enter")
-    page.get_by_text("no sample has the id nobody").wait_for()
+    page.get_by_text("nothing has the id nobody").wait_for()
     page.locator("#jump-id").fill("s22")
     page.keyboard.press("Enter")
     wait(page, "datamapReview.here.sample?.id === 's22'")
@@ -383,7 +383,7 @@ def test_two_reviewers_see_each_other(browser, store_uri):
         assert "李" in decided.inner_text()
         # They agree: the conflict goes, also for the other one.
         press(anna, "Enter")
-        li.get_by_role("button", name="reviewers disagree on 1 sample: show it").wait_for()
+        li.get_by_role("button", name="reviewers disagree on 1: show it").wait_for()
 
 
 OPENED = {

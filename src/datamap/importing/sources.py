@@ -18,7 +18,7 @@ from datamap.errors import SignalError, first_few, raised_as
 from datamap.importing import foreign
 from datamap.importing.foreign import Note, Observation
 from datamap.signals import align, contract, shards
-from datamap.translations import translate
+from datamap.translations import Amount, translate
 
 T = TypeVar("T")
 
@@ -130,8 +130,8 @@ def observations(source: Source, note: Note = lambda text: None) -> Iterator[tup
             first = found._replace(table=_samples(found))
         elif not _agrees(found, first):
             count, total = found.table.num_rows, first.table.num_rows
-            few = "observation {number} has only {count:,} of {total:,} samples (a killed run?): left out"
-            note(translate(few, number=found.number, count=count, total=total))
+            few = "observation {number} has only {count:,} of {records} (a killed run?): left out"
+            note(translate(few, number=found.number, count=count, records=Amount(total, "record")))
             return
         yield found.unit, found.number, found.table
 

@@ -139,9 +139,9 @@ def corrections(
     for row, key, label in zip(frame.index, frame["id"].str.strip(), frame["label"].str.strip(), strict=True):
         if key not in known:
             hint = f" (leading zeros lost? it has {zeros[key]})" if key in zeros else ""
-            raise DataError(f"{name}, row {row}: the run has no sample {key}{hint}")
+            raise DataError(f"{name}, row {row}: the run has no id {key}{hint}")
         if known[key] in labels:
-            raise DataError(f"{name}, row {row}: sample {key} is named twice")
+            raise DataError(f"{name}, row {row}: id {key} is named twice")
         if label not in classes and label.lower() != drop:
             hint = did_you_mean(label, [*classes, drop])
             raise DataError(

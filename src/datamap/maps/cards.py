@@ -47,7 +47,7 @@ def draw_card(
         matplotlib Figure, drawn.
     """
     plan = plans.make_plan(options)
-    shown = plans.select(summary, plan.filters)
+    shown = plans.select(summary, plan.filters, unit)
     found = groups.split(shown, groups.rules_of(summary, plan.color, class_names, options.lang), options.lang)
     maps = figures.split_facets(shown, found, options, class_names)
     heading = _heading(plan, len(shown), len(summary), observations, options.lang, unit)

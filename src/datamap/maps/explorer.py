@@ -10,7 +10,7 @@ import pandas as pd
 from datamap.maps import groups, marks, regions
 from datamap.maps.explorer_data import MAX_SAMPLES, numeric, pack_samples
 from datamap.maps.meanings import MEANINGS, ORDERED, UNLABELED
-from datamap.translations import Amount, shown, word
+from datamap.translations import Amount, Phrase, shown, word
 from datamap.web import pages
 
 PAGE = Path(__file__).parent / "explorer_page"
@@ -91,10 +91,16 @@ def build_page(
         **{"classes": classes, **samples},
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},
         "words": shown.ZH if lang == "zh" else {},
-        "meanings": {name: word(text, lang) for name, text in meanings.items()},
+        "meanings": {name: word(text, lang) for name, text in meanings.items()} | _of_units(row, lang),
         **_looks(summary, full, classes, lang),
     }
     return pages.assemble(PAGE, [PAGE / "start.js"], data, lang)
+
+
+def _of_units(row, lang):
+    """Return what the id means where a row is a unit of a sample."""
+    meaning = "the sample's id and the {unit}'s position in it"
+    return {} if row == "sample" else {"id": word(meaning, lang, unit=Phrase(row))}
 
 
 def _note(summary, full, samples, observations, row, lang):

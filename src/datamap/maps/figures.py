@@ -113,7 +113,7 @@ def _shown(summary, plan, options, unit):
     for option in ("x", "y", "color", "facet"):
         if getattr(options, option):
             groups.numeric_column(summary, getattr(options, option), option)
-    shown = plans.select(summary, plan.filters)
+    shown = plans.select(summary, plan.filters, unit)
     for column in dict.fromkeys((options.x, options.y)):
         unplaced = int((~np.isfinite(scales.values(shown, column))).sum())
         if unplaced:

@@ -61,18 +61,18 @@ def _name(options, color, filters):
     return re.sub(r"[^\w.-]", "_", "-".join([named, *parts]))
 
 
-def select(summary: pd.DataFrame, filters: tuple[Filter, ...]) -> pd.DataFrame:
-    """Select the samples that pass every filter.
+def select(summary: pd.DataFrame, filters: tuple[Filter, ...], unit: str = "sample") -> pd.DataFrame:
+    """Select the rows that pass every filter; `unit` is what a row is: "sample", "token" or "label".
 
     Raises:
-        MapError: a column is missing or not numeric, or no sample passes; the message names the column's range.
+        MapError: a column is missing or not numeric, or no row passes; the message names the column's range.
     """
     for name, threshold in filters:
         values = summary[numeric_column(summary, name, "criterion")]
         kept = summary[values >= threshold]
         if kept.empty:
             raise MapError(
-                f"no sample has {name} ≥ {threshold:g}: the {len(summary):,} samples have {name} from "
+                f"no {unit} has {name} ≥ {threshold:g}: the {len(summary):,} {unit}s have {name} from "
                 f"{values.min():g} to {values.max():g}; lower the threshold"
             )
         summary = kept

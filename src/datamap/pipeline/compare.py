@@ -22,7 +22,7 @@ from datamap.pipeline.unit_samples import unit_of
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
-from datamap.translations import AUTO, Amount, speak, spoken
+from datamap.translations import AUTO, Amount, Phrase, speak, spoken
 
 MAX_RUNS = 100
 MAX_NAME = 40  # characters of a run's name in the name of an image series
@@ -152,7 +152,11 @@ def _log(target, config, members, summaries, unit):
         )
     )
     if weak:
-        say("note: {runs} learned too little to tell which samples are hard", runs=first_few(weak))
+        say(
+            "note: {runs} learned too little to tell which {unit}s are hard",
+            unit=Phrase(unit),
+            runs=first_few(weak),
+        )
     for name, value in means.items():
         say(f"{name:28} {value:.3f}")
     say(

@@ -12,10 +12,11 @@ from datamap.digests import digest_of
 from datamap.errors import ConfigError, DataError, first_few
 from datamap.labels import curation
 from datamap.log import say
+from datamap.pipeline.unit_samples import unit_of
 from datamap.review import decisions, storage
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened
-from datamap.translations import Amount, translate
+from datamap.translations import Amount, Phrase, translate
 
 SHOWN = 20  # reviewers and conflicts that a line names before it only counts the rest
 
@@ -94,14 +95,14 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
     say(
         "{samples} reviewed by {reviewers}; their decisions come before any rule: {kept:,} kept, {relabeled:,} "
         "relabeled, {dropped:,} dropped",
-        samples=Amount(outcome.samples, "sample"),
+        samples=Amount(outcome.samples, unit_of(source)),
         reviewers=first_few(outcome.reviewers, SHOWN),
         kept=kept,
         relabeled=len(labels) - kept - dropped,
         dropped=dropped,
     )
     left = translate("they keep their labels" if keep == "corrected" else "the rule decides")
-    _say(outcome, torn, len(outcome.labels) - len(labels), left)
+    _say(source, outcome, torn, len(outcome.labels) - len(labels), left)
     digest = digest_of(*(content for _, content in files))
     return Corrections(
         labels,
@@ -115,22 +116,22 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
     )
 
 
-def _say(outcome: decisions.Outcome, torn: int, unknown: int, left: str) -> None:
+def _say(source: Run, outcome: decisions.Outcome, torn: int, unknown: int, left: str) -> None:
     if outcome.unsure:
-        unsure = Amount(len(outcome.unsure), "sample")
+        unsure = Amount(len(outcome.unsure), unit_of(source))
         say("note: of {samples} nobody was sure: {outcome}", samples=unsure, outcome=left)
     if outcome.conflicts:
         say(
             "note: reviewers disagree about {samples} ({outcome}): {ids}",
-            samples=Amount(len(outcome.conflicts), "sample"),
+            samples=Amount(len(outcome.conflicts), unit_of(source)),
             outcome=left,
             ids=first_few(outcome.conflicts, SHOWN),
         )
-    say_left_out(torn, unknown)
+    say_left_out(source, torn, unknown)
 
 
-def say_left_out(torn: int, unknown: int) -> None:
-    """Report lines that hold no decision, and decisions on samples that the run does not have."""
+def say_left_out(run: Run, torn: int, unknown: int) -> None:
+    """Report lines that hold no decision, and decisions on what the run does not have."""
     if torn:
         say(
             "note: {lines} of {folder}/ is no decision (a killed server?) and is left out",
@@ -139,4 +140,8 @@ def say_left_out(torn: int, unknown: int) -> None:
         )
     if unknown:
         strange = Amount(unknown, "decision")
-        say("note: {decisions} on samples that the run does not have", decisions=strange)
+        say(
+            "note: {decisions} on {unit}s that the run does not have",
+            decisions=strange,
+            unit=Phrase(unit_of(run)),
+        )

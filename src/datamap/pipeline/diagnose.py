@@ -103,7 +103,10 @@ def _logged(run: Run, samples: pd.DataFrame, config: DiagnoseConfig) -> tuple[Es
     run.log_metrics({**_metrics(found, of_samples), **changed}, max(run.committed()))
     run.set_tags({UNKNOWN_TAG: found.about.unknown})
     report = [memorization.note(onset, numbers)] if onset else []
-    report += [*_doubts(evidence, found.about, len(run.committed())), *_told(run, found, first)]
+    report += [
+        *_doubts(evidence, found.about, len(run.committed()), definition.row),
+        *_told(run, found, first),
+    ]
     if of_samples:
         expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
         wrong, unit = Amount(round(of_samples["samples"]), "sample"), translate(definition.unit)
@@ -165,7 +168,7 @@ def _rank_unlabeled(run, samples, observations, config, next_step):
         logged = {f"mislabelled/{name}": float(value) for name, value in measured.items()}
         run.log_metrics(logged, max(run.committed()))
     unlabeled_diagnosis.report(run, areas, first)
-    for line in _measured_told(measured):
+    for line in _measured_told(measured, "sample"):
         say(line)
     if next_step:
         say("read them: {command}", command=run.command("review"))
@@ -217,7 +220,7 @@ def _of_witnesses(evidence):
     return found
 
 
-def _doubts(evidence: Evidence, about: Estimate, committed: int) -> Iterator[Phrase]:
+def _doubts(evidence: Evidence, about: Estimate, committed: int, unit: str) -> Iterator[Phrase]:
     """Yield a note for each reason to doubt the diagnosis: few observations, a weak model, no independent judge."""
     observations = len(evidence.wrong)
     if observations < MIN_OBSERVATIONS:
@@ -225,9 +228,10 @@ def _doubts(evidence: Evidence, about: Estimate, committed: int) -> Iterator[Phr
         if observations < committed:
             more = "summarize more of its {committed:,} (until=, burn_in=)"
         yield Phrase(
-            "note: a diagnosis of {observations} says little of how samples were learned: {advice}",
+            "note: a diagnosis of {observations} says little of how {unit}s were learned: {advice}",
             {
                 "observations": Amount(observations, "observation"),
+                "unit": Phrase(unit),
                 "advice": translate(more, committed=committed),
             },
         )
@@ -238,16 +242,16 @@ def _doubts(evidence: Evidence, about: Estimate, committed: int) -> Iterator[Phr
         unseen, _ = mislabel.judges(evidence)["folds"]
         if unseen < enough <= right:
             yield Phrase(
-                "note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class "
+                "note: models that never saw the {unit}s are right in {unseen:.0%} of them, where the commonest class "
                 "has {common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)",
-                {"unseen": unseen, "common": common},
+                {"unit": Phrase(unit), "unseen": unseen, "common": common},
             )
     if not has_learned(evidence):
         yield Phrase(
-            "note: after the last observation the model is right in {right:.0%} of the samples, where the "
+            "note: after the last observation the model is right in {right:.0%} of the {unit}s, where the "
             "commonest class has {common:.0%}: it learned too little to tell wrong labels (train longer, or with "
             "another learning rate)",
-            {"right": right, "common": common},
+            {"unit": Phrase(unit), "right": right, "common": common},
         )
     if not about.known:
         yield Phrase(
@@ -325,10 +329,10 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
         yield Phrase(
             f"  {place}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {diagnosis.texts_told(row)}".rstrip()
         )
-    yield from _measured_told(found.measured)
+    yield from _measured_told(found.measured, unit_samples.unit_of(run))
 
 
-def _measured_told(measured: dict[str, float]) -> Iterator[Phrase]:
+def _measured_told(measured: dict[str, float], unit: str) -> Iterator[Phrase]:
     if measured:
         found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
-        yield Phrase("  planted dirty samples: {measured}", {"measured": found})
+        yield Phrase("  planted dirty {unit}s: {measured}", {"unit": Phrase(unit), "measured": found})

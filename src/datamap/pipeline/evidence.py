@@ -90,9 +90,10 @@ def _refuse_classes(run, labels, probs):
             f"run {run.run_id}: {schema.SUMMARY_FILE} has label {most}, but the run has {classes} classes"
         )
     if len(labels) * (most + 1) > MAX_CELLS:
+        row = DEFINITIONS[run.task().task].row
         raise SummaryError(
-            f"run {run.run_id}: {len(labels):,} samples of {most + 1:,} classes are too many for a diagnosis "
-            f"(samples times classes: at most {MAX_CELLS:,})"
+            f"run {run.run_id}: {len(labels):,} {row}s of {most + 1:,} classes are too many for a diagnosis "
+            f"({row}s times classes: at most {MAX_CELLS:,})"
         )
 
 

@@ -51,7 +51,7 @@ def note(found: Onset, numbers: Iterable[int]) -> Phrase:
     seen = (
         "repeats {seen:.0%} of the {doubted:,} labels that models of the texts are surest are wrong"
         if found.doubted
-        else "knows {seen:.0%} of the samples it is trained on, and {unseen:.0%} of others"
+        else "knows {seen:.0%} of the labels it is trained on, and {unseen:.0%} of others"
     )
     in_the_end = Phrase(seen, found._asdict())
     return Phrase(

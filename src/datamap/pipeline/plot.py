@@ -19,6 +19,7 @@ from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.summarize import ensure_summary
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
+from datamap.translations import Phrase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +52,7 @@ def plot(config: PlotConfig) -> LoggedMap:
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
     summary, count = ensure_summary(run, config, MAP_COLUMNS | asked)
     samples = unit_samples.read_summary(run) if config.unit == "sample" and unit != "sample" else summary
-    _say_if_undivided(samples, config)
+    _say_if_undivided(samples, config, unit if samples is summary else "sample")
     about: dict[str, Any] = {"class_names": unit_samples.class_names(run, config.lang), "observations": count}
     about["unit"] = unit if samples is summary else "sample"
     with warnings.catch_warnings(record=True) as caught:
@@ -75,18 +76,20 @@ def plot(config: PlotConfig) -> LoggedMap:
     return LoggedMap(run, name, figure)
 
 
-def _say_if_undivided(samples, config):
-    """Print a note where a filter keeps every sample, or where planted kinds are unknown and all have one color."""
+def _say_if_undivided(samples, config, unit):
+    """Print a note where a filter keeps every row, or where planted kinds are unknown and all have one color."""
     criterion = config.criterion
     if criterion in samples and (samples[criterion] >= config.threshold).all():
         every = (
-            "note: every sample has {column} ≥ {threshold:g}, so the map shows all; give a larger threshold="
+            "note: every {unit} has {column} ≥ {threshold:g}, so the map shows all; give a larger threshold="
         )
-        say(every, column=criterion, threshold=config.threshold)
+        say(every, unit=Phrase(unit), column=criterion, threshold=config.threshold)
     if config.dirty_label and not samples["s_label"].any():
-        say(
-            "note: no sample is known to be planted, so dirty_label=true draws one color; data.flip_ratio= plants some"
+        none = (
+            "note: no {unit} is known to be planted, so dirty_label=true draws one color; to name a column of kinds: "
+            "train data.columns.s_label="
         )
+        say(none, unit=Phrase(unit))
 
 
 def _refuse_task(run, config):

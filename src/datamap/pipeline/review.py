@@ -28,6 +28,7 @@ from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
+from datamap.pipeline.unit_samples import unit_of
 from datamap.review import samples as columns
 from datamap.review.decisions import LONGEST_NAME, is_name
 from datamap.review.review import About, Review
@@ -59,7 +60,7 @@ def review(config: ReviewConfig) -> Run:
     review = review_of(found, config)
     sys.setswitchinterval(SWITCH)
     threading.Thread(target=_read_the_rest, args=(found, review), daemon=True).start()
-    serve(review, config.host, config.port, config.open, lambda address: _say_address(review, address))
+    serve(review, config.host, config.port, config.open, lambda address: _say_address(found, review, address))
     _end(found, review)
     return found
 
@@ -188,14 +189,14 @@ def _vectors(run: Run, ids: pa.Array) -> np.ndarray | None:
     return None if found is None else found.vectors
 
 
-def _say_address(review: Review, address: str) -> None:
+def _say_address(run: Run, review: Review, address: str) -> None:
     lesson, count = review.lesson(), len(review.samples)
-    say_left_out(review.storage.torn, review.journal.unknown)
+    say_left_out(run, review.storage.torn, review.journal.unknown)
+    samples = Amount(count, unit_of(run))
     if lesson.reviewed:
-        already = "{reviewed:,} of {count:,} samples are reviewed already, {wrong:,} wrong"
-        say(already, reviewed=lesson.reviewed, count=count, wrong=lesson.wrong)
+        already = "{reviewed:,} of {samples} are reviewed already, {wrong:,} wrong"
+        say(already, reviewed=lesson.reviewed, samples=samples, wrong=lesson.wrong)
     # `say` would mask the token in the address, which the person at the terminal needs.
-    samples = Amount(count, review.about.part or "sample")
     print_line(
         translate("review of {samples}: {address}  (Ctrl-C ends it)", samples=samples, address=address)
     )
@@ -208,7 +209,7 @@ def _end(run: Run, review: Review) -> None:
     say(
         "{reviewed:,} of {samples} reviewed, {wrong:,} wrong",
         reviewed=lesson.reviewed,
-        samples=Amount(len(review.samples), review.about.part or "sample"),
+        samples=Amount(len(review.samples), unit_of(run)),
         wrong=lesson.wrong,
     )
     if not lesson.reviewed:
@@ -224,6 +225,6 @@ def _end(run: Run, review: Review) -> None:
         describe(run, len(review.samples))
     if review.journal.conflicts:
         ids = [str(review.samples.ids[row].as_py()) for row in sorted(review.journal.conflicts)]
-        many = Amount(len(ids), "sample")
+        many = Amount(len(ids), unit_of(run))
         say("note: reviewers disagree about {samples}: {ids}", samples=many, ids=first_few(ids))
     say("next: {command}", command=run.command("curate", "keep=corrected"))

@@ -159,8 +159,8 @@ def _lines(
     }
     yield Phrase("{file}: {samples} over {observations}", values)
     if totals.auroc_dirty is not None:
-        dirty = "dirty samples against the rest: AUROC of 1 - avg_probs {auroc:.3f}"
-        yield Phrase(dirty, {"auroc": totals.auroc_dirty})
+        dirty = "dirty {unit}s against the rest: AUROC of 1 - avg_probs {auroc:.3f}"
+        yield Phrase(dirty, {"auroc": totals.auroc_dirty, "unit": Phrase(unit or "sample")})
         if totals.auroc_dirty < 0.5:
             yield Phrase(
                 "note: this ranks them worse than chance: the model has memorized them, or has learned too little"

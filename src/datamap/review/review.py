@@ -139,7 +139,7 @@ class Review:
         """
         row = self.samples.row_of(id)
         if row < 0:
-            raise UnknownSampleError(f"no sample has the id {id[:100]}")
+            raise UnknownSampleError(f"nothing has the id {id[:100]}")
         return {"row": row}
 
     def sample(self, row: int, who: str) -> dict[str, Any]:

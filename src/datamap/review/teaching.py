@@ -152,13 +152,13 @@ def _remaining(line, spread, left):
 
 def _advice(sure, expected, ahead, lang):
     if not ahead:
-        return word("Every sample is reviewed.", lang)
+        return word("Everything is reviewed.", lang)
     if sure < FEW:
-        return word("Review {n} more samples to learn how far the score can be trusted.", lang, n=FEW - sure)
+        return word("Review {n} more to learn how far the score can be trusted.", lang, n=FEW - sure)
     text = (
-        "Go on: of the next {n} samples about {count} have a wrong label."
+        "Go on: of the next {n} labels about {count} are wrong."
         if expected >= PAYS * ahead
-        else "It pays to stop: of the next {n} samples only about {count} have a wrong label."
+        else "It pays to stop: of the next {n} labels only about {count} are wrong."
     )
     return word(text, lang, n=ahead, count=round(expected))
 

@@ -31,13 +31,13 @@ TOO_FEW = (
 )
 BY_HEART = (
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
-    "the end its accuracy was {gap:.0f} percentage points higher on the samples of training than on others): wrong "
-    "labels may lie among the easy samples."
+    "the end its accuracy was {gap:.0f} percentage points higher on training data than on other data): wrong labels "
+    "may lie among the easy {unit}s."
 )
 BY_HEART_BY_TEXTS = (
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
     "the end it repeated {repeated} of the labels that are most likely wrong by their texts): wrong labels may lie "
-    "among the easy samples."
+    "among the easy {unit}s."
 )
 LOOK_FIRST = "**Look first at** the {units} that were never predicted right."
 MAX_NEVER = 0.2  # share of samples that were never predicted right, from which on that points at nothing
@@ -149,8 +149,8 @@ def _of_summary(samples, m, open_, lang, has_classes, unit):
         file = open_.get(EXPLORER_FILE) or open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
         yield f"{first} {word(how, lang, file=file)}"
     if "auroc_dirty" in m:
-        text = "Planted dirty samples against the rest: AUROC of 1 - avg_probs **{auroc}**."
-        yield word(text, lang, auroc=f"{m['auroc_dirty']:.3f}")
+        text = "Planted dirty {unit}s against the rest: AUROC of 1 - avg_probs **{auroc}**."
+        yield word(text, lang, unit=Phrase(unit), auroc=f"{m['auroc_dirty']:.3f}")
         if m["auroc_dirty"] < 0.5:
             yield word(WORSE, lang)
 
@@ -173,7 +173,7 @@ def _of_diagnosis(m, open_, reason, lang, unit):
             wrong=f"{int(m['review/wrong']):,}",
         )
     if m.get("memorisation/from_observation"):
-        heart = {"number": int(m["memorisation/from_observation"])}
+        heart = {"number": int(m["memorisation/from_observation"]), "unit": Phrase(unit)}
         if "memorisation/gap" in m:
             yield word(BY_HEART, lang, **heart, gap=100 * m["memorisation/gap"])
         else:
@@ -234,13 +234,13 @@ def of_comparison(
         unit: what is compared: "sample", "token" or "label".
     """
     why = (
-        "but {runs} learned too little to tell which samples are hard."
+        "but {runs} learned too little to tell which {unit}s are hard."
         if weak
         else "whatever made them hard, it was not the run."
     )
     every = "Every run has **{samples}** among its hardest {share:.0%} (`comparison/always_hard.tsv`): {why}"
     members = ", ".join(f"[{escaped(name)}]({link})" for name, link in runs)
-    why = word(why, lang, runs=", ".join(map(escaped, weak)))
+    why = word(why, lang, runs=", ".join(map(escaped, weak)), unit=Phrase(unit))
     return "\n".join(
         [
             word("**Data maps of {runs}.**", lang, runs=members),
@@ -251,7 +251,7 @@ def of_comparison(
             "|---|---:|",
             *(f"| {name.replace('_', ' ', 1)} | {value:.3f} |" for name, value in agreement.items()),
             "",
-            _item("Model metrics → `maps`", "see the maps side by side, and where samples moved", lang),
+            _item("Model metrics → `maps`", "see the maps side by side, and where {unit}s moved", lang, unit),
             _item("Artifacts → `comparison/agreement.tsv`", "see each pair of runs", lang),
         ]
     )

@@ -137,8 +137,8 @@ ZH = {
     "{path}: its last line is cut off (a killed run?): left out": (
         "{path}：最后一行不完整（运行被终止？），未使用"
     ),
-    "observation {number} has only {count:,} of {total:,} samples (a killed run?): left out": (
-        "第 {number} 次观测只有 {total:,} 个样本中的 {count:,} 个（运行被终止？），未使用"
+    "observation {number} has only {count:,} of {records} (a killed run?): left out": (
+        "第 {number} 次观测只有 {records}中的 {count:,} 个（运行被终止？），未使用"
     ),
     "{observations} of run {run} written to {folder}": "已将运行 {run} 的 {observations}写入 {folder}",
     # summarize
@@ -151,8 +151,8 @@ ZH = {
     "note: this ranks them worse than chance: the model has memorized them, or has learned too little": (
         "注意：该排序不如随机：模型已死记这些标签，或学得太少"
     ),
-    "dirty samples against the rest: AUROC of 1 - avg_probs {auroc:.3f}": (
-        "脏样本与其余样本相比：1 - avg_probs 的 AUROC 为 {auroc:.3f}"
+    "dirty {unit}s against the rest: AUROC of 1 - avg_probs {auroc:.3f}": (
+        "脏{unit}与其余相比：1 - avg_probs 的 AUROC 为 {auroc:.3f}"
     ),
     "note: the summary covers {count} of {total} observations; regenerate it: {command}": (
         "注意：汇总只涵盖 {total} 次观测中的 {count} 次；重新汇总：{command}"
@@ -174,8 +174,8 @@ ZH = {
     "repeats {seen:.0%} of the {doubted:,} labels that models of the texts are surest are wrong": (
         "文本模型最确信有误的 {doubted:,} 个标签，它照样预测了其中的 {seen:.0%}"
     ),
-    "knows {seen:.0%} of the samples it is trained on, and {unseen:.0%} of others": (
-        "训练样本上的正确率为 {seen:.0%}，其他样本上为 {unseen:.0%}"
+    "knows {seen:.0%} of the labels it is trained on, and {unseen:.0%} of others": (
+        "训练过的标签预测正确率为 {seen:.0%}，其他标签为 {unseen:.0%}"
     ),
     "trust the map of early observations (summarize until=auto), or train with fewer epochs": (
         "请以早期观测的地图为准（summarize until=auto），或减少训练轮数"
@@ -226,23 +226,23 @@ ZH = {
     ),
     "  right about labels that they never saw: {judges}": "  对未见过的标签的判断正确率：{judges}",
     "{name} in {accuracy:.0%} (weight {weight:.2f})": "{name} {accuracy:.0%}（权重 {weight:.2f}）",
-    "  planted dirty samples: {measured}": "  植入的脏样本：{measured}",
-    "note: a diagnosis of {observations} says little of how samples were learned: {advice}": (
-        "注意：只有 {observations}，诊断难以反映样本的学习过程：{advice}"
+    "  planted dirty {unit}s: {measured}": "  植入的脏{unit}：{measured}",
+    "note: a diagnosis of {observations} says little of how {unit}s were learned: {advice}": (
+        "注意：只有 {observations}，诊断难以反映{unit}的学习过程：{advice}"
     ),
     "train for more epochs, or wait until the run has ended": "请多训练几轮，或等运行结束",
     "summarize more of its {committed:,} (until=, burn_in=)": (
         "请汇总全部 {committed:,} 次中的更多观测（until=、burn_in=）"
     ),
-    "note: models that never saw the samples are right in {unseen:.0%} of them, where the commonest class has "
+    "note: models that never saw the {unit}s are right in {unseen:.0%} of them, where the commonest class has "
     "{common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)": (
-        "注意：折外模型的正确率为 {unseen:.0%}，而最常见类别占 {common:.0%}：参考价值有限，权重很低"
+        "注意：折外模型对{unit}的预测正确率为 {unseen:.0%}，而最常见类别占 {common:.0%}：参考价值有限，权重很低"
         "（可增加数据、训练轮数或 data.folds）"
     ),
-    "note: after the last observation the model is right in {right:.0%} of the samples, where the commonest class has "
+    "note: after the last observation the model is right in {right:.0%} of the {unit}s, where the commonest class has "
     "{common:.0%}: it learned too little to tell wrong labels (train longer, or with another learning rate)": (
-        "注意：最后一次观测时模型的正确率为 {right:.0%}，而最常见类别占 {common:.0%}：学得太少，无法判断标签对错"
-        "（请延长训练，或调整学习率）"
+        "注意：最后一次观测时模型对{unit}的预测正确率为 {right:.0%}，而最常见类别占 {common:.0%}："
+        "学得太少，无法判断标签对错（请延长训练，或调整学习率）"
     ),
     "note: train with data.folds=3, or give texts or embeddings=, for judges that never saw the labels": (
         "注意：要有未见过标签的判断依据，请用 data.folds=3 训练，或提供文本或 embeddings="
@@ -274,9 +274,9 @@ ZH = {
     "note: {lines} of {folder}/ is no decision (a killed server?) and is left out": (
         "注意：{folder}/ 中有 {lines}不是有效的判断（服务器被终止？），未使用"
     ),
-    "note: {decisions} on samples that the run does not have": "注意：有 {decisions}针对运行中不存在的样本",
-    "{reviewed:,} of {count:,} samples are reviewed already, {wrong:,} wrong": (
-        "已审核 {reviewed:,} / {count:,} 个样本，其中 {wrong:,} 个有误"
+    "note: {decisions} on {unit}s that the run does not have": "注意：有 {decisions}针对运行中不存在的{unit}",
+    "{reviewed:,} of {samples} are reviewed already, {wrong:,} wrong": (
+        "共 {samples}，此前已审核 {reviewed:,} 个，其中 {wrong:,} 个有误"
     ),
     "review of {samples}: {address}  (Ctrl-C ends it)": "审核 {samples}：{address}  （按 Ctrl-C 结束）",
     "{reviewed:,} of {samples} reviewed, {wrong:,} wrong": (
@@ -340,12 +340,13 @@ ZH = {
     "note: {count:,} of {total} are in all runs, and only those are compared": (
         "注意：{total}中有 {count:,} 个为所有运行共有，只比较这些"
     ),
-    "note: {runs} learned too little to tell which samples are hard": "注意：{runs} 学得太少，无法判断哪些样本较难",
-    "note: every sample has {column} ≥ {threshold:g}, so the map shows all; give a larger threshold=": (
-        "注意：每个样本都满足 {column} ≥ {threshold:g}，因此地图显示全部样本；请用 threshold= 给出更大的值"
+    "note: {runs} learned too little to tell which {unit}s are hard": "注意：{runs} 学得太少，无法判断哪些{unit}较难",
+    "note: every {unit} has {column} ≥ {threshold:g}, so the map shows all; give a larger threshold=": (
+        "注意：每个{unit}都满足 {column} ≥ {threshold:g}，因此地图全部显示；请用 threshold= 给出更大的值"
     ),
-    "note: no sample is known to be planted, so dirty_label=true draws one color; data.flip_ratio= plants some": (
-        "注意：没有已知的人为样本，因此 dirty_label=true 只有一种颜色；data.flip_ratio= 可以翻转一部分标签"
+    "note: no {unit} is known to be planted, so dirty_label=true draws one color; to name a column of kinds: "
+    "train data.columns.s_label=": (
+        "注意：没有已知的植入{unit}，因此 dirty_label=true 只有一种颜色；训练时可用 data.columns.s_label= 指定类型列"
     ),
     "{after} was trained on {before} with {relabeled} corrected and {dropped} dropped: comparison/changes.tsv": (
         "{after} 用 {before} 整理后的数据训练：改正 {relabeled}，去掉 {dropped}：comparison/changes.tsv"

@@ -27,15 +27,15 @@ ZH = {
     "learned twice": "学会 2 次",
     "learned 3 times or more": "学会 3 次及以上",
     "dirty (flipped label)": "脏数据（标签被翻转）",
-    "hard": "困难样本",
-    "normal": "普通样本",
+    "hard": "困难",
+    "normal": "正常",
     "other": "其他",
     "no value": "无数值",
     "{low} to {high}": "{low} 到 {high}",
     # legend titles
     "forgetting events": "遗忘次数",
     "learning events": "学会次数",
-    "planted kind": "样本类型",
+    "planted kind": "植入类型",
     "label": "标签",
     # regions
     "easy to learn": "易学",
@@ -81,13 +81,13 @@ ZH = {
     "; another border of the entity": "；实体边界有误",
     "; similar embeddings say {name} ({p})": "；嵌入向量相近的样本多为 {name}（{p}）",
     # review: what decisions teach
-    "Every sample is reviewed.": "所有样本都已审核。",
-    "Review {n} more samples to learn how far the score can be trusted.": "再审核 {n} 个样本，即可了解分数的可信程度。",
-    "Go on: of the next {n} samples about {count} have a wrong label.": (
-        "请继续：接下来的 {n} 个样本中约有 {count} 个标签有误。"
+    "Everything is reviewed.": "已全部审核。",
+    "Review {n} more to learn how far the score can be trusted.": "再审核 {n} 个，即可了解分数的可信程度。",
+    "Go on: of the next {n} labels about {count} are wrong.": (
+        "请继续：接下来的 {n} 个标签中约有 {count} 个有误。"
     ),
-    "It pays to stop: of the next {n} samples only about {count} have a wrong label.": (
-        "可以停止：接下来的 {n} 个样本中只有约 {count} 个标签有误。"
+    "It pays to stop: of the next {n} labels only about {count} are wrong.": (
+        "可以停止：接下来的 {n} 个标签中只有约 {count} 个有误。"
     ),
     # a run's description
     "**{samples} over {observations}.** Mean confidence {mean}; {never} of the {unit}s were never predicted right; "
@@ -116,8 +116,8 @@ ZH = {
     "In {file} they come first when you sort by `correct_ratio`.": (
         "在 {file} 中按 `correct_ratio` 排序，它们排在最前。"
     ),
-    "Planted dirty samples against the rest: AUROC of 1 - avg_probs **{auroc}**.": (
-        "植入的脏样本与其余样本相比：1 - avg_probs 的 AUROC 为 **{auroc}**。"
+    "Planted dirty {unit}s against the rest: AUROC of 1 - avg_probs **{auroc}**.": (
+        "植入的脏{unit}与其余相比：1 - avg_probs 的 AUROC 为 **{auroc}**。"
     ),
     "**About {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} in a row "
     "are right.": (
@@ -125,16 +125,16 @@ ZH = {
     ),
     "**{samples} reviewed**, {wrong} of them wrong.": "**已审核 {samples}**，其中 {wrong} 个有误。",
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
-    "the end its accuracy was {gap:.0f} percentage points higher on the samples of training than on others): wrong "
-    "labels may lie among the easy samples.": (
-        "**地图的可信程度：**从第 {number} 次观测起，模型开始死记标签，错误标签也不例外（最终训练样本上的"
-        "准确率比其他样本高 {gap:.0f} 个百分点）：易学样本中也可能有错误标签。"
+    "the end its accuracy was {gap:.0f} percentage points higher on training data than on other data): wrong labels "
+    "may lie among the easy {unit}s.": (
+        "**地图的可信程度：**从第 {number} 次观测起，模型开始死记标签，错误标签也不例外（最终训练数据上的"
+        "准确率比其他数据高 {gap:.0f} 个百分点）：易学的{unit}中也可能有错误标签。"
     ),
     "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
     "the end it repeated {repeated} of the labels that are most likely wrong by their texts): wrong labels may lie "
-    "among the easy samples.": (
+    "among the easy {unit}s.": (
         "**地图的可信程度：**从第 {number} 次观测起，模型开始死记标签，错误标签也不例外（从文本看最可能有误的标签，"
-        "最终模型照样预测了其中的 {repeated}）：易学样本中也可能有错误标签。"
+        "最终模型照样预测了其中的 {repeated}）：易学的{unit}中也可能有错误标签。"
     ),
     "**How many labels are wrong cannot be known:** {reason}.": "**无法估计错误标签的数量：**{reason}。",
     "nothing that never saw the labels can judge them (no texts, no embeddings, no folds)": (
@@ -170,10 +170,10 @@ ZH = {
     "Every run has **{samples}** among its hardest {share:.0%} (`comparison/always_hard.tsv`): {why}": (
         "在每个运行中都属于最难的 {share:.0%} 的有 **{samples}**（`comparison/always_hard.tsv`）：{why}"
     ),
-    "but {runs} learned too little to tell which samples are hard.": "但 {runs} 学得太少，无法判断哪些样本较难。",
+    "but {runs} learned too little to tell which {unit}s are hard.": "但 {runs} 学得太少，无法判断哪些{unit}较难。",
     "whatever made them hard, it was not the run.": "它们难学的原因不在于某一个 run。",
     "agreement, mean over pairs of runs": "一致性（各对 run 的均值）",
-    "see the maps side by side, and where samples moved": "并排查看各张地图，以及样本如何移动",
+    "see the maps side by side, and where {unit}s moved": "并排查看各张地图，以及{unit}如何移动",
     "see each pair of runs": "查看每一对 run",
     # explorer
     "x": "横轴",
@@ -215,8 +215,9 @@ ZH = {
     "Find the labels that are likely wrong:": "找出可能有误的标签：",
     # what columns mean
     "the sample's id": "样本的 id",
+    "the sample's id and the {unit}'s position in it": "样本的 id 和{unit}在其中的位置",
     "the given label": "给定标签",
-    "planted kind: 0 normal, 1 hard, 2 dirty": "植入的类型：0 正常，1 困难，2 脏样本",
+    "planted kind: 0 normal, 1 hard, 2 dirty": "植入类型：0 正常，1 困难，2 脏数据",
     "observations in which the prediction was right": "预测正确的观测次数",
     "share of the observations in which the prediction was right": "预测正确的观测所占比例",
     "mean probability of the given label (confidence): low = hard, or a wrong label": (
@@ -278,7 +279,7 @@ ZH = {
     "Progress": "进度",
     "On the map": "数据地图",
     "keys and help": "快捷键与帮助",
-    "samples to review": "待审核的样本",
+    "list to review": "待审核列表",
     "the sample": "当前样本",
     "decide": "做出判断",
     "reviewed": "已审核",
@@ -350,30 +351,30 @@ ZH = {
     "unsure": "不确定",
     "undone": "已撤销",
     "This is the end of the list.": "已到列表末尾。",
-    "This is the first one.": "已是第一个样本。",
+    "This is the first one.": "已是第一个。",
     "There is nothing to undo.": "没有可撤销的操作。",
     "The key {key} stands for no class here.": "按键 {key} 没有对应的类别。",
-    "No other label is proposed for this sample: choose a class.": "此样本没有建议标签，请选择类别。",
-    "No sample is shown yet: the key did nothing.": "样本尚未显示，按键未生效。",
-    "No sample fits. Change the filters, or show all samples.": "没有符合条件的样本。请修改筛选条件，或显示全部样本。",
+    "No other label is proposed here: choose a class.": "这里没有建议标签，请选择类别。",
+    "Nothing is shown yet: the key did nothing.": "内容尚未显示，按键未生效。",
+    "Nothing fits. Change the filters, or show all.": "没有符合条件的内容。请修改筛选条件，或显示全部。",
     "{reviewed} of {goal} reviewed, {wrong} wrong": "已审核 {reviewed} / {goal}，其中 {wrong} 个有误",
-    "wrong among reviewed": "已审核样本的错误率",
+    "wrong among reviewed": "已审核部分的错误率",
     "still wrong, about": "估计剩余错误",
     "({low} to {high})": "（{low} 至 {high}）",
     "by me": "我审核的",
     "agreement, kappa": "审核一致性（kappa）",
-    "{a} and {b}, {both} samples": "{a} 与 {b}，{both} 个样本",
-    "reviewers disagree on 1 sample: show it": "1 个样本有分歧：点击查看",
-    "reviewers disagree on {n} samples: show them": "{n} 个样本有分歧：点击查看",
+    "{a} and {b}, on {both}": "{a} 与 {b}，共同审核 {both} 个",
+    "reviewers disagree on 1: show it": "1 个有分歧：点击查看",
+    "reviewers disagree on {n}: show them": "{n} 个有分歧：点击查看",
     "Draw around points to review them; the wheel zooms.": ("圈选的样本进入审核列表；滚轮缩放。"),
-    "map of the samples": "样本的数据地图",
+    "data map": "数据地图",
     "Another class": "选择其他类别",
     "classes": "类别",
     "search classes": "搜索类别",
     "no class is called so": "没有名称匹配的类别",
     "↑ ↓ and Enter choose, Esc closes": "↑ ↓ 选择，Enter 确定，Esc 关闭",
-    "Jump to a sample": "跳转到样本",
-    "id of the sample": "样本 id",
+    "Jump to an id": "跳转到 id",
+    "id to jump to": "要跳转到的 id",
     "Jump": "跳转",
     "Keys": "快捷键",
     "close": "关闭",
@@ -386,7 +387,7 @@ ZH = {
     "undo the last decision": "撤销上一次判断",
     "skip": "跳过",
     "back": "上一个",
-    "jump to a sample by its id": "按 id 跳转到样本",
+    "jump to an id": "按 id 跳转",
     "this list": "显示快捷键列表",
     "Every decision is kept at once in the run; closing this page loses nothing.": (
         "每次判断都会立即保存到运行中，关闭页面不会丢失任何内容。"

@@ -94,7 +94,7 @@ const HELP = [
   ["Z", "undo the last decision"],
   ["→ J", "skip"],
   ["←", "back"],
-  ["G", "jump to a sample by its id"],
+  ["G", "jump to an id"],
   ["S", "search texts and ids"],
   ["?", "this list"],
 ];

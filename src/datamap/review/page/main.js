@@ -153,7 +153,7 @@ function showEnd() {
   clearCard();
   const text = document.createElement("p");
   text.className = "empty";
-  text.textContent = tr("No sample fits. Change the filters, or show all samples.");
+  text.textContent = tr("Nothing fits. Change the filters, or show all.");
   $("card").append(text);
   map?.ring(-1);
   return list.draw();
@@ -168,7 +168,7 @@ function prefetchAround() {
 
 function decide(action, label = null) {
   const { sample } = here;
-  if (!sample) return tell(tr("No sample is shown yet: the key did nothing."));
+  if (!sample) return tell(tr("Nothing is shown yet: the key did nothing."));
   const kept = action === "label" && label === sample.label;
   const item = {
     row: sample.row,
@@ -260,7 +260,7 @@ function choose(key) {
 
 function accept() {
   if (here.sample && here.sample.proposed === null)
-    return tell(tr("No other label is proposed for this sample: choose a class."));
+    return tell(tr("No other label is proposed here: choose a class."));
   return decide("label", here.sample?.proposed);
 }
 

@@ -118,7 +118,7 @@ export async function createMap(run, { open, enclose }) {
     visible: null,
     selected: null,
   });
-  Object.assign($("map").lastElementChild, { role: "img", ariaLabel: tr("map of the samples") });
+  Object.assign($("map").lastElementChild, { role: "img", ariaLabel: tr("data map") });
   $("map").addEventListener("click", () => hovered >= 0 && open(hovered));
   drawTools(scatter, enclose);
 

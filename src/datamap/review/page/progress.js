@@ -45,7 +45,7 @@ function drawFacts(list, { precision, remaining, kappa, mine, reviewed }) {
     fact(
       "agreement, kappa",
       kappa.kappa === null ? "–" : kappa.kappa.toFixed(2),
-      tr("{a} and {b}, {both} samples", {
+      tr("{a} and {b}, on {both}", {
         a: kappa.reviewers[0],
         b: kappa.reviewers[1],
         both: count(kappa.both),
@@ -62,7 +62,7 @@ function drawConflicts(box, conflicts, show) {
   const button = add(
     box,
     "button",
-    tr(n === 1 ? "reviewers disagree on 1 sample: show it" : "reviewers disagree on {n} samples: show them", {
+    tr(n === 1 ? "reviewers disagree on 1: show it" : "reviewers disagree on {n}: show them", {
       n: count(n),
     }),
   );
