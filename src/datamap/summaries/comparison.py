@@ -30,9 +30,7 @@ def aligned(summaries: Summaries) -> Summaries:
     rows = {name: align.rows(ids, frame["id"]) for name, frame in summaries.items()}
     common = np.logical_and.reduce([found >= 0 for found in rows.values()])
     if not common.any():
-        raise SummaryError(
-            f"runs {first_few(summaries)} have no id in common; compare runs of the same data"
-        )
+        raise SummaryError(f"runs {first_few(summaries)} have no id in common; compare runs of the same data")
     return {name: frame.iloc[rows[name][common]].reset_index(drop=True) for name, frame in summaries.items()}
 
 
