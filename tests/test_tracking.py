@@ -298,7 +298,7 @@ def test_no_password_is_in_the_spool_and_it_is_sent_to_the_store_of_the_environm
     assert "spooled for http://ann:***@127.0.0.1:9, but the store in use is sqlite" in outcome.err
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:secret@127.0.0.1:9")
     outcome = command("upload", "folder=spool")
-    assert "server http://ann:***@127.0.0.1:9 does not answer (ConnectionError)" in outcome.err
+    assert "server http://ann:***@127.0.0.1:9 does not answer (Connection refused)" in outcome.err
 
 
 # ---------------------------------------------------------------- stores

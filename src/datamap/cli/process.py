@@ -19,6 +19,9 @@ ENVIRONMENT = {
     # Arrow's own pool does not return memory: 100 MB for a summary of 240,000 samples (benchmarks/summarize.py).
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Downloads in parts cost two more requests for each file, and one that asks whether the server has them.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # our own line has the run's address
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # MLflow's 7 take four silent minutes; tracking.client retries
 }
 

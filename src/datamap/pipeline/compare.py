@@ -14,7 +14,7 @@ from datamap.errors import ConfigError, counted, first_few
 from datamap.log import say
 from datamap.maps.options import MapOptions
 from datamap.pipeline import corrected_data
-from datamap.pipeline.opening import logging_into, reading
+from datamap.pipeline.opening import at_once, reading
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
@@ -63,13 +63,13 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)
     name = config.tracking.run_name or f"compare {first_few(summaries)}"
-    with contextlib.nullcontext(into) if into else store.new_run(name) as target, logging_into(target):
+    with contextlib.nullcontext(into) if into else store.new_run(name) as target, at_once(target):
         target.lang = spoken()
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
         agreement = _log(target, config, members, summaries, unit)
         _log_changes(target, store, members, everything)
         _log_maps(target, options, summaries)
-        say("run {run}  ({address})", run=target.run_id, address=target.address)
+        target.tell("run {run}  ({address})", run=target.run_id, address=target.address)
     return Comparison(target, agreement)
 
 
@@ -159,7 +159,7 @@ def _log(target, config, members, summaries, unit):
         )
     for name, value in means.items():
         say(f"{name:28} {value:.3f}")
-    say(
+    target.tell(
         "every run has {samples} among its hardest {share:.0%}: comparison/always_hard.tsv",
         samples=Amount(len(hard), unit),
         share=config.share,
@@ -169,7 +169,7 @@ def _log(target, config, members, summaries, unit):
 
 def _log_changes(target, store, members, summaries):
     """Log what a correction changed, where a run was trained on a curated file of another one."""
-    changes = corrected_data.changes(store, members, summaries)
+    changes = corrected_data.changes(store, members, summaries, target.tell)
     if len(changes):
         content = b"".join(tsv.lines(spreadsheet.guarded(changes)))
         target.log_bytes(content, "comparison/changes.tsv")

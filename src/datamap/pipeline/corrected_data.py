@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -23,13 +23,19 @@ MAX_MOVED = 100  # samples of unchanged labels that a table of changes lists, th
 RELABELED, DROPPED, MOVED = "relabeled", "dropped", "moved"  # values of the column `change`
 
 
-def changes(store: Store, members: Sequence[Run], summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return what changed between each run and those trained on a curated file of it, and print it in a line.
+def changes(
+    store: Store,
+    members: Sequence[Run],
+    summaries: Mapping[str, pd.DataFrame],
+    tell: Callable[..., None] = say,
+) -> pd.DataFrame:
+    """Return what changed between each run and those trained on a curated file of it, and tell it in a line.
 
     Args:
         store: the runs' store.
         members: runs of a comparison.
         summaries: {name of each member, in order: its summary with the columns id, label and avg_probs}.
+        tell: function that tells the user a line, as `log.say` does.
 
     Returns:
         DataFrame with the columns run_before, run_after, change, id, the texts, label_before, label_after,
@@ -39,7 +45,7 @@ def changes(store: Store, members: Sequence[Run], summaries: Mapping[str, pd.Dat
     sources = [_source(store, run) for run in members]
     named = list(zip(members, summaries, sources, strict=True))
     found = [
-        _of_pair(before, after, summaries)
+        _of_pair(before, after, summaries, tell)
         for before, after in permutations(named, 2)
         if after[2] == before[0].run_id
     ]
@@ -48,15 +54,15 @@ def changes(store: Store, members: Sequence[Run], summaries: Mapping[str, pd.Dat
 
 def _source(store: Store, run: Run) -> str | None:
     """Return the id of the run whose curated file a run was trained on; None if it was trained on something else."""
-    path = (run.config("train").get("data") or {}).get("path")
+    trained_on = run.dataset()
     file = rf"{RUNS_SCHEME}([0-9a-f]{{32}})/{schema.CURATED_STEM}\.[a-z]{{3,7}}"
-    curated = re.fullmatch(file, str(path))
+    curated = re.search(rf'"{file}"', trained_on.source) if trained_on else None
     with contextlib.suppress(TrackingError):  # the run of the file may be deleted
         return store.run(curated[1]).tags().get(FROM_TAG) if curated else None
     return None
 
 
-def _of_pair(before, after, summaries):
+def _of_pair(before, after, summaries, tell):
     (run_before, name_before, _), (run_after, name_after, _) = before, after
     old, new = (_named(run, summaries[name]) for run, name, _ in (before, after))
     rows = align.rows(old["id"], new["id"])
@@ -71,7 +77,7 @@ def _of_pair(before, after, summaries):
     frame["avg_probs_after"] = np.where(rows >= 0, new["avg_probs"].to_numpy()[rows], np.nan)
     frame.loc[frame["label_before"] != frame["label_after"], "change"] = RELABELED
     frame.loc[rows < 0, "change"] = DROPPED
-    _say(run_before, run_after, frame)
+    _tell(run_before, run_after, frame, tell)
     moved = (frame["avg_probs_after"] - frame["avg_probs_before"]).abs()
     order = frame.assign(moved=moved).sort_values("moved", ascending=False, kind="stable")
     parts = [order[order["change"] == change] for change in (RELABELED, DROPPED, MOVED)]
@@ -86,7 +92,7 @@ def _named(run, summary):
     return pd.DataFrame({"id": summary["id"], "label": labels, "avg_probs": summary["avg_probs"]})
 
 
-def _say(before, after, frame):
+def _tell(before, after, frame, tell):
     counts = frame["change"].value_counts()
     accuracy = [run.history(UNSEEN) for run in (before, after)]
     said = {
@@ -95,10 +101,10 @@ def _say(before, after, frame):
         "relabeled": Amount(int(counts.get(RELABELED, 0)), "label"),
         "dropped": Amount(int(counts.get(DROPPED, 0)), "sample"),
     }
-    say(
+    tell(
         "{after} was trained on {before} with {relabeled} corrected and {dropped} dropped: comparison/changes.tsv",
         **said,
     )
     if all(accuracy):
         old, new = (history[max(history)] for history in accuracy)
-        say("dev accuracy {old:.3f} of {before}, {new:.3f} of {after}", old=old, new=new, **said)
+        tell("dev accuracy {old:.3f} of {before}, {new:.3f} of {after}", old=old, new=new, **said)

@@ -12,7 +12,7 @@ from datamap.labels import conditions, curation, relabeling
 from datamap.log import say
 from datamap.pipeline import corrections, curated_files, curated_units, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
-from datamap.pipeline.opening import logging_into, reading
+from datamap.pipeline.opening import at_once, reading
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
 from datamap.signals.stored import signals_of
@@ -66,6 +66,9 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     _refuse_task(source, definition, config)
     labeled = definition.has_classes and not definition.unit
     path = schema.SAMPLES_FILE if labeled else schema.ROWS_FILE
+    diagnosed = source.has(schema.DIAGNOSIS_FILE)  # else the diagnosis reads the signals, too
+    numbers = (schema.SUMMARY_FILE, schema.DIAGNOSIS_FILE) if diagnosed else (schema.PACK_FILE,)
+    source.fetch(*{path, schema.SAMPLES_FILE}, *numbers)
     texts = source.artifacts.find(path)
     if texts is None:
         raise _no_texts(source, path)
@@ -279,7 +282,7 @@ def _log(store, source, definition, config, file, lineage):
     rule = {key: getattr(config, key) for key in RULE_KEYS}
     if config.ids is not None:
         rule["ids"] = config.ids if isinstance(config.ids, str) else f"{len(config.ids)} given"
-    with store.new_run(name, config.tracking.tags) as run, logging_into(run):
+    with store.new_run(name, config.tracking.tags) as run, at_once(run):
         address = f"runs:/{run.run_id}/{file.name}"
         command = file.command(address)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}

@@ -46,7 +46,9 @@ def log_explorer(run: Run, samples: pd.DataFrame) -> None:
     page = explorer_page(run, samples, run.language)
     run.log_bytes(page, schema.EXPLORER_FILE)
     run.set_tags({EXPLORER_TAG: f"{digest} {len(page)}"})
-    say("{file}: hover, filter, select and replay: {address}", file=schema.EXPLORER_FILE, address=address)
+    run.tell(
+        "{file}: hover, filter, select and replay: {address}", file=schema.EXPLORER_FILE, address=address
+    )
 
 
 def regenerate_explorer(run: Run) -> None:

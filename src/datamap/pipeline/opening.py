@@ -32,6 +32,9 @@ def open_run(config: RunConfig, step: str) -> Run:
     return run
 
 
-def logging_into(run: Run) -> contextlib.AbstractContextManager[None]:
-    """Say that the block logs into a new run, where that takes its time."""
-    return telling("logging into run {run}", is_server(run.tracking_uri), run=run.run_id)
+@contextlib.contextmanager
+def at_once(run: Run) -> Iterator[None]:
+    """Log what the block logs into a new run together, at its end."""
+    run.read_once()
+    with run.together():
+        yield

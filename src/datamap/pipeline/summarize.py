@@ -72,6 +72,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
     until = None if config.until == "auto" else config.until
+    run.fetch(schema.PACK_FILE)  # of an earlier summary: it has the signals, too
     observed = shards.between(signals_of(run, committed), config.burn_in, until)
     if config.until == "auto":
         observed = {number: observed[number] for number in memorization.early(observed, memorized.number)}

@@ -21,6 +21,9 @@ FITS: dict[str, Callable[..., bool]] = {
     "get_experiment": lambda experiment, number: experiment.experiment_id == number,
     "get_experiment_by_name": lambda experiment, name: experiment is None or experiment.name == name,
     "create_experiment": lambda number, name: bool(number),
+    "search_runs": lambda runs, numbers, *rest, **options: all(
+        run.info.run_id and run.info.experiment_id in numbers for run in runs
+    ),
     "create_run": lambda run, number, **rest: run.info.experiment_id == number and bool(run.info.run_id),
 }
 LISTS = ("search_runs", "search_experiments", "get_metric_history")

@@ -71,7 +71,16 @@ def explained(error: BaseException) -> str:
             "the server refuses the credentials; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
             "or MLFLOW_TRACKING_TOKEN"
         )
+    if _is_untrusted(error):
+        return "the server's certificate is not trusted; set MLFLOW_TRACKING_SERVER_CERT_PATH to that of its authority"
     return reason(error)
+
+
+def _is_untrusted(error):
+    """Tell if the certificate of a server is not trusted."""
+    return isinstance(error, requests.exceptions.SSLError) or isinstance(
+        error.__cause__ or error.__context__, requests.exceptions.SSLError
+    )
 
 
 def _is_unauthorized(error):
@@ -96,7 +105,12 @@ def _may_pass(error):
     """Tell whether a retry may succeed, because the answer was lost or did not come from the store."""
     if isinstance(error, TrackingError):
         return not isinstance(error, RunLostError)
-    if not isinstance(error, Exception) or _is_refusal(error) or _is_unauthorized(error):
+    if (
+        not isinstance(error, Exception)
+        or _is_refusal(error)
+        or _is_unauthorized(error)
+        or _is_untrusted(error)
+    ):
         return False
     return isinstance(error, (MlflowException, requests.RequestException)) or _raised_by_mlflow(error)
 

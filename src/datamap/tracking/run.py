@@ -23,7 +23,7 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from datamap import documents, schema
 from datamap.digests import digest_of
 from datamap.errors import DataMapError, RunLostError, TrackingError, masked, raised_as
-from datamap.log import telling
+from datamap.log import say, telling
 from datamap.tracking import addresses, hidden_tags, pack
 from datamap.tracking.artifacts import Artifacts
 from datamap.tracking.client import Client
@@ -31,7 +31,7 @@ from datamap.tracking.failures import explained, status_after, translated_errors
 from datamap.tracking.hidden_tags import CONTENT_TAG, DIGEST_TAG, MAX_CONTENT
 from datamap.tracking.metrics import checked, rows
 from datamap.tracking.snapshot import Snapshot
-from datamap.translations import AUTO, LANGUAGES, Amount, speak, spoken
+from datamap.translations import AUTO, LANGUAGES, Amount, Phrase, speak, spoken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,32 +49,29 @@ IMAGES_TAG = "mlflow.loggedImages"  # tells the UI that the run has image series
 
 
 class _Batch:
-    """Collect what is logged together: paths of files, which lie in the snapshot's folder, then tags and metrics."""
+    """Collect what is logged together: files, which lie in the snapshot's folder, and what follows them."""
 
     def __init__(self) -> None:
         self.files: dict[str, Path] = {}
         self.tags: dict[str, str] = {}
+        self.params: list[Param] = []
         self.metrics: list[Metric] = []
+        self.inputs: list[DatasetInput] = []
         self.note: str | None = None
+        self.lines: list[Phrase] = []
 
 
 class Run:
-    """Log into one MLflow run and read from it; every failure is a TrackingError."""
+    """Log into one MLflow run and read from it; every failure is a TrackingError.
 
-    def __init__(self, client: Client, run_id: str) -> None:
+    Args:
+        client: the run's store.
+        run: the run's id, or MLflow's entity of the run where the store has just answered with it.
+    """
+
+    def __init__(self, client: Client, run: "str | mlflow.entities.Run") -> None:
         self.client, self.tracking_uri = client, client.tracking_uri
-        try:
-            with translated_errors(f"run {run_id!r} in {self.tracking_uri}"):
-                run = self.client.get_run(run_id)
-        except RunLostError as error:
-            raise TrackingError(
-                f"run {run_id!r} is not in {self.tracking_uri} ({explained(error.__cause__ or error)}); "
-                "see the ids in the UI, or use run_id=latest"
-            ) from error
-        if run.info.lifecycle_stage == "deleted":
-            raise RunLostError(
-                f"run {run_id} was deleted; restore it with: mlflow runs restore --run-id {run_id}"
-            )
+        run = self._existing(run) if isinstance(run, str) else run
         self.info, self.run_id = run.info, run.info.run_id
         self.writer: str | None = None  # value of WRITER_TAG while this process writes
         self._process = os.getpid()
@@ -89,16 +86,30 @@ class Run:
         lang = run.data.tags.get(LANG_TAG)
         self.lang: str | None = lang if lang in LANGUAGES else None  # None: none was chosen
 
+    def _existing(self, run_id):
+        try:
+            with translated_errors(f"run {run_id!r} in {self.tracking_uri}"):
+                run = self.client.get_run(run_id)
+        except RunLostError as error:
+            raise TrackingError(
+                f"run {run_id!r} is not in {self.tracking_uri} ({explained(error.__cause__ or error)}); "
+                "see the ids in the UI, or use run_id=latest"
+            ) from error
+        if run.info.lifecycle_stage == "deleted":
+            raise RunLostError(
+                f"run {run_id} was deleted; restore it with: mlflow runs restore --run-id {run_id}"
+            )
+        return run
+
     @property
     def status(self) -> str:
         """Return RUNNING, FINISHED, KILLED or FAILED, as it was when the run was looked up."""
         return self.info.status
 
-    def dataset_digest(self) -> str | None:
-        """Return the digest of the dataset that the run was trained on; None if none was logged."""
+    def dataset(self) -> Dataset | None:
+        """Return MLflow's entity of the dataset that the run was trained on; None if none was logged."""
         inputs = self._inputs.dataset_inputs if self._inputs else []
-        training = [i for i in inputs if any(tag.value == "training" for tag in i.tags)]
-        return training[0].dataset.digest if training else None
+        return next((i.dataset for i in inputs if any(tag.value == "training" for tag in i.tags)), None)
 
     @property
     def address(self) -> str:
@@ -137,7 +148,7 @@ class Run:
         folder = tempfile.mkdtemp(prefix="datamap-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         data = self._read.data
-        self._seen = Snapshot(folder, dict(data.tags), dict(data.metrics), {}, {}, [])
+        self._seen = Snapshot(folder, dict(data.tags), dict(data.metrics), _times(self._read), {}, {}, [])
         last = [metric.step for metric in data._metric_objs if metric.key == schema.COMMIT_METRIC]
         # Of a run that has not ended well, only the server tells whether more than what was committed is there.
         if last and self.artifacts.folder is None and self._read.info.status == "FINISHED":
@@ -155,7 +166,7 @@ class Run:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Log what the block logs in few requests at its end: files side by side, then all tags and metrics in one.
+        """Log what the block logs in few requests at its end: files side by side, then tags, params and metrics in one.
 
         A run that is not `read_once` logs all at once.
         Where the block raises a DataMapError, what it has logged until then is logged all the same.
@@ -174,6 +185,13 @@ class Run:
         finally:
             self._batch = None
         self._send(batch)
+
+    def tell(self, text: str, /, **values: object) -> None:
+        """Tell the user a line about what is logged, once the store has it (arguments: `log.say`)."""
+        if self._batch:
+            self._batch.lines.append(Phrase(text, values))
+        else:
+            say(text, **values)
 
     # ------------------------------------------------------------------ language
 
@@ -271,6 +289,9 @@ class Run:
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log {name: value} as params; one that `mlflow run` logged under the same name stays."""
         new = [Param(key, str(value)) for key, value in params.items() if key not in self._params]
+        if self._batch:
+            self._batch.params += new
+            return
         with translated_errors(f"run {self.run_id}: params"):
             self.client.log_batch(self.run_id, params=new)
 
@@ -280,6 +301,7 @@ class Run:
         entries = [Metric(name, value, now, step) for name, value in metrics.items()]
         if self._seen:
             self._seen.metrics.update(metrics)
+            self._seen.times.update(dict.fromkeys(metrics, now))
             for name in metrics:
                 self._seen.histories.pop(name, None)
         if self._batch:
@@ -349,6 +371,8 @@ class Run:
         remote, files = self.artifacts.folder is None, Amount(len(batch.files), "file")
         with telling("logging {files} into run {run}", remote, files=files, run=self.run_id):
             self._send_all(batch)
+        for line in batch.lines:
+            say(line)
 
     def _send_all(self, batch: _Batch) -> None:
         """Log what was collected; a batch of a description alone is not read back."""
@@ -361,9 +385,10 @@ class Run:
         tags = batch.tags | told
         if batch.note is not None:
             tags |= self._note(batch.note, before)
+        self._send_inputs(batch.inputs)
         with translated_errors(f"run {self.run_id}: metrics and tags"):
             certain = bool(batch.metrics or told)
-            self.client.log_batch(self.run_id, batch.metrics, tags=_as_tags(tags), certain=certain)
+            self.client.log_batch(self.run_id, batch.metrics, batch.params, _as_tags(tags), certain)
         if self.artifacts.folder:  # the files lie in the run now
             for file in batch.files.values():
                 file.unlink(missing_ok=True)
@@ -423,9 +448,16 @@ class Run:
         if of_run:
             source = json.dumps({"uri": source})
             entity = Dataset(name, digest, "artifact", source, entity.schema, entity.profile)
-        tag = InputTag("mlflow.data.context", context)
-        with translated_errors(f"run {self.run_id}: dataset"):
-            self.client.log_inputs(self.run_id, [DatasetInput(entity, [tag])])
+        inputs = [DatasetInput(entity, [InputTag("mlflow.data.context", context)])]
+        if self._batch:
+            self._batch.inputs += inputs
+        else:
+            self._send_inputs(inputs)
+
+    def _send_inputs(self, inputs: list[DatasetInput]) -> None:
+        if inputs:
+            with translated_errors(f"run {self.run_id}: dataset"):
+                self.client.log_inputs(self.run_id, inputs)
 
     def log_image(self, array: "np.ndarray", name: str, step: int) -> None:
         """Log a picture into the image series `name`, which the UI shows with a slider over steps.
@@ -499,8 +531,10 @@ class Run:
             return self.client.get_run(self.run_id)
 
     def time_of(self, metric: str) -> int:
-        """Return the time at which a metric was last logged, in milliseconds since 1970; 0 = never."""
-        return max((entry.timestamp for entry in self._history(metric)), default=0)
+        """Return the time at which the newest value of a metric was logged, in milliseconds since 1970; 0 = never."""
+        if self._seen:
+            return self._seen.times.get(metric, 0)
+        return _times(self._fetched()).get(metric, 0)
 
     def committed(self, metric: str = schema.COMMIT_METRIC) -> Mapping[int, int | None]:
         """Return {observation number: rows} of the committed observations; of another metric, {step: value}.
@@ -545,6 +579,11 @@ class Run:
     def artifacts(self) -> Artifacts:
         """Return the reader and writer of this run's artifacts, which also works in another process."""
         return Artifacts(self.tracking_uri, self.run_id, self.info.artifact_uri, self._seen)
+
+
+def _times(run: Any) -> dict[str, int]:
+    """Return {metric: time of its newest value} of MLflow's entity of a run."""
+    return {metric.key: metric.timestamp for metric in run.data._metric_objs}
 
 
 def _as_tags(tags: Mapping[str, str]) -> list[RunTag]:

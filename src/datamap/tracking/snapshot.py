@@ -17,6 +17,7 @@ class Snapshot(NamedTuple):
         kept: folder of the artifacts that were fetched, or that wait to be sent.
         tags: {name: value}.
         metrics: {name: latest value}.
+        times: {name: time of the latest value, in milliseconds since 1970}.
         listings: {folder: its files}, as far as they were listed.
         histories: {metric: its entries}, as far as they were read.
         committed: numbers of the observations, where the run's tags tell them.
@@ -25,6 +26,7 @@ class Snapshot(NamedTuple):
     kept: str
     tags: dict[str, str]
     metrics: dict[str, float]
+    times: dict[str, int]
     listings: dict[str | None, list[FileInfo]]
     histories: dict[str, list[Metric]]
     committed: list[int]

@@ -4,6 +4,7 @@ import contextlib
 import getpass
 import os
 import random
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,13 @@ from typing import Any
 from urllib.parse import urlparse
 
 import mlflow
+import requests.utils
 from filelock import FileLock
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 
 from datamap import schema
-from datamap.errors import RunLostError, TrackingError
+from datamap.errors import RunLostError, TrackingError, reason
 from datamap.log import say
 from datamap.program import in_project, invocation
 from datamap.tracking import addresses
@@ -27,7 +30,8 @@ from datamap.translations import spoken
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 MADE_TAG = "mlflow.datamap.made"  # identifies the run that one request made
-OPENING_TIMEOUT = 2  # seconds within which a server must answer the first request
+OPENING_TIMEOUT = 2  # seconds for which connecting to a server is repeated
+CONNECTING_TIMEOUT = 20  # seconds that one attempt may take
 PAGE = 100  # runs in one page of a search
 EXPERIMENT = "datamap"  # the default if neither the config nor MLflow's environment names one
 
@@ -94,45 +98,10 @@ class Store:
             tags = {**(tags or {}), LANG_TAG: spoken() or ""}
         with contextlib.ExitStack() as stack:
             with uninterrupted():  # an interrupt between making and entering would leave the run RUNNING
-                run = stack.enter_context(self._adopted_or_made(name, tags).until_end())
-            self._tag_experiment(run)
+                adopted = project_run_id()
+                made = self._adopted(adopted, name, tags) if adopted else self._new(name, tags or {})
+                run = stack.enter_context(made.until_end())
             yield run
-
-    def _adopted_or_made(self, name, tags):
-        adopted = project_run_id()
-        if adopted:
-            return self._adopted(adopted, name, tags)
-        with translated_errors("a new run cannot be made"):
-            experiment = self.experiment()
-            number = experiment.experiment_id if experiment else self._new_experiment()
-        return Run(self.client, self._made_once(number, name, tags or {}))
-
-    def _made_once(self, experiment, name, tags):
-        """Make a run, and return its id; if a server's answer is lost, find the run by its tag instead of repeating."""
-        mark, sent = uuid.uuid4().hex, False
-
-        def make():
-            nonlocal sent
-            made = self._marked(experiment, mark) if sent else []
-            sent = True
-            return made[0] if made else self._made(experiment, name, {**tags, MADE_TAG: mark})
-
-        remote = addresses.is_server(self.uri)
-        kept = ask(remote, make)
-        for other in self._marked(experiment, mark) if remote else ():
-            if other != kept:  # MLflow repeated the request, or it arrived late
-                with contextlib.suppress(RunLostError), translated_errors(f"run {other} cannot be deleted"):
-                    self.client.delete_run(other)
-        return kept
-
-    def _made(self, experiment, name, tags):
-        with translated_errors("a new run cannot be made"), _random_state_kept():
-            return self.client.create_run(experiment, tags=_with_source(tags), run_name=name).info.run_id
-
-    def _marked(self, experiment, mark):
-        with translated_errors("a new run cannot be found"):
-            found = self._found([experiment], f"tags.`{MADE_TAG}` = '{mark}'", "ASC")
-            return [run.info.run_id for run in found]
 
     def _adopted(self, run_id, name, tags):
         run = Run(self.client, run_id)
@@ -142,7 +111,44 @@ class Store:
                 f"run {run_id} (from MLFLOW_RUN_ID) already holds signals; unset MLFLOW_RUN_ID to start a new run"
             )
         run.set_name_and_tags(name, tags)
+        with translated_errors("the experiment cannot be found"):
+            self._tag(self.client.get_experiment(run.info.experiment_id))
         return run
+
+    def _new(self, name, tags):
+        with translated_errors("a new run cannot be made"):
+            experiment = self.experiment() or self.client.get_experiment(self._new_experiment())
+        self._tag(experiment)
+        return Run(self.client, self._made_once(experiment.experiment_id, name, tags))
+
+    def _made_once(self, experiment, name, tags):
+        """Make a run, and return it; if a server's answer is lost, find the run by its tag instead of repeating."""
+        mark, attempts = uuid.uuid4().hex, 0
+
+        def make():
+            nonlocal attempts
+            made = self._marked(experiment, mark) if attempts else []
+            attempts += 1
+            return made[0] if made else self._made(experiment, name, {**tags, MADE_TAG: mark})
+
+        remote = addresses.is_server(self.uri)
+        kept = ask(remote, make)
+        # A request that was repeated, by us or by MLflow, may have arrived twice.
+        repeated = remote and (attempts > 1 or MLFLOW_HTTP_REQUEST_MAX_RETRIES.get())
+        for other in self._marked(experiment, mark) if repeated else ():
+            if other.info.run_id != kept.info.run_id:
+                where = f"run {other.info.run_id} cannot be deleted"
+                with contextlib.suppress(RunLostError), translated_errors(where):
+                    self.client.delete_run(other.info.run_id)
+        return kept
+
+    def _made(self, experiment, name, tags):
+        with translated_errors("a new run cannot be made"), _random_state_kept():
+            return self.client.create_run(experiment, tags=_with_source(tags), run_name=name)
+
+    def _marked(self, experiment, mark):
+        with translated_errors("a new run cannot be found"):
+            return list(self._found([experiment], f"tags.`{MADE_TAG}` = '{mark}'", "ASC"))
 
     def _new_experiment(self):
         """Make the experiment and return its id; another process may make it at the same moment."""
@@ -153,11 +159,10 @@ class Store:
                 raise
             return self.experiment().experiment_id  # another process made it
 
-    def _tag_experiment(self, run):
-        """Set the kind of the run's experiment; without one the UI opens its view for LLM traces."""
-        with translated_errors("the experiment cannot be tagged"):
-            experiment = self.client.get_experiment(run.info.experiment_id)
-            if "mlflow.experimentKind" not in experiment.tags:
+    def _tag(self, experiment):
+        """Set the kind of an experiment; without one the UI opens its view for LLM traces."""
+        if "mlflow.experimentKind" not in experiment.tags:
+            with translated_errors("the experiment cannot be tagged"):
                 self.client.set_experiment_tag(
                     experiment.experiment_id, "mlflow.experimentKind", "custom_model_development"
                 )
@@ -179,9 +184,7 @@ class Store:
             return []
         with translated_errors(f"runs={filter}"):
             found = self._found([experiment.experiment_id], filter, "ASC")
-            return [
-                Run(self.client, run.info.run_id) for run in found if schema.COMMIT_METRIC in run.data.metrics
-            ]
+            return [Run(self.client, run) for run in found if schema.COMMIT_METRIC in run.data.metrics]
 
     def _found(self, experiments, filter, order):
         """Yield all runs that match a filter, page by page, ordered by their start ("ASC" or "DESC")."""
@@ -367,7 +370,7 @@ def _refuse_unusable(uri, create):
     """
     scheme = urlparse(uri).scheme
     if scheme in ("http", "https"):
-        _ask_server(uri)
+        _connect_to_server(uri)
     elif not create and (file := _sqlite_file(uri)) and not file.exists():
         raise TrackingError(
             f"there is no MLflow store at {uri}; run this where training ran, or set tracking.uri="
@@ -376,25 +379,24 @@ def _refuse_unusable(uri, create):
         _ask_database(uri, create)
 
 
-def _ask_server(uri):
-    from mlflow.utils.credentials import get_default_host_creds
-    from mlflow.utils.rest_utils import http_request
-    from mlflow.utils.server_info import ServerInfoRequestError, fetch_server_info
+def _connect_to_server(uri):
+    """Connect and send nothing: a request would take time, and the first one of a command says the rest."""
+    if requests.utils.get_environ_proxies(uri):  # the proxy connects
+        return
 
-    def health():
-        server = get_default_host_creds(uri)
-        # What MLflow asks before it fetches the first artifact, and then remembers.
-        with contextlib.suppress(ServerInfoRequestError):
-            fetch_server_info(server)
-            return
-        http_request(server, "/health", "GET", max_retries=0, timeout=20, raise_on_status=False)
+    def connect():
+        server = urlparse(uri)
+        port = server.port or (443 if server.scheme == "https" else 80)
+        with translated_errors("connection"):
+            socket.create_connection((server.hostname or "", port), CONNECTING_TIMEOUT).close()
 
     try:
-        retrying(health, OPENING_TIMEOUT)
-    except MlflowException as error:
-        cause = type(error.__cause__ or error.__context__ or error).__name__
+        retrying(connect, OPENING_TIMEOUT)
+    except (TrackingError, ValueError) as error:
+        cause = error.__cause__ or error
         raise TrackingError(
-            f"MLflow server {uri} does not answer ({cause}); is it running, is tracking.uri right?"
+            f"MLflow server {uri} does not answer ({getattr(cause, 'strerror', None) or reason(cause)}); "
+            "is it running, is tracking.uri right?"
         ) from error
 
 

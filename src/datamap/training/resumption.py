@@ -41,7 +41,8 @@ def find(config: TrainConfig, processes: Processes) -> tuple[TrainConfig, Resume
     if run.status == "FINISHED":
         raise TrackingError(f"run {run.run_id} has already finished; nothing to resume")
     run.speak(config.lang)
-    start = ResumePoint(run, run.dataset_digest(), run.committed())
+    trained_on = run.dataset()
+    start = ResumePoint(run, trained_on.digest if trained_on else None, run.committed())
     return _made_with(config, run.config("train"), run.run_id), start
 
 

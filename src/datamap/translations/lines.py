@@ -187,7 +187,6 @@ ZH = {
     "{time}  {done:,} of {total:,} in this pass": "{time}  本轮已完成 {done:,}/{total:,}",
     # waiting for a server
     "reading from {uri}": "正在读取 {uri}",
-    "logging into run {run}": "正在记录到运行 {run}",
     "fetching {files} of run {run}": "正在获取运行 {run} 的{files}",
     "logging {files} into run {run}": "正在将 {files}记录到运行 {run}",
     # plot
