@@ -1,8 +1,10 @@
 """More than one process: training under paddle.distributed.launch, summarize on a Dask cluster."""
 
 import contextlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conftest import ROOT, SMALL_MODEL
+from conftest import ROOT, SMALL_MODEL, copy_store, run_process, write_pairs
 from foreign_files import write_dynamics
 
 
@@ -26,46 +28,13 @@ def ensure_summary(client, run_id):
     return pd.read_csv(Path(client.get_run(run_id).info.artifact_uri, "summary.tsv"), sep="\t")
 
 
-def launched(shell, arguments):
-    """Train in two processes, and return the id of their run."""
-    launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
-    done = shell([*launch, str(ROOT / "src" / "train.py"), *arguments, "trainer.device=cpu"])
-    logs = "".join(path.read_text() for path in Path("log").glob("workerlog.*"))
-    assert done.code == 0, done.out + done.err + logs
-    return re.search(r"^run (\w+)", done.out, re.MULTILINE).group(1)
-
-
-@pytest.mark.parametrize("options", [(), ("signals.collect=train",)], ids=str)
-def test_two_processes_make_one_run(client, command, shell, pairs_file, options):
-    with pairs_file.open("a", encoding="utf-8") as file:
-        file.write("第三十七行\t一个人\t0\n")  # an odd number, and a last batch of one sample
-    arguments = ["data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.batch_size=12", *options]
-    arguments.append("data.folds=2")
-    alone = command("train", *arguments).out.split()[1]
-    together = launched(shell, [*arguments, "signals.shard_rows=10"])
-    runs = [run.info.run_id for run in client.search_runs(["1"])]
-    assert sorted(runs) == sorted([alone, together])
-    files = [Path(file.path).name for file in client.list_artifacts(together, "signals")]
-    assert [f for f in files if f.startswith("epoch_0003")] == [
-        *(f"epoch_0003-0000{i}-of-00004.jsonl" for i in range(4)),
-        "epoch_0003.sha256",
-    ]
-    for run_id in (alone, together):
-        assert command("summarize", f"run_id={run_id}").code == 0
-    one, two = (ensure_summary(client, run_id) for run_id in (alone, together))
-    assert one.columns.tolist() == two.columns.tolist()
-    assert one["id"].tolist() == two["id"].tolist() == list(range(37))
-    assert abs(one["avg_probs"] - two["avg_probs"]).max() < (0.05 if options else 1e-4)
-    for run_id in (alone, together):
-        assert client.get_run(run_id).data.metrics["signals.rows"] == 37
-    for run_id in (alone, together):
-        assert command("diagnose", f"run_id={run_id}").code == 0  # which misses no held-out sample
-    held_out = [client.get_metric_history(run_id, "holdout.rows") for run_id in (alone, together)]
-    assert [[m.value for m in history] for history in held_out] == [[19, 18], [19, 18]]
-    accuracy = [client.get_run(run_id).data.metrics["train/accuracy"] for run_id in (alone, together)]
-    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1 if options else 1e-6)
-
-
+# One launch trains everything, since each process of each launch imports Paddle anew.
+TRAININGS = """
+import json, sys
+from datamap.cli.entry import run
+for arguments in json.loads(sys.argv[1]):
+    assert run("train", arguments) == 0
+"""
 UNITS = {
     "tokens": "".join(
         f"张 B-PER\n{'一二三四五'[n % 5]} I-PER\n" + "在 O\n" * (n % 4) + "北 B-LOC\n京 I-LOC\n\n"
@@ -76,22 +45,86 @@ UNITS = {
 }
 
 
-@pytest.mark.parametrize("task", UNITS)
-def test_two_processes_train_on_units(client, command, shell, tmp_path, task):
-    path = tmp_path / ("x.conll" if task == "tokens" else "x.tsv")
-    path.write_text(UNITS[task], encoding="utf-8")
-    # The last batch has one sample, so that one of the processes has none in it.
-    arguments = [f"data.task={task}", f"data.path={path}", f"data.dev_path={path}", "trainer.batch_size=11"]
-    arguments = ["data=file", *SMALL_MODEL, *arguments, "data.folds=2", "signals.shard_rows=30"]
-    alone, together = command("train", *arguments).out.split("run ")[1].split()[0], launched(shell, arguments)
-    summaries = []
+def trainings_of(folder):
+    """{training: its arguments}: pairs observed in both ways, and each task of units; their files in the folder."""
+    pairs = write_pairs(folder)
+    with pairs.open("a", encoding="utf-8") as file:
+        file.write("第三十七行\t一个人\t0\n")  # an odd number, and a last batch of one sample
+    common = ["data=file", *SMALL_MODEL, "data.folds=2", "trainer.device=cpu"]
+    options = [*common, f"data.path={pairs}", "trainer.batch_size=12", "signals.shard_rows=10"]
+    found = {"epoch": options, "train": [*options, "signals.collect=train"]}
+    for task, content in UNITS.items():
+        path = folder / ("x.conll" if task == "tokens" else "x.tsv")
+        path.write_text(content, encoding="utf-8")
+        # The last batch has one sample, so that one of the processes has none in it.
+        found[task] = [*common, f"data.task={task}", f"data.path={path}", f"data.dev_path={path}"]
+        found[task] += ["trainer.batch_size=11", "signals.shard_rows=30"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory, empty_store):
+    """(folder, {training: id of its run}) of all trainings, made by two processes in that folder's store."""
+    folder = tmp_path_factory.mktemp("launched")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    (folder / "trainings.py").write_text(TRAININGS)
+    trainings = trainings_of(folder)
+    launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
+    arguments = ["trainings.py", json.dumps(list(trainings.values()))]
+    done = run_process([*launch, *arguments], folder, PYTHONPATH=str(ROOT / "src"))
+    logs = "".join(path.read_text() for path in folder.glob("log/workerlog.*"))
+    assert done.code == 0, done.out + done.err + logs
+    runs = re.findall(r"^run (\w+)", done.out, re.MULTILINE)
+    return folder, dict(zip(trainings, runs, strict=True))
+
+
+@pytest.fixture
+def both(launched, client, command, tmp_path):
+    """Ids of the runs of a training by one process and by two: both("tokens") → [id, id], both summarized."""
+    folder, runs = launched
+    copy_store(folder, Path.cwd())
+
+    def trained(name):
+        made = command("train", *trainings_of(tmp_path)[name])
+        assert made.code == 0, made.err
+        found = [re.search(r"^run (\w+)", made.out, re.MULTILINE)[1], runs[name]]
+        for run_id in found:
+            for step in ("summarize", "diagnose"):  # which misses no held-out sample
+                outcome = command(step, f"run_id={run_id}")
+                assert outcome.code == 0, outcome.err
+        return found
+
+    return trained
+
+
+@pytest.mark.parametrize("collect", ["epoch", "train"])
+def test_two_processes_make_one_run(client, both, collect):
+    before = {run.info.run_id for run in client.search_runs(["1"])}
+    alone, together = both(collect)
+    assert {run.info.run_id for run in client.search_runs(["1"])} == before | {alone}
+    assert len(before) == 4
+    files = [Path(file.path).name for file in client.list_artifacts(together, "signals")]
+    assert [f for f in files if f.startswith("epoch_0003")] == [
+        *(f"epoch_0003-0000{i}-of-00004.jsonl" for i in range(4)),
+        "epoch_0003.sha256",
+    ]
+    one, two = (ensure_summary(client, run_id) for run_id in (alone, together))
+    assert one.columns.tolist() == two.columns.tolist()
+    assert one["id"].tolist() == two["id"].tolist() == list(range(37))
+    assert abs(one["avg_probs"] - two["avg_probs"]).max() < (0.05 if collect == "train" else 1e-4)
     for run_id in (alone, together):
-        for step in ("summarize", "diagnose"):
-            outcome = command(step, f"run_id={run_id}")
-            assert outcome.code == 0, outcome.err
-        summaries.append(ensure_summary(client, run_id))
-    pd.testing.assert_frame_equal(*summaries, rtol=1e-3, atol=1e-5)
-    one, two = (client.get_run(run_id).data.metrics for run_id in (alone, together))
+        assert client.get_run(run_id).data.metrics["signals.rows"] == 37
+    held_out = [client.get_metric_history(run_id, "holdout.rows") for run_id in (alone, together)]
+    assert [[m.value for m in history] for history in held_out] == [[19, 18], [19, 18]]
+    accuracy = [client.get_run(run_id).data.metrics["train/accuracy"] for run_id in (alone, together)]
+    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1 if collect == "train" else 1e-6)
+
+
+@pytest.mark.parametrize("task", UNITS)
+def test_two_processes_train_on_units(client, both, task):
+    found = both(task)
+    pd.testing.assert_frame_equal(*(ensure_summary(client, run_id) for run_id in found), rtol=1e-3, atol=1e-5)
+    one, two = (client.get_run(run_id).data.metrics for run_id in found)
     assert two == pytest.approx(one | {k: v for k, v in two.items() if k.startswith("time/")}, rel=1e-3)
 
 
