@@ -14,7 +14,7 @@ from datamap import schema
 from datamap.errors import SignalError
 from datamap.signals.compute import Outputs, log_softmax, margin
 from datamap.signals.observations import Observations
-from datamap.summaries import dynamics
+from datamap.summaries import dynamics, tsv
 from reference import reduce_probs, reduce_records
 
 PROBABILITY = st.floats(0, 1, allow_nan=False, width=32)
@@ -94,6 +94,15 @@ def test_columns_are_the_contract_then_further_ones():
     summary = dynamics.summarize(observations_of([[row], [{**row, "grade": 4.0}]]))
     assert summary.columns.tolist() == [*schema.SUMMARY_COLUMNS, "aleatoric", "grade_mean"]
     assert summary["grade_mean"].tolist() == [3.0]
+
+
+def test_columns_of_any_printable_name_are_read_again():
+    names = ('a"b', '"', '""', '"quoted"', "a b", "中文", "a,b", "a.b")
+    row = {"id": "a", "label": 0, "correct": True, "label_probs": 0.5, **dict.fromkeys(names, 2.0)}
+    summary = dynamics.summarize(observations_of([[row]]), extra=dict.fromkeys(names, ["mean"]))
+    read = tsv.read(b"".join(tsv.lines(summary)))
+    assert read.columns.tolist() == summary.columns.tolist()
+    assert {f"{name}_mean" for name in names} <= set(read.columns)
 
 
 def test_reductions_by_config():

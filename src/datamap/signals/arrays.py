@@ -43,7 +43,7 @@ def as_array(values: Any, name: str = "values") -> np.ndarray:
             f"{name}: a {type(values).__name__} is not an array: {shortened(error, 120)}"
         ) from error
     if array.ndim == 0:
-        raise SignalError(f"{name}={shortened(values)}: give a list or an array, one entry per sample")
+        raise SignalError(f"{name}: {shortened(values)} is not a list or an array; give one entry per sample")
     if array.dtype.kind == "U":
         _refuse_mixed(values, name)
     return array
@@ -57,7 +57,7 @@ def _refuse_no_rows(values, name):
         hint = f"give its .{name}" if hasattr(values, name) else "give a list or an array"
         raise SignalError(f"{name}: a {type(values).__name__} is not an array; {hint}")
     if values is None or isinstance(values, str | bytes):
-        raise SignalError(f"{name}={shortened(values)}: give a list or an array, one entry per sample")
+        raise SignalError(f"{name}: {shortened(values)} is not a list or an array; give one entry per sample")
 
 
 def _converted(values):

@@ -99,17 +99,21 @@ def _matrix(array, ids, where):
     """Return a float32 copy of an array after the check of its shape and values."""
     if array.ndim != 2 or array.dtype.kind not in NUMBERS or not 0 < array.shape[1] <= MAX_WIDTH:
         raise SignalError(
-            f"{where}: {array.dtype} of shape {array.shape}; give (samples, width) numbers, for pairs two such arrays"
+            f"{where}: {array.dtype} of shape {array.shape}; give (samples, width) numbers, for pairs two such arrays "
+            f"(width: 1 to {MAX_WIDTH:,})"
         )
     if len(array) != len(ids):
         raise SignalError(f"{where}: {len(array):,} embeddings for {counted(len(ids), 'sample')}")
-    large = ~(abs(array) <= MAX_VALUE).all(axis=1)  # NaN, too
-    if large.any():
-        row = int(large.argmax())
-        value = array[row][~(abs(array[row]) <= MAX_VALUE)][0]
+    allowed = ((array >= -MAX_VALUE) & (array <= MAX_VALUE)).all(
+        axis=1
+    )  # not `abs`, which the smallest integer lacks
+    if not allowed.all():
+        row = int(allowed.argmin())
+        value = array[row][~((array[row] >= -MAX_VALUE) & (array[row] <= MAX_VALUE))][0]
+        large = f"half precision holds up to {MAX_VALUE:,.0f}: divide all by one factor"
         raise SignalError(
-            f"{where}: {value} in the embedding of {ids[row].as_py()!r}; half precision holds finite numbers up to "
-            f"{MAX_VALUE:,.0f}: divide all by one factor"
+            f"{where}: {value} in the embedding of {ids[row].as_py()!r}; "
+            f"{large if np.isfinite(value) else 'give finite numbers'}"
         )
     return array.astype(np.float32)
 

@@ -38,6 +38,12 @@ def _heading(name: str) -> str:
     return name if name.isprintable() and '"' not in name else '"' + name.replace('"', '""') + '"'
 
 
+def _name(heading: str) -> str:
+    """Return the name of a column without the quotes that `_heading` adds."""
+    quoted = len(heading) > 1 and heading[0] == heading[-1] == '"'
+    return heading[1:-1].replace('""', '"') if quoted else heading
+
+
 def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame:
     """Read a summary as a DataFrame; only an empty cell counts as missing.
 
@@ -118,7 +124,7 @@ def header(source: Source) -> list[str]:
     else:
         with Path(source).open("rb") as file:
             line = file.readline()
-    names = line.decode("utf-8-sig").rstrip("\r\n").split("\t")
+    names = [_name(heading) for heading in line.decode("utf-8-sig").rstrip("\r\n").split("\t")]
     if len(set(names)) < len(names):
         raise ValueError(f"its header names a column twice: {max(names, key=names.count)}")
     return names
