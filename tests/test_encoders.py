@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 import transformers
 
 from conftest import local
 from datamap import SignalRecorder, encoders, schema
-from datamap.errors import ModelError
+from datamap.errors import ConfigError, ModelError
 from datamap.signals import embeddings
 from model_folders import hugging_face
 
@@ -52,8 +53,33 @@ def test_a_library_that_cannot_load_a_folder_is_followed_by_the_next(folder, mon
     with pytest.raises(ModelError) as raised:
         encoders.encode("mine", TEXTS)
     assert str(raised.value) == (
-        "encoder=mine cannot be loaded (no_such_library is not installed; json: no such)"
+        "encoder=mine cannot be used (no_such_library is not installed; json: no such kind of model)"
     )
+
+
+def test_a_library_that_loads_a_folder_and_cannot_use_it_is_followed_by_the_next(folder, monkeypatch):
+    def fails(texts):
+        raise IndexError("index out of range in self")
+
+    libraries = {"json": lambda name: fails, "transformers": encoders.LIBRARIES["transformers"]}
+    monkeypatch.setattr(encoders, "LIBRARIES", libraries)
+    assert encoders.encode(str(folder), TEXTS).shape == (5, 16)
+    del libraries["transformers"]
+    with pytest.raises(ModelError, match="cannot be used .json: index out of range in self"):
+        encoders.encode(str(folder), TEXTS)
+    with pytest.raises(ConfigError, match="encoder= is empty"):
+        encoders.encode(" ", TEXTS)
+
+
+def test_a_language_model_without_padding_is_an_encoder_and_an_empty_text_is_zero(tmp_path):
+    words = tokenizers.models.WordLevel({"a": 0, "b": 1, "</s>": 2}, unk_token="b")
+    words = tokenizers.Tokenizer(words)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>").save_pretrained(tmp_path)
+    model = transformers.GPT2Config(vocab_size=3, n_embd=8, n_layer=1, n_head=2, n_positions=16)
+    transformers.GPT2Model(model).save_pretrained(tmp_path)
+    found = encoders.encode(str(tmp_path), ["a", ""])
+    assert found.shape == (2, 8)
+    assert np.isfinite(found).all() and found[0].any() and not found[1].any()
 
 
 def test_diagnose_encodes_the_texts_of_a_run(folder, command, client, store):

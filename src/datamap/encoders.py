@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from datamap.errors import ModelError, reason
+from datamap.errors import ConfigError, ModelError, shortened
+from datamap.signals.embeddings import mean_over_tokens
 
 BATCH = 32  # texts that are encoded at a time
 MAX_TOKENS = 256  # of a text that are used
@@ -18,7 +19,7 @@ Encoder = Callable[[Sequence[str]], np.ndarray]  # texts → float (texts, width
 def encode(name: str, texts: Sequence[str]) -> np.ndarray:
     """Return the embedding of each text, float32 (texts, width).
 
-    Libraries are tried in the order of `LIBRARIES`; the first one that is installed and can load the encoder is used.
+    Libraries are tried in the order of `LIBRARIES`; the first one that is installed and can use the encoder is used.
     Unless the library says how to pool, an embedding is the mean of the last layer over the text's tokens.
 
     Args:
@@ -26,9 +27,12 @@ def encode(name: str, texts: Sequence[str]) -> np.ndarray:
         texts: texts of any length; what is beyond `MAX_TOKENS` tokens is left out.
 
     Raises:
-        ModelError: no library that is installed can load the encoder.
+        ConfigError: the name is empty.
+        ModelError: no library that is installed can load the encoder, or encode the texts with it.
     """
     problems: list[str] = []
+    if not name.strip():
+        raise ConfigError("encoder= is empty; give the folder or the name of an encoder")
     if name.startswith((".", "/", "~")) and not Path(name).is_dir():
         raise ModelError(f"encoder={name}: no such folder")
     for library, load in LIBRARIES.items():
@@ -36,12 +40,10 @@ def encode(name: str, texts: Sequence[str]) -> np.ndarray:
             problems.append(f"{library} is not installed")
             continue
         try:
-            encoder = load(name)
-        except Exception as error:  # each library raises errors of its own
-            problems.append(f"{library}: {reason(error)}"[:100])
-        else:
-            return _in_batches(encoder, texts)
-    raise ModelError(f"encoder={name} cannot be loaded ({'; '.join(problems)})")
+            return _in_batches(load(name), texts)
+        except Exception as error:  # each library raises errors of its own, some not before the first text
+            problems.append(f"{library}: {shortened(error, 120)}")
+    raise ModelError(f"encoder={name} cannot be used ({'; '.join(problems)})")
 
 
 def _in_batches(encoder, texts):
@@ -66,6 +68,7 @@ def _transformers(name: str) -> Encoder:
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = AutoTokenizer.from_pretrained(name), AutoModel.from_pretrained(name).eval()
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # the mask leaves padding out
     longest = min(MAX_TOKENS, tokenizer.model_max_length, _positions(model.config))
 
     def encoder(texts: Sequence[str]) -> np.ndarray:
@@ -94,12 +97,6 @@ def _model2vec(name: str) -> Encoder:
 
     model = StaticModel.from_pretrained(name)
     return lambda texts: model.encode(list(texts))
-
-
-def mean_over_tokens(states: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the mean of a layer's outputs (texts, tokens, width) over the tokens that `mask` counts."""
-    counted = mask[..., None].astype(np.float32)
-    return (states * counted).sum(axis=1) / counted.sum(axis=1)
 
 
 # Library → function that loads an encoder with it, in the order in which they are tried.
