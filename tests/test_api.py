@@ -139,6 +139,11 @@ def test_curate_returns_the_new_run(recorded, client):
     curated = datamap.curate(recorded[0], keep="clean", share=0.125)
     assert curated.run_id not in recorded
     assert "curated.tsv" in artifacts(client, curated.run_id)
+    ids = datamap.load_run(recorded[0]).summary()["id"][:6]
+    for given in (ids, ids.to_numpy(), [*ids.to_numpy()], ids.tolist()):
+        assert datamap.curate(recorded[0], keep="matching", ids=given).run_id != curated.run_id
+    with pytest.raises(ConfigError, match="^ids: Value 'object' is not a supported primitive type"):
+        datamap.curate(recorded[0], keep="matching", ids=object())
 
 
 def test_compare_logs_how_far_runs_agree(recorded, client):
@@ -155,6 +160,8 @@ def test_compare_logs_how_far_runs_agree(recorded, client):
 def test_mistakes(recorded, monkeypatch):
     with pytest.raises(TrackingError, match="run 'nowhere' is not in sqlite:"):
         datamap.load_run("nowhere")
+    with pytest.raises(ConfigError, match="tracking_uri=3: give a text"):
+        datamap.load_run(recorded[0], tracking_uri=3)
     with (
         monkeypatch.context() as changed,
         pytest.raises(TrackingError, match="'another' of .* has no run with signals"),

@@ -681,6 +681,16 @@ def test_conditions_go_with_labeled_texts_too(store, command):
     summary = datamap.load_run(recorder.run_id).summary()
     found = pd.read_csv(curated(recorder.run_id)[0] / "curated.tsv", sep="\t")
     assert found["id"].tolist() == summary.query("size_mean < 9 and avg_probs > 0.4")["id"].tolist()
+    # No care for classes brings back what a condition excludes.
+    for rule in ("keep=matching", "keep=clean"):
+        few = command(
+            "curate",
+            f"run_id={recorder.run_id}",
+            rule,
+            "share=0" if "clean" in rule else "balance=false",
+            "where=size_mean < 2",
+        )
+        assert few.code == 2 and "the rule leaves no sample" in few.err, few.err + few.out
 
 
 @pytest.mark.parametrize(
@@ -715,6 +725,7 @@ CANNOT = {
     ("curate", "keep=matching", "ids=none.txt"): "ids=none.txt: no such file",
     ("curate", "keep=matching", "where=loss > 1"): r"no numeric column loss; did you mean loss_mean",
     ("curate", "keep=matching", "where=loss_mean < 0"): "the rule leaves no sample",
+    ("curate", "keep=matching", "where=loss_mean < nan"): "'loss_mean < nan' is no condition; write column",
     ("curate", "keep=corrected"): "has no decisions of a review",
 }
 

@@ -342,12 +342,17 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
     except ConfigKeyError as error:
         raise ConfigError(unknown_key(str(error.full_key), name)) from error
     except OmegaConfBaseException as error:
-        said = re.split(r"\n\s*full_key: ", str(error).strip())[0]
-        raise ConfigError(": ".join(filter(None, [error.full_key, said]))) from error
+        raise ConfigError(_problem(error)) from error
     except OverflowError as error:
         raise ConfigError(f"a number is too large ({error})") from error
     check(config)
     return config
+
+
+def _problem(error: OmegaConfBaseException) -> str:
+    """Return the key and the first line of what OmegaConf says of it."""
+    said = re.split(r"\n\s*full_key: ", str(error).strip())[0]
+    return ": ".join(filter(None, [error.full_key, said]))
 
 
 def unknown_key(key: str, name: str) -> str:
@@ -360,7 +365,11 @@ def defaults(name: str, /, **values: object) -> Any:
 
     It reads the YAML files without Hydra, whose global state belongs to the process and so to the user.
     """
-    return validated(OmegaConf.merge(_composed(name), literal(values)), name)
+    try:
+        given = OmegaConf.create(literal(values))
+    except OmegaConfBaseException as error:
+        raise ConfigError(_problem(error)) from error
+    return validated(OmegaConf.merge(_composed(name), given), name)
 
 
 def _composed(name):
@@ -391,11 +400,15 @@ def list_keys(step: type, path: str = "") -> list[str]:
 def literal(value: Any) -> Any:
     r"""Return plain data with its texts escaped, so that OmegaConf gives back `${…}` as it is and resolves nothing.
 
+    Arrays and columns become lists, and NumPy's numbers those of Python.
+
     >>> print(literal("${x}"))
     \${x}
     """
     if isinstance(value, str):
         return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", value)
+    if hasattr(value, "tolist"):
+        return literal(value.tolist())
     if isinstance(value, dict):
         return {literal(key): literal(inner) for key, inner in value.items()}
     return [literal(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -44,7 +44,10 @@ def parse(text: str) -> list[Condition]:
 def _condition(part: str, text: str) -> Condition:
     found = _CONDITION.fullmatch(part)
     try:
-        return Condition(found[1], found[2], float(found[3]))  # type: ignore[index]
+        value = float(found[3])  # type: ignore[index]
+        if np.isnan(value):
+            raise ValueError("no number compares with NaN")
+        return Condition(found[1], found[2], value)  # type: ignore[index]
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"where={shortened(text)}: {shortened(part.strip())} is no condition; write column {' '.join(OPERATORS)} "

@@ -74,14 +74,15 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
         raise _no_texts(source, path)
     samples = _samples(source, config, score, {one.name for one in wanted})
     rule = curation.RULES[config.keep](samples, _count(source, definition, samples, config))
-    rule = rule._replace(kept=rule.kept & conditions.met(samples, wanted))
+    admitted = conditions.met(samples, wanted)
     labels, lineage = corrections.of_run(source, samples, config)
-    choice = curation.decided(rule, samples, labels)
+    choice = curation.decided(rule._replace(kept=rule.kept & admitted), samples, labels)
     if config.ids is not None:
         given = selections.given_ids("ids", config.ids, config.tracking.uri)
         named = dataset.named("ids", given, samples["id"], f"run {source.run_id}")
-        # What the user names in this command is a decision too: no care for classes brings others back.
-        choice = choice._replace(kept=choice.kept & named, decided=choice.decided | ~named)
+        choice, admitted = choice._replace(kept=choice.kept & named), admitted & named
+    # What the user names in this command is a decision too: no care for classes brings others back.
+    choice = choice._replace(decided=choice.decided | ~admitted)
     if definition.unit:
         file = curated_units.curated(source, samples, choice)
     elif labeled:

@@ -19,7 +19,7 @@ from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 
 from datamap import schema
-from datamap.errors import RunLostError, TrackingError, reason
+from datamap.errors import ConfigError, RunLostError, TrackingError, reason, shortened
 from datamap.log import say
 from datamap.program import in_project, invocation
 from datamap.tracking import addresses
@@ -45,10 +45,13 @@ class Store:
         create: make a local store that does not exist yet; only commands that make runs may do that.
 
     Raises:
+        ConfigError: the address is not a text.
         TrackingError: the store does not exist, is unreachable, or is not a tracking store.
     """
 
     def __init__(self, uri: str | None = None, experiment: str | None = None, create: bool = False) -> None:
+        if not isinstance(uri, str | None):
+            raise ConfigError(f"tracking_uri={shortened(uri)}: give a text, such as sqlite:///mlflow.db")
         self.uri = uri or mlflow.get_tracking_uri()
         self._experiment = experiment
         _refuse_unusable(self.uri, create)
