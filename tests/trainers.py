@@ -98,21 +98,6 @@ def torchrun(count, *script):
     ]  # fmt: skip
 
 
-@pytest.fixture
-def together(store, shell, tmp_path):
-    """Run a script in several processes: together(2, text, *arguments) → (Outcome, id of its newest run)."""
-
-    def run(count, text, *arguments):
-        file = tmp_path / "script.py"
-        file.write_text(text, encoding="utf-8")
-        launch = torchrun(count, file, *arguments)
-        done = shell(launch, PYTHONPATH=str(ROOT / "src"), OMP_NUM_THREADS="1")
-        found = MlflowClient().search_runs(["1"], order_by=["attributes.start_time DESC"])
-        return done, found[0].info.run_id if found else None
-
-    return run
-
-
 def status(run_id):
     return MlflowClient().get_run(run_id).info.status
 

@@ -7,7 +7,7 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from conftest import ROOT, local
-from trainers import together as together
+from ranks import together as together
 
 # Accelerate shards on GPUs only, so that the models are sharded here. All ways train on the same batches. Of 13 samples
 # in batches of 7, and of 20 in batches of 3, one process has more batches than the other.

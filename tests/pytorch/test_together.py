@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import ROOT, artifacts, local
-from trainers import together as together
+from ranks import together as together
 
 LOOP = """
 import os, sys

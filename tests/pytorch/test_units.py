@@ -7,9 +7,9 @@ import pytest
 from conftest import ROOT, local
 from datamap.errors import ConfigError
 from datamap.schema import Task
+from ranks import together as together
 from trainers import DOCUMENTS, SENTENCES, TAGS, callback_of, records, units_of
 from trainers import pytestmark as pytestmark
-from trainers import together as together
 
 
 def lightning_training(callback, rows, labels=lambda values: values):
