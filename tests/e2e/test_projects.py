@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,20 @@ def test_mlflow_run_with_uv(mlflow_run, runs, tmp_path, monkeypatch):
     assert found[0].data.metrics["signals.rows"] == 100
 
 
-def test_mlflow_run_without_flags(mlflow_run, runs):
-    """`mlflow run . -e train` builds its own environment with pyenv, and leaves one whole run."""
+def test_mlflow_run_without_flags(mlflow_run, runs, project, tmp_path, monkeypatch):
+    """`mlflow run . -e train` builds its own environment with pyenv, and leaves one whole run.
+
+    That requirements.txt has all packages is tested above; here the environment borrows those of this process.
+    """
     if not shutil.which("pyenv"):
         pytest.skip("no pyenv here, which mlflow run without --env-manager uses")  # addopts has -rs
+    (project / "requirements.txt").write_text("")
+    monkeypatch.setenv("PYTHONPATH", sysconfig.get_path("purelib"))
+    monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path / "environments"))
     quick = parameters(["data.sample=100", "trainer.epochs=1"])
     done = mlflow_run("-e", "train", *quick)
     assert done.code == 0, done.err[-3000:]
+    assert list(tmp_path.glob("environments/**/bin/python"))
     _, found = runs()
     assert [run.info.status for run in found] == ["FINISHED"]
     assert found[0].data.metrics["signals.rows"] == 100
