@@ -1,14 +1,16 @@
 """Reduce signals to a summary, one shard of samples after the other, in this process or on a Dask cluster.
 
-Memory holds only a few shards; numbers that are needed of all samples at the end are kept on disk (`spilled.Spilled`).
+Memory holds one shard of samples, on which all threads work. Numbers that are needed of all samples at the end are kept
+on disk (`spilled.Spilled`).
 """
 
 import os
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,8 +24,9 @@ from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.summaries import dynamics, tsv
 from datamap.summaries.spilled import Lines, Spilled
 
-THREADS = min(4, os.cpu_count() or 1)  # each holds one shard of samples in memory
-ROWS = 16_384  # samples that are reduced and encoded at once
+T = TypeVar("T")
+THREADS = min(4, os.cpu_count() or 1)  # each holds one observation of a shard, or `ROWS` samples
+ROWS = 8_192  # samples that are reduced and encoded at once
 
 
 class Part(NamedTuple):
@@ -65,6 +68,7 @@ def reduce(
     group: ShardsByObservation,
     options: Options,
     lines: Lines | list[bytes] | None = None,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Part:
     """Reduce one group of `shards.groups` to a `Part`.
 
@@ -73,6 +77,7 @@ def reduce(
         group: the shards of each observation, ascending.
         options: options of the command.
         lines: the container for the Part's lines; by default a list, which can be pickled for another process.
+        pool: threads that read observations and reduce samples; None = this thread.
 
     Raises:
         SignalError: a shard is damaged, or does not match the others.
@@ -80,23 +85,27 @@ def reduce(
     rows: dict[int, int] = {}
 
     def tables():
-        for number, parts in group.items():
-            table = shards.read(artifacts, parts)
+        read = _each(partial(shards.read, artifacts), group.values(), pool)
+        for number in group:
+            table = next(read)
             rows[number] = table.num_rows
             yield number, table
             del table
             pa.default_memory_pool().release_unused()
 
+    def shown_of(some):
+        frame = dynamics.summarize(some, options.extra, options.el2n_observations)
+        return tsv.lines(frame), frame[["s_label", *dynamics.SUMMED]]
+
     observed = Observations.from_tables(tables(), options.allow_missing)
     lines, shown = [] if lines is None else lines, []
-    for some in observed.slices(ROWS):
-        frame = dynamics.summarize(some, options.extra, options.el2n_observations)
-        header, text = tsv.lines(frame)
-        lines.append(text)
-        shown.append(frame[["s_label", *dynamics.SUMMED]])
+    for text, part in _each(shown_of, observed.slices(ROWS), pool):
+        lines.append(text[1])
+        shown.append(part)
+        pa.default_memory_pool().release_unused()
     frame = pd.concat(shown)
     return Part(
-        header,
+        text[0],
         lines,
         str(observed.ids.type),
         align.hashes(observed.ids),
@@ -117,13 +126,10 @@ def reduced(artifacts: Readable, observed: ShardsByObservation, options: Options
 def in_process(
     artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options
 ) -> Iterator[Part]:
-    """Yield the Parts of the groups, in order, from threads of this process."""
+    """Yield the Parts of the groups, in order; the threads of this process work on one group at a time."""
     with ThreadPoolExecutor(THREADS) as pool:
-
-        def submit(group):
-            return pool.submit(reduce, artifacts, group, options, Lines())
-
-        yield from _in_order(submit, groups, THREADS)
+        for group in groups:
+            yield reduce(artifacts, group, options, Lines(), pool)
 
 
 def on_dask(artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options) -> Iterator[Part]:
@@ -148,11 +154,16 @@ def on_dask(artifacts: Readable, groups: Iterable[ShardsByObservation], options:
         yield from _in_order(submit, groups, 2 * max(1, len(client.scheduler_info()["workers"])))
 
 
-def _in_order(submit, groups, ahead):
-    """Yield the results of `submit(group)` in order; at most `ahead` of them run or wait at a time."""
+def _each(call: Callable[[Any], T], values: Iterable, pool: ThreadPoolExecutor | None) -> Iterator[T]:
+    """Yield the results of `call(value)` in order, from the threads of a pool, or from this one without a pool."""
+    return _in_order(partial(pool.submit, call), values, THREADS) if pool else map(call, values)
+
+
+def _in_order(submit, values, ahead):
+    """Yield the results of `submit(value)` in order; at most `ahead` of them run or wait at a time."""
     waiting: deque = deque()
-    for group in groups:
-        waiting.append(submit(group))
+    for value in values:
+        waiting.append(submit(value))
         if len(waiting) >= ahead:
             yield waiting.popleft().result()
     while waiting:
