@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
+from scipy.special import expit
+from sklearn.metrics import average_precision_score
 
 import datamap
 from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError
 from datamap.labels import blocks, diagnosis, sequences, unit_witnesses
+from datamap.labels.balance import balanced
 from datamap.labels.posterior import infer
 from datamap.maps.options import MapOptions
 from datamap.schema import Task
@@ -501,3 +504,20 @@ def test_a_run_that_knows_only_how_frequent_labels_are_tells_nothing():
     alone, _ = infer(witnesses, labels, np.full((2 * count, 2), 0.5), columns)
     both, _ = infer(witnesses, labels, np.stack([1 - own, own], axis=1), columns)
     np.testing.assert_allclose(both, alone, atol=0.05)
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_errors_are_found_whether_they_go_one_way_or_come_anywhere(even):
+    """Labels that are missed, or units that are flipped with equal chance: the surest predictions show which it is."""
+    random, count = np.random.default_rng(0), 20_000
+    truth = (random.random(count) < 0.05).astype(np.int64)
+    wrong = random.random(count) < (0.01 if even else 0.2 * truth)
+    labels, columns = np.where(wrong, 1 - truth, truth), np.zeros(count, np.int64)
+    doubts = expit(3 * np.where(truth, 1, -1) + 1.5 * random.normal(size=count) - 1)
+    witnesses = np.stack([1 - doubts, doubts], axis=1)
+    before, _ = infer(witnesses, labels, np.full((count, 2), 0.5), columns)
+    after = balanced(before, witnesses, labels, columns)
+    np.testing.assert_allclose(after.sum(axis=1), 1)
+    assert (after >= 0).all()
+    precision = [average_precision_score(wrong, 1 - p[np.arange(count), labels]) for p in (before, after)]
+    assert precision[1] > (1.5 * precision[0] if even else 0.95 * precision[0])

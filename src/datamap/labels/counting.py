@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.labels.mislabel import Evidence
+from datamap.labels.surest import SHARES, surest
 from datamap.signals.baseline import required_accuracy
 from datamap.signals.compute import MIN_PROB, of_label
 
-SUREST_SHARES = (0.1, 0.15, 0.2, 0.3)  # of the predictions of each class: what the estimate is made from
 DOUBTED_SHARE = 0.15
 # Wrong labels contradict sure and less sure predictions alike; errors of a weak model are among the less sure ones.
 COMPARED_SHARES = (0.05, 0.4)
@@ -61,7 +61,7 @@ def estimate(evidence: Evidence) -> Estimate:
 
         Σ_c n_c · mean(y ≠ c over S_c)
 
-    as the mean over `SUREST_SHARES` of the predictions of each class. The predictions are the pool of all witnesses
+    as the mean over `surest.SHARES` of the predictions of each class. The predictions are the pool of all witnesses
     that never saw the label. What is counted are random errors: labels of a class that is mapped wrongly as a whole, or
     that are wrong near the border between classes, contradict no sure prediction.
 
@@ -103,29 +103,20 @@ def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     >>> doubted(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), np.array([1, 1, 0]))
     array([0])
     """
-    surest = np.concatenate(list(_surest(probs, DOUBTED_SHARE).values()))
-    return np.sort(surest[labels[surest] != probs[surest].argmax(axis=1)])
-
-
-def _surest(probs, share):
-    """Return {class: rows of the surest `share` of the predictions of that class}."""
-    predicted, sureness, found = probs.argmax(axis=1), probs.max(axis=1), {}
-    for label in np.unique(predicted):
-        rows = np.flatnonzero(predicted == label)
-        found[label] = rows[np.argsort(-sureness[rows], kind="stable")[: int(np.ceil(share * len(rows)))]]
-    return found
+    rows = np.concatenate(list(surest(probs, DOUBTED_SHARE).values()))
+    return np.sort(rows[labels[rows] != probs[rows].argmax(axis=1)])
 
 
 def _contradicted(probs, labels, share):
     """Return (contradicted share of the surest predictions, weighed by class size; number of those predictions)."""
-    surest, sizes = _surest(probs, share), np.bincount(probs.argmax(axis=1))
-    contradicted = sum((labels[rows] != label).mean() * sizes[label] for label, rows in surest.items())
-    return contradicted / len(labels), sum(map(len, surest.values()))
+    chosen, sizes = surest(probs, share), np.bincount(probs.argmax(axis=1))
+    contradicted = sum((labels[rows] != label).mean() * sizes[label] for label, rows in chosen.items())
+    return contradicted / len(labels), sum(map(len, chosen.values()))
 
 
 def _mean_contradicted(probs, labels):
-    """Return (mean contradicted share over `SUREST_SHARES`, number of predictions in the second of them)."""
-    found = [_contradicted(probs, labels, share) for share in SUREST_SHARES]
+    """Return (mean contradicted share over `surest.SHARES`, number of predictions in the second of them)."""
+    found = [_contradicted(probs, labels, share) for share in SHARES]
     return float(np.mean([share for share, _ in found])), found[1][1]
 
 
@@ -152,8 +143,8 @@ def _why_unknown(probs, labels, share):
         return "chance"
     if share >= MAX_OF_CHANCE * _errors_of_guesses(labels):
         return "weak"
-    (surest, count), (less_sure, _) = (_contradicted(probs, labels, part) for part in COMPARED_SHARES)
-    growth = less_sure - surest - _sampling_error(surest, count)
+    (sure, count), (less_sure, _) = (_contradicted(probs, labels, part) for part in COMPARED_SHARES)
+    growth = less_sure - sure - _sampling_error(sure, count)
     return "border" if growth > MAX_GROWTH * share else ""
 
 

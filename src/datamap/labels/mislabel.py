@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.errors import SignalError
+from datamap.labels.balance import balanced
 from datamap.labels.blocks import by_rows
 from datamap.labels.pool import Pool, pooled
 from datamap.labels.posterior import RunWeights, infer
@@ -61,7 +62,8 @@ def with_posterior(evidence: Evidence) -> Evidence:
     """Return the evidence with the distribution of each sample's true class, and how much each witness counts for it.
 
     The witnesses never saw the label. They are weighed by how well they predict the given labels (`pool.pooled`). The
-    run has seen it, and counts as far as its predictions say more than the label itself (`posterior.infer`). Without
+    run has seen it, and counts as far as its predictions say more than the label itself (`posterior.infer`). Of units,
+    each kind of error becomes as frequent as the witnesses' surest predictions say (`balance.balanced`). Without
     witnesses, or where all of them together are at chance, the posterior is the run's mean prediction, and None if the
     probabilities of all classes are unknown.
     """
@@ -76,6 +78,8 @@ def with_posterior(evidence: Evidence) -> Evidence:
             lambda probs, labels: _spread(probs, labels, classes), evidence.avg_probs, evidence.labels
         )
     posterior, weights = infer(pool.probs, evidence.labels, mean, evidence.columns)
+    if evidence.columns is not None:
+        posterior = balanced(posterior, pool.probs, evidence.labels, evidence.columns)
     return evidence._replace(pool=pool, run_weights=weights, posterior=posterior)
 
 

@@ -24,7 +24,7 @@ MIN_FREQUENCY = 1e-6  # of a class
 MAX_WEIGHT, MAX_TERM = 6.0, 8.0
 # Of the run for units: what is hard for it is hard for the witnesses too, so it counts as its own word at most.
 MAX_UNIT_WEIGHT = 1.0
-EVEN = 0.1  # share of the errors of units that do not depend on how frequent the classes are
+EVEN = 0.05  # share of the errors of units that do not depend on how frequent the classes are
 ANCHOR = 5.0  # samples' worth of class frequencies in what the witnesses say of a class
 
 

@@ -1,0 +1,92 @@
+"""Balance what is said of each kind of error in units: most of them are of one class, and errors go either way.
+
+A token is mostly outside of entities, and a text lacks most labels. Whether entities are missed or invented is the
+annotators' habit, and no model of the texts knows it. Its surest predictions show it, by the labels that differ.
+"""
+
+import numpy as np
+
+from datamap.labels.blocks import by_rows
+from datamap.labels.surest import SHARES, surest
+from datamap.signals.compute import of_label
+
+# Predictions of a class that are right beside those that are seen, and errors as the posterior had them before.
+PRIOR = 5.0
+ROUNDS = 50  # of the weights; they change little after them
+MISSED, INVENTED, CONFUSED = range(3)
+
+
+def balanced(
+    posterior: np.ndarray, witnesses: np.ndarray, labels: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Weigh the kinds of error so that each is as frequent as the surest predictions of the witnesses say.
+
+    With the most frequent class m of a unit's column, its label y and its true class c ≠ y, an error is missed (y = m),
+    invented (c = m) or confused (neither). The number of errors of kind K is estimated as in `counting.estimate`, with
+    S_c the surest predictions of class c and n_c the number of given labels c:
+
+        N_K = Σ_c n_c · |{x in S_c of kind K, y ≠ c}| / (|S_c| + `PRIOR`)
+
+    The posterior becomes p(c) ∝ p(c) w_K for c ≠ y. The weights w_K are such that it expects N_K errors of each kind,
+    with `PRIOR` errors more in the proportions that it had before.
+
+    Args:
+        posterior: float (N, C), rows that sum to 1 (`posterior.infer`).
+        witnesses: float (N, C), distributions of models that never saw the labels.
+        labels: int (N,), y: the given labels.
+        columns: int (N,), which units have the same frequencies.
+
+    Returns:
+        The new posterior, float64 (N, C) with rows that sum to 1.
+
+    >>> labels = np.array([1, 0, 0, 0] * 50)  # the witnesses say that no label is 1
+    >>> witnesses = np.tile([0.9, 0.1], (200, 1))
+    >>> posterior = np.eye(2)[labels] * 0.8 + 0.1
+    >>> found = balanced(posterior, witnesses, labels, np.zeros(200, int))
+    >>> bool(posterior[0, 1] > found[0, 1]), bool(posterior[1, 0] < found[1, 0])
+    (True, True)
+    """
+    counts = np.zeros((int(columns.max()) + 1, posterior.shape[1]))
+    np.add.at(counts, (columns, labels), 1)
+    common = counts.argmax(axis=1)[columns]
+    said = by_rows(_masses, posterior, labels, common)
+    before = said.sum(axis=0)
+    wanted = _counted(witnesses, labels, common) + PRIOR * before / max(before.sum(), 1e-300)
+    weights = np.ones(3)
+    for _ in range(ROUNDS):
+        now = said * weights
+        now /= (1 - said.sum(axis=1) + now.sum(axis=1)).clip(1e-300)[:, None]
+        weights *= wanted / now.sum(axis=0).clip(1e-300)
+    return by_rows(lambda *rows: _weighed(weights, *rows), posterior, labels, common)
+
+
+def _counted(witnesses, labels, common):
+    """Return the estimated number of errors of each kind (3,)."""
+    given, found = np.bincount(labels, minlength=witnesses.shape[1]), np.zeros(3)
+    for share in SHARES:
+        for label, rows in surest(witnesses, share).items():
+            rows, size = rows[labels[rows] != label], len(rows)
+            kinds = _kinds(label, labels[rows], common[rows])
+            found += given[label] / (size + PRIOR) * np.bincount(kinds, minlength=3)
+    return found / len(SHARES)
+
+
+def _kinds(true, labels, common):
+    """Return the kind of error of labels, where the true class is another one."""
+    return np.where(labels == common, MISSED, np.where(true == common, INVENTED, CONFUSED))
+
+
+def _masses(posterior, labels, common):
+    """Return the probability of each kind of error (N, 3)."""
+    wrong, outside = 1 - of_label(posterior, labels), of_label(posterior, common)
+    missed = labels == common
+    outside = np.where(missed, 0, outside)
+    return np.stack([wrong * missed, outside, (wrong - outside).clip(0) * ~missed], axis=1)
+
+
+def _weighed(weights, posterior, labels, common):
+    classes = np.arange(posterior.shape[1])
+    factors = weights[_kinds(classes, labels[:, None], common[:, None])]
+    factors[np.arange(len(labels)), labels] = 1
+    found = posterior * factors
+    return found / found.sum(axis=1, keepdims=True)
