@@ -478,17 +478,19 @@ def loop_one(name, level, seed, folder):
     scores = mislabel.calibrated(scores, about.estimate) if about.known else scores
     rank = np.argsort(np.argsort(-scores, kind="stable"))
     everything, right = range(len(noisy)), dict(enumerate(clean.labels))
-    dropped = set(found["samples"][rank < about.estimate].tolist())
+    dropped = set(found["samples"][scores > 0.5 if about.known else rank < about.estimate].tolist())
     kept = [row for row in everything if row not in dropped]
     random = np.sort(np.random.default_rng([seed, 22]).permutation(len(noisy))[: len(kept)]).tolist()
     proposed = mislabel.proposals(known, scores if about.known else None)
     few = relabeling.supported(known, scores, proposed, about) if about.known else 0
     changed = relabelled(noisy, found, (rank < few) & (proposed != found["given"]), proposed)
+    likely = relabelled(noisy, found, (scores > 0.5) & (proposed != found["given"]), proposed)
     spoiled = set(found["samples"][found["dirty"]].tolist())
     ways = {
         "as it is": (noisy, everything),
         "clean": (noisy, kept),
         "relabelled": (changed, everything),
+        "all units of score > 0.5 relabeled": (likely, everything),
         "as many dropped at random": (noisy, random),
         "exactly the wrong samples dropped (oracle)": (noisy, [row for row in everything if row not in spoiled]),
         "all labels right (oracle)": (clean, everything),

@@ -15,6 +15,7 @@ COMPARED_SHARES = (0.05, 0.4)
 MAX_GROWTH = 0.5  # of the contradicted share between the two beyond sampling error, as a part of the estimate
 MAX_OF_CHANCE = 2 / 3  # of the contradictions of guesses; surest predictions that err more often tell nothing
 LOW, HIGH = 0.55, 1.1  # how far the truth was from the estimate in docs/detection.md, beyond sampling error
+UNIT_LOW, UNIT_HIGH = 0.5, 2.5  # the same of units, of whose labels most are of one class
 Z_90 = 1.645  # half the width of a 90 % interval of the normal distribution, in standard deviations
 # Why a number cannot be known. Key: `Estimate.unknown`; value: what people read.
 REASONS = {
@@ -65,8 +66,8 @@ def estimate(evidence: Evidence) -> Estimate:
     that never saw the label. What is counted are random errors: labels of a class that is mapped wrongly as a whole, or
     that are wrong near the border between classes, contradict no sure prediction.
 
-    The range is [`LOW` · (estimate − e), `HIGH` · estimate + e] with the 90 % sampling error e. docs/detection.md says
-    how often the true number lay within.
+    The range is [`LOW` · (estimate − e), `HIGH` · estimate + e] with the 90 % sampling error e, and that of units is
+    wider. docs/detection.md says how often the true number lay within.
 
     Args:
         evidence: what is known of the samples (`mislabel.with_posterior`).
@@ -82,10 +83,11 @@ def estimate(evidence: Evidence) -> Estimate:
     share, count = _mean_contradicted(probs, labels)
     error = _sampling_error(share, count) * total
     about = share * total
+    low, high = (LOW, HIGH) if evidence.columns is None else (UNIT_LOW, UNIT_HIGH)
     return Estimate(
         round(about),
-        int(max(0, about - error) * LOW),
-        min(total, int(about * HIGH + error)),
+        int(max(0, about - error) * low),
+        min(total, int(about * high + error)),
         _why_unknown(probs, labels, share),
     )
 
