@@ -20,27 +20,29 @@ FORKS.set_forkserver_preload(
         "datamap.pipeline.review",
         "datamap.review.app",
         "uvicorn",
+        "mlflow.cli",
+        "mlflow.server.fastapi_app",
     ]
 )
 
 
 class Process:
-    """A command in a process group of its own, in this folder, with the calls of `subprocess.Popen`.
+    """A command in a process group of its own, in a folder (this one), with the calls of `subprocess.Popen`.
 
-    What it prints is in `stdout`, or goes to the file `log`.
+    What it prints is in `stdout`, or goes to the file `log`. The command `mlflow` is MLflow's own.
     """
 
-    def __init__(self, command, arguments, log=None, **environment):
+    def __init__(self, command, arguments, log=None, folder=None, **environment):
         if log:
             log.touch()
         reader, writer = FORKS.Pipe(duplex=False)
-        where = (str(Path.cwd()), {**os.environ, **environment}, str(log or ""))
+        where = (str(folder or Path.cwd()), {**os.environ, **environment}, str(log or ""))
         self._process = FORKS.Process(target=_run, args=(writer, *where, command, arguments))
         self._process.start()
         writer.close()
         self.stdout = os.fdopen(os.dup(reader.fileno()), encoding="utf-8")
         reader.close()
-        self.kill, self.pid = self._process.kill, self._process.pid
+        self.kill, self.terminate, self.pid = self._process.kill, self._process.terminate, self._process.pid
 
     def __del__(self):
         self.stdout.close()
@@ -82,4 +84,18 @@ def _run(writer, folder, environment, log, command, arguments):
     sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, encoding="utf-8") for number in (1, 2))
     sys.argv = [str(ROOT / "src" / f"{command}.py"), *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(entry.run(command, arguments))
+    sys.exit(_mlflow(arguments) if command == "mlflow" else entry.run(command, arguments))
+
+
+def _mlflow(arguments):
+    """Run MLflow's own command; `mlflow server` serves in this process, where it would start another."""
+    import mlflow.cli
+    import mlflow.server
+    import uvicorn
+
+    def serve(command, extra_env, **_):
+        os.environ.update(extra_env)
+        sys.exit(uvicorn.main(command[3:]))  # behind `python -m uvicorn`
+
+    mlflow.server._exec_cmd = serve
+    mlflow.cli.cli(arguments)

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 import chromium
-from conftest import PAIRS, SMALL_MODEL, mlflow_server
+from conftest import PAIRS, SMALL_MODEL
 from datamap import schema
 from datamap.cli.entry import run
 from datamap.maps import cards, explorer, groups
@@ -21,6 +21,7 @@ from datamap.signals.observations import Observations
 from datamap.signals.trajectories import Trajectories
 from datamap.summaries.dynamics import summarize
 from datamap.web import pages
+from servers import mlflow_server
 
 HOSTILE = [
     '<img src=x onerror="top.hacked=window.hacked=1">',

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from conftest import SMALL_MODEL, free_port, server_of
+from conftest import SMALL_MODEL, free_port
 from processes import Process
+from servers import server_of
 
 USER = "nobody"  # PostgreSQL does not start as root
 

@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 import datamap
-from conftest import artifacts, mlflow_server
+from conftest import artifacts
 from datamap.config import DiagnoseConfig, ReviewConfig
 from datamap.digests import digest_of
 from datamap.errors import DataMapError, TrackingError
@@ -28,6 +28,7 @@ from datamap.pipeline import run_description
 from datamap.pipeline.review import _read_the_rest, review_of
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
+from servers import mlflow_server
 
 SHARE = 0.3
 FAULTS = ("reset", "lost", "late", "cut", "other", "html", "500", "503", "swallowed")

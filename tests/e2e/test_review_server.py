@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import artifacts, local, mlflow_server
+from conftest import artifacts, local
 from datamap.config import DiagnoseConfig, ReviewConfig
 from reviewed import made_run, serving, until
+from servers import mlflow_server
 
 
 def lines(client, run_id):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SMALL_MODEL, mlflow_server, server_of
+from conftest import ROOT, SMALL_MODEL
+from servers import mlflow_server, server_of
 
 
 @pytest.fixture
