@@ -273,6 +273,14 @@ def test_the_estimate_counts_what_the_surest_predictions_contradict(noise, class
     assert about.low <= wrong <= about.high
 
 
+def test_the_range_of_units_is_as_wide_as_their_estimate_was_off():
+    known, _ = judged(3000, 0.1, 0.85)
+    of_samples = counting.estimate(known)
+    of_units = counting.estimate(known._replace(columns=np.zeros(3000, np.int64)))
+    assert of_units.estimate == of_samples.estimate
+    assert of_units.low < of_samples.low and of_units.high > 2 * of_samples.high
+
+
 def test_a_run_that_has_seen_the_labels_cannot_count_the_wrong_ones_alone():
     """It contradicts a right label too, until it has learned it."""
     generator = np.random.default_rng(0)
