@@ -516,7 +516,7 @@ def test_errors_are_found_whether_they_go_one_way_or_come_anywhere(even):
     doubts = expit(3 * np.where(truth, 1, -1) + 1.5 * random.normal(size=count) - 1)
     witnesses = np.stack([1 - doubts, doubts], axis=1)
     before, _ = infer(witnesses, labels, np.full((count, 2), 0.5), columns)
-    after = balanced(before, witnesses, labels, columns)
+    after = balanced(before.copy(), witnesses, labels, columns)
     np.testing.assert_allclose(after.sum(axis=1), 1)
     assert (after >= 0).all()
     precision = [average_precision_score(wrong, 1 - p[np.arange(count), labels]) for p in (before, after)]

@@ -6,18 +6,20 @@ annotators' habit, and no model of the texts knows it. Its surest predictions sh
 
 import numpy as np
 
-from datamap.labels.blocks import by_rows
+from datamap.labels.blocks import ROWS
 from datamap.labels.surest import SHARES, surest
+from datamap.labels.witnesses import part_of
 from datamap.signals.compute import of_label
 
 # Predictions of a class that are right beside those that are seen, and errors as the posterior had them before.
 PRIOR = 5.0
+MAX_ROWS = 100_000  # rows that the weights are fitted to; of more, a random part
 ROUNDS = 50  # of the weights; they change little after them
 MISSED, INVENTED, CONFUSED = range(3)
 
 
 def balanced(
-    posterior: np.ndarray, witnesses: np.ndarray, labels: np.ndarray, columns: np.ndarray
+    posterior: np.ndarray, witnesses: np.ndarray, labels: np.ndarray, columns: np.ndarray, seed: int = 0
 ) -> np.ndarray:
     """Weigh the kinds of error so that each is as frequent as the surest predictions of the witnesses say.
 
@@ -31,33 +33,38 @@ def balanced(
     with `PRIOR` errors more in the proportions that it had before.
 
     Args:
-        posterior: float (N, C), rows that sum to 1 (`posterior.infer`).
+        posterior: float (N, C), rows that sum to 1 (`posterior.infer`). It is overwritten, which saves memory.
         witnesses: float (N, C), distributions of models that never saw the labels.
         labels: int (N,), y: the given labels.
         columns: int (N,), which units have the same frequencies.
+        seed: seed of the random rows that the weights are fitted to.
 
     Returns:
-        The new posterior, float64 (N, C) with rows that sum to 1.
+        The same array with the new posterior, rows that sum to 1.
 
     >>> labels = np.array([1, 0, 0, 0] * 50)  # the witnesses say that no label is 1
     >>> witnesses = np.tile([0.9, 0.1], (200, 1))
     >>> posterior = np.eye(2)[labels] * 0.8 + 0.1
-    >>> found = balanced(posterior, witnesses, labels, np.zeros(200, int))
+    >>> found = balanced(posterior.copy(), witnesses, labels, np.zeros(200, int))
     >>> bool(posterior[0, 1] > found[0, 1]), bool(posterior[1, 0] < found[1, 0])
     (True, True)
     """
     counts = np.zeros((int(columns.max()) + 1, posterior.shape[1]))
     np.add.at(counts, (columns, labels), 1)
     common = counts.argmax(axis=1)[columns]
-    said = by_rows(_masses, posterior, labels, common)
+    part = part_of(np.arange(len(labels)), MAX_ROWS, seed)
+    said = _masses(posterior[part], labels[part], common[part])
     before = said.sum(axis=0)
     wanted = _counted(witnesses, labels, common) + PRIOR * before / max(before.sum(), 1e-300)
-    weights = np.ones(3)
+    wanted, weights = wanted * len(part) / len(labels), np.ones(3)
     for _ in range(ROUNDS):
         now = said * weights
         now /= (1 - said.sum(axis=1) + now.sum(axis=1)).clip(1e-300)[:, None]
         weights *= wanted / now.sum(axis=0).clip(1e-300)
-    return by_rows(lambda *rows: _weighed(weights, *rows), posterior, labels, common)
+    for start in range(0, len(labels), ROWS):
+        rows = slice(start, start + ROWS)
+        posterior[rows] = _weighed(weights, posterior[rows], labels[rows], common[rows])
+    return posterior
 
 
 def _counted(witnesses, labels, common):
