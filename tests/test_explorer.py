@@ -188,6 +188,22 @@ def test_texts_are_found_by_id():
     assert tsv.texts_of(content, [7, "x", "z"]) == {"text_a": ["乙", 'tab\there "q"', ""]}
 
 
+def test_texts_of_any_length_and_line_ends_are_read_as_they_were_written(tmp_path, monkeypatch):
+    hostile = ['a\r\nb "q"', "\0nul", '"', "\r", "\n" * 50, '""\r\n""' * 20, "x" * 700, "中"]
+    table = pd.DataFrame({"id": range(800), "text_a": hostile * 100, "text_b": hostile[::-1] * 100})
+    content = b"".join(tsv.lines(table))
+    file = tmp_path / "samples.tsv"
+    file.write_bytes(content)
+    for size, source in ((1, content), (64, file), (1000, content), (1 << 24, file)):
+        monkeypatch.setattr(tsv, "PART", size)
+        found = tsv.text_table(source, "samples.tsv", ["id", "text_b", "text_a"]).to_pandas()
+        pd.testing.assert_frame_equal(found[table.columns], table.astype(str), check_dtype=False)
+    monkeypatch.undo()
+    long = pd.DataFrame({"id": ["a", "b"], "text_a": ["x" * 3_000_000, '"\r\n' * 500_000]})
+    assert tsv.texts_of(b"".join(tsv.lines(long)), ["b", "a"])["text_a"] == long["text_a"].tolist()[::-1]
+    assert tsv.text_table(b"id\ttext_a\n", "samples.tsv", ["id"]).num_rows == 0
+
+
 def test_ids_keep_their_leading_zeros():
     for ids in (["007", "8"], ["a", "b"], [7, 8]):
         content = b"".join(tsv.lines(frame(2, id=ids)))

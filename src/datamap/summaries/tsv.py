@@ -1,5 +1,7 @@
 """Write and read the TSV files of a run, such as summary.tsv and data/samples.tsv."""
 
+import contextlib
+import mmap
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ Source = Path | str | bytes
 UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 BLOCK = 1 << 20  # bytes; arrow holds some dozens of them, and a row must fit into one
+PART = 1 << 24  # bytes of a file of texts that are parsed at once
 
 
 def lines(frame: pd.DataFrame) -> tuple[bytes, bytes]:
@@ -148,11 +151,14 @@ def _types(known: Iterable[str]) -> dict[str, pa.DataType]:
 
 
 def _options(
-    types: dict[str, pa.DataType], wanted: list[str] | None = None, block: int = BLOCK
+    types: dict[str, pa.DataType], wanted: list[str] | None = None, block: int = BLOCK, names: Any = None
 ) -> dict[str, Any]:
-    """Return arrow's options for a TSV of ours: the columns' types, and the `wanted` columns (None: all)."""
+    """Return arrow's options for a TSV of ours: the columns' types, and the `wanted` columns (None: all).
+
+    `names` are those of all columns where no header says them.
+    """
     return {
-        "read_options": pyarrow.csv.ReadOptions(block_size=block),
+        "read_options": pyarrow.csv.ReadOptions(block_size=block, column_names=names),
         "parse_options": pyarrow.csv.ParseOptions(delimiter="\t", newlines_in_values=True),
         "convert_options": pyarrow.csv.ConvertOptions(
             null_values=[""], strings_can_be_null=False, column_types=types, include_columns=wanted
@@ -249,4 +255,29 @@ def text_table(content: Source, name: str, columns: Collection[str], others: boo
                 raise ValueError(f"it has no column {column} (columns: {first_few(known, 20)})")
         columns = known if others else columns
         types = dict.fromkeys(columns, pa.string())
-        return pyarrow.csv.read_csv(_opened(content), **_options(types, list(columns)))
+        found = [pa.table({column: pa.array([], pa.string()) for column in columns})]
+        for part in _parts(content):
+            options = _options(types, list(columns), len(part), known)
+            found.append(pyarrow.csv.read_csv(pa.BufferReader(part), **options))
+        return pa.concat_tables(found)
+
+
+def _parts(source: Source) -> Iterator[bytes]:
+    """Yield whole rows of a TSV file, without its header: `PART` bytes, or more where a row is longer.
+
+    Arrow would divide the file, too, but refuses rows longer than its blocks, and loses line ends between two blocks.
+    """
+    with contextlib.ExitStack() as stack:
+        content: Any = source
+        if not isinstance(source, bytes):
+            file = stack.enter_context(Path(source).open("rb"))
+            content = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        start = end = content.find(b"\n") + 1 or len(content)
+        within = 0  # 1 if the last line end was within quotes
+        while end < len(content):
+            line_end = content.find(b"\n", max(end, start + PART)) + 1 or len(content)
+            within ^= content[end:line_end].count(b'"') & 1
+            end = line_end
+            if not within or end == len(content):
+                yield content[start:end]
+                start = end
