@@ -4,18 +4,26 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datamap.labels import error_rate
 from datamap.labels.mislabel import Evidence
 from datamap.labels.surest import SHARES, surest
 from datamap.signals.baseline import required_accuracy
 from datamap.signals.compute import MIN_PROB, of_label
 
 DOUBTED_SHARE = 0.15
-# Wrong labels contradict sure and less sure predictions alike; errors of a weak model are among the less sure ones.
+MAX_OF_CHANCE = 2 / 3  # of the contradictions of guesses; an estimate above that tells nothing
+# Random wrong labels contradict sure predictions, so that the witnesses would be surer without them.
+MIN_SLOPE = 1.25
+MIN_DEVIATIONS = 2.8  # of the estimate from 0
+# From the estimate to either end of the range, in standard deviations: the curve, too, fits only roughly.
+HALF_RANGE = 2.3
+# Of units: wrong labels contradict sure and less sure predictions alike, errors of a weak model less sure ones.
 COMPARED_SHARES = (0.05, 0.4)
 MAX_GROWTH = 0.5  # of the contradicted share between the two beyond sampling error, as a part of the estimate
-MAX_OF_CHANCE = 2 / 3  # of the contradictions of guesses; surest predictions that err more often tell nothing
-LOW, HIGH = 0.55, 1.1  # how far the truth was from the estimate in docs/detection.md, beyond sampling error
-UNIT_LOW, UNIT_HIGH = 0.5, 2.5  # the same of units, of whose labels most are of one class
+UNIT_LOW, UNIT_HIGH = (
+    0.5,
+    2.5,
+)  # how far the truth was from the estimate in docs/detection.md, beyond sampling error
 Z_90 = 1.645  # half the width of a 90 % interval of the normal distribution, in standard deviations
 # Why a number cannot be known. Key: `Estimate.unknown`; value: what people read.
 REASONS = {
@@ -23,6 +31,7 @@ REASONS = {
     "chance": "no model that never saw the labels predicts them better than their frequencies do",
     "weak": "even the surest predictions of models that never saw the labels contradict too many of them",
     "border": "contradicted labels gather where the models are unsure: wrong labels there look like errors of theirs",
+    "few": "too few labels contradict sure predictions to tell wrong labels from errors of the models",
     "unlearned": "the model learned too little",
 }
 
@@ -53,43 +62,71 @@ class Estimate(NamedTuple):
 
 
 def estimate(evidence: Evidence) -> Estimate:
-    """Estimate the number of wrong labels from how often the given labels contradict the surest predictions.
+    """Estimate the number of wrong labels by the pool of all witnesses that never saw the label.
 
-    Where a good model is surest it is right (an "anchor point": Liu and Tao 2016, sec. 4; Patrini et al. 2017). A given
-    label that contradicts such a prediction is therefore wrong, and wrong labels are as frequent there as elsewhere.
-    With S_c the surest predictions of class c, n_c the number of all predictions of c, and y the given label of a
-    sample, the estimated number is
+    What is counted are random errors: labels of a class that is mapped wrongly as a whole, or that are wrong near the
+    border between classes, contradict no sure prediction. docs/detection.md says how often the true number lay within
+    the range.
 
-        Σ_c n_c · mean(y ≠ c over S_c)
-
-    as the mean over `surest.SHARES` of the predictions of each class. The predictions are the pool of all witnesses
-    that never saw the label. What is counted are random errors: labels of a class that is mapped wrongly as a whole, or
-    that are wrong near the border between classes, contradict no sure prediction.
-
-    The range is [`LOW` · (estimate − e), `HIGH` · estimate + e] with the 90 % sampling error e, and that of units is
-    wider. docs/detection.md says how often the true number lay within.
+    The share of wrong labels of samples is fitted to how often they agree with predictions of any sureness
+    (`error_rate.fit`). The range is the estimate ± `HALF_RANGE` standard deviations. Most units are of one class, of
+    which nearly all predictions are sure, so that there is no such curve. They are counted by `_of_units`.
 
     Args:
         evidence: what is known of the samples (`mislabel.with_posterior`).
 
     Returns:
-        The estimate. Without witnesses it is the number of samples with avg_probs below 0.5, and is never known: the
-        run has seen the labels, and contradicts them as often as it has not learned them yet.
+        The estimate. It is unknown where the witnesses give the given labels no higher log-likelihood than the classes'
+        frequencies do, by more than three standard errors ("chance"), and where it is above `MAX_OF_CHANCE` of what
+        guesses contradict ("weak"). Without witnesses it is the number of samples with avg_probs below 0.5, and is
+        never known: the run has seen the labels, and contradicts them as often as it has not learned them yet.
     """
-    labels, total = evidence.labels, len(evidence.labels)
     if evidence.pool is None:
         return _of_predictions(evidence)
-    probs = evidence.pool.probs
-    share, count = _mean_contradicted(probs, labels)
-    error = _sampling_error(share, count) * total
-    about = share * total
-    low, high = (LOW, HIGH) if evidence.columns is None else (UNIT_LOW, UNIT_HIGH)
+    probs, labels = evidence.pool.probs, evidence.labels
+    share, low, high, unknown = (_of_samples if evidence.columns is None else _of_units)(probs, labels)
+    frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
+    gain = np.log(of_label(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
+    if gain.mean() <= 3 * gain.std() / np.sqrt(len(labels)):
+        unknown = "chance"
+    elif share >= MAX_OF_CHANCE * (1 - (frequencies**2).sum()):
+        unknown = "weak"
+    total = len(labels)
     return Estimate(
-        round(about),
-        int(max(0, about - error) * low),
-        min(total, int(about * high + error)),
-        _why_unknown(probs, labels, share),
+        round(share * total), int(max(0, low * total)), min(total, int(np.ceil(high * total))), unknown
     )
+
+
+def _of_samples(probs, labels):
+    """Return (share of wrong labels, ends of its range, why it is unknown).
+
+    Without random wrong labels the predictions would be surer, by the factor `MIN_SLOPE` ("border"): otherwise no more
+    sure ones are contradicted than their probabilities say. And the share is `MIN_DEVIATIONS` standard deviations
+    above 0 ("few").
+    """
+    rate = error_rate.fit(probs, labels)
+    reach = HALF_RANGE * rate.deviation
+    few = "few" if rate.share < MIN_DEVIATIONS * rate.deviation else ""
+    return rate.share, rate.share - reach, rate.share + reach, "border" if rate.slope < MIN_SLOPE else few
+
+
+def _of_units(probs, labels):
+    """Return the same of units, from how often the given labels contradict the surest predictions.
+
+    Where a good model is surest it is right (an "anchor point": Liu and Tao 2016, sec. 4; Patrini et al. 2017). A given
+    label that contradicts such a prediction is therefore wrong, and wrong labels are as frequent there as elsewhere.
+    With S_c the surest predictions of class c, n_c the number of all predictions of c, and y the given label, the
+    number is Σ_c n_c · mean(y ≠ c over S_c), as the mean over `surest.SHARES` of the predictions of each class.
+
+    The share of contradicted predictions must grow little from the surest to less sure ones ("border"): growth comes
+    from the model's own errors, or from labels that are wrong near the border between classes.
+    """
+    share, count = _mean_contradicted(probs, labels)
+    error = _sampling_error(share, count)
+    (sure, compared), (less_sure, _) = (_contradicted(probs, labels, part) for part in COMPARED_SHARES)
+    growth = less_sure - sure - _sampling_error(sure, compared)
+    unknown = "border" if growth > MAX_GROWTH * share else ""
+    return share, (share - error) * UNIT_LOW, share * UNIT_HIGH + error, unknown
 
 
 def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -120,39 +157,6 @@ def _mean_contradicted(probs, labels):
     """Return (mean contradicted share over `surest.SHARES`, number of predictions in the second of them)."""
     found = [_contradicted(probs, labels, share) for share in SHARES]
     return float(np.mean([share for share, _ in found])), found[1][1]
-
-
-def why_unknown(probs: np.ndarray, labels: np.ndarray) -> str:
-    """Tell why predictions cannot tell the number of wrong labels, as a key of `REASONS`; "" if they can.
-
-    Three conditions must hold. The predictions give the given labels a higher log-likelihood than the classes'
-    frequencies do, by more than three standard errors ("chance"). The surest predictions are contradicted less than
-    `MAX_OF_CHANCE` as often as guesses would be ("weak"). And the share of contradicted predictions grows little from
-    the surest to less sure ones ("border"): random wrong labels contradict both alike, so growth comes from the
-    model's own errors, or from labels that are wrong near the border between classes.
-
-    Args:
-        probs: (N, C), distributions from models that never saw the labels.
-        labels: int (N,), the given labels.
-    """
-    return _why_unknown(probs, labels, _mean_contradicted(probs, labels)[0])
-
-
-def _why_unknown(probs, labels, share):
-    frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
-    gain = np.log(of_label(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
-    if gain.mean() <= 3 * gain.std() / np.sqrt(len(labels)):
-        return "chance"
-    if share >= MAX_OF_CHANCE * _errors_of_guesses(labels):
-        return "weak"
-    (sure, count), (less_sure, _) = (_contradicted(probs, labels, part) for part in COMPARED_SHARES)
-    growth = less_sure - sure - _sampling_error(sure, count)
-    return "border" if growth > MAX_GROWTH * share else ""
-
-
-def _errors_of_guesses(labels):
-    """Return how often guesses by the classes' frequencies contradict the labels: 1 − Σ f²."""
-    return 1 - ((np.bincount(labels) / len(labels)) ** 2).sum()
 
 
 def _sampling_error(share, count):

@@ -104,7 +104,7 @@ def _onset(run, observed, evidence, seen, ids):
     right labels too.
     """
     probs, labels = evidence.pool.probs, evidence.labels
-    if counting.why_unknown(probs, labels):
+    if not counting.estimate(evidence).known:
         return None
     rows = counting.doubted(probs, labels)
     correct = trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist()).correct

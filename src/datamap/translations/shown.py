@@ -149,6 +149,9 @@ ZH = {
     "contradicted labels gather where the models are unsure: wrong labels there look like errors of theirs": (
         "与预测不符的标签集中在模型没有把握之处，难以区分是标签有误还是模型出错"
     ),
+    "too few labels contradict sure predictions to tell wrong labels from errors of the models": (
+        "与有把握的预测不符的标签太少，难以区分是标签有误还是模型出错"
+    ),
     "the model learned too little": "模型学得太少",
     "probability": "概率",
     "order only": "仅供排序",
