@@ -282,7 +282,7 @@ def print_probabilities(jobs, folder):
         found = dict(np.load(path_of(folder, data, noise, level, seed)))
         known, given, wrong = evidence(found), found["given"], found["true"] != found["given"]
         about, scores = estimate(known), mislabel.combined(known)
-        scores = mislabel.calibrated(scores, about.estimate) if about.known else scores
+        scores = mislabel.calibrated(scores, about.estimate)
         proposed = mislabel.proposals(known, scores if about.known else None)
         sure = relabeling.supported(known, scores, proposed, about)
         changed = (np.argsort(np.argsort(-scores, kind="stable")) < sure) & (proposed != given)
