@@ -11,6 +11,7 @@ import pytest
 
 from conftest import SMALL_MODEL, artifacts, local
 from datamap import SignalRecorder, schema
+from datamap.labels import diagnosis, mislabel
 from datamap.review import decisions
 from datamap.review.decisions import Decision
 from datamap.signals import compute, shards
@@ -605,6 +606,16 @@ def test_witnesses_at_chance_are_not_quoted(recorded_run, command, client):
     assert "memorisation/from_observation" not in client.get_run(run).data.metrics
     why = table(client, run, "diagnosis.tsv")["why"]
     assert not why.str.contains("its characters say|similar texts say").any()
+
+
+def test_a_diagnosis_asks_its_judges_once_and_sorts_once(recorded_run, command, monkeypatch):
+    asked, made, judges, tables = [], [], mislabel.judges, diagnosis.Diagnosis.tables
+    monkeypatch.setattr(mislabel, "judges", lambda evidence: asked.append(1) or judges(evidence))
+    monkeypatch.setattr(diagnosis.Diagnosis, "tables", lambda self: made.append(self) or tables(self))
+    outcome = command("diagnose", f"run_id={recorded_run()}")
+    assert "right about labels that they never saw" in outcome.out
+    assert len(asked) == 1
+    assert made[0].order is made[0].order
 
 
 def test_relabelling_several_classes_leaves_s_label_out(made_run, command, client):

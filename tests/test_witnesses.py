@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datamap.labels import features, grams, memorization, pool, witnesses
+from datamap.labels import features, grams, memorization, naive_bayes, pool, witnesses
 
 WORDS = {0: ["cats purr", "a cat meows", "kittens nap"], 1: ["dogs bark", "a dog howls", "puppies chew"]}
 
@@ -147,10 +147,54 @@ def test_grams_are_those_of_scikit_learn(monkeypatch, analyzer, longest, subline
 
     monkeypatch.setattr(grams, "CHARS_AT_ONCE", 30)  # so that there are several blocks
     reference = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=sublinear, min_df=2)
-    ours = grams.CharGrams(range(1, longest + 1), analyzer == "char_wb", 2, sublinear).fit(LOOKS)
+    ours = grams.CharGrams(range(1, longest + 1), analyzer == "char_wb", 2, sublinear, 10**6).fit(LOOKS)
     theirs, found = reference.fit_transform(LOOKS), ours.transform(LOOKS)
     assert found.shape == theirs.shape
     assert (found @ found.T).toarray() == pytest.approx((theirs @ theirs.T).toarray(), abs=1e-6)
+
+
+def test_of_many_grams_the_most_frequent_are_kept():
+    ours = grams.CharGrams(range(1, 3), within_words=False, min_texts=1, sublinear=False, most=2)
+    found = ours.fit(["aab", "ab", "c"]).transform(["aa", "ab", "c"]).toarray()
+    assert found.shape == (3, 2)  # "a" and "b"; "ab" is as frequent, but its number is higher
+    assert (found > 0).tolist() == [[True, False], [True, True], [False, False]]
+
+
+def test_naive_bayes_leaves_each_sample_out(monkeypatch):
+    from scipy import sparse
+
+    generator = np.random.default_rng(3)
+    values = generator.poisson(0.4, (40, 15)) * generator.random((40, 15))
+    values[7], values[:, 14], labels = (
+        0,
+        0,
+        generator.integers(0, 4, 40),
+    )  # a text without features, a feature of none
+    labels[11] = 4  # a class of one sample
+    monkeypatch.setattr(naive_bayes, "MAX_CELLS", 15)  # a class at a time
+    monkeypatch.setattr(naive_bayes, "ROWS", 3)
+    found = naive_bayes.predict(sparse.csr_matrix(values.astype(np.float32)), labels, 5)
+    m, q = naive_bayes.SMOOTHING * values.sum() / 5, values.sum(axis=0) / values.sum() + 1e-30
+    for row, x in enumerate(values):
+        others = np.arange(40) != row
+        of_classes = [values[others & (labels == c)] for c in range(5)]
+        theta = np.array([(own.sum(axis=0) + m * q) / (own.sum() + m) for own in of_classes])
+        p = np.maximum([len(own) for own in of_classes], 0.5) * np.exp(x @ np.log(theta).T)
+        assert found[row] == pytest.approx(p / p.sum(), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("witness", ["linear", "words"])
+def test_of_many_classes_no_text_is_judged_by_its_own_label(monkeypatch, witness):
+    monkeypatch.setattr(witnesses, "MAX_JOINT_SIZE", 0)
+    texts, truth, labels = animals()
+    texts = [f"{text} {text} end" for text in texts]  # enough words
+    found = witnesses.unseen(texts, None, labels, 2)
+    assert (contradicted(found[witness], labels) == (labels != truth)).mean() > 0.95
+    labels[5] = 1 - labels[5]
+    other = witnesses.unseen(texts, None, labels, 2)
+    assert other[witness][5] == pytest.approx(
+        found[witness][5], abs=2e-3
+    )  # but for the frequencies that are mixed in
 
 
 def test_what_pairs_share_is_that_of_sets():

@@ -1,7 +1,8 @@
 """Make diagnosis.tsv: one row per sample, most likely wrong first, in words that a person can check."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,8 @@ def words(text: str) -> list[str]:
     return [word(text, lang) for lang in LANGUAGES]
 
 
-class Diagnosis(NamedTuple):
+@dataclass(frozen=True)
+class Diagnosis:
     """Make the rows of diagnosis.tsv, some at a time: the texts and words of all take many times their memory.
 
     Attributes:
@@ -69,7 +71,7 @@ class Diagnosis(NamedTuple):
     lang: str = "en"
     numbers: Callable[[np.ndarray], Sequence[str]] | None = None
 
-    @property
+    @cached_property
     def order(self) -> np.ndarray:
         """Return the samples by descending score; ties keep the summary's order."""
         return np.argsort(-self.scores, kind="stable")

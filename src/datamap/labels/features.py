@@ -8,6 +8,11 @@ from datamap.labels.grams import BITS, CharGrams, numbered
 
 MAX_CHARS = 1_000  # of a text that n-grams of characters are taken from
 MAX_CHARS_OF_WORDS = 10_000  # of a text that words are taken from, which are fewer
+MAX_GRAMS, MAX_SHORT, MAX_WORDS = (
+    200_000,
+    10_000,
+    200_000,
+)  # features of each kind; the most frequent ones of more
 MIN_WORDS = 4  # mean number of words between spaces from which on texts have words
 LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
 ROW_BITS = max(LENGTHS) * BITS  # bits of an n-gram's number; those above hold its row
@@ -37,8 +42,10 @@ def of_texts(
     texts_a = [text[:MAX_CHARS] for text in texts_a]
     texts_b = texts_b and [text[:MAX_CHARS] for text in texts_b]
     fitted = [*_part(texts_a + (texts_b or []), max_texts, seed), "?"]
-    long = CharGrams(range(1, 5), within_words=True, min_texts=2, sublinear=True).fit(fitted)
-    short = CharGrams(range(1, 3), within_words=False, min_texts=1, sublinear=False).fit(fitted)
+    long = CharGrams(range(1, 5), within_words=True, min_texts=2, sublinear=True, most=MAX_GRAMS).fit(fitted)
+    short = CharGrams(range(1, 3), within_words=False, min_texts=1, sublinear=False, most=MAX_SHORT).fit(
+        fitted
+    )
     if texts_b is None:
         return long.transform(texts_a), short.transform(texts_a), None
     rows = np.array_split(np.arange(len(texts_a)), -(-len(texts_a) // block))
@@ -98,7 +105,7 @@ def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed
     texts = _part(texts_a + (texts_b or []), max_texts, seed)
     if np.mean([len(text.split()) for text in texts]) < MIN_WORDS:
         return None
-    options = {"ngram_range": (1, 2), "sublinear_tf": True, "max_features": 200_000, "dtype": np.float32}
+    options = {"ngram_range": (1, 2), "sublinear_tf": True, "max_features": MAX_WORDS, "dtype": np.float32}
     words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", **options)
     fitted = words.fit_transform([*texts, "?a"])
     if texts == texts_a:  # single texts, all of them

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-MAX_FEATURES = 200_000
 CHARS_AT_ONCE = 1_000_000  # of texts whose n-grams are held at a time
 BITS = 16  # of a character in an n-gram's number; the few characters that have more share a number with another one
 SPACES = re.compile(r"\s\s+")
@@ -40,19 +39,20 @@ def numbered(pieces: list[str], lengths: Iterable[int]) -> tuple[np.ndarray, np.
 class CharGrams:
     """Turn texts into TF-IDF values of their n-grams of characters, as scikit-learn's TfidfVectorizer does.
 
-    Of more than `MAX_FEATURES` n-grams the most frequent ones are kept.
-
     Args:
         lengths: lengths of the n-grams, 1 to 4.
         within_words: take them from each word and the spaces around it ("char_wb"), else from the whole text ("char").
         min_texts: the number of texts that an n-gram must be in; 1 where no n-gram is in as many.
         sublinear: count an n-gram that occurs t times as 1 + ln t.
+        most: the number of n-grams to keep; the most frequent ones of more.
     """
 
-    def __init__(self, lengths: range, within_words: bool, min_texts: int, sublinear: bool) -> None:
+    def __init__(
+        self, lengths: range, within_words: bool, min_texts: int, sublinear: bool, most: int
+    ) -> None:
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        self.lengths, self.within_words, self.min_texts = lengths, within_words, min_texts
+        self.lengths, self.within_words, self.min_texts, self.most = lengths, within_words, min_texts, most
         self._weights = TfidfTransformer(sublinear_tf=sublinear)
 
     def fit(self, texts: list[str]) -> "CharGrams":
@@ -64,7 +64,7 @@ class CharGrams:
         numbers, inverse = np.unique(numbers, return_inverse=True)
         times, texts_with = np.bincount(inverse, times), np.bincount(inverse, texts_with)
         kept = np.flatnonzero(texts_with >= min(self.min_texts, texts_with.max()))
-        kept = kept[np.argsort(-times[kept], kind="stable")[:MAX_FEATURES]]
+        kept = kept[np.argsort(-times[kept], kind="stable")[: self.most]]
         self._places = pd.Index(numbers[np.sort(kept)])
         self._weights.fit(self._counts(texts))
         return self

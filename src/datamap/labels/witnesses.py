@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from datamap.labels import features
+from datamap.labels import features, naive_bayes
 
 FOLDS = 4
 MAX_ROWS = (
@@ -44,7 +44,8 @@ def unseen(
         {witness: float64 (N, C), rows sum to 1}: "linear", a logistic regression on 1- to 4-grams of characters;
         "bigrams", one on 1- and 2-grams with less regularization; and "neighbours", the labels of the nearest texts
         (SimiFeat, Zhu et al. 2022), or for pairs "overlap", boosted trees on what both texts share. Texts with spaces
-        also have "words", a logistic regression on words and pairs of words. {} if fewer than two classes have two
+        also have "words", a logistic regression on words and pairs of words. For single texts of many classes
+        (`MAX_JOINT_SIZE`), "linear" and "words" are naive Bayes on the same. {} if fewer than two classes have two
         samples each.
     """
     counts = np.bincount(labels, minlength=classes)
@@ -52,8 +53,17 @@ def unseen(
         return {}
     grams, bigrams, shared = features.of_texts(texts_a, texts_b, MAX_ROWS, BLOCK, seed)
     folds = folds_of(labels, seed, MAX_ROWS)
+    joint = _is_joint(min(len(folds[0][0]), MAX_ROWS), classes)
+
+    def judged(values, inverse, inverse_of_many):
+        if (
+            texts_b is None and not joint
+        ):  # logistic regressions take twenty times as long, and rank no better
+            return naive_bayes.predict(values, labels, classes)
+        return out_of_fold(linear(classes, inverse, inverse_of_many), values, labels, classes, folds, seed)
+
     found = {
-        "linear": out_of_fold(linear(classes, 1, 3), grams, labels, classes, folds, seed),
+        "linear": judged(grams, 1, 3),
         "bigrams": out_of_fold(linear(classes, 3, 10), bigrams, labels, classes, folds, seed),
     }
     if texts_b is None:
@@ -65,7 +75,7 @@ def unseen(
             found["overlap"] = out_of_fold(_trees, shared, labels, classes, folds, seed)
     words = features.of_words(texts_a, texts_b, MAX_ROWS, seed)
     if words is not None:
-        found["words"] = out_of_fold(linear(classes, 10, 10), words, labels, classes, folds, seed)
+        found["words"] = judged(words, 10, 10)
     return {name: mixed(probs, labels) for name, probs in found.items()}
 
 
@@ -108,14 +118,19 @@ def linear(classes: int, inverse: float, inverse_of_many: float) -> Callable[[in
     from sklearn.linear_model import LogisticRegression, SGDClassifier
 
     def make(rows):
-        if rows * classes <= MAX_JOINT_SIZE:
+        if _is_joint(rows, classes):
             # The default solver spends most of its time on the columns, which are many times the rows.
             return LogisticRegression(C=inverse, solver="newton-cg", tol=1e-3)
         alpha = 1 / (inverse_of_many * rows)
-        options = {"max_iter": 3, "tol": None, "average": True, "random_state": 0}
+        options = {"max_iter": 2, "tol": None, "average": True, "random_state": 0}
         return SGDClassifier("log_loss", alpha=alpha, n_jobs=-1, **options)  # threads, a class each
 
     return make
+
+
+def _is_joint(rows: int, classes: int) -> bool:
+    """Tell whether one linear model of all classes is trained; else there is one per class."""
+    return rows * classes <= MAX_JOINT_SIZE
 
 
 def _trees(rows):

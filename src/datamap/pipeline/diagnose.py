@@ -103,10 +103,7 @@ def _logged(run: Run, samples: pd.DataFrame, config: DiagnoseConfig) -> tuple[Es
     run.log_metrics({**_metrics(found, of_samples), **changed}, max(run.committed()))
     run.set_tags({UNKNOWN_TAG: found.about.unknown})
     report = [memorization.note(onset, numbers)] if onset else []
-    report += [
-        *_doubts(evidence, found.about, len(run.committed()), definition.row),
-        *_told(run, found, first),
-    ]
+    report += [*_doubts(found, len(run.committed()), definition.row), *_told(run, found, first)]
     if of_samples:
         expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
         wrong, unit = Amount(round(of_samples["samples"]), "sample"), translate(definition.unit)
@@ -122,12 +119,14 @@ class _Diagnosed(NamedTuple):
         about: how many labels are wrong.
         to_relabel: the number of labels that `curate keep=relabelled` would replace.
         measured: how well the scores rank planted dirty samples first; {} where none are known.
+        judges: {witness: (accuracy, weight)} (`mislabel.judges`).
     """
 
     made: diagnosis.Diagnosis
     about: Estimate
     to_relabel: int
     measured: dict[str, float]
+    judges: dict[str, tuple[float, float]]
 
 
 def _diagnosed(run: Run, samples: pd.DataFrame, evidence: Evidence, config: DiagnoseConfig) -> _Diagnosed:
@@ -152,13 +151,14 @@ def _diagnosed(run: Run, samples: pd.DataFrame, evidence: Evidence, config: Diag
         _kinds(run, evidence, names, proposed),
     )
     sure = relabeling.supported(evidence, scores, proposed, about) if probable else 0
-    return _Diagnosed(made, about, sure, _measured(samples["s_label"].to_numpy(), scores))
+    measured = _measured(samples["s_label"].to_numpy(), scores)
+    return _Diagnosed(made, about, sure, measured, mislabel.judges(evidence))
 
 
 def _metrics(found: _Diagnosed, of_samples: dict[str, float]) -> dict[str, float]:
     own = {**found.about.numbers(), "to_relabel": found.to_relabel, **found.measured, **of_samples}
     metrics = {f"mislabelled/{name}": float(value) for name, value in own.items()}
-    return {**metrics, **_of_witnesses(found.made.evidence)}
+    return {**metrics, **_of_witnesses(found)}
 
 
 def _rank_unlabeled(run, samples, observations, config, next_step):
@@ -212,18 +212,18 @@ def _class_names(run, evidence):
     return schema.all_class_names(names, count)
 
 
-def _of_witnesses(evidence):
+def _of_witnesses(found: _Diagnosed) -> dict[str, float]:
     """Return {metric: value} with accuracy and weight of each witness, a model that never saw the labels it judges."""
-    found: dict[str, float] = {}
-    for name, (accuracy, weight) in mislabel.judges(evidence).items():
-        found |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
-    if evidence.run_weights:
-        found["witness/run_weight"] = evidence.run_weights.confidence
-    return found
+    metrics: dict[str, float] = {}
+    for name, (accuracy, weight) in found.judges.items():
+        metrics |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
+    weights = found.made.evidence.run_weights
+    return {**metrics, "witness/run_weight": weights.confidence} if weights else metrics
 
 
-def _doubts(evidence: Evidence, about: Estimate, committed: int, unit: str) -> Iterator[Phrase]:
+def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
     """Yield a note for each reason to doubt the diagnosis: few observations, a weak model, no independent judge."""
+    evidence, about = found.made.evidence, found.about
     observations = len(evidence.wrong)
     if observations < MIN_OBSERVATIONS:
         more = "train for more epochs, or wait until the run has ended"
@@ -241,7 +241,7 @@ def _doubts(evidence: Evidence, about: Estimate, committed: int, unit: str) -> I
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
     enough = required_accuracy(evidence.labels)
     if evidence.held_out is not None:
-        unseen, _ = mislabel.judges(evidence)["folds"]
+        unseen, _ = found.judges["folds"]
         if unseen < enough <= right:
             yield Phrase(
                 "note: models that never saw the {unit}s are right in {unseen:.0%} of them, where the commonest class "
@@ -311,11 +311,11 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
                 "row": ENOUGH,
             },
         )
-    judges = mislabel.judges(evidence).items()
-    if judges:
+    if found.judges:
         one = "{name} in {accuracy:.0%} (weight {weight:.2f})"
         said = [
-            translate(one, name=name, accuracy=accuracy, weight=weight) for name, (accuracy, weight) in judges
+            translate(one, name=name, accuracy=accuracy, weight=weight)
+            for name, (accuracy, weight) in found.judges.items()
         ]
         yield Phrase("  right about labels that they never saw: {judges}", {"judges": ", ".join(said)})
     if evidence.run_weights and (
