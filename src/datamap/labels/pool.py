@@ -10,7 +10,6 @@ from datamap.labels.witnesses import part_of
 from datamap.signals.compute import log_of, log_softmax, of_label
 
 MAX_ROWS = 100_000  # rows that the few weights are fitted to; of more, a random part
-TOLERANCE = 1e-6  # relative change of the likelihood at which fitting ends
 MAX_WEIGHT = 10.0  # of a witness that is never contradicted; its best weight would be infinite
 PRIOR = 10.0  # strength of the pull to equal weights, in samples: a few hundred samples must not overfit
 SHRINKAGE = 1e-3  # pull of the class terms to 0: a class of a few samples stays near its frequency
@@ -77,7 +76,7 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray, seed: int = 
     # The term of a class that no label names would go to minus infinity.
     bounds += [(None, None) if known else (0, 0) for known in np.bincount(given, minlength=classes)]
     start = np.append(np.full(count, 1 / count), np.zeros(classes))
-    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": TOLERANCE}).x
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     probs = by_rows(lambda *some: np.exp(pool(best, _logs(*some))), *witnesses.values())
     return Pool(probs, dict(zip(witnesses, best[:count].tolist(), strict=True)))
 

@@ -17,7 +17,6 @@ from datamap.signals.compute import log_of, log_softmax, of_label
 
 MAX_ROWS = 20_000  # rows that the few parameters are fitted to; of more, a random part
 ROUNDS = 8  # of expectation and maximization; the parameters change little after them
-TOLERANCE = 1e-6  # relative change of the likelihood at which fitting ends, in single precision
 MIN_CONFIDENCE = 1e-4  # least mean probability that counts: a run is never surer than that
 PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # weight of the run where nothing tells, and the strength of that, in samples
 TERMS_PRIOR = 0.01  # pull of the class terms to 0, per sample
@@ -111,11 +110,8 @@ def infer(
     arrays = (labels, mean) if columns is None else (labels, mean, columns)
     _, before, logs = told(*(array[rows] for array in arrays))
     most = MAX_WEIGHT if columns is None else MAX_UNIT_WEIGHT
-    values = _fitted(
-        *(np.asarray(array, np.float32) for array in (witnesses[rows], logs, before, np.exp(of_all))),
-        labels[rows],
-        most,
-    )
+    said = np.asarray(witnesses[rows], np.float64)
+    values = _fitted(said, labels[rows], logs, before, np.exp(of_all), most)
     return by_rows(posterior, witnesses, *arrays), RunWeights(float(values[0]), float(values[1]))
 
 
@@ -159,17 +155,17 @@ def _softmax(scores):
     return scores
 
 
-def _fitted(witnesses, logs, before, frequencies, labels, most):
+def _fitted(witnesses, labels, logs, before, frequencies, most):
     """Return the parameters [λ, γ, b_1, …, b_C] after `ROUNDS` of expectation and maximization."""
     from scipy.optimize import minimize
 
     count, classes = witnesses.shape
     # M: at first, what the witnesses say is taken at its word.
-    said = np.float32(0.98) * np.eye(classes, dtype=np.float32) + np.float32(0.02) * frequencies
+    said = 0.98 * np.eye(classes) + 0.02 * frequencies
 
     def loss(values):
         """Return (−Σ A ln(R M) / N with penalties, its gradient)."""
-        run = _softmax(_run_scores(values.astype(logs.dtype), labels, logs, before))
+        run = _softmax(_run_scores(values, labels, logs, before))
         told = np.maximum(run @ said, 1e-12)
         pull = (witnesses / told) @ said.T
         pull -= np.einsum("ij,ij->i", run, pull)[:, None]
@@ -180,7 +176,7 @@ def _fitted(witnesses, logs, before, frequencies, labels, most):
             [
                 [np.vdot(slopes, logs) + 2 * PRIOR / count * weight],
                 [of_label(slopes, labels).sum() + 0.2 * PRIOR / count * given],
-                slopes.sum(axis=0, dtype=np.float64) + 2 * TERMS_PRIOR * terms,
+                slopes.sum(axis=0) + 2 * TERMS_PRIOR * terms,
             ]
         )
         penalty = PRIOR / count * (weight**2 + 0.1 * given**2) + TERMS_PRIOR * (terms**2).sum()
@@ -188,9 +184,8 @@ def _fitted(witnesses, logs, before, frequencies, labels, most):
 
     bounds = [(0, most), (-MAX_TERM, MAX_TERM), *[(-MAX_TERM, MAX_TERM)] * classes]
     values = np.concatenate([[PRIOR_WEIGHT, 0.5], np.zeros(classes)])
-    how: dict = {"jac": True, "method": "L-BFGS-B", "bounds": bounds, "options": {"ftol": TOLERANCE}}
     for _ in range(ROUNDS):
-        values = minimize(loss, values, **how).x
-        run = _softmax(_run_scores(values.astype(logs.dtype), labels, logs, before))
+        values = minimize(loss, values, jac=True, method="L-BFGS-B", bounds=bounds).x
+        run = _softmax(_run_scores(values, labels, logs, before))
         said = (run.T @ witnesses + ANCHOR * frequencies) / (run.sum(axis=0)[:, None] + ANCHOR)
     return values
