@@ -156,7 +156,7 @@ def on_dask(artifacts: Readable, groups: Iterable[ShardsByObservation], options:
 
 def _each(call: Callable[[Any], T], values: Iterable, pool: ThreadPoolExecutor | None) -> Iterator[T]:
     """Yield the results of `call(value)` in order, from the threads of a pool, or from this one without a pool."""
-    return _in_order(partial(pool.submit, call), values, THREADS) if pool else map(call, values)
+    return _in_order(lambda value: pool.submit(call, value), values, THREADS) if pool else map(call, values)
 
 
 def _in_order(submit, values, ahead):
