@@ -136,7 +136,7 @@ def test_a_killed_runs_last_observation_is_left_out(tmp_path):
     first, second, third = tutorial_records()
     found, notes = read(write(tmp_path / "x.json", text_of([first, second, third[:1]])))
     assert rows(found) == as_signals([first, second])
-    assert notes == ["observation 3 has only 1 of 4 samples (a killed run?): left out"]
+    assert notes == ["observation 3 has only 1 of 4 records (a killed run?): left out"]
 
 
 @pytest.mark.parametrize("lines", [8, 9, 11])
@@ -147,7 +147,7 @@ def test_a_last_line_that_is_cut_off_is_left_out(tmp_path, lines):
     assert rows(found) == as_signals(tutorial_records()[:2])
     assert notes[0] == f"{path}: its last line is cut off (a killed run?): left out"
     assert notes[1:] == (
-        [f"observation 3 has only {lines - 8} of 4 samples (a killed run?): left out"] if lines > 8 else []
+        [f"observation 3 has only {lines - 8} of 4 records (a killed run?): left out"] if lines > 8 else []
     )
 
 

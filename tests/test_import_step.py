@@ -124,7 +124,7 @@ def test_a_killed_runs_file(command, client, tutorial):
     run_id, out = imported(command, f"path={tutorial}")
     notes = [
         f"note: {tutorial}: its last line is cut off (a killed run?): left out",
-        "note: observation 4 has only 33 of 36 samples (a killed run?): left out",
+        "note: observation 4 has only 33 of 36 records (a killed run?): left out",
     ]
     assert out.splitlines()[:2] == notes
     assert "3 observations of 36 samples imported" in out

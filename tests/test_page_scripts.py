@@ -258,3 +258,8 @@ def test_ids_are_copied_as_the_command_line_reads_them(scripts):
     ):  # what a shell or Hydra would interpret goes into a file
         assert scripts("asOverride", ["1", odd]) is None
     assert scripts("asOverride", [str(n) for n in range(10_000)]) is None
+
+
+def test_the_ids_of_units_name_their_samples_once(scripts):
+    assert scripts("(ids) => idsOfSamples(ids, true)", ["7:0", "7:12", "a:b:3"]) == ["7", "a:b"]
+    assert scripts("(ids) => idsOfSamples(ids, false)", ["7:0", "x"]) == ["7:0", "x"]

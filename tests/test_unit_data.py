@@ -198,6 +198,18 @@ LABELS = [["价格", "物流"], [], ["物流"], ["价格"]]
 NAMES = ("价格", "物流")
 
 
+def test_a_tag_without_its_place_in_an_entity_is_noted(tmp_path):
+    found = tokens.load(write(tmp_path / "x.conll", CONLL + "\n王 B-PER\n在 O\n上 LOC\n"), AUTO)
+    (note,) = found.notes
+    assert note.endswith("x.conll: " + NO_PLACE.format("LOC (1 token)"))
+    assert tokens.load(write(tmp_path / "y.conll", "我 PN\n看 VV\n"), AUTO).notes == []
+
+
+NO_PLACE = (
+    "tags without B- or I-, which others have: {}; entities are compared only if every tag but O has one"
+)
+
+
 def bits(labels):
     return [int(name in labels) for name in NAMES]
 
@@ -260,6 +272,19 @@ def test_a_separator_is_detected_or_given(tmp_path):
     assert (found.separator, found.class_names) == (";", ("a, b", "b", "c"))
     assert found.notes == [f"{file}: its labels are divided by ';'"]
     assert multilabel.load(file, AUTO, separator=",").class_names == ("a", "b;c")
+
+
+def test_labels_that_another_separator_joins_are_noted(tmp_path):
+    found = multilabel.load(write(tmp_path / "x.tsv", "text\tlabels\na\tx|y\nb\tz\nc\tx,z\nd\tz|y\n"), AUTO)
+    assert found.class_names == ("x", "x,z", "y", "z")
+    assert found.notes[-1].endswith("taken as one label, as others are divided by '|': x,z (1 row)")
+
+
+def test_a_label_that_every_text_has_teaches_nothing(tmp_path):
+    with pytest.raises(
+        DataError, match="every text has 'x', the only label; a training needs texts without it"
+    ):
+        multilabel.load(write(tmp_path / "x.tsv", "text\tlabels\na\tx\nb\tx\n"), AUTO)
 
 
 def test_labels_that_are_wrong_on_purpose(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from itertools import product
 from pathlib import Path
 
@@ -83,6 +84,9 @@ REFUSED = {
     ),
     "scores are not finite": ("tokens", {"logits": np.full((2, 5, 3), np.nan)}),
     "reward has 2 tokens, labels 5": ("tokens", {"reward": [[1, 2], [1, 2]]}),
+    "labels must be numbers, not O, O": ("tokens", {"labels": [["O"] * 5] * 2}),
+    "logits must be numbers, not x, x": ("tokens", {"logits": [["x"] * 5] * 2}),
+    "labels must be numbers, not food, price": ("multilabel", {"labels": [["food"], ["price"]]}),
     "a label is not 0 or 1, id 7:1": ("multilabel", {"labels": [[0, 2], [1, 1]]}),
     r"logits has shape \(2, 3\)": ("multilabel", {"logits": np.zeros((2, 3))}),
     "logits are not finite": ("multilabel", {"logits": np.full((2, 2), np.inf)}),
@@ -277,6 +281,7 @@ def curated(command, client, run, *options):
 
 def test_wrong_tags_are_found_and_corrected_in_the_rows_own_keys(tokens_run, command, client):
     said = command("diagnose", f"run_id={tokens_run.run_id}")
+    assert "planted dirty tokens: auroc 1.000" in said.out and "dirty tokens against the rest" in said.out
     assert "diagnosis.tsv: 320 tokens, most likely wrong first" in said.out
     assert "each of which diagnosis_samples.tsv ranks by its worst token" in said.out
     first = table(tokens_run, "diagnosis.tsv").head(len(WRONG))
@@ -290,7 +295,7 @@ def test_wrong_tags_are_found_and_corrected_in_the_rows_own_keys(tokens_run, com
     relabeled = curated(command, client, tokens_run, "keep=relabelled", f"share={len(WRONG) / 320}")
     right = [{**row, "ner_tags": ["B-PER", *row["ner_tags"][1:]]} for row in sentences()]
     assert relabeled == right
-    clean = curated(command, client, tokens_run, "keep=clean", f"share={len(WRONG) / 320}")
+    clean = curated(command, client, tokens_run, "keep=clean", f"share={len(WRONG) / 80}")
     assert clean == [row for number, row in enumerate(sentences()) if number not in WRONG]
 
 
@@ -327,6 +332,28 @@ def test_clean_drops_a_sample_only_for_a_unit_that_is_likelier_wrong_than_right(
     assert len(curated(command, client, labels_run, "keep=clean")) == len(documents()) - likely
 
 
+@pytest.mark.parametrize("name", ["tokens_run", "labels_run"])
+def test_rules_by_what_was_learned_choose_samples_by_their_worst_unit(name, request, command, client):
+    run = request.getfixturevalue(name)
+    command("diagnose", f"run_id={run.run_id}")
+    samples = table(run, "summary_samples.tsv")
+    for keep, column in (("ambiguous", "label_var"), ("both_ends", "avg_probs")):
+        kept = {str(row["id"]) for row in curated(command, client, run, f"keep={keep}", "share=0.5")}
+        assert len(kept) == len(samples) // 2
+        best = samples.sort_values(column, ascending=False, kind="stable")["id"].astype(str)
+        assert set(best[: len(kept) // 2]) <= kept
+
+
+@pytest.mark.parametrize(("name", "samples"), [("tokens_run", ["s1", "s7"]), ("labels_run", [1, 7])])
+def test_ids_name_samples_or_units_of_them(name, samples, request, command, client):
+    run = request.getfixturevalue(name)
+    for ids in (f"{samples[0]},{samples[1]}", f"{samples[0]}:0,{samples[1]}:1,{samples[1]}:0"):
+        kept = curated(command, client, run, "keep=matching", f"ids=[{ids}]")
+        assert [row["id"] for row in kept] == samples
+    refused = command("curate", f"run_id={run.run_id}", "keep=matching", "ids=['x:1']")
+    assert (refused.code, "has no sample x:1" in refused.err) == (2, True)
+
+
 def test_a_sample_is_as_sure_as_its_worst_unit(tokens_run, command):
     said = command("summarize", f"run_id={tokens_run.run_id}")
     assert "summary_samples.tsv: 80 samples, each by its worst token" in said.out
@@ -356,9 +383,10 @@ def test_a_map_names_its_units_and_the_states_of_labels_in_its_language(labels_r
     run = datamap.load_run(labels_run.run_id)
     figure = run.map(color="label", marginals=True)
     shown = " ".join(text.get_text() for text in figure.findobj(Text))
-    assert "360 labels, 4 observations" in shown and "present" in shown and "samples" not in shown
-    shown = " ".join(text.get_text() for text in run.map(color="label", lang="zh").findobj(Text))
-    assert "360 个标签" in shown and "没有" in shown and "absent" not in shown
+    assert "360 labels, 4 observations" in shown and "samples" not in shown
+    assert {"sport", "food", "war"} <= set(re.findall(r"\w+", shown)) and "present" not in shown
+    shown = [text.get_text() for text in run.map(facet="label", lang="zh").findobj(Text)]
+    assert [f"{name} (120)" in shown for name in TOPICS] == [True] * 3 and "360 个标签" in " ".join(shown)
     page = data_of(run.explorer(lang="zh").content.decode())
     assert page["classes"] == ["没有", "有"]
     assert "absent" not in " ".join(unpacked_json(page["texts"]["why"]))

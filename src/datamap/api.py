@@ -157,13 +157,13 @@ class LoadedRun:
         from datamap.maps.figures import draw_map
         from datamap.maps.options import merge_options
         from datamap.pipeline.stored_summary import read_summary
-        from datamap.pipeline.unit_samples import class_names, unit_of
+        from datamap.pipeline.unit_samples import named, unit_of
 
         with silence():
             table, about = read_summary(self._run)
-        lang = merge_options(options, keywords).lang
+        table, names = named(self._run, table, merge_options(options, keywords))
         return draw_map(
-            table, options, class_names=class_names(self._run, lang), title=self.name,
+            table, options, class_names=names, title=self.name,
             observations=len(about.observations), unit=unit_of(self._run), **keywords,
         )  # fmt: skip
 

@@ -41,8 +41,19 @@ def invocation(command: str, *arguments: str) -> str:
     """
     if _project:
         parameters = [word for argument in arguments for word in ("-P", argument)]
-        return shlex.join([*_project, "-e", SCRIPTS.get(command, command), *parameters])
+        called = shlex.join([*_project, "-e", SCRIPTS.get(command, command)])
+        return " ".join([called, *map(_quoted, parameters)])
     script = Path(sys.argv[0] if sys.argv else "")
     of_clone = script.parent.name == "src" and (script.parent / "datamap").is_dir()
     called = f"python src/{SCRIPTS.get(command, command)}.py" if of_clone else f"datamap {command}"
-    return " ".join([called, *map(shlex.quote, arguments)])
+    return " ".join([called, *map(_quoted, arguments)])
+
+
+def _quoted(argument: str) -> str:
+    """Return an argument quoted for a shell, in the marks that it does not have itself where that is enough.
+
+    >>> print(_quoted("a='|'"), _quoted("a=1"), _quoted("it's $5"))
+    "a='|'" a=1 'it'"'"'s $5'
+    """
+    plain = "'" in argument and not set(argument) & set('"$`\\!\n')
+    return f'"{argument}"' if plain else shlex.quote(argument)

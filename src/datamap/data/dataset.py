@@ -16,6 +16,7 @@ from datamap.data.units import UnitDataset
 from datamap.digests import digest_of
 from datamap.errors import DataError, first_few, reason
 from datamap.schema import DIRTY, Task
+from datamap.tasks import units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +209,7 @@ def draw(samples: D, count: int, seed: int) -> D:
     return part(samples, rows, f"data.sample={count}")
 
 
-def named(key: str, wanted: Sequence[str], known: Iterable, where: str) -> np.ndarray:
+def named(key: str, wanted: Sequence[str], known: Iterable, where: str, in_units: bool = False) -> np.ndarray:
     """Tell which samples a key names by their ids.
 
     Args:
@@ -216,6 +217,7 @@ def named(key: str, wanted: Sequence[str], known: Iterable, where: str) -> np.nd
         wanted: the ids that it gives.
         known: ids of the samples there are.
         where: what has these samples, for messages.
+        in_units: an id may be that of a unit, which names the unit's sample.
 
     Returns:
         bool (samples,), True for a sample that is named.
@@ -223,7 +225,9 @@ def named(key: str, wanted: Sequence[str], known: Iterable, where: str) -> np.nd
     Raises:
         DataError: no sample has a given id.
     """
-    ids, asked = [str(one) for one in known], set(wanted)
+    ids = [str(one) for one in known]
+    wanted = units.named(wanted, set(ids)) if in_units else wanted
+    asked = set(wanted)
     unknown = asked.difference(ids)
     if unknown:
         missing = first_few([one for one in wanted if one in unknown])

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from datamap.data import names
 from datamap.errors import first_few
@@ -24,11 +24,11 @@ def key(label: str) -> str:
     return number[1] if number else word
 
 
-def notes(labels: Iterable[str], unit: str = "row") -> list[str]:
+def notes(labels: Iterable[str] | Mapping[str, int], unit: str = "row") -> list[str]:
     """Return a note on the classes that look alike, with their numbers of rows; [] if there are none.
 
     Args:
-        labels: class names, one per row.
+        labels: class names, one per row, or {class name: number of its rows}.
         unit: what has a label, "row" or "token".
     """
     counts, alike = Counter(labels), defaultdict(list)
@@ -42,6 +42,12 @@ def notes(labels: Iterable[str], unit: str = "row") -> list[str]:
     shown = first_few([_shown(group, counts, unit) for group in groups], MAX_SHOWN)
     alike_note = "classes that look alike stay apart: {groups}; to join them, write them alike in the file"
     return [translate(alike_note, groups=shown)]
+
+
+def shown(labels: Iterable[str], counts: Mapping[str, int], unit: str) -> str:
+    """Return some labels with their numbers of rows."""
+    told = (translate("{label} ({rows})", label=label, rows=Amount(counts[label], unit)) for label in labels)
+    return first_few(list(told), MAX_SHOWN)
 
 
 def _shown(group: list[str], counts: Counter, unit: str) -> str:

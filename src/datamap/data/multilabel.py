@@ -30,6 +30,9 @@ class Labeled(NamedTuple):
     wrong: list[str]
 
 
+VECTOR = "; a vector of 0 and 1 needs a column for each label"
+
+
 class Layout(NamedTuple):
     """Say where labels stand in a row.
 
@@ -88,7 +91,13 @@ def load(
     order = list(layout.indicators) or table.classes.get(layout.places.get("label", -1), [])
     made = _dataset(name, samples, bad_rows, class_names, order, shown, layout)
     if class_names is None and not layout.indicators:
-        notes += lookalikes.notes([label for sample in samples for label in sample.labels])
+        counts = Counter(label for sample in samples for label in sample.labels)
+        notes += lookalikes.notes(counts)
+        joined = _joined(made.class_names, layout.separator)
+        one_label = "taken as one label, as others are divided by {separator!r}: {labels}"
+        if joined:
+            shown_labels = lookalikes.shown(joined, counts, "row")
+            notes.append(translate(one_label, separator=layout.separator, labels=shown_labels))
     original = originals.of_table(
         table, path.suffix.lower(), layout.places, made.lines, layout.indicators, layout.separator
     )
@@ -228,7 +237,7 @@ def labels_of(value: Any, separator: str | None, blank: bool = True) -> list[str
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
         raise ValueError(
-            f"label {twice[0]!r} occurs twice; a vector of 0 and 1 needs a column for each label"
+            f"label {twice[0]!r} occurs twice{VECTOR if set(labels) <= {'0', '1'} else '; name each once'}"
         )
     return labels
 
@@ -253,6 +262,11 @@ def _dataset(
         if not class_names:
             raise DataError(
                 f"{path}, column {column}: no text has a label; name another: data.columns.label="
+            )
+        if len(class_names) == 1 and all(sample.labels for sample in samples):
+            raise DataError(
+                f"{path}: every text has {class_names[0]!r}, the only label; a training needs texts without it, or "
+                "more labels"
             )
     known = set(class_names)
     usable = []
@@ -287,6 +301,17 @@ def _dataset(
         class_names=tuple(class_names),
         lines=[sample.line for sample in usable],
         bad_rows=bad_rows.bad,
+    )
+
+
+def _joined(class_names: Iterable[str], separator: str | None) -> list[str]:
+    """Return the labels in which another separator stands between labels, as files of several people have it."""
+    names = set(class_names)
+    return sorted(
+        name
+        for name in names
+        for other in SEPARATORS
+        if other != separator and other in name and {part.strip() for part in name.split(other)} <= names
     )
 
 

@@ -1,6 +1,7 @@
 """Read sentences whose tokens have tags: CoNLL files, and rows with a list of tokens and a list of tags."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from datamap.data.table import Form, Table
 from datamap.data.units import Tagged, UnitDataset
 from datamap.errors import counted
 from datamap.schema import KINDS
+from datamap.tasks import entities
 from datamap.tasks.task import IGNORED
 from datamap.translations import translate
 
@@ -49,7 +51,7 @@ def load(
         found = units.of_sentences(name, sentences, bad_rows, class_names)
         row_of = {sentence.lines[0]: row for row, sentence in enumerate(sentences)}
         original = original.take([row_of[line] for line in found.lines])
-        notes += _alike(sentences)
+        notes += _doubts(sentences)
         return replace(found, notes=[f"{name}: {note}" for note in notes], original=original)
     table = tables.read(path, form._replace(lists=True))
     return _of_table(table, columns, skip_bad, class_names, name, path.suffix.lower())
@@ -67,13 +69,18 @@ def _of_table(
     )
     order = table.classes.get(there["label"], ())
     made = units.of_sentences(name, sentences, bad_rows, class_names, order)
-    notes = [*table.notes, *_notes(columns, there, header), *_alike(sentences)]
+    notes = [*table.notes, *_notes(columns, there, header), *_doubts(sentences)]
     original = originals.of_table(table, suffix, there, made.lines, {}, None)
     return replace(made, notes=[f"{name}: {note}" for note in notes], original=original)
 
 
-def _alike(sentences: Sequence[Tagged]) -> list[str]:
-    return lookalikes.notes((tag for one in sentences for tag in one.tags), "token")
+def _doubts(sentences: Sequence[Tagged]) -> list[str]:
+    """Return notes on tags that may be mistyped: they look alike, or lack the place that the others have."""
+    tags = Counter(tag for one in sentences for tag in one.tags)
+    bare = entities.without_place(sorted(tags))
+    says = "tags without B- or I-, which others have: {tags}; entities are compared only if every tag but O has one"
+    found = [translate(says, tags=lookalikes.shown(bare, tags, "token"))] if bare else []
+    return [*lookalikes.notes(tags, "token"), *found]
 
 
 def _sentence(

@@ -292,6 +292,10 @@ def _self_confidence(probs, evidence):
 def _of_witness(evidence, name):
     found = evidence.witnesses or {}
     if name not in found:
+        if found and name not in NEEDED:
+            raise SignalError(
+                f"score={name}: no such model judges this run's labels; choose {' or '.join(found)} or combined"
+            )
         needed, how = NEEDED.get(name, ("texts", "train with log_text=true, or record with samples="))
         raise SignalError(
             f"score={name} needs {needed} in the run (it has: {', '.join(found) or 'none'}); {how}"

@@ -87,6 +87,7 @@ def build_page(
             "unit": unit,
             "labeled": labeled,
             "curate": curate,
+            "inUnits": row != "sample",
         },
         **{"classes": classes, **samples},
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},

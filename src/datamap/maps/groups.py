@@ -134,7 +134,7 @@ def _by_value(column, values, names, lang):
     """Make a rule per value; if there are more classes than colors, the rare ones share the last color."""
     distinct, counts = np.unique(values, return_counts=True)
     room = len(CATEGORIES) - (len(distinct) > len(CATEGORIES))
-    shown = [int(distinct[i]) for i in sorted(np.argsort(counts, kind="stable")[::-1][:room])]
+    shown = [int(distinct[i]) for i in sorted(np.argsort(-counts, kind="stable")[:room])]
     called = [str(names[v]) if 0 <= v < len(names) else str(v) for v in shown]
     ranges: list[dict[str, tuple[float, float]]] = [{column: (v, v + 1)} for v in shown]
     colors = CATEGORIES if column == "label" else LOW_TO_HIGH[:: 6 // max(1, len(shown))]

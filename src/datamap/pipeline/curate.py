@@ -16,6 +16,7 @@ from datamap.pipeline.opening import at_once, reading
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
 from datamap.signals.stored import signals_of
+from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import descriptions, selections
 from datamap.tracking.run import PARENT_TAG, Run
@@ -29,6 +30,7 @@ COUNTS = {
 }  # metric, how many it changes
 BY_SCORE = tuple(COUNTS)
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
+BY_SAMPLE = ("ambiguous", "both_ends", "forgettable")  # rules that choose whole samples, of units too
 MIN_DROPPED = 0.5  # probability that a token or label is wrong, beyond which `keep=clean` drops its sample
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
@@ -73,13 +75,15 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     if texts is None:
         raise _no_texts(source, path)
     samples = _samples(source, config, score, {one.name for one in wanted})
-    rule = curation.RULES[config.keep](samples, _count(source, definition, samples, config))
+rule = _ruled(source, definition, samples, config)
     admitted = conditions.met(samples, wanted)
     labels, lineage = corrections.of_run(source, samples, config)
     choice = curation.decided(rule._replace(kept=rule.kept & admitted), samples, labels)
     if config.ids is not None:
         given = selections.given_ids("ids", config.ids, config.tracking.uri)
-        named = dataset.named("ids", given, samples["id"], f"run {source.run_id}")
+        in_units = bool(definition.unit)
+        known = units.split(samples["id"])[0].to_pylist() if in_units else samples["id"]
+        named = dataset.named("ids", given, known, f"run {source.run_id}", in_units)
         choice, admitted = choice._replace(kept=choice.kept & named), admitted & named
     # What the user names in this command is a decision too: no care for classes brings others back.
     choice = choice._replace(decided=choice.decided | ~admitted)
@@ -90,6 +94,20 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     else:
         file = curated_files.of_rows(source, samples, choice.kept, texts)
     return _log(store, source, definition, config, file, lineage)
+
+
+def _ruled(source, definition, samples, config):
+    """Return what the rule chooses; a sample of several units is ambiguous, easy or wrong as its worst unit is."""
+    rule, by_share = curation.RULES[config.keep], config.keep == "clean" and config.share is not None
+    if not definition.unit or not (by_share or config.keep in BY_SAMPLE):
+        return rule(samples, _count(source, definition, samples, config))
+    _, groups, _ = units.grouped(samples["id"])
+    worst = units.worst(samples["rank" if by_share else "avg_probs"].to_numpy(), groups)
+    of_samples = samples.iloc[worst].reset_index(drop=True)
+    if by_share:
+        of_samples["rank"] = of_samples["rank"].rank() - 1
+    kept = rule(of_samples, _count(source, definition, of_samples, config)).kept
+    return curation.matching(samples, 0)._replace(kept=kept[groups])
 
 
 def _no_texts(source, path):
@@ -108,7 +126,8 @@ def _refuse_task(source, definition, config):
     given = [f"{key}=true" for key in ("balance", "drop_classes") if getattr(config, key)]
     if definition.unit and given:
         raise ConfigError(
-            f"{given[0]}: run {source.run_id} is of {definition.task.value}, which cannot be balanced"
+            f"{given[0]}: run {source.run_id} is of {definition.task.value}, of which whole samples stay or go, "
+            "whatever their classes; leave it out"
         )
     if definition.unit:
         return

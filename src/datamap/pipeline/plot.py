@@ -50,11 +50,14 @@ def plot(config: PlotConfig) -> LoggedMap:
     if config.explorer:
         run.fetch(schema.PACK_FILE)
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
+    asked |= {"id"} if "label" in asked else set()
     summary, count = ensure_summary(run, config, MAP_COLUMNS | asked)
     samples = unit_samples.read_summary(run) if config.unit == "sample" and unit != "sample" else summary
-    _say_if_undivided(samples, config, unit if samples is summary else "sample")
-    about: dict[str, Any] = {"class_names": unit_samples.class_names(run, config.lang), "observations": count}
-    about["unit"] = unit if samples is summary else "sample"
+    row = unit if samples is summary else "sample"
+    _say_if_undivided(samples, config, row)
+    samples, names = unit_samples.named(run, samples, config)
+    about: dict[str, Any] = {"class_names": names, "observations": count}
+    about["unit"] = row
     with warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(samples, config, title=run.info.run_name, **about)
     card = cards.draw_card(samples, config, **about)

@@ -10,6 +10,7 @@ from datamap import schema
 from datamap.data import spreadsheet
 from datamap.errors import SummaryError
 from datamap.labels.diagnosis import Diagnosis
+from datamap.maps.options import MapOptions
 from datamap.pipeline.stored_summary import summarize_command
 from datamap.pipeline.stored_texts import sample_texts
 from datamap.summaries import tsv
@@ -28,6 +29,25 @@ def class_names(run: Run, lang: str) -> tuple[str, ...]:
     """Return the class names as people read them: the states of a label (absent, present) are words of ours."""
     names = run.class_names()
     return tuple(word(name, lang) for name in names) if DEFINITIONS[run.task().task].states else names
+
+
+def named(run: Run, summary: pd.DataFrame, options: MapOptions) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return what a map is drawn of: a summary, and the names of the values of its column `label`.
+
+    Where a row says whether a sample has one of several labels, a map that is colored or divided by label shows that
+    one, the commonest label first, rather than the two states that it can have.
+
+    Args:
+        run: the run.
+        summary: its summary, with the column id, or that of its samples, where a row counts as its worst unit.
+        options: options of the map.
+    """
+    if not DEFINITIONS[run.task().task].states or "label" not in (options.color, options.facet):
+        return summary, class_names(run, options.lang)
+    places = np.asarray(summary["worst"] if "worst" in summary else units.split(summary["id"])[1], np.int64)
+    names = schema.all_class_names(run.task().label_names, int(places.max(initial=0)) + 1)
+    order = np.argsort(-np.bincount(places, summary["label"], len(names)), kind="stable")
+    return summary.assign(label=np.argsort(order)[places]), tuple(names[place] for place in order)
 
 
 def summarize(file: Path, target: Path, count: int) -> int:

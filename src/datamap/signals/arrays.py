@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from datamap.errors import SignalError, shortened
+from datamap.errors import SignalError, first_few, shortened
 
 NUMBERS = "iubf"  # NumPy's kinds of integers, booleans and floats
 MAX_ITERATED = 1_000_000  # values of an iterator, which may have no end
@@ -47,6 +47,18 @@ def as_array(values: Any, name: str = "values") -> np.ndarray:
     if array.dtype.kind == "U":
         _refuse_mixed(values, name)
     return array
+
+
+def refuse_other_than_numbers(array: np.ndarray, name: str, where: str) -> None:
+    """Raise SignalError if an array has texts, None or objects.
+
+    Args:
+        array: what `as_array` returned.
+        name: name of the argument, for messages.
+        where: beginning of error messages.
+    """
+    if array.dtype.kind not in NUMBERS:
+        raise SignalError(f"{where}: {name} must be numbers, not {first_few(array.ravel().tolist(), 2)}")
 
 
 def _refuse_no_rows(values, name):

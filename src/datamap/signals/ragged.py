@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datamap.errors import SignalError
-from datamap.signals.arrays import as_array
+from datamap.signals.arrays import as_array, refuse_other_than_numbers
 
 
 class Ragged(NamedTuple):
@@ -37,14 +37,16 @@ def as_ragged(values: Any, name: str, where: str) -> Ragged:
     """
     rows = _rows(values, name)
     if isinstance(rows, np.ndarray):
-        if rows.ndim != 2 or rows.dtype.kind not in "iubf":
+        refuse_other_than_numbers(rows, name, where)
+        if rows.ndim != 2:
             raise SignalError(
                 f"{where}: {name} has shape {rows.shape}; give a sequence of numbers per sample"
             )
         return Ragged(rows.ravel(), np.full(len(rows), rows.shape[1], np.int64))
     parts = [as_array(row, name) for row in rows]
     for place, part in enumerate(parts):
-        if part.ndim != 1 or part.dtype.kind not in "iubf":
+        refuse_other_than_numbers(part, name, where)
+        if part.ndim != 1:
             raise SignalError(
                 f"{where}: {name} of sample {place} of the batch has shape {part.shape}; give its tokens' numbers"
             )

@@ -4,7 +4,7 @@ A tag is O, or a place in an entity and the entity's type: B-PER. The places are
 BILOU and BMES.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -30,6 +30,16 @@ def are_entities(names: Sequence[str]) -> bool:
     return OUTSIDE in names and all(
         name == OUTSIDE or (len(name) > 2 and name[1] == "-" and name[0] in BIO) for name in names
     )
+
+
+def without_place(names: Iterable[str]) -> list[str]:
+    """Return the tags that have no place in an entity where others have one, as people forget a B- or mistype it.
+
+    >>> without_place(["O", "B-PER", "I-PER", "LOC"]), without_place(["NN", "VB"])
+    (['LOC'], [])
+    """
+    bare = [name for name in names if not are_entities((OUTSIDE, name))]
+    return bare if any(name != OUTSIDE and name not in bare for name in names) else []
 
 
 def in_bio(tags: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from datamap.errors import SignalError
 from datamap.schema import MAX_CLASSES, Task
 from datamap.signals import compute
-from datamap.signals.arrays import NUMBERS, as_array
+from datamap.signals.arrays import as_array, refuse_other_than_numbers
 from datamap.tasks import units
 from datamap.tasks.task import MAX_NUMBER, Definition, Options, further_signals, unlabeled_table
 
@@ -68,11 +68,12 @@ def table(
 def _matrix(values: Any, name: str, names: np.ndarray, shape: tuple | None, where: str) -> np.ndarray:
     """Return numbers (samples, labels)."""
     found = as_array(values, name)
+    refuse_other_than_numbers(found, name, where)
     wanted = shape or (len(names), *found.shape[1:2])
-    if found.ndim != 2 or found.shape != wanted or not found.shape[1] or found.dtype.kind not in NUMBERS:
+    if found.ndim != 2 or found.shape != wanted or not found.shape[1]:
         raise SignalError(
             f"{where}: {name} has shape {found.shape}; give numbers of shape "
-            f"({len(names)}, {wanted[1] if len(wanted) > 1 else 'labels'}), one row per id"
+            f"({len(names)}, {(wanted[1] if len(wanted) > 1 else 0) or 'labels'}), one row per id"
         )
     if found.shape[1] > MAX_CLASSES:
         raise SignalError(f"{where}: {found.shape[1]:,} labels; a run holds at most {MAX_CLASSES:,}")

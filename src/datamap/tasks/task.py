@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from datamap import schema
-from datamap.errors import SignalError, first_few
+from datamap.errors import SignalError
 from datamap.schema import Task
 from datamap.signals import compute, contract
-from datamap.signals.arrays import NUMBERS, as_array
+from datamap.signals.arrays import as_array, refuse_other_than_numbers
 
 # Names of `SignalRecorder.record` that mean the same for every task.
 COMMON = ("noisy_labels",)
@@ -70,8 +70,7 @@ def numbers(ids: np.ndarray, values: Any, name: str, where: str) -> np.ndarray:
         raise SignalError(
             f"{where}: {name} has shape {array.shape}; give one number per sample ({len(ids)} ids)"
         )
-    if array.dtype.kind not in NUMBERS:
-        raise SignalError(f"{where}: {name} must be numbers, not {first_few(array.tolist(), 2)}")
+    refuse_other_than_numbers(array, name, where)
     with np.errstate(over="ignore"):
         array = array.astype(np.float64)
     wrong = ~(np.abs(array) <= MAX_NUMBER)

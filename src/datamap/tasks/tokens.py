@@ -9,7 +9,7 @@ import pyarrow as pa
 from datamap.errors import SignalError
 from datamap.schema import Task
 from datamap.signals import compute
-from datamap.signals.arrays import as_array
+from datamap.signals.arrays import as_array, refuse_other_than_numbers
 from datamap.signals.ragged import Ragged, as_ragged
 from datamap.tasks import units
 from datamap.tasks.task import IGNORED, Definition, Options, further_signals
@@ -89,6 +89,8 @@ def _scores(
     else:
         whole = as_array(values, name)
         parts = list(whole)
+    for part in parts:
+        refuse_other_than_numbers(part, name, where)
     odd = next((place for place, part in enumerate(parts) if part.ndim != 2), None)
     if odd is not None:
         raise SignalError(

@@ -4,7 +4,7 @@ An observation of such a task has one row per unit, whose id is `<sample>:<posit
 on units; what shows or writes whole samples asks here which sample a unit is of.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,20 @@ def split(ids: Iterable) -> tuple[pa.Array, np.ndarray]:
         raise ValueError(f"id {odd} is not <sample>{SEPARATOR}<position>")
     samples, positions = found.flatten()
     return samples, positions.cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+def named(wanted: Iterable[str], known: Collection[str]) -> list[str]:
+    """Return the ids of the samples that ids name, which may be those of units: `<sample>:<position>`.
+
+    >>> named(["7", "7:12", "a:b:0", "9:1"], {"7", "a:b"})
+    ['7', '7', 'a:b', '9:1']
+    """
+
+    def of(one: str) -> str:
+        sample, _, position = one.rpartition(SEPARATOR)
+        return sample if one not in known and sample in known and position.isdecimal() else one
+
+    return [of(one) for one in wanted]
 
 
 class Samples:

@@ -58,7 +58,8 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
     if isinstance(samples, UnitDataset):
         data = replace(data, label_separator=samples.separator)
     if wanted is not None:
-        rows = dataset.named("data.ids", wanted, samples.ids, samples.path).nonzero()[0]
+        in_units = isinstance(samples, UnitDataset)
+        rows = dataset.named("data.ids", wanted, samples.ids, samples.path, in_units).nonzero()[0]
         samples = dataset.part(samples, rows, "data.ids")
     sample = data.sample or 0
     if 0 < sample <= len(samples):

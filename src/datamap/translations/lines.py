@@ -120,6 +120,12 @@ ZH = {
     "{name} is column {column!r}": "{name} 取自列 {column!r}",
     "labels are its columns {columns}": "标签是各列 {columns}",
     "its labels are divided by {separator!r}": "标签以 {separator!r} 分隔",
+    "tags without B- or I-, which others have: {tags}; entities are compared only if every tag but O has one": (
+        "部分标签缺少其他标签都有的 B- 或 I-：{tags}；只有除 O 以外的标签都带前缀时，才按实体比较"
+    ),
+    "taken as one label, as others are divided by {separator!r}: {labels}": (
+        "按一个标签处理（其他标签以 {separator!r} 分隔）：{labels}"
+    ),
     "single texts: it has no column text_b (another name: data.columns.text_b=)": (
         "按单文本处理：没有 text_b 列（列名不同时请设置 data.columns.text_b=）"
     ),

@@ -40,6 +40,11 @@ export function download(samples, text, name = "samples.tsv") {
 const LONGEST = 30_000; // characters of a command that every shell takes
 const FILE = "ids.txt";
 
+/** Return the ids of whole samples, each once: those of units, `<sample>:<position>`, name the samples they are of. */
+export function idsOfSamples(ids, inUnits) {
+  return inUnits ? [...new Set(ids.map((id) => id.slice(0, id.lastIndexOf(":"))))] : ids;
+}
+
 /** Return ids as a value of the command line; null where they are too many for it, or of signs that it interprets. */
 export function asOverride(ids) {
   if (ids.some((id) => /["'\\$\p{C}]/u.test(id))) return null;

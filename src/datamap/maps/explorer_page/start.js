@@ -8,7 +8,7 @@ import { addChoice, addFilter, addLayouts, addModes, drawLegend } from "./contro
 import { countsOf, groupsOf, visibleOf } from "./groups.js";
 import { load } from "./load.js";
 import { createReplay } from "./replay.js";
-import { copy, copyIds, download, say } from "./share.js";
+import { copy, copyIds, download, idsOfSamples, say } from "./share.js";
 import { drawTable, tsv } from "./table.js";
 import { fillTip, placeTip } from "./tip.js";
 
@@ -211,7 +211,7 @@ function begin(samples) {
     );
     $("copy").addEventListener("click", () => copy(samples, tsv(samples, table())));
     $("download").addEventListener("click", () => download(samples, tsv(samples, table())));
-    const ids = () => Array.from(shown(), samples.idOf);
+    const ids = () => idsOfSamples(Array.from(shown(), samples.idOf), samples.inUnits);
     $("copy-train").addEventListener("click", () => copyIds(samples, ids(), "data.ids"));
     $("copy-curate").addEventListener("click", () => copyIds(samples, ids(), "ids", samples.curate));
     $("clear").addEventListener("click", () => {
