@@ -549,3 +549,11 @@ def test_errors_are_found_whether_they_go_one_way_or_come_anywhere(even):
     assert (after >= 0).all()
     precision = [average_precision_score(wrong, 1 - p[np.arange(count), labels]) for p in (before, after)]
     assert precision[1] > (1.5 * precision[0] if even else 0.95 * precision[0])
+
+
+def test_a_reason_is_given_where_only_models_of_a_text_judge_its_labels(labels_run, command):
+    command("diagnose", f"run_id={labels_run.run_id}")
+    first = table(labels_run, "diagnosis.tsv").head(len(WRONG))
+    assert first["why"].str.contains("; its (?:characters|words) say (?:absent|present) ").all(), first[
+        "why"
+    ].tolist()

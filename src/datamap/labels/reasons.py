@@ -20,6 +20,7 @@ SOURCES = {
     RUN: "; the model says {name} ({p})",
     "folds": "; models that never saw it say {name} ({p})",
     "linear": "; its characters say {name} ({p})",
+    "bigrams": "; its characters say {name} ({p})",
     "words": "; its words say {name} ({p})",
     "neighbours": "; similar texts say {name} ({p})",
     "overlap": "; what both texts share says {name} ({p})",
@@ -56,6 +57,8 @@ def reasons(
     for row in np.flatnonzero(forgotten):
         found[row] += word(FORGOTTEN, lang, n=int(forgotten[row]))
     witnesses = {RUN: evidence.mean, **evidence.unseen}
+    if "linear" in witnesses:
+        witnesses.pop("bigrams", None)  # both judge by characters
     for witness, text in SOURCES.items():
         whole = witnesses.get(witness)
         if whole is not None and witness in heard:

@@ -75,7 +75,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     if texts is None:
         raise _no_texts(source, path)
     samples = _samples(source, config, score, {one.name for one in wanted})
-rule = _ruled(source, definition, samples, config)
+    rule = _ruled(source, definition, samples, config)
     admitted = conditions.met(samples, wanted)
     labels, lineage = corrections.of_run(source, samples, config)
     choice = curation.decided(rule._replace(kept=rule.kept & admitted), samples, labels)

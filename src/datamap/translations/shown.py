@@ -369,7 +369,7 @@ ZH = {
     "{a} and {b}, on {both}": "{a} 与 {b}，共同审核 {both} 个",
     "reviewers disagree on 1: show it": "1 个有分歧：点击查看",
     "reviewers disagree on {n}: show them": "{n} 个有分歧：点击查看",
-    "Draw around points to review them; the wheel zooms.": ("圈选的样本进入审核列表；滚轮缩放。"),
+    "Draw around points to review them; the wheel zooms.": ("圈选的点进入审核列表；滚轮缩放。"),
     "data map": "数据地图",
     "Another class": "选择其他类别",
     "classes": "类别",

@@ -24,7 +24,7 @@ export function translatePage() {
 
 /** Return a sample's score where it is a probability, else its rank: scores that only order say no more. */
 export const scored = (run, { score, rank }) =>
-  run.probable ? score.toFixed(2) : tr("rank {n}", { n: count(rank) });
+  run.probable ? (score < 0.995 ? score.toFixed(2) : "> 0.99") : tr("rank {n}", { n: count(rank) });
 
 /** Return what `scored` means, as a hint. */
 export const scoreHint = (run) =>
