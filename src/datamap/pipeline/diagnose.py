@@ -317,7 +317,10 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
             translate(one, name=name, accuracy=accuracy, weight=weight)
             for name, (accuracy, weight) in found.judges.items()
         ]
-        yield Phrase("  right about labels that they never saw: {judges}", {"judges": ", ".join(said)})
+        yield Phrase(
+            "  right about labels that they never saw: {judges}",
+            {"judges": ("，" if run.language == "zh" else ", ").join(said)},
+        )
     if evidence.run_weights and (
         evidence.mean is None or mislabel.beats_chance(evidence.mean, evidence.labels)
     ):
@@ -326,10 +329,14 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
             {"weight": evidence.run_weights.confidence},
         )
     yield Phrase("  " + diagnosis.regions_told(made.regions, run.language))
+    states = DEFINITIONS[run.task().task].states
     for rank, row in enumerate(first.to_dict("records"), 1):
         place = f"{row['score']:.3f}" if made.probable else f"{rank}."
+        given, proposed = (
+            word(name, run.language) if name in states else name for name in (row["label"], row["proposed"])
+        )
         yield Phrase(
-            f"  {place}  {row['label']} → {row['proposed'] or '='}  {row['id']}  {diagnosis.texts_told(row)}".rstrip()
+            f"  {place}  {given} → {proposed or '='}  {row['id']}  {diagnosis.texts_told(row)}".rstrip()
         )
     yield from _measured_told(found.measured, unit_samples.unit_of(run))
 

@@ -223,7 +223,7 @@ ZH = {
     "label": "标签",
     "{total} labels": "{total} 个标签",
     "{file}: {samples:,} of {samples_before:,} samples, {labels} changed in {rows}, digest {digest}": (
-        "{file}：保留 {samples_before:,} 个样本中的 {samples:,} 个，在 {rows} 中修改 {labels}，摘要 {digest}"
+        "{file}：保留 {samples_before:,} 个样本中的 {samples:,} 个，在 {rows}中修改 {labels}，摘要 {digest}"
     ),
     "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until {row} in a "
     "row are right": (
