@@ -171,7 +171,10 @@ def edited(observation, row, **values):
 
 BAD_TUTORIALS = {
     "empty": ("", ": no records"),
-    "not a dictionary": ("hello\n", ", line 1: not a Python dictionary"),
+    "not a dictionary": (
+        "hello\n",
+        ", line 1: not a Python dictionary (ValueError: malformed node or string on line 1)",
+    ),
     "a list": ("[1]\n", ", line 1: not a Python dictionary, but '[1]'"),
     "garbage in between": (edited(0, 0).replace("\n", "\nx = \n", 1), ", line 2: not a Python dictionary"),
     "code": (edited(0, 0) + "__import__('os').system('true')\n", ", line 13: not a Python dictionary"),

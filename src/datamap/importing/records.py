@@ -3,6 +3,7 @@
 import ast
 import codecs
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,7 +131,9 @@ def _record(line: bytes, where: str, python: bool) -> dict:
     try:
         record = _parsed(line.decode(), python)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise SignalError(f"{where}: not a {kind} ({type(error).__name__}: {reason(error)[:100]})") from error
+        # Leave out the address of a node, and "<unknown>" as the name of a file.
+        said = re.split(r"[:(\s]+<", reason(error))[0]
+        raise SignalError(f"{where}: not a {kind} ({type(error).__name__}: {said[:100]})") from error
     if not isinstance(record, dict):
         raise SignalError(f"{where}: not a {kind}, but {_shown(record)!r}")
     return record

@@ -304,7 +304,7 @@ def observation_number(number: object) -> int:
     try:
         found = operator.index(number)  # type: ignore[arg-type]
     except Exception as error:  # a tensor raises its framework's own
-        raise SignalError(f"commit({shortened(number)}): numbers only ({shortened(error)})") from error
+        raise SignalError(f"commit({shortened(number)}): give a whole number ({shortened(error)})") from error
     if found > MAX_NUMBER:
         raise SignalError(f"observation {shortened(found)}: numbers go from 1 to {MAX_NUMBER}")
     return found
