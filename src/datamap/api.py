@@ -132,7 +132,6 @@ class LoadedRun:
             TrackingError: the store is unreachable.
         """
         from datamap.pipeline.explorer import explorer_page
-        from datamap.pipeline.stored_summary import read_summary
 
         if not isinstance(lang, str) or lang not in ("auto", "en", "zh"):
             raise ConfigError(f"lang={shortened(lang)}: choose auto, en or zh")
@@ -140,7 +139,7 @@ class LoadedRun:
             raise ConfigError(f"height={shortened(height)} is out of range: it must be 100 to 10,000 pixels")
         lang = self._run.language if lang == "auto" else lang
         with silence():
-            return ExplorerPage(explorer_page(self._run, read_summary(self._run)[0], lang), height)
+            return ExplorerPage(explorer_page(self._run, lang), height)
 
     def map(self, options: "MapOptions | None" = None, **keywords: Any) -> "Figure":
         """Return the data map as a matplotlib Figure.

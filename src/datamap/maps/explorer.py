@@ -1,14 +1,13 @@
 """Build the explorer: a data map as one HTML file that needs neither network nor server."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from datamap.maps import groups, marks, regions
-from datamap.maps.explorer_data import MAX_SAMPLES, numeric, pack_samples
+from datamap.maps.explorer_data import MAX_SAMPLES, Columns, Texts, numeric, pack_samples, texts_of
 from datamap.maps.meanings import MEANINGS, ORDERED, UNLABELED
 from datamap.translations import Amount, Phrase, shown, word
 from datamap.web import pages
@@ -39,13 +38,41 @@ def subsample(summary: pd.DataFrame, count: int = MAX_SAMPLES, seed: int = 0) ->
     return np.sort(np.concatenate([rare, drawn]))
 
 
+class Looks(NamedTuple):
+    """Say how a map of a summary looks.
+
+    Attributes:
+        total: number of its samples.
+        rules: {column: rules by which it colors the map}.
+        limits: {column: ends of its axis}.
+        borders: borders of the regions.
+    """
+
+    total: int
+    rules: dict[str, list[groups.Rule]]
+    limits: dict[str, tuple[float, float]]
+    borders: regions.Limits
+
+    @classmethod
+    def of(cls, summary: pd.DataFrame, class_names: tuple = (), lang: str = "en") -> "Looks":
+        """Return how a map of a summary looks, with the classes' names in the language of the page."""
+        summary = _with_variability(summary)
+        columns, classes = numeric(summary), tuple(map(str, class_names))
+        return cls(
+            len(summary),
+            {name: groups.rules_of(summary, name, classes, lang) for name in columns},
+            {name: marks.axis_limits(summary, name)[name] for name in columns},
+            regions.relative_limits(summary),
+        )
+
+
 def build_page(
     summary: pd.DataFrame,
     trajectories: Any,
-    texts: "Mapping[str, Sequence[str] | pd.Series]",
+    texts: Columns | Texts,
     class_names: tuple = (),
     title: str = "",
-    full: pd.DataFrame | None = None,
+    full: Looks | None = None,
     unit: str = "epoch",
     lang: str = "en",
     diagnosis: pd.DataFrame | None = None,
@@ -59,14 +86,15 @@ def build_page(
     Args:
         summary: DataFrame with the columns of summary.tsv, one row per sample (at most `MAX_SAMPLES`).
         trajectories: `trajectories.Trajectories` of the same samples, in the same order.
-        texts: {column name: texts of the samples, a list or a column}; may be empty.
+        texts: {column name: texts of the samples, a list or a column}, or a function from rows to such; may be empty.
         class_names: names of the values of `label`, by index.
         title: the page's heading.
-        full: the summary of all samples, where `summary` holds a part; it decides colors and scales.
+        full: looks of the summary of all samples, where `summary` may hold a part; it decides colors and scales.
         unit: what the numbers of observations count, "epoch" or "step".
         lang: language of the page, "en" or "zh".
         diagnosis: DataFrame of the same samples, in the same order, with score (0 to 1), proposed (class index,
-            −1 = none) and why, and rank (1 = first) if only the scores' order means something; None if unknown.
+            −1 = none), why unless `texts` has it, and rank (1 = first) if only the scores' order means something;
+            None if unknown.
         next_step: (purpose, command) of the next step to propose.
         labeled: False for a task without classes, whose labels say nothing and are not shown.
         curate: command that makes a training file of chosen samples, without their ids; None offers none.
@@ -77,7 +105,7 @@ def build_page(
         summary = summary.assign(score=diagnosis["score"].to_numpy(float))
         if "rank" in diagnosis:
             summary = summary.assign(rank=diagnosis["rank"].array)
-        texts = {**texts, "why": diagnosis["why"]}
+        texts = _with_why(texts, diagnosis)
     samples = pack_samples(summary, trajectories, texts, diagnosis)
     meanings = (MEANINGS if "rank" not in summary else ORDERED) if labeled else UNLABELED
     data = {
@@ -104,9 +132,16 @@ def _of_units(row, lang):
     return {} if row == "sample" else {"id": word(meaning, lang, unit=Phrase(row))}
 
 
+def _with_why(texts, diagnosis):
+    if "why" not in diagnosis:
+        return texts
+    why, others = texts_of({"why": diagnosis["why"]}), texts if callable(texts) else texts_of(texts)
+    return lambda rows: {**others(rows), **why(rows)}
+
+
 def _note(summary, full, samples, observations, row, lang):
     """Say how many of the samples the page shows, and what did not fit into it."""
-    total, shown = len(summary if full is None else full), len(summary)
+    total, shown = full.total if full else len(summary), len(summary)
     some = "{shown} of {total}: all of rare groups, the others drawn at random (seed 0)"
     every = Amount(total, row)
     parts = [word("{total}" if shown == total else some, lang, shown=f"{shown:,}", total=every)]
@@ -122,11 +157,13 @@ def _note(summary, full, samples, observations, row, lang):
 
 def _looks(summary, full, classes, lang):
     """Return groups and scale of each column, and the regions, as the static maps have them."""
-    summary, full = _with_variability(summary), None if full is None else _with_variability(full)
-    columns = numeric(summary)
-    known = {name: full if full is not None and name in full else summary for name in columns}
-    rules = {name: groups.rules_of(known[name], name, classes, lang) for name in columns}
-    limits = {name: marks.axis_limits(known[name], name)[name] for name in columns}
+    summary = _with_variability(summary)
+    full = full or Looks.of(summary, classes, lang)
+    rules, limits = {}, {}
+    for name in numeric(summary):
+        known = name in full.rules
+        rules[name] = full.rules[name] if known else groups.rules_of(summary, name, classes, lang)
+        limits[name] = full.limits[name] if known else marks.axis_limits(summary, name)[name]
     # Predicted and proposed classes get the colors of the labels; classes that no label has form a group of their own.
     for other in ("pred_label", "proposed"):
         rules[other] = [
@@ -138,7 +175,7 @@ def _looks(summary, full, classes, lang):
     return {
         "groupings": {name: [_as_data(rule) for rule in (*found, last)] for name, found in rules.items()},
         "limits": limits,
-        "regions": regions.for_page(regions.relative_limits(summary if full is None else full), lang),
+        "regions": regions.for_page(full.borders, lang),
     }
 
 

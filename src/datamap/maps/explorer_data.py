@@ -1,13 +1,13 @@
 """Pack the explorer's samples into a page that is small enough for MLflow's viewer."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from datamap import schema
-from datamap.web.pages import pack, pack_json, pack_list
+from datamap.web.pages import pack, pack_lists
 
 MAX_BYTES = 46 << 20  # of data; MLflow's viewer (3.17) shows files of at most 50 MiB
 MAX_SAMPLES = 1_000_000  # on a page; of more, a seeded subsample is shown
@@ -17,8 +17,20 @@ LEVELS, FEW_LEVELS = (
     65_534,
     254,
 )  # of a probability in a history, exact or rounded; the next number means missing
-ROWS = 1 << 16  # texts that are packed at once
+ROWS = 1 << 16  # texts or ids that are packed at once
 BITS = 12  # of a number's fraction beyond MAX_EXACT: four digits
+
+Columns = Mapping[str, "Sequence[str] | pd.Series"]  # {name: texts of all samples}
+Texts = Callable[[np.ndarray], Mapping[str, list[str]]]  # from rows to {name: their texts}
+
+
+def texts_of(columns: Columns) -> Texts:
+    """Return a function from rows to {column name: their texts}."""
+    series = {
+        name: values if isinstance(values, pd.Series) else pd.Series(values, dtype=object)
+        for name, values in columns.items()
+    }
+    return lambda rows: {name: values.take(rows).tolist() for name, values in series.items()}
 
 
 def max_samples(columns: Collection[str]) -> int:
@@ -31,7 +43,7 @@ def max_samples(columns: Collection[str]) -> int:
 def pack_samples(
     summary: pd.DataFrame,
     trajectories: Any,
-    texts: Mapping[str, Sequence[str]],
+    texts: Columns | Texts,
     diagnosis: pd.DataFrame | None,
     room: int = MAX_BYTES,
 ) -> dict[str, Any]:
@@ -43,11 +55,12 @@ def pack_samples(
     Args:
         summary: DataFrame with the columns of summary.tsv, and perhaps more.
         trajectories: `trajectories.Trajectories` of the same samples, in the same order.
-        texts: {column name: texts of the samples, a list or a column}.
+        texts: {column name: texts of the samples, a list or a column}, or a function from rows to such, which is asked
+            for what the page shows.
         diagnosis: DataFrame with score and proposed (class index, −1 = none) of the same samples; None if unknown.
         room: bytes that the packed data may take.
     """
-    exact = len(summary) <= MAX_EXACT
+    exact, read = len(summary) <= MAX_EXACT, texts if callable(texts) else texts_of(texts)
     data: dict[str, Any] = {
         "count": len(summary),
         "ids": _ids(summary["id"]),
@@ -55,14 +68,15 @@ def pack_samples(
         "proposed": None if diagnosis is None else _classes(diagnosis["proposed"].to_numpy()),
     }
     room -= _size(data)
-    kept = _observations(trajectories, exact, room // 2 if texts else room)
+    has_texts = bool(read(np.zeros(0, int)))
+    kept = _observations(trajectories, exact, room // 2 if has_texts else room)
     history = _history(trajectories, kept, exact)
     order = np.argsort(summary["avg_probs"] if diagnosis is None else -diagnosis["score"], kind="stable")
     return {
         **data,
         "numbers": [trajectories.numbers[t] for t in kept],
         **history,
-        **_texts(texts, order, room - _size(history)),
+        **(_texts(read, order, room - _size(history)) if has_texts else NO_TEXTS),
     }
 
 
@@ -82,7 +96,7 @@ def _ids(ids):
     """Pack ids as 32-bit integers where they fit, else as texts, since JavaScript rounds integers above 2^53."""
     if pd.api.types.is_integer_dtype(ids) and ids.abs().max() < 1 << 31:
         return {"numbers": pack(ids, "<i4")}
-    return {"texts": pack_json(ids.astype(str).tolist())}
+    return pack_lists({"texts": ids.iloc[some].astype(str).tolist()} for some in _parts(np.arange(len(ids))))
 
 
 def _column(values, exact):
@@ -123,14 +137,11 @@ def _observations(trajectories, exact, room):
     return np.unique(np.linspace(0, total - 1, count).round().astype(int))
 
 
+NO_TEXTS: dict[str, Any] = {"texts": {}, "textRows": None, "textCount": 0}
+
+
 def _texts(texts, order, room):
     """Pack the texts of as many samples, in `order`, as fit into `room` bytes; textRows names them, None = all."""
-    texts = {
-        name: values if isinstance(values, pd.Series) else pd.Series(values, dtype=object)
-        for name, values in texts.items()
-    }
-    if not texts:
-        return {"texts": {}, "textRows": None, "textCount": 0}
     some = order[:: max(1, len(order) // 2000)]
     each = _size(_of_rows(texts, some)) / len(some) + 4
     count = min(len(order), int(room / each))
@@ -145,5 +156,8 @@ def _texts(texts, order, room):
 
 
 def _of_rows(texts, rows):
-    parts = np.array_split(rows, -(-len(rows) // ROWS) or 1)
-    return {name: pack_list(values.take(some).tolist() for some in parts) for name, values in texts.items()}
+    return pack_lists(map(texts, _parts(rows)))
+
+
+def _parts(rows):
+    return np.array_split(rows, -(-len(rows) // ROWS) or 1)

@@ -169,7 +169,7 @@ def _changes(
     samples = of.take(chosen)
     tokens = source.task().task is Task.TOKENS
     if tokens:
-        row, place = found.tokens_of(samples, positions[chosen])
+        row, place = found.tokens_of(samples, np.arange(len(samples)), positions[chosen])
     else:
         row, place = found.places(samples), positions[chosen]
     made: dict[int, list[Change]] = {}

@@ -138,7 +138,7 @@ def _of_units(run, ids, labels, classes):
         if rows is None:
             return None
         return unit_witnesses.of_tokens(
-            rows.given.tokens, *rows.tokens_of(*units.split(ids)), labels, classes
+            rows.given.tokens, *rows.tokens_of(*units.grouped(ids)), labels, classes
         )
     distinct, groups, positions = units.grouped(ids)
     texts = sample_texts(run, distinct)

@@ -1,7 +1,9 @@
 """Build the explorer of a run from its artifacts, and log it unless it is up to date."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,25 +27,23 @@ from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.hidden_tags import DIGEST_TAG, EXPLORER_TAG
 from datamap.tracking.run import Run
 
+if TYPE_CHECKING:
+    from datamap.maps.explorer import Looks
+
 MADE_FROM = (
     schema.SUMMARY_FILE, schema.SAMPLES_FILE, schema.LABELS_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE,
 )  # fmt: skip
 
 
-def log_explorer(run: Run, samples: pd.DataFrame) -> None:
-    """Log the explorer into the run, in the run's language, unless the stored one was made from the same artifacts.
-
-    Args:
-        run: run with a summary.
-        samples: its summary, with `MAP_COLUMNS` at least.
-    """
+def log_explorer(run: Run) -> None:
+    """Log the explorer into the run, in the run's language, unless the stored one was made from the same artifacts."""
     digest = _digest(run)
     address = run.opened_at(schema.EXPLORER_FILE)
     made_from, _, size = run.tags().get(EXPLORER_TAG, "").rpartition(" ")
     if digest and made_from == digest and size == str(run.artifacts.size_of(schema.EXPLORER_FILE)):
         say("{file}: nothing in it changed: {address}", file=schema.EXPLORER_FILE, address=address)
         return
-    page = explorer_page(run, samples, run.language)
+    page = explorer_page(run, run.language)
     run.log_bytes(page, schema.EXPLORER_FILE)
     run.set_tags({EXPLORER_TAG: f"{digest} {len(page)}"})
     run.tell(
@@ -54,17 +54,14 @@ def log_explorer(run: Run, samples: pd.DataFrame) -> None:
 def regenerate_explorer(run: Run) -> None:
     """Regenerate the explorer of a run where it has one, so that it shows the newest diagnosis."""
     if run.has(schema.EXPLORER_FILE):
-        with run.artifacts.local(schema.SUMMARY_FILE) as file:
-            samples = tsv.read(file, MAP_COLUMNS)
-        log_explorer(run, samples)
+        log_explorer(run)
 
 
-def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
+def explorer_page(run: Run, lang: str) -> bytes:
     """Return the explorer of a run as an HTML page.
 
     Args:
         run: run with a summary.
-        samples: its summary, with `MAP_COLUMNS` at least.
         lang: language of the page, "en" or "zh".
 
     Returns:
@@ -73,26 +70,40 @@ def explorer_page(run: Run, samples: pd.DataFrame, lang: str) -> bytes:
     Raises:
         SignalError: the run's signals are damaged.
     """
-    from datamap.maps import explorer, explorer_data
+    from datamap.maps import explorer
     from datamap.signals import trajectories
 
     run.fetch(schema.SAMPLES_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE)
     observed, _ = summarized_observations(run)
+    names = class_names(run, lang)
     with run.artifacts.local(schema.SUMMARY_FILE) as file:
-        most = explorer_data.max_samples([*tsv.header(file), *layout.COLUMNS])
-        shown = tsv.read_rows(file, explorer.subsample(samples, most))
-    shown = _laid_out(run, shown)
-    ids = shown["id"].tolist()
+        rows, looks = _chosen(file, names, lang)
+        shown = _laid_out(run, tsv.read_rows(file, rows))
+    ids = align.array(shown["id"])
     histories = trajectories.read(run.artifacts, observed, ids)
-    texts = {name: column.to_pandas() for name, column in Texts(run).columns(ids).items()}
+    texts, found = Texts(run).of(ids), _diagnosis(run, ids, lang)
     unit = next(iter(observed.values()))[0].unit
-    names, diagnosis = class_names(run, lang), _diagnosis(run, ids, lang)
-    title, next_step = run.info.run_name, _next_step(run, diagnosis)
+    title, next_step = run.info.run_name, _next_step(run, found)
     labeled = DEFINITIONS[run.task().task].has_classes
+    has_texts = bool(texts(np.zeros(0, int)))
+
+    def of_rows(rows: np.ndarray) -> dict[str, list[str]]:
+        shown = {name: column.to_pylist() for name, column in texts(rows).items()}
+        return shown | ({"why": found.why(rows)} if found else {})
+
     return explorer.build_page(
-        shown, histories, texts, names, title, samples, unit, lang, diagnosis, next_step, labeled,
-        invocation("curate", f"run_id={run.run_id}", "keep=matching") if texts else None, unit_of(run),
+        shown, histories, of_rows, names, title, looks, unit, lang, found and found.numbers, next_step, labeled,
+        invocation("curate", f"run_id={run.run_id}", "keep=matching") if has_texts else None, unit_of(run),
     )  # fmt: skip
+
+
+def _chosen(file: Path, names: tuple[str, ...], lang: str) -> tuple[np.ndarray, "Looks"]:
+    """Return the rows of a summary that the page shows, and the looks of the whole, which is not kept."""
+    from datamap.maps import explorer, explorer_data
+
+    whole = tsv.read(file, MAP_COLUMNS)
+    most = explorer_data.max_samples([*tsv.header(file), *layout.COLUMNS])
+    return explorer.subsample(whole, most), explorer.Looks.of(whole, names, lang)
 
 
 def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
@@ -124,8 +135,15 @@ def _next_step(run, diagnosis):
     return "Review the labels, most likely wrong first:", invocation("review", *arguments)
 
 
-def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
-    """Return the diagnosis of these samples for `build_page`; None where the run has no readable one."""
+class _Diagnosis(NamedTuple):
+    """Hold the numbers of a diagnosis for `build_page`, and a function from rows to their reasons."""
+
+    numbers: pd.DataFrame
+    why: Callable[[np.ndarray], list[str]]
+
+
+def _diagnosis(run: Run, ids: pa.Array, lang: str) -> _Diagnosis | None:
+    """Return the diagnosis of these samples; None where the run has no readable one."""
     try:
         if not run.has(schema.DIAGNOSIS_FILE):
             return None
@@ -137,25 +155,32 @@ def _diagnosis(run: Run, ids: Iterable, lang: str) -> pd.DataFrame | None:
     states = DEFINITIONS[run.task().task].states
     rows, scores = align.rows(ids, table["id"]), table["score"].to_numpy()
     proposed = table["proposed"].to_pandas()
-    why = table["why"].take(pa.array(rows, mask=rows < 0)).fill_null("").to_pandas()
-    known = rows >= 0
+    known, reasons = rows >= 0, table["why"].combine_chunks()
+    retelling = _retelling(reasons, lang, states)
     probable = stored_diagnosis.is_probable(table["evidence"].unique().to_pylist())
     ranks = {} if probable else {"rank": pd.Series(rows + 1, dtype="Int64").where(known)}
-    return pd.DataFrame(
+    numbers = pd.DataFrame(
         {
             "score": np.where(known, scores[rows], np.nan),
             **ranks,
             "proposed": np.where(known, _classes(proposed, run.class_names())[rows], -1),
-            "why": _retold(why, lang, states),
         }
     )
 
+    def why(some: np.ndarray) -> list[str]:
+        own = rows[some]
+        found = reasons.take(pa.array(own, mask=own < 0)).fill_null("").to_pylist()
+        return [retelling(one) for one in found] if retelling else found
 
-def _retold(why: pd.Series, lang: str, states: tuple[str, ...]) -> pd.Series:
-    """Return reasons in language `lang`; of up to a million none is looked at where the first one is in it already."""
-    first = next(filter(None, why), "")
-    same = retold(first, lang) == first and (lang == "en" or not states)
-    return why if same else why.map(lambda one: retold(one, lang, states))
+    return _Diagnosis(numbers, why)
+
+
+def _retelling(why: pa.Array, lang: str, states: tuple[str, ...]) -> Callable[[str], str] | None:
+    """Return what says a reason in language `lang`; None where the first one is in it already."""
+    first = next((one.as_py() for one in why if one.as_py()), "")
+    if retold(first, lang) == first and (lang == "en" or not states):
+        return None
+    return lambda one: retold(one, lang, states)
 
 
 def _classes(proposed: pd.Series, names: tuple[str, ...]) -> np.ndarray:

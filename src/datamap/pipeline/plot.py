@@ -61,13 +61,15 @@ def plot(config: PlotConfig) -> LoggedMap:
     with warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(samples, config, title=run.info.run_name, **about)
     card = cards.draw_card(samples, config, **about)
+    total = len(summary)
+    del summary, samples  # the explorer needs the memory
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         say("note: {note}", note=message)
     with run.together():
         width, height = _log_map(run, figure, card, name, config)
         if config.explorer:
-            log_explorer(run, summary)
-        describe(run, len(summary))
+            log_explorer(run)
+        describe(run, total)
     say(
         "{path}.png: {width} × {height} pixels, logged into run {run}: {address}",
         path=f"{schema.MAPS_DIR}/{name}",

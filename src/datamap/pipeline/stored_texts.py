@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from datamap import schema
 from datamap.errors import TrackingError, raised_as
+from datamap.labels import blocks
 from datamap.schema import Task
 from datamap.signals import align
 from datamap.summaries import tsv
@@ -33,28 +34,44 @@ class Texts:
     def __init__(self, run: Run) -> None:
         self.rows = unit_rows(run) if run.task().task is Task.TOKENS else None
         content = None if self.rows else run.artifacts.find(schema.SAMPLES_FILE)
-        self._columns = None if content is None else tsv.text_columns(content)
+        self._whole = None if content is None else tsv.texts_by_row(content)
         self._are_units = bool(DEFINITIONS[run.task().task].unit)
         self._labels = run.task().label_names
 
-    def columns(self, ids: Iterable) -> dict[str, pa.ChunkedArray]:
-        """Return {column: texts of these samples or units, in order} as arrow columns; {} where there are none."""
-        if self.rows is not None:
-            found = align.array(ids)
-            parts = [found[start : start + align.BLOCK] for start in range(0, len(found), align.BLOCK)]
-            shown = [pa.array(self.rows.marked(*units.split(some)), pa.string()) for some in parts]
-            return {"text_a": pa.chunked_array(shown, pa.string())}
-        if self._columns is None:
-            return {}
+    def of(self, ids: Iterable) -> Callable[[np.ndarray], dict[str, pa.ChunkedArray]]:
+        """Return a function from rows of `ids` to {column: texts of these samples or units} as arrow columns.
+
+        It returns {} where the run has no texts. Those of all units of a long text would take many times its memory.
+        """
+        if self.rows is None and self._whole is None:
+            return lambda rows: {}
+        found = align.array(ids)
         if not self._are_units:
-            return self._columns(ids)
-        samples, positions = units.split(ids)
-        columns = self._columns(samples)
+            known, texts = self._whole
+            places = align.rows(found, known)
+            return lambda rows: texts(places[rows])
+        samples, groups, positions = units.grouped(found)
+        if self.rows is not None:
+            own, places = self.rows.tokens_of(samples, groups, positions)
+            return lambda rows: {"text_a": self.rows.marked(own[rows], places[rows])}
+        known, texts = self._whole
+        own = align.rows(samples, known)[groups]
+        return lambda rows: self._marked(texts(own[rows]), positions[rows])
+
+    def _marked(
+        self, columns: dict[str, pa.ChunkedArray], positions: np.ndarray
+    ) -> dict[str, pa.ChunkedArray]:
+        """Return the texts of labels, the first of each with the label's name before it."""
         if self._labels and "text_a" in columns:
             names = pa.array(schema.all_class_names(self._labels, int(positions.max(initial=0)) + 1))
             marks = pc.binary_join_element_wise("[", names.take(pa.array(positions)), "] ", "")
             columns["text_a"] = pc.binary_join_element_wise(marks, columns["text_a"], "")
         return columns
+
+    def columns(self, ids: Iterable) -> dict[str, pa.ChunkedArray]:
+        """Return {column: texts of these samples or units, in order} as arrow columns; {} where there are none."""
+        found = align.array(ids)
+        return self.of(found)(np.arange(len(found)))
 
     def lists(self, ids: Iterable) -> dict[str, list[str]]:
         """Return the same as lists."""
@@ -95,21 +112,27 @@ class UnitRows:
         """Return the row of each unit's sample, −1 for none."""
         return align.rows(samples, self.ids)
 
-    def tokens_of(self, samples: pa.Array, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (row of the sample, place of the token in it) of each unit; −1 for none."""
+    def tokens_of(
+        self, samples: pa.Array, groups: np.ndarray, positions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return (row of the sample, place of the token in it) of each unit (`units.grouped`), int32; −1 for none."""
         flat, starts, counts = self._tagged
-        found, place = self.places(samples), np.full(len(positions), -1)
+        found, place = self.places(samples).astype(np.int32)[groups], np.full(len(positions), -1, np.int32)
         known = (found >= 0) & (positions < counts[found])
         place[known] = flat[starts[found[known]] + positions[known]]
         return found, place
 
-    def marked(self, samples: pa.Array, positions: np.ndarray) -> list[str]:
-        """Return the text around each token, with the token in brackets; "" for an unknown one."""
-        found, places = self.tokens_of(samples, positions)
-        return [
-            rows.marked(self.given.tokens[row], place) if place >= 0 else ""
-            for row, place in zip(found.tolist(), places.tolist(), strict=True)
-        ]
+    def marked(self, samples: np.ndarray, places: np.ndarray) -> pa.ChunkedArray:
+        """Return the text around each token (`tokens_of`), with the token in brackets; "" for an unknown one."""
+        parts = []
+        for start in range(0, len(places), blocks.ROWS):
+            some = slice(start, start + blocks.ROWS)
+            shown = (
+                rows.marked(self.given.tokens[row], place) if place >= 0 else ""
+                for row, place in zip(samples[some].tolist(), places[some].tolist(), strict=True)
+            )
+            parts.append(pa.array(shown, pa.string()))
+        return pa.chunked_array(parts, pa.string())
 
 
 def unit_rows(run: Run) -> UnitRows | None:

@@ -28,7 +28,7 @@ def parts_of(run: Run, ids: pa.Array, found: UnitRows | None) -> Parts | None:
         found: the rows of its training file; None if it has none.
     """
     if run.task().task is Task.TOKENS:
-        return None if found is None else _sentences(found, *units.split(ids))
+        return None if found is None else _sentences(found, *units.grouped(ids))
     _, groups, positions = units.grouped(ids)
     siblings = _Siblings.of(groups)
     names = schema.all_class_names(run.task().label_names or (), int(positions.max(initial=0)) + 1)
@@ -42,8 +42,8 @@ def parts_of(run: Run, ids: pa.Array, found: UnitRows | None) -> Parts | None:
     return parts
 
 
-def _sentences(found: UnitRows, samples: pa.Array, positions: np.ndarray) -> Parts:
-    own, places = found.tokens_of(samples, positions)
+def _sentences(found: UnitRows, samples: pa.Array, groups: np.ndarray, positions: np.ndarray) -> Parts:
+    own, places = found.tokens_of(samples, groups, positions)
     siblings = _Siblings.of(own)
 
     def parts(row: int) -> list[dict[str, Any]]:

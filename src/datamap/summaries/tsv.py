@@ -223,17 +223,28 @@ def texts_of(content: bytes, ids: Iterable) -> dict[str, list[str]]:
 
 def text_columns(content: bytes) -> Callable[[Iterable], dict[str, pa.ChunkedArray]]:
     """Return a function that returns {column: texts of the samples `ids`} as arrow columns (`texts_of`)."""
+    known, texts = texts_by_row(content)
+    return lambda ids: texts(align.rows(ids, known))
+
+
+def texts_by_row(
+    content: bytes,
+) -> tuple[pa.ChunkedArray, Callable[[np.ndarray], dict[str, pa.ChunkedArray]]]:
+    """Return the ids of a `data/samples.tsv`, and a function from its rows to {column: texts}; "" for row −1.
+
+    Raises:
+        SummaryError: the file is damaged.
+    """
     with raised_as(SummaryError, f"{schema.SAMPLES_FILE} is damaged", *UNREADABLE):
         known = header(content)
     wanted = [name for name in ("id", "text_a", "text_b") if name in known or name == "id"]
     table = text_table(content, schema.SAMPLES_FILE, wanted)
 
-    def columns(ids: Iterable) -> dict[str, pa.ChunkedArray]:
-        found = align.rows(ids, table["id"])
-        rows = pa.array(found, mask=found < 0)
-        return {name: table[name].take(rows).fill_null("") for name in wanted[1:]}
+    def texts(rows: np.ndarray) -> dict[str, pa.ChunkedArray]:
+        taken = pa.array(rows, mask=rows < 0)
+        return {name: table[name].take(taken).fill_null("") for name in wanted[1:]}
 
-    return columns
+    return table["id"], texts
 
 
 def text_table(content: Source, name: str, columns: Collection[str], others: bool = False) -> pa.Table:

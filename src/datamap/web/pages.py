@@ -2,11 +2,10 @@
 
 import base64
 import hashlib
-import itertools
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -28,16 +27,19 @@ def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: 
     """
     script = bundle(scripts)
     style = "".join(file.read_text(encoding="utf-8") for file in (THEME, folder / "page.css"))
-    page = Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
-        lang="zh-CN" if lang == "zh" else "en",
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        # Inside <script> nothing but "<" can end the data or begin a tag.
-        data=json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
-    )
-    return page.encode("utf-8", "replace")
+    before, after = (folder / "page.html").read_text(encoding="utf-8").split("$data")
+    values = {
+        "lang": "zh-CN" if lang == "zh" else "en",
+        "style": style,
+        "script": script,
+        "style_hash": _hash(style),
+        "script_hash": _hash(script),
+    }
+    # Part by part, as data of 46 MB would be in memory several times. Inside <script> nothing but "<" can end the data
+    # or begin a tag.
+    written = (part.replace("<", "\\u003c") for part in json.JSONEncoder(ensure_ascii=False).iterencode(data))
+    parts = [Template(before).substitute(values), *written, Template(after).substitute(values)]
+    return b"".join(part.encode("utf-8", "replace") for part in parts)
 
 
 def bundle(scripts: Iterable[Path]) -> str:
@@ -70,37 +72,58 @@ def pack(values: np.ndarray, dtype: str) -> str:
     """
     with np.errstate(over="ignore"):  # numbers too large for single precision become infinite
         column = np.ascontiguousarray(values, dtype).reshape(-1)
-    return _compress([column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes()], zlib.Z_RLE)
+    return _compressed(column.view(np.uint8).reshape(-1, column.itemsize).T.tobytes(), zlib.Z_RLE)
 
 
 def pack_json(value: Any) -> str:
     """Compress a value as JSON for `unpackJson` in unpack.js, as base64."""
-    return _compress([_json(value)], zlib.Z_DEFAULT_STRATEGY)
+    return _compressed(_json(value), zlib.Z_DEFAULT_STRATEGY)
 
 
-def pack_list(parts: Iterable[list]) -> str:
-    """Compress the parts of a list as `pack_json` compresses the list; memory holds one of them.
+def pack_lists(parts: Iterable[Mapping[str, list]]) -> dict[str, str]:
+    """Compress lists that come in parts, none of them empty, as `pack_json` compresses each list.
 
-    >>> pack_list([["a"], ["b", "c"]]) == pack_json(["a", "b", "c"])
+    Memory holds one part.
+
+    >>> pack_lists([{"x": ["a"]}, {"x": ["b", "c"]}]) == {"x": pack_json(["a", "b", "c"])}
     True
     """
-    items = (_json(part)[1:-1] for part in parts if part)
-    between = (part for index, item in enumerate(items) for part in ((b", ", item) if index else (item,)))
-    return _compress(itertools.chain([b"["], between, [b"]"]), zlib.Z_DEFAULT_STRATEGY)
+    streams: dict[str, _Stream] = {}
+    for part in parts:
+        for name, items in part.items():
+            before = b", " if name in streams else b"["
+            stream = streams.setdefault(name, _Stream(zlib.Z_DEFAULT_STRATEGY))
+            stream.add(before + _json(items)[1:-1])
+    for stream in streams.values():
+        stream.add(b"]")
+    return {name: stream.text() for name, stream in streams.items()}
 
 
 def _json(value):
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _compress(contents, strategy):
+def _compressed(content, strategy):
+    stream = _Stream(strategy)
+    stream.add(content)
+    return stream.text()
+
+
+class _Stream:
     """Compress bytes with deflate and encode them as base64.
 
     Numbers contain no repeated strings: Z_RLE compresses them best, in a third of the time (measured).
     """
-    deflate = zlib.compressobj(5, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
-    found = b"".join(map(deflate.compress, contents)) + deflate.flush()
-    return base64.b64encode(found).decode()
+
+    def __init__(self, strategy: int) -> None:
+        self._deflate = zlib.compressobj(5, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
+        self._parts: list[bytes] = []
+
+    def add(self, content: bytes) -> None:
+        self._parts.append(self._deflate.compress(content))
+
+    def text(self) -> str:
+        return base64.b64encode(b"".join([*self._parts, self._deflate.flush()])).decode()
 
 
 def _hash(text):
