@@ -63,8 +63,8 @@ def relative_limits(summary: pd.DataFrame, factors: Limits = RELATIVE) -> Limits
     Limits(variance=0.04, confidence=0.5, noisy=0.25)
     """
     common = common_limits(summary["label"].nunique() if "label" in summary else 2, factors)
-    learned = summary["label_var"][summary["avg_probs"] >= common.confidence]
-    least = float(learned.median()) if len(learned) else 0.0
+    learned = summary["label_var"].to_numpy()[summary["avg_probs"].to_numpy() >= common.confidence]
+    least = float(np.median(learned, overwrite_input=True)) if len(learned) else 0.0
     return common._replace(variance=common.variance + least)
 
 

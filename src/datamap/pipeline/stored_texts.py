@@ -43,19 +43,18 @@ class Texts:
 
         It returns {} where the run has no texts. Those of all units of a long text would take many times its memory.
         """
-        if self.rows is None and self._whole is None:
-            return lambda rows: {}
-        found = align.array(ids)
-        if not self._are_units:
-            known, texts = self._whole
-            places = align.rows(found, known)
-            return lambda rows: texts(places[rows])
-        samples, groups, positions = units.grouped(found)
         if self.rows is not None:
-            own, places = self.rows.tokens_of(samples, groups, positions)
-            return lambda rows: {"text_a": self.rows.marked(own[rows], places[rows])}
+            tokens = self.rows
+            own, places = tokens.tokens_of(*units.grouped(ids))
+            return lambda rows: {"text_a": tokens.marked(own[rows], places[rows])}
+        if self._whole is None:
+            return lambda rows: {}
         known, texts = self._whole
-        own = align.rows(samples, known)[groups]
+        if not self._are_units:
+            own = align.rows(ids, known)
+            return lambda rows: texts(own[rows])
+        samples, groups, positions = units.grouped(ids)
+        own = align.rows(samples, known).astype(np.int32)[groups]
         return lambda rows: self._marked(texts(own[rows]), positions[rows])
 
     def _marked(

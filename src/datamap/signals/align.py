@@ -86,9 +86,12 @@ def array(ids: Iterable) -> pa.Array:
 
     A column of pandas that came from several blocks of a file is in chunks, which are joined.
     """
-    if hasattr(ids, "__arrow_array__"):
-        column = pa.array(ids)
+    texts = getattr(ids, "array", ids)  # pandas holds texts as Arrow does
+    if hasattr(texts, "__arrow_array__"):
+        column = pa.array(texts)
         ids = column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
+    if getattr(getattr(ids, "dtype", None), "kind", "") == "i":
+        return pa.array(np.asarray(ids), pa.int64())
     if isinstance(ids, pa.ChunkedArray):
         return ids.combine_chunks()
     if isinstance(ids, pa.Array):

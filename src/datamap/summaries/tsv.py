@@ -52,7 +52,8 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
 
     Args:
         source: path or bytes of a summary.tsv.
-        columns: names of the columns to read; all are read if it is None, or if the summary lacks one of them.
+        columns: names of the columns to read, whose integers get 32 bits where they fit; all are read, with 64 bits,
+            if it is None, and all if the summary lacks one of them.
 
     Raises:
         SummaryError: the file is not a summary, or is damaged.
@@ -60,7 +61,10 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
     with raised_as(SummaryError, f"{schema.SUMMARY_FILE} is damaged", *UNREADABLE):
         known = _summary_header(source)
         wanted = known if columns is None or set(columns) - set(known) else [n for n in known if n in columns]
-        table = pyarrow.csv.read_csv(_opened(source), **_options(_types(known), wanted))
+        if columns is None:
+            table = pyarrow.csv.read_csv(_opened(source), **_options(_types(known)))
+        else:
+            table = _joined(map(_narrowed, _batches(source, known, wanted)))
         if not table.num_rows:
             raise ValueError("it has no rows")
         if "id" in table.column_names and pc.count_distinct(table["id"]).as_py() < table.num_rows:
@@ -76,13 +80,14 @@ def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
     """
     with raised_as(SummaryError, f"{schema.SUMMARY_FILE} is damaged", *UNREADABLE):
         known = _summary_header(source)
-        parts, start = [], 0
+        parts: list[pa.RecordBatch] = []
+        start = 0
         for batch in _batches(source, known):
             low, high = np.searchsorted(rows, [start, start + len(batch)])
             whole = high - low == len(batch)
             parts.append(batch if whole else batch.take(pa.array(rows[low:high] - start)))
             start += len(batch)
-        return _frame(pa.Table.from_batches(parts))
+        return _frame(_joined(parts))
 
 
 def blocks(source: Source, columns: Collection[str]) -> Iterator[pa.RecordBatch]:
@@ -105,6 +110,23 @@ def _batches(
         yield batch
         if number % 16 == 0:
             pa.default_memory_pool().release_unused()
+
+
+def _joined(batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a block whose integers have 32 bits, except for columns of larger ones."""
+
+    def narrow(column: pa.Array) -> pa.Array:
+        try:
+            return column.cast(pa.int32()) if pa.types.is_integer(column.type) else column
+        except pa.ArrowInvalid:
+            return column
+
+    return pa.RecordBatch.from_arrays(list(map(narrow, batch.columns)), batch.schema.names)
 
 
 def _summary_header(source: Source) -> list[str]:
@@ -198,9 +220,14 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     _refuse_values(table)
     if "id" in table.column_names:
         table = table.set_column(table.column_names.index("id"), "id", _numbers(table["id"]))
-    frame = table.to_pandas(split_blocks=True, self_destruct=True)
-    pa.default_memory_pool().release_unused()
-    return frame
+    columns = {}
+    for name in (
+        table.column_names
+    ):  # one by one, as the blocks and the whole of all columns would take twice the memory
+        columns[name] = table[name].to_pandas()
+        table = table.drop_columns([name])
+        pa.default_memory_pool().release_unused()
+    return pd.DataFrame(columns, copy=False)
 
 
 def _numbers(ids: pa.ChunkedArray) -> pa.ChunkedArray:
