@@ -26,15 +26,17 @@ def subsample(summary: pd.DataFrame, count: int = MAX_SAMPLES, seed: int = 0) ->
     """
     if len(summary) <= count:
         return np.arange(len(summary))
-    _, label, counts = np.unique(summary["label"].to_numpy(), return_inverse=True, return_counts=True)
-    rarity = counts[label]
+    labels = summary["label"].to_numpy()
+    rarity = np.bincount(labels).astype(np.int32)[labels]
     for grouping in groups.GROUPINGS.values():
         for group in groups.split(summary, grouping.rules):
             rarity[group.mask] = np.minimum(rarity[group.mask], int(group.mask.sum()))
-    rare = np.argsort(rarity, kind="stable")[: count // 2]
-    rare = rare[rarity[rare] <= count // 20]
-    rest = np.setdiff1d(np.arange(len(summary)), rare)
-    drawn = np.random.default_rng(seed).choice(rest, count - len(rare), replace=False)
+    rare = np.flatnonzero(rarity <= count // 20)
+    rare = rare[np.argsort(rarity[rare], kind="stable")[: count // 2]]
+    others = np.ones(len(summary), bool)
+    others[rare] = False
+    del rarity
+    drawn = np.random.default_rng(seed).choice(np.flatnonzero(others), count - len(rare), replace=False)
     return np.sort(np.concatenate([rare, drawn]))
 
 

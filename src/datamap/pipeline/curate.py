@@ -244,7 +244,8 @@ def _samples(source, config, score, further):
     if stored_diagnosis.is_outdated(source):
         command = stored_diagnosis.diagnose_command(source)
         say("note: the summary is newer than the diagnosis; regenerate it: {command}", command=command)
-    found = stored_diagnosis.frame_of(source.artifacts.read(schema.DIAGNOSIS_FILE))
+    with source.artifacts.local(schema.DIAGNOSIS_FILE) as file:
+        found = stored_diagnosis.frame_of(file)
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()
     if missing:

@@ -16,7 +16,7 @@ from datamap.labels.reasons import retold
 from datamap.log import say
 from datamap.maps import layout
 from datamap.pipeline import stored_diagnosis
-from datamap.pipeline.stored_embeddings import stored_embeddings
+from datamap.pipeline.stored_embeddings import shown_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.unit_samples import class_names, unit_of
@@ -107,17 +107,9 @@ def _chosen(file: Path, names: tuple[str, ...], lang: str) -> tuple[np.ndarray, 
 
 
 def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
-    """Add two columns that lay the samples out by their embeddings, where the run has readable ones.
-
-    Labels of one text would all be in one place, so they are not laid out.
-    """
-    if DEFINITIONS[run.task().task].unit:
-        return shown
-    try:
-        found = stored_embeddings(run, align.array(shown["id"]))
-    except DataMapError as error:
-        say("note: the explorer shows no embeddings: {error}", error=error)
-        return shown
+    """Add two columns that lay the samples out by their embeddings, where the run has readable ones."""
+    note = "note: the explorer shows no embeddings: {error}"
+    found = shown_embeddings(run, align.array(shown["id"]), note)
     if found is None:
         return shown
     places = layout.layout(found.vectors)

@@ -9,9 +9,6 @@ import threading
 from dataclasses import replace
 from urllib.parse import urlparse
 
-import numpy as np
-import pyarrow as pa
-
 from datamap import schema
 from datamap.config import ReviewConfig
 from datamap.digests import digest_of
@@ -24,7 +21,7 @@ from datamap.pipeline.corrections import say_left_out
 from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
-from datamap.pipeline.stored_embeddings import stored_embeddings
+from datamap.pipeline.stored_embeddings import shown_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
@@ -75,7 +72,8 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
     ensure_diagnosis(run, replace(config.diagnose, tracking=config.tracking))
     run.fetch(schema.DIAGNOSIS_FILE, schema.SAMPLES_FILE)
-    diagnosis = stored_diagnosis.table_of(run.artifacts.read(schema.DIAGNOSIS_FILE), OF_DIAGNOSIS)
+    with run.artifacts.local(schema.DIAGNOSIS_FILE) as file:
+        diagnosis = stored_diagnosis.table_of(file, OF_DIAGNOSIS)
     shown = Texts(run)
     texts = shown.columns(summary["id"])
     if not texts:
@@ -174,19 +172,9 @@ def _read_the_rest(run: Run, review: Review) -> None:
         review.histories.load(run.artifacts, observed, review.samples.ids)
     except DataMapError as error:
         say("note: no histories are shown: {error}", error=error)
-    review.neighbours.build(list(review.samples.texts.values()), _vectors(run, review.samples.ids))
-
-
-def _vectors(run: Run, ids: pa.Array) -> np.ndarray | None:
-    """Return the embeddings of the samples; None where the run has no readable ones, or those of whole texts."""
-    if DEFINITIONS[run.task().task].unit:
-        return None
-    try:
-        found = stored_embeddings(run, ids)
-    except DataMapError as error:
-        say("note: similar samples are found by their texts: {error}", error=error)
-        return None
-    return None if found is None else found.vectors
+    note = "note: similar samples are found by their texts: {error}"
+    found = shown_embeddings(run, review.samples.ids, note)
+    review.neighbours.build(list(review.samples.texts.values()), found and found.vectors)
 
 
 def _say_address(run: Run, review: Review, address: str) -> None:

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from datamap import encoders, schema
-from datamap.errors import ConfigError, SignalError, first_few, raised_as
+from datamap.errors import ConfigError, DataMapError, SignalError, first_few, raised_as
 from datamap.log import say
 from datamap.signals import embeddings
 from datamap.signals.embeddings import Embeddings
 from datamap.summaries import tsv
+from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened
 from datamap.translations import Amount
@@ -28,6 +29,20 @@ def stored_embeddings(run: Run, ids: pa.Array) -> Embeddings | None:
         return None
     with run.artifacts.local(schema.EMBEDDINGS_FILE) as file:
         return embeddings.read(file).ordered(ids, f"run {run.run_id}: {schema.EMBEDDINGS_FILE}")
+
+
+def shown_embeddings(run: Run, ids: pa.Array, note: str) -> Embeddings | None:
+    """Return the embeddings of a run's rows for a page; None where it has no readable ones, which `note` reports.
+
+    Units have none: labels of one text would all be in one place.
+    """
+    if DEFINITIONS[run.task().task].unit:
+        return None
+    try:
+        return stored_embeddings(run, ids)
+    except DataMapError as error:
+        say(note, error=error)
+        return None
 
 
 def log_embeddings(run: Run, ids: pa.Array, given: Any = None, encoder: str | None = None) -> None:
