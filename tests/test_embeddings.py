@@ -291,6 +291,7 @@ def test_the_layout_is_that_of_scikit_learns_components(monkeypatch):
 def test_review_finds_similar_samples_by_embeddings(images, command, client):
     from datamap.config import defaults
     from datamap.pipeline import review as step
+    from datamap.pipeline.stored_embeddings import shown_embeddings
     from datamap.tracking.store import Store
 
     make, vectors, truth, _ = images
@@ -303,7 +304,7 @@ def test_review_finds_similar_samples_by_embeddings(images, command, client):
     assert len(near) == 8 and all(classes[one["row"]] == classes[0] for one in near)
     file = local(client, run.run_id, "embeddings/embeddings.parquet")
     file.write_bytes(file.read_bytes()[:-1])
-    assert step._vectors(run, review.samples.ids) is None  # a damaged file ends no review
+    assert shown_embeddings(run, review.samples.ids, "note: {error}") is None  # a damaged file ends no review
 
 
 def test_two_samples_are_no_pair_of_arrays():
