@@ -3,8 +3,9 @@
     python benchmarks/server.py <folder of the version before> [delay=0.1] [rounds=3] [kinds]
 
 Each version records a run of its own (200 texts, 3 observations) into one `mlflow server`, through a proxy that counts
-requests and waits before it passes one on; then it summarizes, plots for the first time, diagnoses, and starts a review
-until its address is printed. Rounds are interleaved; medians. `kinds` also prints how many requests went where.
+requests and waits before it passes one on; then it summarizes, plots for the first time, diagnoses, curates, and starts
+a review until its address is printed. Rounds are interleaved; medians. `kinds` also prints how many requests went
+where.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = ("summarize", "plot", "diagnose", "review")
+STEPS = ("summarize", "plot", "diagnose", "curate", "review")
 RECORD = """
 import sys; sys.path.insert(0, {src!r})
 import datamap
@@ -109,6 +110,7 @@ def measured(step, root, run_id, environment):
     """Return (requests by kind, seconds) of a command; of a review until it prints its address."""
     Proxy.seen = Counter()
     command = [sys.executable, str(root / "src" / f"{step}.py"), f"run_id={run_id}"]
+    command += ["keep=clean", "share=0.1"] if step == "curate" else []
     began = time.perf_counter()
     with subprocess.Popen(
         [*command, "port=0"] if step == "review" else command,

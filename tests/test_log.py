@@ -152,6 +152,6 @@ def test_a_terminal_without_a_size_shows_that_something_goes_on(tmp_path):
     )  # fmt: skip
     os.close(theirs)
     shown = b"".join(read_all(ours)).decode()
-    assert shown.startswith("starting …\r") and "error: " in shown
+    assert shown.startswith("starting …\r          \r") and "error: " in shown
     assert "0/3 [" in shown and "batches observed" in shown
     assert done.stdout.decode().strip() == "[0, 1, 2]"

@@ -27,10 +27,12 @@ from datamap.translations import Phrase, translate
 CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 UNSAID = 1.0  # seconds that work may take before a line says what it is
+STARTING = "starting …"  # shown on a terminal until the first line
 SHORT = 0.2  # seconds that a wait for a server takes at least before a line says so
 
 logger = logging.getLogger("datamap")
 _beginning: str | None = None  # prefix of each line of our own command; None in a user's process
+_starting = False  # STARTING is on the terminal
 _told = time.monotonic()  # when our own command printed its last line, or began
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
@@ -101,6 +103,23 @@ def telling(text: str, remote: bool = False, /, **values: object) -> Iterator[No
         timer.cancel()
 
 
+def show_starting() -> None:
+    """Show on a terminal that the command has started, as imports take seconds; the first line replaces it."""
+    global _starting
+    if sys.stderr.isatty():
+        print(STARTING, end="\r", file=sys.stderr, flush=True)
+        _starting = True
+
+
+def clear_starting() -> None:
+    """Remove what `show_starting` has shown."""
+    global _starting
+    if _starting:
+        _starting = False
+        with contextlib.suppress(OSError):
+            print(" " * len(STARTING), end="\r", file=sys.stderr, flush=True)
+
+
 def print_line(line: str) -> None:
     """Print a line at once; if standard output cannot be written to, report that once on standard error.
 
@@ -132,6 +151,7 @@ def print_error(line: str) -> None:
 
 
 def _write(stream: TextIO | None, own: TextIO | None, line: str) -> None:
+    clear_starting()
     if stream is None:  # closed before Python began
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -26,7 +26,7 @@ from datamap.cli.help import help_text, overview
 from datamap.cli.overrides import MULTIRUN, name_of, refuse_with_resume, swept, translate
 from datamap.config import validated
 from datamap.errors import ConfigError, DataMapError, did_you_mean, interrupted
-from datamap.log import print_error, write_line
+from datamap.log import clear_starting, print_error, show_starting, write_line
 from datamap.places import CONF
 from datamap.program import SCRIPTS
 
@@ -69,6 +69,8 @@ def run(command: str, arguments: list[str]) -> int:
             _dispatch(command, arguments)
     except (Exception, KeyboardInterrupt) as error:
         return _exit_code(command, error)
+    finally:
+        clear_starting()
     return 0
 
 
@@ -108,12 +110,6 @@ def _exit_code(command: str, error: BaseException) -> int:
     return _failed(2, reason) if reason else _failed(1, failures.report(error))
 
 
-def _say_starting() -> None:
-    """Show that the command has started, as imports take seconds; the next line overwrites it."""
-    if sys.stderr.isatty():
-        print("starting …", end="\r", file=sys.stderr, flush=True)
-
-
 def _dispatch(command: str, arguments: list[str]) -> None:
     if command in ("-h", "--help"):
         _show(overview())
@@ -128,7 +124,8 @@ def _dispatch(command: str, arguments: list[str]) -> None:
     if {"--help", "-h"} & set(flags):
         _show(help_text(command))
         return
-    _say_starting()
+    if set(flags) <= {"-m", "--multirun"}:  # with other flags Hydra prints, and does not run the command
+        show_starting()
     if flags:
         _run_by_hydra(command, overrides, flags)
     else:

@@ -11,7 +11,7 @@ from datamap import schema
 from datamap.config import CompareConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError, counted, first_few
-from datamap.log import say
+from datamap.log import say, telling
 from datamap.maps.options import MapOptions
 from datamap.pipeline import corrected_data
 from datamap.pipeline.opening import at_once, reading
@@ -63,7 +63,8 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)
     name = config.tracking.run_name or f"compare {first_few(summaries)}"
-    with contextlib.nullcontext(into) if into else store.new_run(name) as target, at_once(target):
+    saying = telling("comparing {runs}", runs=Amount(len(members), "run"))
+    with contextlib.nullcontext(into) if into else store.new_run(name) as target, at_once(target), saying:
         target.lang = spoken()
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
         agreement = _log(target, config, members, summaries, unit)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from datamap import schema
 from datamap.config import PlotConfig, to_yaml
 from datamap.errors import ConfigError, MapError
-from datamap.log import say
+from datamap.log import say, telling
 from datamap.maps import plans
 from datamap.maps.options import check_size
 from datamap.pipeline import unit_samples
@@ -58,9 +58,10 @@ def plot(config: PlotConfig) -> LoggedMap:
     samples, names = unit_samples.named(run, samples, config)
     about: dict[str, Any] = {"class_names": names, "observations": count}
     about["unit"] = row
-    with warnings.catch_warnings(record=True) as caught:
+    drawing = telling("drawing {path}.png", path=f"{schema.MAPS_DIR}/{name}")
+    with drawing, warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(samples, config, title=run.info.run_name, **about)
-    card = cards.draw_card(samples, config, **about)
+        card = cards.draw_card(samples, config, **about)
     total = len(summary)
     del summary, samples  # the explorer needs the memory
     for message in dict.fromkeys(str(warning.message) for warning in caught):

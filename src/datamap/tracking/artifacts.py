@@ -112,16 +112,17 @@ class Artifacts(NamedTuple):
             return
 
         def get(path: str, sha256: str | None) -> None:
-            if hidden_tags.content(seen.tags, path):
-                return
-            if not seen.file(path).exists() and seen.has_room():
+            if seen.has_room():
                 with contextlib.suppress(TrackingError), self.local(path, sha256):
                     pass
 
-        with telling(
-            "fetching {files} of run {run}", True, files=Amount(len(wanted), "file"), run=self.run_id
-        ):
-            _side_by_side(get, wanted.items())
+        def is_here(path: str) -> bool:
+            return bool(hidden_tags.content(seen.tags, path)) or seen.file(path).exists()
+
+        missing = {path: sha256 for path, sha256 in wanted.items() if not is_here(path)}
+        files = Amount(len(missing), "file")
+        with telling("fetching {files} of run {run}", True, files=files, run=self.run_id):
+            _side_by_side(get, missing.items())
 
     def write(self, files: "Mapping[str, Path]") -> None:
         """Write files, {path: file of the artifact's name}, side by side; repeat those that a server does not list.

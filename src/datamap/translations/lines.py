@@ -193,6 +193,8 @@ ZH = {
     "{time}  {done:,} of {total:,} in this pass": "{time}  本轮已完成 {done:,}/{total:,}",
     # waiting for a server
     "reading from {uri}": "正在读取 {uri}",
+    "comparing {runs}": "正在比较 {runs}",
+    "drawing {path}.png": "正在绘制 {path}.png",
     "fetching {files} of run {run}": "正在获取运行 {run} 的{files}",
     "logging {files} into run {run}": "正在将 {files}记录到运行 {run}",
     # plot
