@@ -373,7 +373,7 @@ def test_two_reviewers_see_each_other(browser, store_uri):
         press(anna, "Enter", "k", "Enter", "k")
         press(li, "Enter", "Enter", "k", "k")
         for page in (anna, li):
-            page.get_by_role("button", name="reviewers disagree on 2 samples: show them").wait_for()
+            page.get_by_role("button", name="reviewers disagree on 2: show them").wait_for()
             assert "agreement, kappa" in page.locator("#facts").inner_text()
         assert "anna" in anna.locator("#facts").inner_text() and "李" in anna.locator("#facts").inner_text()
         anna.get_by_role("button", name="reviewers disagree on 2").click()
