@@ -15,6 +15,7 @@ import pytest
 
 from conftest import ROOT, SMALL_MODEL, copy_store, run_process, write_pairs
 from foreign_files import write_dynamics
+from processes import Process
 
 
 @pytest.fixture
@@ -178,7 +179,6 @@ def test_no_scheduler_is_said_so(small_run, command):
 
 def test_two_first_commands_at_once_share_a_new_store(tmp_path):
     files = write_dynamics(tmp_path / "dynamics")
-    script = [sys.executable, str(ROOT / "src" / "import_signals.py"), f"path={files}"]
-    both = [subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
-    outputs = [process.communicate(timeout=120)[0].decode() for process in both]
+    both = [Process("import", [f"path={files}"]) for _ in range(2)]
+    outputs = [process.rest() for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
