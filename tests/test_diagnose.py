@@ -540,7 +540,7 @@ def test_learning_by_heart_is_named(made_run, command, client):
         outcome = command(step, f"run_id={made_run}")
         assert outcome.code == 0, outcome.err
         assert "note: from observation 2 on the model memorizes labels" in outcome.out
-        assert "(in the end it knows 80% of the samples it is trained on, and 60% of others)" in outcome.out
+        assert "(in the end it knows 80% of the labels it is trained on, and 60% of others)" in outcome.out
     run = client.get_run(made_run)
     assert run.data.metrics["memorisation/from_observation"] == 2
     assert run.data.metrics["memorisation/gap"] == pytest.approx(0.2)
