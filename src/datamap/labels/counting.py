@@ -20,10 +20,8 @@ HALF_RANGE = 2.3
 # Of units: wrong labels contradict sure and less sure predictions alike, errors of a weak model less sure ones.
 COMPARED_SHARES = (0.05, 0.4)
 MAX_GROWTH = 0.5  # of the contradicted share between the two beyond sampling error, as a part of the estimate
-UNIT_LOW, UNIT_HIGH = (
-    0.5,
-    2.5,
-)  # how far the truth was from the estimate in docs/detection.md, beyond sampling error
+# Ends of the range of units, times the estimate: how far the truth was from it in docs/detection.md.
+UNIT_LOW, UNIT_HIGH = 0.5, 2.5
 Z_90 = 1.645  # half the width of a 90 % interval of the normal distribution, in standard deviations
 # Why a number cannot be known. Key: `Estimate.unknown`; value: what people read.
 REASONS = {

@@ -11,20 +11,12 @@ from datamap.labels import witnesses
 from datamap.signals.compute import log_of, of_label
 
 NAME = "embeddings"  # of the witness and of its score
-STRENGTHS = (
-    0.1,
-    0.3,
-    1.0,
-    3.0,
-    10.0,
-    30.0,
-    100.0,
-)  # scikit-learn's C, the inverse strength of regularization
+# scikit-learn's C, the inverse strength of regularization.
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 MAX_CHOOSING = 3_000  # rows by which the strength is chosen; of more, a random part
 MAX_STEPS = 60  # of the optimizer
-MAX_PRODUCTS = (
-    4_000_000_000  # rows times features times classes of a model, seconds of a core; of more rows, a part
-)
+# Rows times features times classes of a model, seconds of a core; of more rows, a part.
+MAX_PRODUCTS = 4_000_000_000
 
 
 def predict(

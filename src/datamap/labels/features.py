@@ -8,11 +8,8 @@ from datamap.labels.grams import BITS, CharGrams, numbered
 
 MAX_CHARS = 1_000  # of a text that n-grams of characters are taken from
 MAX_CHARS_OF_WORDS = 10_000  # of a text that words are taken from, which are fewer
-MAX_GRAMS, MAX_SHORT, MAX_WORDS = (
-    200_000,
-    10_000,
-    200_000,
-)  # features of each kind; the most frequent ones of more
+# Features of each kind; the most frequent ones of more.
+MAX_GRAMS, MAX_SHORT, MAX_WORDS = 200_000, 10_000, 200_000
 MIN_WORDS = 4  # mean number of words between spaces from which on texts have words
 LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
 ROW_BITS = max(LENGTHS) * BITS  # bits of an n-gram's number; those above hold its row

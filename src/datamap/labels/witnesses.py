@@ -12,9 +12,8 @@ import numpy as np
 from datamap.labels import features, naive_bayes
 
 FOLDS = 4
-MAX_ROWS = (
-    20_000  # rows that a model trains on, and texts that the n-grams are taken from; of more, a random part
-)
+# Rows that a model trains on, and texts that the n-grams are taken from; of more, a random part.
+MAX_ROWS = 20_000
 MAX_REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
 NEIGHBOURS = 30
 MAX_GRAMS = 400  # n-grams of a text, the most telling ones, by which its neighbors are sought

@@ -39,9 +39,8 @@ from datamap.translations import Amount, translate
 
 COLUMNS = {"id", "label", "label_var", "avg_probs"}
 OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why", "evidence")
-SWITCH = (
-    0.001  # seconds until a background thread yields to one that answers the page; Python's default is 0.005
-)
+# Seconds until a background thread yields to one that answers the page; Python's default is 0.005.
+SWITCH = 0.001
 ESTIMATE = ("estimate", "low", "high", "known")
 MAX_COUNT = 1 << 53  # a larger metric is damaged: no run has so many samples
 

@@ -12,9 +12,8 @@ from datamap.log import say
 from datamap.recording import arguments
 from datamap.tasks.rows import Given
 
-MAX_TEXT = (
-    100_000  # characters of a prompt or completion that are shown; the row as it was given keeps them all
-)
+# Characters of a prompt or completion that are shown; the row as it was given keeps them all.
+MAX_TEXT = 100_000
 # Columns of the prompt and of the completion, as trainers name them; None: the example has one text.
 PAIRS = (
     ("text_a", "text_b"),

@@ -21,9 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from datamap.log import say
 from datamap.review.guard import KNOWN
 
-REQUEST_TIMEOUT = (
-    10.0  # seconds from the connection, or from the last answer, until a request must be complete
-)
+# Seconds from the connection, or from the last answer, until a request must be complete.
+REQUEST_TIMEOUT = 10.0
 MAX_CONNECTIONS = 64
 FREE_FILES = 24  # open files kept free for other purposes, such as connections that are not yet counted
 ACCEPTED_AT_ONCE = 16  # connections accepted before the first of them is counted
