@@ -55,9 +55,8 @@ def unseen(
     joint = _is_joint(min(len(folds[0][0]), MAX_ROWS), classes)
 
     def judged(values, inverse, inverse_of_many):
-        if (
-            texts_b is None and not joint
-        ):  # logistic regressions take twenty times as long, and rank no better
+        if texts_b is None and not joint:
+            # Logistic regressions take twenty times as long, and rank no better.
             return naive_bayes.predict(values, labels, classes)
         return out_of_fold(linear(classes, inverse, inverse_of_many), values, labels, classes, folds, seed)
 

@@ -133,9 +133,8 @@ def _diagnosed(run: Run, samples: pd.DataFrame, evidence: Evidence, config: Diag
     """Score the labels by the evidence."""
     scores, about = mislabel.SCORES[config.score](evidence), estimate(evidence)
     probable = config.score == "combined" and about.known
-    if (
-        config.score == "combined" and evidence.run_weights
-    ):  # nearer to probabilities even where nothing is sure
+    if config.score == "combined" and evidence.run_weights:
+        # Calibrated scores are nearer to probabilities even where the number is not known.
         scores = mislabel.calibrated(scores, about.estimate)
     names, proposed = _class_names(run, evidence), mislabel.proposals(evidence, scores if probable else None)
     made = diagnosis.Diagnosis(
