@@ -53,7 +53,7 @@ class Lab:
             "summarize": [f"run_id={first}"],
             "plot": [f"run_id={first}"],
             "diagnose": [f"run_id={first}"],
-            "curate": [f"run_id={first}", "keep=clean"],
+            "curate": [f"run_id={first}", "keep=clean", "share=0.1"],
             "compare": [f"runs=[{first},{second}]"],
             "import": ["path=foreign"],
             "upload": [],

@@ -70,7 +70,7 @@ USED_BY = {
     "embeddings/embeddings.parquet": ["diagnose"],
 }
 RENEWING = {"embeddings/embeddings.parquet": ["diagnose", "embeddings=new.npy"]}  # what it takes is a file
-ARGUMENTS = {"curate": ["keep=clean"], "plot": ["explorer=true"]}
+ARGUMENTS = {"curate": ["keep=clean", "share=0.1"], "plot": ["explorer=true"]}
 
 
 @pytest.mark.parametrize(("path", "damage"), [*((path, edit) for path in USED_BY), ("summary.tsv", truncate)])
@@ -100,7 +100,7 @@ def test_runs_without_digests_stay_readable(made, command):
         if tag.startswith(DIGEST_TAG):
             client.delete_tag(run_id, tag)
     assert command("plot", f"run_id={run_id}").code == 0
-    assert command("curate", f"run_id={run_id}", "keep=clean").code == 0
+    assert command("curate", f"run_id={run_id}", "keep=clean", "share=0.1").code == 0
 
 
 def test_a_file_that_is_being_replaced_is_good_before_and_after(made):
@@ -136,7 +136,7 @@ def test_damaged_configs_and_names_of_older_runs(made, command, content):
     client.delete_tag(run_id, f"{DIGEST_TAG}diagnosis.tsv")
     local(client, run_id, "labels.json").write_text("{}")
     local(client, run_id, "config/diagnose.yaml").write_text(content.replace("{", "{ : ["))
-    outcome = command("curate", f"run_id={run_id}", "keep=clean")
+    outcome = command("curate", f"run_id={run_id}", "keep=clean", "share=0.1")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.out
     assert f"run {run_id}: config/diagnose.yaml is damaged" in outcome.err
 
@@ -148,7 +148,7 @@ def test_a_secret_that_anothers_config_asks_for_is_not_resolved(made, command, m
     client.log_text(run_id, config, "config/train.yaml")
     given = ["model=tiny", "trainer.lr=${oc.env:SECRET}", "model.trust_pickle=true"]
     client.log_text(run_id, json.dumps(given), "config/train.overrides.json")
-    curated = command("curate", f"run_id={run_id}", "keep=clean")
+    curated = command("curate", f"run_id={run_id}", "keep=clean", "share=0.1")
     assert curated.code == 0, curated.err
     assert "model=tiny" in curated.out and "trust_pickle" not in curated.out
     client.set_terminated(run_id, "KILLED")
@@ -192,7 +192,7 @@ def test_of_anothers_run_only_known_values_reach_the_printed_command(made, comma
     for given, left in HOSTILE.items():
         overrides = [given, "trainer.lr=9", "model.lr=9"]
         client.log_text(run_id, json.dumps(overrides), "config/train.overrides.json")
-        outcome = command("curate", f"run_id={run_id}", "keep=clean")
+        outcome = command("curate", f"run_id={run_id}", "keep=clean", "share=0.1")
         assert outcome.code == 0, outcome.err
         (printed,) = [line for line in outcome.out.splitlines() if line.startswith("next: ")]
         typed = shlex.split(printed.removeprefix("next: python src/train.py "))
@@ -211,7 +211,7 @@ def test_a_path_that_is_none_is_not_carried_over(made, command, monkeypatch):
     monkeypatch.setenv("SECRET", "hunter2")
     for path in ("'${oc.env:SECRET}'", "[a]", '"a\\nb"', '"a\'b"', "7", '"\\e[2J"'):
         client.log_text(run_id, CONFIG % path, "config/train.yaml")
-        outcome = command("curate", f"run_id={run_id}", "keep=clean")
+        outcome = command("curate", f"run_id={run_id}", "keep=clean", "share=0.1")
         assert outcome.code == 0, outcome.err
         assert "note: data.dev_path is not carried over: it is not a plain path" in outcome.out
         assert "dev_path" not in outcome.out.partition("next: ")[2]

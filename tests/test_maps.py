@@ -208,7 +208,7 @@ def test_one_sample_of_a_large_group_is_still_seen(many):
 def test_chinese_words_and_a_warning_without_a_font(summary, monkeypatch):
     figure = figures.draw_map(summary, lang="zh", dirty_label=True, title="我的实验")
     assert figure.get_suptitle() == "我的实验: 83 个样本"
-    assert legend_of(figure)[0].startswith("普通样本")
+    assert legend_of(figure)[0].startswith("正常")
     monkeypatch.setattr(fonts, "chinese", lambda: None)
     with pytest.warns(UserWarning) as caught:
         figures.draw_map(summary, title="我的实验")

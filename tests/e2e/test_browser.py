@@ -150,7 +150,7 @@ def test_the_artifact_viewer_shows_picture_table_and_explorer(page, site):
     assert (
         frame.locator("#plain")
         .input_value()
-        .startswith("id\tscore\tlabel\tproposed\tpred_label\ttext_a\ttext_b\twhy\t")
+        .startswith("id\trank\tlabel\tproposed\tpred_label\ttext_a\ttext_b\twhy\t")
     )
     assert not page.evaluate("window.hacked") and not inside.evaluate("window.hacked")
 

@@ -208,7 +208,7 @@ def all_of_it(commands, folder):
     assert commands.review(first) == 20
     runs = [first, second]
     for name, *arguments in (
-        ["curate", f"run_id={first}", "keep=clean"],
+        ["curate", f"run_id={first}", "keep=clean", "share=0.1"],
         ["compare", f"runs=[{first},{second}]"],
         ["import_signals", f"path={folder}"],
     ):

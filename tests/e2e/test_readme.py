@@ -165,7 +165,7 @@ def test_commands_of_the_readme_and_the_docs(project, monkeypatch):
                 assert done.returncode == 0, f"{page}: {shell}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
                 if shell == "make demo":
                     check_what_the_demo_made(project)
-                    shorten(project / "data", 200)
+                    shorten(project / "data", 400)
                 if "source .venv/bin/activate" in shell:
                     activated = "source .venv/bin/activate\n"
                     monkeypatch.setenv(

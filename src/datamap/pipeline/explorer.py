@@ -17,7 +17,7 @@ from datamap.log import say
 from datamap.maps import layout
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import shown_embeddings
-from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations
+from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations, summary_file
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.unit_samples import class_names, unit_of
 from datamap.program import invocation
@@ -68,17 +68,18 @@ def explorer_page(run: Run, lang: str) -> bytes:
         HTML in UTF-8; a part of the samples where all would make the page too large.
 
     Raises:
+        SummaryError: the run has no summary, or it is damaged.
         SignalError: the run's signals are damaged.
     """
     from datamap.maps import explorer
     from datamap.signals import trajectories
 
     run.fetch(schema.SAMPLES_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE)
-    observed, _ = summarized_observations(run)
     names = class_names(run, lang)
-    with run.artifacts.local(schema.SUMMARY_FILE) as file:
+    with summary_file(run) as (file, _):
         rows, looks = _chosen(file, names, lang)
         shown = _laid_out(run, tsv.read_rows(file, rows))
+    observed, _ = summarized_observations(run)
     ids = align.array(shown["id"])
     histories = trajectories.read(run.artifacts, observed, ids)
     texts, found = Texts(run).of(ids), _diagnosis(run, ids, lang)
@@ -147,9 +148,10 @@ def _diagnosis(run: Run, ids: pa.Array, lang: str) -> _Diagnosis | None:
     states = DEFINITIONS[run.task().task].states
     rows, scores = align.rows(ids, table["id"]), table["score"].to_numpy()
     proposed = table["proposed"].to_pandas()
-    known, reasons = rows >= 0, table["why"].combine_chunks()
+    known, reasons = rows >= 0, table["why"]
     retelling = _retelling(reasons, lang, states)
     probable = stored_diagnosis.is_probable(table["evidence"].unique().to_pylist())
+    del table  # the reasons alone are asked for later, part by part
     ranks = {} if probable else {"rank": pd.Series(rows + 1, dtype="Int64").where(known)}
     numbers = pd.DataFrame(
         {
@@ -167,7 +169,7 @@ def _diagnosis(run: Run, ids: pa.Array, lang: str) -> _Diagnosis | None:
     return _Diagnosis(numbers, why)
 
 
-def _retelling(why: pa.Array, lang: str, states: tuple[str, ...]) -> Callable[[str], str] | None:
+def _retelling(why: pa.ChunkedArray, lang: str, states: tuple[str, ...]) -> Callable[[str], str] | None:
     """Return what says a reason in language `lang`; None where the first one is in it already."""
     first = next((one.as_py() for one in why if one.as_py()), "")
     if retold(first, lang) == first and (lang == "en" or not states):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,12 @@ def covered_observations(file: Path, observed: ShardsByObservation, allow_missin
     return json.dumps(content) + "\n"
 
 
-def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFrame, documents.Summarized]:
-    """Return the summary, and the observations that it covers.
-
-    Args:
-        run: run with a summary.
-        columns: names of the columns to read; None = all.
+@contextlib.contextmanager
+def summary_file(run: Run) -> Iterator[tuple[Path, documents.Summarized]]:
+    """Yield (summary.tsv as a local file, the observations that it covers).
 
     Raises:
-        SummaryError: the run has no summary, or it is damaged.
+        SummaryError: the run has no summary, or not the one that its list of observations is of.
     """
     if not run.has(schema.SUMMARY_FILE):
         raise SummaryError(
@@ -57,6 +55,20 @@ def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFram
                 f"run {run.run_id}: {schema.SUMMARY_FILE} and {schema.SUMMARIZED_FILE} are not of the same summary "
                 f"(was one interrupted?); regenerate both: {summarize_command(run)}"
             )
+        yield file, about
+
+
+def read_summary(run: Run, columns: set[str] | None = None) -> tuple[pd.DataFrame, documents.Summarized]:
+    """Return the summary, and the observations that it covers.
+
+    Args:
+        run: run with a summary.
+        columns: names of the columns to read; None = all.
+
+    Raises:
+        SummaryError: the run has no summary, or it is damaged.
+    """
+    with summary_file(run) as (file, about):
         return tsv.read(file, columns), about
 
 
