@@ -24,6 +24,7 @@ from datamap.tracking.store import resolved
 from datamap.translations import translate
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
+OF_DIAGNOSIS = ("id", "score", "label", "proposed", "evidence")
 COUNTS = {
     "clean": "mislabelled/estimate",
     "relabelled": "mislabelled/to_relabel",
@@ -245,7 +246,7 @@ def _samples(source, config, score, further):
         command = stored_diagnosis.diagnose_command(source)
         say("note: the summary is newer than the diagnosis; regenerate it: {command}", command=command)
     with source.artifacts.local(schema.DIAGNOSIS_FILE) as file:
-        found = stored_diagnosis.frame_of(file)
+        found = stored_diagnosis.frame_of(file, OF_DIAGNOSIS)  # its texts and reasons are most of it
     rows = align.rows(columns["id"], found.pop("id"))
     missing = (rows < 0).sum()
     if missing:

@@ -60,9 +60,9 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
     return frame_of(content)
 
 
-def frame_of(content: tsv.Source) -> pd.DataFrame:
-    """Read a diagnosis.tsv: ids as in the summary, score as float, all other columns as text (`table_of`)."""
-    frame = table_of(content).to_pandas()
+def frame_of(content: tsv.Source, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """Read columns of a diagnosis.tsv: ids as in the summary, score as float, all others as text (`table_of`)."""
+    frame = table_of(content, columns).to_pandas()
     return frame.assign(id=ids_of(frame["id"].tolist()))
 
 
