@@ -5,6 +5,7 @@ import gc
 import hashlib
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -82,6 +83,27 @@ def forget():
             provider._cache.clear()
 
 
+ADVICE = re.compile(r"(?<![\w.'/-])([a-z_]+(?:\.[a-z_]+)*)=")
+
+
+def foreign_keys(script, printed):
+    """Return the keys that errors and notes advise, and that their command does not have.
+
+    Advice for another command names that command before the key: "train with data.folds=3".
+    """
+    from datamap.config import STEPS, list_keys
+
+    own, every = set(list_keys(STEPS[script])), {key for step in STEPS.values() for key in list_keys(step)}
+    commands = re.compile(r"\b(import|export|record|{})\b".format("|".join(STEPS)))
+    lines = [line for line in printed.splitlines() if re.match("error:|note:|注意", line)]
+    return [
+        found[1]
+        for line in lines
+        for found in ADVICE.finditer(line)
+        if found[1] in every - own and not commands.search(re.split("[;；]", line[: found.start()])[-1])
+    ]
+
+
 class Outcome:
     """What a command printed, and its exit code."""
 
@@ -102,7 +124,9 @@ def command(monkeypatch, capsys):
             runpy.run_path(str(path), run_name="__main__")
         except SystemExit as stop:
             code = stop.code or 0
-        return Outcome(code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        assert not foreign_keys(script, f"{out}\n{err}"), out + err
+        return Outcome(code, out, err)
 
     return run
 

@@ -112,6 +112,9 @@ def test_the_explorer_in_a_notebook(recorded, client, tmp_path):
     assert 'height="500"' in shown
     assert html.unescape(re.search('srcdoc="([^"]*)"', shown)[1]) == page.content.decode()
     assert page.save(tmp_path / "map.html").read_bytes() == page.content
+    for path in (tmp_path, "no/such/folder.html", "a\0b.html"):
+        with pytest.raises(datamap.DataMapError, match="path="):
+            page.save(path)
     assert "text 39" in texts_of(tmp_path / "map.html")["text_a"]
     assert "maps/explorer.html" not in artifacts(client, recorded[0])
 

@@ -100,6 +100,12 @@ RANGES = [
         "trainer.epochs: Value 'many' of type 'str' could not be converted to Integer",
     ),
     ("plot", "threshold=zzz", "threshold: Value 'zzz' of type 'str' could not be converted to Float"),
+    (
+        "train",
+        "data.path=a\0.tsv",
+        r"data.path='a\x00.tsv' has a NUL character, which no path has; leave it out",
+    ),
+    ("train", "data.ids=[7,'a\0']", "has a NUL character"),
     ("plot", "dpi=1", "dpi=1 is out of range: it must be 50 or more"),
 ]
 

@@ -173,6 +173,29 @@ def test_single_texts_in_another_order_and_more_than_needed(command, client, tmp
     assert json.loads(local(client, run_id, "labels.json").read_text()) == {"0": "a", "1": "b", "2": "c"}
 
 
+GOOD = "id\ttext_a\tlabel\n" + "".join(f"{n}\t文本{n}\t{int(n % 2 == 0)}\n" for n in range(36))
+# Files that `texts=` cannot use, each with what the message advises, and a key of `train` that it must not name.
+ADVICE = {
+    "no label": (GOOD.replace("label", "mark"), "name it label in the file's header"),
+    "one column": ("\n".join("abcdef"), "divide the columns by tabs"),
+    "two texts": (GOOD.replace("id", "text").replace("text_a", "content"), "name only one of them text_a"),
+    "an empty text": (GOOD.replace("文本7", ""), "line 9: text_a is empty"),
+    "an id twice": (GOOD.replace("\n7\t", "\n6\t"), "give each an id of its own"),
+    "a kind": (GOOD.replace("label", "label\ts_label").replace("\n0", "\t\n0"), "column"),
+    "bytes": (GOOD.replace("文本7", "\udcff"), "save the file as UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", ADVICE)
+def test_advice_about_texts_names_no_key_of_another_command(case, command, client, tutorial, tmp_path):
+    content, advised = ADVICE[case]
+    path = tmp_path / "texts.tsv"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    line = refused(command, client, f"path={tutorial}", f"texts={path}")
+    assert advised in line
+    assert "data." not in line  # as the fixture `command` asks of every key and every command
+
+
 def test_texts_of_a_run_say_what_was_planted_where_signals_cannot(command, client, pairs_file):
     train = ("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.flip_ratio=0.2")
     trained = command(*train).out.split()[1]

@@ -1,5 +1,6 @@
 """What cannot be trained is refused before a run is made, in one line; and what may fail does not end a training."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -69,6 +70,49 @@ def test_the_samples_with_given_ids_are_trained(command, client, pairs_file, tmp
     assert datamap.summarize(run_id)["id"].tolist() == [2, 5, 9, 30, 33]
     curated = command("curate", f"run_id={run_id}", "keep=matching", "ids=[2,5,30,33]")
     assert curated.code == 0 and "data.ids" not in curated.out + curated.err  # of other data
+
+
+UNUSED = {
+    (
+        "data.path=a.conll",
+        "data.header=true",
+    ): "data.header=True has no meaning for a CoNLL file; leave it out",
+    (
+        "data.path=a.conll",
+        "data.columns.id=2",
+    ): "data.columns.id=2 has no meaning for a CoNLL file; leave it out",
+    (
+        "data.path=a.conll",
+        "data.columns.text_b=0",
+    ): "data.columns.text_b=0 has no meaning for data.task=tokens",
+    ("data.path=a.jsonl", "data.delimiter=tab"): "data.delimiter=tab has no meaning for .jsonl; leave it out",
+    (
+        "data.path=a.parquet",
+        "data.encoding=gbk",
+    ): "data.encoding=gbk has no meaning for .parquet; leave it out",
+    ("data.path=folder", "data.header=false"): "data.header=False has no meaning for a folder; leave it out",
+    (
+        "data.path=null",
+        "data.loader=lcqmc",
+        "data.dev_path=a.tsv",
+    ): "no meaning for a data set of PaddleNLP's",
+    (
+        "data.path=a.tsv",
+        "data.task=multilabel",
+        "data.columns.text_b=more",
+    ): "data.columns.text_b=more has no meaning for data.task=multilabel; leave it out",
+}
+
+
+@pytest.mark.parametrize("given", UNUSED, ids=" ".join)
+def test_a_key_that_a_file_has_no_use_for_is_refused(given, command):
+    task = ["data.task=tokens"] * given[0].endswith(".conll")
+    Path("folder").mkdir()
+    for path in ("a.conll", "a.jsonl", "a.parquet", "a.tsv"):
+        Path(path).write_bytes(b"a B-X\nb O\n")
+    outcome = command("train", "data=file", *task, *given)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert UNUSED[given] in outcome.err
 
 
 def test_shards_without_bound_are_one(command, client, pairs_file):

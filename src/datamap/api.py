@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from datamap import schema
 from datamap.config import defaults
-from datamap.errors import ConfigError, shortened
+from datamap.errors import ConfigError, MapError, raised_as, shortened
 from datamap.log import silence
 
 if TYPE_CHECKING:
@@ -46,8 +46,13 @@ class ExplorerPage:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the page to a file, which any browser opens; return its path."""
-        Path(path).write_bytes(self.content)
+        """Write the page to a file, which any browser opens; return its path.
+
+        Raises:
+            MapError: the file cannot be written.
+        """
+        with raised_as(MapError, f"path={shortened(str(path))}", OSError, ValueError):
+            Path(path).write_bytes(self.content)
         return Path(path)
 
 

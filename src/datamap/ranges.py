@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from omegaconf import MISSING
 
-from datamap.errors import ConfigError
+from datamap.errors import ConfigError, shortened
 
 
 def number(
@@ -46,10 +46,20 @@ def check(options: Any, path: str = "") -> None:
         value, name = getattr(options, key.name), path + key.name
         if is_dataclass(value):
             check(value, f"{name}.")
+        elif _has_nul(value):
+            raise ConfigError(
+                f"{name}={shortened(value)} has a NUL character, which no path has; leave it out"
+            )
         elif isinstance(value, str) and _holds_keys(key):
             raise ConfigError(f"{name}: {value!r} is a text; give {name}='{{key: value}}'")
         elif value is not None and (wrong := problem(key, value)):
             raise ConfigError(f"{name}={value} is out of range: {wrong}")
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    return any(map(_has_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
 
 
 def _holds_keys(key: Field) -> bool:

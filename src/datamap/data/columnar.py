@@ -50,7 +50,7 @@ def open_folder(path: Path) -> Table:
         splits = sorted(folder.name for folder in path.iterdir() if (folder / STATE).is_file())
         there = first_few(splits, 20)
         raise DataError(
-            f"{path}: the data set has splits ({there}); name one: data.path={path}/{(splits or ['train'])[0]}"
+            f"{path}: the data set has splits ({there}); name one: {path}/{(splits or ['train'])[0]}"
         )
     if not (path / STATE).is_file():
         raise DataError(f"{path}: the folder was not written by Hugging Face's save_to_disk; give a file")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from datamap.data import lookalikes, rows, tables
+from datamap.data.advice import advice
 from datamap.data.names import COLUMNS
 from datamap.data.rows import BadRow, BadRows, Columns, Sample
 from datamap.data.table import Form, Table
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_HEADER = (
-    "; if this row names the columns, set data.header=true, data.columns.text_a= and data.columns.label="
+    "; if this row names the columns, set data.header=true, data.columns.text_a= and data.columns.label=",
+    "; if this row names the columns, name them text_a, label and id",
 )
 
 __all__ = ["COLUMNS", "BadRow", "TextDataset", "draw", "flip_labels", "load_named", "load_samples"]
@@ -159,7 +161,7 @@ def _samples(
     samples = rows.usable(table, found, bad_rows, rows.labeled)
     notes = [*table.notes, *rows.notes_on_columns(table, columns, found)]
     if class_names is None:
-        samples = rows.without_lone(samples, bad_rows, "" if table.names else NO_HEADER)
+        samples = rows.without_lone(samples, bad_rows, "" if table.names else advice(*NO_HEADER))
         class_names = _class_names(samples, table.classes.get(found["label"] or 0, ()))
         notes += lookalikes.notes([sample.label for sample in samples])
     samples = rows.without_unknown(samples, class_names, bad_rows)

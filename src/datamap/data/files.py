@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
+from datamap.data.advice import advice
 from datamap.errors import ConfigError, DataError
 from datamap.translations import translate
 
@@ -103,8 +104,8 @@ def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
     found = _utf16(raw) if "\0" in text else _chinese(raw, text)
     if found is None:
         return Text(text, [], "utf-8-sig" if mark else "utf-8")
-    forced = "read as {encoding}; to force another encoding: data.encoding="
-    return Text(raw.decode(found), [translate(forced, encoding=found.upper())], found)
+    note = advice("read as {encoding}; to force another encoding: data.encoding=", "read as {encoding}")
+    return Text(raw.decode(found), [translate(note, encoding=found.upper())], found)
 
 
 def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:
@@ -116,7 +117,7 @@ def _strictly(raw: bytes, name: str | Path, encoding: str) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{name}, line {line}: not {encoding} ({error.reason} at byte {error.start}); "
-            "name the file's encoding with data.encoding="
+            + advice("name the file's encoding with data.encoding=", "save it as UTF-8")
         ) from error
     except (LookupError, ValueError) as error:
         raise ConfigError(

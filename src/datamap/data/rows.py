@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from datamap.data import names as known_names
+from datamap.data.advice import advice
 from datamap.data.names import COLUMNS
 from datamap.data.table import Table
 from datamap.errors import DataError, did_you_mean, first_few
@@ -54,9 +55,8 @@ class BadRows:
         found = problem if isinstance(problem, Problem) else Problem(problem)
         if not self.skip:
             place = "" if found.column is None else f", column {found.column}"
-            raise DataError(
-                f"{self.path}, {self.unit} {line}{place}: {found.text} (to leave out such rows: data.on_bad_row=skip)"
-            )
+            skip = advice(" (to leave out such rows: data.on_bad_row=skip)", "")
+            raise DataError(f"{self.path}, {self.unit} {line}{place}: {found.text}{skip}")
         place = "" if found.column is None else f"column {found.column}: "
         self.bad.append(BadRow(self.path, line, place + found.text))
 
@@ -117,11 +117,12 @@ def find_columns(
             there = first_few(table.names or range(table.width), 20)
             hint = next((hint for columns, hint in HINTS.items() if columns <= {*(table.names or [])}), "")
             if table.width == 1 and table.unit == "line":
-                hint = "; to name what separates the columns: data.delimiter="
-            raise DataError(
-                f"{path} has no column for {name} (columns: {there}); "
-                f"name it: data.columns.{name}=<name or position>{hint}"
+                by_key = "; to name what separates the columns: data.delimiter="
+                hint = advice(by_key, "; divide the columns by tabs")
+            name_it = advice(
+                f"name it: data.columns.{name}=<name or position>", f"name it {name} in the file's header"
             )
+            raise DataError(f"{path} has no column for {name} (columns: {there}); {name_it}{hint}")
     return found
 
 
@@ -138,7 +139,8 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     ]
     unused = len(header or ()) > len(set(found.values()) - {None})
     if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
-        notes.append(translate("single texts: it has no column text_b (another name: data.columns.text_b=)"))
+        by_key = "single texts: it has no column text_b (another name: data.columns.text_b=)"
+        notes.append(translate(advice(by_key, "single texts: it has no column text_b")))
     return [", ".join(notes)] if notes else []
 
 
@@ -167,7 +169,8 @@ def position(
         called = [header[place] for place in places]
         if len(set(called)) == 1:
             raise DataError(f"{path} has {len(called)} columns named {called[0]!r}; rename all but one")
-        raise DataError(f"{path}: column {name} may be {first_few(called)}; name it: data.columns.{name}=")
+        name_it = advice(f"name it: data.columns.{name}=", f"name only one of them {name}")
+        raise DataError(f"{path}: column {name} may be {first_few(called)}; {name_it}")
     if places or wanted == "auto":
         return places[0] if places else None
     there = (
@@ -211,10 +214,9 @@ def usable(
         if isinstance(sample, str | Problem):
             bad_rows.report(line, sample)
         elif sample.id in seen:
+            number = advice("to number the rows instead: data.columns.id=null", "give each an id of its own")
             bad_rows.report(
-                line,
-                f"id {sample.id!r} occurs in {table.unit} {seen[sample.id]} already; "
-                "to number the rows instead: data.columns.id=null",
+                line, f"id {sample.id!r} occurs in {table.unit} {seen[sample.id]} already; {number}"
             )
         else:
             seen[sample.id] = line
@@ -242,15 +244,16 @@ def labeled(row: int, line: int, values: dict[str, Any], found: Mapping[str, int
         try:
             cells[name] = text_of(value) if name in TEXTS else word_of(value)
         except ValueError as error:
-            hint = "; to name the file's encoding: data.encoding=gb18030, big5 or cp1252"
-            return f"{name} {error}{hint if str(error) == NOT_UTF8 else ''}"
+            by_key = "; to name the file's encoding: data.encoding=gb18030, big5 or cp1252"
+            hint = advice(by_key, "; save the file as UTF-8") if str(error) == NOT_UTF8 else ""
+            return f"{name} {error}{hint}"
         if name != "s_label" and not cells[name].strip():
             return f"{name} is empty"
     kind = cells.pop("s_label") or "0"
     if kind not in map(str, KINDS):
         return (
-            f"s_label {kind!r} is not 0 (normal), 1 (hard) or 2 (dirty); "
-            "if that column means something else, set data.columns.s_label=null"
+            f"s_label {kind!r} is not 0 (normal), 1 (hard) or 2 (dirty); if that column means something else, "
+            + advice("set data.columns.s_label=null", "rename it")
         )
     if found["id"] is None:
         cells["id"] = str(row)

@@ -40,7 +40,7 @@ def _read(path: Path, form: Form) -> Table:
         return columnar.open_folder(path)
     if suffix not in READERS:
         hint = "; save it as .xlsx" if suffix in (".xls", ".et", ".ods") else ""
-        raise DataError(f"{path} has an unknown format{hint}; data.path accepts {', '.join(READERS)}")
+        raise DataError(f"{path} has an unknown format{hint}; known are {', '.join(READERS)}")
     return READERS[suffix](path, form)
 
 

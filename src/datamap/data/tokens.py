@@ -44,8 +44,7 @@ def load(
         DataError: the file is unreadable or a sentence malformed; the message names file, line and column.
     """
     path, name = Path(path), name or str(path)
-    in_rows = os.path.isdir(path) or path.suffix.lower() in TABLES  # noqa: PTH112
-    if not in_rows:
+    if is_conll(path):
         bad_rows = BadRows(name, skip_bad)
         sentences, notes, original = conll.read(path, name, form, columns, bad_rows)
         found = units.of_sentences(name, sentences, bad_rows, class_names)
@@ -55,6 +54,11 @@ def load(
         return replace(found, notes=[f"{name}: {note}" for note in notes], original=original)
     table = tables.read(path, form._replace(lists=True))
     return _of_table(table, columns, skip_bad, class_names, name, path.suffix.lower())
+
+
+def is_conll(path: Path) -> bool:
+    """Tell whether a file of tokens is read as CoNLL's, because it has no rows of lists."""
+    return not (os.path.isdir(path) or path.suffix.lower() in TABLES)  # noqa: PTH112
 
 
 def _of_table(

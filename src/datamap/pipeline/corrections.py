@@ -8,6 +8,7 @@ import pandas as pd
 from datamap import schema
 from datamap.config import CurateConfig
 from datamap.data import files, spreadsheet
+from datamap.data.advice import without_keys
 from datamap.digests import digest_of
 from datamap.errors import ConfigError, DataError, first_few
 from datamap.labels import curation
@@ -64,7 +65,8 @@ def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Correcti
         if not file.is_file():
             raise ConfigError(f"corrections={config.corrections}: no such file (looked in {Path.cwd()})")
         content = files.content(file)
-    edited = spreadsheet.read(content, config.corrections, ("id", "label"))
+    with without_keys():
+        edited = spreadsheet.read(content, config.corrections, ("id", "label"))
     labels = curation.corrections(edited, config.corrections, samples["id"], list(names))
     changed = {key: label for key, label in labels.items() if label != given[key]}
     return Corrections({**found.labels, **changed}, found.lineage)

@@ -13,6 +13,7 @@ import pandas as pd
 from datamap import schema
 from datamap.config import CurateConfig
 from datamap.data import dataset
+from datamap.data.advice import without_keys
 from datamap.digests import digest_of
 from datamap.errors import ConfigError, TrackingError, first_few, raised_as
 from datamap.labels.curation import Choice
@@ -66,7 +67,8 @@ def of_labels(
         file = Path(folder, schema.CURATED_FILE)
         file.write_bytes(b"".join(tsv.lines(frame)))
         # Read the file as training will read it, so that one that cannot be trained on is never logged.
-        curated = dataset.load_samples(file, {}, name=schema.CURATED_FILE)
+        with without_keys():
+            curated = dataset.load_samples(file, {}, name=schema.CURATED_FILE)
         content = file.read_bytes()
     changed = choice.kept & (choice.labels != samples["label"].to_numpy(object))
     counts = _counts(samples, choice.kept) | {"relabelled": int(changed.sum())}

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from datamap import schema
 from datamap.config import ImportConfig, to_yaml
 from datamap.data import dataset, tables
+from datamap.data.advice import without_keys
 from datamap.data.dataset import TextDataset
 from datamap.data.table import Form
 from datamap.documents import RecordedTask
@@ -56,7 +57,8 @@ def import_signals(config: ImportConfig) -> Run:
     source = sources.find(config.path, config.format)
     contents = _survey(source)
     read = _texts if contents.task.task is Task.CLASSIFICATION else _examples
-    texts = read(config, contents, source) if config.texts else None
+    with without_keys():
+        texts = read(config, contents, source) if config.texts else None
     store = Store(config.tracking.uri, config.tracking.experiment, create=True)
     with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
         say("run {run}  ({address})", run=run.run_id, address=run.address)

@@ -1,6 +1,7 @@
 """Load the labeled texts of a training, draw a sample of them, plant dirty labels if asked to, and log them."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 from datamap import schema
 from datamap.config import DataConfig, TrackingConfig, TrainConfig
-from datamap.data import dataset, multilabel, tokens
+from datamap.data import dataset, multilabel, tables, tokens
 from datamap.data.dataset import TextDataset
 from datamap.data.table import Form
 from datamap.data.units import UnitDataset
@@ -24,6 +25,11 @@ from datamap.tracking import selections
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened, resolved
 from datamap.translations import Amount
+
+TEXT = (".tsv", ".csv", ".txt")
+# Keys that say how to read a file, and the files that they are for.
+FILES_OF_KEYS = {"header": (*TEXT, ".xlsx"), "encoding": (*TEXT, ".json", ".jsonl"), "delimiter": TEXT}
+FILES_OF_CONLL = ("encoding", "delimiter")
 
 
 class LabeledTexts(NamedTuple):
@@ -107,8 +113,34 @@ def _refuse_other_tasks(config: TrainConfig) -> None:
         )
 
 
+def _refuse_unused(data: DataConfig, file: Path | None) -> None:
+    """Raise ConfigError if a key is given that has no meaning for the training file, or for PaddleNLP's data."""
+    conll = data.task == Task.TOKENS.value and file is not None and tokens.is_conll(file)
+    suffix = file.suffix.lower() if file and not os.path.isdir(file) else ""  # noqa: PTH112
+    if conll:
+        used = FILES_OF_CONLL
+    elif suffix and suffix not in tables.READERS:
+        return  # refused when it is read
+    else:
+        used = tuple(key for key, suffixes in FILES_OF_KEYS.items() if suffix in suffixes)
+    given = {key: getattr(data, key) for key in FILES_OF_KEYS if key not in used}
+    given |= {} if file else {"dev_path": data.dev_path}
+    columns = {"columns.id": data.columns.id} if conll else {}
+    columns |= {} if data.task == Task.CLASSIFICATION.value else {"columns.text_b": data.columns.text_b}
+    given |= {key: value for key, value in columns.items() if value != "auto"}
+    for key, value in given.items():
+        if value is not None:
+            what = (
+                "a CoNLL file" if conll else suffix or ("a folder" if file else "a data set of PaddleNLP's")
+            )
+            what = f"data.task={data.task}" if key == "columns.text_b" else what
+            raise ConfigError(f"data.{key}={value} has no meaning for {what}; leave it out")
+
+
 def _read(data: DataConfig, files: list[Path]) -> LabeledTexts:
     """Read the samples from the files of `data.path` and `data.dev_path`, or from PaddleNLP's loader."""
+    if files or data.loader:
+        _refuse_unused(data, files[0] if files else None)
     if not files:
         if data.loader is None:
             raise ConfigError("give data.path=<file>, or data.loader=<a data set that PaddleNLP knows>")

@@ -129,6 +129,7 @@ ZH = {
     "single texts: it has no column text_b (another name: data.columns.text_b=)": (
         "按单文本处理：没有 text_b 列（列名不同时请设置 data.columns.text_b=）"
     ),
+    "single texts: it has no column text_b": "按单文本处理：没有 text_b 列",
     "read as {encoding}": "按 {encoding} 编码读取",
     "read as {encoding}; to force another encoding: data.encoding=": (
         "按 {encoding} 编码读取；要使用其他编码，请设置 data.encoding="
