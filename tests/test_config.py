@@ -4,12 +4,14 @@ import dataclasses
 import re
 from pathlib import Path
 
+import hydra
+import omegaconf
 import pytest
-from hydra import compose, initialize_config_dir
 
 from conftest import ROOT
 from datamap import config
 from datamap.cli import process
+from datamap.cli.compose import compose
 from datamap.cli.overrides import translate
 from datamap.errors import ConfigError
 from datamap.maps.options import MapOptions
@@ -19,12 +21,44 @@ process.register_resolvers()
 
 
 def composed(step, *overrides):
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return config.validated(compose(step, translate(list(overrides), config.STEPS[step])), step)
+    return config.validated(compose(step, translate(list(overrides), config.STEPS[step])), step)
 
 
 def options(group):
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+GIVEN = [
+    (
+        "train",
+        (
+            "model=folder",
+            "data=file",
+            "data.columns.label=2",
+            "+tracking.tags.a=b",
+            "++seed=3",
+            "~data.seed",
+        ),
+    ),
+    ("plot", ("run_id=x", "engine@summarize.engine=dask", "dpi=${oc.env:DPI,90}")),
+    (
+        "curate",
+        ("regions@diagnose.regions=absolute", "tracking={tags: {a: b}, experiment: null}", "keep='a,b'"),
+    ),
+    ("main", ("hydra.run.dir=x", "maps=[{dpi: 60}]", "plot.color=label")),
+]
+
+
+@pytest.mark.parametrize(
+    ("step", "overrides"), GIVEN, ids=lambda given: given if isinstance(given, str) else ""
+)
+def test_configs_are_those_that_hydra_composes(step, overrides):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        expected = hydra.compose(step, list(overrides))
+    found = compose(step, list(overrides))
+    assert found == expected
+    with pytest.raises(omegaconf.errors.ConfigAttributeError):
+        found.no_such_key = 1
 
 
 NEEDED = {"file": "data.path=x.tsv", "folder": "model.name_or_path=x"}
