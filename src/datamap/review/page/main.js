@@ -100,12 +100,20 @@ function wait(row) {
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
     if (here.row !== row) return;
-    const [sample, near] = await Promise.all([askJson(`sample/${row}`), askJson(`neighbours/${row}`)]).catch(
-      () => [here.sample, {}],
+    const answers = await Promise.all([askJson(`sample/${row}`), askJson(`neighbours/${row}`)]).catch(
+      () => null,
     );
-    const news = (sample.history && !here.sample.history) || near.ready;
-    if (news) for (const cache of [samples, neighbours]) cache.clear();
-    if (here.row === row) news ? show(row, false) : wait(row);
+    if (here.row !== row) return;
+    if (!answers) return wait(row);
+    const [sample, near] = answers;
+    const hasHistory = sample.history && !here.sample.history;
+    if (hasHistory || near.ready) for (const cache of [samples, neighbours]) cache.clear();
+    if (hasHistory) {
+      here.sample = sample;
+      draw();
+    }
+    fillNeighbours(run, here.sample, near, openRow);
+    if (!here.sample.history || !near.ready) wait(row);
   }, READING);
 }
 
@@ -421,9 +429,9 @@ async function begin() {
     jump: createJumpDialog(jumpTo),
     help: createHelp(run),
   };
+  await look();
   await loadQueue();
   outbox.flush();
-  look();
   setInterval(look, LOOK);
   map = await createMap(run, {
     open: openRow,
