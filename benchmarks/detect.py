@@ -302,12 +302,19 @@ def print_probabilities(jobs, folder):
     )
     print(" labels right before | after relabeling | rows made worse |\n|---|" + "---:|" * 9)
     for (data, noise), part in frame.groupby(["data", "noise"], sort=False):
-        sure = part[part["known"]]
-        print(
-            f"| {data}, {noise} | {len(part)} | {part['known'].mean():.2f} | {part['ours'].mean():.3f} | "
-            f"{sure['ours'].mean():.3f} | {sure['ours'].max():.3f} | {part['cleanlab'].mean():.3f} | "
-            f"{part['before'].mean():.4f} | {part['after'].mean():.4f} | {part['worse'].sum()} |"
-        )
+        print_probability_line(f"{data}, {noise}", part)
+    for name, part in frame.groupby(np.where(frame["noise"] == "boundary", "boundary", "random"), sort=False):
+        print_probability_line(f"**all, {name}**", part)
+
+
+def print_probability_line(name, frame):
+    """One line: means over all runs of a frame."""
+    sure = frame[frame["known"]]
+    print(
+        f"| {name} | {len(frame)} | {frame['known'].mean():.2f} | {frame['ours'].mean():.3f} | "
+        f"{sure['ours'].mean():.3f} | {sure['ours'].max():.3f} | {frame['cleanlab'].mean():.3f} | "
+        f"{frame['before'].mean():.4f} | {frame['after'].mean():.4f} | {frame['worse'].sum()} |"
+    )
 
 
 def main(
