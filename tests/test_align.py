@@ -41,3 +41,14 @@ def test_rows_of_many_ids_are_found_by_hashes(monkeypatch, collide):
     monkeypatch.setattr(align, "BLOCK", 4)
     assert align.rows(wanted, known).tolist() == expected.tolist()
     assert expected.tolist()[:4] == [3, -1, 49, 0]
+
+
+def test_many_ids_are_hashed_once_whatever_is_looked_up_among_them(monkeypatch):
+    known, hashed = pa.array([f"s{n}" for n in range(50)]), []
+    hashes = align.hashes
+    monkeypatch.setattr(align, "MANY", 1)
+    monkeypatch.setattr(align, "hashes", lambda ids: hashed.append(len(ids)) or hashes(ids))
+    index = align.Index(known)
+    for number in range(3):
+        assert index.rows([f"s{number}", "x"]).tolist() == [number, -1]
+    assert hashed == [50, 2, 2, 2]

@@ -220,7 +220,12 @@ def test_some_columns_and_some_rows_of_a_summary(tmp_path):
     pd.testing.assert_frame_equal(
         tsv.read_rows(path, rows), full.iloc[rows].reset_index(drop=True), check_dtype=False
     )
+    short = tsv.read_rows(path, rows, single=True)
+    assert {str(kind) for kind in short.dtypes[1:]} == {"int32", "float32"}
+    pd.testing.assert_frame_equal(short, full.iloc[rows].reset_index(drop=True), check_dtype=False, rtol=1e-6)
     some = tsv.read(path, {"label", "avg_probs"})
     assert some.columns.tolist() == ["label", "avg_probs"]
     assert some["avg_probs"].sum() == 5000
     assert tsv.read(path, {"nobody"}).columns.tolist() == list(full.columns)
+    path.write_bytes(b"".join(tsv.lines(full.assign(further=np.arange(90_000) * 1e300))))
+    assert tsv.read_rows(path, rows, single=True)["further"].tolist() == (rows * 1e300).tolist()

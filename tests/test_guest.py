@@ -1,6 +1,7 @@
 """Importing Data Map and calling its API changes nothing of the process that does."""
 
 import itertools
+import platform
 import sys
 
 import pytest
@@ -80,6 +81,23 @@ def test_the_whole_api_leaves_the_process_as_it_was(store, shell, clean_world):
     with open("their.log") as file:  # noqa: PTH123
         lines = file.read()
     assert "INFO:datamap:next: datamap summarize run_id=" in lines
+
+
+ARENAS = """
+import ctypes, threading
+from datamap.cli import process
+process.begin()
+at_once = threading.Barrier(4)
+threads = [threading.Thread(target=lambda: (at_once.wait(), [bytearray(9_000) for _ in range(99)])) for _ in range(4)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+ctypes.CDLL(None).malloc_stats()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such areas")
+def test_the_threads_of_our_own_command_share_their_memory(shell):
+    outcome = shell([sys.executable, "-c", ARENAS], PYTHONPATH=str(ROOT / "src"))
+    assert outcome.err.count("Arena") == 1, outcome.err
 
 
 LINES = """

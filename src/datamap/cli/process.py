@@ -1,6 +1,8 @@
 """Set up a process for our own command; importing datamap or calling its API must change nothing of a process."""
 
 import atexit
+import contextlib
+import ctypes
 import gc
 import io
 import logging
@@ -44,10 +46,21 @@ def begin(beginning: str = "") -> None:
         os.environ.setdefault(name, value)
     # This logger prints "Creating initial tables…", and tracebacks of errors that are raised as well (a full disk).
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    _share_memory()
     register_resolvers()
     addresses.remember_environment()
     in_project({})
     own_lines(beginning)
+
+
+def _share_memory() -> None:
+    """Let all threads of a process on Linux take memory from one place.
+
+    By default each has its own, and what it has freed there is of no use to others (benchmarks/startup.py).
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # a C library other than glibc
+            ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
 
 
 def register_resolvers() -> None:

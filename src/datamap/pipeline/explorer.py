@@ -78,7 +78,7 @@ def explorer_page(run: Run, lang: str) -> bytes:
     names = class_names(run, lang)
     with summary_file(run) as (file, _):
         rows, looks = _chosen(file, names, lang)
-        shown = _laid_out(run, tsv.read_rows(file, rows))
+        shown = _laid_out(run, tsv.read_rows(file, rows, single=True))
     observed, _ = summarized_observations(run)
     ids = align.array(shown["id"])
     histories = trajectories.read(run.artifacts, observed, ids)

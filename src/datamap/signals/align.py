@@ -25,41 +25,54 @@ def rows(wanted: Iterable, ids: Iterable) -> np.ndarray:
     >>> rows(["b", "x", "a"], ["a", "b"])
     array([ 1, -1,  0])
     """
-    keys, known = array(wanted), array(ids)
-    if keys.equals(known):
-        return np.arange(len(keys))
-    if keys.type != known.type:
-        keys, known = keys.cast(pa.string()), known.cast(pa.string())
-    return _by_hashes(keys, known) if len(known) >= MANY else _by_table(keys, known)
+    return Index(ids).rows(wanted)
+
+
+class Index:
+    """Find rows among the same ids many times, as `rows` does once; the hashes of many ids are sorted only once."""
+
+    def __init__(self, ids: Iterable) -> None:
+        self._ids = array(ids)
+        self._sorted: tuple[pa.Array, np.ndarray, np.ndarray] | None = None
+
+    def rows(self, wanted: Iterable) -> np.ndarray:
+        """Return the row of each id, int64 (wanted,); −1 for an unknown one."""
+        keys, known = array(wanted), self._ids
+        if keys.equals(known):
+            return np.arange(len(keys))
+        if keys.type != known.type:
+            keys, known = keys.cast(pa.string()), known.cast(pa.string())
+        return self._by_hashes(keys, known) if len(known) >= MANY else _by_table(keys, known)
+
+    def _by_hashes(self, wanted, known):
+        """Find rows by a binary search of hashes; matches are compared, and ids of one hash by chance are looked up."""
+        if self._sorted is None or self._sorted[0].type != known.type:
+            keys = hashes(known)
+            order = np.argsort(keys, kind="stable")
+            self._sorted = known, keys[order], order
+        known, keys, order = self._sorted
+        found = np.empty(len(wanted), np.int64)
+        for start in range(0, len(wanted), BLOCK):
+            some = wanted.slice(start, BLOCK)
+            own = hashes(some)
+            places = np.searchsorted(keys, own)
+            places[places == len(keys)] = 0
+            hit = keys[places] == own
+            at = order[places]
+            same = np.asarray(pc.equal(some, known.take(pa.array(at))))
+            at[~same] = -1
+            odd = hit & ~same
+            if odd.any():
+                suspects = np.sort(order[np.isin(keys, own[odd])])
+                rows = _by_table(some.filter(pa.array(odd)), known.take(pa.array(suspects)))
+                at[odd] = np.where(rows < 0, -1, suspects[rows])
+            found[start : start + BLOCK] = at
+        return found
 
 
 def _by_table(wanted: pa.Array, known: pa.Array) -> np.ndarray:
     found = pc.index_in(wanted, value_set=known).fill_null(-1)
     return found.to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _by_hashes(wanted: pa.Array, known: pa.Array) -> np.ndarray:
-    """Find rows by a binary search of hashes; matches are compared, and ids of one hash by chance are looked up."""
-    keys = hashes(known)
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    found = np.empty(len(wanted), np.int64)
-    for start in range(0, len(wanted), BLOCK):
-        some = wanted.slice(start, BLOCK)
-        own = hashes(some)
-        places = np.searchsorted(keys, own)
-        places[places == len(keys)] = 0
-        hit = keys[places] == own
-        at = order[places]
-        same = np.asarray(pc.equal(some, known.take(pa.array(at))))
-        at[~same] = -1
-        odd = hit & ~same
-        if odd.any():
-            suspects = np.sort(order[np.isin(keys, own[odd])])
-            rows = _by_table(some.filter(pa.array(odd)), known.take(pa.array(suspects)))
-            at[odd] = np.where(rows < 0, -1, suspects[rows])
-        found[start : start + BLOCK] = at
-    return found
 
 
 def hashes(ids: pa.Array | pa.ChunkedArray) -> np.ndarray:

@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import re
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -23,8 +21,6 @@ from datamap.errors import SignalError, first_few, raised_as
 from datamap.schema import Shard
 from datamap.signals import contract
 
-# Arrow reads one file with up to four cores; more files at once would only cost memory.
-READING = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 4))
 UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError, OverflowError, MemoryError)
 
 ShardsByObservation = dict[int, list[Shard]]  # observation number → its shards, in order
@@ -172,7 +168,7 @@ def decode(source: bytes | Path, shard: Shard, wanted: Wanted = contract.is_used
     if shard.sha256 and digest_of(source) != shard.sha256:
         raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
     reader = _from_parquet if shard.format == "parquet" else _from_json_lines
-    with READING, raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
+    with raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
         table = reader(source, wanted)
     return contract.typed(table, name)
 
@@ -188,7 +184,7 @@ def _for_arrow(source: bytes | Path) -> Any:
 def _from_parquet(source: bytes | Path, wanted: Wanted) -> pa.Table:
     file = pyarrow.parquet.ParquetFile(_for_arrow(source))
     refuse_expanding(file.metadata, len(source) if isinstance(source, bytes) else source.stat().st_size)
-    return file.read(columns=[f.name for f in file.schema_arrow if wanted(f.name, f.type)])
+    return file.read(columns=[f.name for f in file.schema_arrow if wanted(f.name, f.type)], use_threads=False)
 
 
 def refuse_expanding(metadata: Any, size: int) -> None:
@@ -207,9 +203,9 @@ def _from_json_lines(source: bytes | Path, wanted: Wanted) -> pa.Table:
         raise ValueError("its first line is not a JSON object")
     types = {key: _json_type(key, value) for key, value in first.items()}
     read = [item for item in types.items() if wanted(*item)]
-    return pyarrow.json.read_json(
+    return pyarrow.json.read_json(  # with threads, the whole file is in memory; callers read several files at once
         _for_arrow(source),
-        read_options=pyarrow.json.ReadOptions(block_size=1 << 22),
+        read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=1 << 20),
         parse_options=pyarrow.json.ParseOptions(
             explicit_schema=pa.schema(read), unexpected_field_behavior="ignore"
         ),

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap import schema
-from datamap.signals import align, shards
+from datamap.signals import ahead, align, shards
 from datamap.signals.shards import Readable, ShardsByObservation
 
 
@@ -28,7 +28,7 @@ class Trajectories(NamedTuple):
 
 
 def read(artifacts: Readable, observed: ShardsByObservation, ids: Iterable) -> Trajectories:
-    """Read the trajectories of the samples `ids` shard by shard; memory holds the result and one shard.
+    """Read the trajectories of the samples `ids` shard by shard; memory holds the result and a shard per thread.
 
     Args:
         artifacts: where the shards are.
@@ -39,16 +39,18 @@ def read(artifacts: Readable, observed: ShardsByObservation, ids: Iterable) -> T
         SignalError: a shard is damaged.
     """
     wanted = align.array(ids)
-    shape = (len(observed), len(wanted))
+    index, shape = align.Index(wanted), (len(observed), len(wanted))
     label_probs, correct = np.full(shape, np.nan, np.float32), np.zeros(shape, bool)
     predicted = np.full(shape, -1, np.int32)
     before: dict[int, tuple[pa.Array, np.ndarray]] = {}  # index of a shard → its ids and their rows
-    for t, parts in enumerate(observed.values()):
-        for part in parts:
-            table = shards.read_one(artifacts, part, _is_shown)
+    shards_of = [(t, part) for t, parts in enumerate(observed.values()) for part in parts]
+    with ahead.threads() as pool:
+        tables = ahead.each(lambda some: shards.read_one(artifacts, some[1], _is_shown), shards_of, pool)
+        for t, part in shards_of:
+            table = next(tables)
             ids = table["id"].combine_chunks()
             if part.index not in before or not before[part.index][0].equals(ids):
-                before[part.index] = ids, align.rows(ids, wanted)
+                before[part.index] = ids, index.rows(ids)
             rows = before[part.index][1]
             if (rows < 0).any():
                 table, rows = table.filter(pa.array(rows >= 0)), rows[rows >= 0]

@@ -4,13 +4,12 @@ Memory holds one shard of samples, on which all threads work. Numbers that are n
 on disk (`spilled.Spilled`).
 """
 
-import os
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,14 +17,12 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.signals import align, shards
+from datamap.signals import ahead, align, shards
 from datamap.signals.observations import Observations
 from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.summaries import dynamics, tsv
 from datamap.summaries.spilled import Lines, Spilled
 
-T = TypeVar("T")
-THREADS = min(4, os.cpu_count() or 1)  # each holds one observation of a shard, or `ROWS` samples
 ROWS = 8_192  # samples that are reduced and encoded at once
 
 
@@ -85,7 +82,7 @@ def reduce(
     rows: dict[int, int] = {}
 
     def tables():
-        read = _each(partial(shards.read, artifacts), group.values(), pool)
+        read = ahead.each(partial(shards.read, artifacts), group.values(), pool)
         for number in group:
             table = next(read)
             rows[number] = table.num_rows
@@ -99,7 +96,7 @@ def reduce(
 
     observed = Observations.from_tables(tables(), options.allow_missing)
     lines, shown = [] if lines is None else lines, []
-    for text, part in _each(shown_of, observed.slices(ROWS), pool):
+    for text, part in ahead.each(shown_of, observed.slices(ROWS), pool):
         lines.append(text[1])
         shown.append(part)
         pa.default_memory_pool().release_unused()
@@ -127,7 +124,7 @@ def in_process(
     artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options
 ) -> Iterator[Part]:
     """Yield the Parts of the groups, in order; the threads of this process work on one group at a time."""
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ahead.threads() as pool:
         for group in groups:
             yield reduce(artifacts, group, options, Lines(), pool)
 
@@ -151,23 +148,7 @@ def on_dask(artifacts: Readable, groups: Iterable[ShardsByObservation], options:
         def submit(group):
             return client.submit(reduce, artifacts, group, options, pure=False)
 
-        yield from _in_order(submit, groups, 2 * max(1, len(client.scheduler_info()["workers"])))
-
-
-def _each(call: Callable[[Any], T], values: Iterable, pool: ThreadPoolExecutor | None) -> Iterator[T]:
-    """Yield the results of `call(value)` in order, from the threads of a pool, or from this one without a pool."""
-    return _in_order(lambda value: pool.submit(call, value), values, THREADS) if pool else map(call, values)
-
-
-def _in_order(submit, values, ahead):
-    """Yield the results of `submit(value)` in order; at most `ahead` of them run or wait at a time."""
-    waiting: deque = deque()
-    for value in values:
-        waiting.append(submit(value))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+        yield from ahead.in_order(submit, groups, 2 * max(1, len(client.scheduler_info()["workers"])))
 
 
 class Totals(NamedTuple):

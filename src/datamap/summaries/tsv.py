@@ -19,7 +19,7 @@ from datamap.signals import align
 Source = Path | str | bytes
 UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
 
-BLOCK = 1 << 20  # bytes; arrow holds some dozens of them, and a row must fit into one
+BLOCK = 1 << 20  # bytes; a row must fit into one
 PART = 1 << 24  # bytes of a file of texts that are parsed at once
 
 
@@ -74,8 +74,13 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
         return _frame(columns)
 
 
-def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
+def read_rows(source: Source, rows: np.ndarray, single: bool = False) -> pd.DataFrame:
     """Read the `rows` (ascending, from 0) of a summary as a DataFrame; memory holds one block of the file at a time.
+
+    Args:
+        source: path or bytes of a summary.tsv.
+        rows: the rows to read.
+        single: numbers get 32 bits where they fit.
 
     Raises:
         SummaryError: the file is not a summary, or is damaged.
@@ -87,7 +92,8 @@ def read_rows(source: Source, rows: np.ndarray) -> pd.DataFrame:
         for batch in _batches(source, known):
             low, high = np.searchsorted(rows, [start, start + len(batch)])
             whole = high - low == len(batch)
-            parts.append(batch if whole else batch.take(pa.array(rows[low:high] - start)))
+            some = batch if whole else batch.take(pa.array(rows[low:high] - start))
+            parts.append(_narrowed(some, single) if single else some)
             start += len(batch)
         table = _joined(parts)
         parts.clear()
@@ -112,7 +118,9 @@ def _batches(
     source: Source, known: Iterable[str], wanted: list[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Yield the blocks of a summary; arrow's threads would keep the memory of those that are done."""
-    for number, batch in enumerate(pyarrow.csv.open_csv(_opened(source), **_options(_types(known), wanted))):
+    options = _options(_types(known), wanted)
+    options["read_options"].use_threads = False
+    for number, batch in enumerate(pyarrow.csv.open_csv(_opened(source), **options)):
         yield batch
         if number % 16 == 0:
             pa.default_memory_pool().release_unused()
@@ -123,11 +131,15 @@ def _joined(batches: Iterable[pa.RecordBatch]) -> pa.Table:
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a block whose integers have 32 bits, except for columns of larger ones."""
+def _narrowed(batch: pa.RecordBatch, floats: bool = False) -> pa.RecordBatch:
+    """Return a block whose integers, and perhaps floats, have 32 bits, except for columns of larger ones."""
 
     def narrow(column: pa.Array) -> pa.Array:
         try:
+            if floats and pa.types.is_floating(column.type):
+                short = column.cast(pa.float32())
+                same = pc.all(pc.equal(pc.is_inf(short), pc.is_inf(column)), min_count=0)
+                return short if same.as_py() else column
             return column.cast(pa.int32()) if pa.types.is_integer(column.type) else column
         except pa.ArrowInvalid:
             return column

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import io
+import itertools
 import json
 import re
 import zlib
@@ -38,8 +40,12 @@ def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: 
     # Part by part, as data of 46 MB would be in memory several times. Inside <script> nothing but "<" can end the data
     # or begin a tag.
     written = (part.replace("<", "\\u003c") for part in json.JSONEncoder(ensure_ascii=False).iterencode(data))
-    parts = [Template(before).substitute(values), *written, Template(after).substitute(values)]
-    return b"".join(part.encode("utf-8", "replace") for part in parts)
+    page = io.BytesIO()
+    for part in itertools.chain(
+        [Template(before).substitute(values)], written, [Template(after).substitute(values)]
+    ):
+        page.write(part.encode("utf-8", "replace"))
+    return page.getvalue()
 
 
 def bundle(scripts: Iterable[Path]) -> str:
