@@ -37,6 +37,10 @@ for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
     del os.environ[name]
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # tests report to nobody
 
+# Threads of BLAS and OpenMP wait for each other in a busy loop where arrays are as small as those of the tests: a third
+# of the CPU time of a diagnosis. Both read this when they are imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 gc.disable()  # until all is imported, which makes no garbage
 
 ROOT = Path(__file__).resolve().parents[1]
