@@ -99,6 +99,19 @@ def test_texts_with_spaces_have_words():
     assert "words" in pairs
 
 
+def test_a_telling_word_is_not_lost_in_a_long_text():
+    """150 common words in other numbers each, and two that make the class."""
+    generator = np.random.default_rng(0)
+    labels, fillers = generator.integers(0, 2, 200), ("river", "stone", "cloud", "paper", "glass")
+    telling = ("zebra zebra", "koala koala")
+    texts = [
+        " ".join(generator.permutation([*generator.choice(fillers, 150), *telling[k].split()]))
+        for k in labels
+    ]
+    for name, probs in witnesses.unseen(texts, None, labels, 2).items():
+        assert (probs.argmax(axis=1) == labels).mean() > 0.95, name
+
+
 def test_of_many_samples_a_part_is_trained_on(monkeypatch):
     for name in ("MAX_ROWS", "MAX_REFERENCES", "BLOCK"):
         monkeypatch.setattr(witnesses, name, 40)
@@ -141,21 +154,23 @@ def test_memorization_begins_where_likely_wrong_labels_are_no_longer_contradicte
 LOOKS = ["Hello  World\n foo BAR", "", "a" * 50, "x😀y", "怎么 做可乐鸡翅？", "可乐鸡翅的做法", "ab", "b\ta"]
 
 
-@pytest.mark.parametrize(("analyzer", "longest", "sublinear"), [("char_wb", 4, True), ("char", 2, False)])
-def test_grams_are_those_of_scikit_learn(monkeypatch, analyzer, longest, sublinear):
+@pytest.mark.parametrize(("analyzer", "longest"), [("char_wb", 4), ("char", 2)])
+def test_grams_are_those_of_scikit_learn(monkeypatch, analyzer, longest):
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     monkeypatch.setattr(grams, "CHARS_AT_ONCE", 30)  # so that there are several blocks
-    reference = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=sublinear, min_df=2)
-    ours = grams.CharGrams(range(1, longest + 1), analyzer == "char_wb", 2, sublinear, 10**6).fit(LOOKS)
-    theirs, found = reference.fit_transform(LOOKS), ours.transform(LOOKS)
+    reference = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=True, min_df=2)
+    ours = grams.CharGrams(range(1, longest + 1), analyzer == "char_wb", 2, 10**6)
+    theirs, found = reference.fit_transform(LOOKS), ours.fit_transform(LOOKS)
     assert found.shape == theirs.shape
     assert (found @ found.T).toarray() == pytest.approx((theirs @ theirs.T).toarray(), abs=1e-6)
+    assert (ours.transform(LOOKS) != found).nnz == 0
 
 
 def test_of_many_grams_the_most_frequent_are_kept():
-    ours = grams.CharGrams(range(1, 3), within_words=False, min_texts=1, sublinear=False, most=2)
-    found = ours.fit(["aab", "ab", "c"]).transform(["aa", "ab", "c"]).toarray()
+    ours = grams.CharGrams(range(1, 3), within_words=False, min_texts=1, most=2)
+    ours.fit_transform(["aab", "ab", "c"])
+    found = ours.transform(["aa", "ab", "c"]).toarray()
     assert found.shape == (3, 2)  # "a" and "b"; "ab" is as frequent, but its number is higher
     assert (found > 0).tolist() == [[True, False], [True, True], [False, False]]
 
@@ -210,7 +225,8 @@ def test_what_pairs_share_is_that_of_sets():
 
 def test_features_of_pairs_do_not_depend_on_the_rows_that_are_asked_for():
     texts_a, texts_b, _ = pairs()
-    for values in features.of_texts(texts_a, texts_b, 20_000, 50, 0)[:2]:
+    grams, _ = features.of_grams(texts_a, texts_b, 20_000, 50, 0)
+    for values in (grams, features.of_bigrams(texts_a, texts_b, 20_000, 0)):
         whole = values[np.arange(120)]
         assert (whole[[7, 90]] != values[np.array([7, 90])]).nnz == 0
 

@@ -15,13 +15,13 @@ LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
 ROW_BITS = max(LENGTHS) * BITS  # bits of an n-gram's number; those above hold its row
 
 
-def of_texts(
+def of_grams(
     texts_a: list[str], texts_b: list[str] | None, max_texts: int, block: int, seed: int
-) -> tuple[Any, Any, np.ndarray | None]:
-    """Compute the features by which simple models tell classes apart.
+) -> tuple[Any, np.ndarray | None]:
+    """Compute TF-IDF values of 1- to 4-grams of characters within words.
 
-    A text a becomes a vector of TF-IDF values. A pair (a, b) becomes |a − b| and a ∘ b, the elementwise product: what
-    the texts differ in, and what they share.
+    A text a becomes a vector. A pair (a, b) becomes |a − b| and a ∘ b, the elementwise product: what the texts differ
+    in, and what they share; and a, b and numbers on both.
 
     Args:
         texts_a: N texts.
@@ -31,23 +31,38 @@ def of_texts(
         seed: seed of the random part.
 
     Returns:
-        (grams, bigrams, shared). `grams[rows]` is a sparse float32 matrix: 1- to 4-grams of characters within words;
-        for a pair |a − b|, a ∘ b, a, b and `shared`. `bigrams[rows]` has 1- and 2-grams across words; for a pair
-        |a − b| and a ∘ b. `shared` is a float32 array (N, 20): cosine, lengths and overlaps of each pair, and their
-        squares; None for single texts.
+        (grams, shared). `grams[rows]` is a sparse float32 matrix; for a pair |a − b|, a ∘ b, a, b and `shared`.
+        `shared` is a float32 array (N, 20): cosine, lengths and overlaps of each pair, and their squares; None for
+        single texts.
     """
+    grams = CharGrams(range(1, 5), within_words=True, min_texts=2, most=MAX_GRAMS)
+    texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts, seed)
+    if texts_b is None:
+        return matrix, None
+    rows = np.array_split(np.arange(len(texts_a)), -(-len(texts_a) // block))
+    shared = np.concatenate([_Pairs(texts_a, texts_b, grams).shared(some) for some in rows])
+    return _Pairs(texts_a, texts_b, grams, shared), shared
+
+
+def of_bigrams(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed: int) -> Any:
+    """Compute TF-IDF values of 1- and 2-grams of characters, also across words; of pairs |a − b| and a ∘ b.
+
+    The arguments are those of `of_grams`. `[rows]` of what is returned is a sparse float32 matrix.
+    """
+    grams = CharGrams(range(1, 3), within_words=False, min_texts=1, most=MAX_SHORT)
+    texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts, seed)
+    return matrix if texts_b is None else _Pairs(texts_a, texts_b, grams)
+
+
+def _fitted(grams, texts_a, texts_b, max_texts, seed):
+    """Fit n-grams to texts; return the part of each text that they are taken from, and the matrix of single texts."""
     texts_a = [text[:MAX_CHARS] for text in texts_a]
     texts_b = texts_b and [text[:MAX_CHARS] for text in texts_b]
-    fitted = [*_part(texts_a + (texts_b or []), max_texts, seed), "?"]
-    long = CharGrams(range(1, 5), within_words=True, min_texts=2, sublinear=True, most=MAX_GRAMS).fit(fitted)
-    short = CharGrams(range(1, 3), within_words=False, min_texts=1, sublinear=False, most=MAX_SHORT).fit(
-        fitted
-    )
-    if texts_b is None:
-        return long.transform(texts_a), short.transform(texts_a), None
-    rows = np.array_split(np.arange(len(texts_a)), -(-len(texts_a) // block))
-    shared = np.concatenate([_Pairs(texts_a, texts_b, long).shared(some) for some in rows])
-    return _Pairs(texts_a, texts_b, long, shared), _Pairs(texts_a, texts_b, short), shared
+    part = _part(texts_a + (texts_b or []), max_texts, seed)
+    matrix = grams.fit_transform([*part, "?"])[:-1]  # one more text, so that there is an n-gram in any case
+    if texts_b is not None:
+        return texts_a, texts_b, None
+    return texts_a, None, matrix if len(part) == len(texts_a) else grams.transform(texts_a)
 
 
 class _Pairs:

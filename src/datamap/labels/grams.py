@@ -39,24 +39,24 @@ def numbered(pieces: list[str], lengths: Iterable[int]) -> tuple[np.ndarray, np.
 class CharGrams:
     """Turn texts into TF-IDF values of their n-grams of characters, as scikit-learn's TfidfVectorizer does.
 
+    An n-gram that occurs t times counts as 1 + ln t: in a text of several hundred words the commonest n-grams, which
+    every text has, would else be nearly all of it.
+
     Args:
         lengths: lengths of the n-grams, 1 to 4.
         within_words: take them from each word and the spaces around it ("char_wb"), else from the whole text ("char").
         min_texts: the number of texts that an n-gram must be in; 1 where no n-gram is in as many.
-        sublinear: count an n-gram that occurs t times as 1 + ln t.
         most: the number of n-grams to keep; the most frequent ones of more.
     """
 
-    def __init__(
-        self, lengths: range, within_words: bool, min_texts: int, sublinear: bool, most: int
-    ) -> None:
+    def __init__(self, lengths: range, within_words: bool, min_texts: int, most: int) -> None:
         from sklearn.feature_extraction.text import TfidfTransformer
 
         self.lengths, self.within_words, self.min_texts, self.most = lengths, within_words, min_texts, most
-        self._weights = TfidfTransformer(sublinear_tf=sublinear)
+        self._weights = TfidfTransformer(sublinear_tf=True)
 
-    def fit(self, texts: list[str]) -> "CharGrams":
-        """Choose the n-grams of some texts, at least one, and weigh them by how few of the texts have them."""
+    def fit_transform(self, texts: list[str]) -> Any:
+        """Choose the n-grams of some texts, at least one, weigh them by how few of the texts have them, and transform."""
         import pandas as pd
 
         parts = [_frequencies(rows, numbers) for _, rows, numbers in self._blocks(texts)]
@@ -66,8 +66,8 @@ class CharGrams:
         kept = np.flatnonzero(texts_with >= min(self.min_texts, texts_with.max()))
         kept = kept[np.argsort(-times[kept], kind="stable")[: self.most]]
         self._places = pd.Index(numbers[np.sort(kept)])
-        self._weights.fit(self._counts(texts))
-        return self
+        counts = self._counts(texts)
+        return self._weights.fit(counts).transform(counts, copy=False)
 
     def transform(self, texts: list[str]) -> Any:
         """Return a sparse float32 matrix (N, n-grams); its rows have length 1, or 0 for a text without any of them."""

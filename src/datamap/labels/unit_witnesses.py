@@ -197,8 +197,8 @@ def of_labels(
         {witness: float64 (N, 2), rows sum to 1}: "bigrams" and, for texts with spaces, "words", as
         `witnesses.unseen` makes them. A label that fewer than `MIN_LABELED` samples have, or lack, gets its frequency.
     """
-    _, bigrams, _ = text_features.of_texts(texts_a, texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, seed)
-    values = {"bigrams": bigrams, "words": text_features.of_words(texts_a, texts_b, witnesses.MAX_ROWS, seed)}
+    kinds = {"bigrams": text_features.of_bigrams, "words": text_features.of_words}
+    values = {name: of(texts_a, texts_b, witnesses.MAX_ROWS, seed) for name, of in kinds.items()}
     make = linear(2 * (int(positions.max()) + 1), 10, 10)
 
     def judged(matrix, rows, given):

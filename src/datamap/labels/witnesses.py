@@ -4,13 +4,16 @@ They train in seconds on a CPU. A model cannot memorize what it has not seen, so
 """
 
 import warnings
+from collections import ChainMap
 from collections.abc import Callable
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import numpy as np
 
 from datamap.labels import features, naive_bayes
 
+NAMES = ("linear", "bigrams", "neighbours", "overlap", "words")
 FOLDS = 4
 # Rows that a model trains on, and texts that the n-grams are taken from; of more, a random part.
 MAX_ROWS = 20_000
@@ -50,7 +53,6 @@ def unseen(
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:
         return {}
-    grams, bigrams, shared = features.of_texts(texts_a, texts_b, MAX_ROWS, BLOCK, seed)
     folds = folds_of(labels, seed, MAX_ROWS)
     joint = _is_joint(min(len(folds[0][0]), MAX_ROWS), classes)
 
@@ -60,21 +62,32 @@ def unseen(
             return naive_bayes.predict(values, labels, classes)
         return out_of_fold(linear(classes, inverse, inverse_of_many), values, labels, classes, folds, seed)
 
-    found = {
-        "linear": judged(grams, 1, 3),
-        "bigrams": out_of_fold(linear(classes, 3, 10), bigrams, labels, classes, folds, seed),
-    }
-    if texts_b is None:
-        found["neighbours"] = _neighbours(_heaviest(grams), labels, classes, seed)
-    else:
+    def by_grams():
+        grams, shared = features.of_grams(texts_a, texts_b, MAX_ROWS, BLOCK, seed)
+        found = {"linear": judged(grams, 1, 3)}
+        if shared is None:
+            return found | {"neighbours": _neighbours(_heaviest(grams), labels, classes, seed)}
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1, "openmp"):  # the trees are so small that threads mostly wait for each other
-            found["overlap"] = out_of_fold(_trees, shared, labels, classes, folds, seed)
-    words = features.of_words(texts_a, texts_b, MAX_ROWS, seed)
-    if words is not None:
-        found["words"] = judged(words, 10, 10)
-    return {name: mixed(probs, labels) for name, probs in found.items()}
+            return found | {"overlap": out_of_fold(_trees, shared, labels, classes, folds, seed)}
+
+    def by_bigrams():
+        values = features.of_bigrams(texts_a, texts_b, MAX_ROWS, seed)
+        return {"bigrams": out_of_fold(linear(classes, 3, 10), values, labels, classes, folds, seed)}
+
+    def by_words():
+        values = features.of_words(texts_a, texts_b, MAX_ROWS, seed)
+        return {} if values is None else {"words": judged(values, 10, 10)}
+
+    found = dict(ChainMap(*_at_once(by_grams, by_bigrams, by_words)))
+    return {name: mixed(found[name], labels) for name in NAMES if name in found}
+
+
+def _at_once(*functions):
+    """Return what functions return, each called in a thread: most of what they do is outside of Python's lock."""
+    with ThreadPool(len(functions)) as threads:
+        return threads.map(lambda function: function(), functions, 1)
 
 
 def part_of(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
