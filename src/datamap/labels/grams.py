@@ -56,7 +56,7 @@ class CharGrams:
         self._weights = TfidfTransformer(sublinear_tf=True)
 
     def fit_transform(self, texts: list[str]) -> Any:
-        """Choose the n-grams of some texts, at least one, weigh them by how few of the texts have them, and transform."""
+        """Choose the n-grams of some texts, at least one, weigh them by how rare they are, and transform the texts."""
         import pandas as pd
 
         parts = [_frequencies(rows, numbers) for _, rows, numbers in self._blocks(texts)]
