@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sqlite3
 from pathlib import Path
 
@@ -504,6 +505,42 @@ def test_the_command_that_is_printed_works_in_a_shell(command, shell, pairs_file
     assert "dev accuracy" in done.out
 
 
+def test_the_printed_command_reads_development_data_whose_columns_have_other_names(command, store, tmp_path):
+    path = tmp_path / "评论.csv"
+    rows = "".join(f"{'好坏'[n % 2]}{n},{n % 2},x\n" for n in range(18))
+    path.write_text(f"商品描述,类别 1,text_b\n{rows}", encoding="utf-8")
+    named = ("data.columns.text_a=商品描述", "data.columns.label=类别 1", "data.columns.text_b=null")
+    options = ("data=file", f"data.path={path}", f"data.dev_path={path}", *named, *SMALL_MODEL)
+    assert command("train", *options).code == 0
+    out = command("curate", "run_id=latest", "keep=clean", "share=0.2").out
+    assert "not carried over" not in out
+    words = shlex.split(re.search(r"^next: python src/train\.py (.*)$", out, re.MULTILINE)[1])
+    assert set(named) <= set(words)
+    trained = command("train", *words)
+    assert trained.code == 0, trained.err
+    assert (
+        "has no column '商品描述'; text_a is column 'text_a'" in trained.out and "dev accuracy" in trained.out
+    )
+    assert command("train", *words, "data.columns.label=nosuch").code == 2  # the development data have none
+
+
+def test_columns_by_position_are_not_carried_over(command, store, tmp_path):
+    path = tmp_path / "rows.tsv"
+    path.write_text("".join(f"{n % 2}\t{'好坏'[n % 2]}{n}\n" for n in range(18)), encoding="utf-8")
+    columns = ("data.columns.text_a=1", "data.columns.label=0")
+    assert (
+        command(
+            "train", "data=file", f"data.path={path}", f"data.dev_path={path}", *columns, *SMALL_MODEL
+        ).code
+        == 0
+    )
+    outcome = command("curate", "run_id=latest", "keep=clean", "share=0.2")
+    assert (
+        "note: data.dev_path is not carried over: it is read in another way than the curated file"
+        in outcome.out
+    )
+
+
 def test_a_class_that_is_gone_is_named_and_dev_data_left_out(command, store, tmp_path):
     path = tmp_path / "three.tsv"
     rows = [f"甲{n}\t甲{n}\t{n % 2}" for n in range(18)] + ["x\tx\t2", "y\ty\t2"]
@@ -514,7 +551,7 @@ def test_a_class_that_is_gone_is_named_and_dev_data_left_out(command, store, tmp
     outcome = command("curate", "run_id=latest", "keep=corrected", "corrections=mine.tsv")
     assert outcome.code == 0, outcome.err
     assert "note: no sample is left of class 2 (2 had one sample left)" in outcome.out
-    assert "does not fit" in outcome.out
+    assert "data.dev_path is not carried over: a class that it has is gone" in outcome.out
     assert "data.dev_path" not in outcome.out.split("next: ")[1]
 
 

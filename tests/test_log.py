@@ -78,7 +78,7 @@ def test_a_comparison_says_which_runs_learnt_too_little():
     assert "it was not the run" in descriptions.of_comparison(runs, agreement, 3, 0.1)
     text = descriptions.of_comparison(runs, agreement, 3, 0.1, ["b_1"])
     assert (
-        r"but b\_1 learned too little to tell which samples are hard." in text
+        r"But b\_1 learned too little to tell which samples are hard." in text
         and "it was not the run" not in text
     )
 

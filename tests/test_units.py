@@ -407,7 +407,7 @@ def test_maps_count_what_they_show():
 def test_runs_of_units_are_compared_exported_and_imported(tokens_run, labels_run, command, client, tmp_path):
     again = recorded_sentences()
     said = command("compare", f"runs=[{tokens_run.run_id},{again.run_id}]")
-    assert said.code == 0 and "every run has 32 tokens among its hardest 10%" in said.out, said.out
+    assert said.code == 0 and "among the hardest 10% of every run: 32 tokens" in said.out, said.out
     for run in (tokens_run, labels_run):
         folder = tmp_path / run.run_id
         assert command("export_signals", f"run_id={run.run_id}", f"folder={folder}").code == 0

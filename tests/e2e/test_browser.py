@@ -113,7 +113,7 @@ def test_the_runs_page_says_what_it_holds(page, site):
     page.goto(f"{site.address}/{site.run}")
     page.get_by_text("42 samples over 3 observations.", exact=True).wait_for()
     page.goto(f"{site.address}/{site.parent}")
-    page.get_by_text("among its hardest").wait_for()
+    page.get_by_text("Among the hardest").wait_for()
     with page.context.expect_page() as child:  # links of a description open a new tab
         page.get_by_role("link", name="seed=2").first.click()
     child.value.get_by_text("42 samples over 3 observations.", exact=True).wait_for()

@@ -51,7 +51,7 @@ def test_the_whole_loop_on_the_command_line(client, command):
     assert "**6 samples reviewed**, 4 of them wrong" in run.tags["mlflow.note.content"]
     outcome = command("curate", f"run_id={run_id}", "keep=corrected")
     assert outcome.code == 0, outcome.err
-    assert "39 of 40 samples, 3 relabelled" in outcome.out
+    assert "39 of 40 samples, 3 relabeled" in outcome.out
     assert "of 1 sample nobody was sure" in outcome.out
     made = client.search_runs(["1"], order_by=["attributes.start_time DESC"])[0].data
     assert made.params["reviewers"] == made.tags["datamap.reviewed_by"] == "王 五"
@@ -97,7 +97,7 @@ def test_two_reviewers_at_once_see_each_other(client, command):
     assert len(lines(client, run_id)) == 20
     outcome = command("curate", f"run_id={run_id}", "keep=corrected")
     assert "reviewers disagree about 5 samples (they keep their labels): s0, s2" in outcome.out
-    assert "0 relabelled" in outcome.out
+    assert "0 relabeled" in outcome.out
 
 
 def test_behind_a_server_each_session_keeps_a_file(empty_store, tmp_path, monkeypatch, shell):

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 
 COLUMNS = ("text_a", "text_b", "label", "s_label", "id")
 ALIASES = {
-    "text_a": "text text1 text_1 texta sentence sentence1 sentence_1 sentence_a question1 premise content "
-    "文本 文本1 文本一 文本a 句子 句子1 句子一 句子a 问题1 内容 正文 评论",
+    "text_a": "text text1 text_1 texta sentence sentence1 sentence_1 sentence_a question1 premise content review "
+    "文本 文本1 文本一 文本a 文本内容 句子 句子1 句子一 句子a 问题1 内容 正文 评论 评论内容",
     "text_b": "text2 text_2 textb sentence2 sentence_2 sentence_b question2 hypothesis "
     "文本2 文本二 文本b 句子2 句子二 句子b 问题2",
     "label": "labels class category 标签 类别 分类 标注",

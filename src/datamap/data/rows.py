@@ -19,6 +19,7 @@ REQUIRED = ("text_a", "label")
 POSITIONS = {"text_a": 0, "text_b": 1, "label": 2, "s_label": 3}
 TWO_POSITIONS = {"text_a": 0, "label": 1}
 TEXTS = ("text_a", "text_b")
+OWN = {"id", "text_a", "label"}  # columns of the files that curate writes
 WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")  # "-0" and leading zeros are strings
 MAX_EXACT = 2**53  # floats below it represent integers exactly
 AS_TEXT = re.compile(r'="([^"]*)"')  # how a CSV tells Excel that a cell is text
@@ -137,6 +138,11 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
         and header[position] != name
         and columns.get(name, "auto") == "auto"
     ]
+    notes += [
+        translate("it has no column {wanted!r}; {name} is column {name!r}", name=name, wanted=wanted)
+        for name, wanted in columns.items()
+        if header and isinstance(wanted, str) and wanted != "auto" and header[found[name] or 0] != wanted
+    ]
     unused = len(header or ()) > len(set(found.values()) - {None})
     if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
         by_key = "single texts: it has no column text_b (another name: data.columns.text_b=)"
@@ -165,6 +171,8 @@ def position(
     places = positions(name, header) if wanted == "auto" else []
     if wanted != "auto":
         places = [place for place, column in enumerate(header) if column == wanted]
+        if not places and name in header and set(header) >= OWN:
+            places = [header.index(name)]  # a curated file, with development data that have other names
     if len(places) > 1:
         called = [header[place] for place in places]
         if len(set(called)) == 1:

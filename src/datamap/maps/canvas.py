@@ -120,7 +120,7 @@ def wrap_text(text: str, width: float, size: float) -> str:
     text = remove_controls(text)
     if text_width(text, size) <= width:
         return text
-    spaces = [place for place, char in enumerate(text[:MAX_WRAPPED]) if char == " " and place]
+    spaces = [place for place, char in enumerate(text[:MAX_WRAPPED]) if char in " （" and place]
     fitting = [place for place in spaces if text_width(text[:place], size) <= width]
     if not fitting:
         fitting = [place for place in range(1, MAX_WRAPPED) if text_width(text[:place], size) <= width]

@@ -161,7 +161,7 @@ def _log(target, config, members, summaries, unit):
     for name, value in means.items():
         say(f"{name:28} {value:.3f}")
     target.tell(
-        "every run has {samples} among its hardest {share:.0%}: comparison/always_hard.tsv",
+        "among the hardest {share:.0%} of every run: {samples}, in comparison/always_hard.tsv",
         samples=Amount(len(hard), unit),
         share=config.share,
     )

@@ -73,7 +73,7 @@ def of_labels(
     changed = choice.kept & (choice.labels != samples["label"].to_numpy(object))
     counts = _counts(samples, choice.kept) | {"relabelled": int(changed.sum())}
     say(
-        "{file}: {samples:,} of {samples_before:,} samples, {relabelled:,} relabelled, digest {digest}",
+        "{file}: {samples:,} of {samples_before:,} samples, {relabelled:,} relabeled, digest {digest}",
         file=schema.CURATED_FILE,
         digest=curated.digest,
         **counts,
@@ -102,7 +102,7 @@ def _labeled_frame(samples, choice, texts):
             changed, np.where(planted, schema.NORMAL, schema.DIRTY), samples["s_label"]
         )
     elif planted.any():
-        say("note: which relabelled samples are right is unknown with several classes: s_label is left out")
+        say("note: which relabeled samples are right is unknown with several classes: s_label is left out")
     return pd.DataFrame(columns)[choice.kept]
 
 

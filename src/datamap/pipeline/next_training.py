@@ -36,6 +36,8 @@ OTHER_DATA = ("data", "tracking", "plot", "summarize", "maps", "run_id", "resume
 WORD = re.compile(
     r"(?!null$|true$|false$|nan$|inf$)[a-z]+(:[0-9]{1,4})?"
 )  # a choice, or a device such as gpu:0
+# A column's name that a shell and Hydra leave as it is.
+NAME = re.compile(r"(?!(?:null|true|false|nan|inf|auto)$)[^\W\d][\w .（）-]{0,79}", re.IGNORECASE)
 MAX_NUMBER = 2**63
 TO_GIVE = "???"  # in Hydra: the user must give this value
 
@@ -59,13 +61,13 @@ def command(source: Run, data: dict[str, str], gone: list[str], same_form: bool 
         carried = {"model": model.removeprefix("model="), **carried}
     if any(key.endswith("model.name_or_path") for key in given):
         carried["model.name_or_path"] = TO_GIVE
-    dev = _dev_path(config, gone, same_form)
+    dev = _development_data(config, gone, same_form)
     left = dict.fromkeys(key for key in given if key not in carried and not _is_left_out(key))
     left |= dict.fromkeys(key for key, value in carried.items() if value == TO_GIVE)
     if left:
         lost = "note: not carried over from run {run}: {keys}; give them yourself"
         say(lost, run=source.run_id, keys=first_few(_names(left)))
-    values = {**data, **({"data.dev_path": dev} if dev else {}), **carried}
+    values = {**data, **dev, **carried}
     return invocation("train", *(f"{key}={value}" for key, value in values.items()))
 
 
@@ -111,20 +113,37 @@ def _shown(value: bool | int | float | str | None) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _dev_path(config: dict[str, Any], gone: list[str], same_form: bool | None) -> str | None:
-    """Return the source's development data; None where it has none, or where it does not fit the curated file."""
+def _development_data(config: dict[str, Any], gone: list[str], same_form: bool | None) -> dict[str, str]:
+    """Return {key: value} that tell the source's development data; {} where it has none that fit the curated file.
+
+    The columns that the user named are named again: of the curated file, which has our names, `rows.position` takes
+    these instead.
+    """
     path, columns = _at(config, "data.dev_path"), _at(config, "data.columns")
     if path in (None, ...):
-        return None
+        return {}
+    named = {} if same_form is not None or not isinstance(columns, dict) else _named(columns)
     form = [_at(config, f"data.{key}") for key in ("header", "encoding", "delimiter")]
-    form += columns.values() if isinstance(columns, dict) else []
     if not isinstance(path, str) or not path.isprintable() or "${" in path or set(path) & set("'\"\\"):
         problem = "it is not a plain path"
-    elif gone or not (
-        all(value in ("auto", None, ...) for value in form) if same_form is None else same_form
+    elif gone:
+        problem = "a class that it has is gone"
+    elif named is None or not (
+        all(value in (None, ...) for value in form) if same_form is None else same_form
     ):
-        problem = "it does not fit: a class is gone, or it is of another form"
+        problem = "it is read in another way than the curated file"
     else:
-        return path
+        return {"data.dev_path": path, **named}
     say("note: data.dev_path is not carried over: {problem}", problem=translate(problem))
-    return None
+    return {}
+
+
+def _named(columns: dict[str, Any]) -> dict[str, str] | None:
+    """Return {key: column} of texts and labels that the user named; None where one is a position or unusual."""
+    given = {name: columns.get(name, "auto") for name in ("text_a", "text_b", "label")}
+    named = {name: "null" if value is None else value for name, value in given.items() if value != "auto"}
+    if not all(
+        value == "null" or isinstance(value, str) and NAME.fullmatch(value) for value in named.values()
+    ):
+        return None
+    return {f"data.columns.{name}": value for name, value in named.items()}

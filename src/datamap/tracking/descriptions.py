@@ -234,11 +234,11 @@ def of_comparison(
         unit: what is compared: "sample", "token" or "label".
     """
     why = (
-        "but {runs} learned too little to tell which {unit}s are hard."
+        "But {runs} learned too little to tell which {unit}s are hard."
         if weak
-        else "whatever made them hard, it was not the run."
+        else "Whatever made them hard, it was not the run."
     )
-    every = "Every run has **{samples}** among its hardest {share:.0%} (`comparison/always_hard.tsv`): {why}"
+    every = "Among the hardest {share:.0%} of every run: **{samples}** (`comparison/always_hard.tsv`). {why}"
     members = ", ".join(f"[{escaped(name)}]({link})" for name, link in runs)
     why = word(why, lang, runs=", ".join(map(escaped, weak)), unit=Phrase(unit))
     return "\n".join(

@@ -31,7 +31,7 @@ from datamap.tracking.failures import explained, status_after, translated_errors
 from datamap.tracking.hidden_tags import CONTENT_TAG, DIGEST_TAG, MAX_CONTENT
 from datamap.tracking.metrics import checked, rows
 from datamap.tracking.snapshot import Snapshot
-from datamap.translations import AUTO, LANGUAGES, Amount, Phrase, speak, spoken
+from datamap.translations import AUTO, LANGUAGES, Amount, Phrase, speak, spoken, translate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +129,7 @@ class Run:
         """Return where to open the run or an artifact of it, and the command that serves it if no server does."""
         server = addresses.serving(self.tracking_uri)
         address = addresses.address(self.tracking_uri, self.link_to(artifact))
-        return f"{address}  (served by: {server})" if server else address
+        return f"{address}  {translate('(served by: {server})', server=server)}" if server else address
 
     def command(self, name: str, *arguments: str) -> str:
         """Return the command line of one of our commands on this run, which finds it in its store."""

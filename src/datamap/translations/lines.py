@@ -20,6 +20,7 @@ ZH = {
     "run {run}  ({address})": "运行 {run}  （{address}）",
     "next: {command}": "下一步：{command}",
     "look at it: {address}": "查看：{address}",
+    "(served by: {server})": "（需先运行：{server}）",
     "the runs: {address}": "所有运行：{address}",
     "note: run {run} is still running (or was killed): {observations} so far": (
         "注意：运行 {run} 尚未结束（或已被终止）：目前有 {observations}"
@@ -118,6 +119,7 @@ ZH = {
     "line {line} has the columns' names; what stands above it is left out": "列名在第 {line} 行；其上的内容未使用",
     "row {line} has the columns' names; what stands above it is left out": "列名在第 {line} 行；其上的内容未使用",
     "{name} is column {column!r}": "{name} 取自列 {column!r}",
+    "it has no column {wanted!r}; {name} is column {name!r}": "没有列 {wanted!r}；{name} 取自列 {name!r}",
     "labels are its columns {columns}": "标签是各列 {columns}",
     "its labels are divided by {separator!r}": "标签以 {separator!r} 分隔",
     "tags without B- or I-, which others have: {tags}; entities are compared only if every tag but O has one": (
@@ -312,7 +314,7 @@ ZH = {
     "note: reviewers disagree about {samples} ({outcome}): {ids}": (
         "注意：审核人对 {samples}意见不一（{outcome}）：{ids}"
     ),
-    "{file}: {samples:,} of {samples_before:,} samples, {relabelled:,} relabelled, digest {digest}": (
+    "{file}: {samples:,} of {samples_before:,} samples, {relabelled:,} relabeled, digest {digest}": (
         "{file}：{samples_before:,} 个样本中的 {samples:,} 个，其中 {relabelled:,} 个改了标签，摘要 {digest}"
     ),
     "note: of class {classes} the rule would leave fewer: {samples} stay as they are, the least doubtful "
@@ -332,7 +334,7 @@ ZH = {
     "note: the summary is newer than the diagnosis; regenerate it: {command}": (
         "注意：汇总比诊断新；请重新诊断：{command}"
     ),
-    "note: which relabelled samples are right is unknown with several classes: s_label is left out": (
+    "note: which relabeled samples are right is unknown with several classes: s_label is left out": (
         "注意：类别多于两个时，无法得知改标后的标签是否正确：不写 s_label"
     ),
     "note: which changed labels are right is unknown: s_label is not read again": (
@@ -343,7 +345,8 @@ ZH = {
     ),
     "note: data.dev_path is not carried over: {problem}": "注意：未沿用 data.dev_path：{problem}",
     "it is not a plain path": "它不是普通路径",
-    "it does not fit: a class is gone, or it is of another form": "与数据不符：有类别已不存在，或格式不同",
+    "a class that it has is gone": "其中有的类别已不存在",
+    "it is read in another way than the curated file": "它与整理后的文件读法不同",
     # compare
     "note: {count:,} of {total} are in all runs, and only those are compared": (
         "注意：{total}中有 {count:,} 个为所有运行共有，只比较这些"
@@ -362,8 +365,8 @@ ZH = {
     "dev accuracy {old:.3f} of {before}, {new:.3f} of {after}": (
         "开发集准确率：{before} 为 {old:.3f}，{after} 为 {new:.3f}"
     ),
-    "every run has {samples} among its hardest {share:.0%}: comparison/always_hard.tsv": (
-        "在每个运行中都属于最难的 {share:.0%} 的有 {samples}：comparison/always_hard.tsv"
+    "among the hardest {share:.0%} of every run: {samples}, in comparison/always_hard.tsv": (
+        "在每个运行中都属于最难的 {share:.0%}：{samples}，见 comparison/always_hard.tsv"
     ),
     # recorder
     "note: samples= has no column with texts (columns: {columns}), so whole rows are shown; name the texts prompt and "

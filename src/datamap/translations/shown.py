@@ -169,15 +169,15 @@ ZH = {
         "运行 [{name}]({link}) 的 **{samples_before:,} 个样本中的 {samples:,} 个**，规则为 `keep={rule}`，"
         "其中 {relabelled:,} 个改了标签（`{file}`）。"
     ),
-    "**Data maps of {runs}.**": "**以下 run 的数据地图：{runs}。**",
-    "Every run has **{samples}** among its hardest {share:.0%} (`comparison/always_hard.tsv`): {why}": (
-        "在每个运行中都属于最难的 {share:.0%} 的有 **{samples}**（`comparison/always_hard.tsv`）：{why}"
+    "**Data maps of {runs}.**": "**以下运行的数据地图：{runs}。**",
+    "Among the hardest {share:.0%} of every run: **{samples}** (`comparison/always_hard.tsv`). {why}": (
+        "在每个运行中都属于最难的 {share:.0%}：**{samples}**（`comparison/always_hard.tsv`）。{why}"
     ),
-    "but {runs} learned too little to tell which {unit}s are hard.": "但 {runs} 学得太少，无法判断哪些{unit}较难。",
-    "whatever made them hard, it was not the run.": "它们难学的原因不在于某一个 run。",
-    "agreement, mean over pairs of runs": "一致性（各对 run 的均值）",
+    "But {runs} learned too little to tell which {unit}s are hard.": "但 {runs} 学得太少，无法判断哪些{unit}较难。",
+    "Whatever made them hard, it was not the run.": "它们难学的原因不在于某一个运行。",
+    "agreement, mean over pairs of runs": "一致性（各对运行的均值）",
     "see the maps side by side, and where {unit}s moved": "并排查看各张地图，以及{unit}如何移动",
-    "see each pair of runs": "查看每一对 run",
+    "see each pair of runs": "查看每一对运行",
     # explorer
     "x": "横轴",
     "y": "纵轴",
@@ -306,7 +306,7 @@ ZH = {
     "reviewers disagree": "有分歧的",
     "most likely wrong first": "最可能有误的在前",
     "save as a selection": "保存为选择",
-    "{n} ids are saved in the run: {command}": "已把 {n} 个 id 保存到 run：{command}",
+    "{n} ids are saved in the run: {command}": "已把 {n} 个 id 保存到运行中：{command}",
     "move the end of the entity": "移动实体的右边界",
     "move the beginning of the entity": "移动实体的左边界",
     "The border of the entity cannot move there.": "实体的边界不能移到那里。",
