@@ -97,7 +97,8 @@ def foreign_keys(script, printed):
     """
     from datamap.config import STEPS, list_keys
 
-    own, every = set(list_keys(STEPS[script])), {key for step in STEPS.values() for key in list_keys(step)}
+    own, every = set(list_keys(STEPS[script])), {"samples", "class_names"}  # of the recorder
+    every |= {key for step in STEPS.values() for key in list_keys(step)}
     commands = re.compile(r"\b(import|export|record|{})\b".format("|".join(STEPS)))
     lines = [line for line in printed.splitlines() if re.match("error:|note:|注意", line)]
     return [

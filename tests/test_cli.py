@@ -101,6 +101,15 @@ def test_what_the_user_quotes_is_text_and_null_is_none():
 def test_ids_and_tags_are_text():
     assert arrived("compare", "runs=[9e34,'12_5', 007]").runs == ["9e34", "12_5", "007"]
     assert arrived("compare", "runs=9e34").runs == "9e34"
+    assert arrived("curate", "keep=matching", "run_id=x", "ids=null").ids is None
+    assert arrived("curate", "keep=matching", "run_id=x", "ids=[9e34,12_5,007,true,null]").ids == [
+        "9e34",
+        "12_5",
+        "007",
+        "true",
+        "null",
+    ]
+    assert arrived("train", "data.path=x", "data.ids=[1e5]").data.ids == ["1e5"]
     tags = arrived("train", "tracking.tags={a: 1.50, b: true, c: null, d: 'x, y'}").tracking.tags
     assert tags == {"a": "1.50", "b": "true", "c": "null", "d": "x, y"}
     assert arrived("train", "+tracking.tags.a=1.50").tracking.tags == {"a": "1.50"}

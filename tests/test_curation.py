@@ -160,6 +160,8 @@ def test_corrections_from_a_spreadsheet():
         ("", "my.tsv has no rows; save it as .xlsx"),
         ("id\tid\tlabel\n", "my.tsv has several columns id (columns: id, id, label); save it"),
         ('id\tlabel\n1\t"no\n', "my.tsv, line 2: a quotation mark is never closed; save it as .xlsx"),
+        ("\n\t\n", "my.tsv has no rows; save it as .xlsx"),
+        ("\nid\tlabel\n1\tmaybe\n", "my.tsv, row 3: the run has no class 'maybe'"),
         ("id\tlabel\n\n1\tno\tyes\n", "my.tsv, row 3: 3 columns instead of 2; save it as .xlsx"),
     ],
 )  # fmt: skip
@@ -174,6 +176,8 @@ def test_corrections_that_cannot_be_used(text, message):
     [
         "id\tlabel\r\n1\tno\r\n2\tDrop\r\n".encode("utf-16"),  # Excel's "Unicode text"
         'id,label,why\n1,no,"a, b"\n2, drop ,\n,,\n'.encode("utf-8-sig"),  # "CSV UTF-8", with an empty row
+        b"id\tlabel\r1\tno\r2\tdrop\r",  # line ends of old Mac programs
+        b"\n;\nid;label\n\n1;no\n2;drop\n",  # empty rows above the header
     ],
 )
 def test_corrections_as_spreadsheets_save_them(content):

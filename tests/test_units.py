@@ -128,10 +128,10 @@ def test_ids_come_apart_again():
 BAD_ROWS = {
     "row 2 has no tokens": ("tokens", [TOKENS[0], {"text": "x"}]),
     "row 1: tags has 1 tags for 3 tokens": ("tokens", [{**TOKENS[0], "tags": ["O"]}]),
-    "row 1: tags: 'B-ORG' is not in class_names=": ("tokens", [{**TOKENS[0], "tags": ["B-ORG", "O", "O"]}]),
+    "row 1: tags: 'B-ORG' is no class": ("tokens", [{**TOKENS[0], "tags": ["B-ORG", "O", "O"]}]),
     "row 1: tags: 3 is no class": ("tokens", [{**TOKENS[0], "tags": [3, 0, 0]}]),
     "row 1: tokens: 5 is no text": ("tokens", [{**TOKENS[0], "tokens": ["a", 5, "b"]}]),
-    "row 1: labels: 'sprot' is not in class_names=": ("multilabel", [{"text": "x", "labels": ["sprot"]}]),
+    "row 1: labels: 'sprot' is no class": ("multilabel", [{"text": "x", "labels": ["sprot"]}]),
     "row 1: labels: 'a,b' is no list": ("multilabel", [{"text": "x", "labels": "a,b"}]),
 }
 
@@ -475,6 +475,25 @@ def test_files_whose_ids_or_labels_are_of_no_unit_are_refused(message, command, 
     (tmp_path / SHARD).write_text(json.dumps(record) + "\n")
     refused = command("import_signals", f"path={tmp_path}")
     assert refused.code == 2 and message in refused.err and refused.err.count("\n") == 1
+
+
+BAD_IMPORTS = {
+    "texts=rows.jsonl: id repeated: 7": [{"id": 7, "text": "x"}, {"id": 7, "text": "y"}],
+    "texts=rows.jsonl: some ids are numbers": [{"id": 7, "text": "x"}, {"id": "8", "text": "y"}],
+    "texts=rows.jsonl: row 1: labels: 'c' is no class (a, b)": [{"id": 7, "text": "x", "labels": ["c"]}],
+    "texts=rows.jsonl has no id 7; it must have every sample": [{"id": 8, "text": "x"}],
+}
+
+
+@pytest.mark.parametrize("message", BAD_IMPORTS)
+def test_rows_that_do_not_fit_imported_units_are_named_as_the_user_gave_them(message, command, tmp_path):
+    (tmp_path / "task.json").write_text(json.dumps({"task": "multilabel", "label_names": ["a", "b"]}))
+    records = [{"id": f"7:{n}", "label": n, "correct": True, "label_probs": 0.9} for n in (0, 1)]
+    (tmp_path / SHARD).write_text("".join(json.dumps(record) + "\n" for record in records))
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in BAD_IMPORTS[message]))
+    refused = command("import_signals", f"path={tmp_path}", "texts=rows.jsonl")
+    assert refused.code == 2 and message in refused.err and refused.err.count("\n") == 1
+    assert "samples=" not in refused.out + refused.err
 
 
 def test_a_witness_of_labels_is_not_held_back_by_regularization():

@@ -309,7 +309,7 @@ HOLDS: dict[str, Any] = {
     **dict.fromkeys((key.name for key in fields(ColumnsConfig)), int | str | None),
     "label": list[str] | int | str | None,
     "runs": list[str] | str,
-    "embeddings": list[str] | str | None,
+    **dict.fromkeys(("ids", "embeddings"), list[str] | str | None),
     "maps": list[LastMapConfig],
 }
 

@@ -46,26 +46,28 @@ def read(content: bytes, name: str, required: Sequence[str]) -> pd.DataFrame:
         required: names of the columns that it must have.
 
     Returns:
-        DataFrame of str, without the apostrophes of `guarded`. Its index is the row's number in a spreadsheet, where
-        the header is row 1. Rows that are blank in all `required` columns are left out.
+        DataFrame of str, without the apostrophes of `guarded`. Its index is the row's number in a spreadsheet, which
+        begins with 1. Rows that are blank in all `required` columns are left out.
 
     Raises:
         DataError: the file is unreadable, lacks a column, or has a row with more cells than the header.
     """
     try:
-        header, *records = _records(content, name)
-        columns = _columns(header, required, name)
-        cells = [_cells(row, len(columns), f"{name}, row {n}") for n, row in enumerate(records, 2)]
+        records = _records(content, name)
+        top = next(place for place, row in enumerate(records) if any(map(str.strip, row)))
+        columns = _columns(records[top], required, name)
+        rest = list(enumerate(records[top + 1 :], top + 2))
+        cells = [_cells(row, len(columns), f"{name}, row {number}") for number, row in rest]
     except DataError as error:
         raise DataError(f"{error}; {SAVE}") from error
-    frame = pd.DataFrame(cells, range(2, len(cells) + 2), columns, dtype=object)
+    frame = pd.DataFrame(cells, [number for number, _ in rest], columns, dtype=object)
     return frame[~(frame[list(required)].map(str.strip) == "").all(axis=1)]
 
 
 def _records(content: bytes, name: str) -> list[list[str]]:
     """Return all rows as lists of cells, empty rows included."""
     records = _of_workbook(content, name) if content.startswith(ZIP) else _of_text(content, name)
-    if not any(records):
+    if not any(cell.strip() for row in records for cell in row):
         raise DataError(f"{name} has no rows")
     return records
 
@@ -86,7 +88,9 @@ def _of_text(content: bytes, name: str) -> list[list[str]]:
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
         raise DataError(f"{name}, line {line}: not UTF-8") from error
-    header = text.partition("\n")[0]
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # line ends of old Mac programs
+    header = text.lstrip().partition("\n")[0]
     delimiter = max("\t,;", key=header.count)
     try:
         return [record.cells for record in delimited.records(text, delimiter)]

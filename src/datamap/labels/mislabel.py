@@ -322,9 +322,9 @@ def lexicon(evidence: Evidence) -> np.ndarray:
 NEEDED = {
     "overlap": ("text pairs", "train with log_text=true, or record with samples="),
     "embeddings": ("embeddings", "give diagnose embeddings=<file> or encoder=<folder>"),
-    "window": ("tokens", "train or record with task=tokens, and samples="),
-    "sequence": ("tokens", "train or record with task=tokens, and samples="),
-    "lexicon": ("tokens", "train or record with task=tokens, and samples="),
+    "window": ("tokens", "train with data.task=tokens, or record with task='tokens' and samples="),
+    "sequence": ("tokens", "train with data.task=tokens, or record with task='tokens' and samples="),
+    "lexicon": ("tokens", "train with data.task=tokens, or record with task='tokens' and samples="),
 }
 # Name → score of each sample, float (N,) in [0, 1]: the higher, the more likely the label is wrong.
 SCORES = {

@@ -63,7 +63,8 @@ def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Correcti
         return found
     with opened(config.corrections, config.tracking.uri) as file:
         if not file.is_file():
-            raise ConfigError(f"corrections={config.corrections}: no such file (looked in {Path.cwd()})")
+            problem = "not a regular file" if file.exists() else f"no such file (looked in {Path.cwd()})"
+            raise ConfigError(f"corrections={config.corrections}: {problem}")
         content = files.content(file)
     with without_keys():
         edited = spreadsheet.read(content, config.corrections, ("id", "label"))

@@ -89,11 +89,11 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     # What the user names in this command is a decision too: no care for classes brings others back.
     choice = choice._replace(decided=choice.decided | ~admitted)
     if definition.unit:
-        file = curated_units.curated(source, samples, choice)
+        file = curated_units.curated(source, samples, choice, _levers(config))
     elif labeled:
         file = _labeled(source, config, samples, choice, texts)
     else:
-        file = curated_files.of_rows(source, samples, choice.kept, texts)
+        file = curated_files.of_rows(source, samples, choice.kept, texts, _levers(config))
     return _log(store, source, definition, config, file, lineage)
 
 
@@ -145,7 +145,7 @@ def _labeled(source, config, samples, choice, texts):
     choice = _sparing(samples, choice, config)
     if config.balance:
         choice = _balanced(choice)
-    choice, gone = _without_lone(samples, choice)
+    choice, gone = _without_lone(samples, choice, config)
     _say_expected(source, samples, choice)
     return curated_files.of_labels(source, config, samples, choice, texts, gone)
 
@@ -193,7 +193,7 @@ def _balanced(choice):
     return choice
 
 
-def _without_lone(samples, choice):
+def _without_lone(samples, choice, config):
     """Return the choice without classes that have a single sample left, and the names of all classes that are gone.
 
     Raises:
@@ -204,14 +204,19 @@ def _without_lone(samples, choice):
     gone = sorted(set(samples["label"]) - set(left))
     if len(left) < 2:
         what = f"samples of class {left[0]} only" if left else "no sample"
-        raise ConfigError(
-            f"the rule leaves {what}; a classifier needs two classes (share= threshold= balance=)"
-        )
+        raise ConfigError(f"the rule leaves {what}; a classifier needs two classes: change {_levers(config)}")
     if gone:
         none = "note: no sample is left of class {classes}"
         with_lone = "note: no sample is left of class {classes} ({lone} had one sample left)"
         say(with_lone if lone else none, classes=first_few(gone), lone=first_few(lone))
     return choice, gone
+
+
+def _levers(config):
+    """Return the keys that decide how many samples this rule keeps, for messages."""
+    by_rule = {"share": config.keep in BY_SHARE, "threshold": config.keep in BY_SCORE}
+    given = {key: getattr(config, key) is not None for key in ("where", "ids", "corrections")}
+    return " ".join(["keep=", *(f"{key}=" for key, decides in (by_rule | given).items() if decides)])
 
 
 def _say_expected(source, samples, choice):

@@ -110,7 +110,7 @@ def _counts(samples, kept):
     return {"samples_before": len(samples), "samples": int(kept.sum())}
 
 
-def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes) -> CuratedFile:
+def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes, levers: str) -> CuratedFile:
     """Return the rows of the training file that are kept, byte for byte as the run has them.
 
     Args:
@@ -118,13 +118,14 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes) -
         samples: column id of all samples.
         kept: bool (samples,).
         rows: bytes of the run's `data/samples.jsonl`, in the order of its `data/samples.tsv`.
+        levers: keys that decide how many samples are kept, for messages.
 
     Raises:
         ConfigError: no sample is kept.
         TrackingError: the run's files of samples do not fit together.
     """
     if not kept.any():
-        raise ConfigError("the rule leaves no sample; choose another (keep= where= share= threshold=)")
+        raise ConfigError(f"the rule leaves no sample: change {levers}")
     lines = rows.splitlines(keepends=True)
     table = tsv.text_table(source.artifacts.read(schema.SAMPLES_FILE), schema.SAMPLES_FILE, ["id"])
     places = align.rows(samples["id"].astype(str)[kept].tolist(), table["id"])

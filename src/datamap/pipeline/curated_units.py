@@ -33,7 +33,7 @@ from datamap.translations import Amount
 Changes = Mapping[int, Sequence[Change]]  # {row of a sample: what changes in it}
 
 
-def curated(source: Run, samples: pd.DataFrame, choice: Choice) -> CuratedFile:
+def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> CuratedFile:
     """Return a file of the samples all of whose units are kept, with the labels that the choice gives the units.
 
     What does not change in a row stays as it is, other columns included.
@@ -42,6 +42,7 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice) -> CuratedFile:
         source: run that the units are of.
         samples: columns id, label and s_label of all units.
         choice: the units that are kept, and their labels.
+        levers: keys that decide how many samples are kept, for messages.
 
     Raises:
         ConfigError: no sample is kept.
@@ -62,7 +63,7 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice) -> CuratedFile:
     dropped[place[~choice.kept]] = True
     kept = seen & ~dropped
     if not kept.any():
-        raise ConfigError("the rule leaves no sample; choose another (keep= where= share= threshold=)")
+        raise ConfigError(f"the rule leaves no sample: change {levers}")
     changed = (choice.labels != samples["label"].to_numpy(object)) & kept[place]
     changes = _changes(source, found, of, positions, changed, choice.labels)
     made = _written(source, found, np.flatnonzero(kept).tolist(), changes, _are_planted(samples, changed))

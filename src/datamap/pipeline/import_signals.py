@@ -154,7 +154,7 @@ def _examples(config: ImportConfig, contents: _Contents, source: sources.Source)
         own = unit_examples.of(listed, task, names, f"texts={path}")
         Metadata(None, own).check_units(str(source.path), contents.samples, f"texts={path}")
         return own
-    given = examples.of(listed)
+    given = examples.of(listed, f"texts={path}")
     rows = align.rows(contents.samples["id"], given.table["id"].astype(str))
     lost = align.missing(contents.samples["id"], rows)
     if lost:

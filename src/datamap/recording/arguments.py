@@ -18,6 +18,7 @@ from datamap.signals.arrays import MAX_ITERATED
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.failures import metric_name_problem
 
+SAMPLES = "samples="  # how messages call the samples that a recorder is given
 SAMPLE_COLUMNS = ("id", "text_a", "text_b", "label", "s_label")
 MAX_NUMBER = 2**53  # of an observation; a browser holds it exactly, too
 
@@ -182,9 +183,9 @@ def frame_of(samples: Any) -> pd.DataFrame:
     return pd.DataFrame(samples)
 
 
-def _checked_samples(given, names):
+def _checked_samples(given, names, where=SAMPLES):
     """Return a table of these columns (lists of plain values), each of which is checked."""
-    ids = _sample_ids(given["id"])
+    ids = _sample_ids(given["id"], where)
     frame = pd.DataFrame(
         {"id": pd.Series(ids, dtype=object if isinstance(ids[0], str) else np.int64) if ids else []}
     )
@@ -195,41 +196,47 @@ def _checked_samples(given, names):
         frame["label"] = _labels(ids, given["label"], names)
     if "s_label" in given:
         kinds = [_scalar(value) for value in given["s_label"]]
-        _refuse(ids, [kind not in schema.KINDS for kind in kinds], "s_label is 0, 1 or 2")
+        _refuse(ids, [kind not in schema.KINDS for kind in kinds], "s_label is 0, 1 or 2", where)
         frame["s_label"] = pd.Series(kinds, dtype=np.int64)
     return frame[[name for name in SAMPLE_COLUMNS if name in frame]]
 
 
-def unlabeled_samples(given: Mapping[str, list]) -> pd.DataFrame:
+def unlabeled_samples(given: Mapping[str, list], where: str = SAMPLES) -> pd.DataFrame:
     """Return a table of ids, texts and planted kinds, of which only the texts may be empty.
+
+    Args:
+        given: {column: values}.
+        where: beginning of error messages.
 
     Raises:
         DataError: an id or a planted kind cannot be used.
     """
     texts = {name: pd.Series(given[name], dtype=object) for name in ("text_a", "text_b") if name in given}
     for name, column in texts.items():
-        _refuse(given["id"], [not _is_unicode(text) for text in column], f"{name} is not valid Unicode")
-    frame = _checked_samples({name: given[name] for name in ("id", "s_label") if name in given}, None)
+        _refuse(
+            given["id"], [not _is_unicode(text) for text in column], f"{name} is not valid Unicode", where
+        )
+    frame = _checked_samples({name: given[name] for name in ("id", "s_label") if name in given}, None, where)
     return frame.assign(**texts)[[name for name in SAMPLE_COLUMNS if name in frame or name in texts]]
 
 
-def _sample_ids(given):
+def _sample_ids(given, where):
     """Return the ids, which must be all integers or all texts."""
     ids = [_scalar(value) for value in given]
     for row, value in enumerate(ids):
         if is_absent(given[row]):
-            raise DataError(f"samples=: id is empty, row {row + 1}")
+            raise DataError(f"{where}: id is empty, row {row + 1}")
         if isinstance(value, float) and value.is_integer():
             ids[row] = value = int(value)
         good = _is_unicode(value) if isinstance(value, str) else type(value) is int and abs(value) < 2**63
         if not good:
             raise DataError(
-                f"samples=: id {shortened(given[row])}, row {row + 1}, is neither a text nor a whole number below 2^63"
+                f"{where}: id {shortened(given[row])}, row {row + 1}, is neither a text nor a whole number below 2^63"
             )
     if len({type(value) for value in ids}) > 1:
-        raise DataError("samples=: some ids are numbers, others strings; give one kind")
+        raise DataError(f"{where}: some ids are numbers, others strings; give one kind")
     if len(set(ids)) < len(ids):
-        raise DataError(f"samples=: id repeated: {first_few(i for i, n in Counter(ids).items() if n > 1)}")
+        raise DataError(f"{where}: id repeated: {first_few(i for i, n in Counter(ids).items() if n > 1)}")
     return ids
 
 
@@ -290,9 +297,9 @@ def label_indices(labels: pd.Series, names: Sequence[str] | None) -> np.ndarray:
     return np.array([index[_text(label)] for label in labels], np.int64)
 
 
-def _refuse(ids, wrong, problem):
+def _refuse(ids, wrong, problem, where=SAMPLES):
     if any(wrong):
-        raise DataError(f"samples=: {problem}, id {first_few(itertools.compress(ids, wrong))}")
+        raise DataError(f"{where}: {problem}, id {first_few(itertools.compress(ids, wrong))}")
 
 
 def observation_number(number: object) -> int:

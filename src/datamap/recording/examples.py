@@ -10,6 +10,7 @@ import pandas as pd
 from datamap.errors import DataError, first_few, reason, shortened
 from datamap.log import say
 from datamap.recording import arguments
+from datamap.recording.arguments import SAMPLES
 from datamap.tasks.rows import Given
 
 # Characters of a prompt or completion that are shown; the row as it was given keeps them all.
@@ -40,12 +41,13 @@ class Examples(NamedTuple):
     given: Given | None = None
 
 
-def of(samples: Any) -> Examples:
+def of(samples: Any, where: str = SAMPLES) -> Examples:
     """Return the examples of a user's table; `Examples` stay as they are.
 
     Args:
         samples: a list of dicts, a dataset of Hugging Face, or what `pandas.DataFrame` accepts. Without a column `id`,
             the ids are the row numbers from 0.
+        where: beginning of error messages.
 
     Raises:
         DataError: it is not a table, or an id, a planted kind or a value cannot be used.
@@ -54,16 +56,16 @@ def of(samples: Any) -> Examples:
         return samples
     rows = rows_of(samples)
     if not rows:
-        raise DataError("samples=: no rows; leave it out, or give the examples")
+        raise DataError(f"{where}: no rows; leave it out, or give the examples")
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [line(number, row) for number, row in enumerate(rows, start=1)]
+    lines = [line(number, row, where) for number, row in enumerate(rows, start=1)]
     given: dict[str, list] = {
         "id": [row.get("id") for row in rows] if "id" in columns else list(range(len(rows)))
     }
-    given |= texts(rows, columns) or {"text_a": [shown(line.decode().strip()) for line in lines]}
+    given |= texts(rows, columns, where) or {"text_a": [shown(line.decode().strip()) for line in lines]}
     if "s_label" in columns:
         given["s_label"] = [row.get("s_label") for row in rows]
-    return Examples(arguments.unlabeled_samples(given), b"".join(lines))
+    return Examples(arguments.unlabeled_samples(given, where), b"".join(lines))
 
 
 def rows_of(samples: Any) -> list[dict[str, Any]]:
@@ -81,7 +83,7 @@ def rows_of(samples: Any) -> list[dict[str, Any]]:
         ) from error
 
 
-def texts(rows: Sequence[Mapping], columns: list[str]) -> dict[str, list[str]]:
+def texts(rows: Sequence[Mapping], columns: list[str], where: str = SAMPLES) -> dict[str, list[str]]:
     """Return the prompts and completions as text_a and text_b; {} with a note where no column is known."""
     chat = next((name for name in CHATS if name in columns), None)
     pair = next((pair for pair in PAIRS if set(pair) - {None} <= set(columns)), None)
@@ -93,8 +95,9 @@ def texts(rows: Sequence[Mapping], columns: list[str]) -> dict[str, list[str]]:
         }
     if pair is None:
         say(
-            "note: samples= has no column with texts (columns: {columns}), so whole rows are shown; name the texts "
+            "note: {where} has no column with texts (columns: {columns}), so whole rows are shown; name the texts "
             "prompt and completion, messages, or text",
+            where=where,
             columns=first_few(columns, 10),
         )
         return {}
@@ -136,7 +139,7 @@ def shown(text: str) -> str:
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
-def line(number: int, row: Mapping) -> bytes:
+def line(number: int, row: Mapping, where: str = SAMPLES) -> bytes:
     """Return a row as a JSON line; an absent value of a table (NaN) is null.
 
     Raises:
@@ -147,7 +150,7 @@ def line(number: int, row: Mapping) -> bytes:
         return json.dumps(plain, ensure_ascii=False, allow_nan=False, default=_jsonable).encode() + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(
-            f"samples=: row {number} cannot be written as JSON ({reason(error)}); give texts, numbers and lists"
+            f"{where}: row {number} cannot be written as JSON ({reason(error)}); give texts, numbers and lists"
         ) from error
 
 

@@ -93,7 +93,7 @@ class Metadata(NamedTuple):
             found = align.rows(samples, self._ids)
             if (found < 0).any():
                 strangers = first_few(dict.fromkeys(align.missing(samples, found)))
-                raise SignalError(f"{where}: {name} has no id {strangers}; record the ids that {name} has")
+                raise SignalError(f"{where}: {name} has no id {strangers}; it must have every sample")
             if given is None or given.key is None:
                 return
             rows, names = given.rows_of(found, positions), ids.to_numpy(zero_copy_only=False)

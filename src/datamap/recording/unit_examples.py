@@ -5,12 +5,13 @@ from typing import Any
 
 from datamap.errors import DataError
 from datamap.recording import arguments, examples
+from datamap.recording.arguments import SAMPLES
 from datamap.recording.examples import Examples
 from datamap.schema import Task
 from datamap.tasks import rows as unit_rows
 
 
-def of(samples: Any, task: Task, names: Sequence[str] | None, where: str = "samples=") -> Examples:
+def of(samples: Any, task: Task, names: Sequence[str] | None, where: str = SAMPLES) -> Examples:
     """Return the samples of a user's table; `Examples` stay as they are.
 
     Args:
@@ -27,13 +28,13 @@ def of(samples: Any, task: Task, names: Sequence[str] | None, where: str = "samp
         return samples
     rows = examples.rows_of(samples)
     if not rows:
-        raise DataError("samples=: no rows; leave it out, or give the samples")
+        raise DataError(f"{where}: no rows; leave it out, or give the samples")
     given = unit_rows.read(rows, task, names, where)
-    lines = [examples.line(number, row) for number, row in enumerate(rows, start=1)]
+    lines = [examples.line(number, row, where) for number, row in enumerate(rows, start=1)]
     has_ids = any("id" in row for row in rows)
     columns: dict[str, list] = {"id": [row.get("id") for row in rows] if has_ids else list(range(len(rows)))}
     if task is Task.TOKENS:
         columns["text_a"] = [examples.shown(unit_rows.joined(tokens)) for tokens in given.tokens]
     else:
-        columns |= examples.texts(rows, list(dict.fromkeys(name for row in rows for name in row)))
-    return Examples(arguments.unlabeled_samples(columns), b"".join(lines), given)
+        columns |= examples.texts(rows, list(dict.fromkeys(name for row in rows for name in row)), where)
+    return Examples(arguments.unlabeled_samples(columns, where), b"".join(lines), given)

@@ -126,7 +126,7 @@ def _class(value: Any, index: Mapping[str, int], names: Any, here: str, numbers:
         if names is None:
             raise DataError(f"{here} names its classes: give class_names=, by class index")
         if value not in index:
-            raise DataError(f"{here}: {shortened(value)} is not in class_names= ({first_few(names, 20)})")
+            raise DataError(f"{here}: {shortened(value)} is no class ({first_few(names, 20)})")
         return index[value]
     whole = numbers and isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
     if not whole or (names is not None and value >= len(names)):

@@ -41,7 +41,10 @@ def _of_list(key: str, given: object) -> list[str]:
 def _of_file(key: str, path: str, uri: str | None) -> list[str]:
     with opened(path, uri) as file:
         if not file.is_file():
-            raise ConfigError(f"{key}={path}: no such file (looked in {Path.cwd()})")
+            problem = "not a regular file" if file.exists() else f"no such file (looked in {Path.cwd()})"
+            raise ConfigError(f"{key}={path}: {problem}")
         with raised_as(DataError, f"{key}={path}", OSError, UnicodeDecodeError):
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
+            lines = file.read_text(encoding="utf-8-sig").split(
+                "\n"
+            )  # `splitlines` knows ends that ids may have
     return [line.strip() for line in lines if line.strip()]

@@ -117,8 +117,9 @@ def _refuse_unused(data: DataConfig, file: Path | None) -> None:
     """Raise ConfigError if a key is given that has no meaning for the training file, or for PaddleNLP's data."""
     conll = data.task == Task.TOKENS.value and file is not None and tokens.is_conll(file)
     suffix = file.suffix.lower() if file and not os.path.isdir(file) else ""  # noqa: PTH112
+    used: tuple[str, ...] = FILES_OF_CONLL
     if conll:
-        used = FILES_OF_CONLL
+        pass
     elif suffix and suffix not in tables.READERS:
         return  # refused when it is read
     else:

@@ -369,9 +369,9 @@ ZH = {
         "在每个运行中都属于最难的 {share:.0%}：{samples}，见 comparison/always_hard.tsv"
     ),
     # recorder
-    "note: samples= has no column with texts (columns: {columns}), so whole rows are shown; name the texts prompt and "
+    "note: {where} has no column with texts (columns: {columns}), so whole rows are shown; name the texts prompt and "
     "completion, messages, or text": (
-        "注意：samples= 没有文本列（列：{columns}），因此显示整行；请将文本列命名为 prompt 和 completion、messages 或 "
+        "注意：{where} 没有文本列（列：{columns}），因此显示整行；请将文本列命名为 prompt 和 completion、messages 或 "
         "text"
     ),
 }
