@@ -364,7 +364,7 @@ def test_every_rule_takes_what_reviewers_decided(recorded_run, command, client):
         (("keep=corrected",), "has no decisions of a review (review/decisions.jsonl); make some: "),
         (("keep=corrected", "corrections=nowhere.tsv"), "corrections=nowhere.tsv: no such file"),
         (("keep=clean", "share=1", "drop_classes=true"), "needs two classes: change keep= share= threshold=\n"),
-        (("keep=matching", "ids=[1]"), "the rule leaves no sample; a classifier needs two classes: change keep= ids=\n"),
+        (("keep=matching", "ids=[1]"), "leaves no sample; a classifier needs two classes: change keep= ids=\n"),
         (("keep=matching", "ids=."), "ids=.: not a regular file"),
         (("keep=corrected", "corrections=."), "corrections=.: not a regular file"),
         (("keep=corrected", "corrections=runs:/latest/x.tsv"), "runs:/latest/x.tsv: no run of"),
