@@ -130,9 +130,8 @@ def _on_one_line(value, write, limit):
         text = write(value)
     except Exception:  # of somebody else's `__repr__`
         text = type(value).__name__
-    text = " ".join(
-        text.encode("utf-8", "backslashreplace").decode().split()
-    )  # half a character has no bytes
+    # Half a character has no bytes.
+    text = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -208,11 +208,8 @@ class Generation(Source):
             hidden, logits = _decoded(model, inputs)
             ours = _head(model)(hidden[:, -1])
             return bool(torch.allclose(ours.float(), logits[:, -1].float(), rtol=0.02, atol=0.02))
-        except (
-            AttributeError,
-            RuntimeError,
-            TypeError,
-        ):  # another architecture, or parameters that are sharded
+        # Of another architecture, or where parameters are sharded.
+        except (AttributeError, RuntimeError, TypeError):
             output = model(**inputs, **_options(model))
             if getattr(output, "logits", None) is None:
                 raise ConfigError(

@@ -48,9 +48,8 @@ class Source(abc.ABC):
         self.size = framework.batch_size(args)
         self.part = rows.share(processes, self.size)
         self.observed = len(rows), rows.total  # samples that are observed, of how many
-        self.made = self.most = (
-            0  # forward passes of this observation, and of the process that needs the most
-        )
+        # Forward passes of this observation, and of the process that needs the most.
+        self.made = self.most = 0
 
     def refuse_strangers(self, ids: list) -> None:
         """Raise SignalError if `samples=` lacks an id."""

@@ -26,9 +26,8 @@ ADVICE = {
 }
 # Packages whose exceptions say well enough what is wrong.
 FOREIGN = ("mlflow", "sqlalchemy", "pyarrow")
-HYDRAS_ADVICE = (
-    "To append to your"  # of Hydra: a key that it does not know with a + before it, which we refuse
-)
+# Hydra advises to put a + before a key that it does not know; we refuse that.
+HYDRAS_ADVICE = "To append to your"
 TRAIN_EXTRA = ("paddle", "paddlenlp", "safetensors")  # packages that only the extra [train] installs
 
 

@@ -80,9 +80,8 @@ def load(
     table = tables.read(path, form._replace(known=known, lists=True))
     layout, notes = _layout(table, columns, name, separator, class_names)
     bad_rows = BadRows(name, skip_bad, table.unit)
-    indicated = {
-        f"={label}": place for label, place in layout.indicators.items()
-    }  # apart from our own columns
+    # Their names are kept apart from our own columns'.
+    indicated = {f"={label}": place for label, place in layout.indicators.items()}
     found: dict[str, int | None] = {**dict.fromkeys(names.COLUMNS), **layout.places, **indicated}
     shown = table.names or range(table.width)
     samples = rows.usable(
@@ -184,7 +183,7 @@ def _sample(
 ) -> Labeled | Problem:
     places, indicators = layout.places, layout.indicators
     readers: dict[str, Callable[[Any], Any]] = {"id": rows.word_of, "text_a": rows.text_of}
-    readers |= {key: lambda value: labels_of(value, layout.separator, layout.blank) for key in ("label",)}
+    readers["label"] = lambda value: labels_of(value, layout.separator, layout.blank)
     readers["s_label"] = lambda value: labels_of(value, layout.separator, True)
     cells: dict[str, Any] = {"id": str(row), "s_label": [], "label": []}
     for key in places:

@@ -26,9 +26,8 @@ AS_TEXT = re.compile(r'="([^"]*)"')  # how a CSV tells Excel that a cell is text
 HINTS = {frozenset({"annotations", "data"}): "; export from Label Studio as JSON-MIN or CSV"}
 NOT_UTF8 = "has bytes that are not UTF-8"
 
-Columns = Mapping[
-    str, Any
-]  # a name, a position from 0, None or "auto"; of labels in columns of 0 and 1, a list of them
+# Values: a name, a position from 0, None or "auto"; of labels in columns of 0 and 1, a list of them.
+Columns = Mapping[str, Any]
 Positions = Callable[[str, Sequence[str]], list[int]]
 
 

@@ -13,10 +13,8 @@ MAX_BYTES = 46 << 20  # of data; MLflow's viewer (3.17) shows files of at most 5
 MAX_SAMPLES = 1_000_000  # on a page; of more, a seeded subsample is shown
 MAX_EXACT = 100_000  # samples whose numbers keep single precision
 MISSING = 65_535
-LEVELS, FEW_LEVELS = (
-    65_534,
-    254,
-)  # of a probability in a history, exact or rounded; the next number means missing
+# Levels of a probability in a history, exact or rounded; the next number means missing.
+LEVELS, FEW_LEVELS = 65_534, 254
 ROWS = 1 << 16  # texts or ids that are packed at once
 BITS = 12  # of a number's fraction beyond MAX_EXACT: four digits
 

@@ -18,9 +18,8 @@ from datamap.maps import regions
 from datamap.maps.groups import Group
 from datamap.maps.regions import Box
 
-MAX_POINTS = (
-    50_000  # on a map; of more samples, points would hide each other, so a large group is drawn as a density
-)
+# On a map; of more samples, points would hide each other, so a large group is drawn as a density.
+MAX_POINTS = 50_000
 MIN_DENSITY = 2_000  # samples of a group; a smaller group is always drawn as points, on top of all densities
 CELLS = 100  # cells of a density per inch
 CHUNK = 1 << 15  # samples counted at once

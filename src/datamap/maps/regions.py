@@ -27,9 +27,8 @@ class Limits(NamedTuple):
 
 
 LIMITS = Limits()
-RELATIVE = Limits(
-    variance=0.16, confidence=0.5, noisy=0.5
-)  # for two classes, `relative_limits` turns them into LIMITS
+# For two classes, `relative_limits` turns them into LIMITS.
+RELATIVE = Limits(variance=0.16, confidence=0.5, noisy=0.5)
 
 
 def common_limits(classes: int, factors: Limits = RELATIVE) -> Limits:

@@ -97,9 +97,8 @@ class Trainer:
         )
         self.optimizer = _adamw(self.model, self.schedule, options.weight_decay)
         self.mixed = _gains_from_bfloat16()
-        self.collected: np.ndarray | None = (
-            None  # with collect=train: the epoch's logits, filled in by the steps
-        )
+        # With collect=train: the epoch's logits, filled in by the steps.
+        self.collected: np.ndarray | None = None
         self.step = 0  # the last finished step
         self.since = time.perf_counter()
         self.model.train()

@@ -25,10 +25,8 @@ from datamap.translations import translate
 
 COLUMNS = {"id", "s_label", "label_var", "avg_probs", "correct_times", "forgetting_times"}
 OF_DIAGNOSIS = ("id", "score", "label", "proposed", "evidence")
-COUNTS = {
-    "clean": "mislabelled/estimate",
-    "relabelled": "mislabelled/to_relabel",
-}  # metric, how many it changes
+# The metric that tells how many samples a rule changes.
+COUNTS = {"clean": "mislabelled/estimate", "relabelled": "mislabelled/to_relabel"}
 BY_SCORE = tuple(COUNTS)
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
 BY_SAMPLE = ("ambiguous", "both_ends", "forgettable")  # rules that choose whole samples, of units too

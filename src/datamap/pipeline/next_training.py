@@ -33,9 +33,8 @@ KEYS: dict[str, Field] = {
 }
 # Keys that are never carried over: a curated file is other data, and the user says where to log.
 OTHER_DATA = ("data", "tracking", "plot", "summarize", "maps", "run_id", "resume")
-WORD = re.compile(
-    r"(?!null$|true$|false$|nan$|inf$)[a-z]+(:[0-9]{1,4})?"
-)  # a choice, or a device such as gpu:0
+# A choice, or a device such as gpu:0.
+WORD = re.compile(r"(?!null$|true$|false$|nan$|inf$)[a-z]+(:[0-9]{1,4})?")
 # A column's name that a shell and Hydra leave as it is.
 NAME = re.compile(r"(?!(?:null|true|false|nan|inf|auto)$)[^\W\d][\w .（）-]{0,79}", re.IGNORECASE)
 MAX_NUMBER = 2**63

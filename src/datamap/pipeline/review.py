@@ -159,13 +159,9 @@ def _storage(run: Run) -> Storage:
 
 def _read_the_rest(run: Run, review: Review) -> None:
     """Load what the page does not need at first: the samples' histories, and the index of similar texts."""
-    for needed in (
-        "scipy.optimize",
-        "scipy.stats",
-        "sklearn.metrics",
-    ):  # imported now, so that the first decision need not wait for them
+    # So that the first decision need not wait for their import.
+    for needed in ("scipy.optimize", "scipy.stats", "sklearn.metrics"):
         importlib.import_module(needed)
-
     try:
         observed, _ = summarized_observations(run)
         review.histories.load(run.artifacts, observed, review.samples.ids)

@@ -58,9 +58,8 @@ class Reference(NamedTuple):
                 f"observation {number}: ids are {kinds[0]}, but {kinds[1]} in observation {self.number}"
             )
         rows = None if ids.equals(self.samples["id"]) else align.rows(ids, self.samples["id"])
-        known = (
-            slice(None) if rows is None else rows >= 0
-        )  # it may lack samples (summarize allow_missing=true)
+        # It may lack samples (summarize allow_missing=true).
+        known = slice(None) if rows is None else rows >= 0
         for name in CONSTANT:
             now, before = table[name].to_numpy(), self.samples[name].to_numpy()
             before = before if rows is None else before[rows]  # of row −1 any, as it does not count

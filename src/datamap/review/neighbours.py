@@ -23,9 +23,8 @@ class Neighbours:
         # (inverse document frequency of each n-gram, 0 if it is too common; sparse (n-grams, N), in which each sample
         # is a column of length 1). They are one attribute, so that another thread sees both or none.
         self._built: tuple[Any, Any] | None = None
-        self._directions: np.ndarray | None = (
-            None  # float32 (N, width), embeddings from their mean, of length 1
-        )
+        # float32 (N, width), embeddings from their mean, of length 1.
+        self._directions: np.ndarray | None = None
 
     def build(self, texts: list[pa.ChunkedArray], vectors: np.ndarray | None = None) -> None:
         """Index the samples.

@@ -104,12 +104,10 @@ def _matrix(array, ids, where):
         )
     if len(array) != len(ids):
         raise SignalError(f"{where}: {len(array):,} embeddings for {counted(len(ids), 'sample')}")
-    allowed = ((array >= -MAX_VALUE) & (array <= MAX_VALUE)).all(
-        axis=1
-    )  # not `abs`, which the smallest integer lacks
+    allowed = (array >= -MAX_VALUE) & (array <= MAX_VALUE)  # not `abs`, which the smallest integer lacks
     if not allowed.all():
-        row = int(allowed.argmin())
-        value = array[row][~((array[row] >= -MAX_VALUE) & (array[row] <= MAX_VALUE))][0]
+        row = int(allowed.all(axis=1).argmin())
+        value = array[row][~allowed[row]][0]
         large = f"half precision holds up to {MAX_VALUE:,.0f}: divide all by one factor"
         raise SignalError(
             f"{where}: {value} in the embedding of {ids[row].as_py()!r}; "

@@ -21,9 +21,8 @@ FILES = {
     SUMMARY_FILE: "sort all {unit}s by any number",
     UNITS_SUMMARY_FILE: "sort the samples by their worst {unit}",
 }
-UNKNOWN_TAG = (
-    "mlflow.datamap.unknown"  # why the number of wrong labels cannot be known: a key of `counting.REASONS`
-)
+# Why the number of wrong labels cannot be known: a key of `counting.REASONS`.
+UNKNOWN_TAG = "mlflow.datamap.unknown"
 MIN_OBSERVATIONS = 3  # with fewer observations no sample can be forgotten and learned again
 TOO_FEW = (
     "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "

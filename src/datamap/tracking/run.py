@@ -75,9 +75,8 @@ class Run:
         self.info, self.run_id = run.info, run.info.run_id
         self.writer: str | None = None  # value of WRITER_TAG while this process writes
         self._process = os.getpid()
-        self._checksums: dict[
-            str, str
-        ] = {}  # {path: content} of files that wait for the metrics that commit them
+        # {path: content} of files that wait for the metrics that commit them.
+        self._checksums: dict[str, str] = {}
         self._task: documents.RecordedTask | None = None  # as read or logged here
         self.ends_elsewhere = False  # true if another object, such as the outbox, sets the final status
         self._inputs = run.inputs

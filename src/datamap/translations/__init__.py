@@ -16,9 +16,8 @@ AUTO = "auto"  # the run's language, else that of VARIABLE, else English
 VARIABLE = "DATAMAP_LANG"
 ZH = {**shown.ZH, **lines.ZH}
 
-_spoken: str | None = (
-    None  # language of the lines that this process prints, where a command or a run chose one
-)
+# Language of the lines that this process prints, where a command or a run chose one.
+_spoken: str | None = None
 
 
 class Amount(NamedTuple):
