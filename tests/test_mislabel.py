@@ -94,7 +94,7 @@ def test_held_out_scores_are_cleanlabs_own():
     known = random_evidence(200, 4, witnesses={"linear": random_evidence(200, 4, seed=1).held_out})
     for score, probs in (
         (mislabel.confident_learning, known.held_out),
-        (mislabel.linear, known.witnesses["linear"]),
+        (mislabel.SCORES["linear"], known.witnesses["linear"]),
     ):
         assert score(known) == pytest.approx(1 - get_label_quality_scores(known.labels, probs))
 
@@ -140,7 +140,7 @@ def test_a_run_that_contradicts_wrong_labels_is_believed_however_weak_the_witnes
     known = evidence_of([np.stack([1 - p, p], axis=1)], labels, witnesses={"linear": witness})
     wrong = labels != truth
     run, both = (roc_auc_score(wrong, score(known)) for score in (mislabel.confidence, mislabel.combined))
-    assert both >= run - 0.02 > roc_auc_score(wrong, mislabel.linear(known)) + 0.1
+    assert both >= run - 0.02 > roc_auc_score(wrong, mislabel.SCORES["linear"](known)) + 0.1
 
 
 def test_a_run_that_memorized_unequal_classes_leaves_the_witnesses_order():

@@ -1,5 +1,6 @@
 """Score how likely each label is wrong, in [0, 1], one pure function per score."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ from datamap.labels.posterior import RunWeights, infer
 from datamap.signals.compute import of_label
 
 RUN = "run"  # name of the run's own model as a witness
+WITNESSES = (
+    "linear", "bigrams", "words", "neighbours", "overlap", "embeddings", "window", "sequence", "lexicon"
+)  # fmt: skip
 MIN_QUOTED_WEIGHT = 0.05  # weight in the opinion from which on a witness is quoted
 
 
@@ -253,69 +257,40 @@ def confident_learning(evidence: Evidence) -> np.ndarray:
     return _self_confidence(evidence.held_out, evidence)
 
 
-def linear(evidence: Evidence) -> np.ndarray:
-    """Score by the held-out self-confidence of a linear model on 1- to 4-grams of characters."""
-    return _self_confidence(_of_witness(evidence, "linear"), evidence)
-
-
-def bigrams(evidence: Evidence) -> np.ndarray:
-    """Score by the held-out self-confidence of a linear model on 1- and 2-grams, with less regularization."""
-    return _self_confidence(_of_witness(evidence, "bigrams"), evidence)
-
-
-def words(evidence: Evidence) -> np.ndarray:
-    """Score by the held-out self-confidence of a linear model on words; for texts that are written with spaces."""
-    return _self_confidence(_of_witness(evidence, "words"), evidence)
-
-
-def neighbours(evidence: Evidence) -> np.ndarray:
-    """Score by the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); for single texts only."""
-    return _self_confidence(_of_witness(evidence, "neighbours"), evidence)
-
-
-def overlap(evidence: Evidence) -> np.ndarray:
-    """Score by held-out boosted trees on what both texts of a pair share; for pairs only."""
-    return _self_confidence(_of_witness(evidence, "overlap"), evidence)
-
-
-def embeddings(evidence: Evidence) -> np.ndarray:
-    """Score by the held-out self-confidence of a linear model on the samples' embeddings (`embedded.predict`)."""
-    return _self_confidence(_of_witness(evidence, "embeddings"), evidence)
-
-
 def _self_confidence(probs, evidence):
     from cleanlab.rank import get_label_quality_scores
 
     return 1 - get_label_quality_scores(evidence.labels, np.asarray(probs, np.float64))
 
 
-def _of_witness(evidence, name):
+def of_witness(name: str, evidence: Evidence) -> np.ndarray:
+    """Score by the self-confidence of a quick model that never saw the label: 1 − p(y | x).
+
+    Args:
+        name: which model.
+
+            - linear: on 1- to 4-grams of characters; bigrams: on 1- and 2-grams, with less regularization.
+            - words: on words; for texts that are written with spaces.
+            - neighbours: the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); for single texts.
+            - overlap: boosted trees on what both texts of a pair share.
+            - embeddings: a linear model on the samples' embeddings (`embedded.predict`).
+            - window: a linear model on each token and its neighbors.
+            - sequence: how well the given tag fits into its sentence (`sequences.smoothed`).
+            - lexicon: how rarely the same token has the given tag elsewhere.
+        evidence: what is known.
+
+    Raises:
+        SignalError: the run lacks what the model judges by.
+    """
     found = evidence.witnesses or {}
-    if name not in found:
-        if found and name not in NEEDED:
-            raise SignalError(
-                f"score={name}: no such model judges this run's labels; choose {' or '.join(found)} or combined"
-            )
-        needed, how = NEEDED.get(name, ("texts", "train with log_text=true, or record with samples="))
+    if name in found:
+        return _self_confidence(found[name], evidence)
+    if found and name not in NEEDED:
         raise SignalError(
-            f"score={name} needs {needed} in the run (it has: {', '.join(found) or 'none'}); {how}"
+            f"score={name}: no such model judges this run's labels; choose {' or '.join(found)} or combined"
         )
-    return found[name]
-
-
-def window(evidence: Evidence) -> np.ndarray:
-    """Score by the held-out self-confidence of a linear model on each token and its neighbors; for tokens only."""
-    return _self_confidence(_of_witness(evidence, "window"), evidence)
-
-
-def sequence(evidence: Evidence) -> np.ndarray:
-    """Score by how well the given tag fits into its sentence (`sequences.smoothed`); for tokens only."""
-    return _self_confidence(_of_witness(evidence, "sequence"), evidence)
-
-
-def lexicon(evidence: Evidence) -> np.ndarray:
-    """Score by how rarely the same token has the given tag elsewhere; for tokens only."""
-    return _self_confidence(_of_witness(evidence, "lexicon"), evidence)
+    needed, how = NEEDED.get(name, ("texts", "train with log_text=true, or record with samples="))
+    raise SignalError(f"score={name} needs {needed} in the run (it has: {', '.join(found) or 'none'}); {how}")
 
 
 # Score → (what it needs of a run, how to give it), where that is not texts of any kind.
@@ -333,15 +308,7 @@ SCORES = {
     "aum": aum,
     "forgetting": forgetting,
     "confident_learning": confident_learning,
-    "linear": linear,
-    "bigrams": bigrams,
-    "words": words,
-    "neighbours": neighbours,
-    "overlap": overlap,
-    "embeddings": embeddings,
-    "window": window,
-    "sequence": sequence,
-    "lexicon": lexicon,
+    **{name: partial(of_witness, name) for name in WITNESSES},
 }
 
 
