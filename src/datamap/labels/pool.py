@@ -52,7 +52,8 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray, seed: int = 
     from scipy.optimize import minimize
 
     part = part_of(np.arange(len(labels)), MAX_ROWS, seed)
-    given, logs = labels[part], _logs(*(probs[part] for probs in witnesses.values()))
+    given = labels[part]
+    logs = _logs(*(probs[part] for probs in witnesses.values())).astype(np.float32)
     count, (samples, classes) = len(logs), logs.shape[1:]
     rows = np.arange(samples)
 
@@ -61,16 +62,22 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray, seed: int = 
 
     def loss(values):
         """Return (mean negative log-likelihood with penalties, its gradient)."""
-        log_probs = pool(values, logs)
-        errors = np.exp(log_probs)
+        scores = np.tensordot(values[:count].astype(logs.dtype), logs, 1)
+        scores += values[count:].astype(logs.dtype)
+        scores -= scores.max(axis=1, keepdims=True)
+        likelihood = of_label(scores, given).sum(dtype=np.float64)
+        errors = np.exp(scores, out=scores)
+        sums = errors.sum(axis=1)
+        likelihood -= np.log(sums).sum(dtype=np.float64)
+        errors /= sums[:, None]
         errors[rows, given] -= 1
-        slopes = np.append((logs * errors).sum(axis=(1, 2)), errors.sum(axis=0)) / samples
+        slopes = np.append(np.tensordot(logs, errors, 2), errors.sum(axis=0, dtype=np.float64)) / samples
         terms = values[count:]
         slopes[count:] += 2 * SHRINKAGE * terms
         from_mean = values[:count] - 1 / count
         slopes[:count] += 2 * PRIOR / samples * from_mean
         penalty = SHRINKAGE * (terms**2).sum() + PRIOR / samples * (from_mean**2).sum()
-        return penalty - of_label(log_probs, given).mean(), slopes
+        return penalty - likelihood / samples, slopes
 
     bounds: list[tuple] = [(0, MAX_WEIGHT)] * count
     # The term of a class that no label names would go to minus infinity.

@@ -110,8 +110,8 @@ def infer(
     arrays = (labels, mean) if columns is None else (labels, mean, columns)
     _, before, logs = told(*(array[rows] for array in arrays))
     most = MAX_WEIGHT if columns is None else MAX_UNIT_WEIGHT
-    said = np.asarray(witnesses[rows], np.float64)
-    values = _fitted(said, labels[rows], logs, before, np.exp(of_all), most)
+    single = (np.asarray(array, np.float32) for array in (witnesses[rows], logs, before, np.exp(of_all)))
+    values = _fitted(*single, labels[rows], most)
     return by_rows(posterior, witnesses, *arrays), RunWeights(float(values[0]), float(values[1]))
 
 
@@ -141,6 +141,7 @@ def _run_part(values, labels, logs, before):
 
 def _run_scores(values, labels, logs, before):
     """Return the same before it is normalized."""
+    values = values.astype(logs.dtype)
     scores = values[0] * logs
     scores += values[2:] + before
     scores[np.arange(len(labels)), labels] += values[1]
@@ -155,32 +156,37 @@ def _softmax(scores):
     return scores
 
 
-def _fitted(witnesses, labels, logs, before, frequencies, most):
-    """Return the parameters [λ, γ, b_1, …, b_C] after `ROUNDS` of expectation and maximization."""
+def _fitted(witnesses, logs, before, frequencies, labels, most):
+    """Return the parameters [λ, γ, b_1, …, b_C] after `ROUNDS` of expectation and maximization.
+
+    All arrays are of single precision, which is exact enough and takes less than half of the time.
+    """
     from scipy.optimize import minimize
 
     count, classes = witnesses.shape
     # M: at first, what the witnesses say is taken at its word.
-    said = 0.98 * np.eye(classes) + 0.02 * frequencies
+    said = np.float32(0.98) * np.eye(classes, dtype=np.float32) + np.float32(0.02) * frequencies
 
     def loss(values):
         """Return (−Σ A ln(R M) / N with penalties, its gradient)."""
         run = _softmax(_run_scores(values, labels, logs, before))
-        told = np.maximum(run @ said, 1e-12)
+        told = np.maximum(run @ said, np.float32(1e-12))
         pull = (witnesses / told) @ said.T
         pull -= np.einsum("ij,ij->i", run, pull)[:, None]
         slopes = np.multiply(run, pull, out=pull)
-        slopes /= -count
         weight, given, terms = values[0] - PRIOR_WEIGHT, values[1], values[2:]
+        by_weight, by_given = np.vdot(slopes, logs), of_label(slopes, labels).sum(dtype=np.float64)
         found = np.concatenate(
             [
-                [np.vdot(slopes, logs) + 2 * PRIOR / count * weight],
-                [of_label(slopes, labels).sum() + 0.2 * PRIOR / count * given],
-                slopes.sum(axis=0) + 2 * TERMS_PRIOR * terms,
+                [2 * PRIOR / count * weight - by_weight / count],
+                [0.2 * PRIOR / count * given - by_given / count],
+                2 * TERMS_PRIOR * terms - slopes.sum(axis=0, dtype=np.float64) / count,
             ]
         )
         penalty = PRIOR / count * (weight**2 + 0.1 * given**2) + TERMS_PRIOR * (terms**2).sum()
-        return penalty - np.vdot(witnesses, np.log(told, out=told)) / count, found
+        told = np.log(told, out=told)
+        told *= witnesses
+        return penalty - told.sum(dtype=np.float64) / count, found
 
     bounds = [(0, most), (-MAX_TERM, MAX_TERM), *[(-MAX_TERM, MAX_TERM)] * classes]
     values = np.concatenate([[PRIOR_WEIGHT, 0.5], np.zeros(classes)])

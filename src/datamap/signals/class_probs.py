@@ -1,5 +1,6 @@
 """Average each sample's predicted distribution over the observations."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few
-from datamap.signals import align, shards
+from datamap.signals import ahead, align, shards
 
 
 class ClassProbs(NamedTuple):
@@ -44,7 +45,7 @@ def read(
     allow_missing: bool = False,
     binary: bool = False,
 ) -> ClassProbs:
-    """Average the distributions of all samples; memory holds the result and one group of shards.
+    """Average the distributions of all samples; memory holds the result and a few shards, which threads read ahead.
 
     Args:
         artifacts: where the shards are.
@@ -56,13 +57,15 @@ def read(
         SignalError: a shard is damaged, or the shards have different numbers of classes.
     """
     ids, means, wrong = [], [], []
-    for group in shards.groups(whole, allow_missing):
-        sums = _Sums(binary)
-        for number, parts in group.items():
-            sums.add(shards.read(artifacts, parts), number)
-        ids.append(sums.ids)
-        means.append(sums.mean())
-        wrong.append(sums.wrong)
+    with ahead.threads() as pool:
+        for group in shards.groups(whole, allow_missing):
+            sums = _Sums(binary)
+            tables = ahead.each(partial(shards.read, artifacts), group.values(), pool)
+            for number, table in zip(group, tables, strict=True):
+                sums.add(table, number)
+            ids.append(sums.ids)
+            means.append(sums.mean())
+            wrong.append(sums.wrong)
     widths = {mean.shape[1] for mean in means}
     if len(widths) > 1:
         raise SignalError(f"shards have different numbers of classes: {first_few(sorted(widths))}")
