@@ -1,5 +1,6 @@
 """Score how likely each label is wrong, in [0, 1], one pure function per score."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -302,7 +303,7 @@ NEEDED = {
     "lexicon": ("tokens", "train with data.task=tokens, or record with task='tokens' and samples="),
 }
 # Name → score of each sample, float (N,) in [0, 1]: the higher, the more likely the label is wrong.
-SCORES = {
+SCORES: dict[str, Callable[[Evidence], np.ndarray]] = {
     "combined": combined,
     "confidence": confidence,
     "aum": aum,
