@@ -1,12 +1,14 @@
 """Stores, runs and the spool when something is wrong with them: one line, fast, and nothing is lost."""
 
 import contextlib
+import errno
 import getpass
 import json
 import os
 import pwd
 import signal
 import socket
+import sqlite3
 import tempfile
 import threading
 import time
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -483,6 +486,41 @@ def test_tags_tell_of_observations_only_if_none_is_missing():
     other = {f"{CONTENT_TAG}signals/x.sha256": "x"}
     for tags, last in ((three, 4), (three, 2), (tag(1) | tag(3), 3), ({}, 0), (other, 1)):
         assert not hidden_tags.observations(tags, last)
+
+
+def test_a_full_disk_leaves_the_artifact_that_was_there(run, monkeypatch):
+    run.log_text("the old one\n", "diagnosis.tsv")
+
+    def half(source, target, **_):
+        Path(target).write_bytes(Path(source).read_bytes()[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", half)
+        with pytest.raises(
+            TrackingError, match=r"artifact diagnosis.tsv: .*No space left on device; make room"
+        ):
+            run.log_text("the new one\n", "diagnosis.tsv")
+    folder = run.artifacts.folder
+    assert (folder / "diagnosis.tsv").read_text() == "the old one\n"
+    run.log_text("the new one\n", "diagnosis.tsv")
+    assert run.artifacts.read("diagnosis.tsv") == b"the new one\n"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_full_database_is_told_as_such(store, monkeypatch):
+    """SQLAlchemy puts a hint for programmers above what happened."""
+    full = sqlalchemy.exc.OperationalError(
+        "INSERT …", {}, sqlite3.OperationalError("database or disk is full")
+    )
+    full.add_detail("raised as a result of Query-invoked autoflush")
+
+    def refuse(*_, **__):
+        raise MlflowException(str(full)) from full
+
+    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore.create_run", refuse)
+    with pytest.raises(TrackingError, match="a new run cannot be made: database or disk is full; make room$"):
+        Store(create=True).new_run("mine").__enter__()
 
 
 def test_wrong_credentials_are_told_with_what_to_set(command, monkeypatch):

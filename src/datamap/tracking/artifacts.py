@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -133,7 +134,10 @@ class Artifacts(NamedTuple):
 
         def put(path: str, file: Path) -> None:
             with translated_errors(f"run {self.run_id}: artifact {path}"):
-                self.repository.log_artifact(str(file), parent_of(path))
+                if self.folder:
+                    _copy_at_once(file, self.folder, path)
+                else:
+                    self.repository.log_artifact(str(file), parent_of(path))
 
         def put_all() -> None:
             if self.folder:
@@ -262,6 +266,14 @@ def _repository(root, tracking_uri):
     return get_artifact_repository(
         add_databricks_profile_info_to_artifact_uri(root, tracking_uri), tracking_uri
     )
+
+
+def _copy_at_once(file: Path, folder: Path, path: str) -> None:
+    """Copy a file below a folder, in place of the one that is there; a full disk or a kill leaves that one whole."""
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary_folder(folder.parent) as part:  # nobody lists it there
+        shutil.copyfile(file, part / target.name).replace(target)
 
 
 @contextlib.contextmanager

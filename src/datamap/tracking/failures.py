@@ -1,6 +1,7 @@
 """Translate errors of MLflow and its stores into `TrackingError`, and decide what is retried and how a run ends."""
 
 import contextlib
+import re
 import signal
 import sys
 import threading
@@ -73,7 +74,19 @@ def explained(error: BaseException) -> str:
         )
     if _is_untrusted(error):
         return "the server's certificate is not trusted; set MLFLOW_TRACKING_SERVER_CERT_PATH to that of its authority"
-    return reason(error)
+    database = _is_databases(error.__cause__, "DBAPIError") and error.__cause__ or error
+    if _is_databases(
+        database, "DBAPIError"
+    ):  # SQLAlchemy's own message is the whole statement, MLflow's may be a hint
+        return _advised(reason(database.orig))
+    return _advised(reason(error))
+
+
+def _advised(text):
+    """Return what a disk or a database says, and what to do if it is full."""
+    return (
+        f"{text}; make room" if re.search("disk is full|No space left|quota exceeded", text, re.I) else text
+    )
 
 
 def _is_untrusted(error):
