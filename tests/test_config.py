@@ -28,6 +28,15 @@ def options(group):
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+@pytest.mark.parametrize("step", config.STEPS)
+def test_every_key_of_a_command_can_be_given(step):
+    """Also one that is called like a folder of conf/, such as `regions` of `plot`, which Hydra takes for a group."""
+    for key in dataclasses.fields(config.STEPS[step]):
+        if not dataclasses.is_dataclass(key.type):
+            assert key.name in compose(step, [f"{key.name}='given'"])
+            assert compose(step, [f"{key.name}=false"])[key.name] is False
+
+
 GIVEN = [
     (
         "train",

@@ -1,13 +1,19 @@
 """Compose configs from `conf/` and overrides, by Hydra."""
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.utils import create_config_search_path
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from datamap.config import STEPS
 from datamap.errors import ConfigError, first_few
 from datamap.places import CONF
 
@@ -19,11 +25,31 @@ def compose(name: str, overrides: list[str]) -> DictConfig:
         ConfigError: an override is of a type that Hydra does not accept, such as a number for a config group.
     """
     try:
-        return _composed(name, overrides)
+        with plain_keys(name):
+            return _composed(name, overrides)
     except (HydraException, OmegaConfBaseException):
         raise
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{first_few(overrides)}: {error}") from error
+
+
+@contextlib.contextmanager
+def plain_keys(name: str) -> Iterator[None]:
+    """Keep Hydra from taking a step's plain keys, such as `regions` of `plot`, for groups of files.
+
+    It does so with each key that is called like a folder of `conf/`.
+    """
+    plain = {key.name for key in fields(STEPS[name]) if not is_dataclass(key.type)}
+    exists = ConfigRepository.group_exists
+
+    def group_exists(self: ConfigRepository, config_path: str) -> bool:
+        return config_path not in plain and exists(self, config_path)
+
+    ConfigRepository.group_exists = group_exists  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ConfigRepository.group_exists = exists  # type: ignore[method-assign]
 
 
 def _composed(name: str, overrides: list[str]) -> DictConfig:

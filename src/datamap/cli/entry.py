@@ -21,7 +21,7 @@ from datamap import __version__
 from datamap import config as types
 from datamap.cli import failures, process
 from datamap.cli.commands import COMMANDS
-from datamap.cli.compose import compose
+from datamap.cli.compose import compose, plain_keys
 from datamap.cli.help import help_text, overview
 from datamap.cli.overrides import MULTIRUN, name_of, refuse_with_resume, swept, translate
 from datamap.config import validated
@@ -174,6 +174,7 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing many lines
     with contextlib.ExitStack() as stack:
+        stack.enter_context(plain_keys(name))
         folder = stack.enter_context(tempfile.TemporaryDirectory())  # Hydra writes a multirun.yaml into it
         if MULTIRUN & set(flags) and command == "train":
             from datamap.cli import multirun
