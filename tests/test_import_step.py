@@ -299,7 +299,7 @@ def test_nothing_is_overwritten(command, client, tutorial):
     outcome = command("export_signals", f"run_id={run_id}")
     assert outcome.code == 2
     assert outcome.err == (
-        "error: folder=training_dynamics is there already and not an empty folder; choose another\n"
+        "error: folder=training_dynamics already exists and is not an empty folder; choose another\n"
     )
     assert {path: path.read_bytes() for path in Path("training_dynamics").iterdir()} == before
 

@@ -69,7 +69,7 @@ def test_nothing_is_lost_when_the_server_is_killed_between_two_keys(client):
     address = server.base, server.token
     with serving(run_id) as server:
         assert (server.base, server.token) == address  # an open page goes on
-        assert any("1 of 40 samples are reviewed already" in line for line in server.lines)
+        assert any("reviewed before: 1 of 40 samples" in line for line in server.lines)
         assert server("/api/sample/3")[1]["decisions"] == [first]
         server.decide(4, "keep")
         server.end()

@@ -147,7 +147,7 @@ def _diagnosed(run: Run, samples: pd.DataFrame, evidence: Evidence, config: Diag
         Texts(run).lists if config.texts else lambda ids: {},
         probable,
         run.language,
-        _kinds(run, evidence, names, proposed),
+        _kinds(run, samples, evidence, names, proposed),
     )
     sure = relabeling.supported(evidence, scores, proposed, about) if probable else 0
     measured = _measured(samples["s_label"].to_numpy(), scores)
@@ -187,13 +187,12 @@ def _embedded(samples, definition):
     return units.grouped(ids)[0] if definition.unit else ids
 
 
-def _kinds(run, evidence, names, proposed):
+def _kinds(run, samples, evidence, names, proposed):
     """Return what says which kind of error of an entity each proposal corrects; None if labels are no such tags."""
     if run.task().task is not Task.TOKENS or not entities.are_entities(names):
         return None
-    return lambda rows: [
-        word(kind, run.language) for kind in entities.kinds(evidence.labels[rows], proposed[rows], names)
-    ]
+    kinds = entities.kinds(evidence.labels, proposed, names, units.follows(samples["id"]))
+    return lambda rows: [word(kind, run.language) for kind in kinds(rows)]
 
 
 def _rule(run, about):
@@ -262,7 +261,8 @@ def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
         )
     if not evidence.unseen:
         yield Phrase(
-            "note: train with data.folds=3, or give texts or embeddings=, for judges that never saw the labels"
+            "note: for judges that never saw the labels, train with data.folds=3, record with samples=, or give "
+            "embeddings="
         )
 
 

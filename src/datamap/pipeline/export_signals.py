@@ -33,7 +33,7 @@ def export_signals(config: ExportConfig) -> Path:
     folder = Path(config.folder)
     with raised_as(SignalError, f"folder={folder}"):
         if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-            raise SignalError(f"folder={folder} is there already and not an empty folder; choose another")
+            raise SignalError(f"folder={folder} already exists and is not an empty folder; choose another")
     run = open_run(config, "export_signals")
     committed = run.committed()
     if not committed:

@@ -177,7 +177,7 @@ def _say_address(run: Run, review: Review, address: str) -> None:
     say_left_out(run, review.storage.torn, review.journal.unknown)
     samples = Amount(count, unit_of(run))
     if lesson.reviewed:
-        already = "{reviewed:,} of {samples} are reviewed already, {wrong:,} wrong"
+        already = "reviewed before: {reviewed:,} of {samples}, {wrong:,} wrong"
         say(already, reviewed=lesson.reviewed, samples=samples, wrong=lesson.wrong)
     # `say` would mask the token in the address, which the person at the terminal needs.
     print_line(

@@ -4,7 +4,7 @@ A tag is O, or a place in an entity and the entity's type: B-PER. The places are
 BILOU and BMES.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -51,18 +51,31 @@ def in_bio(tags: Sequence[str]) -> list[str]:
     return [tag if tag == OUTSIDE else f"{BIO[tag[0]]}{tag[1:]}" for tag in tags]
 
 
-def kinds(given: np.ndarray, proposed: np.ndarray, names: Sequence[str]) -> list[str]:
-    """Return which kind of error each token's tag has if the proposed one is right; "" where both are the same.
+def kinds(
+    given: np.ndarray, proposed: np.ndarray, names: Sequence[str], follows: np.ndarray
+) -> Callable[[np.ndarray], list[str]]:
+    """Return what names the kinds of errors in the tags of rows if the proposed ones are right; "" where both agree.
+
+    A token that gets or loses the tag of an entity whose other tokens keep theirs has another border; it is no entity
+    of its own that is missed or invented.
 
     Args:
         given: int (tokens,), class indices.
         proposed: int (tokens,).
         names: tags by index.
+        follows: bool (tokens,), true where a token comes right after the one before it, in the same sentence.
+
+    >>> names, given, proposed = ["O", "B-PER", "I-PER"], np.array([1, 0, 0, 0]), np.array([1, 2, 0, 1])
+    >>> kinds(given, proposed, names, np.array([False, True, True, True]))(np.arange(4))
+    ['', '; another border of the entity', '', '; a missed entity']
     """
-    known = {
-        (a, b): _kind(names[a], names[b]) for a, b in {*zip(given.tolist(), proposed.tolist(), strict=True)}
-    }
-    return [known[pair] for pair in zip(given.tolist(), proposed.tolist(), strict=True)]
+    at_border = _at_border(given, proposed, names, follows)
+
+    def of(rows: np.ndarray) -> list[str]:
+        pairs = zip(given[rows].tolist(), proposed[rows].tolist(), at_border[rows].tolist(), strict=True)
+        return [BORDER if border else _kind(names[a], names[b]) for a, b, border in pairs]
+
+    return of
 
 
 def _kind(given: str, proposed: str) -> str:
@@ -71,3 +84,28 @@ def _kind(given: str, proposed: str) -> str:
     if OUTSIDE in (given, proposed):
         return MISSED if given == OUTSIDE else INVENTED
     return TYPE if parts(given)[1] != parts(proposed)[1] else BORDER
+
+
+def _at_border(
+    given: np.ndarray, proposed: np.ndarray, names: Sequence[str], follows: np.ndarray
+) -> np.ndarray:
+    """Tell which tokens join or leave an entity of which a token stays, bool (tokens,)."""
+    types = [parts(name)[1] for name in names]
+    known = {kind: number for number, kind in enumerate(["", *sorted({*types} - {""})])}
+    type_of = np.array([known[kind] for kind in types])
+    goes_on = np.array([name != OUTSIDE and BIO[name[0]] == "I" for name in names])
+    before, after = type_of[given], type_of[proposed]
+    kind = np.maximum(before, after)
+    stays = (before == after) & (kind > 0)
+    changes = (before != after) & (np.minimum(before, after) == 0)
+    # Two neighbors are of one entity where the second one goes on, before or after the change.
+    linked = follows & (goes_on[given] | goes_on[proposed]) & (kind > 0)
+    linked[1:] &= kind[1:] == kind[:-1]
+    linked[:1] = False
+    previous = linked & changes & np.roll(changes, 1)
+    run = np.cumsum(~previous)  # changed neighbors of one entity have one number
+    touches = linked & changes & np.roll(stays, 1)
+    touches |= changes & np.roll(linked & stays, -1)
+    touching = np.zeros(len(run) + 1, bool)
+    touching[run[touches]] = True
+    return changes & touching[run]

@@ -53,6 +53,18 @@ def split(ids: Iterable) -> tuple[pa.Array, np.ndarray]:
     return samples, positions.cast(pa.int64()).to_numpy(zero_copy_only=False)
 
 
+def follows(ids: Iterable) -> np.ndarray:
+    """Tell which units come right after the one before them, in the same sample, bool (units,).
+
+    >>> follows(["a:0", "a:1", "a:3", "b:4"]).tolist()
+    [False, True, False, False]
+    """
+    samples, positions = split(ids)
+    found = np.diff(positions, prepend=-2) == 1
+    found[1:] &= pc.equal(samples[1:], samples[:-1]).to_numpy(zero_copy_only=False)
+    return found
+
+
 def named(wanted: Iterable[str], known: Collection[str]) -> list[str]:
     """Return the ids of the samples that ids name, which may be those of units: `<sample>:<position>`.
 

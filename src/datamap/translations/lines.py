@@ -254,8 +254,8 @@ ZH = {
         "注意：最后一次观测时模型对{unit}的预测正确率为 {right:.0%}，而最常见类别占 {common:.0%}："
         "学得太少，无法判断标签对错（请延长训练，或调整学习率）"
     ),
-    "note: train with data.folds=3, or give texts or embeddings=, for judges that never saw the labels": (
-        "注意：要有未见过标签的判断依据，请用 data.folds=3 训练，或提供文本或 embeddings="
+    "note: for judges that never saw the labels, train with data.folds=3, record with samples=, or give embeddings=": (
+        "注意：要有未见过标签的判断依据，请用 data.folds=3 训练、记录时提供 samples=，或提供 embeddings="
     ),
     "  weight of the run's own predictions, by what they tell beyond the labels that it has seen: {weight:.2f}": (
         "  本次运行自身预测的权重（按其在所见标签之外提供的信息）：{weight:.2f}"
@@ -285,7 +285,7 @@ ZH = {
         "注意：{folder}/ 中有 {lines}不是有效的判断（服务器被终止？），未使用"
     ),
     "note: {decisions} on {unit}s that the run does not have": "注意：有 {decisions}针对运行中不存在的{unit}",
-    "{reviewed:,} of {samples} are reviewed already, {wrong:,} wrong": (
+    "reviewed before: {reviewed:,} of {samples}, {wrong:,} wrong": (
         "共 {samples}，此前已审核 {reviewed:,} 个，其中 {wrong:,} 个有误"
     ),
     "review of {samples}: {address}  (Ctrl-C ends it)": "审核 {samples}：{address}  （按 Ctrl-C 结束）",

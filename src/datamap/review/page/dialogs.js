@@ -108,6 +108,8 @@ export function createHelp(run) {
     add($("help-keys"), "dd", tr(meaning));
   }
   $("close-help").addEventListener("click", () => $("help").close());
+  // Not back to the button "?", where Enter would open the list again instead of taking the proposal.
+  $("help").addEventListener("close", () => $("card").focus({ preventScroll: true }));
   return { open: () => $("help").showModal() };
 }
 

@@ -212,7 +212,7 @@ function moveBorder(isStart, isWider) {
   if (run.part !== "token" || !sample?.parts) return undefined;
   const at = sample.parts.findIndex(({ row }) => row === sample.row);
   const moved = movedBorder(tagsOf(run, sample), at, isStart, isWider, run.classes);
-  if (!moved) return tell(tr("The border of the entity cannot move there."));
+  if (!moved) return tell(tr("The token is in no entity, or its border cannot move there."));
   decideTogether(moved.map((one) => changed(sample.parts[one.at], run.classes.indexOf(one.tag))));
   return draw();
 }

@@ -19,7 +19,7 @@ export function drawProgress(progress, showConflicts) {
   drawConflicts($("conflicts"), progress.conflicts, showConflicts);
 }
 
-function drawFacts(list, { precision, remaining, kappa, mine, reviewed }) {
+function drawFacts(list, { precision, remaining, kappa, mine, reviewed, suggested }) {
   list.replaceChildren();
   const rangeOf = (low, high) => tr("({low} to {high})", { low, high });
   const fact = (name, value, note = "") => {
@@ -28,6 +28,7 @@ function drawFacts(list, { precision, remaining, kappa, mine, reviewed }) {
     if (note) said.append(" ");
     if (note) add(said, "span", note, "muted range-of");
   };
+  if (suggested) fact("worth reviewing, about", count(suggested));
   if (mine !== reviewed) fact("by me", count(mine));
   if (precision)
     fact(
