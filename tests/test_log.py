@@ -123,6 +123,19 @@ def test_work_that_takes_its_time_says_what_it_is(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_long_work_says_that_it_goes_on(monkeypatch, capsys):
+    monkeypatch.setattr("datamap.log._beginning", "")
+    monkeypatch.setattr("datamap.log.UNSAID", 0.1)
+    monkeypatch.setattr("datamap.log.AGAIN", 0.5)
+    with telling("reading {file}", file="summary.tsv"):
+        time.sleep(1.3)
+    assert capsys.readouterr().out.splitlines() == [
+        "reading summary.tsv",
+        "still reading summary.tsv (1 s)",
+        "still reading summary.tsv (1 s)",
+    ]
+
+
 def test_short_waits_for_a_server_are_told_once_a_second_has_passed_in_silence(monkeypatch, capsys):
     monkeypatch.setattr("datamap.log._beginning", "")
     monkeypatch.setattr("datamap.log._told", time.monotonic() - 5)

@@ -27,6 +27,8 @@ from datamap.translations import Phrase, translate
 CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 UNSAID = 1.0  # seconds that work may take before a line says what it is
+AGAIN = 10.0  # seconds after which it says that the work still goes on
+STILL = "still {what} ({seconds} s)"
 STARTING = "starting …"  # shown on a terminal until the first line
 SHORT = 0.2  # seconds that a wait for a server takes at least before a line says so
 
@@ -85,7 +87,7 @@ def say(text: str | Phrase, /, **values: object) -> None:
 
 @contextlib.contextmanager
 def telling(text: str, remote: bool = False, /, **values: object) -> Iterator[None]:
-    """Tell the user what the block does, if it takes longer than `UNSAID` seconds.
+    """Tell the user what the block does, if it takes longer than `UNSAID` seconds, and each `AGAIN` that it goes on.
 
     Args:
         text: see `say`.
@@ -94,13 +96,23 @@ def telling(text: str, remote: bool = False, /, **values: object) -> Iterator[No
         **values: see `say`.
     """
     since = time.monotonic() - _told if remote and _beginning is not None else 0
-    timer = threading.Timer(max(UNSAID - since, min(SHORT, UNSAID)), copy_context().run, [say, text], values)
-    timer.daemon = True
-    timer.start()
+    done, first = threading.Event(), max(UNSAID - since, min(SHORT, UNSAID))
+    threading.Thread(
+        target=copy_context().run, args=(_tell, Phrase(text, values), first, done), daemon=True
+    ).start()
     try:
         yield
     finally:
-        timer.cancel()
+        done.set()
+
+
+def _tell(what: Phrase, first: float, done: threading.Event) -> None:
+    """Say what goes on after `first` seconds, and whenever `AGAIN` more have passed, until it is done."""
+    began, wait = time.monotonic(), first
+    while not done.wait(wait):
+        still = Phrase(STILL, {"what": what, "seconds": round(time.monotonic() - began)})
+        say(what if wait == first else still)
+        wait = AGAIN
 
 
 def show_starting() -> None:

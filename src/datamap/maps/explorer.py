@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from datamap.maps import groups, marks, regions
-from datamap.maps.explorer_data import MAX_SAMPLES, Columns, Texts, numeric, pack_samples, texts_of
+from datamap.maps.explorer_data import MAX_SAMPLES, ROWS, Columns, Texts, numeric, pack_samples, texts_of
 from datamap.maps.meanings import MEANINGS, ORDERED, UNLABELED
 from datamap.translations import Amount, Phrase, shown, word
 from datamap.web import pages
@@ -26,18 +26,38 @@ def subsample(summary: pd.DataFrame, count: int = MAX_SAMPLES, seed: int = 0) ->
     """
     if len(summary) <= count:
         return np.arange(len(summary))
-    labels = summary["label"].to_numpy()
-    rarity = np.bincount(labels).astype(np.int32)[labels]
-    for grouping in groups.GROUPINGS.values():
-        for group in groups.split(summary, grouping.rules):
-            rarity[group.mask] = np.minimum(rarity[group.mask], int(group.mask.sum()))
+    rarity = _rarity(summary)
     rare = np.flatnonzero(rarity <= count // 20)
     rare = rare[np.argsort(rarity[rare], kind="stable")[: count // 2]]
+    del rarity
     others = np.ones(len(summary), bool)
     others[rare] = False
-    del rarity
-    drawn = np.random.default_rng(seed).choice(np.flatnonzero(others), count - len(rare), replace=False)
+    places = np.random.default_rng(seed).choice(len(summary) - len(rare), count - len(rare), replace=False)
+    drawn = np.flatnonzero(others)[places]
     return np.sort(np.concatenate([rare, drawn]))
+
+
+def _rarity(summary: pd.DataFrame) -> np.ndarray:
+    """Return the size of the smallest group that each sample is in, int32 (samples,); memory holds a few more bytes."""
+    parts = [slice(start, start + ROWS) for start in range(0, len(summary), ROWS)]
+    rarity = np.full(len(summary), len(summary), np.int32)
+    for rules in (None, *(grouping.rules for grouping in groups.GROUPINGS.values())):
+        codes = [_codes(summary.iloc[part], rules) for part in parts]
+        most = max(int(code.max()) for code in codes)
+        sizes = sum(np.bincount(code, minlength=most + 1) for code in codes)
+        for part, code in zip(parts, codes, strict=True):
+            rarity[part] = np.minimum(rarity[part], sizes[code])
+    return rarity
+
+
+def _codes(summary: pd.DataFrame, rules: list[groups.Rule] | None) -> np.ndarray:
+    """Return the place of each sample's group among the rules, uint8 (samples,); without rules its label."""
+    if rules is None:
+        return summary["label"].to_numpy()
+    codes = np.zeros(len(summary), np.uint8)
+    for place, group in enumerate(groups.split(summary, rules)):
+        codes[group.mask] = place
+    return codes
 
 
 class Looks(NamedTuple):

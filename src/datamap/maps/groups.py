@@ -178,7 +178,7 @@ def split(summary: pd.DataFrame, rules: list[Rule], lang: str = "en") -> list[Gr
 
 def _single(values):
     with np.errstate(over="ignore"):  # numbers too large for single precision become infinite
-        return values.to_numpy(float, na_value=np.nan).astype(np.float32)
+        return values.to_numpy(np.float32, na_value=np.nan)
 
 
 def numeric_column(summary: pd.DataFrame, name: str, option: str) -> str:

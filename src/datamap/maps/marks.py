@@ -22,7 +22,7 @@ from datamap.maps.regions import Box
 MAX_POINTS = 50_000
 MIN_DENSITY = 2_000  # samples of a group; a smaller group is always drawn as points, on top of all densities
 CELLS = 100  # cells of a density per inch
-CHUNK = 1 << 15  # samples counted at once
+CHUNK = 1 << 15  # samples at once
 MIN_NAMED = 0.12  # height of a region that has space for its name, as a share of the axis
 TINT = 0.14  # opacity of a region
 CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
@@ -87,7 +87,7 @@ def _draw_densities(ax, xs, ys, groups, limits):
     color: np.ndarray = np.ones((cells[1], cells[0], 3), np.float32)
     cover: np.ndarray = np.zeros((cells[1], cells[0], 1), np.float32)
     for group in groups:
-        counts = count_cells(xs[group.mask], ys[group.mask], limits, cells)[..., None].astype(np.float32)
+        counts = count_cells(xs, ys, limits, cells, group.mask)[..., None].astype(np.float32)
         # The logarithm and a minimum keep a cell with one sample visible beside a cell with a thousand.
         alpha = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(max(1, counts.max())), 0)
         both = alpha + cover * (1 - alpha)
@@ -121,17 +121,23 @@ def _pixels(start: float, end: float, cells: int) -> tuple[int, np.ndarray]:
     return first, np.clip((share * cells).astype(int), 0, cells - 1)
 
 
-def count_cells(xs: np.ndarray, ys: np.ndarray, limits: Box, cells: tuple[int, int]) -> np.ndarray:
+def count_cells(
+    xs: np.ndarray, ys: np.ndarray, limits: Box, cells: tuple[int, int], mask: np.ndarray | None = None
+) -> np.ndarray:
     """Count samples in a grid of cells[1] rows and cells[0] columns over `limits`; leave out those outside.
 
-    It counts in chunks that fit into the processor's cache, so memory does not grow with the samples.
+    Only samples that `mask` marks count, where it is given. It counts in chunks that fit into the processor's cache, so
+    memory does not grow with the samples.
     """
     (left, right), (bottom, top) = limits
     columns, rows = cells
     counts = np.zeros(rows * columns, np.int64)
     for start in range(0, len(xs), CHUNK):
-        x = (xs[start : start + CHUNK] - left) * (columns / (right - left))
-        y = (ys[start : start + CHUNK] - bottom) * (rows / (top - bottom))
+        some: Any = slice(start, start + CHUNK)
+        if mask is not None:
+            some = start + np.flatnonzero(mask[some])
+        x = (xs[some] - left) * (columns / (right - left))
+        y = (ys[some] - bottom) * (rows / (top - bottom))
         with np.errstate(invalid="ignore"):
             inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
         cell = y[inside].astype(np.int64) * columns + x[inside].astype(np.int64)
@@ -264,9 +270,7 @@ def axis_limits(summary: pd.DataFrame, *columns: str) -> dict[str, tuple[float, 
     """
     limits = {}
     for name in columns:
-        values = summary[name].to_numpy(float, na_value=np.nan)
-        finite = values[np.abs(values) <= MAX_VALUE]
-        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+        low, high = _extremes(summary[name])
         if name == "label_var":
             low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
         elif name in UNIT_RANGE:
@@ -274,6 +278,16 @@ def axis_limits(summary: pd.DataFrame, *columns: str) -> dict[str, tuple[float, 
         room = MARGIN * ((high - low) or 1.0)
         limits[name] = (low - room, high + room)
     return limits
+
+
+def _extremes(column: pd.Series) -> tuple[float, float]:
+    """Return the smallest and the largest value that is not too large; (0, 1) without one."""
+    low, high = math.inf, -math.inf
+    for start in range(0, len(column), CHUNK):
+        values = column.iloc[start : start + CHUNK].to_numpy(float, na_value=np.nan)
+        finite = values[np.abs(values) <= MAX_VALUE]
+        low, high = min(low, finite.min(initial=math.inf)), max(high, finite.max(initial=-math.inf))
+    return (float(low), float(high)) if low <= high else (0.0, 1.0)
 
 
 MARGIN = 0.025  # of an axis, at both ends

@@ -9,7 +9,7 @@ from datamap.config import CurateConfig, to_yaml
 from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import conditions, curation, relabeling
-from datamap.log import say
+from datamap.log import say, telling
 from datamap.pipeline import corrections, curated_files, curated_units, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.opening import at_once, reading
@@ -74,6 +74,13 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     if texts is None:
         raise _no_texts(source, path)
     samples = _samples(source, config, score, {one.name for one in wanted})
+    with telling("choosing samples"):
+        file, lineage = _chosen(source, definition, config, samples, wanted, texts)
+    return _log(store, source, definition, config, file, lineage)
+
+
+def _chosen(source, definition, config, samples, wanted, texts):
+    """Return (the new training file, what it is made from), by the rule, the conditions and people's decisions."""
     rule = _ruled(source, definition, samples, config)
     admitted = conditions.met(samples, wanted)
     labels, lineage = corrections.of_run(source, samples, config)
@@ -87,12 +94,10 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     # What the user names in this command is a decision too: no care for classes brings others back.
     choice = choice._replace(decided=choice.decided | ~admitted)
     if definition.unit:
-        file = curated_units.curated(source, samples, choice, _levers(config))
-    elif labeled:
-        file = _labeled(source, config, samples, choice, texts)
-    else:
-        file = curated_files.of_rows(source, samples, choice.kept, texts, _levers(config))
-    return _log(store, source, definition, config, file, lineage)
+        return curated_units.curated(source, samples, choice, _levers(config)), lineage
+    if definition.has_classes:
+        return _labeled(source, config, samples, choice, texts), lineage
+    return curated_files.of_rows(source, samples, choice.kept, texts, _levers(config)), lineage
 
 
 def _ruled(source, definition, samples, config):

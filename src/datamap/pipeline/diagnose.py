@@ -12,7 +12,7 @@ from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel, relabeling
 from datamap.labels.counting import REASONS, Estimate, estimate, has_learned
 from datamap.labels.mislabel import Evidence
-from datamap.log import say
+from datamap.log import say, telling
 from datamap.maps import regions
 from datamap.pipeline import memorization, unit_samples, unlabeled_diagnosis
 from datamap.pipeline.evidence import of_run as evidence_of
@@ -95,10 +95,11 @@ def _logged(run: Run, samples: pd.DataFrame, config: DiagnoseConfig) -> tuple[Es
     """Score the labels, log the diagnosis with its metrics, and return (the estimate, the lines that report it)."""
     definition = DEFINITIONS[run.task().task]
     evidence, onset, numbers = evidence_of(run, samples, config.score)
-    found = _diagnosed(run, samples, evidence, config)
-    run.log_config("diagnose", to_yaml(config))
-    first = log_diagnosis(run, found.made)
-    of_samples = unit_samples.log_diagnosis(run, found.made) if definition.unit else {}
+    with telling("making {file}", file=schema.DIAGNOSIS_FILE):
+        found = _diagnosed(run, samples, evidence, config)
+        run.log_config("diagnose", to_yaml(config))
+        first = log_diagnosis(run, found.made)
+        of_samples = unit_samples.log_diagnosis(run, found.made) if definition.unit else {}
     changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
     run.log_metrics({**_metrics(found, of_samples), **changed}, max(run.committed()))
     run.set_tags({UNKNOWN_TAG: found.about.unknown})

@@ -7,7 +7,7 @@ from datamap import schema
 from datamap.errors import SummaryError
 from datamap.labels import counting, embedded, mislabel, unit_witnesses, witnesses
 from datamap.labels.memorization import Onset, accuracies, from_accuracies, from_doubted
-from datamap.log import say
+from datamap.log import telling
 from datamap.pipeline import memorization
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
@@ -22,7 +22,6 @@ from datamap.tracking.metrics import accuracies as known_accuracies
 from datamap.tracking.run import Run
 from datamap.translations import Amount
 
-MANY = 5_000  # samples from which on quick models take long enough to be announced
 MAX_CELLS = 2**30  # samples times classes; the scores need dozens of bytes for each
 
 
@@ -44,9 +43,11 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     run.fetch(schema.SAMPLES_FILE, schema.EMBEDDINGS_FILE)
     observed, allow_missing = summarized_observations(run)
     ids, labels = align.array(samples["id"]), samples["label"].to_numpy()
-    inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)
     folds = extra_signals_of(run, schema.HOLDOUT_DIR)
-    held_out = _held_out(run, folds, ids) if folds else None
+    observations = Amount(len(observed), "observation")
+    with telling("reading the signals of {observations}", observations=observations):
+        inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)
+        held_out = _held_out(run, folds, ids) if folds else None
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     # Accuracy on unseen samples: of the folds, which have the same labels as training, else of the development data.
     seen, unseen = (
@@ -56,21 +57,24 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
     _refuse_classes(run, labels, inside.probs)
-    evidence = mislabel.with_posterior(
-        mislabel.Evidence(
-            labels=labels,
-            wrong=inside.wrong,
-            avg_probs=samples["avg_probs"].to_numpy(),
-            correct_times=samples["correct_times"].to_numpy(),
-            forgetting_times=samples["forgetting_times"].to_numpy(),
-            margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
-            mean=inside.probs,
-            held_out=held_out and held_out.probs,
-            witnesses=_witnesses(run, samples, ids, inside.probs),
-            threshold_margins=_margins(run, threshold) if threshold else None,
-            columns=_columns(run, ids),
-        )
+    count = units.amount(len(ids), DEFINITIONS[run.task().task].unit)
+    with telling("training quick models on the texts of {samples}", samples=count):
+        judges = _witnesses(run, samples, ids, inside.probs)
+    evidence = mislabel.Evidence(
+        labels=labels,
+        wrong=inside.wrong,
+        avg_probs=samples["avg_probs"].to_numpy(),
+        correct_times=samples["correct_times"].to_numpy(),
+        forgetting_times=samples["forgetting_times"].to_numpy(),
+        margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
+        mean=inside.probs,
+        held_out=held_out and held_out.probs,
+        witnesses=judges,
+        threshold_margins=_margins(run, threshold) if threshold else None,
+        columns=_columns(run, ids),
     )
+    with telling("judging {samples}", samples=count):
+        evidence = mislabel.with_posterior(evidence)
     if unseen or evidence.pool is None:
         return evidence, from_accuracies(seen, unseen), sorted(observed)
     return evidence, _onset(run, observed, evidence, seen, ids), sorted(observed)
@@ -122,8 +126,6 @@ def _witnesses(run, samples, ids, probs):
         return _of_units(run, ids, labels, classes)
     texts, found = Texts(run).lists(ids), {}
     if texts:
-        if len(labels) >= MANY:
-            say("training quick models on the texts of {samples} …", samples=Amount(len(labels), "sample"))
         found = witnesses.unseen(texts["text_a"], texts.get("text_b"), labels, classes)
     vectors = stored_embeddings(run, ids)
     if vectors is not None:

@@ -13,7 +13,7 @@ from datamap import __version__, schema
 from datamap.digests import digest_of
 from datamap.errors import DataMapError
 from datamap.labels.reasons import retold
-from datamap.log import say
+from datamap.log import say, telling
 from datamap.maps import layout
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import shown_embeddings
@@ -43,7 +43,8 @@ def log_explorer(run: Run) -> None:
     if digest and made_from == digest and size == str(run.artifacts.size_of(schema.EXPLORER_FILE)):
         say("{file}: nothing in it changed: {address}", file=schema.EXPLORER_FILE, address=address)
         return
-    page = explorer_page(run, run.language)
+    with telling("making {file}", file=schema.EXPLORER_FILE):
+        page = explorer_page(run, run.language)
     run.log_bytes(page, schema.EXPLORER_FILE)
     run.set_tags({EXPLORER_TAG: f"{digest} {len(page)}"})
     run.tell(

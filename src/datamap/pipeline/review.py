@@ -14,7 +14,7 @@ from datamap.config import ReviewConfig
 from datamap.digests import digest_of
 from datamap.errors import ConfigError, DataMapError, first_few
 from datamap.labels.mislabel import SCORES
-from datamap.log import print_line, say
+from datamap.log import print_line, say, telling
 from datamap.maps import regions
 from datamap.pipeline import stored_diagnosis, unit_parts
 from datamap.pipeline.corrections import say_left_out
@@ -71,10 +71,11 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
     ensure_diagnosis(run, replace(config.diagnose, tracking=config.tracking))
     run.fetch(schema.DIAGNOSIS_FILE, schema.SAMPLES_FILE)
-    with run.artifacts.local(schema.DIAGNOSIS_FILE) as file:
-        diagnosis = stored_diagnosis.table_of(file, OF_DIAGNOSIS)
-    shown = Texts(run)
-    texts = shown.columns(summary["id"])
+    with telling("reading {file}", file=schema.DIAGNOSIS_FILE):
+        with run.artifacts.local(schema.DIAGNOSIS_FILE) as file:
+            diagnosis = stored_diagnosis.table_of(file, OF_DIAGNOSIS)
+        shown = Texts(run)
+        texts = shown.columns(summary["id"])
     if not texts:
         say(
             "note: run {run} has no texts ({file}): its samples are shown by their ids",

@@ -11,7 +11,7 @@ from datamap import schema
 from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig, to_yaml
 from datamap.errors import TrackingError
 from datamap.labels.memorization import Onset
-from datamap.log import say
+from datamap.log import say, telling
 from datamap.pipeline import memorization, unit_samples
 from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
@@ -58,7 +58,8 @@ def ensure_summary(
         summarize_run(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
     elif run.status == "RUNNING":
         say(_running(run.run_id, len(committed)))
-    summary, about = read_summary(run, columns)
+    with telling("reading {file}", file=schema.SUMMARY_FILE):
+        summary, about = read_summary(run, columns)
     count = len(about.observations)
     if about.newest < max(committed, default=0):
         covers = "note: the summary covers {count} of {total} observations; regenerate it: {command}"
@@ -78,11 +79,12 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         observed = {number: observed[number] for number in memorization.early(observed, memorized.number)}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.SUMMARY_FILE)
-        totals = reduction.write(
-            reduction.reduced(run.artifacts, observed, _options(config)), file, committed
-        )
         of_samples = Path(folder, schema.UNITS_SUMMARY_FILE)
-        samples = unit_samples.summarize(file, of_samples, totals.samples) if unit else 0
+        observations = Amount(len(observed), "observation")
+        with telling("reducing the signals of {observations}", observations=observations):
+            parts = reduction.reduced(run.artifacts, observed, _options(config))
+            totals = reduction.write(parts, file, committed)
+            samples = unit_samples.summarize(file, of_samples, totals.samples) if unit else 0
         metrics = _metrics(totals, len(observed), samples) | memorization.metrics(memorized.onset)
         covered = covered_observations(file, observed, config.allow_missing, max(committed))
         lines = [_running(run.run_id, len(committed))] if run.status == "RUNNING" else []

@@ -9,7 +9,7 @@ from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel
 from datamap.labels.mislabel import Evidence
 from datamap.labels.reasons import of_numbers
-from datamap.log import say
+from datamap.log import say, telling
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_diagnosis import UNLABELED_METRIC, log_diagnosis
@@ -77,7 +77,8 @@ def rank(
     )
     with run.together():
         run.log_config("diagnose", to_yaml(config))
-        first = log_diagnosis(run, made)
+        with telling("making {file}", file=schema.DIAGNOSIS_FILE):
+            first = log_diagnosis(run, made)
         run.log_metrics({UNLABELED_METRIC: len(samples)}, max(run.committed()))
         regenerate_explorer(run)
         describe(run, len(samples))

@@ -42,16 +42,22 @@ def read(artifacts: Readable, observed: ShardsByObservation, ids: Iterable) -> T
     index, shape = align.Index(wanted), (len(observed), len(wanted))
     label_probs, correct = np.full(shape, np.nan, np.float32), np.zeros(shape, bool)
     predicted = np.full(shape, -1, np.int32)
-    before: dict[int, tuple[pa.Array, np.ndarray]] = {}  # index of a shard → its ids and their rows
-    shards_of = [(t, part) for t, parts in enumerate(observed.values()) for part in parts]
+    # The observations of one shard of samples after the other: they mostly have the same ids.
+    parts = [
+        (t, part)
+        for group in shards.groups(observed)
+        for t, some in enumerate(group.values())
+        for part in some
+    ]
+    before: tuple[pa.Array, np.ndarray] | None = None  # ids of the last shard, and their rows
     with ahead.threads() as pool:
-        tables = ahead.each(lambda some: shards.read_one(artifacts, some[1], _is_shown), shards_of, pool)
-        for t, part in shards_of:
+        tables = ahead.each(lambda one: shards.read_one(artifacts, one[1], _is_shown), parts, pool)
+        for t, _ in parts:
             table = next(tables)
             ids = table["id"].combine_chunks()
-            if part.index not in before or not before[part.index][0].equals(ids):
-                before[part.index] = ids, index.rows(ids)
-            rows = before[part.index][1]
+            if before is None or not before[0].equals(ids):
+                before = ids, index.rows(ids)
+            rows = before[1]
             if (rows < 0).any():
                 table, rows = table.filter(pa.array(rows >= 0)), rows[rows >= 0]
             label_probs[t, rows] = table["label_probs"].to_numpy()

@@ -25,7 +25,7 @@ ZH = {
     "note: run {run} is still running (or was killed): {observations} so far": (
         "注意：运行 {run} 尚未结束（或已被终止）：目前有 {observations}"
     ),
-    "training quick models on the texts of {samples} …": "正在用{samples}的文本训练快速模型……",
+    "training quick models on the texts of {samples}": "正在用{samples}的文本训练快速模型",
     "run {run} has no {file} yet: summarizing it first": "运行 {run} 还没有 {file}：先进行汇总",
     "run {run} has no {file} yet: diagnosing it first": "运行 {run} 还没有 {file}：先进行诊断",
     # train
@@ -196,6 +196,13 @@ ZH = {
     "{time}  {done:,} of {total:,} in this pass": "{time}  本轮已完成 {done:,}/{total:,}",
     # waiting for a server
     "reading from {uri}": "正在读取 {uri}",
+    "still {what} ({seconds} s)": "{what}……已 {seconds} 秒",
+    "reducing the signals of {observations}": "正在汇总{observations}的信号",
+    "reading the signals of {observations}": "正在读取{observations}的信号",
+    "judging {samples}": "正在判断{samples}",
+    "making {file}": "正在生成 {file}",
+    "reading {file}": "正在读取 {file}",
+    "choosing samples": "正在选择样本",
     "comparing {runs}": "正在比较 {runs}",
     "drawing {path}.png": "正在绘制 {path}.png",
     "fetching {files} of run {run}": "正在获取运行 {run} 的{files}",
