@@ -173,6 +173,24 @@ def test_single_texts_in_another_order_and_more_than_needed(command, client, tmp
     assert json.loads(local(client, run_id, "labels.json").read_text()) == {"0": "a", "1": "b", "2": "c"}
 
 
+def test_labels_of_texts_are_names_or_indices_of_the_signals_classes(command, client, tmp_path):
+    """Also in another order than the alphabet's, and where a class occurs once or alone."""
+    write_shards(tmp_path)
+    (tmp_path / "signals" / "labels.json").write_text('{"0": "yes", "1": "no", "2": "maybe"}')
+    labels = dict(zip("abc", GOLDS, strict=True))
+    for names in (["yes", "no", "maybe"], ["0", "1", "2"]):
+        rows = [f"{key}\ttext {key}\t{names[label]}\n" for key, label in labels.items()]
+        texts = write(tmp_path / "texts.tsv", "id\ttext_a\tlabel\n" + "".join(rows))
+        run_id, _ = imported(command, f"path={tmp_path}/signals", f"texts={texts}")
+        assert json.loads(local(client, run_id, "labels.json").read_text()) == {
+            "0": "yes",
+            "1": "no",
+            "2": "maybe",
+        }
+    (tmp_path / "signals" / "labels.json").write_text('{"0": "yes", "1": "yes", "2": "maybe"}')
+    assert "names two classes 'yes'; rename one" in refused(command, client, f"path={tmp_path}/signals")
+
+
 GOOD = "id\ttext_a\tlabel\n" + "".join(f"{n}\t文本{n}\t{int(n % 2 == 0)}\n" for n in range(36))
 # Files that `texts=` cannot use, each with what the message advises, and a key of `train` that it must not name.
 ADVICE = {

@@ -102,6 +102,7 @@ def load_samples(
     name: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    to_train: bool = True,
 ) -> TextDataset:
     """Read a file of labeled texts; texts stay exactly as they are, labels and ids lose surrounding blanks.
 
@@ -116,6 +117,7 @@ def load_samples(
         name: the file's name in messages and in the run; None for its path.
         encoding: the name of an encoding in Python; None for UTF-8, or another encoding if that is certain.
         delimiter: one character, or a word (tab, comma, semicolon, pipe); None detects it.
+        to_train: refuse classes that occur once, and a single class, from which nothing can be learned.
 
     Raises:
         DataError: the file is unreadable, a column is missing, or a row is malformed (wrong number of columns, empty
@@ -124,7 +126,7 @@ def load_samples(
     """
     known = {c for c in columns.values() if isinstance(c, str) and c != "auto"}
     table = tables.read(Path(path), Form(header, encoding, delimiter, known))
-    return _samples(name or str(path), table, columns, skip_bad, class_names)
+    return _samples(name or str(path), table, columns, skip_bad, class_names, to_train)
 
 
 def load_named(name: str, columns: Columns, skip_bad: bool = False) -> tuple[TextDataset, TextDataset]:
@@ -155,19 +157,25 @@ def _named_table(part: Sequence[dict[str, Any]]) -> Table:
 
 
 def _samples(
-    path: str, table: Table, columns: Columns, skip_bad: bool, class_names: Sequence[str] | None
+    path: str,
+    table: Table,
+    columns: Columns,
+    skip_bad: bool,
+    class_names: Sequence[str] | None,
+    to_train: bool = True,
 ) -> TextDataset:
     found, bad_rows = rows.find_columns(table, columns, path), BadRows(path, skip_bad, table.unit)
     samples = rows.usable(table, found, bad_rows, rows.labeled)
     notes = [*table.notes, *rows.notes_on_columns(table, columns, found)]
     if class_names is None:
-        samples = rows.without_lone(samples, bad_rows, "" if table.names else advice(*NO_HEADER))
+        if to_train:
+            samples = rows.without_lone(samples, bad_rows, "" if table.names else advice(*NO_HEADER))
         class_names = _class_names(samples, table.classes.get(found["label"] or 0, ()))
         notes += lookalikes.notes([sample.label for sample in samples])
     samples = rows.without_unknown(samples, class_names, bad_rows)
     if not samples:
         raise DataError(f"{path} has no usable row ({len(bad_rows.bad):,} bad ones)")
-    if len(class_names) < 2:
+    if to_train and len(class_names) < 2:
         raise DataError(
             f"{path} has only {len(class_names)} class ({first_few(class_names)}); a classifier needs two"
         )

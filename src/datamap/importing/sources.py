@@ -3,7 +3,7 @@
 Memory holds one observation at a time, and the ids and labels of the first.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -140,9 +140,13 @@ def class_names(source: Source) -> tuple[str, ...]:
     """Return the class names in the labels.json beside our own shards or one folder above; () if there is none.
 
     Raises:
-        SignalError: the file is damaged.
+        SignalError: the file is damaged, or gives two classes one name.
     """
-    return _beside(source, schema.LABELS_FILE, documents.labels, ())
+    found = _beside(source, schema.LABELS_FILE, documents.labels, ())
+    twice = next((name for name, count in Counter(found).items() if count > 1), None)
+    if twice is not None:
+        raise SignalError(f"{source.path}: {schema.LABELS_FILE} names two classes {twice!r}; rename one")
+    return found
 
 
 def task(source: Source) -> documents.RecordedTask:

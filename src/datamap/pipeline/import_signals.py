@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -114,7 +115,7 @@ def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) ->
     tracking = config.tracking
     path = resolved(config.texts or "", tracking.uri, tracking.experiment)
     with opened(path, tracking.uri) as file:
-        samples = dataset.load_samples(file, {}, name=path)
+        samples = _numbered(dataset.load_samples(file, {}, name=path, to_train=False), contents.class_names)
     for note in samples.notes:
         say("note: {note}", note=note)
     ids = contents.samples["id"].to_pylist()
@@ -130,6 +131,18 @@ def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) ->
         shown = [f"{ids[row]} ({labels[row]}, here {samples.labels[row]})" for row in wrong.nonzero()[0]]
         raise DataError(f"texts={path}: labels differ from those of {source.path}, id {first_few(shown)}")
     return samples
+
+
+def _numbered(samples: TextDataset, names: tuple[str, ...]) -> TextDataset:
+    """Return texts with the signals' class indices as labels, where these name the signals' classes or indices."""
+    own = samples.class_names
+    if set(own) <= set(names):
+        indices = [names.index(name) for name in own]
+    elif set(own) <= set(map(str, range(len(names)))):
+        indices = list(map(int, own))
+    else:
+        return samples
+    return replace(samples, class_names=names, labels=np.array(indices, np.int64)[samples.labels])
 
 
 def _examples(config: ImportConfig, contents: _Contents, source: sources.Source) -> Examples:

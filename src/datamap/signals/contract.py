@@ -152,7 +152,11 @@ def _problems_of_probs(column: pa.ChunkedArray, columns: dict[str, np.ndarray]) 
     widths = pc.list_value_length(column).to_numpy()
     width = int(widths[0])
     numbers = pc.list_flatten(column)
-    yield np.full(len(widths), not 1 <= width <= schema.MAX_CLASSES), f"probs has {width} classes"
+    allowed = 2 <= width <= schema.MAX_CLASSES
+    yield (
+        np.full(len(widths), not allowed),
+        f"probs has {width} instead of 2 to {schema.MAX_CLASSES:,} numbers",
+    )
     yield widths != width, f"probs has another number of classes than {width}"
     probs = numbers.to_numpy(zero_copy_only=False).reshape(-1, width)
     yield ~np.isfinite(probs).all(axis=1), "probs has numbers that are missing or not finite"
