@@ -1,6 +1,7 @@
 """What all tests share: a clean MLflow per test, and the commands run as a person runs them."""
 
 import contextlib
+import functools
 import gc
 import hashlib
 import json
@@ -195,7 +196,10 @@ SMALL_MODEL = (
 def empty_store(tmp_path_factory):
     """An MLflow database with its tables and nothing in them; making one takes seconds."""
     from mlflow import MlflowClient
+    from mlflow.store.db import utils
 
+    # For each store that it opens, MLflow imports all of its migrations to learn which one is the last.
+    utils._get_latest_schema_revision = functools.cache(utils._get_latest_schema_revision)
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
