@@ -4,7 +4,6 @@ They train in seconds on a CPU. A model cannot memorize what it has not seen, so
 """
 
 import warnings
-from collections import ChainMap
 from collections.abc import Callable
 from multiprocessing.pool import ThreadPool
 from typing import Any
@@ -72,22 +71,18 @@ def unseen(
         with threadpool_limits(1, "openmp"):  # the trees are so small that threads mostly wait for each other
             return found | {"overlap": out_of_fold(_trees, shared, labels, classes, folds, seed)}
 
-    def by_bigrams():
-        values = features.of_bigrams(texts_a, texts_b, MAX_ROWS, seed)
-        return {"bigrams": out_of_fold(linear(classes, 3, 10), values, labels, classes, folds, seed)}
+    def by_bigrams_and_words():
+        short = features.of_bigrams(texts_a, texts_b, MAX_ROWS, seed)
+        found = {"bigrams": out_of_fold(linear(classes, 3, 10), short, labels, classes, folds, seed)}
+        del short
+        words = features.of_words(texts_a, texts_b, MAX_ROWS, seed)
+        return found if words is None else found | {"words": judged(words, 10, 10)}
 
-    def by_words():
-        values = features.of_words(texts_a, texts_b, MAX_ROWS, seed)
-        return {} if values is None else {"words": judged(values, 10, 10)}
-
-    found = dict(ChainMap(*_at_once(by_grams, by_bigrams, by_words)))
+    # In a thread each: most of what they do is outside of Python's lock. A third thread would only cost memory.
+    with ThreadPool(2) as threads:
+        some, others = threads.map(lambda function: function(), (by_grams, by_bigrams_and_words), 1)
+    found = some | others
     return {name: mixed(found[name], labels) for name in NAMES if name in found}
-
-
-def _at_once(*functions):
-    """Return what functions return, each called in a thread: most of what they do is outside of Python's lock."""
-    with ThreadPool(len(functions)) as threads:
-        return threads.map(lambda function: function(), functions, 1)
 
 
 def part_of(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
