@@ -125,6 +125,13 @@ def test_a_description_links_what_is_there_and_says_what_selects_the_first_sampl
     assert "In [summary.tsv](#/summary.tsv) they come first when you sort by `correct_ratio`." in text
     text = described({"summary.tsv"}, never_learnt=0.5)  # such as a model that predicts one class throughout
     assert "Look first" not in text and "learned too little to say where to look first" in text
+    text = described({"summary.tsv"}, learned=0)  # the same where one class has most samples
+    assert "Look first" not in text and "learned too little to say where to look first" in text
+    text = described({"summary.tsv"}, auroc_dirty=0.45)
+    assert "Look first" not in text and "ranks them worse than chance" in text
+    text = described({"summary.tsv", "maps/explorer.html"}, never_learnt=0)
+    assert "the samples of lowest confidence" in text
+    assert "In [summary.tsv](#/summary.tsv) they come first when you sort by `avg_probs`." in text
     text = described({"summary.tsv", "diagnosis.tsv"})
     assert "- [diagnosis.tsv](#/diagnosis.tsv): " in text and "explorer" not in text
     assert "**Look first at** the top of [diagnosis.tsv](#/diagnosis.tsv): the labels that are" in text

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import SMALL_MODEL, artifacts, local
 from datamap import SignalRecorder, schema
-from datamap.labels import diagnosis, mislabel
+from datamap.labels import counting, diagnosis, mislabel
 from datamap.review import decisions
 from datamap.review.decisions import Decision
 from datamap.signals import compute, shards
@@ -438,6 +438,77 @@ def made_run(store):
         )
         run.log_bytes(b"".join(tsv.lines(texts)), schema.SAMPLES_FILE)
     return run.run_id
+
+
+def separable(generator, truth):
+    """Embeddings of samples whose class they tell."""
+    return np.eye(4)[truth] + generator.normal(0, 0.2, (len(truth), 4))
+
+
+def told_by_nothing(generator):
+    return None, np.arange(60) % 2
+
+
+def told_by_guesses(generator):
+    return generator.normal(0, 1, (400, 4)), np.arange(400) % 2
+
+
+def mostly_wrong(generator):
+    truth = np.arange(1200) % 4
+    wrong = generator.random(1200) < 0.6
+    return separable(generator, truth), np.where(wrong, (truth + generator.integers(1, 4, 1200)) % 4, truth)
+
+
+def unsure_near_a_border(generator):
+    x = generator.normal(0, 1, (1500, 1))
+    return x, (generator.random(1500) < 1 / (1 + np.exp(-2 * x[:, 0]))).astype(int)
+
+
+def all_right(generator):
+    truth = np.arange(400) % 4
+    return separable(generator, truth), truth
+
+
+def one_of_each_class(generator):
+    return "texts", np.array([0, 1, 1])
+
+
+# What is known of labels, whether the model learned them, and why the number of wrong ones cannot be known.
+UNKNOWN = [
+    (told_by_nothing, True, "nothing"),
+    (told_by_nothing, False, "unlearned"),
+    (told_by_guesses, True, "chance"),
+    (mostly_wrong, True, "weak"),
+    (unsure_near_a_border, True, "border"),
+    (all_right, True, "few"),
+    (one_of_each_class, True, "rare"),
+]
+
+
+@pytest.mark.parametrize(("make", "learned", "reason"), UNKNOWN, ids=[reason for *_, reason in UNKNOWN])
+def test_the_reason_why_the_number_of_wrong_labels_cannot_be_known_is_printed(
+    make, learned, reason, store, command, client
+):
+    vectors, labels = make(np.random.default_rng(0))
+    classes, count = int(labels.max()) + 1, len(labels)
+    samples = {"id": range(count)}
+    if isinstance(vectors, str):
+        samples, vectors = samples | {"text_a": [f"text {n} of them" for n in range(count)]}, None
+    with SignalRecorder([str(k) for k in range(classes)], samples, embeddings=vectors) as recorder:
+        for number in (1, 2, 3):
+            said = np.eye(classes)[labels] if learned else np.eye(classes)[np.zeros(count, int)]
+            recorder.record(range(count), labels, probs=said * 0.8 + 0.2 / classes)
+            recorder.commit(number)
+    outcome = command("diagnose", f"run_id={recorder.run_id}")
+    assert outcome.code == 0, outcome.err
+    assert f"cannot be known: {counting.REASONS[reason]}. Read the list from the top" in outcome.out
+    assert ("for judges that never saw the labels" in outcome.out) == (reason in ("nothing", "unlearned"))
+    note = client.get_run(recorder.run_id).data.tags["mlflow.note.content"]
+    assert f"cannot be known:** {counting.REASONS[reason]}." in note
+
+
+def test_each_reason_is_tested():
+    assert {reason for *_, reason in UNKNOWN} == set(counting.REASONS)
 
 
 def test_several_classes(made_run, command, client):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from conftest import SMALL_MODEL, artifacts, local
 from datamap import schema
+from datamap.signals.baseline import required_accuracy
 from processes import Process
 from reference import auroc, reduce_records
 
@@ -438,6 +439,10 @@ def test_the_runs_page_tells_its_story_and_keeps_the_users_own(small_run, client
     assert metrics["summary/mean_confidence"] == pytest.approx(summary["avg_probs"].mean())
     assert metrics["summary/mean_variability"] == pytest.approx((summary["label_var"] ** 0.5).mean())
     assert metrics["summary/never_learnt"] == (summary["correct_times"] == 0).mean()
+    assert metrics["summary/mean_correct"] == pytest.approx(summary["correct_ratio"].mean())
+    assert metrics["summary/learned"] == (
+        summary["correct_ratio"].mean() >= required_accuracy(summary["label"])
+    )
     assert metrics["summary/forgetting_events"] == summary["forgetting_times"].sum() / 36
     note = run.data.tags["mlflow.note.content"]
     assert note.startswith("**36 samples over 3 observations.**")

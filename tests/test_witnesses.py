@@ -136,6 +136,8 @@ def test_memorization_begins_where_training_accuracy_leaves_the_rest_behind():
     assert memorization.from_accuracies(seen, {1: 0.6, 2: 0.72, 3: 0.85}) is None
     assert memorization.from_accuracies(seen, {}) is None
     assert memorization.from_accuracies({1: 0.9}, {1: 0.5}) == (1, 0.9, 0.5, 0)
+    # Two in five labels of training are contradicted to the end: few are memorized.
+    assert memorization.from_accuracies({1: 0.58, 2: 0.604}, {1: 0.47, 2: 0.5}) is None
 
 
 def test_memorization_begins_where_likely_wrong_labels_are_no_longer_contradicted():
@@ -149,6 +151,7 @@ def test_memorization_begins_where_likely_wrong_labels_are_no_longer_contradicte
     correct[3, 11:] = False
     assert memorization.from_doubted(seen, 0.75, correct) is None
     assert memorization.from_doubted({1: 0.9}, 0.6, np.ones((1, 9), bool)) is None
+    assert memorization.from_doubted({1: 0.604}, 0.5, np.ones((1, 20), bool)) is None
 
 
 LOOKS = ["Hello  World\n foo BAR", "", "a" * 50, "x😀y", "怎么 做可乐鸡翅？", "可乐鸡翅的做法", "ab", "b\ta"]

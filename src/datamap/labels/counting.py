@@ -26,6 +26,7 @@ Z_90 = 1.645  # half the width of a 90 % interval of the normal distribution, in
 # Why a number cannot be known. Key: `Estimate.unknown`; value: what people read.
 REASONS = {
     "nothing": "nothing that never saw the labels can judge them (no texts, no embeddings, no folds)",
+    "rare": "fewer than two classes have two samples, so that no model can judge labels that it has not seen",
     "chance": "no model that never saw the labels predicts them better than their frequencies do",
     "weak": "even the surest predictions of models that never saw the labels contradict too many of them",
     "border": "contradicted labels gather where the models are unsure: wrong labels there look like errors of theirs",
@@ -76,8 +77,9 @@ def estimate(evidence: Evidence) -> Estimate:
     Returns:
         The estimate. It is unknown where the witnesses give the given labels no higher log-likelihood than the classes'
         frequencies do, by more than three standard errors ("chance"), and where it is above `MAX_OF_CHANCE` of what
-        guesses contradict ("weak"). Without witnesses it is the number of samples with avg_probs below 0.5, and is
-        never known: the run has seen the labels, and contradicts them as often as it has not learned them yet.
+        guesses contradict ("weak", which is also said where the surest predictions contradict as many). Without
+        witnesses it is the number of samples with avg_probs below 0.5, and is never known: the run has seen the labels,
+        and contradicts them as often as it has not learned them yet.
     """
     if evidence.pool is None:
         return _of_predictions(evidence)
@@ -85,9 +87,10 @@ def estimate(evidence: Evidence) -> Estimate:
     share, low, high, unknown = (_of_samples if evidence.columns is None else _of_units)(probs, labels)
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
     gain = np.log(of_label(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
+    too_many = MAX_OF_CHANCE * (1 - (frequencies**2).sum())
     if gain.mean() <= 3 * gain.std() / np.sqrt(len(labels)):
         unknown = "chance"
-    elif share >= MAX_OF_CHANCE * (1 - (frequencies**2).sum()):
+    elif share >= too_many or (unknown and _contradicted(probs, labels, COMPARED_SHARES[0])[0] >= too_many):
         unknown = "weak"
     total = len(labels)
     return Estimate(
@@ -172,8 +175,15 @@ def _of_predictions(evidence):
         wrong,
         max(0, low - int(Z_90 * np.sqrt(low))),
         min(total, high + int(Z_90 * np.sqrt(high))),
-        "nothing" if has_learned(evidence) else "unlearned",
+        _why_alone(evidence),
     )
+
+
+def _why_alone(evidence):
+    """Return why a run that has no witnesses tells nothing."""
+    if not has_learned(evidence):
+        return "unlearned"
+    return "nothing" if evidence.witnesses is None else "rare"
 
 
 def has_learned(evidence: Evidence) -> bool:

@@ -13,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 MEMORIZED_LEAD = 0.1  # lead of accuracy on the samples of training over accuracy on unseen samples
+MIN_MEMORIZED = (
+    0.5  # of the labels that the model would not predict unseen, the share that it repeats in the end
+)
 # Where no accuracy on unseen samples is known: labels that are likely wrong, and the share that the model contradicts.
 MIN_DOUBTED = 10  # fewer such labels prove nothing
 MIN_CONTRADICTED = 0.4  # below this share the model has memorized them
@@ -41,7 +44,8 @@ def from_accuracies(
     """Find the first observation from which accuracy on the samples of training stays ahead of accuracy on others.
 
     The onset is the smallest t such that seen[s] − unseen[s] ≥ lead for every observation s ≥ t. A lead that shrinks
-    again is noise, not memorization.
+    again is noise, not memorization. In the end the model must repeat `MIN_MEMORIZED` of the labels that it would not
+    predict unseen: (seen − unseen) / (1 − unseen). One that is right in 60 % of its samples has memorized few labels.
 
     Args:
         seen: {observation number: accuracy on the samples of training, by their given labels}, in [0, 1].
@@ -57,9 +61,9 @@ def from_accuracies(
     numbers = sorted(seen.keys() & unseen.keys())
     behind = [number for number in numbers if seen[number] - unseen[number] < lead]
     ahead = [number for number in numbers if not behind or number > behind[-1]]
-    if not ahead:
+    last = numbers[-1] if numbers else None
+    if not ahead or seen[last] - unseen[last] < MIN_MEMORIZED * (1 - unseen[last]):
         return None
-    last = numbers[-1]
     return Onset(ahead[0], float(seen[last]), float(unseen[last]))
 
 
@@ -67,8 +71,8 @@ def from_doubted(seen: Mapping[int, float], unseen: float, correct: np.ndarray) 
     """Detect memorization by labels that are likely wrong: a model contradicts them until it memorizes them.
 
     Memorization begins where the model contradicts fewer than `MIN_CONTRADICTED` of them and never more again. In the
-    end its accuracy must also lead that of the models that doubt the labels by `MEMORIZED_LEAD`: a model that predicts
-    as few given labels as they do agrees with these labels for another reason than that it has seen them.
+    end its accuracy must also be as far ahead of that of the models that doubt the labels as `from_accuracies` wants: a
+    model that predicts as few given labels as they do agrees with these for another reason than that it has seen them.
 
     Args:
         seen: {number of the observation: accuracy on the samples of training, by their given labels}, T of them.
@@ -85,7 +89,8 @@ def from_doubted(seen: Mapping[int, float], unseen: float, correct: np.ndarray) 
     Onset(number=3, seen=1.0, unseen=0.0, doubted=20)
     """
     numbers, count = sorted(seen), correct.shape[1]
-    if count < MIN_DOUBTED or seen[numbers[-1]] - unseen < MEMORIZED_LEAD:
+    last = numbers[-1]
+    if count < MIN_DOUBTED or not from_accuracies({last: seen[last]}, {last: unseen}):
         return None
     repeated = dict(zip(numbers, correct.mean(axis=1).tolist(), strict=True))
     found = from_accuracies(repeated, dict.fromkeys(numbers, 0.0), 1 - MIN_CONTRADICTED)

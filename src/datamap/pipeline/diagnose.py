@@ -260,7 +260,7 @@ def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
             "share= or threshold=",
             {"reason": translate(REASONS[about.unknown])},
         )
-    if not evidence.unseen:
+    if evidence.witnesses is None and evidence.held_out is None:
         yield Phrase(
             "note: for judges that never saw the labels, train with data.folds=3, record with samples=, or give "
             "embeddings="

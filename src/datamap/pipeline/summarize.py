@@ -115,7 +115,7 @@ def _options(config: SummarizeConfig) -> reduction.Options:
 
 
 def _metrics(totals: reduction.Totals, observations: int, samples: int) -> dict[str, float]:
-    found = {"observations": observations, **totals.headlines}
+    found = {"observations": observations, **totals.headlines, "learned": totals.learned}
     if totals.auroc_dirty is not None:
         found["auroc_dirty"] = totals.auroc_dirty
     if samples:

@@ -18,8 +18,12 @@ def required_accuracy(labels: np.ndarray) -> float:
     >>> required_accuracy(np.array([0, 0, 0, 1]))
     0.775
     """
-    counts = np.unique(labels, return_counts=True)[1]
+    return required_of(np.unique(labels, return_counts=True)[1])
+
+
+def required_of(counts: np.ndarray) -> float:
+    """Return the same from the number of samples of each class that there is, int (classes,)."""
     if len(counts) == 1:
         return 0.0
-    most_common = float(counts.max() / len(labels))
+    most_common = float(counts.max() / counts.sum())
     return most_common + MIN_LEARNED * (1 - most_common)

@@ -243,7 +243,13 @@ def _refuse_unknown(extra, further):
                 )
 
 
-SUMMED = ["avg_probs", "label_var", "correct_times", "forgetting_times"]  # columns that `sums` needs
+SUMMED = [
+    "avg_probs",
+    "label_var",
+    "correct_times",
+    "correct_ratio",
+    "forgetting_times",
+]  # columns that `sums` needs
 
 
 def sums(summary: pd.DataFrame) -> dict[str, float]:
@@ -252,6 +258,7 @@ def sums(summary: pd.DataFrame) -> dict[str, float]:
         "samples": len(summary),
         "mean_confidence": float(summary["avg_probs"].sum()),
         "mean_variability": float(np.sqrt(summary["label_var"]).sum()),
+        "mean_correct": float(summary["correct_ratio"].sum()),
         "never_learnt": int((summary["correct_times"] == 0).sum()),
         "forgetting_events": int(summary["forgetting_times"].sum()),
     }
@@ -261,7 +268,8 @@ def headlines(sums: dict[str, float]) -> dict[str, float]:
     """Describe a run in a few numbers, from the `sums` of all its samples.
 
     Returns:
-        {"mean_confidence": mean of avg_probs, "mean_variability": mean of the root of label_var, "never_learnt": share
-        of samples that were never predicted right, "forgetting_events": forgetting events per sample}.
+        {"mean_confidence": mean of avg_probs, "mean_variability": mean of the root of label_var, "mean_correct": mean
+        of correct_ratio, "never_learnt": share of samples that were never predicted right, "forgetting_events":
+        forgetting events per sample}.
     """
     return {name: value / sums["samples"] for name, value in sums.items() if name != "samples"}

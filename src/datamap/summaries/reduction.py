@@ -18,6 +18,7 @@ import pyarrow as pa
 from datamap import schema
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.signals import ahead, align, shards
+from datamap.signals.baseline import required_of
 from datamap.signals.observations import Observations
 from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.summaries import dynamics, tsv
@@ -37,6 +38,7 @@ class Part(NamedTuple):
         dirty: bool (samples,), True for labels that were flipped on purpose.
         avg_probs: float (samples,).
         rows: {observation number: number of records}.
+        labels: {given label: number of samples}.
         sums: what `dynamics.sums` gives.
     """
 
@@ -47,6 +49,7 @@ class Part(NamedTuple):
     dirty: np.ndarray
     avg_probs: np.ndarray
     rows: dict[int, int]
+    labels: dict[int, int]
     sums: dict[str, float]
 
 
@@ -92,7 +95,7 @@ def reduce(
 
     def shown_of(some):
         frame = dynamics.summarize(some, options.extra, options.el2n_observations)
-        return tsv.lines(frame), frame[["s_label", *dynamics.SUMMED]]
+        return tsv.lines(frame), frame[["label", "s_label", *dynamics.SUMMED]]
 
     observed = Observations.from_tables(tables(), options.allow_missing)
     lines, shown = [] if lines is None else lines, []
@@ -109,6 +112,7 @@ def reduce(
         frame["s_label"].to_numpy() == schema.DIRTY,
         frame["avg_probs"].to_numpy(),
         rows,
+        frame["label"].value_counts().to_dict(),
         dynamics.sums(frame),
     )
 
@@ -158,11 +162,13 @@ class Totals(NamedTuple):
         samples: the number of samples.
         headlines: what `dynamics.headlines` says of all samples.
         auroc_dirty: AUROC of 1 − avg_probs, dirty samples against the rest; None if there are none of either.
+        learned: True if the model was right often enough to judge samples (`required_accuracy`).
     """
 
     samples: int
     headlines: dict[str, float]
     auroc_dirty: float | None
+    learned: bool
 
 
 def write(parts: Iterable[Part], path: str | Path, committed: Mapping[int, int | None]) -> Totals:
@@ -177,6 +183,7 @@ def write(parts: Iterable[Part], path: str | Path, committed: Mapping[int, int |
         SignalError: an id is in two parts, or an observation has more or fewer records than committed.
     """
     rows: Counter[int] = Counter()
+    labels: Counter[int] = Counter()
     sums: defaultdict[str, float] = defaultdict(float)
     types: set[str] = set()
     with Spilled(np.uint64) as keys, Spilled(np.float64) as dirty, Spilled(np.float64) as rest:
@@ -185,6 +192,7 @@ def write(parts: Iterable[Part], path: str | Path, committed: Mapping[int, int |
                 file.write(b"" if types else part.header)
                 file.writelines(part.lines)
                 rows.update(part.rows)
+                labels.update(part.labels)
                 for name, value in part.sums.items():
                     sums[name] += value
                 types.add(part.ids)
@@ -198,7 +206,9 @@ def write(parts: Iterable[Part], path: str | Path, committed: Mapping[int, int |
                     f"observation {number} is damaged: it has {count:,} records, but "
                     f"{committed[number]:,} were committed"
                 )
-        return Totals(len(keys), dynamics.headlines(sums), _auroc(dirty, rest))
+        found = dynamics.headlines(sums)
+        learned = found["mean_correct"] >= required_of(np.array(list(labels.values())))
+        return Totals(len(keys), found, _auroc(dirty, rest), learned)
 
 
 def _refuse_repeated(keys: Spilled, types: set[str], path: str | Path) -> None:

@@ -39,14 +39,11 @@ BY_HEART_BY_TEXTS = (
     "among the easy {unit}s."
 )
 LOOK_FIRST = "**Look first at** the {units} that were never predicted right."
+LOWEST = "**Look first at** the {unit}s of lowest confidence."
 MAX_NEVER = 0.2  # share of samples that were never predicted right, from which on that points at nothing
 NOT_LEARNED = (
     "**The model has learned too little to say where to look first:** {never} of the {unit}s were never predicted "
     "right. Train for longer, or diagnose the run, which asks other models too."
-)
-LOOK_FIRST_UNLABELED = (
-    "**Look first at** the {count} samples that were never right: hard and wrong ones gather there (bottom left of the "
-    "map)."
 )
 HARD_OR_WRONG = "read the samples, hard or wrong ones first"
 WORSE = "**This map ranks them worse than chance:** the model has memorized them, or has learned too little."
@@ -132,26 +129,26 @@ def _of_summary(samples, m, open_, lang, has_classes, unit):
     if has_classes and DIAGNOSIS_FILE in open_:
         text = "**Look first at** the top of {file}: the labels that are most likely wrong."
         yield word(text, lang, file=open_[DIAGNOSIS_FILE])
-    elif has_classes and m["never_learnt"] > MAX_NEVER:
+    elif has_classes and (m["never_learnt"] > MAX_NEVER or not m.get("learned", 1)):
         yield word(NOT_LEARNED, lang, never=f"{m['never_learnt']:.0%}", unit=word(unit, lang))
-    else:
-        first = word(
-            LOOK_FIRST if has_classes else LOOK_FIRST_UNLABELED,
-            lang,
-            count=f"{never:,}",
-            units=Amount(never, unit),
-        )
-        if EXPLORER_FILE in open_:
-            how = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0."
-        else:
-            how = "In {file} they come first when you sort by `correct_ratio`."
-        file = open_.get(EXPLORER_FILE) or open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
-        yield f"{first} {word(how, lang, file=file)}"
+    elif m.get("auroc_dirty", 1) >= 0.5:
+        yield _look_first(never, open_, lang, unit)
     if "auroc_dirty" in m:
         text = "Planted dirty {unit}s against the rest: AUROC of 1 - avg_probs **{auroc}**."
         yield word(text, lang, unit=Phrase(unit), auroc=f"{m['auroc_dirty']:.3f}")
         if m["auroc_dirty"] < 0.5:
             yield word(WORSE, lang)
+
+
+def _look_first(never, open_, lang, unit):
+    """Return which samples to look at first by the summary alone, and how to find them."""
+    if never and EXPLORER_FILE in open_:
+        how = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0."
+    else:
+        how = "In {file} they come first when you sort by `{column}`."
+    shown = (open_.get(EXPLORER_FILE) if never else None) or open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
+    first = word(LOOK_FIRST if never else LOWEST, lang, units=Amount(never, unit), unit=word(unit, lang))
+    return f"{first} {word(how, lang, file=shown, column='correct_ratio' if never else 'avg_probs')}"
 
 
 def _of_diagnosis(m, open_, reason, lang, unit):

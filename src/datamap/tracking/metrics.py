@@ -22,6 +22,7 @@ RANGES = {
     "summary/samples": COUNT._replace(low=1),
     "summary/mean_confidence": SHARE,
     "summary/never_learnt": SHARE,
+    "summary/learned": SHARE._replace(whole=True),
     "summary/forgetting_events": COUNT._replace(whole=False),
     "summary/auroc_dirty": SHARE,
     "mislabelled/estimate": COUNT,

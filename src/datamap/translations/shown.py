@@ -101,9 +101,8 @@ ZH = {
     "for more epochs, or wait until the run has ended, and summarize again.": (
         "**观测太少：**只有 {observations}，地图几乎只反映模型最初的猜测。请多训练几轮，或等运行结束后重新汇总。"
     ),
-    "**Look first at** the {count} samples that were never right: hard and wrong ones gather there (bottom left of the "
-    "map).": "**请先查看**从未预测正确的 {count} 个样本：难的和有误的样本多集中于此（地图左下角）。",
     "**Look first at** the {units} that were never predicted right.": "**请先查看**从未预测正确的 {units}。",
+    "**Look first at** the {unit}s of lowest confidence.": "**请先查看**置信度最低的{unit}。",
     "**Look first at** the top of {file}: the labels that are most likely wrong.": (
         "**请先查看** {file} 的开头：其中的标签最可能有误。"
     ),
@@ -113,9 +112,7 @@ ZH = {
     "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0.": (
         "在 {file} 中点击“+ 按范围筛选”，选择 `correct_ratio`，范围为 0 到 0。"
     ),
-    "In {file} they come first when you sort by `correct_ratio`.": (
-        "在 {file} 中按 `correct_ratio` 排序，它们排在最前。"
-    ),
+    "In {file} they come first when you sort by `{column}`.": "在 {file} 中按 `{column}` 排序，它们排在最前。",
     "Planted dirty {unit}s against the rest: AUROC of 1 - avg_probs **{auroc}**.": (
         "植入的脏{unit}与其余相比：1 - avg_probs 的 AUROC 为 **{auroc}**。"
     ),
@@ -139,6 +136,9 @@ ZH = {
     "**How many labels are wrong cannot be known:** {reason}.": "**无法估计错误标签的数量：**{reason}。",
     "nothing that never saw the labels can judge them (no texts, no embeddings, no folds)": (
         "没有未见过标签的依据可用来判断（没有文本、嵌入向量和折外预测）"
+    ),
+    "fewer than two classes have two samples, so that no model can judge labels that it has not seen": (
+        "至少有两个样本的类别不足两个，没有模型能判断自己未见过的标签"
     ),
     "no model that never saw the labels predicts them better than their frequencies do": (
         "未见过标签的模型，预测标签都不比按类别频率猜测更准"
