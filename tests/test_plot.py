@@ -170,6 +170,7 @@ def test_the_id_is_an_axis_where_it_is_a_number(record, command, client):
     numbers, texts = record("numbers"), record("texts", ids=[f"s{n}" for n in range(48)])
     assert command("plot", f"run_id={numbers}", "x=id", "color=id").code == 0
     refused(command("plot", f"run_id={texts}", "x=id"), "x=id is not a numeric column")
+    refused(command("plot", f"run_id={texts}", "criterion=id"), "criterion=id is not a numeric column")
 
 
 NO_RUNS = ("5", "null", "{a: b}", "[]", "name = ", "''", "params.x == '", "[latest,latest]", "[[a],{b: c}]")

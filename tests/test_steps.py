@@ -174,7 +174,7 @@ def test_latest_says_where_else_there_is_one(small_run, command):
     outcome = command("plot", "run_id=latest", "tracking.experiment=other")
     assert outcome.code == 2
     assert "experiment 'other' of sqlite:///" in outcome.err
-    assert f"the newest elsewhere is run_id={small_run} in 'datamap'" in outcome.err
+    assert f"the newest elsewhere is {small_run} in 'datamap'" in outcome.err
 
 
 def test_latest_says_that_another_experiment_has_a_newer_run(small_run, client, command):

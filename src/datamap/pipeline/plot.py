@@ -10,6 +10,7 @@ from datamap.config import PlotConfig, to_yaml
 from datamap.errors import ConfigError, MapError
 from datamap.log import say, telling
 from datamap.maps import plans
+from datamap.maps.groups import numeric_column
 from datamap.maps.options import check_size
 from datamap.pipeline import unit_samples
 from datamap.pipeline.explorer import log_explorer
@@ -83,9 +84,13 @@ def plot(config: PlotConfig) -> LoggedMap:
 
 
 def _say_if_undivided(samples, config, unit):
-    """Print a note where a filter keeps every row, or where planted kinds are unknown and all have one color."""
+    """Print a note where a filter keeps every row, or where planted kinds are unknown and all have one color.
+
+    Raises:
+        MapError: the filter's column is not numeric.
+    """
     criterion = config.criterion
-    if criterion in samples and (samples[criterion] >= config.threshold).all():
+    if criterion and (samples[numeric_column(samples, criterion, "criterion")] >= config.threshold).all():
         every = (
             "note: every {unit} has {column} ≥ {threshold:g}, so the map shows all; give a larger threshold="
         )

@@ -92,7 +92,7 @@ class Run:
         except RunLostError as error:
             raise TrackingError(
                 f"run {run_id!r} is not in {self.tracking_uri} ({explained(error.__cause__ or error)}); "
-                "see the ids in the UI, or use run_id=latest"
+                "see the ids in the UI, or give latest"
             ) from error
         if run.info.lifecycle_stage == "deleted":
             raise RunLostError(

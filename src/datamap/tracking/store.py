@@ -217,20 +217,19 @@ class Store:
             if found:
                 if newest.info.start_time > found.info.start_time:
                     say(
-                        "note: run_id=latest is the newest run of experiment {experiment}; {other} has a newer one: "
-                        "run_id={run}",
+                        "note: latest is the newest run of experiment {experiment}; {other} has a newer one: {run}",
                         experiment=repr(experiment.name),
                         other=repr(names[newest.info.experiment_id]),
                         run=newest.info.run_id,
                     )
                 return found.info.run_id
         hint = (
-            f"; the newest elsewhere is run_id={newest.info.run_id} in {names[newest.info.experiment_id]!r}"
+            f"; the newest elsewhere is {newest.info.run_id} in {names[newest.info.experiment_id]!r}"
             if newest
             else f"; train first: {invocation('train')}"
         )
         name = experiment.name if experiment else self.experiment_name
-        raise TrackingError(f"run_id=latest: experiment {name!r} of {self.uri} has no run with signals{hint}")
+        raise TrackingError(f"latest: experiment {name!r} of {self.uri} has no run with signals{hint}")
 
     def newest_with(self, artifact: str) -> Run:
         """Return the newest run of the experiment that has an artifact at this path."""

@@ -47,8 +47,8 @@ ZH = {
     "{observations} of {count:,} samples logged": "已记录 {observations}，样本数 {count:,}",
     "ended early; {observations} safe: {command}": "提前结束；已保存 {observations}：{command}",
     "to go on with the run: {command}": "继续该运行：{command}",
-    "note: run_id=latest is the newest run of experiment {experiment}; {other} has a newer one: run_id={run}": (
-        "提示：run_id=latest 取实验 {experiment} 中最新的 run；{other} 中有更新的：run_id={run}"
+    "note: latest is the newest run of experiment {experiment}; {other} has a newer one: {run}": (
+        "提示：latest 取实验 {experiment} 中最新的 run；{other} 中有更新的：{run}"
     ),
     "note: waiting for the other processes: each makes a recorder, or one records alone with gathered=True": (
         "提示：正在等待其他进程：每个进程都要建一个 recorder，或者用 gathered=True 由一个进程单独记录"
