@@ -103,7 +103,7 @@ def _chosen(file: Path, names: tuple[str, ...], lang: str) -> tuple[np.ndarray, 
     """Return the rows of a summary that the page shows, and the looks of the whole, which is not kept."""
     from datamap.maps import explorer, explorer_data
 
-    whole = tsv.read(file, MAP_COLUMNS)
+    whole = tsv.read(file, MAP_COLUMNS, single=True)  # as the page has them
     most = explorer_data.max_samples([*tsv.header(file), *layout.COLUMNS])
     return explorer.subsample(whole, most), explorer.Looks.of(whole, names, lang)
 

@@ -19,7 +19,7 @@ from datamap.signals import align
 Source = Path | str | bytes
 UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
 
-BLOCK = 1 << 20  # bytes; a row must fit into one
+BLOCK = 1 << 18  # bytes; a row must fit into one, and arrow reads up to 32 of them ahead
 PART = 1 << 24  # bytes of a file of texts that are parsed at once
 
 
@@ -47,13 +47,14 @@ def _name(heading: str) -> str:
     return heading[1:-1].replace('""', '"') if quoted else heading
 
 
-def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame:
+def read(source: Source, columns: Collection[str] | None = None, single: bool = False) -> pd.DataFrame:
     """Read a summary as a DataFrame; only an empty cell counts as missing.
 
     Args:
         source: path or bytes of a summary.tsv.
         columns: names of the columns to read, whose integers get 32 bits where they fit; all are read, with 64 bits,
             if it is None, and all if the summary lacks one of them.
+        single: the floats of these columns get 32 bits, too, where they fit.
 
     Raises:
         SummaryError: the file is not a summary, or is damaged.
@@ -64,7 +65,7 @@ def read(source: Source, columns: Collection[str] | None = None) -> pd.DataFrame
         if columns is None:
             table = pyarrow.csv.read_csv(_opened(source), **_options(_types(known)))
         else:
-            table = _joined(map(_narrowed, _batches(source, known, wanted)))
+            table = _joined(_narrowed(batch, single) for batch in _batches(source, known, wanted))
         if not table.num_rows:
             raise ValueError("it has no rows")
         if "id" in table.column_names and pc.count_distinct(table["id"]).as_py() < table.num_rows:
@@ -220,18 +221,20 @@ ROUNDING = 1e-6
 def _refuse_values(table: pa.Table) -> None:
     """Raise ValueError for numbers that no summary has: negative, above `MAX_VALUES`, missing or infinite."""
     for name in table.column_names:
-        column = table[name]
+        column, start = table[name], 2  # the first row after the header
         if name in MAX_VALUES and column.null_count:
             raise ValueError(f"a row lacks {name}")
         if pa.types.is_string(column.type):
             continue
-        values = column.to_numpy()
-        wrong = np.isinf(values)
-        if name in MAX_VALUES:
-            wrong = ~((values >= -ROUNDING) & (values <= MAX_VALUES[name] + ROUNDING))
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise ValueError(f"{name} is {values[row]} in row {row + 2}")
+        for chunk in column.chunks:
+            values = chunk.to_numpy(zero_copy_only=False)
+            wrong = np.isinf(values)
+            if name in MAX_VALUES:
+                wrong = ~((values >= -ROUNDING) & (values <= MAX_VALUES[name] + ROUNDING))
+            if wrong.any():
+                row = int(wrong.argmax())
+                raise ValueError(f"{name} is {values[row]} in row {start + row}")
+            start += len(chunk)
 
 
 def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
