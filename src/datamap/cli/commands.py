@@ -149,7 +149,8 @@ def export(config: types.ExportConfig, overrides: list[str]) -> None:
     """Write a run's signals as Dataset Cartography's training dynamics.
 
     Each observation becomes a file: dynamics_epoch_0.jsonl, dynamics_epoch_1.jsonl, … Observations count from 0.
-    The files hold ln(probs) as logits, because their softmax gives the recorded probs.
+    The files hold ln(probs) as logits, because their softmax gives the recorded probs. Signals of tokens, several
+    labels, generation and scores are written as Data Map's own files.
 
     datamap export run_id=latest
     datamap export run_id=latest folder=model/training_dynamics

@@ -15,7 +15,7 @@ const DECIDED = {
   "": "all",
 };
 const ORDERS = {
-  score: "most likely wrong first",
+  score: "likely wrong first",
   uncertain: "most uncertain first",
   id: "in the order of the data",
 };

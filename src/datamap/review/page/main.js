@@ -137,6 +137,7 @@ function draw() {
     open: openRow,
     near: neighbours.at(sample.row),
   });
+  $("verdicts").hidden = false;
   drawActions(run, sample, mine(sample), act);
 }
 
@@ -163,6 +164,7 @@ function showEnd() {
   text.className = "empty";
   text.textContent = tr("Nothing fits. Change the filters, or show all.");
   $("card").append(text);
+  for (const id of ["verdicts", "choices"]) $(id).hidden = true;
   map?.ring(-1);
   return list.draw();
 }
@@ -330,7 +332,8 @@ async function saveSelection() {
       filter: queue.filter,
       order: queue.order,
     });
-    tell(tr("{n} ids are saved in the run: {command}", { n: count(many), command }));
+    const said = many === 1 ? "1 id is saved in the run: {command}" : "{n} ids are saved in the run: {command}";
+    tell(tr(said, { n: count(many), command }));
   } catch (error) {
     failed(error);
   }
