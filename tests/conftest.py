@@ -250,11 +250,12 @@ def shared_folder(tmp_path_factory):
 def trained(command, monkeypatch, shared_folder, empty_store, store):
     """Copy finished trainings of the text pairs into the test's store: trained(["seed=1"], ["seed=2"]) → outputs.
 
-    The first test of the session that asks for these trainings trains; all others get a copy, theirs to change.
+    The first test of the session that asks for these trainings trains; all others get a copy, theirs to change. With
+    `then="diagnose"`, this command has been run on each of them, too.
     """
 
-    def copied(*trainings):
-        name = hashlib.sha256(json.dumps(trainings).encode()).hexdigest()[:12]
+    def copied(*trainings, then=""):
+        name = hashlib.sha256(json.dumps([trainings, then]).encode()).hexdigest()[:12]
         made = shared_folder / f"trained-{name}"
         with filelock.FileLock(f"{made}.lock"):
             if not (made / "outputs.json").exists():
@@ -263,7 +264,12 @@ def trained(command, monkeypatch, shared_folder, empty_store, store):
                 with monkeypatch.context() as there:
                     there.chdir(made)
                     shutil.copy(empty_store, "mlflow.db")
-                    outputs = [train_pairs(command, made, options) for options in trainings]
+                    if then:
+                        outputs = copied(*trainings)
+                        for run_id in [output.split()[1] for output in outputs]:
+                            assert command(then, f"run_id={run_id}").code == 0
+                    else:
+                        outputs = [train_pairs(command, made, options) for options in trainings]
                 (made / "outputs.json").write_text(json.dumps(outputs), encoding="utf-8")
         copy_store(made, Path.cwd())
         return json.loads((made / "outputs.json").read_text(encoding="utf-8"))

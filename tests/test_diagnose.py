@@ -31,6 +31,13 @@ def noisy_run(trained):
     return out.split()[1]
 
 
+@pytest.fixture
+def diagnosed_run(trained):
+    """Id of the same run with its diagnosis."""
+    options = [*NOISY, "data.folds=2", "signals.threshold_samples=true"]
+    return trained(options, then="diagnose")[0].split()[1]
+
+
 def table(client, run_id, path):
     text = {"id": str, "label": str, "proposed": str}
     return pd.read_csv(local(client, run_id, path), sep="\t", dtype=text, keep_default_na=False)
@@ -200,11 +207,11 @@ RULES = (
 
 
 @pytest.mark.parametrize("rule", RULES, ids="-".join)
-def test_every_rule_makes_a_file_that_can_be_trained_on(noisy_run, client, command, rule):
-    made = curated_run(command("curate", f"run_id={noisy_run}", *rule))
+def test_every_rule_makes_a_file_that_can_be_trained_on(diagnosed_run, client, command, rule):
+    made = curated_run(command("curate", f"run_id={diagnosed_run}", *rule))
     run = client.get_run(made)
-    assert run.data.tags["mlflow.parentRunId"] == run.data.tags["datamap.curated_from"] == noisy_run
-    assert (run.data.params["keep"], run.data.params["source_run"]) == (rule[0][5:], noisy_run)
+    assert run.data.tags["mlflow.parentRunId"] == run.data.tags["datamap.curated_from"] == diagnosed_run
+    assert (run.data.params["keep"], run.data.params["source_run"]) == (rule[0][5:], diagnosed_run)
     assert run.info.status == "FINISHED"
     found = table(client, made, "curated.tsv")
     assert len(found) == run.data.metrics["training_file/samples"] <= 36
@@ -216,53 +223,46 @@ def test_every_rule_makes_a_file_that_can_be_trained_on(noisy_run, client, comma
     assert json.loads(logged.source) == {"uri": f"runs:/{made}/curated.tsv"}
 
 
-def test_shares_thresholds_and_estimates(noisy_run, client, command):
-    scores = _diagnosed(command, client, noisy_run)["score"]
+def test_shares_thresholds_and_estimates(diagnosed_run, client, command):
+    scores = table(client, diagnosed_run, "diagnosis.tsv")["score"]
     cut = float(scores.iloc[4])
-    client.log_metric(noisy_run, "mislabelled/known", 1, step=99)
-    client.log_metric(noisy_run, "mislabelled/estimate", 3, step=99)
+    client.log_metric(diagnosed_run, "mislabelled/known", 1, step=99)
+    client.log_metric(diagnosed_run, "mislabelled/estimate", 3, step=99)
     for options, left in (
         (("share=0.25",), 27),
         ((f"threshold={cut}",), int((scores < cut).sum())),
         ((), 33),
     ):
-        made = curated_run(command("curate", f"run_id={noisy_run}", "keep=clean", *options))
+        made = curated_run(command("curate", f"run_id={diagnosed_run}", "keep=clean", *options))
         assert len(table(client, made, "curated.tsv")) == left, options
 
 
-def test_no_class_goes_without_being_told_to(noisy_run, client, command):
-    _diagnosed(command, client, noisy_run)
-    client.log_metric(noisy_run, "mislabelled/known", 1, step=99)
-    client.log_metric(noisy_run, "mislabelled/estimate", 30, step=99)
+def test_no_class_goes_without_being_told_to(diagnosed_run, client, command):
+    client.log_metric(diagnosed_run, "mislabelled/known", 1, step=99)
+    client.log_metric(diagnosed_run, "mislabelled/estimate", 30, step=99)
     sizes = {}
     for options in ((), ("share=0.95",), ("share=0.95", "drop_classes=true")):
-        outcome = command("curate", f"run_id={noisy_run}", "keep=clean", *options)
+        outcome = command("curate", f"run_id={diagnosed_run}", "keep=clean", *options)
         assert ("the rule would leave fewer" in outcome.out) == (len(options) < 2), options
         sizes[options] = len(table(client, curated_run(outcome), "curated.tsv")) if outcome.code == 0 else 0
-    before = table(client, noisy_run, "summary.tsv")["label"].value_counts()
+    before = table(client, diagnosed_run, "summary.tsv")["label"].value_counts()
     assert sizes[()] == sum(-(-before // 2))
     assert sizes[("share=0.95",)] >= 4
 
 
-def test_what_cannot_be_counted_is_not_dropped(noisy_run, client, command):
-    _diagnosed(command, client, noisy_run)
-    client.log_metric(noisy_run, "mislabelled/known", 0, step=99)
-    outcome = command("curate", f"run_id={noisy_run}", "keep=clean")
+def test_what_cannot_be_counted_is_not_dropped(diagnosed_run, client, command):
+    client.log_metric(diagnosed_run, "mislabelled/known", 0, step=99)
+    outcome = command("curate", f"run_id={diagnosed_run}", "keep=clean")
     assert outcome.code == 2
     assert "cannot be known" in outcome.err
     assert "give share= or threshold=" in outcome.err
 
 
-def _diagnosed(command, client, run_id):
-    assert command("diagnose", f"run_id={run_id}").code == 0
-    return table(client, run_id, "diagnosis.tsv")
-
-
-def test_relabelling_flips_what_is_known_of_planted_noise(noisy_run, client, command):
-    diagnosis = _diagnosed(command, client, noisy_run).set_index("id")
-    made = curated_run(command("curate", f"run_id={noisy_run}", "keep=relabelled", "share=0.2"))
+def test_relabelling_flips_what_is_known_of_planted_noise(diagnosed_run, client, command):
+    diagnosis = table(client, diagnosed_run, "diagnosis.tsv").set_index("id")
+    made = curated_run(command("curate", f"run_id={diagnosed_run}", "keep=relabelled", "share=0.2"))
     found = table(client, made, "curated.tsv").set_index("id")
-    before = table(client, noisy_run, "summary.tsv").set_index("id")["s_label"]
+    before = table(client, diagnosed_run, "summary.tsv").set_index("id")["s_label"]
     changed = found.index[found["label"] != diagnosis["label"].loc[found.index]]
     assert 0 < len(changed) <= 7
     assert (found["s_label"].loc[changed] == 2 - before.loc[changed]).all()
@@ -270,27 +270,26 @@ def test_relabelling_flips_what_is_known_of_planted_noise(noisy_run, client, com
     assert (found["s_label"].loc[unchanged] == before.loc[unchanged]).all()
 
 
-def test_relabelling_is_refused_where_no_proposal_is_sure_enough(noisy_run, client, command):
-    _diagnosed(command, client, noisy_run)
-    client.log_metric(noisy_run, "mislabelled/known", 1, step=9)
-    client.log_metric(noisy_run, "mislabelled/to_relabel", 0, step=9)
-    count = len(client.search_runs([client.get_run(noisy_run).info.experiment_id]))
-    outcome = command("curate", f"run_id={noisy_run}", "keep=relabelled")
+def test_relabelling_is_refused_where_no_proposal_is_sure_enough(diagnosed_run, client, command):
+    client.log_metric(diagnosed_run, "mislabelled/known", 1, step=9)
+    client.log_metric(diagnosed_run, "mislabelled/to_relabel", 0, step=9)
+    count = len(client.search_runs([client.get_run(diagnosed_run).info.experiment_id]))
+    outcome = command("curate", f"run_id={diagnosed_run}", "keep=relabelled")
     assert outcome.code == 2
     (line,) = outcome.err.splitlines()
-    assert f"no proposal of run {noisy_run} is sure enough to replace a label unread; review them" in line
+    assert f"no proposal of run {diagnosed_run} is sure enough to replace a label unread; review them" in line
     assert "share= or threshold=" in line
-    assert len(client.search_runs([client.get_run(noisy_run).info.experiment_id])) == count
+    assert len(client.search_runs([client.get_run(diagnosed_run).info.experiment_id])) == count
 
 
-def test_corrections_by_hand_from_a_file_and_from_a_run(noisy_run, client, command, tmp_path):
-    diagnosis = _diagnosed(command, client, noisy_run)
+def test_corrections_by_hand_from_a_file_and_from_a_run(diagnosed_run, client, command, tmp_path):
+    diagnosis = table(client, diagnosed_run, "diagnosis.tsv")
     flipped, dropped = diagnosis["id"][0], diagnosis["id"][1]
     diagnosis.loc[0, "label"] = str(1 - int(diagnosis.loc[0, "label"]))
     diagnosis.loc[1, "label"] = "drop"
     file = tmp_path / "我的 diagnosis.tsv"
     diagnosis.head(9).to_csv(file, sep="\t", index=False, encoding="utf-8-sig", lineterminator="\r\n")
-    options = (f"run_id={noisy_run}", "keep=corrected")
+    options = (f"run_id={diagnosed_run}", "keep=corrected")
     made = curated_run(command("curate", *options, f"corrections={file}"))
     found = table(client, made, "curated.tsv").set_index("id")
     assert len(found) == 35
@@ -545,7 +544,8 @@ def test_a_class_that_no_label_names(command, client, store):
 
 
 def test_relabelling_where_nothing_is_known_to_be_planted_plants_nothing(small_run, command, client):
-    label = _diagnosed(command, client, small_run).set_index("id").loc["0", "label"]
+    assert command("diagnose", f"run_id={small_run}").code == 0
+    label = table(client, small_run, "diagnosis.tsv").set_index("id").loc["0", "label"]
     Path("mine.tsv").write_text(f"id\tlabel\n0\t{1 - int(label)}\n", encoding="utf-8")
     made = curated_run(command("curate", f"run_id={small_run}", "keep=corrected", "corrections=mine.tsv"))
     assert "s_label" not in table(client, made, "curated.tsv")

@@ -54,13 +54,13 @@ def assert_equals_oracle(records, summary):
             assert math.isclose(row[column], value, rel_tol=1e-9, abs_tol=1e-9), (column, row, value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories())
 def test_equals_the_oracle(records):
     assert_equals_oracle(records, dynamics.summarize(observations_of(records)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories(missing=True))
 def test_equals_the_oracle_with_missing_samples(records):
     if records:
@@ -131,7 +131,7 @@ def predictions(draw):
     return probs, generator.integers(0, shape[2], shape[1])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(predictions(), st.integers(1, 4))
 def test_statistics_of_all_classes_against_plain_python(case, first):
     probs, labels = case
