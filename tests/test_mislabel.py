@@ -1,5 +1,7 @@
 """Scores of wrong labels: what they rank first, their ranges, and cleanlab and scikit-learn as second opinions."""
 
+import math
+
 import numpy as np
 import pytest
 from cleanlab.rank import get_label_quality_scores
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from datamap.errors import SignalError
-from datamap.labels import blocks, counting, error_rate, mislabel, pool, relabeling
+from datamap.labels import blocks, counting, error_rate, mislabel, pool, relabeling, surest
 from datamap.summaries import dynamics
 
 
@@ -355,3 +357,16 @@ def test_the_error_rate_of_hundreds_of_classes_is_quick_to_fit():
     known, wrong = judged(3000, 0.1, 0.95, classes=600)
     assert known.pool.probs.shape[1] == 600
     assert error_rate.fit(known.pool.probs, known.labels).share == pytest.approx(wrong / 3000, rel=0.3)
+
+
+def test_the_surest_predictions_are_those_of_a_sort():
+    """Of equally sure ones the first count, as a stable sort has them."""
+    for seed, (count, classes) in enumerate(((1, 2), (7, 3), (3000, 3))):
+        probs = np.round(np.random.default_rng(seed).dirichlet(np.ones(classes), count), 1)
+        for share in (*surest.SHARES, 1.0):
+            found = surest.surest(probs, share)
+            assert sorted(found) == sorted(set(probs.argmax(axis=1)))
+            for label, rows in found.items():
+                own = [row for row in range(count) if probs[row].argmax() == label]
+                own.sort(key=lambda row: -probs[row].max())
+                assert rows.tolist() == own[: math.ceil(share * len(own))]

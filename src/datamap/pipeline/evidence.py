@@ -158,7 +158,7 @@ def _columns(run, ids):
     definition = DEFINITIONS[run.task().task]
     if not definition.unit:
         return None
-    return units.split(ids)[1] if definition.states else np.zeros(len(ids), np.int64)
+    return units.grouped(ids)[2] if definition.states else np.zeros(len(ids), np.int32)
 
 
 def _margins(run, whole):
