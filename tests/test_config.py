@@ -149,6 +149,7 @@ RANGES = [
         r"data.path='a\x00.tsv' has a NUL character, which no path has; leave it out",
     ),
     ("train", "data.ids=[7,'a\0']", "has a NUL character"),
+    ("plot", "threshold=nan", "threshold=nan is out of range: it must be finite"),
     ("plot", "dpi=1", "dpi=1 is out of range: it must be 50 or more"),
 ]
 

@@ -173,6 +173,13 @@ def test_single_texts_in_another_order_and_more_than_needed(command, client, tmp
     assert json.loads(local(client, run_id, "labels.json").read_text()) == {"0": "a", "1": "b", "2": "c"}
 
 
+def test_a_file_whose_name_has_a_colon(command, client, tutorial):
+    write(Path("a:b.tsv"), GOOD)
+    run_id, _ = imported(command, f"path={tutorial}", "texts=a:b.tsv")
+    sources = [json.loads(found.dataset.source) for found in client.get_run(run_id).inputs.dataset_inputs]
+    assert {"uri": "a:b.tsv"} in sources
+
+
 def test_labels_of_texts_are_names_or_indices_of_the_signals_classes(command, client, tmp_path):
     """Also in another order than the alphabet's, and where a class occurs once or alone."""
     write_shards(tmp_path)

@@ -21,8 +21,10 @@ import datamap
 from conftest import ROOT
 from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError, TrackingError
+from datamap.recording import arguments
 from datamap.signals import compute, shards
 from datamap.signals.compute import as_array, signal_table
+from datamap.tracking.store import Store
 from explored import texts_of
 from reference import reduce_records
 
@@ -526,3 +528,19 @@ def test_a_recorder_goes_on_after_the_last_observation_of_its_run(store):
     ):
         recorder.record([1, 2], [1, 1], probs=[[0.5, 0.5], [0.5, 0.5]])
         recorder.commit(4)
+
+
+def test_an_observation_of_any_number_that_is_accepted_is_read_again(store):
+    numbers = (10**9, arguments.MAX_NUMBER)
+    with datamap.SignalRecorder() as recorder:
+        for number in numbers:
+            recorder.record([1, 2], [0, 1], probs=[[0.9, 0.1], [0.2, 0.8]])
+            recorder.commit(number)
+    datamap.summarize(recorder.run_id)
+    about = json.loads(Store().run(recorder.run_id).artifacts.read("summary.json"))
+    assert about["observations"] == list(numbers)
+
+
+def test_an_address_with_a_nul_character_is_refused(store):
+    with pytest.raises(ConfigError, match="has a NUL character"):
+        datamap.SignalRecorder(tracking_uri="sqlite:///a\0b.db")

@@ -183,7 +183,7 @@ def test_latest_says_that_another_experiment_has_a_newer_run(small_run, client, 
     client.log_metric(newer, "signals.rows", 3, step=1)
     outcome = command("summarize", "run_id=latest")
     assert outcome.code == 0, outcome.err
-    assert f"of experiment 'datamap'; 'Default' has a newer one: run_id={newer}" in outcome.out + outcome.err
+    assert f"of experiment 'datamap'; 'Default' has a newer one: {newer}" in outcome.out + outcome.err
 
 
 @pytest.mark.parametrize("script", ["summarize", "plot"])

@@ -76,7 +76,7 @@ def problem(key: Field, value: Any) -> str | None:
 def _problem(value, low=None, high=None, above=None, word=None, choices=()):
     if word and (value == word or type(value) is not int):
         return None if value == word else f"it must be {word!r} or a whole number"
-    if isinstance(value, float) and math.isinf(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return "it must be finite"
     if choices and value not in choices:
         return f"choose {' or '.join(choices)}"

@@ -110,7 +110,7 @@ CHECKSUMS_SUFFIX = ".sha256"  # of the file with the digests of an observation's
 MAX_CLASSES = 65_536
 
 _SHARD = re.compile(
-    rf"(?:(\w+)/)?(epoch|step)_([0-9]{{1,9}})-([0-9]{{1,9}})-of-([0-9]{{1,9}})\.({'|'.join(FORMATS)})"
+    rf"(?:(\w+)/)?(epoch|step)_([0-9]{{1,16}})-([0-9]{{1,9}})-of-([0-9]{{1,9}})\.({'|'.join(FORMATS)})"
 )
 
 

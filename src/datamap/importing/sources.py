@@ -142,7 +142,7 @@ def class_names(source: Source) -> tuple[str, ...]:
     Raises:
         SignalError: the file is damaged, or gives two classes one name.
     """
-    found = _beside(source, schema.LABELS_FILE, documents.labels, ())
+    found: tuple[str, ...] = _beside(source, schema.LABELS_FILE, documents.labels, ())
     twice = next((name for name, count in Counter(found).items() if count > 1), None)
     if twice is not None:
         raise SignalError(f"{source.path}: {schema.LABELS_FILE} names two classes {twice!r}; rename one")

@@ -32,7 +32,7 @@ class MapOptions:
     """
 
     criterion: str | None = None
-    threshold: float = 0
+    threshold: float = number(default=0)
     use_f_times: int = number(low=-1, default=-1)
     use_l_times: int = number(low=-1, default=-1)
     dirty_label: bool = False

@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import requests
 import tenacity
@@ -74,7 +74,7 @@ def explained(error: BaseException) -> str:
         )
     if _is_untrusted(error):
         return "the server's certificate is not trusted; set MLFLOW_TRACKING_SERVER_CERT_PATH to that of its authority"
-    database = _is_databases(error.__cause__, "DBAPIError") and error.__cause__ or error
+    database: Any = error.__cause__ if _is_databases(error.__cause__, "DBAPIError") else error
     if _is_databases(
         database, "DBAPIError"
     ):  # SQLAlchemy's own message is the whole statement, MLflow's may be a hint

@@ -435,18 +435,16 @@ class Run:
 
     def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
         """Log a table of samples as a dataset input of the run: name, digest, schema and size."""
-        of_run = source.startswith(RUNS_SCHEME)  # MLflow has no type of source for its own artifacts
-        known: Any = None if of_run else source
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow warns of integer columns and of ambiguous sources
             targets = "label" if "label" in frame else None
             dataset = mlflow.data.pandas_dataset.from_pandas(
-                frame, source=known, targets=targets, name=name, digest=digest
+                frame, source="/", targets=targets, name=name, digest=digest
             )
             entity = dataset._to_mlflow_entity()
-        if of_run:
-            source = json.dumps({"uri": source})
-            entity = Dataset(name, digest, "artifact", source, entity.schema, entity.profile)
+        # Not found out by MLflow, which knows no type for its own artifacts, and takes a file `a:b.tsv` for an address.
+        kind = "artifact" if source.startswith(RUNS_SCHEME) else "local"
+        entity = Dataset(name, digest, kind, json.dumps({"uri": source}), entity.schema, entity.profile)
         inputs = [DatasetInput(entity, [InputTag("mlflow.data.context", context)])]
         if self._batch:
             self._batch.inputs += inputs

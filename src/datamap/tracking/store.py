@@ -53,6 +53,8 @@ class Store:
         if not isinstance(uri, str | None):
             raise ConfigError(f"tracking_uri={shortened(uri)}: give a text, such as sqlite:///mlflow.db")
         self.uri = uri or mlflow.get_tracking_uri()
+        if "\0" in self.uri:
+            raise ConfigError(f"tracking_uri={shortened(self.uri)} has a NUL character, which no address has")
         self._experiment = experiment
         _refuse_unusable(self.uri, create)
         with (
