@@ -6,7 +6,7 @@ given.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,8 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> 
         raise ConfigError(f"the rule leaves no sample: change {levers}")
     changed = (choice.labels != samples["label"].to_numpy(object)) & kept[place]
     changes = _changes(source, found, of, positions, changed, choice.labels)
-    made = _written(source, found, np.flatnonzero(kept).tolist(), changes, _are_planted(samples, changed))
+    planted = _are_planted(samples, changed)
+    name, content, digest, command = _written(source, found, np.flatnonzero(kept).tolist(), changes, planted)
     counts = {
         "samples_before": int(seen.sum()),
         "samples": int(kept.sum()),
@@ -74,10 +75,10 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> 
     }
     say(
         "{file}: {samples:,} of {samples_before:,} samples, {labels} changed in {rows}, digest {digest}",
-        file=made.name,
+        file=name,
         labels=Amount(counts["relabelled"], "label"),
         rows=Amount(len(changes), "sample"),
-        digest=made.digest,
+        digest=digest,
         samples=counts["samples"],
         samples_before=counts["samples_before"],
     )
@@ -85,16 +86,7 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> 
         unseen = "note: {rows} of the training file have no signals, and are left out"
         say(unseen, rows=Amount(int((~seen).sum()), "row"))
     frame = pd.DataFrame({"id": found.ids.to_numpy(zero_copy_only=False)[kept]})
-    return CuratedFile(made.name, made.content, frame, made.digest, counts, made.command)
-
-
-class _Made(NamedTuple):
-    """Hold a file: its name, bytes, digest, and what returns the next command of its address."""
-
-    name: str
-    content: bytes
-    digest: str
-    command: Callable[[str], str]
+    return CuratedFile(name, content, frame, digest, counts, command)
 
 
 def _are_planted(samples: pd.DataFrame, changed: np.ndarray) -> bool:
@@ -102,7 +94,10 @@ def _are_planted(samples: pd.DataFrame, changed: np.ndarray) -> bool:
     return bool(changed.any() and (samples["s_label"] == schema.DIRTY).any())
 
 
-def _written(source: Run, found: UnitRows, kept: list[int], changes: Changes, planted: bool) -> _Made:
+def _written(
+    source: Run, found: UnitRows, kept: list[int], changes: Changes, planted: bool
+) -> tuple[str, bytes, str, Callable[[str], str]]:
+    """Return a file's name, bytes and digest, and what returns the next command of its address."""
     original = _original(source, found)
     if original is None:
         lines = source.artifacts.read(schema.ROWS_FILE).splitlines(keepends=True)
@@ -110,10 +105,8 @@ def _written(source: Run, found: UnitRows, kept: list[int], changes: Changes, pl
             record = _relabeled(source, found, row, changes[row])
             lines[row] = json.dumps(record, ensure_ascii=False).encode() + b"\n"
         content = b"".join(lines[row] for row in kept)
-        digest = digest_of(content)[:16]
-        return _Made(
-            schema.CURATED_ROWS_FILE, content, digest, lambda address: _command(source, address, None, ())
-        )
+        name, digest = schema.CURATED_ROWS_FILE, digest_of(content)[:16]
+        return name, content, digest, lambda address: _command(source, address, None, ())
     ids = [found.rows[row].get("id") for row in range(len(found.rows))]
     renumbered = original.layout.numbered and [ids[row] for row in kept] != list(range(len(kept)))
     content = original.written(kept, changes, ids if renumbered else None)
@@ -123,7 +116,7 @@ def _written(source: Run, found: UnitRows, kept: list[int], changes: Changes, pl
     form, read = form_of(source, original.layout, original.id_name if renumbered else None, planted, content)
     _refuse_other(source, found, read, kept, changes)
     gone = tuple(name for name in _names(source) if name not in read.class_names)
-    return _Made(name, content, read.digest, lambda address: _command(source, address, form, gone))
+    return name, content, read.digest, lambda address: _command(source, address, form, gone)
 
 
 def _original(source: Run, found: UnitRows) -> Original | None:

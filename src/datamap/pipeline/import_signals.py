@@ -18,7 +18,7 @@ from datamap.documents import RecordedTask
 from datamap.errors import DataError, SignalError, counted, first_few, raised_as
 from datamap.importing import sources
 from datamap.log import say
-from datamap.recording import examples, unit_examples
+from datamap.recording import examples
 from datamap.recording.examples import Examples
 from datamap.recording.metadata import Metadata
 from datamap.schema import Task
@@ -164,7 +164,7 @@ def _examples(config: ImportConfig, contents: _Contents, source: sources.Source)
     task = contents.task.task
     if DEFINITIONS[task].unit:
         names = contents.task.label_names or contents.class_names
-        own = unit_examples.of(listed, task, names, f"texts={path}")
+        own = examples.of(listed, f"texts={path}", task, names)
         Metadata(None, own).check_units(str(source.path), contents.samples, f"texts={path}")
         return own
     given = examples.of(listed, f"texts={path}")

@@ -1,4 +1,4 @@
-"""Hold the examples of a training without labels (prompts and completions): as they were given, and as texts."""
+"""Hold the samples of a training without classes, or of several units each: as they were given, and as texts."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,8 @@ from datamap.errors import DataError, first_few, reason, shortened
 from datamap.log import say
 from datamap.recording import arguments
 from datamap.recording.arguments import SAMPLES
+from datamap.schema import Task
+from datamap.tasks import rows as unit_rows
 from datamap.tasks.rows import Given
 
 # Characters of a prompt or completion that are shown; the row as it was given keeps them all.
@@ -41,31 +43,41 @@ class Examples(NamedTuple):
     given: Given | None = None
 
 
-def of(samples: Any, where: str = SAMPLES) -> Examples:
+def of(
+    samples: Any, where: str = SAMPLES, unit_task: Task | None = None, names: Sequence[str] | None = None
+) -> Examples:
     """Return the examples of a user's table; `Examples` stay as they are.
 
     Args:
-        samples: a list of dicts, a dataset of Hugging Face, or what `pandas.DataFrame` accepts. Without a column `id`,
-            the ids are the row numbers from 0.
+        samples: a list of dicts, a dataset of Hugging Face, or what `pandas.DataFrame` accepts; of samples that have
+            several units `unit_rows.read` says which keys. Without a column `id`, the ids are the row numbers from 0.
         where: beginning of error messages.
+        unit_task: tokens or multilabel; None = samples without units.
+        names: names of the tags or labels, by index; None = unknown.
 
     Raises:
-        DataError: it is not a table, or an id, a planted kind or a value cannot be used.
+        DataError: it is not a table, or an id, a planted kind, a token, a label or a value cannot be used.
     """
     if isinstance(samples, Examples):
         return samples
     rows = rows_of(samples)
     if not rows:
-        raise DataError(f"{where}: no rows; leave it out, or give the examples")
+        raise DataError(f"{where}: no rows; leave it out, or give the samples")
     columns = list(dict.fromkeys(name for row in rows for name in row))
+    given = unit_rows.read(rows, unit_task, names, where) if unit_task else None
     lines = [line(number, row, where) for number, row in enumerate(rows, start=1)]
-    given: dict[str, list] = {
+    found: dict[str, list] = {
         "id": [row.get("id") for row in rows] if "id" in columns else list(range(len(rows)))
     }
-    given |= texts(rows, columns, where) or {"text_a": [shown(line.decode().strip()) for line in lines]}
-    if "s_label" in columns:
-        given["s_label"] = [row.get("s_label") for row in rows]
-    return Examples(arguments.unlabeled_samples(given, where), b"".join(lines))
+    if given and unit_task is Task.TOKENS:
+        found["text_a"] = [shown(unit_rows.joined(tokens)) for tokens in given.tokens]
+    else:
+        found |= texts(rows, columns, where)
+    if not given and "text_a" not in found:
+        found["text_a"] = [shown(line.decode().strip()) for line in lines]
+    if not given and "s_label" in columns:
+        found["s_label"] = [row.get("s_label") for row in rows]
+    return Examples(arguments.unlabeled_samples(found, where), b"".join(lines), given)
 
 
 def rows_of(samples: Any) -> list[dict[str, Any]]:

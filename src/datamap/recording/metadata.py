@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.recording import arguments, examples, unit_examples
+from datamap.recording import arguments, examples
 from datamap.recording.examples import Examples
 from datamap.schema import Task
 from datamap.signals import align, compute, embeddings
@@ -40,7 +40,7 @@ class Metadata(NamedTuple):
             return cls(names, None)
         definition = DEFINITIONS[task]
         if definition.unit:
-            return cls(names, unit_examples.of(samples, task, names))
+            return cls(names, examples.of(samples, unit_task=task, names=names))
         return cls(
             names, arguments.sample_table(samples, names) if definition.has_classes else examples.of(samples)
         )
