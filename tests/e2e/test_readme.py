@@ -1,7 +1,7 @@
 """Every command of README and docs runs as written, in order, in a copy of the repository.
 
 Data Map's own commands and `mlflow run` run in this process, or each would import MLflow and Paddle anew; all others
-in a shell. `make demo` trains on two fifths of the demo data, what comes after it on fewer rows.
+in a shell. `make demo` trains on a quarter of the demo data, what comes after it on fewer rows.
 """
 
 import itertools
@@ -22,7 +22,7 @@ import pytest
 from datamap.cli.entry import overview, run
 from docs_pages import blocks, text_of
 
-DEMO_ROWS = 600  # of 1,500
+DEMO_ROWS = 400  # of 1,500
 
 
 def free_port():
@@ -165,7 +165,7 @@ def test_commands_of_the_readme_and_the_docs(project, monkeypatch):
                 assert done.returncode == 0, f"{page}: {shell}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
                 if shell == "make demo":
                     check_what_the_demo_made(project)
-                    shorten(project / "data", 400)
+                    shorten(project / "data", 250)
                 if "source .venv/bin/activate" in shell:
                     activated = "source .venv/bin/activate\n"
                     monkeypatch.setenv(
