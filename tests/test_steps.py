@@ -13,7 +13,9 @@ from PIL import Image
 
 from conftest import SMALL_MODEL, artifacts, local
 from datamap import schema
+from datamap.errors import TrackingError
 from datamap.signals.baseline import required_accuracy
+from datamap.tracking.store import Store
 from processes import Process
 from reference import auroc, reduce_records
 
@@ -175,6 +177,18 @@ def test_latest_says_where_else_there_is_one(small_run, command):
     assert outcome.code == 2
     assert "experiment 'other' of sqlite:///" in outcome.err
     assert f"the newest elsewhere is {small_run} in 'datamap'" in outcome.err
+
+
+def test_a_deleted_experiment_is_told_with_what_to_do(client, command):
+    number = client.create_experiment("mine")
+    client.delete_experiment(number)
+    with pytest.raises(
+        TrackingError, match=f"'mine' was deleted; .* --experiment-id {number}, or set tracking.exp"
+    ):
+        Store(experiment="mine", create=True).new_run("x").__enter__()
+    outcome = command("summarize", "run_id=latest", "tracking.experiment=mine")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "experiment 'mine' was deleted; restore it with: mlflow experiments restore" in outcome.err
 
 
 def test_latest_says_that_another_experiment_has_a_newer_run(small_run, client, command):

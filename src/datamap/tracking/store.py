@@ -64,12 +64,25 @@ class Store:
             self.client = Client(self.uri)
 
     def experiment(self) -> Any:
-        """Return MLflow's entity of the experiment; None if it does not exist yet."""
+        """Return MLflow's entity of the experiment; None if it does not exist yet.
+
+        Raises:
+            TrackingError: it was deleted.
+        """
         with translated_errors(f"experiment {self.experiment_name!r} in {self.uri}"):
             number = os.environ.get("MLFLOW_EXPERIMENT_ID")
-            if number and not self._experiment:
-                return self.client.get_experiment(number)
-            return self.client.get_experiment_by_name(self.experiment_name)
+            by_number = number and not self._experiment
+            found: Any = (
+                self.client.get_experiment(number)
+                if by_number
+                else self.client.get_experiment_by_name(self.experiment_name)
+            )
+        if found and found.lifecycle_stage == "deleted":
+            raise TrackingError(
+                f"experiment {found.name!r} was deleted; restore it with: mlflow experiments restore "
+                f"--experiment-id {found.experiment_id}, or set tracking.experiment="
+            )
+        return found
 
     @property
     def experiment_name(self) -> str:
