@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from string import Formatter
 
 import numpy as np
@@ -52,10 +52,9 @@ def reasons(
         heard: the witnesses to quote (`mislabel.quoted`).
     """
     total, labels = len(evidence.wrong), evidence.labels[rows]
-    found = [word(RIGHT if n else NEVER, lang, n=int(n), total=total) for n in evidence.correct_times[rows]]
-    forgotten = evidence.forgetting_times[rows]
-    for row in np.flatnonzero(forgotten):
-        found[row] += word(FORGOTTEN, lang, n=int(forgotten[row]))
+    found = _told(evidence.correct_times[rows], lambda n: word(RIGHT if n else NEVER, lang, n=n, total=total))
+    forgotten = _told(evidence.forgetting_times[rows], lambda n: word(FORGOTTEN, lang, n=n) if n else "")
+    found = [before + after for before, after in zip(found, forgotten, strict=True)]
     witnesses = {RUN: evidence.mean, **evidence.unseen}
     if "linear" in witnesses:
         witnesses.pop("bigrams", None)  # both judge by characters
@@ -69,6 +68,12 @@ def reasons(
                 p = f"{probs[row, said[row]]:.2f}"
                 found[row] += word(text, lang, name=names[said[row]], p=p)
     return found
+
+
+def _told(numbers: np.ndarray, tell: Callable[[int], str]) -> list[str]:
+    """Return what is told of each number; equal ones are told once."""
+    told = {number: tell(number) for number in np.unique(numbers).tolist()}
+    return [told[number] for number in numbers.tolist()]
 
 
 def of_numbers(summary: pd.DataFrame, lang: str) -> list[str]:
