@@ -1,5 +1,7 @@
 """Quick models of the texts alone: what they have not seen they cannot know, and what they can tell."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,17 @@ def test_many_classes_rare_classes_and_classes_without_samples():
     for name, probs in found.items():
         assert probs.shape == (241, 14)
         assert (probs[:240].argmax(axis=1) == labels[:240]).mean() > 0.95, name
+
+
+def test_the_filters_of_warnings_stay_as_they_are(monkeypatch):
+    monkeypatch.setattr(witnesses, "MAX_JOINT_SIZE", 0)  # so that each class trains a model, in threads
+    texts = [f"topic {chr(97 + n % 20) * 6} {n % 7}" for n in range(2000)]
+    witnesses.unseen(texts[:40], None, np.arange(40) % 20, 20)  # imports of scikit-learn add some
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        before = list(warnings.filters)
+        witnesses.unseen(texts, None, np.arange(2000) % 20, 20)
+        assert warnings.filters == before
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from datamap.labels.witnesses import part_of
 
@@ -61,11 +62,13 @@ def fit(probs: np.ndarray, labels: np.ndarray, seed: int = 0) -> ErrorRate:
 
     rows = part_of(np.arange(len(labels)), MAX_CELLS // (3 + 3 * min(probs.shape[1], MAX_CLASSES)), seed)
     model = _Agreement(probs[rows], labels[rows])
-    best = minimize(model.loss, model.mean, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+    with threadpool_limits(1, "blas"):  # threads mostly wait for each other
+        best = minimize(model.loss, model.mean, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+        information = model.information(best)
     errors, slopes = model.errors(best), np.zeros(len(best))
     slopes[model.of_errors] = model.frequencies * errors * (1 - errors)
     slopes[2] = slopes[model.of_errors].sum()
-    deviation = np.sqrt(slopes @ np.linalg.solve(model.information(best), slopes))
+    deviation = np.sqrt(slopes @ np.linalg.solve(information, slopes))
     return ErrorRate(float(model.frequencies @ errors), float(deviation), float(np.exp(best[0])))
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from datamap.errors import SignalError
 from datamap.labels.balance import balanced
@@ -74,6 +75,13 @@ def with_posterior(evidence: Evidence) -> Evidence:
     """
     if not evidence.unseen:
         return evidence._replace(posterior=evidence.mean)
+    # Matrices have as many columns as there are classes: on them threads mostly wait for each other.
+    with threadpool_limits(1, "blas"):
+        return _judged(evidence)
+
+
+def _judged(evidence):
+    """Return the same of evidence that has witnesses."""
     pool = pooled(evidence.unseen, evidence.labels)
     if not beats_chance(pool.probs, evidence.labels):
         return evidence._replace(pool=pool, posterior=evidence.mean)

@@ -9,6 +9,7 @@ from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from datamap.labels import features, naive_bayes
 
@@ -18,6 +19,7 @@ FOLDS = 4
 MAX_ROWS = 20_000
 MAX_REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
 NEIGHBOURS = 30
+ROWS_OF_NEIGHBOURS = 250  # whose neighbors are sought at a time
 MAX_GRAMS = 400  # n-grams of a text, the most telling ones, by which its neighbors are sought
 BLOCK = 10_000  # rows whose features are held at a time
 MAX_JOINT_SIZE = 160_000  # rows times classes; beyond, one model per class is trained instead of one of all
@@ -66,8 +68,6 @@ def unseen(
         found = {"linear": judged(grams, 1, 3)}
         if shared is None:
             return found | {"neighbours": _neighbours(_heaviest(grams), labels, classes, seed)}
-        from threadpoolctl import threadpool_limits
-
         with threadpool_limits(1, "openmp"):  # the trees are so small that threads mostly wait for each other
             return found | {"overlap": out_of_fold(_trees, shared, labels, classes, folds, seed)}
 
@@ -79,7 +79,8 @@ def unseen(
         return found if words is None else found | {"words": judged(words, 10, 10)}
 
     # In a thread each: most of what they do is outside of Python's lock. A third thread would only cost memory.
-    with ThreadPool(2) as threads:
+    # scikit-learn changes the process's filters of warnings in each thread, and leaves them changed.
+    with warnings.catch_warnings(record=True), ThreadPool(2) as threads:
         some, others = threads.map(lambda function: function(), (by_grams, by_bigrams_and_words), 1)
     found = some | others
     return {name: mixed(found[name], labels) for name in NAMES if name in found}
@@ -190,9 +191,9 @@ def _neighbours(grams, labels, classes, seed):
     chosen.sort()
     others, own = grams[chosen].T.tocsr(), np.full(count, -1)
     own[chosen] = np.arange(len(chosen))
-    votes = np.zeros((count, classes))
     wanted = min(NEIGHBOURS, len(chosen) - 1)
-    for rows in np.array_split(np.arange(count), -(-count // 500)):
+
+    def votes_of(rows):
         near = (grams[rows] @ others).toarray()
         inside = own[rows] >= 0
         near[np.flatnonzero(inside), own[rows][inside]] = -1
@@ -200,6 +201,10 @@ def _neighbours(grams, labels, classes, seed):
         weights = np.take_along_axis(near, best, axis=1)
         places = np.repeat(np.arange(len(rows)), wanted) * classes + labels[chosen[best]].ravel()
         found = np.bincount(places, weights.ravel(), minlength=len(rows) * classes)
-        votes[rows] = found.reshape(len(rows), classes)
+        return found.reshape(len(rows), classes)
+
+    with ThreadPool(2) as threads:
+        parts = threads.map(votes_of, np.array_split(np.arange(count), -(-count // ROWS_OF_NEIGHBOURS)), 1)
+    votes = np.concatenate(parts)
     votes += np.bincount(labels, minlength=classes) / count  # one more neighbor of unknown class
     return votes / votes.sum(axis=1, keepdims=True)
