@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from conftest import SMALL_MODEL, local
+from datamap.pipeline import export_signals
 from explored import texts_of
 from foreign_files import (
     GOLDS,
@@ -327,6 +328,37 @@ def test_nothing_is_overwritten(command, client, tutorial):
         "error: folder=training_dynamics already exists and is not an empty folder; choose another\n"
     )
     assert {path: path.read_bytes() for path in Path("training_dynamics").iterdir()} == before
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_that_another_export_fills_meanwhile_is_left_to_it(
+    command, client, tutorial, monkeypatch, there
+):
+    run_id, _ = imported(command, f"path={tutorial}")
+    written = export_signals._write_dynamics
+    if there:
+        Path("both").mkdir()
+
+    def meanwhile(*arguments):
+        Path("both").mkdir(exist_ok=True)
+        Path("both/dynamics_epoch_0.jsonl").write_text("the other one's")
+        return written(*arguments)
+
+    monkeypatch.setattr(export_signals, "_write_dynamics", meanwhile)
+    outcome = command("export_signals", f"run_id={run_id}", "folder=both")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert [(path.name, path.read_text()) for path in Path("both").iterdir()] == [
+        ("dynamics_epoch_0.jsonl", "the other one's")
+    ]
+
+
+def test_an_engines_address_needs_the_engine(command, client, tutorial):
+    run_id, _ = imported(command, f"path={tutorial}")
+    outcome = command("summarize", f"run_id={run_id}", "engine.address=tcp://x:1")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "error: engine.address is for engine=dask, not local; leave it out\n",
+    )
 
 
 def test_an_empty_working_directory_is_filled(command, client, tutorial, tmp_path, monkeypatch):

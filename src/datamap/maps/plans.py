@@ -34,7 +34,7 @@ def make_plan(options: MapOptions) -> Plan:
     """Derive color, filters and stable name of a map from its options.
 
     Raises:
-        MapError: two options both choose the colors.
+        MapError: two options both choose the colors, or there is a threshold and no column.
     """
     asked: dict[str, tuple[str, int]] = {
         "use_f_times": ("forgetting_times", options.use_f_times),
@@ -45,6 +45,10 @@ def make_plan(options: MapOptions) -> Plan:
     given = [option for option, (_, least) in asked.items() if least >= 0]
     if len(given) > 1:
         raise MapError(f"{' and '.join(given)} both choose the colors; set one of them (criterion= filters)")
+    if options.threshold and not options.criterion:
+        raise MapError(
+            f"threshold={options.threshold:g} is for criterion=<column>; give both, or leave it out"
+        )
     color, least = asked[given[0]] if given else ("correct_ratio", 0)
     filters = [Filter(color, least)] if least > 0 else []
     filters += [Filter(options.criterion, options.threshold)] if options.criterion else []

@@ -32,8 +32,7 @@ def export_signals(config: ExportConfig) -> Path:
     """
     folder = Path(config.folder)
     with raised_as(SignalError, f"folder={folder}"):
-        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-            raise SignalError(f"folder={folder} already exists and is not an empty folder; choose another")
+        _refuse_filled(folder)
     run = open_run(config, "export_signals")
     committed = run.committed()
     if not committed:
@@ -59,6 +58,12 @@ def export_signals(config: ExportConfig) -> Path:
     return folder
 
 
+def _refuse_filled(folder: Path, own: Path | None = None) -> None:
+    """Raise SignalError if a folder holds anything besides `own`, or is a file."""
+    if folder.exists() and not (folder.is_dir() and all(path == own for path in folder.iterdir())):
+        raise SignalError(f"folder={folder} already exists and is not an empty folder; choose another")
+
+
 @contextlib.contextmanager
 def _filled_at_once(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder whose files move into `folder` when all are written, and are removed on an error.
@@ -72,6 +77,7 @@ def _filled_at_once(folder: Path) -> Iterator[Path]:
             unfinished = Path(temporary, "unfinished")
             unfinished.mkdir()
             yield unfinished
+            _refuse_filled(folder, Path(temporary))  # another command may have filled it meanwhile
             if not there:
                 unfinished.rename(folder)
                 return

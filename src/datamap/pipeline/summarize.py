@@ -9,7 +9,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig, to_yaml
-from datamap.errors import TrackingError
+from datamap.errors import ConfigError, TrackingError
 from datamap.labels.memorization import Onset
 from datamap.log import say, telling
 from datamap.pipeline import memorization, unit_samples
@@ -105,6 +105,8 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
 
 
 def _options(config: SummarizeConfig) -> reduction.Options:
+    if config.engine.address and config.engine.name != "dask":
+        raise ConfigError(f"engine.address is for engine=dask, not {config.engine.name}; leave it out")
     return reduction.Options(
         config.allow_missing,
         config.extra,
