@@ -544,3 +544,19 @@ def test_an_observation_of_any_number_that_is_accepted_is_read_again(store):
 def test_an_address_with_a_nul_character_is_refused(store):
     with pytest.raises(ConfigError, match="has a NUL character"):
         datamap.SignalRecorder(tracking_uri="sqlite:///a\0b.db")
+
+
+def test_half_of_the_checksums_of_an_uncommitted_observation_hinders_nobody(store):
+    def record(recorder, number):
+        recorder.record([1, 2], [0, 1], probs=[[0.9, 0.1], [0.2, 0.8]])
+        recorder.commit(number)
+
+    with datamap.SignalRecorder() as recorder:
+        record(recorder, 1)
+    folder = Store().run(recorder.run_id).artifacts.folder / "signals"
+    (folder / "epoch_0002-00000-of-00001.jsonl").write_bytes(b"{")
+    (folder / "epoch_0002.sha256").write_bytes(b"0123")
+    assert datamap.summarize(recorder.run_id)["id"].tolist() == [1, 2]
+    with datamap.SignalRecorder(run_id=recorder.run_id, resume=True) as recorder:
+        record(recorder, 2)
+    assert datamap.summarize(recorder.run_id)["avg_probs"].tolist() == pytest.approx([0.9, 0.8])

@@ -1,6 +1,6 @@
 """Find the observations of a run that are committed and complete, and their shards."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from datamap import schema
@@ -49,7 +49,7 @@ def signals_of(run: RecordedRun, committed: Mapping[int, int | None] | None = No
         SignalError: an observation is damaged.
     """
     committed = committed or run.committed()
-    found, digests = _shards_in(run, schema.SIGNALS_DIR)
+    found, digests = _shards_in(run, schema.SIGNALS_DIR, committed)
     if committed and not found:
         raise TrackingError(
             f"run {run.run_id}: {run.artifacts.root}/{schema.SIGNALS_DIR} has none of its signals; "
@@ -79,19 +79,25 @@ def extra_signals_of(run: RecordedRun, folder: str) -> ShardsByObservation:
     return shards.complete_observations(found, {shard.number: 0 for shard in found}, digests)[0]
 
 
-def _shards_in(run: RecordedRun, folder: str) -> tuple[list[Shard], dict[str, str]]:
-    """Return ([Shard, …], {artifact path: SHA-256}) of a folder of the run."""
+def _shards_in(
+    run: RecordedRun, folder: str, numbers: Collection[int] | None = None
+) -> tuple[list[Shard], dict[str, str]]:
+    """Return ([Shard, …], {artifact path: SHA-256}) of a folder of the run.
+
+    Checksums of observations other than `numbers` are not read, because a killed run may have left half of them.
+    """
     files = run.files(folder)
     found = [shard for shard in map(schema.parse_shard, files) if shard]
     digests: dict[str, str] = {}
-    checksums = {shard.checksums_path for shard in found} & set(files)
+    wanted = [shard for shard in found if numbers is None or shard.number in numbers]
+    checksums = {shard.checksums_path for shard in wanted} & set(files)
     run.artifacts.fetch(dict.fromkeys(checksums))
     for path in checksums:
         digests |= shards.parse_checksums(run.artifacts.read(path), path)
     # Shards of another split are what a killed process left: the observation was logged again, in other parts.
     listed = {(shard.checksums_path, shard.count) for shard in found if shard.path in digests}
-    found = [s for s in found if s.checksums_path not in files or (s.checksums_path, s.count) in listed]
+    found = [s for s in found if s.checksums_path not in checksums or (s.checksums_path, s.count) in listed]
     for shard in found:
-        if shard.checksums_path in files:
+        if shard.checksums_path in checksums:
             digests.setdefault(shard.path, shards.UNLISTED)
     return found, digests
