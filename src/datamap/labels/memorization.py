@@ -61,8 +61,10 @@ def from_accuracies(
     numbers = sorted(seen.keys() & unseen.keys())
     behind = [number for number in numbers if seen[number] - unseen[number] < lead]
     ahead = [number for number in numbers if not behind or number > behind[-1]]
-    last = numbers[-1] if numbers else None
-    if not ahead or seen[last] - unseen[last] < MIN_MEMORIZED * (1 - unseen[last]):
+    if not ahead:
+        return None
+    last = numbers[-1]
+    if seen[last] - unseen[last] < MIN_MEMORIZED * (1 - unseen[last]):
         return None
     return Onset(ahead[0], float(seen[last]), float(unseen[last]))
 

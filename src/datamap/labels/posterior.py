@@ -110,8 +110,8 @@ def infer(
     arrays = (labels, mean) if columns is None else (labels, mean, columns)
     _, before, logs = told(*(array[rows] for array in arrays))
     most = MAX_WEIGHT if columns is None else MAX_UNIT_WEIGHT
-    single = (np.asarray(array, np.float32) for array in (witnesses[rows], logs, before, np.exp(of_all)))
-    values = _fitted(*single, labels[rows], most)
+    single = [np.asarray(array, np.float32) for array in (witnesses[rows], logs, before, np.exp(of_all))]
+    values = _fitted(labels[rows], most, *single)
     return by_rows(posterior, witnesses, *arrays), RunWeights(float(values[0]), float(values[1]))
 
 
@@ -156,10 +156,10 @@ def _softmax(scores):
     return scores
 
 
-def _fitted(witnesses, logs, before, frequencies, labels, most):
+def _fitted(labels, most, witnesses, logs, before, frequencies):
     """Return the parameters [λ, γ, b_1, …, b_C] after `ROUNDS` of expectation and maximization.
 
-    All arrays are of single precision, which is exact enough and takes less than half of the time.
+    The last four arrays are of single precision, which is exact enough and takes less than half of the time.
     """
     from scipy.optimize import minimize
 
