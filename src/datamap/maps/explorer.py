@@ -44,7 +44,7 @@ def _rarity(summary: pd.DataFrame) -> np.ndarray:
     for rules in (None, *(grouping.rules for grouping in groups.GROUPINGS.values())):
         codes = [_codes(summary.iloc[part], rules) for part in parts]
         most = max(int(code.max()) for code in codes)
-        sizes = sum(np.bincount(code, minlength=most + 1) for code in codes)
+        sizes = np.sum([np.bincount(code, minlength=most + 1) for code in codes], axis=0)
         for part, code in zip(parts, codes, strict=True):
             rarity[part] = np.minimum(rarity[part], sizes[code])
     return rarity
