@@ -22,7 +22,7 @@ FONT_SIZE = 7  # points
 MAP_SHARE = 0.57  # of the height, for map and legend
 LEGEND_LEFT = 0.64  # left edge of the legend, as a share of the width
 IN_VIEW = 0.86  # share of a picture's height that is in view in a card of a run without params
-LEGEND_TOP = 0.38  # upper edge of the legend below the maps of a comparison, as a share of the height
+LEGEND_TOP = 0.42  # upper edge of the legend below the maps of a comparison, as a share of the height
 TWO_COLUMNS = 6  # maps in a comparison up to which two columns are enough
 
 

@@ -26,6 +26,7 @@ from datamap.translations import AUTO, Amount, Phrase, speak, spoken
 
 MAX_RUNS = 100
 MAX_NAME = 40  # characters of a run's name in the name of an image series
+MAX_WIDTH = 30  # characters of the comparison's own name
 
 
 class Comparison(NamedTuple):
@@ -62,7 +63,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     summaries = _common(everything, unit)
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)
-    name = config.tracking.run_name or f"compare {first_few(summaries)}"
+    name = config.tracking.run_name or _name(list(summaries))
     saying = telling("comparing {runs}", runs=Amount(len(members), "run"))
     with contextlib.nullcontext(into) if into else store.new_run(name) as target, at_once(target), saying:
         target.lang = spoken()
@@ -166,6 +167,16 @@ def _log(target, config, members, summaries, unit):
         share=config.share,
     )
     return agreement
+
+
+def _name(runs):
+    """Return a name for the comparison; beside a long one, MLflow cuts the picture of its card.
+
+    >>> _name(["one", "two"]), _name(["magnificent-crab-702", "blushing-fly-991", "seed=1"])
+    ('compare one, two', 'compare magnificent-crab-702 +2')
+    """
+    name = f"compare {first_few(runs)}"
+    return name if len(name) <= MAX_WIDTH else f"compare {runs[0]} +{len(runs) - 1}"
 
 
 def _log_changes(target, store, members, summaries):
