@@ -332,7 +332,8 @@ async function saveSelection() {
       filter: queue.filter,
       order: queue.order,
     });
-    const said = many === 1 ? "1 id is saved in the run: {command}" : "{n} ids are saved in the run: {command}";
+    const said =
+      many === 1 ? "1 id is saved in the run: {command}" : "{n} ids are saved in the run: {command}";
     tell(tr(said, { n: count(many), command }));
   } catch (error) {
     failed(error);
