@@ -227,6 +227,7 @@ def test_a_key_that_is_held_down_decides_once_and_no_key_decides_in_a_field(page
     page.locator("#show-help").press("Enter")
     page.keyboard.press("d")
     page.keyboard.press("Escape")
+    wait(page, "document.activeElement.id === 'card'")  # Enter would open the list of keys again otherwise
     press(page)
     assert server("/api/progress", who=request.node.name)[1]["mine"] == 1
 
@@ -238,7 +239,10 @@ def test_filters_and_the_map_choose_what_is_reviewed(page):
 
     page.locator("#search").fill("NUMBER 3")
     assert count() == 11  # 3, 30 to 39
+    page.locator("#search").fill("no such words")
+    assert count() == 0 and not page.locator("#verdicts").is_visible()
     page.locator("#search").fill("")
+    assert count() == 40 and page.locator("#verdicts").is_visible()
     page.locator("#show-filters").click()
     page.locator("#filters select").nth(2).select_option("easy")
     easy = count()
