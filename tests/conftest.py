@@ -22,7 +22,7 @@ from hypothesis import settings
 
 from datamap.tracking import addresses
 
-settings.register_profile("tests", deadline=None)  # the machine may be busy
+settings.register_profile("tests", deadline=None, max_examples=50)  # the machine may be busy
 settings.register_profile("fuzz", settings.get_profile("tests"), max_examples=2000)  # make fuzz
 settings.load_profile("tests")
 
