@@ -204,7 +204,7 @@ def test_a_run_without_texts_gets_a_witness(images, command, client, capsys):
     outcome = command("diagnose", f"run_id={run_id}")
     assert outcome.code == 0, outcome.err
     assert "right about labels that they never saw: embeddings in 8" in outcome.out
-    assert "give texts or embeddings=" not in outcome.out
+    assert "or give embeddings=" not in outcome.out
     assert (truth != labels)[worst(client, run_id)].mean() > 0.9
     assert client.get_run(run_id).data.metrics["witness/embeddings_weight"] > 0.5
     assert command("diagnose", f"run_id={run_id}", "score=embeddings").code == 0
@@ -215,7 +215,7 @@ def test_embeddings_of_files_arrays_and_pairs_are_kept_by_the_run(images, comman
     make, vectors, _, _ = images
     run_id, other = make(), make()
     noted = command("diagnose", f"run_id={run_id}").out
-    assert "give texts or embeddings=" in noted
+    assert "or give embeddings=" in noted
     summary = local(client, run_id, "summary.tsv").read_text().splitlines()[1:]
     rows = [
         int(re.search(r"img(\d+)", line)[1]) for line in summary

@@ -309,7 +309,8 @@ HOLDS: dict[str, Any] = {
     **dict.fromkeys((key.name for key in fields(ColumnsConfig)), int | str | None),
     "label": list[str] | int | str | None,
     "runs": list[str] | str,
-    **dict.fromkeys(("ids", "embeddings"), list[str] | str | None),
+    "ids": list[str] | int | str | None,
+    "embeddings": list[str] | str | None,
     "maps": list[LastMapConfig],
 }
 
