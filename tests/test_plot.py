@@ -142,7 +142,6 @@ MISTAKES = {
     ("facet=avg_probs",): "facet=avg_probs has 48 values, and a picture holds at most 12 maps",
     ("facet=id",): "facet=id has 48 values",
     ("color=constructor",): "color=constructor is not a numeric column",
-    ("criterion=avg_probs", "threshold=nan"): "no sample has avg_probs ≥ nan",
     ("threshold=2",): "threshold=2 is for criterion=<column>; give both, or leave it out",
     ("use_f_times=0", "color=label"): "use_f_times and color both choose the colors",
     ("name=../x",): "a map's name is made of",
