@@ -12,8 +12,8 @@ from conftest import ROOT, artifacts, local
 from ranks import together as together
 
 LOOP = """
-import os, sys
-import torch, torch.distributed as dist
+import os, sys, time
+import mlflow, torch, torch.distributed as dist
 from torch.utils.data import DataLoader, DistributedSampler
 import datamap
 
@@ -28,6 +28,8 @@ with datamap.SignalRecorder(class_names=["a", "b", "c"], shard_rows=10) as recor
             logits = torch.stack([torch.sin(ids * epoch), torch.cos(2.0 * ids + epoch), ids / 50], 1)
             recorder.record(ids, ids % 3, logits=logits)
         if how == "dies" and epoch == 2 and dist.get_rank() == 1:
+            while not mlflow.MlflowClient().get_metric_history(recorder.run_id, "signals.rows"):
+                time.sleep(0.1)  # training does not wait until the first observation is in the store
             os._exit(3)
         if how == "differs" and dist.get_rank() == 1:
             epoch += 1
