@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from mlflow import MlflowClient
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
@@ -52,12 +53,10 @@ def run_of(output):
     return re.findall(r"^run (\w+)  \(", output, re.MULTILINE)[-1]
 
 
-def counts(output):
-    """(samples, relabelled) that curate says."""
-    samples, relabelled = re.search(
-        r"curated.tsv: ([\d,]+) of [\d,]+ samples, ([\d,]+) relabelled", output
-    ).groups()
-    return int(samples.replace(",", "")), int(relabelled.replace(",", ""))
+def counts(run_id):
+    """(samples, relabeled ones) of a curated run."""
+    metrics = MlflowClient().get_run(run_id).data.metrics
+    return int(metrics["training_file/samples"]), int(metrics["training_file/relabelled"])
 
 
 def artifact(run_id, path):
@@ -146,10 +145,11 @@ def of_seed(name, seed, folds, embeddings, keep):
                 if rule == "clean":
                     raise
                 continue  # no proposal is sure enough to relabel by
-            samples, relabelled = counts(said)
+            curated = run_of(said)
+            samples, relabelled = counts(curated)
             kept = kept or samples
-            path = f"runs:/{run_of(said)}/curated.tsv"
-            left = dirty(artifact(run_of(said), "curated.tsv"))
+            path = f"runs:/{curated}/curated.tsv"
+            left = dirty(artifact(curated, "curated.tsv"))
             keep(rule + note, samples, relabelled, left, train(path, samples))
     chosen = sorted(random.Random(seed).sample(range(1, len(rows)), kept))
     others = {
@@ -193,7 +193,7 @@ def lines_of(path):
 
 def print_table(name, lines):
     """Markdown: one line a way, means over the seeds."""
-    print(f"\n| {name} | samples | relabelled | dirty left | accuracy of each seed | mean |")
+    print(f"\n| {name} | samples | relabeled | dirty left | accuracy of each seed | mean |")
     print("|---|---:|---:|---:|---|---:|")
     ways = {}
     for one in lines:
