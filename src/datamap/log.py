@@ -108,11 +108,12 @@ def telling(text: str, remote: bool = False, /, **values: object) -> Iterator[No
 
 def _tell(what: Phrase, first: float, done: threading.Event) -> None:
     """Say what goes on after `first` seconds, and whenever `AGAIN` more have passed, until it is done."""
-    began, wait = time.monotonic(), first
-    while not done.wait(wait):
-        still = Phrase(STILL, {"what": what, "seconds": round(time.monotonic() - began)})
-        say(what if wait == first else still)
-        wait = AGAIN
+    began = time.monotonic()
+    if done.wait(first):
+        return
+    say(what)
+    while not done.wait(AGAIN):
+        say(STILL, what=what, seconds=round(time.monotonic() - began))
 
 
 def show_starting() -> None:

@@ -124,7 +124,7 @@ def _dispatch(command: str, arguments: list[str]) -> None:
     if {"--help", "-h"} & set(flags):
         _show(help_text(command))
         return
-    if set(flags) <= {"-m", "--multirun"}:  # with other flags Hydra prints, and does not run the command
+    if set(flags) <= MULTIRUN:  # with other flags Hydra prints, and does not run the command
         show_starting()
     if flags:
         _run_by_hydra(command, overrides, flags)

@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 MEMORIZED_LEAD = 0.1  # lead of accuracy on the samples of training over accuracy on unseen samples
-MIN_MEMORIZED = (
-    0.5  # of the labels that the model would not predict unseen, the share that it repeats in the end
-)
+# Of the labels that the model would not predict unseen, the share that it repeats in the end.
+MIN_MEMORIZED = 0.5
 # Where no accuracy on unseen samples is known: labels that are likely wrong, and the share that the model contradicts.
 MIN_DOUBTED = 10  # fewer such labels prove nothing
 MIN_CONTRADICTED = 0.4  # below this share the model has memorized them

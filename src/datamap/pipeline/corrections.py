@@ -1,6 +1,5 @@
 """Collect what people decided about a run's samples, in a review or in an edited diagnosis.tsv, for `curate`."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -16,7 +15,7 @@ from datamap.log import say
 from datamap.pipeline.unit_samples import unit_of
 from datamap.review import decisions, storage
 from datamap.tracking.run import Run
-from datamap.tracking.store import opened
+from datamap.tracking.store import opened, require_file
 from datamap.translations import Amount, Phrase, translate
 
 SHOWN = 20  # reviewers and conflicts that a line names before it only counts the rest
@@ -62,9 +61,7 @@ def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Correcti
             )
         return found
     with opened(config.corrections, config.tracking.uri) as file:
-        if not file.is_file():
-            problem = "not a regular file" if file.exists() else f"no such file (looked in {Path.cwd()})"
-            raise ConfigError(f"corrections={config.corrections}: {problem}")
+        require_file(file, f"corrections={config.corrections}")
         content = files.content(file)
     with without_keys():
         edited = spreadsheet.read(content, config.corrections, ("id", "label"))

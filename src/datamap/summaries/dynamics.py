@@ -243,13 +243,8 @@ def _refuse_unknown(extra, further):
                 )
 
 
-SUMMED = [
-    "avg_probs",
-    "label_var",
-    "correct_times",
-    "correct_ratio",
-    "forgetting_times",
-]  # columns that `sums` needs
+# Columns that `sums` needs.
+SUMMED = ["avg_probs", "label_var", "correct_times", "correct_ratio", "forgetting_times"]
 
 
 def sums(summary: pd.DataFrame) -> dict[str, float]:

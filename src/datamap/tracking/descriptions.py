@@ -142,13 +142,14 @@ def _of_summary(samples, m, open_, lang, has_classes, unit):
 
 def _look_first(never, open_, lang, unit):
     """Return which samples to look at first by the summary alone, and how to find them."""
+    text, column = (LOOK_FIRST, "correct_ratio") if never else (LOWEST, "avg_probs")
     if never and EXPLORER_FILE in open_:
-        how = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0."
+        how, file = "In {file}: *+ filter by range*, `correct_ratio`, from 0 to 0.", open_[EXPLORER_FILE]
     else:
         how = "In {file} they come first when you sort by `{column}`."
-    shown = (open_.get(EXPLORER_FILE) if never else None) or open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
-    first = word(LOOK_FIRST if never else LOWEST, lang, units=Amount(never, unit), unit=word(unit, lang))
-    return f"{first} {word(how, lang, file=shown, column='correct_ratio' if never else 'avg_probs')}"
+        file = open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
+    first = word(text, lang, units=Amount(never, unit), unit=word(unit, lang))
+    return f"{first} {word(how, lang, file=file, column=column)}"
 
 
 def _of_diagnosis(m, open_, reason, lang, unit):

@@ -74,19 +74,15 @@ def explained(error: BaseException) -> str:
         )
     if _is_untrusted(error):
         return "the server's certificate is not trusted; set MLFLOW_TRACKING_SERVER_CERT_PATH to that of its authority"
-    database: Any = error.__cause__ if _is_databases(error.__cause__, "DBAPIError") else error
-    if _is_databases(
-        database, "DBAPIError"
-    ):  # SQLAlchemy's own message is the whole statement, MLflow's may be a hint
-        return _advised(reason(database.orig))
-    return _advised(reason(error))
+    found: Any = next((one for one in (error.__cause__, error) if _is_databases(one, "DBAPIError")), None)
+    # SQLAlchemy's own message is the whole statement, and MLflow's may be a hint.
+    return _advised(reason(found.orig if found else error))
 
 
 def _advised(text):
     """Return what a disk or a database says, and what to do if it is full."""
-    return (
-        f"{text}; make room" if re.search("disk is full|No space left|quota exceeded", text, re.I) else text
-    )
+    is_full = re.search("disk is full|No space left|quota exceeded", text, re.IGNORECASE)
+    return f"{text}; make room" if is_full else text
 
 
 def _is_untrusted(error):

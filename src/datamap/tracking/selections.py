@@ -1,10 +1,9 @@
 """Read the ids that an `ids=` key gives: a list, or a file with one id per line."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from datamap.errors import ConfigError, DataError, raised_as
-from datamap.tracking.store import opened
+from datamap.tracking.store import opened, require_file
 
 
 def given_ids(key: str, given: object, uri: str | None = None) -> list[str]:
@@ -40,11 +39,8 @@ def _of_list(key: str, given: object) -> list[str]:
 
 def _of_file(key: str, path: str, uri: str | None) -> list[str]:
     with opened(path, uri) as file:
-        if not file.is_file():
-            problem = "not a regular file" if file.exists() else f"no such file (looked in {Path.cwd()})"
-            raise ConfigError(f"{key}={path}: {problem}")
+        require_file(file, f"{key}={path}")
         with raised_as(DataError, f"{key}={path}", OSError, UnicodeDecodeError):
-            lines = file.read_text(encoding="utf-8-sig").split(
-                "\n"
-            )  # `splitlines` knows ends that ids may have
+            text = file.read_text(encoding="utf-8-sig")
+    lines = text.split("\n")  # `splitlines` knows ends that ids may have
     return [line.strip() for line in lines if line.strip()]

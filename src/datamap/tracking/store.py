@@ -71,12 +71,11 @@ class Store:
         """
         with translated_errors(f"experiment {self.experiment_name!r} in {self.uri}"):
             number = os.environ.get("MLFLOW_EXPERIMENT_ID")
-            by_number = number and not self._experiment
-            found: Any = (
-                self.client.get_experiment(number)
-                if by_number
-                else self.client.get_experiment_by_name(self.experiment_name)
-            )
+            found: Any
+            if number and not self._experiment:
+                found = self.client.get_experiment(number)
+            else:
+                found = self.client.get_experiment_by_name(self.experiment_name)
         if found and found.lifecycle_stage == "deleted":
             raise TrackingError(
                 f"experiment {found.name!r} was deleted; restore it with: mlflow experiments restore "
@@ -318,6 +317,13 @@ def opened(path: str | Path, uri: str | None = None) -> Iterator[Path]:
         )
     with run.artifacts.local(artifact) as file:
         yield file
+
+
+def require_file(file: Path, given: str) -> None:
+    """Raise ConfigError unless a file that an option names (`given`, such as `ids=chosen.txt`) is a regular one."""
+    if not file.is_file():
+        problem = "not a regular file" if file.exists() else f"no such file (looked in {Path.cwd()})"
+        raise ConfigError(f"{given}: {problem}")
 
 
 def configured_uri() -> str:

@@ -29,7 +29,7 @@ from datamap.translations import Amount
 TEXT = (".tsv", ".csv", ".txt")
 # Keys that say how to read a file, and the files that they are for.
 FILES_OF_KEYS = {"header": (*TEXT, ".xlsx"), "encoding": (*TEXT, ".json", ".jsonl"), "delimiter": TEXT}
-FILES_OF_CONLL = ("encoding", "delimiter")
+KEYS_OF_CONLL = ["encoding", "delimiter"]
 
 
 class LabeledTexts(NamedTuple):
@@ -117,13 +117,11 @@ def _refuse_unused(data: DataConfig, file: Path | None) -> None:
     """Raise ConfigError if a key is given that has no meaning for the training file, or for PaddleNLP's data."""
     conll = data.task == Task.TOKENS.value and file is not None and tokens.is_conll(file)
     suffix = file.suffix.lower() if file and not os.path.isdir(file) else ""  # noqa: PTH112
-    used: tuple[str, ...] = FILES_OF_CONLL
-    if conll:
-        pass
-    elif suffix and suffix not in tables.READERS:
+    if suffix and not conll and suffix not in tables.READERS:
         return  # refused when it is read
-    else:
-        used = tuple(key for key, suffixes in FILES_OF_KEYS.items() if suffix in suffixes)
+    what = "a CoNLL file" if conll else suffix or ("a folder" if file else "a data set of PaddleNLP's")
+    by_suffix = [key for key, suffixes in FILES_OF_KEYS.items() if suffix in suffixes]
+    used = KEYS_OF_CONLL if conll else by_suffix
     given = {key: getattr(data, key) for key in FILES_OF_KEYS if key not in used}
     given |= {} if file else {"dev_path": data.dev_path}
     columns = {"columns.id": data.columns.id} if conll else {}
@@ -131,11 +129,8 @@ def _refuse_unused(data: DataConfig, file: Path | None) -> None:
     given |= {key: value for key, value in columns.items() if value != "auto"}
     for key, value in given.items():
         if value is not None:
-            what = (
-                "a CoNLL file" if conll else suffix or ("a folder" if file else "a data set of PaddleNLP's")
-            )
-            what = f"data.task={data.task}" if key == "columns.text_b" else what
-            raise ConfigError(f"data.{key}={value} has no meaning for {what}; leave it out")
+            subject = f"data.task={data.task}" if key == "columns.text_b" else what
+            raise ConfigError(f"data.{key}={value} has no meaning for {subject}; leave it out")
 
 
 def _read(data: DataConfig, files: list[Path]) -> LabeledTexts:

@@ -40,11 +40,11 @@ def assemble(folder: Path, scripts: Iterable[Path], data: dict[str, Any], lang: 
     # Part by part, as data of 46 MB would be in memory several times. Inside <script> nothing but "<" can end the data
     # or begin a tag.
     written = (part.replace("<", "\\u003c") for part in json.JSONEncoder(ensure_ascii=False).iterencode(data))
-    page = io.BytesIO()
-    for part in itertools.chain(
+    parts = itertools.chain(
         [Template(before).substitute(values)], written, [Template(after).substitute(values)]
-    ):
-        page.write(part.encode("utf-8", "replace"))
+    )
+    page = io.BytesIO()
+    page.writelines(part.encode("utf-8", "replace") for part in parts)
     return page.getvalue()
 
 
