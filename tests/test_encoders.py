@@ -1,5 +1,10 @@
 """Encoders of texts: libraries agree, what cannot be loaded is said in one line, and diagnose uses them."""
 
+import shutil
+import socket
+import time
+
+import huggingface_hub
 import numpy as np
 import pytest
 import tokenizers
@@ -51,10 +56,33 @@ def test_a_library_that_cannot_load_a_folder_is_followed_by_the_next(folder, mon
     assert encoders.encode(str(folder), TEXTS).shape == (5, 16)
     del libraries["transformers"]
     with pytest.raises(ModelError) as raised:
-        encoders.encode("mine", TEXTS)
+        encoders.encode(str(folder), TEXTS)
     assert str(raised.value) == (
-        "encoder=mine cannot be used (no_such_library is not installed; json: no such kind of model)"
+        f"encoder={folder} cannot be used (no_such_library is not installed; json: no such kind of model); give the "
+        "folder of an encoder, or the name of one that can be downloaded"
     )
+
+
+def test_a_hub_that_gives_no_answer_is_asked_once_and_its_cache_is_used(folder, monkeypatch, tmp_path):
+    only_transformers = {"transformers": encoders.LIBRARIES["transformers"]}
+    monkeypatch.setattr(encoders, "LIBRARIES", only_transformers)
+    monkeypatch.setattr(encoders, "HUB_TIMEOUT", 0.3)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    stored = tmp_path / "models--some--encoder"
+    shutil.copytree(folder, stored / "snapshots" / "1a2b")
+    (stored / "refs").mkdir()
+    (stored / "refs" / "main").write_text("1a2b")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, and never answers
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+        began = time.monotonic()
+        with pytest.raises(ModelError) as raised:
+            encoders.encode("not/here", TEXTS)
+        assert time.monotonic() - began < 5
+        assert f"transformers: {address} is unreachable, and its cache has no such encoder" in str(
+            raised.value
+        )
+        assert encoders.encode("some/encoder", TEXTS) == pytest.approx(encoders.encode(str(folder), TEXTS))
 
 
 def test_a_library_that_loads_a_folder_and_cannot_use_it_is_followed_by_the_next(folder, monkeypatch):

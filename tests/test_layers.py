@@ -18,7 +18,7 @@ ALLOWED = {
     "config": {"errors", "maps", "places", "ranges"},
     "digests": set(),
     "documents": {"schema"},
-    "encoders": {"errors", "paddle_backend", "signals"},
+    "encoders": {"errors", "log", "paddle_backend", "signals"},
     "errors": set(),
     "log": {"errors", "translations"},
     "places": set(),

@@ -50,6 +50,19 @@ def test_it_draws_only_where_that_is_cheap(monkeypatch):
     assert found.picture() is not None
 
 
+@pytest.mark.parametrize("every", ["epoch", "4"])
+def test_the_last_observation_is_on_the_map_whatever_that_costs(
+    command, pairs_file, store, monkeypatch, every
+):
+    from mlflow import MlflowClient
+
+    monkeypatch.setattr(live, "SHARE", 0)
+    every = f"signals.every={every}"
+    outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, every, "plot.live=true")
+    found = MlflowClient().list_artifacts(outcome.out.split()[1], "images")
+    assert sum("data_map" in file.path and file.path.endswith(".png") for file in found) == 1
+
+
 @pytest.mark.parametrize("on", [True, False])
 def test_training_logs_it_by_epoch(command, pairs_file, store, monkeypatch, on):
     from mlflow import MlflowClient

@@ -145,6 +145,9 @@ MISTAKES = {
     ("threshold=2",): "threshold=2 is for criterion=<column>; give both, or leave it out",
     ("use_f_times=0", "color=label"): "use_f_times and color both choose the colors",
     ("name=../x",): "a map's name is made of",
+    ("name=a//b",): "a map's name is made of",
+    ("name=a/",): "a map's name is made of",
+    (f"name={'a' * 121}",): "name='aaa.*: a map's name has at most 120 letters; give a shorter one",
 }
 
 
@@ -164,6 +167,16 @@ def test_mistakes_draw_nothing(record, command, client):
     for options, message in MISTAKES.items():
         refused(command("plot", f"run_id={run_id}", *options), message)
     assert not [path for path in artifacts(client, run_id) if path.startswith(("maps", "images"))]
+
+
+def test_the_longest_name_is_drawn_and_main_refuses_a_longer_one_before_it_trains(record, command, client):
+    run_id, name = record("run"), "a" * 120
+    assert command("plot", f"run_id={run_id}", "explorer=false", f"name={name}").code == 0
+    assert f"maps/{name}.png" in artifacts(client, run_id)
+    refused(command("main", f"plot.name={name}a"), "plot: name='aaa.*at most 120 letters")
+    refused(
+        command("main", "maps=[{threshold: 2}]"), r"plot, maps\[0\]: threshold=2 is for criterion=<column>"
+    )
 
 
 def test_the_id_is_an_axis_where_it_is_a_number(record, command, client):

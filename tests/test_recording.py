@@ -331,6 +331,20 @@ def test_what_the_store_does_not_take_is_spooled(store, monkeypatch, command):
     assert (recorder.run.committed(), status(recorder.run_id)) == ({1: 8}, "FINISHED")
 
 
+def test_a_spool_that_cannot_be_written_to_is_refused_before_there_is_a_run(store, tmp_path, command):
+    (tmp_path / "file").touch()
+    for spool in (tmp_path / "file", tmp_path / "file" / "below", "/proc/spool", "", 7):
+        with pytest.raises(ConfigError, match="spool=.*give "):
+            datamap.SignalRecorder(spool=spool)
+    assert not MlflowClient().search_experiments(filter_string="name = 'datamap'")
+    outcome = command("train", "data.sample=10", f"tracking.spool={tmp_path / 'file'}")
+    assert outcome.code == 2 and "tracking.spool=" in outcome.err and "Not a directory" in outcome.err
+    with datamap.SignalRecorder(spool=tmp_path / "made" / "later") as recorder:
+        record(recorder, 1)
+        recorder.commit(1)
+    assert not (tmp_path / "made").exists()
+
+
 def test_importing_it_imports_no_framework():
     code = (
         "import sys, datamap\n"

@@ -1,17 +1,21 @@
 """Make embeddings of texts by a pretrained encoder, with whichever library is installed and can load it."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import requests
 
 from datamap.errors import ConfigError, ModelError, shortened
+from datamap.log import telling
 from datamap.signals.embeddings import mean_over_tokens
 
 BATCH = 32  # texts that are encoded at a time
 MAX_TOKENS = 256  # of a text that are used
+HUB_TIMEOUT = 5  # seconds that the hub has to answer; the libraries would retry each file for a minute
 
 Encoder = Callable[[Sequence[str]], np.ndarray]  # texts → float (texts, width)
 
@@ -35,15 +39,53 @@ def encode(name: str, texts: Sequence[str]) -> np.ndarray:
         raise ConfigError("encoder= is empty; give the folder or the name of an encoder")
     if name.startswith((".", "/", "~")) and not Path(name).is_dir():
         raise ModelError(f"encoder={name}: no such folder")
+    unreachable = not Path(name).is_dir() and _unreachable_hub()
     for library, load in LIBRARIES.items():
         if find_spec(library) is None:
             problems.append(f"{library} is not installed")
             continue
+        source = name
+        if unreachable and library != "paddlenlp":  # which has a hub of its own, and asks it once
+            source = _cached(name)
+            if not source:
+                problems.append(f"{library}: {unreachable} is unreachable, and its cache has no such encoder")
+                continue
         try:
-            return _in_batches(load(name), texts)
+            with telling("loading {encoder} by {library}", encoder=name, library=library):
+                encoder = load(source)
+            return _in_batches(encoder, texts)
         except Exception as error:  # each library raises errors of its own, some not before the first text
             problems.append(f"{library}: {shortened(error, 120)}")
-    raise ModelError(f"encoder={name} cannot be used ({'; '.join(problems)})")
+    raise ModelError(
+        f"encoder={name} cannot be used ({'; '.join(problems)}); give the folder of an encoder, or the name of one "
+        "that can be downloaded"
+    )
+
+
+def _unreachable_hub() -> str:
+    """Return the address of Hugging Face's hub if it gives no answer, so that only its cache can be used."""
+    if find_spec("huggingface_hub") is None:
+        return ""
+    from huggingface_hub import constants
+
+    try:
+        if not constants.HF_HUB_OFFLINE:
+            requests.head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
+            return ""
+    except requests.RequestException:
+        pass
+    return constants.ENDPOINT
+
+
+def _cached(name: str) -> str:
+    """Return the folder of an encoder in the hub's cache, "" where it has none."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    for known in (name, f"sentence-transformers/{name}"):  # which is left out in that library's names
+        with contextlib.suppress(LocalEntryNotFoundError, HFValidationError):
+            return snapshot_download(known, local_files_only=True)
+    return ""
 
 
 def _in_batches(encoder, texts):

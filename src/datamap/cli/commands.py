@@ -3,7 +3,8 @@
 A command's docstring is its `--help`.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 from datamap import config as types
 from datamap.cli.overrides import key_of
 from datamap.config import literal
+from datamap.errors import ConfigError, MapError
 from datamap.log import say
 from datamap.ranges import check
 
@@ -72,16 +74,22 @@ def main(config: types.MainConfig, overrides: list[str]) -> None:
     datamap main seed=1 plot.use_f_times=0
     datamap main maps='[{use_f_times: 0}, {dirty_label: true}]'       three maps
     """
-    from datamap.pipeline.plot import plot
+    from datamap.pipeline.plot import map_name, plot
     from datamap.pipeline.summarize import summarize
     from datamap.pipeline.train import train
 
-    further = [_changed(config.plot, keys, f"maps[{index}].") for index, keys in enumerate(config.maps)]
+    maps = {"plot": config.plot}
+    for index, keys in enumerate(config.maps):
+        maps[f"plot, maps[{index}]"] = _changed(config.plot, keys, f"maps[{index}].")
+    for where, options in maps.items():
+        with _said_of(where):
+            map_name(options)  # raises now what would come too late after the training
     run = train(config, overrides)
     same = {"run_id": run.run_id, "tracking": config.tracking}
     summarize(replace(config.summarize, **same))
-    for options in (config.plot, *further):
-        plot(replace(options, **same))
+    for where, options in maps.items():
+        with _said_of(where):
+            plot(replace(options, **same))
 
 
 def compare(config: types.CompareConfig, overrides: list[str]) -> None:
@@ -180,6 +188,15 @@ COMMANDS: dict[str, Callable[[Any, list[str]], None]] = {
 
 def _say_next(command: str, run: "Run") -> None:
     say("next: {command}", command=run.command(command))
+
+
+@contextlib.contextmanager
+def _said_of(where: str) -> Iterator[None]:
+    """Name the map in what is wrong with one of several."""
+    try:
+        yield
+    except (ConfigError, MapError) as error:
+        raise type(error)(f"{where}: {error}") from error
 
 
 def _changed(options: Any, keys: dict[str, Any], where: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datamap import schema
 from datamap.config import PlotConfig, to_yaml
-from datamap.errors import ConfigError, MapError
+from datamap.errors import ConfigError, MapError, shortened
 from datamap.log import say, telling
 from datamap.maps import plans
 from datamap.maps.groups import numeric_column
@@ -24,6 +24,9 @@ from datamap.translations import Phrase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+MAX_NAME = 120  # letters; the store's file names hold 255, of which the image series needs 90
 
 
 class LoggedMap(NamedTuple):
@@ -43,7 +46,7 @@ def plot(config: PlotConfig) -> LoggedMap:
     """
     from datamap.maps import cards, figures
 
-    name = _name(config)
+    name = map_name(config)
     run = open_run(config, "plot")
     config = replace(config, lang=run.language)
     _refuse_task(run, config)
@@ -114,14 +117,25 @@ def _refuse_task(run, config):
         )
 
 
-def _name(config):
-    """Return the name of the map's file and image series, of ASCII letters, as MLflow demands."""
+def map_name(config: PlotConfig) -> str:
+    """Return the name of the map's file and image series, of ASCII letters, as MLflow demands.
+
+    Raises:
+        MapError: the name is not allowed, or the options contradict each other.
+    """
     check_size(config.width, config.height, config.dpi)
     of_samples = "-samples" if config.unit == "sample" else ""
-    name = config.name or f"{plans.make_plan(config).name}{of_samples}"
-    if ".." in name or not re.fullmatch(r"[\w. -][\w. /-]*", name, re.ASCII):
+    name = f"{plans.make_plan(config).name}{of_samples}"
+    if config.name is not None:
+        name = config.name
+    if ".." in name or not re.fullmatch(r"[\w.-]([\w. -]*[\w.-])?(/\w([\w. -]*[\w.-])?)*", name, re.ASCII):
         raise MapError(
-            f"name={name}: a map's name is made of letters a to z, digits, spaces and - _ . /; set name="
+            f"name={shortened(name)}: a map's name is made of letters a to z, digits, spaces and - _ ., and / between "
+            "them; give another one"
+        )
+    if len(name) > MAX_NAME:
+        raise MapError(
+            f"name={shortened(name)}: a map's name has at most {MAX_NAME} letters; give a shorter one"
         )
     return name
 

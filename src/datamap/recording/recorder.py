@@ -33,6 +33,7 @@ from datamap.tasks.task import Options
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
+from datamap.tracking.spool import checked_folder
 from datamap.tracking.store import MADE_TAG, Store, active_run_id, project_run_id
 from datamap.translations import Amount, speak
 
@@ -94,7 +95,8 @@ class SignalRecorder(compute.ObservationCollector):
 
     Raises:
         TrackingError: there is no such run, it holds signals already, or the store is unreachable.
-        ConfigError: an argument is of the wrong type or out of range, or `embeddings` come without `samples`.
+        ConfigError: an argument is of the wrong type or out of range, the spool cannot be written to, or `embeddings`
+            come without `samples`.
         DataError: `samples` has a column, id, text or label that cannot be used.
         SignalError: `embeddings` are not one finite vector per sample.
     """
@@ -129,9 +131,7 @@ class SignalRecorder(compute.ObservationCollector):
         with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
             lead = self._processes.agree(
                 lambda: (
-                    self._lead(
-                        stack, run_id, run_name, texts, tracking_uri, resume, Path(spool), retry_seconds
-                    )
+                    self._lead(stack, run_id, run_name, texts, tracking_uri, resume, spool, retry_seconds)
                     if self._processes.first
                     else None
                 )
@@ -144,13 +144,14 @@ class SignalRecorder(compute.ObservationCollector):
 
     def _lead(self, stack, run_id, run_name, tags, tracking_uri, resume, spool, retry_seconds):
         """Open the run in the first process, and return what the others need to know of it."""
+        folder = checked_folder("spool", spool)
         self.run, owned, life = _run_of(stack, run_id, run_name, tags, tracking_uri, resume)
         self.run_id = self.run.run_id
         self._refuse_second()
         self._refuse_other_record()  # before anything changes: the run may have ended well
         stack.enter_context(life)
         self.run.begin(owned)
-        outbox = stack.enter_context(Outbox(self.run, retry_seconds, spool, owned=owned))
+        outbox = stack.enter_context(Outbox(self.run, retry_seconds, folder, owned=owned))
         self._log = SharedLog(self.run, self._processes, outbox)
         self._go_on()
         self._log_start()

@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,7 +20,7 @@ from filelock import FileLock
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from datamap import documents, schema
-from datamap.errors import TrackingError, masked, raised_as
+from datamap.errors import ConfigError, TrackingError, masked, raised_as, reason, shortened
 from datamap.tracking.delivery import Delivery, send
 from datamap.tracking.run import Run
 
@@ -69,6 +70,27 @@ class Note(BaseModel):
     def of(self, run: Run) -> bool:
         """Tell whether the delivery belongs to this run and its present writer."""
         return (self.run_id, self.writer) == (run.run_id, run.writer)
+
+
+def checked_folder(name: str, folder: object) -> Path:
+    """Return the folder of a spool after trying to write there, because a full store is too late to find out.
+
+    Nothing is left: the folder itself is made when something is spooled.
+
+    Raises:
+        ConfigError: the folder can neither be used nor made.
+    """
+    if not isinstance(folder, str | Path) or not str(folder).strip():
+        raise ConfigError(f"{name}={shortened(folder)}: give the path of a folder")
+    path = Path(folder)
+    try:
+        existing = next(parent for parent in (path, *path.absolute().parents) if os.path.lexists(parent))
+        with tempfile.TemporaryDirectory(prefix=".datamap-", dir=existing):
+            return path
+    except OSError as error:
+        raise ConfigError(
+            f"{name}={shortened(folder)} cannot be written to ({error.strerror or reason(error)}); give another folder"
+        ) from error
 
 
 def read_note(waiting: Path) -> Note:

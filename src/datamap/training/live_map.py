@@ -20,12 +20,13 @@ class LiveMapLogger:
 
     def __init__(self, run: Run, training: PreparedTraining) -> None:
         self.map: LiveMap | None = None
+        self.last = training.last
         # True if the series FORMING_MAP has a picture, which begins with the second observation.
         self.begun = len(training.start.committed) > 1
         self._guarded(lambda: self._begin(run, training))
 
     def draw(self, table: pa.Table, number: int, run: Run) -> None:
-        """Add an observation, and draw the map unless that would slow training down."""
+        """Add an observation, and draw the map unless that would slow training down; the last one is always drawn."""
         if self.map:
             self._guarded(lambda: self._draw(table, number, run))
 
@@ -52,7 +53,7 @@ class LiveMapLogger:
         assert self.map
         start = time.thread_time()
         self.map.add(table)
-        picture = self.map.picture()
+        picture = self.map.picture(whatever_it_costs=number == self.last)
         if picture is not None:
             run.log_image(picture, f"{schema.MAPS_DIR}/data_map", schema.NEWEST_STEP)
             if self.map.summary.count > 1:  # nothing varies in a single observation: all samples are at x = 0

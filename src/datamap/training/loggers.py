@@ -131,8 +131,7 @@ class RunLogger:
         yield from self.state.files(observed.number)
 
     def _report(self, observed: ObservationResult) -> None:
-        m, trainer = observed.metrics, self.training.trainer
-        last = trainer.options.epochs * (1 if self.training.unit == "epoch" else trainer.steps_per_epoch)
+        m, last = observed.metrics, self.training.last
         seconds = m["time/train_seconds"] + m["time/observe_seconds"]
         left = seconds * (last - observed.number) / (observed.number - self.reported)
         self.reported = observed.number

@@ -19,6 +19,7 @@ from datamap.paddle_backend.tokens import Words
 from datamap.processes import Processes
 from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.run import Run
+from datamap.tracking.spool import checked_folder
 from datamap.training import extra, shares
 from datamap.training.extra import ExtraTraining
 from datamap.training.texts import LabeledTexts
@@ -78,6 +79,12 @@ class PreparedTraining:
         return "epoch" if self.config.signals.every == "epoch" else "step"
 
     @property
+    def last(self) -> int:
+        """Return the number of the last observation."""
+        steps = 1 if self.unit == "epoch" else self.trainer.steps_per_epoch
+        return self.trainer.options.epochs * steps
+
+    @property
     def writer(self) -> ShardWriter:
         """Return a writer of this process's shards."""
         signals, samples = self.config.signals, len(self.data.samples)
@@ -112,6 +119,7 @@ def prepare(
         raise TrackingError(
             f"run {start.run.run_id}: {samples.path} is no longer what the run was trained on (digest {samples.digest})"
         )
+    checked_folder("tracking.spool", config.tracking.spool)
     extra_trainings = _extra_trainings(config, data)
     share = _share_cores(config, processes, len(samples), 1 + len(extra_trainings))
     config = replace(config, trainer=replace(config.trainer, threads=share.threads))

@@ -278,6 +278,7 @@ ZH = {
     "note: the explorer shows no embeddings: {error}": "注意：浏览器页面不显示嵌入向量：{error}",
     "note: similar samples are found by their texts: {error}": "注意：按文本查找相似样本：{error}",
     "note: no embeddings are logged: {error}": "注意：未记录嵌入向量：{error}",
+    "loading {encoder} by {library}": "正在用 {library} 加载 {encoder}",
     "encoding {texts} by {encoder}": "正在用 {encoder} 编码 {texts}",
     "note: how many labels are wrong cannot be known: {reason}. Read the list from the top, and give curate a share= "
     "or threshold=": (
