@@ -252,7 +252,7 @@ def first_answers(review):
 
     json.dumps(review.described())
     review.map()
-    rows = np.frombuffer(review.order(queries.parsed({"filter": {"decided": "no"}}, 2), "me"), "<u4")
+    rows = np.frombuffer(review.order(queries.Query(filter=queries.Filter(decided="no")), "me"), "<u4")
     json.dumps(review.listed(rows[:50].tolist(), "me"))
     json.dumps(review.progress("me"))
     return rows.tolist()
@@ -269,7 +269,7 @@ def answered(review):
     lasso = np.stack([0.1 + 0.08 * np.cos(ring), 0.5 + 0.3 * np.sin(ring)], axis=1).tolist()
     filters = {"order by a Chinese text": {"text": "公司"}, "order by an English text": {"text": "abc"}}
     for name, given in {**filters, "order by a lasso of 100 corners": {"polygon": lasso}}.items():
-        query = queries.parsed({"filter": given}, 2)
+        query = queries.parsed(queries.Query, json.dumps({"filter": given}).encode())
         found[name] = clocked(lambda query=query: review.order(query, "me"), 5)
     shown, decided = iter(rows), iter(rows)
     found["next sample"] = clocked(lambda: json.dumps(review.sample(next(shown), "me")), 100)
@@ -392,10 +392,10 @@ def remaining(data="demo,lcqmc", seeds="1,2,3", reviewed="50,100,200,300"):
             scores = mislabel.combined(evidence).round(4).astype(np.float32)
             about = estimate(evidence)
             teacher = teaching.Teacher(scores, {"count": about.estimate, "known": about.known})
-            ranking, cells = teaching.Ranking(scores, ranks_of(scores)), []
+            order, cells = np.argsort(-scores, kind="stable"), []
             for count in counts:
-                rows = ranking.order("score")[:count].tolist()
-                lesson = teacher.lesson(ranking, rows, {row: bool(wrong[row]) for row in rows}, "en")
+                rows = order[:count].tolist()
+                lesson = teacher.lesson(order, rows, {row: bool(wrong[row]) for row in rows}, "en")
                 said, left = lesson.remaining, int(wrong.sum()) - lesson.wrong
                 hits.append(said["low"] <= left <= said["high"])
                 cells.append(f"{left}, {said['estimate']} ({said['low']} to {said['high']})")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from datamap.labels.reasons import reasons
 from datamap.translations import LANGUAGES, word
 
 PROBABILITY, ORDER = "probability", "order only"  # what a score means: values of the column `evidence`
-REGIONS = ("easy", "ambiguous", "hard", "noisy")  # as `regions.assign` numbers them
+Region = Literal["easy", "ambiguous", "hard", "noisy"]
+REGIONS: tuple[Region, ...] = get_args(Region)  # as `regions.assign` numbers them
 
 
 def region_names(lang: str) -> tuple[str, ...]:

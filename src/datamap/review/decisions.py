@@ -3,11 +3,12 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from datamap.errors import DataError
 
-ACTIONS = ("keep", "label", "drop", "unsure", "undo")
+Action = Literal["keep", "label", "drop", "unsure", "undo"]
+ACTIONS = get_args(Action)
 LONGEST_NAME = 100  # largest number of characters of a reviewer's name
 MAX_TURN = 1 << 53  # larger JSON numbers are not exact everywhere
 

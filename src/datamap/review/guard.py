@@ -5,13 +5,12 @@ The token keeps out other users of the machine. The Host header keeps out pages 
 """
 
 import ipaddress
-import json
 import secrets
 import socket
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST = 1 << 20  # bytes of a request
@@ -79,8 +78,7 @@ class Guard:
 
 def refusal(status: int, reason: str) -> Response:
     """Return an answer that gives on one line the reason why a request is refused."""
-    content = json.dumps({"error": " ".join(reason.split())}, ensure_ascii=False)
-    return Response(content, status, media_type="application/json")
+    return JSONResponse({"error": " ".join(reason.split())}, status)
 
 
 def _is_ours(host: str, loopback: bool) -> bool:

@@ -1,23 +1,26 @@
 """Check a page's requests, and select the samples that a filter asks for."""
 
-import contextlib
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from datamap.errors import DataMapError, first_few
-from datamap.labels.diagnosis import REGIONS
+from datamap.documents import first_problem
+from datamap.errors import DataMapError
+from datamap.labels.diagnosis import REGIONS, Region
+from datamap.review.decisions import Action
 from datamap.review.journal import Journal
 from datamap.review.samples import ReviewSamples
+from datamap.schema import MAX_CLASSES
 
-ORDERS = ("score", "uncertain", "id")
-DECIDED = ("no", "nobody", "yes", "conflict")  # "no": not by the reviewer who asks
-MOST_ROWS = 200  # in one answer
-MOST_CORNERS = 10_000
+MAX_ROWS = 200  # in one answer
+MAX_CORNERS = 10_000
+
+Row = Annotated[int, Field(ge=0, lt=1 << 32)]
+ClassIndex = Annotated[int, Field(ge=0, lt=MAX_CLASSES)]
+Pair = tuple[FiniteFloat, FiniteFloat]
 
 
 class RequestError(DataMapError):
@@ -28,160 +31,86 @@ class UnknownSampleError(RequestError):
     """Report a request for a sample that the run does not have."""
 
 
-class Query(NamedTuple):
-    """Hold a checked request for a queue: the rows that pass `filter`, in an order of `ORDERS`."""
-
-    filter: dict[str, Any]
-    order: str
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def decoded(body: bytes) -> Any:
-    """Return a request's JSON.
+class Filter(_Request):
+    """Select samples: those that pass each part that is given.
+
+    Attributes:
+        region: regions, by their names in `REGIONS`.
+        label: class indices of given labels.
+        proposed: class indices of proposed labels.
+        score: the smallest and the largest score.
+        text: a part of a text or of the id, ignoring case.
+        polygon: corners of an area of the map.
+        decided: "no": not decided by the reviewer who asks; "nobody": not by anybody; "yes": by anybody; "conflict":
+            reviewers disagree.
+    """
+
+    region: list[Region] | None = None
+    label: list[ClassIndex] | None = None
+    proposed: list[ClassIndex] | None = None
+    score: Pair | None = None
+    text: Annotated[str, Field(max_length=1000)] | None = None
+    polygon: Annotated[list[Pair], Field(min_length=3, max_length=MAX_CORNERS)] | None = None
+    decided: Literal["no", "nobody", "yes", "conflict"] | None = None
+
+
+class Query(_Request):
+    """Ask for a queue: the samples that pass a filter, in an order."""
+
+    filter: Filter | None = None
+    order: Literal["score", "uncertain", "id"] = "score"
+
+
+class Listed(_Request):
+    """Ask for what a list shows of some samples."""
+
+    rows: Annotated[list[Row], Field(max_length=MAX_ROWS)]
+
+
+class Verdict(_Request):
+    """Ask to store a decision on a sample; `label` is the class index of the action "label"."""
+
+    row: Row
+    action: Action
+    label: ClassIndex | None = None
+
+
+R = TypeVar("R", bound=_Request)
+
+
+def parsed(kind: type[R], body: bytes) -> R:
+    """Return the request of this kind that a body holds as JSON.
 
     Raises:
-        RequestError: the body is not JSON, or a text in it has half of a surrogate pair.
+        RequestError: the body is not JSON, a key is unknown, or a value of the wrong type or out of range.
     """
     try:
-        found = json.loads(body)
-        json.dumps(found, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise RequestError("a text of the request is no Unicode (half of a surrogate pair)") from error
-    except (ValueError, RecursionError) as error:
-        raise RequestError("the request is no JSON, or has a number of too many digits") from error
-    return found
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestError(first_problem(error)) from error
 
 
-def row(text: str, samples: int) -> int:
-    """Return the row whose digits an address contains.
-
-    Raises:
-        RequestError: the run has no such row.
-    """
-    if len(text) > 18 or int(text) >= samples:
-        raise RequestError(f"there is no sample {text[:18]} (rows: 0 to {samples - 1})")
-    return int(text)
-
-
-def parsed(body: object, classes: int) -> Query:
-    """Return the query of a request's JSON.
-
-    Raises:
-        RequestError: a key is unknown, or a value of the wrong type or out of range.
-    """
-    body = dictionary(body, "the request", ("filter", "order"))
-    given = dictionary(body.get("filter") or {}, "filter", tuple(CHECKS))
-    filter = {key: CHECKS[key](value, classes) for key, value in given.items() if value is not None}
-    return Query(filter, choice(body.get("order", ORDERS[0]), "order", ORDERS))
-
-
-def rows(body: object, samples: int) -> list[int]:
-    """Return the rows of a request's JSON.
-
-    Raises:
-        RequestError: the JSON is not a list of at most `MOST_ROWS` rows.
-    """
-    found = dictionary(body, "the request", ("rows",)).get("rows")
-    if not isinstance(found, list) or len(found) > MOST_ROWS:
-        raise RequestError(f"rows is no list of at most {MOST_ROWS} rows")
-    return [integer(row, "a row", samples - 1) for row in found]
-
-
-def dictionary(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Return `value`, which must be a JSON object with no other keys than these."""
-    if not isinstance(value, dict):
-        raise RequestError(f"{what} is no JSON object")
-    unknown = [key for key in value if key not in keys]
-    if unknown:
-        shown = first_few([key[:50] for key in unknown])
-        raise RequestError(f"{what} has an unknown key {shown} (known: {first_few(keys, 20)})")
-    return value
-
-
-def integer(value: object, what: str, most: int) -> int:
-    """Return `value`, which must be a whole number from 0 to `most`."""
-    if type(value) is not int or not 0 <= value <= most:
-        raise RequestError(f"{what} is no whole number from 0 to {most}: {_shown(value)}")
-    return value
-
-
-def choice(value: object, what: str, allowed: tuple[str, ...]) -> str:
-    """Return `value`, which must be one of the allowed words."""
-    if not isinstance(value, str) or value not in allowed:
-        raise RequestError(f"{what}={_shown(value)}: choose {', '.join(allowed)}")
-    return value
-
-
-def _shown(value: object) -> str:
-    """Return a value for a message, of a list only its type, as it may be nested too deep to be written."""
-    return str(value)[:50] if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
-
-
-def _several(what: str, allowed: tuple[str, ...] | None = None) -> Callable[[object, int], list[int]]:
-    """Return a function that checks a list of class indices, or of `allowed` words, and returns indices."""
-
-    def check(value: object, classes: int) -> list[int]:
-        if not isinstance(value, list):
-            raise RequestError(f"filter.{what} is no list")
-        if allowed:
-            return [allowed.index(choice(one, f"filter.{what}", allowed)) for one in value]
-        return [integer(one, f"filter.{what}", classes - 1) for one in value]
-
-    return check
-
-
-def _numbers(value: object, what: str, count: int) -> np.ndarray:
-    if isinstance(value, list) and len(value) == count and all(type(n) in (int, float) for n in value):
-        with contextlib.suppress(OverflowError):  # an integer such as 10^400 has no float
-            array = np.array([float(n) for n in value])
-            if np.isfinite(array).all():
-                return array
-    raise RequestError(f"{what} is not {count} numbers")
-
-
-def _polygon(value: object, classes: int) -> np.ndarray:
-    if not isinstance(value, list) or not 3 <= len(value) <= MOST_CORNERS:
-        raise RequestError(f"filter.polygon is no list of 3 to {MOST_CORNERS:,} points")
-    return np.array([_numbers(point, "a point of filter.polygon", 2) for point in value])
-
-
-def _text(value: object, classes: int) -> str:
-    if not isinstance(value, str) or len(value) > 1000:
-        raise RequestError("filter.text is no text of at most 1,000 characters")
-    return value
-
-
-CHECKS: dict[str, Callable[[object, int], Any]] = {
-    "region": _several("region", REGIONS),
-    "label": _several("label"),
-    "proposed": _several("proposed"),
-    "score": lambda value, classes: _numbers(value, "filter.score", 2),
-    "text": _text,
-    "polygon": _polygon,
-    "decided": lambda value, classes: choice(value, "filter.decided", DECIDED),
-}
-
-
-def mask(
-    samples: ReviewSamples, scores: np.ndarray, journal: Journal, filter: Mapping[str, Any], who: str
-) -> np.ndarray:
+def mask(samples: ReviewSamples, journal: Journal, filter: Filter, who: str) -> np.ndarray:
     """Return the samples that pass the filter of a query by the reviewer `who`, as a bool array (N,)."""
     passed = np.ones(len(samples), bool)
-    for key, values in (
-        ("region", samples.regions),
-        ("label", samples.labels),
-        ("proposed", samples.proposed),
-    ):
-        if key in filter:
-            passed &= np.isin(values, filter[key])
-    if "score" in filter:
-        low, high = filter["score"]
-        passed &= (scores >= low) & (scores <= high)
-    if filter.get("text"):
-        passed &= _containing(samples, filter["text"])
-    if "polygon" in filter:
-        passed &= inside(samples.x, samples.y, filter["polygon"])
-    if "decided" in filter:
-        passed &= _decided(journal, filter["decided"], who, len(samples))
+    if filter.region is not None:
+        passed &= np.isin(samples.regions, [REGIONS.index(name) for name in filter.region])
+    if filter.label is not None:
+        passed &= np.isin(samples.labels, filter.label)
+    if filter.proposed is not None:
+        passed &= np.isin(samples.proposed, filter.proposed)
+    if filter.score is not None:
+        passed &= (samples.scores >= filter.score[0]) & (samples.scores <= filter.score[1])
+    if filter.text:
+        passed &= _containing(samples, filter.text)
+    if filter.polygon is not None:
+        passed &= inside(samples.x, samples.y, np.array(filter.polygon))
+    if filter.decided is not None:
+        passed &= _decided(journal, filter.decided, who, len(samples))
     return passed
 
 

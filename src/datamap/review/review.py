@@ -10,7 +10,7 @@ import numpy as np
 from datamap.labels.diagnosis import REGIONS
 from datamap.labels.reasons import retold
 from datamap.review import queries, teaching
-from datamap.review.decisions import ACTIONS, Decision
+from datamap.review.decisions import Action, Decision
 from datamap.review.histories import Histories
 from datamap.review.journal import Journal
 from datamap.review.neighbours import Neighbours
@@ -70,7 +70,12 @@ class Review:
         self.about, self.samples, self.storage, self.keep, self.parts = about, samples, storage, keep, parts
         self.histories, self.neighbours = Histories(), Neighbours()
         self.journal = Journal(samples.ids)
-        self.ranking = teaching.Ranking(samples.scores, samples.ranks)
+        # No decision changes them (docs/review.md says why).
+        self.orders = {
+            "score": np.argsort(samples.ranks, kind="stable"),
+            "uncertain": np.argsort(np.abs(samples.scores - 0.5), kind="stable"),
+            "id": np.arange(len(samples)),
+        }
         self.teacher = teaching.Teacher(samples.scores, about.estimate)
         self._lock = threading.RLock()
         self._index: dict[str | None, int] = {name: k for k, name in enumerate(samples.names)}
@@ -95,7 +100,7 @@ class Review:
         """Return coordinates, scores, regions and labels of all samples: little-endian arrays, one after the other."""
         samples = self.samples
         parts: list[tuple[np.ndarray, str]] = [
-            (samples.x, "<f4"), (samples.y, "<f4"), (self.ranking.scores, "<f4"), (samples.regions, "u1"),
+            (samples.x, "<f4"), (samples.y, "<f4"), (samples.scores, "<f4"), (samples.regions, "u1"),
             (_indices(samples.labels), "<u2"), (_indices(samples.proposed), "<u2"),
         ]  # fmt: skip
         arrays = [np.ascontiguousarray(values, dtype).tobytes() for values, dtype in parts]
@@ -123,12 +128,14 @@ class Review:
     def _rows(self, query, who):
         with self._lock:
             self.refresh()
-            passed = queries.mask(self.samples, self.ranking.scores, self.journal, query.filter, who)
-            order = self.ranking.order(query.order)
+            passed = queries.mask(self.samples, self.journal, query.filter or queries.Filter(), who)
+        order = self.orders[query.order]
         return order[passed[order]]
 
     def listed(self, rows: list[int], who: str) -> dict[str, Any]:
         """Return what a list shows of these samples."""
+        for row in rows:
+            self._check(row)
         return {"rows": [self._listed(row, who) for row in rows]}
 
     def find(self, id: str) -> dict[str, int]:
@@ -181,24 +188,25 @@ class Review:
 
     # ------------------------------------------------------------------ decisions
 
-    def decide(self, row: int, action: str, label: int | None, who: str) -> dict[str, Any]:
+    def decide(self, row: int, action: Action, label: int | None, who: str) -> dict[str, Any]:
         """Store a decision, and return the sample's decision that counts now and the progress of the review.
 
         Raises:
-            RequestError: there is no such sample, class or action.
+            RequestError: there is no such sample or class.
             TrackingError: the store does not accept the decision, which then does not count.
         """
         self._check(row)
-        queries.choice(action, "action", ACTIONS)
         names, old = self.samples.names, int(self.samples.labels[row])
         new = old if action == "keep" else None
         if action == "label":
-            new = queries.integer(label, "label", len(names) - 1)
+            if label is None or label >= len(names):
+                raise RequestError(f"label={label}: give the index of a class, 0 to {len(names) - 1}")
+            new = label
         with self._lock:
             when = datetime.now(timezone.utc).isoformat(timespec="microseconds")
             one = Decision(
                 str(self.samples.ids[row].as_py()), "keep" if new == old else action, names[old],
-                None if new is None else names[new], who, when, round(float(self.ranking.scores[row]), 4),
+                None if new is None else names[new], who, when, round(float(self.samples.scores[row]), 4),
             )  # fmt: skip
             self.storage.append(one)
             self.journal.rows[one.id] = row
@@ -216,7 +224,7 @@ class Review:
         with self._lock:
             if self._taught is None or self._taught[0] != self.journal.version:
                 lesson = self.teacher.lesson(
-                    self.ranking, self.journal.of, self.journal.verdicts(), self.about.lang
+                    self.orders["score"], self.journal.of, self.journal.verdicts(), self.about.lang
                 )
                 self._taught = self.journal.version, lesson
             return self._taught[1]
@@ -236,7 +244,7 @@ class Review:
             "id": str(samples.ids[row].as_py()),
             "label": int(samples.labels[row]),
             "proposed": None if proposed == NONE else proposed,
-            "score": round(float(self.ranking.scores[row]), 4),
+            "score": round(float(samples.scores[row]), 4),
             "rank": int(samples.ranks[row]),
             "region": int(samples.regions[row]),
             **{name: self._text(name, row, cut) for name in ("text_a", "text_b")},

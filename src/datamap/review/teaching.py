@@ -29,23 +29,6 @@ class Lesson(NamedTuple):
     advice: str
 
 
-class Ranking:
-    """Rank samples by scores that no decision changes (docs/review.md says why)."""
-
-    def __init__(self, scores: np.ndarray, ranks: np.ndarray) -> None:
-        self._orders: dict[str, np.ndarray] = {}
-        self.scores, self.ranks = scores, ranks
-
-    def order(self, name: str) -> np.ndarray:
-        """Return all rows: by rank (score), nearest to 0.5 first (uncertain), or as stored (id)."""
-        if name not in self._orders:
-            keys = {"score": self.ranks, "uncertain": np.abs(self.scores - 0.5), "id": None}[name]
-            self._orders[name] = (
-                np.arange(len(self.scores)) if keys is None else np.argsort(keys, kind="stable")
-            )
-        return self._orders[name]
-
-
 class Teacher:
     """Calibrate the scores of N samples by decisions: learn the probability that a label is wrong, given its score.
 
@@ -61,12 +44,12 @@ class Teacher:
         self.prior = self._offset(max(1.0, float(estimate["count"]))) if estimate and known else 0.0
 
     def lesson(
-        self, ranking: Ranking, reviewed: Collection[int], verdicts: Mapping[int, bool], lang: str
+        self, order: np.ndarray, reviewed: Collection[int], verdicts: Mapping[int, bool], lang: str
     ) -> Lesson:
         """Return the estimates of the decisions so far.
 
         Args:
-            ranking: ranking in which samples are reviewed.
+            order: all rows in the order in which they are reviewed.
             reviewed: rows on which anybody decided.
             verdicts: {row: true if its label is wrong} of those that somebody is sure of.
             lang: language of the advice, "en" or "zh".
@@ -79,7 +62,7 @@ class Teacher:
         )
         left = self.counts - np.histogram(self.odds[list(reviewed)], BINS)[0]
         probs = _sigmoid(line[0] + line[1] * MIDDLES)
-        first = ranking.order("score")[: len(reviewed) + AHEAD]
+        first = order[: len(reviewed) + AHEAD]
         ahead = first[~np.isin(first, list(reviewed))][:AHEAD]
         expected = float(_sigmoid(line[0] + line[1] * self.odds[ahead].astype(float)).sum())
         return Lesson(
