@@ -34,15 +34,7 @@ class _Block(NamedTuple):
     lines: list[_Line]
 
 
-class _Places(NamedTuple):
-    """Hold the positions of the columns that are used; `kind` is None where there is none."""
-
-    word: int
-    tag: int
-    kind: int | None
-
-
-_KEYS = ("text_a", "label", "s_label")  # of `_Places`
+_Places = dict[str, int]  # {column of `names.COLUMNS`: its position}; s_label is missing where there is none
 
 
 def read(
@@ -85,7 +77,7 @@ def read(
     layout = Layout(
         kind="conll",
         suffix=".conll",
-        places={key: place for key, place in zip(_KEYS, places, strict=True) if place is not None},
+        places=places,
         width=width,
         encoding=encoding,
         numbered=not with_ids,
@@ -164,7 +156,7 @@ def _after_blanks(lines: list[_Line], start: int, end: int) -> int:
 
 def _places(columns: Columns, width: int, name: str) -> _Places:
     automatic = {"text_a": 0, "label": width - 1, "s_label": None}
-    found = {}
+    found: dict[str, int | None] = {}
     for key, usual in automatic.items():
         given: Any = columns.get(key, "auto")
         if isinstance(given, str) and given != "auto":
@@ -181,7 +173,7 @@ def _places(columns: Columns, width: int, name: str) -> _Places:
         raise DataError(
             f"{name}: data.columns.text_a and data.columns.label need a position from 0 to {width - 1}"
         )
-    return _Places(found["text_a"], found["label"], found["s_label"])
+    return {key: place for key, place in found.items() if place is not None}
 
 
 def _sentences(
@@ -209,11 +201,13 @@ def _sentences(
             seen[id] = first
             yield Tagged(
                 id=id,
-                words=[line.cells[places.word] for line in block.lines],
-                tags=[line.cells[places.tag].strip() for line in block.lines],
-                kinds=[0 if places.kind is None else int(line.cells[places.kind]) for line in block.lines],
+                words=[line.cells[places["text_a"]] for line in block.lines],
+                tags=[line.cells[places["label"]].strip() for line in block.lines],
+                kinds=[
+                    int(line.cells[places["s_label"]]) if "s_label" in places else 0 for line in block.lines
+                ],
                 lines=[line.number for line in block.lines],
-                column=places.tag,
+                column=places["label"],
             )
 
 
@@ -225,16 +219,15 @@ def _problem(line: _Line, width: int, places: _Places) -> tuple[int, str | Probl
             line.number,
             f"{counted(len(cells), 'column')} instead of {width}; a blank line ends a sentence",
         )
-    for place, what in ((places.word, "token"), (places.tag, "tag")):
+    for place, what in ((places["text_a"], "token"), (places["label"], "tag")):
         try:
             text = rows.text_of(cells[place])
         except ValueError as error:
             return line.number, Problem(f"the {what} {error}", place)
         if not text or (what == "tag" and not text.strip()):
             return line.number, Problem(f"the {what} is empty", place)
-    if places.kind is not None and cells[places.kind] not in map(str, KINDS):
-        given = cells[places.kind]
-        return line.number, Problem(
-            f"s_label {given!r} is not 0 (normal), 1 (hard) or 2 (dirty)", places.kind
-        )
+    planted = places.get("s_label")
+    if planted is not None and cells[planted] not in map(str, KINDS):
+        problem = f"s_label {cells[planted]!r} is not 0 (normal), 1 (hard) or 2 (dirty)"
+        return line.number, Problem(problem, planted)
     return None

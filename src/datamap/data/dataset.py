@@ -170,7 +170,8 @@ def _samples(
     if class_names is None:
         if to_train:
             samples = rows.without_lone(samples, bad_rows, "" if table.names else advice(*NO_HEADER))
-        class_names = _class_names(samples, table.classes.get(found["label"] or 0, ()))
+        order = table.classes.get(found["label"] or 0, ())
+        class_names = rows.class_order({sample.label for sample in samples}, order)
         notes += lookalikes.notes([sample.label for sample in samples])
     samples = rows.without_unknown(samples, class_names, bad_rows)
     if not samples:
@@ -182,12 +183,6 @@ def _samples(
     pairs = found["text_b"] is not None
     made = _columnar(path, samples, pairs, tuple(class_names))
     return replace(made, bad_rows=bad_rows.bad, notes=[f"{path}: {note}" for note in notes])
-
-
-def _class_names(samples: list[Sample], order: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes that occur: those of `order` first, in that order, then the others, sorted."""
-    there = {sample.label for sample in samples}
-    return *(name for name in order if name in there), *rows.sorted_classes(there - set(order))
 
 
 def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[str, ...]) -> TextDataset:

@@ -43,8 +43,8 @@ class Layout(NamedTuple):
         blank: tells whether an empty cell means that a text has no label, as no cell holds a list.
     """
 
-    places: Mapping[str, int]
-    indicators: Mapping[str, int]
+    places: dict[str, int]
+    indicators: dict[str, int]
     separator: str | None
     blank: bool
 
@@ -85,7 +85,7 @@ def load(
     found: dict[str, int | None] = {**dict.fromkeys(names.COLUMNS), **layout.places, **indicated}
     shown = table.names or range(table.width)
     samples = rows.usable(
-        table, found, bad_rows, lambda row, line, values, _: _sample(row, line, values, layout, shown)
+        table, found, bad_rows, lambda row, line, values: _sample(row, line, values, layout, shown)
     )
     order = list(layout.indicators) or table.classes.get(layout.places.get("label", -1), [])
     made = _dataset(name, samples, bad_rows, class_names, order, shown, layout)
@@ -256,8 +256,7 @@ def _dataset(
     column = shown[layout.places["label"]] if "label" in layout.places else None
     if class_names is None:
         there = {label for sample in samples for label in sample.labels} | set(layout.indicators)
-        first = [label for label in order if label in there]
-        class_names = (*first, *rows.sorted_classes(there - set(first)))
+        class_names = rows.class_order(there, order)
         if not class_names:
             raise DataError(
                 f"{path}, column {column}: no text has a label; name another: data.columns.label="

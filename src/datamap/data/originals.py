@@ -1,5 +1,6 @@
 """Keep what a training file has of each sample, word for word, and write a file of the same form from it."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
-from datamap.data import rewriting
+from datamap.data import rewriting, rows
 from datamap.data.rewriting import Change
 from datamap.data.table import Table
 
@@ -132,22 +133,21 @@ class Original:
 def of_table(
     table: Table,
     suffix: str,
-    places: Mapping[str, int | None],
+    places: dict[str, int],
     lines: Sequence[int],
-    indicators: Mapping[str, int],
+    indicators: dict[str, int],
     separator: str | None,
 ) -> Original:
     """Return what a table has of the rows that begin at `lines`."""
-    there = {name: place for name, place in places.items() if place is not None}
     written = table.written
     layout = Layout(
         kind="lines",
         suffix=".jsonl",
-        places=there,
+        places=places,
         width=table.width,
         header=table.names,
-        numbered="id" not in there,
-        indicators=dict(indicators),
+        numbered="id" not in places,
+        indicators=indicators,
         separator=separator,
     )
     if written is None and suffix == ".xlsx":
@@ -169,8 +169,7 @@ def of_table(
 def _pieces(text: str, lines: Sequence[int]) -> tuple[dict[int, str], str]:
     """Return ({line on which a row begins: its text, with all up to the next row}, the text above the first row)."""
     text = text if "\n" in text else text.replace("\r", "\n")
-    given = text.split("\n")
-    given = [f"{line}\n" for line in given[:-1]] + given[-1:]
+    given = list(io.StringIO(text, newline="\n"))
     ends = [*(line - 1 for line in lines[1:]), len(given)]
     found = {line: "".join(given[line - 1 : end]) for line, end in zip(lines, ends, strict=True)}
     return found, "".join(given[: lines[0] - 1])
@@ -198,7 +197,7 @@ def _of_sheet(table: Table, layout: Layout, lines: Sequence[int]) -> Original:
     )
 
     def line(cells: Sequence[Any]) -> str:
-        return ",".join(rewriting.quoted(rewriting.shown(cell), layout) for cell in cells) + "\r\n"
+        return ",".join(rewriting.quoted(rows.shown(cell), layout) for cell in cells) + "\r\n"
 
     head = line(table.names) if table.names else ""
     return Original(replace(layout, head=head), [Row(line(cells)) for cells in _cells(table, lines)])

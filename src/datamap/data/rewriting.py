@@ -136,13 +136,6 @@ def quoted(cell: str, layout: "Layout") -> str:
     return '"' + cell.replace('"', '""') + '"' if needed else cell
 
 
-def shown(cell: Any) -> str:
-    """Return a cell of a sheet as text: of whole numbers without a fraction."""
-    if cell is None:
-        return ""
-    return rows.word_of(cell) if isinstance(cell, float) else rows.text_of(cell)
-
-
 def _changed(layout: "Layout", value: Any, change: Change) -> Any:
     """Return a cell with another tag of one of its tokens, with or without a label, or with the other of 0 and 1."""
     if change.present is None:

@@ -52,13 +52,13 @@ class BadRows:
         Raises:
             DataError: unusable rows are not to be skipped.
         """
-        found = problem if isinstance(problem, Problem) else Problem(problem)
+        text, column = problem if isinstance(problem, Problem) else Problem(problem)
+        text = text if column is None else f"column {column}: {text}"
         if not self.skip:
-            place = "" if found.column is None else f", column {found.column}"
             skip = advice(" (to leave out such rows: data.on_bad_row=skip)", "")
-            raise DataError(f"{self.path}, {self.unit} {line}{place}: {found.text}{skip}")
-        place = "" if found.column is None else f"column {found.column}: "
-        self.bad.append(BadRow(self.path, line, place + found.text))
+            between = ":" if column is None else ","
+            raise DataError(f"{self.path}, {self.unit} {line}{between} {text}{skip}")
+        self.bad.append(BadRow(self.path, line, text))
 
 
 class Problem(NamedTuple):
@@ -197,7 +197,7 @@ def usable(
     table: Table,
     found: Mapping[str, int | None],
     bad_rows: BadRows,
-    make: Callable[[int, int, dict[str, Any], Mapping[str, int | None]], S | Problem | str],
+    make: Callable[[int, int, dict[str, Any]], S | Problem | str],
 ) -> list[S]:
     """Return the usable rows: complete, and with a unique id.
 
@@ -205,7 +205,7 @@ def usable(
         table: the table.
         found: positions of the columns (`find_columns`).
         bad_rows: collects the other rows.
-        make: returns the sample of (row, line, {column: value}, `found`), which has an `id`, or the problem with it.
+        make: returns the sample of (row, line, {column: value}), which has an `id`, or the problem with it.
 
     Raises:
         DataError: a row is unusable and such rows are not to be skipped, or all are.
@@ -215,7 +215,7 @@ def usable(
     torn = table.torn if {found["text_a"], found["text_b"]} & {table.width - 1} else ()
     for row, values in enumerate(_rows(table, found)):
         line = table.lines[row]
-        sample: Any = table.problems.get(row) or make(row, line, values, found)
+        sample: Any = table.problems.get(row) or make(row, line, values)
         if row in torn and not isinstance(sample, str | Problem):
             sample = "its last text may continue in the next line, which has one column"
         if isinstance(sample, str | Problem):
@@ -244,7 +244,7 @@ def _rows(table: Table, found: Mapping[str, int | None]) -> Iterator[dict[str, A
         yield dict(zip(columns, values, strict=True))
 
 
-def labeled(row: int, line: int, values: dict[str, Any], found: Mapping[str, int | None]) -> Sample | str:
+def labeled(row: int, line: int, values: dict[str, Any]) -> Sample | str:
     """Return the row's sample of one label, or the problem with it."""
     cells = dict.fromkeys(COLUMNS, "")
     for name, value in values.items():
@@ -262,7 +262,7 @@ def labeled(row: int, line: int, values: dict[str, Any], found: Mapping[str, int
             f"s_label {kind!r} is not 0 (normal), 1 (hard) or 2 (dirty); if that column means something else, "
             + advice("set data.columns.s_label=null", "rename it")
         )
-    if found["id"] is None:
+    if "id" not in values:
         cells["id"] = str(row)
     return Sample(row, line, planted=int(kind), **cells)
 
@@ -307,6 +307,11 @@ def word_of(value: Any) -> str:
     return told[1].strip() if told else word
 
 
+def shown(cell: Any) -> str:
+    """Return a cell of a sheet as text: of whole numbers without a fraction."""
+    return word_of(cell) if isinstance(cell, float) else text_of(cell)
+
+
 def ids_of(words: list[str]) -> list[int] | list[str]:
     """Return ids as ints if all are integers of 64 bits in canonical form (no leading zeros), else as strings.
 
@@ -319,6 +324,11 @@ def ids_of(words: list[str]) -> list[int] | list[str]:
 
 
 # ---------------------------------------------------------------------- classes
+
+
+def class_order(labels: Collection[str], order: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes that occur: those of `order` first, in that order, then the others, sorted."""
+    return *(name for name in order if name in labels), *sorted_classes(set(labels).difference(order))
 
 
 def without_lone(samples: list[Sample], bad_rows: BadRows, hint: str = "") -> list[Sample]:

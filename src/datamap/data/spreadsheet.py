@@ -75,10 +75,7 @@ def _records(content: bytes, name: str) -> list[list[str]]:
 def _of_workbook(content: bytes, name: str) -> list[list[str]]:
     found = dict(workbook.read(content, name)[0])
     cells = [found.get(number, []) for number in range(1, max(found, default=0) + 1)]
-    return [
-        [rows.word_of(cell) if isinstance(cell, float) else rows.text_of(cell) for cell in row]
-        for row in cells
-    ]
+    return [[rows.shown(cell) for cell in row] for row in cells]
 
 
 def _of_text(content: bytes, name: str) -> list[list[str]]:

@@ -69,7 +69,7 @@ def _of_table(
     there = {key: place for key, place in found.items() if place is not None}
     header = table.names or []
     sentences = rows.usable(
-        table, found, bad_rows, lambda row, line, values, _: _sentence(row, line, values, there, header)
+        table, found, bad_rows, lambda row, line, values: _sentence(row, line, values, there, header)
     )
     order = table.classes.get(there["label"], ())
     made = units.of_sentences(name, sentences, bad_rows, class_names, order)

@@ -143,11 +143,9 @@ def of_sentences(
     Raises:
         DataError: a tag is unknown, no sentence is left, or all tokens have one tag.
     """
-    if not sentences:
-        raise DataError(f"{path} has no usable sentence ({len(bad_rows.bad):,} bad ones)")
     if class_names is None:
         class_names = sorted_tags({tag for one in sentences for tag in one.tags}, order)
-        if len(class_names) < 2:
+        if len(class_names) == 1:
             raise DataError(f"{path} has only the tag {class_names[0]!r}; a tagger needs two")
     index = {name: number for number, name in enumerate(class_names)}
     usable = []

@@ -71,21 +71,16 @@ def forgettable(samples: pd.DataFrame, count: int) -> Choice:
     return _choice(samples, times > 0, -times)
 
 
-def corrected(samples: pd.DataFrame, count: int) -> Choice:
-    """Keep every sample and label; only decisions of people change them (`decided`)."""
-    return _choice(samples, np.ones(len(samples), bool), samples["score"])
-
-
-def matching(samples: pd.DataFrame, count: int) -> Choice:
-    """Keep every sample; only `where=` and decisions of people drop some."""
+def everything(samples: pd.DataFrame, count: int) -> Choice:
+    """Keep every sample and label; only decisions of people (`decided`) and `where=` change that."""
     return _choice(samples, np.ones(len(samples), bool), samples["score"])
 
 
 RULES = {
     "clean": clean,
     "relabelled": relabelled,
-    "corrected": corrected,
-    "matching": matching,
+    "corrected": everything,
+    "matching": everything,
     "ambiguous": ambiguous,
     "both_ends": both_ends,
     "forgettable": forgettable,

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
@@ -52,6 +53,9 @@ MAX_LINES = 9  # of a legend beside the Axes whose names take two lines
 MAX_CHARACTERS = 500  # of a line of text
 OUTLINE = 0.22  # width of a text's outline, as a share of its font size
 MEASURE_DPI = 288  # at a lower resolution, hinting makes a text wider
+
+
+Entry = tuple[Artist, str]  # of a legend: what it shows, and its name
 
 
 class MapFigure(Figure):
@@ -151,19 +155,19 @@ def set_title(figure: Figure, lines: Sequence[str]) -> float:
     return len(shown) * LINE
 
 
-def add_legend(figure: Figure, handles: list, names: list[str], title: str, below: float = 0) -> float:
+def add_legend(figure: Figure, entries: Sequence[Entry], title: str, below: float = 0) -> float:
     """Add the legend to the right of the Axes; return the inches that remain for the Axes.
 
     Args:
         figure: the figure.
-        handles: the artists that the legend shows.
-        names: their names; long ones are shortened.
+        entries: the artists that the legend shows, with their names; long ones are shortened.
         title: the legend's title.
         below: inches between the figure's top edge and the legend.
     """
     room = LEGEND_SHARE * figure.get_figwidth() - 0.4
     legend = figure.legend(
-        handles, [shorten_text(name, room, 10) for name in names], title=shorten_text(title, room, 10),
+        [handle for handle, _ in entries], [shorten_text(name, room, 10) for _, name in entries],
+        title=shorten_text(title, room, 10),
         loc="upper right", bbox_to_anchor=(1, 1 - below / figure.get_figheight()),
         alignment="left", handletextpad=0.3, borderaxespad=0.6,
     )  # fmt: skip
@@ -176,34 +180,31 @@ def add_legend(figure: Figure, handles: list, names: list[str], title: str, belo
 
 def add_legend_below(
     figure: Figure,
-    handles: list,
-    names: list[str],
+    entries: Sequence[Entry],
     title: list[str],
     left: float,
-    right: float,
     top: float,
     columns: int = 1,
 ) -> None:
-    """Add a legend below the Axes, or beside them.
+    """Add a legend below the Axes, or beside them, up to the figure's right edge.
 
     Args:
         figure: the figure.
-        handles: the artists that the legend shows.
-        names: their names; long ones take two lines if there is space, and are shortened.
+        entries: the artists that the legend shows, with their names; long ones take two lines if there is space, and
+            are shortened.
         title: the lines of its title; long ones are shortened.
         left: left edge, as a share of the figure's width.
-        right: right edge, as a share of the figure's width.
         top: upper edge, as a share of the figure's height.
         columns: number of columns of the names.
     """
-    size, width = font_size(), figure.get_figwidth()
-    room = (right - left) * width / columns - 0.28
-    heading = "\n".join(wrap_text(line, (right - left) * width - 0.2, size) for line in title)
-    shown = [wrap_text(name, room, size) for name in names]
+    size, width = font_size(), (1 - left) * figure.get_figwidth()
+    room = width / columns - 0.28
+    heading = "\n".join(wrap_text(line, width - 0.2, size) for line in title)
+    shown = [wrap_text(name, room, size) for _, name in entries]
     if sum(name.count("\n") + 1 for name in shown) > MAX_LINES:
-        shown = [shorten_text(name, room, size) for name in names]
+        shown = [shorten_text(name, room, size) for _, name in entries]
     legend = figure.legend(
-        handles, shown, title=heading, ncols=columns,
+        [handle for handle, _ in entries], shown, title=heading, ncols=columns,
         loc="upper left", bbox_to_anchor=(left, top), alignment="left", handlelength=1, handletextpad=0.4,
         labelspacing=0.3, borderaxespad=0.4, title_fontsize=size,
     )  # fmt: skip

@@ -58,8 +58,8 @@ def draw_card(
         axes = _axes(figure, figures.grid_shape(len(maps)), (0, 1 - MAP_SHARE, LEGEND_LEFT, 1))
         scale = scales.common(summary, options)
         panels.draw_maps(figure, axes, maps, scale, options, LEGEND_LEFT * SIDE, MAP_SHARE * SIDE, card=True)
-        _add_legend(figure, panels.group_entries(found, counts=False), [title], LEGEND_LEFT, 1)
-        _add_legend(figure, panels.group_entries(found, counts=True), heading, 0, 1 - MAP_SHARE)
+        canvas.add_legend_below(figure, panels.group_entries(found, counts=False), [title], LEGEND_LEFT, 1)
+        canvas.add_legend_below(figure, panels.group_entries(found, counts=True), heading, 0, 1 - MAP_SHARE)
         canvas.draw(figure)
     return figure
 
@@ -90,7 +90,7 @@ def draw_comparison(summaries: Mapping[str, pd.DataFrame], options: MapOptions) 
         )
         entries = panels.group_entries(sheet.found, counts=False)
         left, top = (1.08 - 1 / columns, 1 - IN_VIEW * (rows - 1) / rows) if beside else (0, bottom)
-        _add_legend(figure, entries, [title], left, top, 1 if beside else 2)
+        canvas.add_legend_below(figure, entries, [title], left, top, 1 if beside else 2)
         canvas.draw(figure)
     return figure
 
@@ -129,8 +129,3 @@ def _heading(plan, shown, total, observations, lang, unit):
     (counts,) = figures.heading_lines("", plan, shown, total, None, lang, unit)
     (all_,) = figures.heading_lines("", plan, shown, total, observations, lang, unit)
     return [counts, amount(observations, "observation", lang)] if plan.filters and observations else [all_]
-
-
-def _add_legend(figure, entries, title, left, top, columns=1):
-    handles, names = [handle for handle, _ in entries], [name for _, name in entries]
-    canvas.add_legend_below(figure, handles, names, title, left, 1, top, columns)

@@ -24,14 +24,17 @@ HINT = (
 @functools.cache
 def chinese() -> str | None:
     """Return the name of an installed font with Chinese characters, or None."""
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    found = next((name for name in CHINESE if name in installed), None)
+    found = _listed()
     if found:
         return found
     # A font may have been installed after matplotlib made its list.
     for path in font_manager.findSystemFonts():
         if any(word in path.lower() for word in ("cjk", "wqy", "hansans", "simhei")):
             font_manager.fontManager.addfont(path)
+    return _listed()
+
+
+def _listed() -> str | None:
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return next((name for name in CHINESE if name in installed), None)
 

@@ -1,7 +1,6 @@
 """Fill the Axes of one or more maps: points, regions, names of the axes, and a shared legend."""
 
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -90,11 +89,10 @@ def add_legend(
     counts: bool = False,
 ) -> float:
     """Put the legend of groups and regions to the right of the maps; return the inches that remain for the maps."""
-    entries = group_entries(found, counts) + region_entries(options)
-    return canvas.add_legend(figure, [h for h, _ in entries], [name for _, name in entries], title, below)
+    return canvas.add_legend(figure, group_entries(found, counts) + region_entries(options), title, below)
 
 
-def group_entries(found: list[Group], counts: bool) -> list[tuple[Artist, str]]:
+def group_entries(found: list[Group], counts: bool) -> list[canvas.Entry]:
     """List (mark, name) of the groups that have samples, in the order in which the map reads, best first."""
     shown = [group for group in reversed(found) if group.mask.any()]
     return [
@@ -103,7 +101,7 @@ def group_entries(found: list[Group], counts: bool) -> list[tuple[Artist, str]]:
     ]
 
 
-def region_entries(options: MapOptions) -> list[tuple[Artist, str]]:
+def region_entries(options: MapOptions) -> list[canvas.Entry]:
     """List (patch, name) of the regions; [] if the map has none."""
     names = regions.NAMES if has_regions(options) else ()
     return [(marks.region_handle(number), word(name, options.lang)) for number, name in enumerate(names)]

@@ -111,7 +111,7 @@ def _ruled(source, definition, samples, config):
     if by_share:
         of_samples["rank"] = of_samples["rank"].rank() - 1
     kept = rule(of_samples, _count(source, definition, of_samples, config)).kept
-    return curation.matching(samples, 0)._replace(kept=kept[groups])
+    return curation.everything(samples, 0)._replace(kept=kept[groups])
 
 
 def _no_texts(source, path):

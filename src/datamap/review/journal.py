@@ -5,21 +5,13 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from datamap.review.decisions import Decision, counting, is_conflict
 from datamap.signals import align
-
-
-class Agreement(NamedTuple):
-    """Hold two reviewers, the number of samples that both are sure of, and Cohen's kappa (1960), None if undefined."""
-
-    reviewers: tuple[str, str]
-    both: int
-    kappa: float | None
 
 
 class Journal:
@@ -99,15 +91,18 @@ class Journal:
                 found[row] = sure[-1].is_wrong
         return found
 
-    def agreement(self) -> Agreement | None:
-        """Return the agreement of the two reviewers with most common sure samples; None without such samples."""
+    def agreement(self) -> dict[str, Any] | None:
+        """Return the agreement of the two reviewers with most common sure samples; None without such samples.
+
+        It has `reviewers`; `both`, the number of those samples; and `kappa` of Cohen (1960), None if undefined.
+        """
         pairs: Counter = Counter()
         for of in self.of.values():
             pairs.update(combinations(sorted(who for who, one in of.items() if one.is_sure), 2))
         if not pairs:
             return None
         pair, both = pairs.most_common(1)[0]
-        return Agreement(pair, both, self._kappa(pair))
+        return {"reviewers": pair, "both": both, "kappa": self._kappa(pair)}
 
     def _kappa(self, pair):
         from sklearn.metrics import cohen_kappa_score

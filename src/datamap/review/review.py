@@ -183,7 +183,7 @@ class Review:
                 "mine": sum(who in of for of in self.journal.of.values()),
                 "samples": len(self.samples),
                 "conflicts": sorted(self.journal.conflicts)[:SHOWN_CONFLICTS],
-                "kappa": self._agreement(),
+                "kappa": self.journal.agreement(),
             }
 
     # ------------------------------------------------------------------ decisions
@@ -267,10 +267,6 @@ class Review:
         del told["turn"]  # the page gets the decisions in order and needs no turn
         told["new"] = self._index.get(one.new_label)  # the page may call the class by another name
         return told
-
-    def _agreement(self) -> dict[str, Any] | None:
-        found = self.journal.agreement()
-        return found and found._asdict()
 
 
 def _finite(value):

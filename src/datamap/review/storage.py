@@ -4,14 +4,14 @@ A decision that was read or confirmed once is never lost: if a file loses it, th
 """
 
 import contextlib
+import operator
 import os
 import secrets
 import stat
 import time
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from filelock import FileLock
 
@@ -70,18 +70,12 @@ class _Known:
 
 
 def _lines_to_append(known: list[Decision], found: list[Decision]) -> bytes:
-    """Return the lines that restore lost decisions in a file when appended, so that their order stays.
+    """Return the lines that restore lost decisions in a file when appended, from the first one that is lost.
 
-    Where lines were edited, both versions stay, and the edited one comes later and so counts.
+    What the file has from there on follows once more, so that an edited line comes last and counts.
     """
-    wanted: list[Decision] = []
-    for what, *ends in SequenceMatcher(None, known, found, autojunk=False).get_opcodes():
-        wanted += known[ends[0] : ends[1]]
-        wanted += found[ends[2] : ends[3]] if what != "equal" else []
-    same = next(
-        (k for k, pair in enumerate(zip(wanted, found, strict=False)) if pair[0] != pair[1]), len(found)
-    )
-    return b"".join(map(line, wanted[same:]))
+    same = next((k for k, (old, new) in enumerate(zip(known, found, strict=False)) if old != new), len(found))
+    return b"".join(map(line, [*known[same:], *found[same:]]))
 
 
 def _joined(content: bytes, lines: bytes) -> bytes:
@@ -109,7 +103,7 @@ class _Kept:
         """
         self._look()
         files = [known.decisions for _, known in sorted(self._known.items())] or [[]]
-        if not _are_same(files, self._merged[0]):
+        if len(files) != len(self._merged[0]) or any(map(operator.is_not, files, self._merged[0])):
             self._merged = files, merged(files)
         return self._merged[1]
 
@@ -124,19 +118,6 @@ class _Kept:
         return decision._replace(turn=min(newest + 1, MAX_TURN))
 
 
-def _are_same(files, others):
-    return len(files) == len(others) and all(one is other for one, other in zip(files, others, strict=True))
-
-
-class _State(NamedTuple):
-    """Hold what tells whether a file changed; users cannot set its inode's change time back."""
-
-    inode: int
-    size: int
-    modified: int
-    changed: int
-
-
 class Appended(_Kept):
     """Append decisions to `review/decisions.jsonl` in a local folder, which several servers may share."""
 
@@ -144,7 +125,7 @@ class Appended(_Kept):
         super().__init__()
         self.folder = root / schema.REVIEW_DIR
         self.lock = FileLock(root.parent / LOCK, timeout=LOCK_TIMEOUT)
-        self._states: dict[str, _State | None] = {}
+        self._states: dict[str, tuple[int, ...] | None] = {}
 
     def append(self, decision: Decision) -> None:
         """Append a decision as a line, and flush it to the disk.
@@ -189,17 +170,18 @@ class Appended(_Kept):
                 raise
         self._of(name).take(longer)
         state = self._state(name)
-        if state and state.size == len(longer):  # else somebody is editing it
+        if state and state[0] == len(longer):  # else somebody is editing it
             self._states[name] = state
 
     def _state(self, name):
+        """Return the size of a file, and what else tells whether it changed; users cannot set `st_ctime` back."""
         try:
             found = (self.folder / name).stat()
         except FileNotFoundError:
             return None
         if not stat.S_ISREG(found.st_mode):
             raise TrackingError(f"{self.folder / name} is not a regular file; move it away")
-        return _State(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
     def _content(self, name):
         return b"" if self._state(name) is None else (self.folder / name).read_bytes()
