@@ -35,7 +35,7 @@ ALLOWED = {
     "labels": {"errors", "schema", "signals", "tasks", "translations"},
     "data": {"digests", "errors", "schema", "tasks", "translations"},
     "importing": {"digests", "documents", "errors", "schema", "signals", "translations"},
-    "review": {"data", "errors", "labels", "log", "schema", "signals", "translations", "web"},
+    "review": {"data", "documents", "errors", "labels", "log", "schema", "signals", "translations", "web"},
     "paddle_backend": {"digests", "data", "errors", "log", "processes", "schema", "signals", "tasks"},
     "training": {
         "config", "data", "documents", "errors", "log", "maps", "paddle_backend", "processes", "program", "ranges",
