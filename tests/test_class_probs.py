@@ -47,6 +47,8 @@ def test_means_and_counts_are_those_of_a_loop(rows, format):
     assert found.probs == pytest.approx(observations.mean(axis=0), abs=1e-6)
     wrong = [sum(p.argmax() != i % 2 for i, p in enumerate(one)) for one in observations]
     assert found.wrong.tolist() == wrong
+    right = [[p.argmax() == i % 2 for i, p in enumerate(one)] for one in observations]
+    assert found.correct.tolist() == right
 
 
 def test_observations_in_any_order_of_samples():
@@ -56,6 +58,7 @@ def test_observations_in_any_order_of_samples():
     found = class_probs.read(*logged(mixed, ids=[order.tolist() for order in orders]))
     again = found.ordered(pa.array(range(11)), "signals")
     assert again.probs == pytest.approx(observations.mean(axis=0), abs=1e-6)
+    assert again.correct.tolist() == (observations.argmax(axis=2) == np.arange(11) % 2).tolist()
 
 
 def test_a_sample_that_is_missing_here_and_there():
@@ -66,6 +69,8 @@ def test_a_sample_that_is_missing_here_and_there():
     assert found.probs[0] == pytest.approx(observations[0][0], abs=1e-6)
     assert found.probs[3] == pytest.approx(observations[1][3], abs=1e-6)
     assert found.probs[1] == pytest.approx(observations[:, 1].mean(axis=0), abs=1e-6)
+    right = observations.argmax(axis=2) == [[0, 1, 0, 1]] * 2
+    assert found.correct.tolist() == (right & [[True, True, True, False], [False, True, True, True]]).tolist()
 
 
 def test_a_sample_that_nobody_held_out_is_named():

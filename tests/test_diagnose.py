@@ -661,11 +661,14 @@ def test_learning_by_heart_is_named(made_run, command, client):
     assert "until=auto keeps the first 2 observations, as fewer are too few for a map" in outcome.out
 
 
-def test_learning_by_heart_is_named_without_any_unseen_samples(recorded_run, command, client):
-    run = recorded_run()
+def test_learning_by_heart_is_named_without_any_unseen_samples(recorded_run, command, client, monkeypatch):
+    run, reads, read_one = recorded_run(), [], shards.read_one
+    monkeypatch.setattr(shards, "read_one", lambda *given: reads.append(given[1].path) or read_one(*given))
     for step in ("summarize", "diagnose"):
         outcome = command(step, f"run_id={run}")
         assert outcome.code == 0, outcome.err
+        assert reads and len(set(reads)) == len(reads), "each shard is read once"
+        reads.clear()
     assert (
         "note: from observation 2 on the model memorizes labels (in the end it repeats 100% of the"
         in outcome.out

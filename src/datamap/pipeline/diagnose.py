@@ -10,12 +10,12 @@ from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel, relabeling
-from datamap.labels.counting import REASONS, Estimate, estimate, has_learned
-from datamap.labels.mislabel import Evidence
+from datamap.labels.counting import REASONS, Estimate, has_learned
 from datamap.log import say, telling
 from datamap.maps import regions
 from datamap.pipeline import memorization, unit_samples, unlabeled_diagnosis
-from datamap.pipeline.evidence import of_run as evidence_of
+from datamap.pipeline.evidence import Judged
+from datamap.pipeline.evidence import of_run as judged
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.opening import open_run
 from datamap.pipeline.run_description import describe
@@ -94,9 +94,10 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
 def _logged(run: Run, samples: pd.DataFrame, config: DiagnoseConfig) -> tuple[Estimate, list[Phrase]]:
     """Score the labels, log the diagnosis with its metrics, and return (the estimate, the lines that report it)."""
     definition = DEFINITIONS[run.task().task]
-    evidence, onset, numbers = evidence_of(run, samples, config.score)
+    known = judged(run, samples, config.score)
+    onset, numbers = known.onset, known.numbers
     with telling("making {file}", file=schema.DIAGNOSIS_FILE):
-        found = _diagnosed(run, samples, evidence, config)
+        found = _diagnosed(run, samples, known, config)
         run.log_config("diagnose", to_yaml(config))
         first = log_diagnosis(run, found.made)
         of_samples = unit_samples.log_diagnosis(run, found.made) if definition.unit else {}
@@ -130,9 +131,10 @@ class _Diagnosed(NamedTuple):
     judges: dict[str, tuple[float, float]]
 
 
-def _diagnosed(run: Run, samples: pd.DataFrame, evidence: Evidence, config: DiagnoseConfig) -> _Diagnosed:
+def _diagnosed(run: Run, samples: pd.DataFrame, known: Judged, config: DiagnoseConfig) -> _Diagnosed:
     """Score the labels by the evidence."""
-    scores, about = mislabel.SCORES[config.score](evidence), estimate(evidence)
+    evidence, about = known.evidence, known.about
+    scores = mislabel.SCORES[config.score](evidence)
     probable = config.score == "combined" and about.known
     if config.score == "combined" and evidence.run_weights:
         # Calibrated scores are nearer to probabilities even where the number is not known.

@@ -1,5 +1,7 @@
 """Gather the evidence for and against a run's labels from its artifacts, as `mislabel.Evidence`."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -13,7 +15,7 @@ from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.stored_texts import Texts, sample_texts, unit_rows
 from datamap.schema import Task
-from datamap.signals import align, class_probs, shards, trajectories
+from datamap.signals import align, class_probs, shards
 from datamap.signals.observations import Observations
 from datamap.signals.stored import extra_signals_of
 from datamap.tasks import units
@@ -25,17 +27,29 @@ from datamap.translations import Amount
 MAX_CELLS = 2**30  # samples times classes; the scores need dozens of bytes for each
 
 
-def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Evidence, Onset | None, list[int]]:
+class Judged(NamedTuple):
+    """Hold what is known of a run's labels.
+
+    Attributes:
+        evidence: the evidence, with its posterior.
+        about: how many labels are wrong.
+        onset: the observation from which on the model memorizes labels, or None.
+        numbers: numbers of the observations that the summary covers.
+    """
+
+    evidence: mislabel.Evidence
+    about: counting.Estimate
+    onset: Onset | None
+    numbers: list[int]
+
+
+def of_run(run: Run, samples: pd.DataFrame, score: str) -> Judged:
     """Read all that helps to judge a run's labels, and train quick models, the witnesses, on its texts.
 
     Args:
         run: run with a summary.
         samples: columns of its summary; the evidence is in its order.
         score: score to compute; only `aum` needs the threshold samples.
-
-    Returns:
-        The evidence, with its posterior; the observation from which on the model memorizes labels, or None; the
-        numbers of the observations that the summary covers.
 
     Raises:
         SummaryError: the summary does not fit the run's signals, or has too many samples times classes.
@@ -75,9 +89,12 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> tuple[mislabel.Eviden
     )
     with telling("judging {samples}", samples=count):
         evidence = mislabel.with_posterior(evidence)
+        about = counting.estimate(evidence)
     if unseen or evidence.pool is None:
-        return evidence, from_accuracies(seen, unseen), sorted(observed)
-    return evidence, _onset(run, observed, evidence, seen, ids), sorted(observed)
+        onset = from_accuracies(seen, unseen)
+    else:  # witnesses that cannot tell how many labels are wrong doubt right labels, too
+        onset = _onset(evidence, seen, inside.correct) if about.known else None
+    return Judged(evidence, about, onset, sorted(observed))
 
 
 def _held_out(run, folds, ids):
@@ -101,18 +118,14 @@ def _refuse_classes(run, labels, probs):
         )
 
 
-def _onset(run, observed, evidence, seen, ids):
-    """Return the onset of memorization by the labels that the witnesses doubt most; None where they cannot tell.
+def _onset(evidence, seen, correct):
+    """Return the onset of memorization by the labels that the witnesses doubt most; None where there is none.
 
-    A model that predicts such a label has memorized it. Witnesses that cannot tell how many labels are wrong doubt
-    right labels too.
+    A model that predicts such a label has memorized it.
     """
     probs, labels = evidence.pool.probs, evidence.labels
-    if not counting.estimate(evidence).known:
-        return None
-    rows = counting.doubted(probs, labels)
-    correct = trajectories.read(run.artifacts, observed, ids.take(rows).to_pylist()).correct
-    return from_doubted(seen, float((probs.argmax(axis=1) == labels).mean()), correct)
+    unseen = float((probs.argmax(axis=1) == labels).mean())
+    return from_doubted(seen, unseen, correct[:, counting.doubted(probs, labels)])
 
 
 def _witnesses(run, samples, ids, probs):

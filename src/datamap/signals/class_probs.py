@@ -19,24 +19,27 @@ class ClassProbs(NamedTuple):
         probs: float32 (N, C), the arithmetic mean of each sample's distributions; None if the probabilities of all
             classes were not recorded.
         wrong: int (T,), the number of samples that each observation predicted wrong.
+        correct: bool (T, N), True where an observation predicted the given label; False where it lacks the sample.
     """
 
     ids: pa.Array
     probs: np.ndarray | None
     wrong: np.ndarray
+    correct: np.ndarray
 
     def ordered(self, ids: pa.Array, where: str) -> "ClassProbs":
-        """Return the distributions in the order of `ids`, an arrow array.
+        """Return the same in the order of `ids`, an arrow array.
 
         Raises:
             SignalError: a sample is missing; the message says that `where` lacks it.
         """
-        if self.probs is None or ids.equals(self.ids):
+        if ids.equals(self.ids):
             return self
         rows = align.rows(ids, self.ids)
         if (rows < 0).any():
             raise SignalError(f"{where} lacks sample {first_few(align.missing(ids, rows))}")
-        return self._replace(ids=ids, probs=self.probs[rows])
+        probs = None if self.probs is None else self.probs[rows]
+        return self._replace(ids=ids, probs=probs, correct=self.correct[:, rows])
 
 
 def read(
@@ -56,7 +59,7 @@ def read(
     Raises:
         SignalError: a shard is damaged, or the shards have different numbers of classes.
     """
-    ids, means, wrong = [], [], []
+    ids, means, wrong, correct = [], [], [], []
     with ahead.threads() as pool:
         for group in shards.groups(whole, allow_missing):
             sums = _Sums(binary)
@@ -66,11 +69,13 @@ def read(
             ids.append(sums.ids)
             means.append(sums.mean())
             wrong.append(sums.wrong)
+            correct.append(sums.correct())
     widths = {mean.shape[1] for mean in means}
     if len(widths) > 1:
         raise SignalError(f"shards have different numbers of classes: {first_few(sorted(widths))}")
     known = min(widths) > 0
-    return ClassProbs(pa.concat_arrays(ids), np.concatenate(means) if known else None, np.sum(wrong, axis=0))
+    probs = np.concatenate(means) if known else None
+    return ClassProbs(pa.concat_arrays(ids), probs, np.sum(wrong, axis=0), np.concatenate(correct, axis=1))
 
 
 class _Sums:
@@ -78,6 +83,7 @@ class _Sums:
 
     def __init__(self, binary):
         self.binary, self.ids, self.wrong = binary, None, []
+        self._right = []  # rows that each observation predicted right
 
     def add(self, table, number):
         """Add the records of one observation, an arrow table."""
@@ -102,6 +108,14 @@ class _Sums:
             self.counts = np.concatenate([self.counts, np.zeros(len(more), np.int64)])
         self.sums[rows] += probs
         self.counts[rows] += 1
+        self._right.append(rows[table["correct"].to_numpy()])
+
+    def correct(self):
+        """Return which samples each observation predicted right, bool (observations, samples)."""
+        found = np.zeros((len(self._right), len(self.ids)), bool)
+        for row, right in zip(found, self._right, strict=True):
+            row[right] = True
+        return found
 
     def mean(self):
         return (self.sums / self.counts[:, None]).astype(np.float32)
