@@ -12,10 +12,12 @@ import sqlite3
 import tempfile
 import threading
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 import sqlalchemy
 from mlflow import MlflowClient
@@ -550,3 +552,13 @@ def test_wrong_credentials_are_told_with_what_to_set(command, monkeypatch):
                 in outcome.err
             )
         server.shutdown()
+
+
+def test_a_dataset_is_described_as_mlflow_describes_all_of_it(run):
+    frame = pd.DataFrame({"id": range(3000), "text_a": ["text"] * 3000, "label": [0, 1] * 1500})
+    run.log_dataset(frame, "mine", "mine.tsv", "0123456789abcdef", "training")
+    logged = Store().run(run.run_id).dataset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole = mlflow.data.from_pandas(frame, source="mine.tsv").to_dict()
+    assert (logged.schema, logged.profile) == (whole["schema"], whole["profile"])

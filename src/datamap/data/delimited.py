@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,17 +173,21 @@ def _tsv_records(text: str) -> tuple[list[Record], bool]:
     Raises:
         DataError: the file has cells in quotes, and is damaged further on.
     """
-    lines = text.split("\n")
-    plain = [Record(n, line.removesuffix("\r").split("\t")) for n, line in enumerate(lines, 1)]
     if '"' not in text:
-        return plain, False
-    if _quotes_are_needed(text, len(next((r.cells for r in plain if r.cells != [""]), []))):
+        return list(_plain(text)), False
+    if _quotes_are_needed(text, len(next((record.cells for record in _filled(text)), []))):
         try:
             return list(records(text, "\t")), True
         except DataError as error:
             raise DataError(f"{error}; this file has cells in quotes, as in a CSV") from error
-    quoted = _all_quoted(text, lines, [record for record in plain if record.cells != [""]])
-    return (plain, False) if quoted is None else (quoted, False)
+    quoted = _all_quoted(text)
+    return (list(_plain(text)), False) if quoted is None else (quoted, False)
+
+
+def _plain(text: str) -> Iterator[Record]:
+    """Yield the rows of a TSV in which quotation marks are part of the text."""
+    for number, line in enumerate(text.split("\n"), 1):
+        yield Record(number, line.removesuffix("\r").split("\t"))
 
 
 def _quotes_are_needed(text: str, width: int) -> bool:
@@ -216,13 +220,14 @@ def _had_to_be_quoted(text: str, cell: re.Match[str], width: int) -> bool:
     return any(len(row.split("\t")) != width for row in rows)
 
 
-def _all_quoted(text: str, lines: list[str], plain: list[Record]) -> list[Record] | None:
+def _all_quoted(text: str) -> list[Record] | None:
     """Return the rows of a TSV in which each row after the first has a quoted cell, as in data/samples.tsv; else None.
 
     Raises:
         DataError: the file begins like that, and is damaged further on.
     """
     quoted: list[Record] = []
+    lines = text.split("\n")
     try:
         for record in records(text, "\t"):
             if not record.cells:
@@ -231,18 +236,22 @@ def _all_quoted(text: str, lines: list[str], plain: list[Record]) -> list[Record
                 return None
             quoted.append(record)
     except DataError as error:
-        most = 2 * sum(map(_opens_quote, lines)) > len(plain)
+        most = 2 * sum(map(_opens_quote, lines)) > sum(1 for line in lines if line.removesuffix("\r"))
         if len(quoted) > 1 and _one_width(quoted) and most:
             raise DataError(f"{error}; this file has cells in quotes, as in a CSV") from error
         return None
-    return quoted if len(quoted) > 1 and (_one_width(quoted) or not _one_width(plain)) else None
+    return quoted if len(quoted) > 1 and (_one_width(quoted) or not _one_width(_filled(text))) else None
+
+
+def _filled(text: str) -> Iterator[Record]:
+    return (record for record in _plain(text) if record.cells != [""])
 
 
 def _opens_quote(line: str) -> bool:
     return line.startswith('"') or '\t"' in line
 
 
-def _one_width(rows: Sequence[Record]) -> bool:
+def _one_width(rows: Iterable[Record]) -> bool:
     return len({len(record.cells) for record in rows}) == 1
 
 

@@ -62,10 +62,13 @@ def of_labels(
     Raises:
         DataError: the file could not be trained on.
     """
-    frame = _labeled_frame(samples, choice, tsv.texts_of(texts, samples["id"].tolist()))
+    found = {name: column.to_pandas() for name, column in tsv.text_columns(texts)(samples["id"]).items()}
+    lines = tsv.lines(_labeled_frame(samples, choice, found))
+    del found  # reading the file needs the memory
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.CURATED_FILE)
-        file.write_bytes(b"".join(tsv.lines(frame)))
+        file.write_bytes(b"".join(lines))
+        del lines
         # Read the file as training will read it, so that one that cannot be trained on is never logged.
         with without_keys():
             curated = dataset.load_samples(file, {}, name=schema.CURATED_FILE)

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from threadpoolctl import threadpool_limits
+
 PROCESS_BYTES = 10**9  # memory of a process with Paddle, without its model (measured: 0.8 GB)
 PARAMETER_BYTES = 32  # weight, gradient and two moments in float32, and as much for activations
 MIN_WORK = 10_000  # samples × epochs; with fewer, starting a process takes as long as the training itself
@@ -56,6 +58,4 @@ def set_threads(threads: int) -> None:
     Paddle asks OpenMP for the number (its own flag, FLAGS_paddle_num_threads, changes nothing on CPU). OpenMP reads
     the environment when Paddle is imported; afterwards only this call changes it.
     """
-    import threadpoolctl  # a dependency of scikit-learn
-
-    threadpoolctl.threadpool_limits(threads, user_api="openmp")
+    threadpool_limits(threads, user_api="openmp")
