@@ -20,6 +20,7 @@ import re
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -121,7 +122,10 @@ def dataset(task, texts, words, labels, names):
     planted = [np.zeros_like(one) for one in labels]
     if task is Task.MULTILABEL:
         planted = np.array(planted)
-    return UnitDataset(task, "benchmark", ids, texts, words, labels, planted, names, ids)
+    return UnitDataset(
+        task=task, path="benchmark", ids=ids, texts_a=texts, words=words, labels=labels, planted=planted,
+        class_names=names, lines=ids,
+    )  # fmt: skip
 
 
 def entities(tags):
@@ -180,10 +184,7 @@ def damaged(samples, rate, random):
     planted = [DIRTY * (a != b).astype(np.int64) for a, b in zip(samples.labels, given, strict=True)]
     if samples.task is Task.MULTILABEL:
         planted = np.array(planted)
-    return UnitDataset(
-        samples.task, "benchmark", samples.ids, samples.texts_a, samples.words, given, planted,
-        samples.class_names, samples.lines,
-    )  # fmt: skip
+    return replace(samples, labels=given, planted=planted)
 
 
 def of_job(name, level, seed):
@@ -463,10 +464,7 @@ def relabelled(samples, found, chosen, labels):
     ):
         new[row][place] = label
     new = np.array(new) if samples.task is Task.MULTILABEL else new
-    return UnitDataset(
-        samples.task, "benchmark", samples.ids, samples.texts_a, samples.words, new, samples.planted,
-        samples.class_names, samples.lines,
-    )  # fmt: skip
+    return replace(samples, labels=new)
 
 
 def loop_one(name, level, seed, folder):

@@ -101,7 +101,10 @@ def test_texts_are_cut_and_framed_as_by_the_tokenizer(all_tokenizers, max_length
     pairs = [(a, b if paired else None) for a in texts for b in texts]
     rows, zeros = list(range(len(pairs))), np.zeros(len(pairs), int)
     firsts, seconds = [a for a, _ in pairs], [b for _, b in pairs] if paired else None
-    samples = TextDataset("none", rows, firsts, seconds, zeros, zeros, ("0", "1"), rows)
+    samples = TextDataset(
+        path="none", ids=rows, texts_a=firsts, texts_b=seconds, labels=zeros, planted=zeros, class_names=("0", "1"),
+        lines=rows,
+    )  # fmt: skip
     for name, tokenizer in all_tokenizers.items():
         tokens = encode(Classifier(Model, tokenizer), samples, max_length)
         for row, (a, b) in enumerate(pairs):

@@ -241,8 +241,8 @@ def test_what_pairs_share_is_that_of_sets():
 
 def test_features_of_pairs_do_not_depend_on_the_rows_that_are_asked_for():
     texts_a, texts_b, _ = pairs()
-    grams, _ = features.of_grams(texts_a, texts_b, 20_000, 50, 0)
-    for values in (grams, features.of_bigrams(texts_a, texts_b, 20_000, 0)):
+    grams, _ = features.of_grams(texts_a, texts_b, 20_000, 50)
+    for values in (grams, features.of_bigrams(texts_a, texts_b, 20_000)):
         whole = values[np.arange(120)]
         assert (whole[[7, 90]] != values[np.array([7, 90])]).nnz == 0
 
@@ -259,6 +259,6 @@ def test_neighbours_of_long_texts_are_sought_by_their_heaviest_grams(monkeypatch
 
 def test_fewer_folds_where_a_part_is_trained_on():
     labels = np.arange(240) % 2
-    folds = {rows: witnesses.folds_of(labels, 0, rows) for rows in (20, 120, 160, 180, 240)}
+    folds = {rows: witnesses.folds_of(labels, rows) for rows in (20, 120, 160, 180, 240)}
     assert {rows: len(found) for rows, found in folds.items()} == {20: 2, 120: 2, 160: 3, 180: 4, 240: 4}
     assert all(len(train) >= min(rows, 180) for rows, found in folds.items() for train, _ in found)

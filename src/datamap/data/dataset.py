@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from datamap.data.advice import advice
 from datamap.data.names import COLUMNS
 from datamap.data.rows import BadRow, BadRows, Columns, Sample
 from datamap.data.table import Form, Table
-from datamap.data.units import UnitDataset
+from datamap.data.units import D, Dataset
 from datamap.digests import digest_of
 from datamap.errors import DataError, first_few, reason
 from datamap.schema import DIRTY, Task
@@ -30,37 +30,13 @@ NO_HEADER = (
 __all__ = ["COLUMNS", "BadRow", "TextDataset", "draw", "flip_labels", "load_named", "load_samples"]
 
 
-@dataclass(frozen=True)
-class TextDataset:
-    """Hold labeled texts or text pairs.
-
-    Attributes:
-        path: the file, or its name in messages.
-        ids: ints or strings, unique.
-        texts_a: the first text of each sample.
-        texts_b: the second text; None for single texts.
-        labels: int64 (samples,), class indices.
-        planted: int64 (samples,), planted kinds (`schema.KINDS`).
-        class_names: names of the classes, by index.
-        lines: the line of each sample in the file.
-        bad_rows: the rows that were left out.
-        notes: lines for people that say what was detected in the file.
-    """
+@dataclass(frozen=True, kw_only=True)
+class TextDataset(Dataset):
+    """Hold labeled texts or text pairs."""
 
     task: ClassVar[Task] = Task.CLASSIFICATION
-    path: str
-    ids: list[int] | list[str]
-    texts_a: list[str]
-    texts_b: list[str] | None
     labels: np.ndarray
     planted: np.ndarray
-    class_names: tuple[str, ...]
-    lines: list[int]
-    bad_rows: list[BadRow] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
     @property
     def digest(self) -> str:
@@ -74,23 +50,6 @@ class TextDataset:
 
         texts = {"text_a": self.texts_a} | ({"text_b": self.texts_b} if self.texts_b else {})
         return pd.DataFrame({"id": self.ids, **texts, "label": self.labels, "s_label": self.planted})
-
-    def take(self, rows: Iterable[int]) -> "TextDataset":
-        """Return the samples at `rows`, in that order."""
-        chosen = [int(row) for row in rows]
-
-        def pick(values: list) -> list:
-            return [values[row] for row in chosen]
-
-        return replace(
-            self,
-            ids=pick(self.ids),
-            texts_a=pick(self.texts_a),
-            texts_b=None if self.texts_b is None else pick(self.texts_b),
-            labels=self.labels[chosen],
-            planted=self.planted[chosen],
-            lines=pick(self.lines),
-        )
 
 
 def load_samples(
@@ -197,9 +156,6 @@ def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[
         class_names=class_names,
         lines=[sample.line for sample in samples],
     )
-
-
-D = TypeVar("D", bound=TextDataset | UnitDataset)
 
 
 def draw(samples: D, count: int, seed: int) -> D:

@@ -1,9 +1,9 @@
-"""Hold samples of several units: sentences whose tokens have tags, or texts that have several labels."""
+"""Hold labeled samples, and those of several units: sentences whose tokens have tags, or texts with several labels."""
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,44 +18,82 @@ from datamap.tasks.rows import joined
 if TYPE_CHECKING:
     import pandas as pd
 
+D = TypeVar("D", bound="Dataset")
+PER_SAMPLE = (
+    "ids",
+    "texts_a",
+    "texts_b",
+    "words",
+    "labels",
+    "planted",
+    "lines",
+)  # attributes with a value for each
 
-@dataclass(frozen=True)
-class UnitDataset:
-    """Hold samples of several units.
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Hold labeled samples of a file.
 
     Attributes:
-        task: tokens or multilabel.
         path: the file, or its name in messages.
         ids: ints or strings, unique.
-        texts_a: the text of each sample; its tokens joined (`tasks.rows.joined`).
-        words: the tokens of each sample; None for several labels.
-        labels: int64, for each sample the tag's index of each token, or 0 or 1 for each label: (samples, labels).
-        planted: int64, the planted kind of each unit (`schema.KINDS`), of the same shape.
-        class_names: the tags, or the labels, by index.
+        texts_a: the text of each sample, or the first one.
+        texts_b: the second text; None for single texts.
+        words: the tokens of each sample; None for other tasks.
+        labels: int64 (samples,), class indices; of units see `UnitDataset`.
+        planted: int64, planted kinds (`schema.KINDS`), of the same shape.
+        class_names: names of the classes, by index.
         lines: the line of each sample in the file.
-        bad_rows: the samples that were left out.
+        bad_rows: the rows that were left out.
         notes: lines for people that say what was detected in the file.
-        separator: what stands between the labels of a cell; None where nothing does.
-        original: what the file has of each sample.
+        original: what the file has of each sample, for tasks whose samples have units.
     """
 
-    task: Task
     path: str
     ids: list[int] | list[str]
     texts_a: list[str]
-    words: list[list[str]] | None
-    labels: Sequence[np.ndarray] | np.ndarray
-    planted: Sequence[np.ndarray] | np.ndarray
+    texts_b: list[str] | None = None
+    words: list[list[str]] | None = None
+    labels: Any
+    planted: Any
     class_names: tuple[str, ...]
     lines: list[int]
     bad_rows: list[BadRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    separator: str | None = None
     original: Original | None = None
-    texts_b: None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def take(self: D, rows: Iterable[int]) -> D:
+        """Return the samples at `rows`, in that order."""
+        chosen = [int(row) for row in rows]
+
+        def pick(values: Any) -> Any:
+            if values is None:
+                return None
+            return values[chosen] if isinstance(values, np.ndarray) else [values[row] for row in chosen]
+
+        taken = {name: pick(getattr(self, name)) for name in PER_SAMPLE}
+        return replace(self, **taken, original=self.original and self.original.take(chosen))
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitDataset(Dataset):
+    """Hold samples of several units.
+
+    Attributes:
+        task: tokens or multilabel.
+        texts_a: the text of each sample; its tokens joined (`tasks.rows.joined`).
+        labels: int64, for each sample the tag's index of each token, or 0 or 1 for each label: (samples, labels).
+        class_names: the tags, or the labels, by index.
+        separator: what stands between the labels of a cell; None where nothing does.
+    """
+
+    task: Task
+    labels: Sequence[np.ndarray] | np.ndarray
+    planted: Sequence[np.ndarray] | np.ndarray
+    separator: str | None = None
 
     @property
     def digest(self) -> str:
@@ -84,24 +122,6 @@ class UnitDataset:
             return {"id": self.ids[row], "tokens": self.words[row], "tags": tags}
         names = [self.class_names[index] for index in np.flatnonzero(labels)]
         return {"id": self.ids[row], "text": self.texts_a[row], "labels": names}
-
-    def take(self, rows: Iterable[int]) -> "UnitDataset":
-        """Return the samples at `rows`, in that order."""
-        chosen = [int(row) for row in rows]
-
-        def pick(values: Any) -> Any:
-            return values[chosen] if isinstance(values, np.ndarray) else [values[row] for row in chosen]
-
-        return replace(
-            self,
-            ids=pick(self.ids),
-            texts_a=pick(self.texts_a),
-            words=None if self.words is None else pick(self.words),
-            labels=pick(self.labels),
-            planted=pick(self.planted),
-            lines=pick(self.lines),
-            original=self.original and self.original.take(chosen),
-        )
 
 
 class Tagged(NamedTuple):

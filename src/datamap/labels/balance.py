@@ -19,7 +19,7 @@ MISSED, INVENTED, CONFUSED = range(3)
 
 
 def balanced(
-    posterior: np.ndarray, witnesses: np.ndarray, labels: np.ndarray, columns: np.ndarray, seed: int = 0
+    posterior: np.ndarray, witnesses: np.ndarray, labels: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
     """Weigh the kinds of error so that each is as frequent as the surest predictions of the witnesses say.
 
@@ -37,7 +37,6 @@ def balanced(
         witnesses: float (N, C), distributions of models that never saw the labels.
         labels: int (N,), y: the given labels.
         columns: int (N,), which units have the same frequencies.
-        seed: seed of the random rows that the weights are fitted to.
 
     Returns:
         The same array with the new posterior, rows that sum to 1.
@@ -52,7 +51,7 @@ def balanced(
     counts = np.zeros((int(columns.max()) + 1, posterior.shape[1]))
     np.add.at(counts, (columns, labels), 1)
     common = counts.argmax(axis=1)[columns]
-    part = part_of(np.arange(len(labels)), MAX_ROWS, seed)
+    part = part_of(np.arange(len(labels)), MAX_ROWS)
     said = _masses(posterior[part], labels[part], common[part])
     before = said.sum(axis=0)
     wanted = _counted(witnesses, labels, common) + PRIOR * before / max(before.sum(), 1e-300)

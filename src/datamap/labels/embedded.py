@@ -19,9 +19,7 @@ MAX_STEPS = 60  # of the optimizer
 MAX_PRODUCTS = 4_000_000_000
 
 
-def predict(
-    first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, classes: int, seed: int = 0
-) -> np.ndarray:
+def predict(first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, classes: int) -> np.ndarray:
     """Predict a distribution over classes for every sample, by logistic regressions on the other samples' embeddings.
 
     The folds are those of `witnesses.unseen`. A single sample has the features u, its embedding. A pair of u and v has
@@ -35,7 +33,6 @@ def predict(
         second: float (N, D), those of the second ones of pairs; None for single samples.
         labels: int (N,), the given labels.
         classes: the number of classes C.
-        seed: seed of the folds.
 
     Returns:
         float64 (N, C), rows sum to 1; the classes' frequencies if fewer than two classes have two samples.
@@ -43,13 +40,13 @@ def predict(
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:
         return np.tile(counts / max(len(labels), 1), (len(labels), 1))
-    features, folds = _Features(first, second), witnesses.folds_of(labels, seed)
+    features, folds = _Features(first, second), witnesses.folds_of(labels)
     most = max(2 * classes, MAX_PRODUCTS // (features.width * classes))
-    folds = [(witnesses.part_of(train, most, seed), held_out) for train, held_out in folds]
+    folds = [(witnesses.part_of(train, most), held_out) for train, held_out in folds]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "lbfgs failed to converge", UserWarning)
-        inverse = _strength(features, labels, classes, folds[0], seed)
-        probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, folds, seed)
+        inverse = _strength(features, labels, classes, folds[0])
+        probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, folds)
     return witnesses.mixed(probs, labels)
 
 
@@ -75,15 +72,15 @@ def _squares(part, center):
     return sum(float(np.square(block - center).sum(dtype=np.float64)) for block in blocks)
 
 
-def _strength(features, labels, classes, fold, seed):
+def _strength(features, labels, classes, fold):
     """Return the inverse strength of regularization with the largest likelihood of the given labels in a fold.
 
     The likelihood rises with the strength's inverse and then falls, so what comes after the first fall is not tried.
     """
-    train, held_out = (witnesses.part_of(rows, MAX_CHOOSING, seed) for rows in fold)
+    train, held_out = (witnesses.part_of(rows, MAX_CHOOSING) for rows in fold)
     best, highest = STRENGTHS[0], -np.inf
     for inverse in STRENGTHS:
-        probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, [(train, held_out)], seed)
+        probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, [(train, held_out)])
         probs = witnesses.mixed(probs[held_out], labels)
         likelihood = of_label(log_of(probs), labels[held_out]).mean()
         if likelihood <= highest:

@@ -30,7 +30,7 @@ class ErrorRate(NamedTuple):
     slope: float
 
 
-def fit(probs: np.ndarray, labels: np.ndarray, seed: int = 0) -> ErrorRate:
+def fit(probs: np.ndarray, labels: np.ndarray) -> ErrorRate:
     """Fit how often given labels agree with predictions by models that never saw them.
 
     Let k be the predicted class of a sample and z the logit of its probability. The prediction is right with
@@ -49,7 +49,6 @@ def fit(probs: np.ndarray, labels: np.ndarray, seed: int = 0) -> ErrorRate:
     Args:
         probs: (N, C), distributions over classes from models that never saw the labels.
         labels: int (N,), the given labels.
-        seed: seed of the random rows that are fitted to.
 
     >>> rng = np.random.default_rng(0)
     >>> right = rng.random(2000) < 0.5
@@ -60,7 +59,7 @@ def fit(probs: np.ndarray, labels: np.ndarray, seed: int = 0) -> ErrorRate:
     """
     from scipy.optimize import minimize
 
-    rows = part_of(np.arange(len(labels)), MAX_CELLS // (3 + 3 * min(probs.shape[1], MAX_CLASSES)), seed)
+    rows = part_of(np.arange(len(labels)), MAX_CELLS // (3 + 3 * min(probs.shape[1], MAX_CLASSES)))
     model = _Agreement(probs[rows], labels[rows])
     with threadpool_limits(1, "blas"):  # threads mostly wait for each other
         best = minimize(model.loss, model.mean, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x

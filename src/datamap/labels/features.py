@@ -16,7 +16,7 @@ ROW_BITS = max(LENGTHS) * BITS  # bits of an n-gram's number; those above hold i
 
 
 def of_grams(
-    texts_a: list[str], texts_b: list[str] | None, max_texts: int, block: int, seed: int
+    texts_a: list[str], texts_b: list[str] | None, max_texts: int, block: int
 ) -> tuple[Any, np.ndarray | None]:
     """Compute TF-IDF values of 1- to 4-grams of characters within words.
 
@@ -28,7 +28,6 @@ def of_grams(
         texts_b: the second texts of N pairs; None for single texts.
         max_texts: the number of texts that n-grams are taken from; a random part of more.
         block: the number of rows that are computed at a time, below 65,536.
-        seed: seed of the random part.
 
     Returns:
         (grams, shared). `grams[rows]` is a sparse float32 matrix; for a pair |a − b|, a ∘ b, a, b and `shared`.
@@ -36,7 +35,7 @@ def of_grams(
         single texts.
     """
     grams = CharGrams(range(1, 5), within_words=True, min_texts=2, most=MAX_GRAMS)
-    texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts, seed)
+    texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts)
     if texts_b is None:
         return matrix, None
     rows = np.array_split(np.arange(len(texts_a)), -(-len(texts_a) // block))
@@ -44,21 +43,21 @@ def of_grams(
     return _Pairs(texts_a, texts_b, grams, shared), shared
 
 
-def of_bigrams(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed: int) -> Any:
+def of_bigrams(texts_a: list[str], texts_b: list[str] | None, max_texts: int) -> Any:
     """Compute TF-IDF values of 1- and 2-grams of characters, also across words; of pairs |a − b| and a ∘ b.
 
     The arguments are those of `of_grams`. `[rows]` of what is returned is a sparse float32 matrix.
     """
     grams = CharGrams(range(1, 3), within_words=False, min_texts=1, most=MAX_SHORT)
-    texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts, seed)
+    texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts)
     return matrix if texts_b is None else _Pairs(texts_a, texts_b, grams)
 
 
-def _fitted(grams, texts_a, texts_b, max_texts, seed):
+def _fitted(grams, texts_a, texts_b, max_texts):
     """Fit n-grams to texts; return the part of each text that they are taken from, and the matrix of single texts."""
     texts_a = [text[:MAX_CHARS] for text in texts_a]
     texts_b = texts_b and [text[:MAX_CHARS] for text in texts_b]
-    part = _part(texts_a + (texts_b or []), max_texts, seed)
+    part = _part(texts_a + (texts_b or []), max_texts)
     matrix = grams.fit_transform([*part, "?"])[:-1]  # one more text, so that there is an n-gram in any case
     if texts_b is not None:
         return texts_a, texts_b, None
@@ -96,7 +95,7 @@ class _Pairs:
         return [[texts[row] for row in rows] for texts in self.texts]
 
 
-def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed: int) -> Any | None:
+def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int) -> Any | None:
     """Compute TF-IDF values of words and pairs of neighboring words, a sparse float32 matrix (N, words).
 
     A pair of texts (a, b) becomes |a − b| and a ∘ b.
@@ -105,7 +104,6 @@ def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed
         texts_a: N texts.
         texts_b: the second texts of N pairs; None for single texts.
         max_texts: the number of texts that words are taken from; a random part of more.
-        seed: seed of the random part.
 
     Returns:
         The matrix; None if the texts are written without spaces, or are too short.
@@ -114,7 +112,7 @@ def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int, seed
 
     texts_a = [text[:MAX_CHARS_OF_WORDS] for text in texts_a]
     texts_b = texts_b and [text[:MAX_CHARS_OF_WORDS] for text in texts_b]
-    texts = _part(texts_a + (texts_b or []), max_texts, seed)
+    texts = _part(texts_a + (texts_b or []), max_texts)
     if np.mean([len(text.split()) for text in texts]) < MIN_WORDS:
         return None
     options = {"ngram_range": (1, 2), "sublinear_tf": True, "max_features": MAX_WORDS, "dtype": np.float32}
@@ -133,11 +131,11 @@ def _of_pair(first, second):
     return sparse.hstack([abs(first - second), first.multiply(second)], "csr", np.float32)
 
 
-def _part(texts, max_texts, seed):
+def _part(texts, max_texts):
     """Return the texts, or a random part of more than `max_texts`."""
     if len(texts) <= max_texts:
         return texts
-    return [texts[i] for i in np.random.default_rng([seed, 3]).choice(len(texts), max_texts, replace=False)]
+    return [texts[i] for i in np.random.default_rng([0, 3]).choice(len(texts), max_texts, replace=False)]
 
 
 def _shared(texts_a, texts_b, cosine):

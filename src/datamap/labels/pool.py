@@ -27,7 +27,7 @@ class Pool(NamedTuple):
     weights: dict
 
 
-def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray, seed: int = 0) -> Pool:
+def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
     """Combine distributions by a weighted logarithmic opinion pool (Genest and Zidek 1986, sec. 3).
 
     Witness k says that sample x is of class c with probability p_k(c | x). The pool is the normalized product
@@ -42,7 +42,6 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray, seed: int = 
     Args:
         witnesses: {name: (N, C) distributions}, at least one.
         labels: int (N,), the given labels.
-        seed: seed of the random rows that are fitted to.
 
     >>> right, guess = np.array([[0.9, 0.1], [0.1, 0.9]] * 50), np.full((100, 2), 0.5)
     >>> pool = pooled({"right": right, "guess": guess}, np.array([0, 1] * 50))
@@ -51,7 +50,7 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray, seed: int = 
     """
     from scipy.optimize import minimize
 
-    part = part_of(np.arange(len(labels)), MAX_ROWS, seed)
+    part = part_of(np.arange(len(labels)), MAX_ROWS)
     given = labels[part]
     logs = _logs(*(probs[part] for probs in witnesses.values())).astype(np.float32)
     count, (samples, classes) = len(logs), logs.shape[1:]

@@ -46,7 +46,6 @@ def infer(
     labels: np.ndarray,
     mean: np.ndarray,
     columns: np.ndarray | None = None,
-    seed: int = 0,
 ) -> tuple[np.ndarray, RunWeights]:
     """Infer the distribution of each sample's true class z from witnesses A, given label y and run B.
 
@@ -80,7 +79,6 @@ def infer(
         mean: float (N, C), B: the run's mean predicted distributions.
         columns: int (N,), which units have the same frequencies: the index of the label, 0 for tokens; None if the
             rows are samples.
-        seed: seed of the random rows that are fitted to.
 
     Returns:
         The posterior, float64 (N, C) with rows that sum to 1, and the weights of the run.
@@ -92,7 +90,7 @@ def infer(
     True
     """
     classes = witnesses.shape[1]
-    rows = part_of(np.arange(len(labels)), MAX_ROWS, seed)
+    rows = part_of(np.arange(len(labels)), MAX_ROWS)
     of_all = _log_frequencies(labels, np.zeros_like(labels), classes)[0]
     of_columns = None if columns is None else _log_frequencies(labels, columns, classes)
 

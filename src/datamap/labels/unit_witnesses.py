@@ -32,7 +32,6 @@ def of_tokens(
     places: np.ndarray,
     labels: np.ndarray,
     classes: int,
-    seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Predict a distribution over the tags for every token.
 
@@ -42,7 +41,6 @@ def of_tokens(
         places: int (N,), its place in the sample; −1 for one without text.
         labels: int (N,), the given tags.
         classes: the number of tags C.
-        seed: seed of the folds.
 
     Returns:
         {witness: float64 (N, C), rows sum to 1}: "window", a logistic regression on the token, its beginning, end and
@@ -52,9 +50,9 @@ def of_tokens(
     """
     if (np.bincount(labels, minlength=classes) > 1).sum() < 2 or (places < 0).any():
         return {}
-    folds = _folds_of_samples(samples, seed)
+    folds = _folds_of_samples(samples)
     values = _Features(tokens, samples, places)
-    window = _window(values, labels, classes, folds, seed)
+    window = _window(values, labels, classes, folds)
     return {
         "window": window,
         "sequence": _mixed(sequences.smoothed(window, labels, samples, places, folds), labels),
@@ -81,7 +79,7 @@ class _Features:
         return self.hasher.transform(features(self.tokens, self.samples[rows], self.places[rows]))
 
 
-def _window(values, labels, classes, folds, seed):
+def _window(values, labels, classes, folds):
     """Return the probabilities (N, C) of a model of all tags together, each for samples that it was not trained on."""
     from sklearn.linear_model import LogisticRegression
 
@@ -91,14 +89,14 @@ def _window(values, labels, classes, folds, seed):
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The max_iter was reached")
-        return _mixed(out_of_fold(make, values, labels, classes, folds, seed, MAX_TOKENS), labels)
+        return _mixed(out_of_fold(make, values, labels, classes, folds, MAX_TOKENS), labels)
 
 
-def _folds_of_samples(samples: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _folds_of_samples(samples: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return [(rows to train on, rows held out)]; all units of a sample are in the same fold."""
     distinct, groups = np.unique(samples, return_inverse=True)
     count = min(FOLDS, max(2, len(distinct)))
-    fold = np.random.default_rng([seed, 5]).permutation(len(distinct)) % count
+    fold = np.random.default_rng([0, 5]).permutation(len(distinct)) % count
     return [(np.flatnonzero(fold[groups] != k), np.flatnonzero(fold[groups] == k)) for k in range(count)]
 
 
@@ -181,7 +179,6 @@ def of_labels(
     samples: np.ndarray,
     positions: np.ndarray,
     labels: np.ndarray,
-    seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Predict for every sample and label whether the sample has the label, each label by models of its own.
 
@@ -191,19 +188,18 @@ def of_labels(
         samples: int (N,), the row in `texts_a` of each unit.
         positions: int (N,), the label's index.
         labels: int (N,), 1 where the sample has the label, else 0.
-        seed: seed of the folds.
 
     Returns:
         {witness: float64 (N, 2), rows sum to 1}: "bigrams" and, for texts with spaces, "words", as
         `witnesses.unseen` makes them. A label that fewer than `MIN_LABELED` samples have, or lack, gets its frequency.
     """
     kinds = {"bigrams": text_features.of_bigrams, "words": text_features.of_words}
-    values = {name: of(texts_a, texts_b, witnesses.MAX_ROWS, seed) for name, of in kinds.items()}
+    values = {name: of(texts_a, texts_b, witnesses.MAX_ROWS) for name, of in kinds.items()}
     make = linear(2 * (int(positions.max()) + 1), 10, 10)
 
     def judged(matrix, rows, given):
-        folds = witnesses.folds_of(given, seed)
-        return mixed(out_of_fold(make, matrix[samples[rows]], given, 2, folds, seed), given)
+        folds = witnesses.folds_of(given)
+        return mixed(out_of_fold(make, matrix[samples[rows]], given, 2, folds), given)
 
     return {
         name: _of_each_label(positions, labels, partial(judged, matrix))
@@ -218,7 +214,6 @@ def of_embeddings(
     samples: np.ndarray,
     positions: np.ndarray,
     labels: np.ndarray,
-    seed: int = 0,
 ) -> np.ndarray:
     """Predict for every sample and label whether the sample has the label, from the samples' embeddings.
 
@@ -228,7 +223,6 @@ def of_embeddings(
         samples: int (N,), the row in `first` of each unit.
         positions: int (N,), the label's index.
         labels: int (N,), 1 where the sample has the label, else 0.
-        seed: seed of the folds.
 
     Returns:
         float64 (N, 2), rows sum to 1: of each label by models of its own, as `embedded.predict` makes them.
@@ -236,7 +230,7 @@ def of_embeddings(
 
     def judged(rows, given):
         own = samples[rows]
-        return embedded.predict(first[own], None if second is None else second[own], given, 2, seed)
+        return embedded.predict(first[own], None if second is None else second[own], given, 2)
 
     return _of_each_label(positions, labels, judged)
 

@@ -27,7 +27,7 @@ MIN_SHARE = 1e-3  # share that the classes' frequencies get in every distributio
 
 
 def unseen(
-    texts_a: list[str], texts_b: list[str] | None, labels: np.ndarray, classes: int, seed: int = 0
+    texts_a: list[str], texts_b: list[str] | None, labels: np.ndarray, classes: int
 ) -> dict[str, np.ndarray]:
     """Predict a distribution over classes for every sample, by models that were trained on other samples.
 
@@ -41,7 +41,6 @@ def unseen(
         texts_b: the second texts of N pairs; None for single texts.
         labels: int (N,), the given labels.
         classes: the number of classes C.
-        seed: seed of the folds.
 
     Returns:
         {witness: float64 (N, C), rows sum to 1}: "linear", a logistic regression on 1- to 4-grams of characters;
@@ -54,28 +53,28 @@ def unseen(
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:
         return {}
-    folds = folds_of(labels, seed, MAX_ROWS)
+    folds = folds_of(labels, MAX_ROWS)
     joint = _is_joint(min(len(folds[0][0]), MAX_ROWS), classes)
 
     def judged(values, inverse, inverse_of_many):
         if texts_b is None and not joint:
             # Logistic regressions take twenty times as long, and rank no better.
             return naive_bayes.predict(values, labels, classes)
-        return out_of_fold(linear(classes, inverse, inverse_of_many), values, labels, classes, folds, seed)
+        return out_of_fold(linear(classes, inverse, inverse_of_many), values, labels, classes, folds)
 
     def by_grams():
-        grams, shared = features.of_grams(texts_a, texts_b, MAX_ROWS, BLOCK, seed)
+        grams, shared = features.of_grams(texts_a, texts_b, MAX_ROWS, BLOCK)
         found = {"linear": judged(grams, 1, 3)}
         if shared is None:
-            return found | {"neighbours": _neighbours(_heaviest(grams), labels, classes, seed)}
+            return found | {"neighbours": _neighbours(_heaviest(grams), labels, classes)}
         with threadpool_limits(1, "openmp"):  # the trees are so small that threads mostly wait for each other
-            return found | {"overlap": out_of_fold(_trees, shared, labels, classes, folds, seed)}
+            return found | {"overlap": out_of_fold(_trees, shared, labels, classes, folds)}
 
     def by_bigrams_and_words():
-        short = features.of_bigrams(texts_a, texts_b, MAX_ROWS, seed)
-        found = {"bigrams": out_of_fold(linear(classes, 3, 10), short, labels, classes, folds, seed)}
+        short = features.of_bigrams(texts_a, texts_b, MAX_ROWS)
+        found = {"bigrams": out_of_fold(linear(classes, 3, 10), short, labels, classes, folds)}
         del short
-        words = features.of_words(texts_a, texts_b, MAX_ROWS, seed)
+        words = features.of_words(texts_a, texts_b, MAX_ROWS)
         return found if words is None else found | {"words": judged(words, 10, 10)}
 
     # In a thread each: most of what they do is outside of Python's lock. A third thread would only cost memory.
@@ -86,11 +85,11 @@ def unseen(
     return {name: mixed(found[name], labels) for name in NAMES if name in found}
 
 
-def part_of(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+def part_of(rows: np.ndarray, most: int) -> np.ndarray:
     """Return ascending `rows`, or a random part of `most` of them."""
     if len(rows) <= most:
         return rows
-    return np.sort(np.random.default_rng([seed, 4]).choice(rows, most, replace=False))
+    return np.sort(np.random.default_rng([0, 4]).choice(rows, most, replace=False))
 
 
 def mixed(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -98,9 +97,7 @@ def mixed(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (1 - MIN_SHARE) * probs + MIN_SHARE * np.bincount(labels, minlength=probs.shape[1]) / len(labels)
 
 
-def folds_of(
-    labels: np.ndarray, seed: int, max_rows: int | None = None
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds_of(labels: np.ndarray, max_rows: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return [(rows to train on, rows held out)] with every class spread evenly.
 
     There are `FOLDS` folds, or as many as the largest class has samples. With `max_rows`, the number of rows that a
@@ -113,7 +110,7 @@ def folds_of(
         count = min(count, -(-len(labels) // (len(labels) - max_rows)))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
+        return list(StratifiedKFold(count, shuffle=True, random_state=0).split(labels, labels))
 
 
 def linear(classes: int, inverse: float, inverse_of_many: float) -> Callable[[int], Any]:
@@ -152,11 +149,10 @@ def out_of_fold(
     labels: np.ndarray,
     classes: int,
     folds: list[tuple[np.ndarray, np.ndarray]],
-    seed: int,
     max_rows: int = MAX_ROWS,
 ) -> np.ndarray:
     """Return the probabilities (N, C) of models that `make` makes, each for the rows that it was not trained on."""
-    random, probs = np.random.default_rng([seed, 1]), np.zeros((len(labels), classes))
+    random, probs = np.random.default_rng([0, 1]), np.zeros((len(labels), classes))
     for train, held_out in folds:
         if len(train) > max_rows:
             train = np.sort(random.choice(train, max_rows, replace=False))
@@ -184,10 +180,10 @@ def _heaviest(grams):
     return type(grams)((grams.data[kept], grams.indices[kept], ends), grams.shape)
 
 
-def _neighbours(grams, labels, classes, seed):
+def _neighbours(grams, labels, classes):
     """Return the shares of classes (N, C) among the `NEIGHBOURS` most similar other texts, weighed by cosine."""
     count = len(labels)
-    chosen = np.random.default_rng([seed, 2]).permutation(count)[:MAX_REFERENCES]
+    chosen = np.random.default_rng([0, 2]).permutation(count)[:MAX_REFERENCES]
     chosen.sort()
     others, own = grams[chosen].T.tocsr(), np.full(count, -1)
     own[chosen] = np.arange(len(chosen))

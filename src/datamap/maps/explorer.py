@@ -15,7 +15,7 @@ from datamap.web import pages
 PAGE = Path(__file__).parent / "explorer_page"
 
 
-def subsample(summary: pd.DataFrame, count: int = MAX_SAMPLES, seed: int = 0) -> np.ndarray:
+def subsample(summary: pd.DataFrame, count: int = MAX_SAMPLES) -> np.ndarray:
     """Choose at most `count` samples: all of the rare groups, and a random part of the others.
 
     A sample is as rare as the smallest group that it is in, among the groups by correctness, forgetting and learning
@@ -32,7 +32,7 @@ def subsample(summary: pd.DataFrame, count: int = MAX_SAMPLES, seed: int = 0) ->
     del rarity
     others = np.ones(len(summary), bool)
     others[rare] = False
-    places = np.random.default_rng(seed).choice(len(summary) - len(rare), count - len(rare), replace=False)
+    places = np.random.default_rng(0).choice(len(summary) - len(rare), count - len(rare), replace=False)
     drawn = np.flatnonzero(others)[places]
     return np.sort(np.concatenate([rare, drawn]))
 

@@ -9,7 +9,7 @@ MAX_BY_UMAP = 20_000  # samples; it takes half a minute or more of processor tim
 MAX_FITTED = 50_000  # samples from which the components are computed; of more, a random part
 
 
-def layout(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
+def layout(vectors: np.ndarray) -> np.ndarray:
     """Return two coordinates for each embedding, float32 (samples, 2).
 
     They are UMAP's (McInnes et al. 2018) where `umap-learn` is installed and there are at most `MAX_BY_UMAP` samples,
@@ -17,7 +17,6 @@ def layout(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
 
     Args:
         vectors: float (samples, width).
-        seed: seed of UMAP, and of the random part.
 
     >>> layout(np.array([[0.0, 0], [1, 0], [2, 0]]))[:, 0].tolist()
     [-1.0, 0.0, 1.0]
@@ -25,15 +24,15 @@ def layout(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     if find_spec("umap") and 10 < len(vectors) <= MAX_BY_UMAP:
         from umap import UMAP
 
-        return UMAP(random_state=seed, n_jobs=1).fit_transform(vectors).astype(np.float32)
-    return _principal(vectors, seed)
+        return UMAP(random_state=0, n_jobs=1).fit_transform(vectors).astype(np.float32)
+    return _principal(vectors)
 
 
-def _principal(vectors, seed):
+def _principal(vectors):
     """Return the first two principal components; each points to where its largest weight is positive."""
     rows = np.arange(len(vectors))
     if len(rows) > MAX_FITTED:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MAX_FITTED, replace=False))
+        rows = np.sort(np.random.default_rng(0).choice(rows, MAX_FITTED, replace=False))
     center = vectors[rows].mean(axis=0)
     part = vectors[rows] - center
     _, axes = np.linalg.eigh(part.T @ part)

@@ -299,7 +299,7 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
     made, evidence, about, total = found.made, found.made.evidence, found.about, len(found.made.scores)
     where = run.opened_at(schema.DIAGNOSIS_FILE)
     listed = "{file}: {samples}, most likely wrong first: {address}"
-    count = units.amount(total, unit_samples.unit_of(run))
+    count = Amount(total, unit_samples.unit_of(run))
     yield Phrase(listed, {"file": schema.DIAGNOSIS_FILE, "samples": count, "address": where})
     if about.known:
         yield Phrase(

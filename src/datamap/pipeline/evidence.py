@@ -71,7 +71,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> Judged:
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
     _refuse_classes(run, labels, inside.probs)
-    count = units.amount(len(ids), DEFINITIONS[run.task().task].unit)
+    count = Amount(len(ids), DEFINITIONS[run.task().task].row)
     with telling("training quick models on the texts of {samples}", samples=count):
         judges = _witnesses(run, samples, ids, inside.probs)
     evidence = mislabel.Evidence(

@@ -67,7 +67,7 @@ def import_signals(config: ImportConfig) -> Run:
     say(
         "{observations} of {samples} imported",
         observations=Amount(contents.observations, "observation"),
-        samples=units.amount(len(contents.samples), DEFINITIONS[contents.task.task].unit),
+        samples=Amount(len(contents.samples), DEFINITIONS[contents.task.task].row),
     )
     return run
 

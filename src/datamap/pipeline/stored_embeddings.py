@@ -83,7 +83,7 @@ def _encoded(run, ids, content, encoder):
         raise ConfigError(
             f"encoder={encoder}: run {run.run_id} has no texts to encode; give embeddings=<file>"
         )
-    columns = [column.to_pylist() for column in tsv.text_columns(content)(ids).values()]
+    columns = list(tsv.texts_of(content, ids).values())
     distinct = list(dict.fromkeys(text for column in columns for text in column))
     say("encoding {texts} by {encoder}", texts=Amount(len(distinct), "text"), encoder=encoder)
     vectors, row = encoders.encode(encoder, distinct), {text: row for row, text in enumerate(distinct)}

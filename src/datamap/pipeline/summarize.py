@@ -21,7 +21,6 @@ from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
 from datamap.signals.stored import signals_of
 from datamap.summaries import reduction
-from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.translations import Amount, Phrase, translate
@@ -159,7 +158,7 @@ def _lines(
     note = memorization.note(onset, observed) if onset else None
     values = {
         "file": schema.SUMMARY_FILE,
-        "samples": units.amount(totals.samples, unit),
+        "samples": Amount(totals.samples, unit or "sample"),
         "observations": Amount(len(observed), "observation"),
     }
     yield Phrase("{file}: {samples} over {observations}", values)

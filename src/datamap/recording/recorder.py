@@ -27,7 +27,6 @@ from datamap.signals.embeddings import encode
 from datamap.signals.shard_writer import ShardWriter
 from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
-from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import Options
 from datamap.tracking.failures import retrying
@@ -385,7 +384,7 @@ class SignalRecorder(compute.ObservationCollector):
             run=self.run_id,
             address=self.run.address,
             observations=Amount(self._observations, "observation"),
-            samples=units.amount(self._rows, DEFINITIONS[self._task.task].unit),
+            samples=Amount(self._rows, DEFINITIONS[self._task.task].row),
         )
         if self._observations:
             say("next: {command}", command=self.run.command("summarize"))

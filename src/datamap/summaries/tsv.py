@@ -268,13 +268,8 @@ def texts_of(content: bytes, ids: Iterable) -> dict[str, list[str]]:
     Raises:
         SummaryError: the file is damaged.
     """
-    return {name: column.to_pylist() for name, column in text_columns(content)(ids).items()}
-
-
-def text_columns(content: bytes) -> Callable[[Iterable], dict[str, pa.ChunkedArray]]:
-    """Return a function that returns {column: texts of the samples `ids`} as arrow columns (`texts_of`)."""
     known, texts = texts_by_row(content)
-    return lambda ids: texts(align.rows(ids, known))
+    return {name: column.to_pylist() for name, column in texts(align.rows(ids, known)).items()}
 
 
 def texts_by_row(

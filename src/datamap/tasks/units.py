@@ -11,16 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.signals import align
-from datamap.translations import Amount
 
 SEPARATOR = ":"
 ALPHA = 0.8  # weight of the worst unit in `exponential_average`
-
-
-def amount(number: int, unit: str) -> Amount:
-    """Return a number of units, or of samples where `unit` is ""; each language has its own noun."""
-    known = {"token": Amount(number, "token"), "label": Amount(number, "label")}
-    return known.get(unit, Amount(number, "sample"))
 
 
 def ids_of(samples: np.ndarray, positions: np.ndarray) -> np.ndarray:
