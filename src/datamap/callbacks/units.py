@@ -82,7 +82,7 @@ SOURCES: dict[Task, type[Source]] = {Task.TOKENS: Tokens, Task.MULTILABEL: Label
 
 def _known(labels: Any) -> np.ndarray:
     try:
-        values = as_ragged([labels], "labels", "the training dataset").values
+        values = as_ragged([labels], "labels", "the training dataset", 1).values
     except SignalError as error:
         raise ConfigError(str(error)) from error
     return values[values != IGNORED]

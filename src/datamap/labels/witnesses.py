@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from datamap.labels import features, naive_bayes
+from datamap.labels.grams import heaviest
 
 NAMES = ("linear", "bigrams", "neighbours", "overlap", "words")
 FOLDS = 4
@@ -66,7 +67,7 @@ def unseen(
         grams, shared = features.of_grams(texts_a, texts_b, MAX_ROWS, BLOCK)
         found = {"linear": judged(grams, 1, 3)}
         if shared is None:
-            return found | {"neighbours": _neighbours(_heaviest(grams), labels, classes)}
+            return found | {"neighbours": _neighbours(heaviest(grams, MAX_GRAMS), labels, classes)}
         with threadpool_limits(1, "openmp"):  # the trees are so small that threads mostly wait for each other
             return found | {"overlap": out_of_fold(_trees, shared, labels, classes, folds)}
 
@@ -163,21 +164,6 @@ def out_of_fold(
         for rows in np.array_split(held_out, -(-len(held_out) // BLOCK)):
             probs[np.ix_(rows, model.classes_)] = model.predict_proba(values[rows])
     return probs
-
-
-def _heaviest(grams):
-    """Return a sparse matrix with the `MAX_GRAMS` largest values of each row.
-
-    Long texts share thousands of common n-grams, which would take most of the time and tell the least.
-    """
-    lengths = np.diff(grams.indptr)
-    if lengths.max(initial=0) <= MAX_GRAMS:
-        return grams
-    order = np.lexsort((-grams.data, np.repeat(np.arange(len(lengths)), lengths)))
-    places = np.arange(grams.nnz) - np.repeat(grams.indptr[:-1], lengths)  # in the order of each row
-    kept = np.sort(order[places < MAX_GRAMS])
-    ends = np.append(0, np.cumsum(np.minimum(lengths, MAX_GRAMS)))
-    return type(grams)((grams.data[kept], grams.indices[kept], ends), grams.shape)
 
 
 def _neighbours(grams, labels, classes):

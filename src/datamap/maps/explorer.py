@@ -131,15 +131,14 @@ def build_page(
     samples = pack_samples(summary, trajectories, texts, diagnosis)
     meanings = (MEANINGS if "rank" not in summary else ORDERED) if labeled else UNLABELED
     data = {
-        **{
-            "title": title,
-            "note": _note(summary, full, samples, len(trajectories.numbers), row, lang),
-            "unit": unit,
-            "labeled": labeled,
-            "curate": curate,
-            "inUnits": row != "sample",
-        },
-        **{"classes": classes, **samples},
+        "title": title,
+        "note": _note(summary, full, samples, len(trajectories.numbers), row, lang),
+        "unit": unit,
+        "labeled": labeled,
+        "curate": curate,
+        "inUnits": row != "sample",
+        "classes": classes,
+        **samples,
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},
         "words": shown.ZH if lang == "zh" else {},
         "meanings": {name: word(text, lang) for name, text in meanings.items()} | _of_units(row, lang),

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from datamap.labels.grams import heaviest
+
 WANTED = 8
 LENGTHS = (2, 3)
 FEATURES = 1 << 20
@@ -96,10 +98,7 @@ class Neighbours:
 
         found = self._grams(rows)
         found.data *= weights[found.indices]
-        of_row = np.repeat(np.arange(len(rows)), np.diff(found.indptr))
-        strongest_first = np.lexsort((-found.data, of_row))
-        rank = np.arange(found.nnz) - found.indptr[of_row]
-        found.data[strongest_first[rank >= KEPT]] = 0
+        found = heaviest(found, KEPT)
         found.eliminate_zeros()
         return normalize(found)
 

@@ -21,21 +21,24 @@ class Ragged(NamedTuple):
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
 
-def as_ragged(values: Any, name: str, where: str) -> Ragged:
+def as_ragged(values: Any, name: str, where: str, count: int) -> Ragged:
     """Return sequences of any lengths: lists of lists, arrays or tensors, or a padded array of two dimensions.
 
     Args:
         values: one sequence of numbers per sample.
         name: name of the argument, for messages.
         where: beginning of error messages.
+        count: the number of samples.
 
     Raises:
         SignalError: it is not one sequence of numbers per sample.
 
-    >>> as_ragged([[1.0, 2.0], [3.0]], "loss", "here").lengths.tolist()
+    >>> as_ragged([[1.0, 2.0], [3.0]], "loss", "here", 2).lengths.tolist()
     [2, 1]
     """
     rows = _rows(values, name)
+    if len(rows) != count:
+        raise SignalError(f"{where}: {name} has {len(rows)} sequences for {count} ids")
     if isinstance(rows, np.ndarray):
         refuse_other_than_numbers(rows, name, where)
         if rows.ndim != 2:

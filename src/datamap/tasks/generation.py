@@ -98,11 +98,9 @@ def _from_log_probs(names: np.ndarray, where: str, outputs: Mapping[str, Any]) -
 
 def _sequences(names: np.ndarray, where: str, outputs: Mapping[str, Any], *keys: str) -> dict[str, Ragged]:
     """Return those outputs that are given as sequences, as long for each sample as the first of them."""
-    given = {key: as_ragged(outputs[key], key, where) for key in keys if key in outputs}
+    given = {key: as_ragged(outputs[key], key, where, len(names)) for key in keys if key in outputs}
     lengths = given[keys[0]].lengths
     for key, one in given.items():
-        if len(one.lengths) != len(names):
-            raise SignalError(f"{where}: {key} has {len(one.lengths)} sequences for {len(names)} ids")
         wrong = lengths != one.lengths
         if wrong.any():
             row = int(wrong.argmax())

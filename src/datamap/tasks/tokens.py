@@ -33,7 +33,7 @@ def table(
     compute.id_array(names, where)  # refuses what is no id
     if "labels" not in outputs or ("logits" in outputs) == ("probs" in outputs):
         raise SignalError(f"{where}: give labels= and either logits= or probs=, one sequence per sample")
-    labels = _sequences(outputs["labels"], "labels", names, where)
+    labels = as_ragged(outputs["labels"], "labels", where, len(names))
     kept = labels.values != IGNORED
     if not kept.any():
         return None
@@ -54,18 +54,11 @@ def table(
     return found
 
 
-def _sequences(values: Any, name: str, names: np.ndarray, where: str) -> Ragged:
-    found = as_ragged(values, name, where)
-    if len(found.lengths) != len(names):
-        raise SignalError(f"{where}: {name} has {len(found.lengths)} sequences for {len(names)} ids")
-    return found
-
-
 def _kept(
     values: Any, name: str, names: np.ndarray, labels: Ragged, kept: np.ndarray, where: str
 ) -> np.ndarray:
     """Return the numbers of the tokens that have a tag; each sequence is as long as that of the labels."""
-    found = _sequences(values, name, names, where)
+    found = as_ragged(values, name, where, len(names))
     _refuse_lengths(found.lengths, name, names, labels, where)
     return found.values[kept]
 
