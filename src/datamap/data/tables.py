@@ -69,8 +69,10 @@ def _of_records(records: list[Record], form: Form, notes: list[str], unit: str =
     top = [[_name(cell) for cell in record.cells] for record in records[:MAX_TITLES]]
     place = _header_at(top, form)
     if place:
-        above = "{unit} {line} has the columns' names; what stands above it is left out"
-        notes = [*notes, translate(above, unit=unit, line=records[place].line)]
+        above = "line {line} has the columns' names; what stands above it is left out"
+        if unit == "row":
+            above = "row {line} has the columns' names; what stands above it is left out"
+        notes = [*notes, translate(above, line=records[place].line)]
     header = None if place is None else top[place]
     while header and not header[-1]:
         header.pop()

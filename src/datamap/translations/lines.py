@@ -116,7 +116,8 @@ ZH = {
         "已去掉单元格外层的引号，连续两个引号视为一个（与 CSV 相同）"
     ),
     "of its {count} sheets the first, {title!r}, is read": "共 {count} 个工作表，只读取第一个 {title!r}",
-    "{unit} {line} has the columns' names; what stands above it is left out": "列名在第 {line} 行；其上的内容未使用",
+    "line {line} has the columns' names; what stands above it is left out": "列名在第 {line} 行；其上的内容未使用",
+    "row {line} has the columns' names; what stands above it is left out": "列名在第 {line} 行；其上的内容未使用",
     "{name} is column {column!r}": "{name} 取自列 {column!r}",
     "it has no column {wanted!r}; {name} is column {name!r}": "没有列 {wanted!r}；{name} 取自列 {name!r}",
     "labels are its columns {columns}": "标签是各列 {columns}",
