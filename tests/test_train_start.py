@@ -8,15 +8,12 @@ import pytest
 
 import datamap
 from conftest import SMALL_MODEL
-from datamap.config import TrackingConfig
-from datamap.errors import RunLostError
 from datamap.maps.live import LiveMap
-from datamap.paddle_backend.options import ObservationResult
 from datamap.processes import Processes
+from datamap.recording.together import SharedLog
 from datamap.signals.shard_writer import ShardWriter
 from datamap.tracking.store import Store
 from datamap.training import extra
-from datamap.training.loggers import ShardLogger
 
 
 @pytest.mark.parametrize(
@@ -154,21 +151,18 @@ def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(cli
         def gather(self, value):
             return [value]
 
-    def observed(ids):
-        return ObservationResult(1, pa.table({"id": ids}), {}, lambda: None)
-
     writer = ShardWriter(Second(), 4, "epoch", 10, "jsonl")
     with Store().new_run() as made:
         made.begin()
-        process = ShardLogger(
-            Second(), writer, TrackingConfig(uri=None, retry_seconds=0), made.run_id, made.writer
-        )
-        process(observed([2, 3]))
+        log = SharedLog.joined(Second(), None, made.run_id, made.writer, 0)
+        log.put(1, pa.table({"id": [0, 1, 2, 3]}), writer, {})
         path = "signals/epoch_0001-00001-of-00002.jsonl"
         before = made.artifacts.read(path)
+        assert before == b'{"id": 2}\n{"id": 3}\n'
         Store().run(made.run_id).begin()  # resume=true in another process
-        with pytest.raises(RunLostError, match="another process has begun to write"):
-            process(observed([7, 7]))
+        log.put(
+            1, pa.table({"id": [7, 7, 7, 7]}), writer, {}
+        )  # the first process learns that it is not logged
         assert made.artifacts.read(path) == before
 
 

@@ -115,7 +115,7 @@ def test_the_first_piece_of_each_word_carries_the_tag():
     unknown = classifier.tokenizer.unk_token_id
     assert tokens.words.positions.tolist() == [1, 3, 4, 5, 1]  # after [CLS]; ab has two pieces
     assert tokens.ids[4] == unknown  # what the tokenizer drops keeps its place
-    assert objectives.of(given).labels(given, tokens).tolist() == [0, 1, 0, 1, 0]
+    assert objectives.labels_of(given, tokens).tolist() == [0, 1, 0, 1, 0]
     cut = encode(classifier, given, 5)
     assert cut.words is not None and cut.words.counts.tolist() == [2, 1]
     assert tokens.decisions(np.array([1, 0])).tolist() == [4, 0, 1, 2, 3]

@@ -288,7 +288,7 @@ def plot(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any
     """
     from datamap.pipeline import plot as step
 
-    return step.plot(_config("plot", run_id, tracking_uri, keys)).figure
+    return step.plot(_config("plot", run_id, tracking_uri, keys))
 
 
 def curate(run_id: str = "latest", *, keep: str, tracking_uri: str | None = None, **keys: Any) -> LoadedRun:

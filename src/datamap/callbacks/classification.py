@@ -13,7 +13,6 @@ from datamap.callbacks.rows import collated_rows, labels_of
 from datamap.callbacks.source import Source
 from datamap.callbacks.trainer_arguments import label_name
 from datamap.errors import SignalError, first_few
-from datamap.log import say
 from datamap.recording.recorder import SignalRecorder
 from datamap.signals import embeddings
 from datamap.signals.compute import classes_of, id_array, refuse, signal_table
@@ -98,9 +97,6 @@ class Classification(Source):
                     return None
                 embeddings.refuse_large(count, sum(part.shape[1] for part in means))
                 found.append(means)
-        except SignalError as error:
-            say("note: no embeddings are logged: {error}", error=error)
-            return None
         finally:
             hook.remove()
         ids = [value for batch in self._ids for value in batch]

@@ -67,10 +67,11 @@ class Generation(Source):
             with contextlib.suppress(ConfigError):
                 ids = [name for (name,) in self._by_tokens()]
                 self.by_row = False
-        return [(row, 0, ids[row]) for row in self.part if ids[row] is not None and self._has_target(row)]
-
-    def _has_target(self, row):
-        return has_target(self._sequences(row)[0])
+        return [
+            (row, 0, ids[row])
+            for row in self.part
+            if ids[row] is not None and has_target(self._sequences(row)[0])
+        ]
 
     def _packed(self):
         """Return what `check_rows` learns of packed rows; samples are drawn, and divided among processes, not rows."""

@@ -9,10 +9,7 @@ import paddle
 from paddle.io import DataLoader
 
 from datamap.callbacks.observed_rows import Rows, batches_of
-from datamap.callbacks.source import Source
 from datamap.callbacks.trainer import TrainerRecording
-from datamap.callbacks.units import SOURCES
-from datamap.schema import Task
 
 
 class PaddleRecording(TrainerRecording):
@@ -48,10 +45,6 @@ class PaddleRecording(TrainerRecording):
             batch = collate(some)
             known = isinstance(batch, Mapping)
             yield {name: _tensor(value) for name, value in batch.items()} if known else batch
-
-    def source(self, task: Task, **given: Any) -> Source:
-        """Return what observes the samples of a task."""
-        return SOURCES[task](**given) if task in SOURCES else super().source(task, **given)
 
 
 def _tensor(value):

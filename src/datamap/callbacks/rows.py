@@ -56,7 +56,7 @@ def labels_of(batch: Any, name: str) -> Any:
 
 def has_several_labels(row: Any, name: str) -> bool:
     """Tell whether a dataset's row has a list of labels instead of one."""
-    key = next((key for key in (name, *ROW_LABELS) if isinstance(row, Mapping) and key in row), None)
+    key = _label_key(row, name)
     value = None if key is None else row[key]
     if isinstance(value, list | tuple):
         return len(value) > 1
@@ -100,7 +100,8 @@ def _places(rows, collate, name, pair):
 def _two_labels(dataset, name):
     """Return two different labels of the dataset, which serve as the binary digits 0 and 1."""
     found: dict[str, Any] = {}
-    for row in _rows(dataset):
+    for number in range(len(dataset)):
+        row = dataset[number]
         label = row[_key(row, name)]
         found.setdefault(str(label), label)
         if len(found) == 2:
@@ -110,12 +111,13 @@ def _two_labels(dataset, name):
     )
 
 
-def _rows(dataset: Any) -> Iterator[Any]:
-    return (dataset[row] for row in range(len(dataset)))
+def _label_key(row, name):
+    """Return the key by which a row holds its label or labels; None if it has none."""
+    return next((key for key in (name, *ROW_LABELS) if isinstance(row, Mapping) and key in row), None)
 
 
 def _key(row, name):
-    key = next((key for key in (name, *ROW_LABELS) if isinstance(row, Mapping) and key in row), None)
+    key = _label_key(row, name)
     if key is None and isinstance(row, Mapping):
         keys = list(dict.fromkeys((name, *ROW_LABELS)))
         raise ConfigError(f"a row of the training dataset has no label {keys} (it has: {first_few(row, 10)})")

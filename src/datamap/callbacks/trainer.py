@@ -2,9 +2,9 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from datamap.callbacks.rows import has_several_labels
 from datamap.callbacks.source import Source
 from datamap.callbacks.task_detection import names_of, task_of, task_of_outputs
 from datamap.callbacks.trainer_arguments import label_name, refuse_split_models
+from datamap.callbacks.units import Labels, Tokens
 from datamap.errors import ConfigError, DataMapError, SignalError, reason, shortened
 from datamap.log import say
 from datamap.processes import Processes, training_together
@@ -45,6 +46,11 @@ class TrainerRecording(Framework):
             a classifier's encoder before the first step are recorded, by one more evaluation pass; False omits them.
     """
 
+    # What observes the samples of each task.
+    sources: ClassVar[Mapping[Task, type[Source]]] = {
+        Task.CLASSIFICATION: Classification, Task.TOKENS: Tokens, Task.MULTILABEL: Labels
+    }  # fmt: skip
+
     def __init__(
         self,
         ids: Sequence | None = None,
@@ -66,14 +72,6 @@ class TrainerRecording(Framework):
         self.recorder: SignalRecorder | None = None
         self._source: Source | None = None
         self.processes = Processes()
-
-    def source(self, task: Task, **given: Any) -> Source:
-        """Return what observes the samples of a task."""
-        if task is not Task.CLASSIFICATION:
-            raise ConfigError(
-                f"task={task.value!r} is not recorded by this framework's callback; use datamap.SignalRecorder"
-            )
-        return Classification(**given)
 
     def on_train_begin(
         self,
@@ -118,8 +116,11 @@ class TrainerRecording(Framework):
             metadata = Metadata.of(names, self._options.get("samples"), task)
             # The checked values, as an iterator can be read only once.
             self._options |= {**metadata._asdict(), "task": task.value}
-            self._source = self.source(
-                task,
+            if task not in self.sources:
+                raise ConfigError(
+                    f"task={task.value!r} is not recorded by this framework's callback; use datamap.SignalRecorder"
+                )
+            self._source = self.sources[task](
                 framework=self,
                 processes=self.processes,
                 rows=rows,

@@ -12,9 +12,7 @@ from datamap.callbacks.arrivals import Arrivals
 from datamap.callbacks.generation import Generation
 from datamap.callbacks.observed_rows import Rows
 from datamap.callbacks.preferences import Preferences
-from datamap.callbacks.source import Source
 from datamap.callbacks.trainer import TrainerRecording
-from datamap.callbacks.units import SOURCES
 from datamap.schema import Task
 
 
@@ -25,6 +23,8 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
     `ids=dataset["id"]` or remove_unused_columns=False, or the ids are row numbers from 0. When training raises, the run
     ends as FAILED at the end of the process, at the next training, or at once in `with DataMapCallback() as callback:`.
     """
+
+    sources = {**TrainerRecording.sources, Task.GENERATION: Generation, Task.SCORES: Preferences}
 
     @contextlib.contextmanager
     def inference(self) -> Iterator[None]:
@@ -68,11 +68,6 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
         for result in results:
             yield from arrivals.put(result)
         yield from arrivals.rest()
-
-    def source(self, task: Task, **given: Any) -> Source:
-        """Return what observes the samples of a task."""
-        kinds: dict[Task, type[Source]] = {**SOURCES, Task.GENERATION: Generation, Task.SCORES: Preferences}
-        return kinds[task](**given) if task in kinds else super().source(task, **given)
 
 
 def _on(device, value):

@@ -6,7 +6,6 @@ import numpy as np
 
 from datamap.callbacks.classification import Classification
 from datamap.callbacks.rows import labels_of
-from datamap.callbacks.source import Source
 from datamap.callbacks.trainer_arguments import label_name
 from datamap.errors import ConfigError, SignalError
 from datamap.schema import Task
@@ -75,9 +74,6 @@ class Labels(Units):
     """Observe several labels per sample."""
 
     task = Task.MULTILABEL
-
-
-SOURCES: dict[Task, type[Source]] = {Task.TOKENS: Tokens, Task.MULTILABEL: Labels}
 
 
 def _known(labels: Any) -> np.ndarray:

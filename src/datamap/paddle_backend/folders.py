@@ -53,7 +53,7 @@ def load(folder: Path, classes: Sequence[str], head: str, trust_pickle: bool) ->
         model = getattr(transformers, f"{family}For{head}")(config)
         _set_weights(model, weights.from_torch(arrays), heads.places(settings, classes, head), folder)
         return Classifier(model, _tokenizer(folder, family))
-    if not trust_pickle and UNPICKLES in _strings(_json(folder / "tokenizer_config.json")):
+    if not trust_pickle and UNPICKLES in _json(folder / "tokenizer_config.json").values():
         raise ModelError(f"{folder}: {UNPICKLES} unpickles a file; set model.trust_pickle=true to allow it")
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
     config = transformers.AutoConfig.from_pretrained(str(folder), num_labels=count, use_cache=False)
@@ -82,10 +82,6 @@ def _json(file: Path) -> dict:
     if not isinstance(found, dict):
         raise ModelError(f"{file} is damaged: it is not a JSON object")
     return found
-
-
-def _strings(settings: dict) -> set[str]:
-    return {value for value in settings.values() if isinstance(value, str)}
 
 
 def _set_weights(model: Any, arrays: dict[str, np.ndarray], places: list[int] | None, folder: Path) -> None:

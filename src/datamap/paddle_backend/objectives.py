@@ -14,7 +14,7 @@ from datamap.data.units import UnitDataset
 from datamap.paddle_backend.framework import paddle
 from datamap.paddle_backend.tokens import Tokens
 from datamap.schema import Task
-from datamap.signals.compute import log_softmax, of_label, signal_table
+from datamap.signals.compute import log_softmax, of_label
 from datamap.tasks import entities
 from datamap.tasks.definitions import tables_of
 from datamap.tasks.task import Options
@@ -27,22 +27,44 @@ class Objective(NamedTuple):
 
     Attributes:
         head: the end of the name of PaddleNLP's model class.
-        labels: (samples, tokens) → int64 (decisions,), or (decisions, labels) of 0 and 1.
         loss: (logits, labels) of some decisions → the sum of the losses of all that is decided.
-        table: (samples, tokens, logits, where) → the signals of an observation.
         measures: (samples, tokens, logits, labels) → {metric: value} of development samples.
     """
 
     head: str
-    labels: Callable[[Any, Tokens], np.ndarray]
     loss: Callable[[Any, Any], Any]
-    table: Callable[[Any, Tokens, np.ndarray, str], pa.Table]
     measures: Callable[[Any, Tokens, np.ndarray, np.ndarray], dict[str, float]]
 
 
 def of(samples: Samples) -> Objective:
     """Return what the task of these samples makes of a model's outputs."""
     return OBJECTIVES[samples.task]
+
+
+def labels_of(samples: Samples, tokens: Tokens) -> np.ndarray:
+    """Return the label of each decision, int64 (decisions,), or its labels as 0 and 1, (decisions, labels)."""
+    return np.concatenate(_in_reach(samples.labels, tokens)) if tokens.words else np.asarray(samples.labels)
+
+
+def table_of(samples: Samples, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
+    """Return the signals of an observation; `where` is the beginning of error messages."""
+    labels, planted, scores = samples.labels, samples.planted, logits
+    if tokens.words:
+        labels, planted = (_in_reach(values, tokens) for values in (labels, planted))
+        scores = _per_sample(logits, tokens)
+    table = tables_of(samples.task, Options())
+    return table(samples.ids, where, labels=labels, logits=scores, noisy_labels=planted)
+
+
+def _in_reach(values: Any, tokens: Tokens) -> list[np.ndarray]:
+    """Return the values of each sample's tokens that are within the model's length."""
+    assert tokens.words
+    return [one[:count] for one, count in zip(values, tokens.words.counts, strict=True)]
+
+
+def _per_sample(values: np.ndarray, tokens: Tokens) -> list[np.ndarray]:
+    assert tokens.words
+    return np.split(values, np.cumsum(tokens.words.counts)[:-1])
 
 
 # ---------------------------------------------------------------------- one label of several classes per decision
@@ -59,32 +81,7 @@ def _loss_and_accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, floa
     }
 
 
-def _classes_table(samples: TextDataset, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
-    return signal_table(samples.ids, samples.labels, logits, noisy_labels=samples.planted, where=where)
-
-
 # ---------------------------------------------------------------------- tokens
-
-
-def _in_reach(values: Any, tokens: Tokens) -> list[np.ndarray]:
-    """Return the values of each sample's tokens that are within the model's length."""
-    assert tokens.words
-    return [one[:count] for one, count in zip(values, tokens.words.counts, strict=True)]
-
-
-def _per_sample(values: np.ndarray, tokens: Tokens) -> list[np.ndarray]:
-    assert tokens.words
-    return np.split(values, np.cumsum(tokens.words.counts)[:-1])
-
-
-def _tokens_table(samples: UnitDataset, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
-    return tables_of(Task.TOKENS, Options())(
-        samples.ids,
-        where,
-        labels=_in_reach(samples.labels, tokens),
-        logits=_per_sample(logits, tokens),
-        noisy_labels=_in_reach(samples.planted, tokens),
-    )
 
 
 def _token_measures(
@@ -116,12 +113,6 @@ def _binary_cross_entropy(logits: Any, labels: Any) -> Any:
     )
 
 
-def _multilabel_table(samples: UnitDataset, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
-    return tables_of(Task.MULTILABEL, Options())(
-        samples.ids, where, labels=samples.labels, logits=logits, noisy_labels=samples.planted
-    )
-
-
 def _multilabel_measures(
     samples: UnitDataset, tokens: Tokens, logits: np.ndarray, labels: np.ndarray
 ) -> dict[str, float]:
@@ -143,23 +134,17 @@ def _multilabel_measures(
 OBJECTIVES = {
     Task.CLASSIFICATION: Objective(
         head="SequenceClassification",
-        labels=lambda samples, tokens: samples.labels,
         loss=_cross_entropy,
-        table=_classes_table,
         measures=lambda samples, tokens, logits, labels: _loss_and_accuracy(logits, labels),
     ),
     Task.TOKENS: Objective(
         head="TokenClassification",
-        labels=lambda samples, tokens: np.concatenate(_in_reach(samples.labels, tokens)),
         loss=_cross_entropy,
-        table=_tokens_table,
         measures=_token_measures,
     ),
     Task.MULTILABEL: Objective(
         head="SequenceClassification",
-        labels=lambda samples, tokens: samples.labels,
         loss=_binary_cross_entropy,
-        table=_multilabel_table,
         measures=_multilabel_measures,
     ),
 }

@@ -54,17 +54,13 @@ def read(file: Path, trusted: bool = False) -> dict[str, np.ndarray]:
     kind = _TrustedUnpickler if trusted else _Unpickler
     found = kind(program, file, parts).load()
     if isinstance(found, dict):
-        found = {name: _as_array(value) for name, value in found.items()}
+        found = {name: value.array if isinstance(value, _Array) else value for name, value in found.items()}
         found.pop("StructuredToParameterName@@", None)  # of paddle.save: names that it gives parameters
     if not isinstance(found, dict) or not all(
         isinstance(name, str) and isinstance(value, np.ndarray) for name, value in found.items()
     ):
         raise ModelError(f"{file} does not hold arrays by name; save the model as safetensors")
     return found
-
-
-def _as_array(value):
-    return value.array if isinstance(value, _Array) else value
 
 
 def _program_of(parts: zipfile.ZipFile, file: Path) -> str:
@@ -216,22 +212,10 @@ def _count(number: Any) -> int:
     return number
 
 
-def _reconstructed(*_: object) -> _Array:
-    return _Array()
-
-
 def _encoded(text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
         raise pickle.UnpicklingError("bytes of another encoding than latin1")
     return text.encode("latin1")
-
-
-def _no_items() -> dict:
-    return OrderedDict()
-
-
-def _no_bytes() -> bytes:
-    return b""
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: object) -> np.ndarray:
@@ -247,10 +231,6 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: object) -> np
     return np.lib.stride_tricks.as_strided(storage[offset:], size, steps).copy()
 
 
-def _parameter(data: Any, *_: object) -> Any:
-    return data
-
-
 def _not_called(*_: object) -> None:
     raise pickle.UnpicklingError("numpy.ndarray called, which no array needs")
 
@@ -259,15 +239,15 @@ def _not_called(*_: object) -> None:
 _NAMED: dict[tuple[str, str], Callable] = {
     ("numpy", "ndarray"): _not_called,  # only named, as what `_reconstruct` makes
     ("numpy", "dtype"): _Dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstructed,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstructed,
+    ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
+    ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),
     ("numpy.core.numeric", "_frombuffer"): _from_buffer,
     ("numpy._core.numeric", "_frombuffer"): _from_buffer,
     ("_codecs", "encode"): _encoded,
-    ("collections", "OrderedDict"): _no_items,
-    ("__builtin__", "bytes"): _no_bytes,
+    ("collections", "OrderedDict"): lambda: OrderedDict(),
+    ("__builtin__", "bytes"): lambda: b"",
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
 }
 _CALLS = {name: _Call(function) for name, function in _NAMED.items()}

@@ -86,7 +86,7 @@ class Trainer:
         self.observed_tokens = (
             tokens[1] if tokens else self.tokens if observed is None else tokenized(observed)
         )
-        self.labels = self.objective.labels(samples, self.tokens)  # of each decision
+        self.labels = objectives.labels_of(samples, self.tokens)  # of each decision
         self.rows = np.array(self.processes.rows(len(self.observed)))  # that this process observes
         self.dev, self.dev_tokens = dev, tokenized(dev) if dev else None
         # DataParallel averages gradients over the processes.
@@ -107,14 +107,6 @@ class Trainer:
     def parameters(self) -> int:
         """Return the number of the model's parameters."""
         return sum(int(np.prod(parameter.shape)) for parameter in self.model.parameters())
-
-    @property
-    def records(self) -> list[int]:
-        """Return the number of records of an observation that each process has: of its samples, or of their units."""
-        counts = range(self.processes.count)
-        rows = [np.array(self.processes.rows(len(self.observed), index)) for index in counts]
-        labels = self.objective.labels(self.observed, self.observed_tokens)
-        return [int(labels[self.observed_tokens.decisions(part)].size) for part in rows]
 
     @property
     def width(self) -> int:
@@ -196,7 +188,7 @@ class Trainer:
         metrics = self._means(signals)
         if self.dev and self.dev_tokens and self.processes.first:
             logits = self.evaluate(self.dev_tokens, bar=bar)
-            labels = self.objective.labels(self.dev, self.dev_tokens)
+            labels = objectives.labels_of(self.dev, self.dev_tokens)
             metrics |= self.objective.measures(self.dev, self.dev_tokens, logits, labels)
         now = time.perf_counter()
         metrics |= {"time/train_seconds": trained - self.since, "time/observe_seconds": now - trained}
@@ -277,7 +269,7 @@ class Trainer:
         mine, tokens = self.observed, self.observed_tokens
         if self.processes.count > 1:
             mine, tokens = mine.take(self.rows), tokens.take(self.rows)
-        return self.objective.table(mine, tokens, logits, f"observation {number}")
+        return objectives.table_of(mine, tokens, logits, f"observation {number}")
 
     def _means(self, table):
         """Compute metrics over the samples of all processes, and by planted kind if there are planted samples."""

@@ -146,7 +146,7 @@ def _log(target, config, members, summaries, unit):
     means = agreement.drop(columns=["run_a", "run_b"]).mean().dropna()
     target.log_metrics({f"pairwise/{name}": float(value) for name, value in means.items()}, 0)
     target.log_metrics({"pairwise/always_hard": len(hard)}, 0)
-    links = [(run.info.run_name, run.link) for run in members]
+    links = [(run.info.run_name, run.link_to()) for run in members]
     weak = [name for name, frame in summaries.items() if comparison.learned_little(frame)]
     target.describe(
         descriptions.of_comparison(

@@ -334,7 +334,13 @@ def _log(store, source, definition, config, file, lineage):
         run.lang = source.lang
         run.describe(
             descriptions.of_curated(
-                source.info.run_name, source.link, config.keep, file.counts, file.name, command, run.language
+                source.info.run_name,
+                source.link_to(),
+                config.keep,
+                file.counts,
+                file.name,
+                command,
+                run.language,
             )
         )
     say("run {run}  ({address})", run=run.run_id, address=run.address)

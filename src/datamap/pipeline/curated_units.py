@@ -66,7 +66,8 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> 
         raise ConfigError(f"the rule leaves no sample: change {levers}")
     changed = (choice.labels != samples["label"].to_numpy(object)) & kept[place]
     changes = _changes(source, found, of, positions, changed, choice.labels)
-    planted = _are_planted(samples, changed)
+    # Which labels are wrong on purpose is no longer known where they change.
+    planted = bool(changed.any() and (samples["s_label"] == schema.DIRTY).any())
     name, content, digest, command = _written(source, found, np.flatnonzero(kept).tolist(), changes, planted)
     counts = {
         "samples_before": int(seen.sum()),
@@ -87,11 +88,6 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> 
         say(unseen, rows=Amount(int((~seen).sum()), "row"))
     frame = pd.DataFrame({"id": found.ids.to_numpy(zero_copy_only=False)[kept]})
     return CuratedFile(name, content, frame, digest, counts, command)
-
-
-def _are_planted(samples: pd.DataFrame, changed: np.ndarray) -> bool:
-    """Tell whether labels change in data that say which labels are wrong on purpose, which is then no longer known."""
-    return bool(changed.any() and (samples["s_label"] == schema.DIRTY).any())
 
 
 def _written(

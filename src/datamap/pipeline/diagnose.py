@@ -88,7 +88,8 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         say(line)
     if next_step and run.has(schema.SAMPLES_FILE):
         say("review them: {command}", command=run.command("review"))
-        say("next: {command}", command=run.command("curate", *_rule(run, about)))
+        by_score = ["keep=clean"] if about.known else ["keep=clean", "share=0.05"]
+        say("next: {command}", command=run.command("curate", *_rule(run, by_score)))
 
 
 def _logged(run: Run, samples: pd.DataFrame, config: DiagnoseConfig) -> tuple[Estimate, list[Phrase]]:
@@ -176,7 +177,10 @@ def _rank_unlabeled(run, samples, observations, config, next_step):
         say(line)
     if next_step:
         say("read them: {command}", command=run.command("review"))
-        say("next: {command}", command=run.command("curate", *unlabeled_diagnosis.rule(run)))
+        say(
+            "next: {command}",
+            command=run.command("curate", *_rule(run, ["keep=matching", "where=correct_times > 0"])),
+        )
 
 
 def _embedded(samples, definition):
@@ -198,11 +202,9 @@ def _kinds(run, samples, evidence, names, proposed):
     return lambda rows: [word(kind, run.language) for kind in kinds(rows)]
 
 
-def _rule(run, about):
-    """Return the overrides of `curate` to suggest: people's decisions where there are some, else the score."""
-    if run.files(schema.REVIEW_DIR):
-        return ["keep=corrected"]
-    return ["keep=clean"] if about.known else ["keep=clean", "share=0.05"]
+def _rule(run: Run, otherwise: list[str]) -> list[str]:
+    """Return the overrides of `curate` to suggest: people's decisions where there are some, else those given."""
+    return ["keep=corrected"] if run.files(schema.REVIEW_DIR) else otherwise
 
 
 def _class_names(run, evidence):

@@ -1,5 +1,6 @@
 """Make a run from signals in files: the original tutorial's, Dataset Cartography's, or our own."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -119,12 +120,7 @@ def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) ->
     for note in samples.notes:
         say("note: {note}", note=note)
     ids = contents.samples["id"].to_pylist()
-    rows = align.rows(contents.samples["id"], samples.ids)
-    lost = align.missing(contents.samples["id"], rows)
-    if lost:
-        theirs = f"{counted(len(lost), 'sample')} of {source.path}, id {first_few(lost)}"
-        raise DataError(f"texts={path}: no text for {theirs} (its ids: {first_few(samples.ids)})")
-    samples = replace(samples.take(rows), ids=ids)
+    samples = replace(samples.take(_found(contents, samples.ids, source, f"texts={path}: no text")), ids=ids)
     wrong = samples.labels != contents.samples["label"].to_numpy()
     if wrong.any():
         labels = contents.samples["label"].to_numpy()
@@ -168,12 +164,18 @@ def _examples(config: ImportConfig, contents: _Contents, source: sources.Source)
         Metadata(None, own).check_units(str(source.path), contents.samples, f"texts={path}")
         return own
     given = examples.of(listed, f"texts={path}")
-    rows = align.rows(contents.samples["id"], given.table["id"].astype(str))
+    _found(contents, given.table["id"].astype(str), source, f"texts={path}: no row")
+    return given
+
+
+def _found(contents: _Contents, known: Iterable, source: sources.Source, problem: str) -> np.ndarray:
+    """Return the place of each sample of the signals among the `known` ids; raise DataError if one is missing."""
+    rows = align.rows(contents.samples["id"], known)
     lost = align.missing(contents.samples["id"], rows)
     if lost:
         theirs = f"{counted(len(lost), 'sample')} of {source.path}, id {first_few(lost)}"
-        raise DataError(f"texts={path}: no row for {theirs} (its ids: {first_few(given.table['id'])})")
-    return given
+        raise DataError(f"{problem} for {theirs} (its ids: {first_few(known)})")
+    return rows
 
 
 def _log(

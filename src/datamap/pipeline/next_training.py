@@ -50,12 +50,11 @@ def command(source: Run, data: dict[str, str], gone: list[str], same_form: bool 
         gone: names of the classes that the curated file no longer has.
         same_form: true if `data` also fits the source's development data, false if not; None = see the source's keys.
     """
-    config, given = (
-        source.config("train"),
-        [override.partition("=")[0] for override in source.overrides("train")],
-    )
+    config, overrides = source.config("train"), source.overrides("train")
+    given = [override.partition("=")[0] for override in overrides]
     carried = {key: _shown(_at(config, key)) for key in given if _fits(key, _at(config, key))}
-    model = next(filter(_is_model, source.overrides("train")), None)
+    models = {f"model={path.stem}" for path in (CONF / "model").glob("*.yaml")}
+    model = next((override for override in overrides if override in models), None)
     if model:
         carried = {"model": model.removeprefix("model="), **carried}
     if any(key.endswith("model.name_or_path") for key in given):
@@ -79,10 +78,6 @@ def _names(keys: dict[str, None]) -> Iterator[str]:
 def _is_left_out(key: str) -> bool:
     """Tell whether to leave a key out without a note, because it is about other data or about trust in pickles."""
     return key.split(".")[0] in OTHER_DATA or "trust_pickle" in key
-
-
-def _is_model(override: str) -> bool:
-    return override in {f"model={path.stem}" for path in (CONF / "model").glob("*.yaml")}
 
 
 def _at(config: dict[str, Any], key: str) -> Any:

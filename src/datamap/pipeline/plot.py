@@ -3,7 +3,7 @@
 import re
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from datamap import schema
 from datamap.config import PlotConfig, to_yaml
@@ -19,26 +19,16 @@ from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.summarize import ensure_summary
 from datamap.tasks.definitions import DEFINITIONS
-from datamap.tracking.run import Run
 from datamap.translations import Phrase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 MAX_NAME = 120  # letters; the store's file names hold 255, of which the image series needs 90
 
 
-class LoggedMap(NamedTuple):
-    """Represent a map in a run, stored as `maps/<name>.png` and as the image series of that name."""
-
-    run: Run
-    name: str
-    figure: "Figure"
-
-
-def plot(config: PlotConfig) -> LoggedMap:
-    """Draw a data map of a run, and log it as a file and as a step of an image series.
+def plot(config: PlotConfig) -> "Figure":
+    """Draw a data map of a run, log it as `maps/<name>.png` and into the image series of that name, and return it.
 
     Raises:
         MapError: the map's name is not allowed, or a filter keeps no sample.
@@ -83,7 +73,7 @@ def plot(config: PlotConfig) -> LoggedMap:
         run=run.run_id,
         address=run.address,
     )
-    return LoggedMap(run, name, figure)
+    return figure
 
 
 def _say_if_undivided(samples, config, unit):

@@ -97,9 +97,3 @@ def report(run: Run, regions: np.ndarray, first: pd.DataFrame) -> None:
     for rank, row in enumerate(first.to_dict("records"), 1):  # the scores only order
         texts = diagnosis.texts_told(row)[:200]
         say(f"  {rank}.  {row['id']}  {row['why']}  {texts}".rstrip())
-
-
-def rule(run: Run) -> list[str]:
-    """Return the overrides of `curate` to suggest: people's decisions where there are some, else the never learned."""
-    reviewed = run.files(schema.REVIEW_DIR)
-    return ["keep=corrected"] if reviewed else ["keep=matching", "where=correct_times > 0"]

@@ -29,7 +29,6 @@ from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import Options
-from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.tracking.spool import checked_folder
@@ -125,7 +124,7 @@ class SignalRecorder(compute.ObservationCollector):
         self._process = os.getpid()
         self._failure: Exception | None = None
         self.in_turn = False  # true if each process records the samples after those of the process before it
-        self._resumed_at = 0
+        self.resumed_at = 0  # number of the observation after which a resumed run goes on
         self._processes = Processes() if gathered else training_together()
         with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
             lead = self._processes.agree(
@@ -159,16 +158,15 @@ class SignalRecorder(compute.ObservationCollector):
     def _follow(self, lead):
         """Open the run that the first process leads."""
         uri, self.run_id, writer, self._last, self._reference, self._format = lead
-        self._resumed_at = self._last
-        self.run = retrying(lambda: Store(uri).run(self.run_id), START_TIMEOUT)
-        self.run.writer = writer
-        self._log = SharedLog(self.run, self._processes, None)
+        self.resumed_at = self._last
+        self._log = SharedLog.joined(self._processes, uri, self.run_id, writer, START_TIMEOUT)
+        self.run = self._log.run
 
     def _go_on(self):
         """Go on after the last observation of the run, if it has any."""
         committed = self.run.committed()
         if committed:
-            self._last = self._resumed_at = max(committed)
+            self._last = self.resumed_at = max(committed)
             observed = signals_of(self.run, committed)
             first = min(observed)
             self._reference = Reference.of(first, shards.read(self.run.artifacts, observed[first]))
@@ -214,7 +212,7 @@ class SignalRecorder(compute.ObservationCollector):
     def _may_log(self, path):
         """Return true if the run has no artifact at `path`, false if a resumed run has it."""
         there = self.run.has(path)
-        if there and not self._resumed_at:
+        if there and not self.resumed_at:
             raise TrackingError(
                 f"run {self.run_id} has {path} already; leave class_names=, samples= and embeddings= out, "
                 "or use a new run"
@@ -280,7 +278,7 @@ class SignalRecorder(compute.ObservationCollector):
         parts = self._processes.agree(lambda: self._part(number, metrics))
         number = parts[0][0]
         self._batches = self._batches if len(parts) == 1 else pooled(number, parts)
-        if self._resumed_at and self._batches and number <= self._resumed_at:
+        if self.resumed_at and self._batches and number <= self.resumed_at:
             say(
                 "note: observation {number} is in run {run} already and stays", number=number, run=self.run_id
             )
@@ -295,11 +293,6 @@ class SignalRecorder(compute.ObservationCollector):
             raise self._failure
         self._metrics = arguments.metrics(metrics)
         return arguments.observation_number(number), self._batches
-
-    @property
-    def resumed_at(self) -> int:
-        """Return the number of the observation after which a resumed run goes on; 0 for a new one."""
-        return self._resumed_at
 
     def fail(self, error: Exception) -> None:
         """Let the next `commit` raise `error`, in every process that records, and record nothing until then.

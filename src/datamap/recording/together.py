@@ -1,7 +1,6 @@
 """Log observations into one run from every process that trains together: each writes its shards, the first commits."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
@@ -13,8 +12,10 @@ from datamap.signals import align, shards
 from datamap.signals.shard_writer import ShardWriter
 from datamap.signals.shards import Records
 from datamap.tracking.delivery import Delivery, FilesOnDisk
+from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
+from datamap.tracking.store import Store
 
 LARGE = 1_000_000  # records of an observation that is encoded at once, instead of in the sending thread
 
@@ -67,7 +68,25 @@ class SharedLog:
     def __init__(self, run: Run, processes: Processes, outbox: Outbox | None) -> None:
         self.run, self.processes, self.outbox = run, processes, outbox
 
-    def put(self, number: int, table: Records, writer: ShardWriter, metrics: dict[str, float]) -> None:
+    @classmethod
+    def joined(
+        cls, processes: Processes, uri: str | None, run_id: str, writer: str, timeout: float
+    ) -> "SharedLog":
+        """Return the log of a process other than the first, which made the run in a store and is its `writer`."""
+        # The first process is writing into the store now, so SQLite may be locked.
+        run = retrying(lambda: Store(uri).run(run_id), timeout)
+        run.writer = writer
+        return cls(run, processes, None)
+
+    def put(
+        self,
+        number: int,
+        table: Records,
+        writer: ShardWriter,
+        metrics: Mapping[str, float],
+        more: Callable[[], Iterable[tuple[str, bytes]]] = tuple,
+        then: Callable[[Run], None] | None = None,
+    ) -> None:
         """Log an observation: the same call, with the same whole table, in every process.
 
         A large one waits as files on disk until it is sent, as memory would hold several of them.
@@ -75,18 +94,32 @@ class SharedLog:
         A process other than the first logs its shards at once. Where the store does not accept them, the first process
         logs them with its own, through the outbox, which tries again and spools.
 
+        Args:
+            number: number of the observation.
+            table: all its records.
+            writer: writer of its shards.
+            metrics: {name: value} to log with it.
+            more: function that yields (path, bytes) of what else the first process logs (see `Delivery.files`).
+            then: function that is called with the run when all is sent.
+
         Raises:
             TrackingError: an earlier observation could neither be sent nor spooled, or the run is lost.
         """
         logged = self.processes.gather(None if self.outbox else self._logged(number, table, writer))
-        metrics = {**metrics, schema.COMMIT_METRIC: table.num_rows}
-        files: Callable = partial(self._files, number, table, writer, logged)
 
-        self.processes.agree(lambda: self._send(self.outbox, number, files, metrics) if self.outbox else None)
+        def files() -> Iterator[tuple[str, bytes]]:
+            yield from self._files(number, table, writer, logged)
+            yield from more()
 
-    def _send(self, outbox, number, files, metrics):
-        waiting = FilesOnDisk(files()) if metrics[schema.COMMIT_METRIC] >= LARGE else None
-        outbox.put(Delivery(number, (lambda: waiting) if waiting else files, metrics))
+        def send() -> None:
+            if self.outbox:
+                waiting = FilesOnDisk(files()) if table.num_rows >= LARGE else None
+                committed = {**metrics, schema.COMMIT_METRIC: table.num_rows}
+                self.outbox.put(
+                    Delivery(number, (lambda: waiting) if waiting else files, committed, then=then)
+                )
+
+        self.processes.agree(send)
 
     def _logged(self, number: int, table: Records, writer: ShardWriter) -> list[Shard] | None:
         """Log this process's shards and return their names; None if the store did not accept all of them."""

@@ -1,6 +1,6 @@
 """Divide an observation among the processes that record it, each of which writes its own shards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from datamap import schema
 from datamap.processes import Processes
@@ -14,29 +14,18 @@ class ShardWriter:
 
     Args:
         processes: the processes that train together.
-        samples: number of samples of the whole observation, which the processes divide among them.
+        records: number of records of the whole observation, which the processes divide among them.
         unit: unit of the observations, "epoch" or "step".
         rows: largest number of records in a shard.
         format: format of the files, "jsonl" or "parquet"; "auto" chooses by the number of records.
-        records: number of records that each process has; None = one for each of its samples.
     """
 
-    def __init__(
-        self,
-        processes: Processes,
-        samples: int,
-        unit: str,
-        rows: int,
-        format: str,
-        records: Sequence[int] | None = None,
-    ) -> None:
-        total = samples if records is None else sum(records)
-        if records is None:
-            records = [len(processes.rows(samples, index)) for index in range(processes.count)]
-        self._counts = [-(-count // rows) for count in records]
-        self.processes, self.samples = processes, samples
-        self.rows, self.unit = min(rows, total), unit
-        self.format = schema.chosen_format(format, total)
+    def __init__(self, processes: Processes, records: int, unit: str, rows: int, format: str) -> None:
+        shares = [len(processes.rows(records, index)) for index in range(processes.count)]
+        self._counts = [-(-count // rows) for count in shares]
+        self.processes, self.records = processes, records
+        self.rows, self.unit = min(rows, records), unit
+        self.format = schema.chosen_format(format, records)
 
     def encoded(
         self, number: int, signals: Records, index: int | None = None
@@ -55,5 +44,5 @@ class ShardWriter:
 
     def share(self, signals: Records, index: int | None = None) -> Records:
         """Return the records of a whole observation that a process (this one by default) writes."""
-        rows = self.processes.rows(self.samples, index)
+        rows = self.processes.rows(self.records, index)
         return signals if len(rows) == signals.num_rows else signals.slice(rows.start, len(rows))

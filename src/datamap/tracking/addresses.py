@@ -30,14 +30,9 @@ def of_runs(experiment_id: str) -> str:
 
 def address(tracking_uri: str, page: str) -> str:
     """Return the address of a page for a browser: at the store's own server, else where `mlflow ui` will serve it."""
-    if is_server(tracking_uri):
-        return f"{tracking_uri.rstrip('/')}/{page}{TRAINING_VIEW}"
-    return f"{local_server()}/{page}{TRAINING_VIEW}"
-
-
-def local_server() -> str:
-    """Return the address at which `mlflow ui` or `make ui` serves on this machine."""
-    return f"http://127.0.0.1:{os.environ.get('MLFLOW_PORT', 5000)}"
+    local = f"http://127.0.0.1:{os.environ.get('MLFLOW_PORT', 5000)}"
+    server = tracking_uri.rstrip("/") if is_server(tracking_uri) else local
+    return f"{server}/{page}{TRAINING_VIEW}"
 
 
 def is_default(tracking_uri: str) -> bool:

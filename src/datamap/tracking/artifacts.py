@@ -77,7 +77,7 @@ class Artifacts(NamedTuple):
 
     def size_of(self, path: str) -> int | None:
         """Return the size of an artifact in bytes; None if the run lacks it, or its store does not report sizes."""
-        return next((file.file_size for file in self.list(parent_of(path)) if file.path == path), None)
+        return next(iter(_sizes(self.list(parent_of(path)), path)), None)
 
     def find(self, path: str) -> bytes | None:
         """Return the content of an artifact, or None if the run lacks it."""
@@ -200,7 +200,7 @@ class Artifacts(NamedTuple):
                 if kept and room:
                     file = file.replace(kept)
             with translated_errors(f"run {self.run_id}: artifact {path}"):
-                if digests and digest_of(file) not in [*digests, *self._logged_since(path, file, digests)]:
+                if digests and not self._is_logged(path, file, digests):
                     self._refuse(path, "is not what was logged (edited or damaged)")
             yield file
 
@@ -228,10 +228,11 @@ class Artifacts(NamedTuple):
 
     def _is_as_listed(self, file, path):
         size = file.stat().st_size
-        if self.seen and self.seen.size_of(path) == size:
+        folder = parent_of(path)
+        if self.seen and _sizes(self.seen.listings.get(folder, []), path) == [size]:
             return True
-        sizes = [listed.file_size for listed in self._listed_now(parent_of(path)) if listed.path == path]
-        return sizes in ([size], [None])  # some stores report no size, but each lists the file
+        # Some stores report no size, but each lists the file.
+        return _sizes(self._listed_now(folder), path) in ([size], [None])
 
     def _logged(self, path):
         """Return the digests that the file may have; [] if none was logged, as in runs of older versions."""
@@ -239,11 +240,10 @@ class Artifacts(NamedTuple):
             return []
         return hidden_tags.digests(self.seen.tags if self.seen else self._tags(path), path)
 
-    def _logged_since(self, path, file, digests):
-        """Return the digests that another process may have logged since the command began, for an unexpected file."""
-        if self.seen is None or digest_of(file) in digests:
-            return []
-        return hidden_tags.digests(self._tags(path), path)
+    def _is_logged(self, path, file, digests):
+        """Tell if a file is what was logged; another process may have logged it since the command began."""
+        found = digest_of(file)
+        return found in digests or (self.seen and found in hidden_tags.digests(self._tags(path), path))
 
     def _tags(self, path):
         with translated_errors(f"run {self.run_id}: artifact {path}"):
@@ -259,6 +259,11 @@ class Artifacts(NamedTuple):
         raise TrackingError(
             f"run {self.run_id}: {path} {problem}; {hint}. What you want to edit, download first"
         )
+
+
+def _sizes(files: Iterable[FileInfo], path: str) -> list[int | None]:
+    """Return [size of an artifact] as it is among these files; [] if it is not."""
+    return [file.file_size for file in files if file.path == path]
 
 
 @functools.lru_cache(maxsize=64)

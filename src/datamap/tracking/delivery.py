@@ -82,4 +82,4 @@ def send(run: Run, files: Iterable[tuple[str, bytes]], delivery: Delivery, at: i
         run.end(delivery.status)
     if delivery.remove:
         with contextlib.suppress(TrackingError):  # some stores cannot delete; files that stay do no harm
-            run.remove(delivery.remove)
+            run.artifacts.remove(delivery.remove)

@@ -76,20 +76,15 @@ def explained(error: BaseException) -> str:
         return "the server's certificate is not trusted; set MLFLOW_TRACKING_SERVER_CERT_PATH to that of its authority"
     found: Any = next((one for one in (error.__cause__, error) if _is_databases(one, "DBAPIError")), None)
     # SQLAlchemy's own message is the whole statement, and MLflow's may be a hint.
-    return _advised(reason(found.orig if found else error))
-
-
-def _advised(text):
-    """Return what a disk or a database says, and what to do if it is full."""
+    text = reason(found.orig if found else error)
     is_full = re.search("disk is full|No space left|quota exceeded", text, re.IGNORECASE)
     return f"{text}; make room" if is_full else text
 
 
 def _is_untrusted(error):
     """Tell if the certificate of a server is not trusted."""
-    return isinstance(error, requests.exceptions.SSLError) or isinstance(
-        error.__cause__ or error.__context__, requests.exceptions.SSLError
-    )
+    known = (error, error.__cause__ or error.__context__)
+    return any(isinstance(one, requests.exceptions.SSLError) for one in known)
 
 
 def _is_unauthorized(error):

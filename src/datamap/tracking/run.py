@@ -114,12 +114,7 @@ class Run:
     @property
     def address(self) -> str:
         """Return the address of the run's page for a browser."""
-        return addresses.address(self.tracking_uri, self.link)
-
-    @property
-    def link(self) -> str:
-        """Return the address of the run within the UI, for descriptions of other runs."""
-        return self.link_to()
+        return addresses.address(self.tracking_uri, self.link_to())
 
     def link_to(self, artifact: str = "") -> str:
         """Return the address of an artifact within the UI, or of the run itself."""
@@ -245,10 +240,6 @@ class Run:
             self.client.set_status(self.run_id, status)
 
     # ------------------------------------------------------------------ logging
-
-    def remove(self, path: str) -> None:
-        """Delete the artifacts below `path`."""
-        self.artifacts.remove(path)
 
     def now(self) -> int:
         """Return the present time in milliseconds since 1970, as metrics have it."""

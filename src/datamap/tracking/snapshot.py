@@ -44,11 +44,6 @@ class Snapshot(NamedTuple):
                     total += Path(folder, name).stat().st_size
         return total < MAX_KEPT
 
-    def size_of(self, path: str) -> int | None:
-        """Return the size of an artifact as it was listed; None if that is unknown."""
-        listed = self.listings.get(parent_of(path), [])
-        return next((file.file_size for file in listed if file.path == path), None)
-
     def add(self, path: str, size: int) -> None:
         """List an artifact that this process logged, and the folders above it."""
         info = FileInfo(path, False, size)

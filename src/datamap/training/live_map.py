@@ -43,7 +43,7 @@ class LiveMapLogger:
 
     def _begin(self, run: Run, training: PreparedTraining) -> None:
         unit = DEFINITIONS[training.data.samples.task].row
-        self.map = LiveMap(sum(training.trainer.records), say, run.language, unit)
+        self.map = LiveMap(training.trainer.labels.size, say, run.language, unit)
         if training.checkpoint:
             for number, parts in sorted(signals_of(run).items()):
                 if number <= training.checkpoint.number:
@@ -61,9 +61,3 @@ class LiveMapLogger:
                     run.log_image(picture, schema.FORMING_MAP, step)
                 self.begun = True
             self.map.drawn(time.thread_time() - start)
-
-
-def live_map(run: Run, training: PreparedTraining) -> LiveMapLogger | None:
-    """Return the logger of the live map; None if it is turned off, or this process has only a part of the signals."""
-    wanted = training.config.plot.live and training.processes.count == 1
-    return LiveMapLogger(run, training) if wanted else None

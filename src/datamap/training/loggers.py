@@ -1,62 +1,19 @@
-"""Log each observation of a training: send its shards and metrics, and report progress."""
+"""Log each observation of a training with its metrics and the state of training, and report progress."""
 
 import sys
 from collections.abc import Iterator
 from functools import partial
 
-from datamap import schema
-from datamap.config import TrackingConfig
 from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import ObservationResult
-from datamap.processes import Processes
-from datamap.schema import Shard
+from datamap.recording.together import SharedLog
 from datamap.signals import shards
-from datamap.signals.shard_writer import ShardWriter
-from datamap.tracking.delivery import Delivery
-from datamap.tracking.failures import retrying
-from datamap.tracking.outbox import Outbox
-from datamap.tracking.store import Store
 from datamap.training import bars
 from datamap.training.live_map import LiveMapLogger
 from datamap.training.preparation import PreparedTraining
 from datamap.translations import translate
-
-
-class ShardLogger:
-    """Log the shards of a process that does not own the run, without a queue.
-
-    Args:
-        processes: the processes that train together.
-        writer: the writer of this process's shards.
-        tracking: the store of the run.
-        run_id: id of the run.
-        owner: what the run has as its writer; another value means that the run was taken over.
-    """
-
-    def __init__(
-        self, processes: Processes, writer: ShardWriter, tracking: TrackingConfig, run_id: str, owner: str
-    ) -> None:
-        self.processes, self.writer, self.retry_seconds = processes, writer, tracking.retry_seconds
-        # The process that owns the run is writing into the store now, so SQLite may be locked: retry.
-        self.run = retrying(lambda: Store(tracking.uri).run(run_id), self.retry_seconds)
-        self.run.writer = owner
-
-    def __call__(self, observed: ObservationResult) -> None:
-        """Log the shards, then send their names to the process that owns the run.
-
-        Raises:
-            TrackingError: the store is unreachable, or another process has taken the run over.
-        """
-        encoded = list(self.writer.encoded(observed.number, observed.signals))
-        retrying(partial(self._log, encoded), self.retry_seconds)
-        self.processes.gather([shard for shard, _ in encoded])
-
-    def _log(self, encoded: list[tuple[Shard, bytes]]) -> None:
-        self.run.check_writer()
-        for shard, content in encoded:
-            self.run.log_bytes(content, shard.path)
 
 
 class LatestCheckpoint:
@@ -92,43 +49,36 @@ class LatestCheckpoint:
 
 
 class RunLogger:
-    """Log each observation through the outbox, in the process that owns the run.
+    """Log each observation, together with the other processes; the first one keeps checkpoints and reports progress.
+
+    Args:
+        training: the training, as each process prepared it.
+        log: log of the run that the first process owns.
+        live: logger of the live map in the first process, or None.
 
     Attributes:
         kept: the number of observations that the run has or that wait in the outbox.
     """
 
-    def __init__(self, training: PreparedTraining, outbox: Outbox, live: LiveMapLogger | None) -> None:
-        self.training, self.outbox, self.live = training, outbox, live
-        self.state, self.writer = LatestCheckpoint(training.slot), training.writer
+    def __init__(self, training: PreparedTraining, log: SharedLog, live: LiveMapLogger | None = None) -> None:
+        self.training, self.log, self.live = training, log, live
+        self.state = LatestCheckpoint(training.slot)
         self.kept = len(training.start.committed)
         self.reported = training.checkpoint.number if training.checkpoint else 0
 
     def __call__(self, observed: ObservationResult) -> None:
-        """Put the observation into the outbox, and report progress."""
-        # The other processes log their shards before they send the names, so these shards are in the run now.
-        others: list[Shard] = sum(self.training.processes.gather([])[1:], [])
+        """Log an observation that the run does not have yet, and report progress."""
+        processes = self.training.processes
+        table = shards.concat(processes.gather(observed.signals))
         if observed.number not in self.training.start.committed:
-            self.outbox.put(self._delivery(observed, others))
+            if processes.first and self.training.config.trainer.checkpoint == "last":
+                self.state.keep(observed.checkpoint())
+            state = partial(self.state.files, observed.number)
+            then = partial(self.live.draw, table, observed.number) if self.live else None
+            self.log.put(observed.number, table, self.training.writer, observed.metrics, state, then)
             self.kept += 1
-        self._report(observed)
-
-    def _delivery(self, observed: ObservationResult, others: list[Shard]) -> Delivery:
-        if self.training.config.trainer.checkpoint == "last":
-            self.state.keep(observed.checkpoint())
-        files = partial(self._files, observed, others)
-        metrics = {**observed.metrics, schema.COMMIT_METRIC: sum(self.training.trainer.records)}
-        then = partial(self.live.draw, observed.signals, observed.number) if self.live else None
-        return Delivery(observed.number, files, metrics, then=then)
-
-    def _files(self, observed: ObservationResult, others: list[Shard]) -> Iterator[tuple[str, bytes]]:
-        """Yield the observation's files; called in the sending thread, one observation after the other."""
-        mine = []
-        for shard, content in self.writer.encoded(observed.number, observed.signals):
-            mine.append(shard)
-            yield shard.path, content
-        yield mine[0].checksums_path, shards.checksums(mine + others)
-        yield from self.state.files(observed.number)
+        if processes.first:
+            self._report(observed)
 
     def _report(self, observed: ObservationResult) -> None:
         m, last = observed.metrics, self.training.last

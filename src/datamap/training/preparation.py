@@ -86,11 +86,9 @@ class PreparedTraining:
 
     @property
     def writer(self) -> ShardWriter:
-        """Return a writer of this process's shards."""
-        signals, samples = self.config.signals, len(self.data.samples)
-        return ShardWriter(
-            self.processes, samples, self.unit, signals.shard_rows, signals.format, self.trainer.records
-        )
+        """Return the writer of the shards of an observation, which has a record for each label."""
+        signals, records = self.config.signals, self.trainer.labels.size
+        return ShardWriter(self.processes, records, self.unit, signals.shard_rows, signals.format)
 
 
 def prepare(

@@ -27,13 +27,10 @@ def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None
         timeout: seconds for which the store is retried.
     """
     config, samples = training.config, training.data.samples
-    if not config.model.name_or_path or not config.log_text or training.checkpoint:
-        return
-    if samples.task is Task.TOKENS:
+    begins = config.model.name_or_path and config.log_text and not training.checkpoint
+    if not begins or samples.task is Task.TOKENS or run.has(schema.EMBEDDINGS_FILE):
         return
     columns = [samples.texts_a, *([samples.texts_b] if samples.texts_b else [])]
-    if run.has(schema.EMBEDDINGS_FILE):
-        return
     try:
         embeddings.refuse_large(len(samples), len(columns) * training.trainer.width)
         parts = [training.trainer.mean_outputs(texts, bars.observed_batches) for texts in columns]

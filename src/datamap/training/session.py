@@ -7,6 +7,7 @@ from datamap import schema
 from datamap.config import TrainConfig, to_yaml
 from datamap.errors import TrainingError
 from datamap.log import say
+from datamap.recording.together import SharedLog
 from datamap.schema import Task
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
@@ -14,8 +15,8 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 from datamap.training import bars, texts
 from datamap.training.extra_trainings import ExtraTrainings, finished_in
-from datamap.training.live_map import live_map
-from datamap.training.loggers import RunLogger, ShardLogger
+from datamap.training.live_map import LiveMapLogger
+from datamap.training.loggers import RunLogger
 from datamap.training.preparation import PreparedTraining
 from datamap.training.pretrained import log_embeddings
 from datamap.translations import Amount
@@ -42,7 +43,8 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
         say("run {run}  ({address})", run=run.run_id, address=run.address)
         outbox = Outbox(run, tracking.retry_seconds, tracking.spool, schema.CHECKPOINT_DIR)
         extra = ExtraTrainings(training, finished, outbox.put)
-        logger = RunLogger(training, outbox, live_map(run, training))
+        live = LiveMapLogger(run, training) if training.config.plot.live else None
+        logger = RunLogger(training, SharedLog(run, training.processes, outbox), live)
         extra.announce()
         with _told_when_it_ends_early(logger, run), outbox, extra:
             log_embeddings(training, run, _timeout(training))
@@ -115,10 +117,10 @@ def join(training: PreparedTraining) -> Run:
     run_id, writer, finished = training.processes.gather(None)[0]
     extra = ExtraTrainings(training, finished)
     tracking = training.config.tracking
-    logger = ShardLogger(training.processes, training.writer, tracking, run_id, writer)
-    training.trainer.fit(logger)
+    log = SharedLog.joined(training.processes, tracking.uri, run_id, writer, tracking.retry_seconds)
+    training.trainer.fit(RunLogger(training, log))
     extra.finish()
-    return logger.run
+    return log.run
 
 
 @contextlib.contextmanager

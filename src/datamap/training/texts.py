@@ -85,13 +85,8 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
 
 def _with_runs(data: DataConfig, tracking: TrackingConfig) -> DataConfig:
     """Return the config with the run that `latest` in its paths means now."""
-    where = (tracking.uri, tracking.experiment)
-    return replace(
-        data,
-        path=resolved(data.path, *where),
-        dev_path=resolved(data.dev_path, *where),
-        ids=resolved(data.ids, *where),
-    )
+    keys, where = ("path", "dev_path", "ids"), (tracking.uri, tracking.experiment)
+    return replace(data, **{key: resolved(getattr(data, key), *where) for key in keys})
 
 
 def _refuse_other_tasks(config: TrainConfig) -> None:
