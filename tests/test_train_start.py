@@ -1,7 +1,6 @@
 """What cannot be trained is refused before a run is made, in one line; and what may fail does not end a training."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -10,8 +9,7 @@ import datamap
 from conftest import SMALL_MODEL
 from datamap.maps.live import LiveMap
 from datamap.processes import Processes
-from datamap.recording.together import SharedLog
-from datamap.signals.shard_writer import ShardWriter
+from datamap.recording.together import SharedLog, joined_run
 from datamap.tracking.store import Store
 from datamap.training import extra
 
@@ -151,25 +149,16 @@ def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(cli
         def gather(self, value):
             return [value]
 
-    writer = ShardWriter(Second(), 4, "epoch", 10, "jsonl")
     with Store().new_run() as made:
         made.begin()
-        log = SharedLog.joined(Second(), None, made.run_id, made.writer, 0)
-        log.put(1, pa.table({"id": [0, 1, 2, 3]}), writer, {})
+        log = SharedLog(joined_run(None, made.run_id, made.writer, 0), Second(), None, "epoch", 10, "auto")
+        log.put(1, pa.table({"id": [0, 1, 2, 3]}), {})
         path = "signals/epoch_0001-00001-of-00002.jsonl"
         before = made.artifacts.read(path)
         assert before == b'{"id": 2}\n{"id": 3}\n'
         Store().run(made.run_id).begin()  # resume=true in another process
-        log.put(
-            1, pa.table({"id": [7, 7, 7, 7]}), writer, {}
-        )  # the first process learns that it is not logged
+        log.put(1, pa.table({"id": [7, 7, 7, 7]}), {})  # the first process learns that it is not logged
         assert made.artifacts.read(path) == before
-
-
-def test_the_format_depends_on_the_samples_of_all_processes():
-    processes = SimpleNamespace(index=1, count=2, rows=lambda samples, index=None: range(samples // 2))
-    formats = [ShardWriter(processes, count, "epoch", 10**6, "auto").format for count in (20_000, 20_001)]
-    assert formats == ["jsonl", "parquet"]
 
 
 def test_a_class_with_fewer_samples_than_folds_is_spread_too():

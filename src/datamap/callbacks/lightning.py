@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from datamap.callbacks.arrivals import Arrivals
-from datamap.callbacks.task_detection import task_of_outputs
-from datamap.callbacks.trainer_arguments import refuse_split_models
+from datamap.callbacks.trainer_arguments import refuse_split_models, task_of_outputs
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.processes import training_together
 from datamap.recording.recorder import SignalRecorder

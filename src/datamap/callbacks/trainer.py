@@ -13,8 +13,13 @@ from datamap.callbacks.framework import Framework
 from datamap.callbacks.observed_rows import Rows
 from datamap.callbacks.rows import has_several_labels
 from datamap.callbacks.source import Source
-from datamap.callbacks.task_detection import names_of, task_of, task_of_outputs
-from datamap.callbacks.trainer_arguments import label_name, refuse_split_models
+from datamap.callbacks.trainer_arguments import (
+    label_name,
+    names_of,
+    refuse_split_models,
+    task_of,
+    task_of_outputs,
+)
 from datamap.callbacks.units import Labels, Tokens
 from datamap.errors import ConfigError, DataMapError, SignalError, reason, shortened
 from datamap.log import say

@@ -1,9 +1,58 @@
-"""Read from a Trainer's arguments what the pass over the samples needs, and refuse what it cannot do."""
+"""Read the task and the key of the labels from a Trainer's arguments, its model and outputs; refuse split models."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from datamap.callbacks.framework import unwrapped
 from datamap.errors import ConfigError
 from datamap.processes import Processes
+from datamap.schema import Task
+from datamap.tasks.definitions import DEFINITIONS
+
+MAX_TAGS = 1_000  # of a model that is taken for one of tokens by the shape of its outputs alone
+
+
+def task_of(model: Any, args: Any) -> Task:
+    """Return what a Trainer trains, by its arguments and its model."""
+    if type(args).__name__ == "DPOConfig":
+        return Task.SCORES
+    model = unwrapped(model)
+    names = [
+        kind.__name__ for part in (model, getattr(model, "base_model", None)) for kind in type(part).__mro__
+    ]
+    inner = getattr(getattr(model, "base_model", None), "model", None)  # PEFT wraps the model
+    names += [kind.__name__ for kind in type(inner).__mro__]
+    problem = getattr(getattr(model, "config", None), "problem_type", None)
+    if problem == "multi_label_classification":
+        return Task.MULTILABEL
+    if any(name.endswith("ForConditionalGeneration") for name in names):
+        raise ConfigError(
+            f"{type(model).__name__} is no causal model of texts: use datamap.SignalRecorder(task='generation') in "
+            "your own loop"
+        )
+    heads = {"ForCausalLM": Task.GENERATION, "ForTokenClassification": Task.TOKENS}
+    found = (task for end, task in heads.items() if any(name.endswith(end) for name in names))
+    return next(found, Task.CLASSIFICATION)
+
+
+def task_of_outputs(labels: Any, scores: Any) -> Task:
+    """Return what a model does whose labels and logits (or probabilities) have these shapes.
+
+    Beyond `MAX_TAGS`, classes of tokens are a vocabulary.
+    """
+    own, shape = (tuple(getattr(values, "shape", ())) for values in (labels, scores))
+    if len(own) == 2 and len(shape) == 3 and shape[2] <= MAX_TAGS:
+        return Task.TOKENS
+    return Task.MULTILABEL if own == shape and len(shape) == 2 and shape[1] > 1 else Task.CLASSIFICATION
+
+
+def names_of(model: Any, task: Task) -> list[str] | None:
+    """Return the names that the model's config gives the units' classes; None if it gives none of its own."""
+    names = getattr(getattr(model, "config", None), "id2label", None)
+    if not DEFINITIONS[task].unit or not isinstance(names, Mapping) or set(names) != set(range(len(names))):
+        return None
+    found = [names[index] for index in range(len(names))]
+    return None if any(name == f"LABEL_{index}" for index, name in enumerate(found)) else found
 
 
 def refuse_split_models(args: Any, processes: Processes) -> None:

@@ -11,13 +11,15 @@ import numpy as np
 
 from datamap.errors import ModelError, first_few
 from datamap.log import say
-from datamap.paddle_backend import heads, weights
+from datamap.paddle_backend import weights
 from datamap.paddle_backend.classifier import Classifier
 from datamap.paddle_backend.framework import paddle, transformers
 
 # model_type in config.json of Hugging Face → PaddleNLP's prefix of its classes.
 FAMILIES = {"bert": "Bert", "ernie": "Ernie", "roberta": "Roberta"}
 UNPICKLES = "ErnieTinyTokenizer"  # the one tokenizer of PaddleNLP that unpickles a file
+_OUTPUTS = re.compile(r"classifier\.(out_proj\.)?(weight|bias)")
+_NUMBERED = re.compile("LABEL_[0-9]+")  # what PaddleNLP and Hugging Face call classes that nobody has named
 _OF_A_RUN = re.compile(r"/[0-9a-f]{32}/artifacts(/|$)")  # where MLflow's stores keep artifacts
 
 
@@ -51,14 +53,14 @@ def load(folder: Path, classes: Sequence[str], head: str, trust_pickle: bool) ->
             str(folder), num_labels=count, use_cache=False
         )
         model = getattr(transformers, f"{family}For{head}")(config)
-        _set_weights(model, weights.from_torch(arrays), heads.places(settings, classes, head), folder)
+        _set_weights(model, weights.from_torch(arrays), _places(settings, classes, head), folder)
         return Classifier(model, _tokenizer(folder, family))
     if not trust_pickle and UNPICKLES in _json(folder / "tokenizer_config.json").values():
         raise ModelError(f"{folder}: {UNPICKLES} unpickles a file; set model.trust_pickle=true to allow it")
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
     config = transformers.AutoConfig.from_pretrained(str(folder), num_labels=count, use_cache=False)
     model = getattr(transformers, f"AutoModelFor{head}").from_config(config, dtype="float32")
-    _set_weights(model, arrays, heads.places(settings, classes, head), folder)
+    _set_weights(model, arrays, _places(settings, classes, head), folder)
     return Classifier(model, tokenizer)
 
 
@@ -93,9 +95,7 @@ def _set_weights(model: Any, arrays: dict[str, np.ndarray], places: list[int] | 
     fitting = {
         name: arrays[name]
         for name in wanted
-        if name in arrays
-        and list(arrays[name].shape) == wanted[name]
-        and (places or not heads.is_output(name))
+        if name in arrays and list(arrays[name].shape) == wanted[name] and (places or not _is_output(name))
     }
     lacking = [name for name in wanted if name not in fitting and not _of_head(name, prefix)]
     if lacking:
@@ -116,10 +116,46 @@ def _set_weights(model: Any, arrays: dict[str, np.ndarray], places: list[int] | 
         other = "note: the classifier in {folder} predicts other classes, so training starts with a new one"
         say(other, folder=folder)
     state = {
-        name: paddle.to_tensor(array[..., places] if heads.is_output(name) else array)
+        name: paddle.to_tensor(array[..., places] if _is_output(name) else array)
         for name, array in fitting.items()
     }
     model.set_state_dict({**model.state_dict(), **state})
+
+
+def _is_output(name: str) -> bool:
+    """Tell whether a parameter is of a head's last layer, whose last axis is the classes."""
+    return _OUTPUTS.fullmatch(name) is not None
+
+
+def _places(settings: dict[str, Any], classes: Sequence[str], head: str) -> list[int] | None:
+    """Return the index of each class in a folder's head; None if the head predicts something else, [] for no classes.
+
+    Where the folder or the data number their classes instead of naming them, the order is taken to be the same.
+
+    Args:
+        settings: config.json of the folder.
+        classes: names of the classes that are trained.
+        head: the end of the name of PaddleNLP's model class.
+    """
+    kinds = settings.get("architectures")
+    if isinstance(kinds, list) and kinds and not any(str(kind).endswith(f"For{head}") for kind in kinds):
+        return None
+    given = settings.get("id2label")
+    known: dict[str, Any] = given if isinstance(given, dict) else {}
+    names = list(known.values())
+    if _are_numbers(names) or _are_numbers(classes):
+        return list(range(len(classes)))
+    if len(names) != len(classes) or set(names) != set(classes):
+        return None
+    index = {name: int(key) for key, name in known.items()}
+    return [index[name] for name in classes]
+
+
+def _are_numbers(names: Sequence[Any]) -> bool:
+    return all(
+        not isinstance(name, str) or name == str(k) or _NUMBERED.fullmatch(name) is not None
+        for k, name in enumerate(names)
+    )
 
 
 def _of_head(name: str, prefix: str) -> bool:

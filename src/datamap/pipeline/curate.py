@@ -12,7 +12,7 @@ from datamap.labels import conditions, curation, relabeling
 from datamap.log import say, telling
 from datamap.pipeline import corrections, curated_files, curated_units, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
-from datamap.pipeline.opening import at_once, reading
+from datamap.pipeline.opening import at_once, open_run_in
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
 from datamap.signals.stored import signals_of
@@ -59,10 +59,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
         config, corrections=resolved(config.corrections, *where), ids=resolved(config.ids, *where)
     )
     wanted = conditions.parse(config.where) if config.where else []
-    with reading(config) as store:
-        source = store.run(config.run_id)
-    source.read_once()
-    source.speak(config.lang)
+    store, source = open_run_in(config)
     definition = DEFINITIONS[source.task().task]
     _refuse_task(source, definition, config)
     labeled = definition.has_classes and not definition.unit

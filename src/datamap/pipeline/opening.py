@@ -18,8 +18,8 @@ def reading(config: StepConfig) -> Iterator[Store]:
         yield Store(uri, config.tracking.experiment)
 
 
-def open_run(config: RunConfig, step: str) -> Run:
-    """Return the run that a step works on, and speak its language; the run that `mlflow run` made is nested below it.
+def open_run_in(config: RunConfig) -> tuple[Store, Run]:
+    """Return the store and the run that a step works on, and speak the run's language.
 
     Raises:
         TrackingError: there is no such store or run.
@@ -28,6 +28,12 @@ def open_run(config: RunConfig, step: str) -> Run:
         run = store.run(config.run_id)
     run.read_once()
     run.speak(config.lang)
+    return store, run
+
+
+def open_run(config: RunConfig, step: str) -> Run:
+    """Return the run that a step works on, as `open_run_in`, and nest the run that `mlflow run` made below it."""
+    store, run = open_run_in(config)
     store.nest_project_run(run, step)
     return run
 

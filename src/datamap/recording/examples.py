@@ -142,8 +142,7 @@ def _turns(value: Any) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    absent = value is None or (isinstance(value, float) and value != value)
-    return "" if absent else value if isinstance(value, str) else str(value)
+    return "" if arguments.is_absent(value) else str(value)
 
 
 def shown(text: str) -> str:

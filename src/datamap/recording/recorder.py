@@ -20,11 +20,10 @@ from datamap.recording import arguments
 from datamap.recording.examples import Examples
 from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
-from datamap.recording.together import SharedLog, pooled
+from datamap.recording.together import SharedLog, joined_run, pooled
 from datamap.schema import Task
 from datamap.signals import compute, shards
 from datamap.signals.embeddings import encode
-from datamap.signals.shard_writer import ShardWriter
 from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS, tables_of
@@ -150,8 +149,8 @@ class SignalRecorder(compute.ObservationCollector):
         stack.enter_context(life)
         self.run.begin(owned)
         outbox = stack.enter_context(Outbox(self.run, retry_seconds, folder, owned=owned))
-        self._log = SharedLog(self.run, self._processes, outbox)
         self._go_on()
+        self._log = self._shared(outbox)
         self._log_start()
         return self.run.tracking_uri, self.run_id, self.run.writer, self._last, self._reference, self._format
 
@@ -159,8 +158,11 @@ class SignalRecorder(compute.ObservationCollector):
         """Open the run that the first process leads."""
         uri, self.run_id, writer, self._last, self._reference, self._format = lead
         self.resumed_at = self._last
-        self._log = SharedLog.joined(self._processes, uri, self.run_id, writer, START_TIMEOUT)
-        self.run = self._log.run
+        self.run = joined_run(uri, self.run_id, writer, START_TIMEOUT)
+        self._log = self._shared(None)
+
+    def _shared(self, outbox):
+        return SharedLog(self.run, self._processes, outbox, self._unit, self._shard_rows, self._format)
 
     def _go_on(self):
         """Go on after the last observation of the run, if it has any."""
@@ -314,10 +316,8 @@ class SignalRecorder(compute.ObservationCollector):
         if DEFINITIONS[self._task.task].states:
             self._metadata.check_labels(f"observation {number}", table)
         rows = self._reference.check(number, table) if self._reference else None
-        writer = ShardWriter(self._processes, table.num_rows, self._unit, self._shard_rows, self._format)
-        self._format = writer.format
         ordered = self._in_order(table, rows)
-        self._log.put(number, ordered, writer, self._metrics)
+        self._log.put(number, ordered, self._metrics)
         self._reference = self._reference or Reference.of(number, ordered)
         self._rows = table.num_rows
         self._observations += 1

@@ -9,7 +9,6 @@ from datamap.errors import SignalError, TrackingError
 from datamap.processes import Processes
 from datamap.schema import Shard
 from datamap.signals import align, shards
-from datamap.signals.shard_writer import ShardWriter
 from datamap.signals.shards import Records
 from datamap.tracking.delivery import Delivery, FilesOnDisk
 from datamap.tracking.failures import retrying
@@ -56,6 +55,13 @@ def pooled(number: int, parts: list[tuple[int, list[pa.Table]]]) -> list[pa.Tabl
     return kept
 
 
+def joined_run(uri: str | None, run_id: str, writer: str, timeout: float) -> Run:
+    """Return the run that the first process has made and is the `writer` of."""
+    run = retrying(lambda: Store(uri).run(run_id), timeout)  # the first one may have locked SQLite now
+    run.writer = writer
+    return run
+
+
 class SharedLog:
     """Log observations into a run, together with the other processes.
 
@@ -63,26 +69,21 @@ class SharedLog:
         run: the run, with this training as its writer.
         processes: the processes that train together.
         outbox: outbox of the first process; None in all others.
+        unit: unit of the observations, "epoch" or "step".
+        rows: largest number of records in a shard.
+        format: format of the shards, "jsonl" or "parquet"; the records of the first observation decide what "auto" is.
     """
 
-    def __init__(self, run: Run, processes: Processes, outbox: Outbox | None) -> None:
+    def __init__(
+        self, run: Run, processes: Processes, outbox: Outbox | None, unit: str, rows: int, format: str
+    ) -> None:
         self.run, self.processes, self.outbox = run, processes, outbox
-
-    @classmethod
-    def joined(
-        cls, processes: Processes, uri: str | None, run_id: str, writer: str, timeout: float
-    ) -> "SharedLog":
-        """Return the log of a process other than the first, which made the run in a store and is its `writer`."""
-        # The first process is writing into the store now, so SQLite may be locked.
-        run = retrying(lambda: Store(uri).run(run_id), timeout)
-        run.writer = writer
-        return cls(run, processes, None)
+        self.unit, self.rows, self.format = unit, rows, format
 
     def put(
         self,
         number: int,
         table: Records,
-        writer: ShardWriter,
         metrics: Mapping[str, float],
         more: Callable[[], Iterable[tuple[str, bytes]]] = tuple,
         then: Callable[[Run], None] | None = None,
@@ -97,7 +98,6 @@ class SharedLog:
         Args:
             number: number of the observation.
             table: all its records.
-            writer: writer of its shards.
             metrics: {name: value} to log with it.
             more: function that yields (path, bytes) of what else the first process logs (see `Delivery.files`).
             then: function that is called with the run when all is sent.
@@ -105,10 +105,11 @@ class SharedLog:
         Raises:
             TrackingError: an earlier observation could neither be sent nor spooled, or the run is lost.
         """
-        logged = self.processes.gather(None if self.outbox else self._logged(number, table, writer))
+        self.format = schema.chosen_format(self.format, table.num_rows)
+        logged = self.processes.gather(None if self.outbox else self._logged(number, table))
 
         def files() -> Iterator[tuple[str, bytes]]:
-            yield from self._files(number, table, writer, logged)
+            yield from self._files(number, table, logged)
             yield from more()
 
         def send() -> None:
@@ -121,9 +122,24 @@ class SharedLog:
 
         self.processes.agree(send)
 
-    def _logged(self, number: int, table: Records, writer: ShardWriter) -> list[Shard] | None:
+    def _encoded(self, number: int, table: Records, index: int) -> Iterator[tuple[Shard, bytes]]:
+        """Yield (shard with its checksum, bytes) of the records that a process writes, after those of the one before.
+
+        Args:
+            number: number of the observation.
+            table: all its records.
+            index: index of the process.
+        """
+        every = [self.processes.rows(table.num_rows, k) for k in range(self.processes.count)]
+        counts, own = [-(-len(rows) // self.rows) for rows in every], every[index]
+        if counts[index]:
+            mine = table if len(own) == table.num_rows else table.slice(own.start, len(own))
+            size, numbering = min(self.rows, len(own)), {"first": sum(counts[:index]), "count": sum(counts)}
+            yield from shards.encoded(mine, self.unit, number, size, self.format, **numbering)
+
+    def _logged(self, number: int, table: Records) -> list[Shard] | None:
         """Log this process's shards and return their names; None if the store did not accept all of them."""
-        encoded = list(writer.encoded(number, writer.share(table)))
+        encoded = list(self._encoded(number, table, self.processes.index))
         try:
             if encoded:
                 self.run.check_writer()
@@ -134,7 +150,7 @@ class SharedLog:
         return [shard for shard, _ in encoded]
 
     def _files(
-        self, number: int, table: Records, writer: ShardWriter, logged: list[list[Shard] | None]
+        self, number: int, table: Records, logged: list[list[Shard] | None]
     ) -> Iterator[tuple[str, bytes]]:
         """Yield (path, bytes) of the shards that no other process has logged, then of the observation's checksums."""
         made: list[Shard] = []
@@ -142,7 +158,7 @@ class SharedLog:
             if others is not None:
                 made += others
                 continue
-            for shard, content in writer.encoded(number, writer.share(table, index), index):
+            for shard, content in self._encoded(number, table, index):
                 made.append(shard)
                 yield shard.path, content
         yield made[0].checksums_path, shards.checksums(made)

@@ -102,7 +102,7 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
 
     def _done(self, extra: ExtraTraining, tables: Tables, start: float) -> None:
         if self.send:
-            self.send(_delivery(extra, tables, self.training.writer.format))
+            self.send(_delivery(extra, tables, self.training.format))
             right = tables[-1][1]["correct"].to_numpy(zero_copy_only=False).mean()
             seconds = translate("{seconds:.1f} s", seconds=time.perf_counter() - start)
             say(f"{_name(extra)}  {right:.3f}  {seconds}")

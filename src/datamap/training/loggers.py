@@ -75,7 +75,7 @@ class RunLogger:
                 self.state.keep(observed.checkpoint())
             state = partial(self.state.files, observed.number)
             then = partial(self.live.draw, table, observed.number) if self.live else None
-            self.log.put(observed.number, table, self.training.writer, observed.metrics, state, then)
+            self.log.put(observed.number, table, observed.metrics, state, then)
             self.kept += 1
         if processes.first:
             self._report(observed)

@@ -17,7 +17,8 @@ from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import FitOptions
 from datamap.paddle_backend.tokens import Words
 from datamap.processes import Processes
-from datamap.signals.shard_writer import ShardWriter
+from datamap.recording.together import SharedLog
+from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.tracking.spool import checked_folder
 from datamap.training import extra, shares
@@ -85,10 +86,13 @@ class PreparedTraining:
         return self.trainer.options.epochs * steps
 
     @property
-    def writer(self) -> ShardWriter:
-        """Return the writer of the shards of an observation, which has a record for each label."""
-        signals, records = self.config.signals, self.trainer.labels.size
-        return ShardWriter(self.processes, records, self.unit, signals.shard_rows, signals.format)
+    def format(self) -> str:
+        """Return the format of signal files; an observation has a record for each label."""
+        return schema.chosen_format(self.config.signals.format, self.trainer.labels.size)
+
+    def log(self, run: Run, outbox: Outbox | None) -> SharedLog:
+        """Return the log of the observations in this process; `outbox` is None in all but the first."""
+        return SharedLog(run, self.processes, outbox, self.unit, self.config.signals.shard_rows, self.format)
 
 
 def prepare(

@@ -7,7 +7,7 @@ from datamap import schema
 from datamap.config import TrainConfig, to_yaml
 from datamap.errors import TrainingError
 from datamap.log import say
-from datamap.recording.together import SharedLog
+from datamap.recording.together import joined_run
 from datamap.schema import Task
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
@@ -44,7 +44,7 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
         outbox = Outbox(run, tracking.retry_seconds, tracking.spool, schema.CHECKPOINT_DIR)
         extra = ExtraTrainings(training, finished, outbox.put)
         live = LiveMapLogger(run, training) if training.config.plot.live else None
-        logger = RunLogger(training, SharedLog(run, training.processes, outbox), live)
+        logger = RunLogger(training, training.log(run, outbox), live)
         extra.announce()
         with _told_when_it_ends_early(logger, run), outbox, extra:
             log_embeddings(training, run, _timeout(training))
@@ -117,10 +117,10 @@ def join(training: PreparedTraining) -> Run:
     run_id, writer, finished = training.processes.gather(None)[0]
     extra = ExtraTrainings(training, finished)
     tracking = training.config.tracking
-    log = SharedLog.joined(training.processes, tracking.uri, run_id, writer, tracking.retry_seconds)
-    training.trainer.fit(RunLogger(training, log))
+    run = joined_run(tracking.uri, run_id, writer, tracking.retry_seconds)
+    training.trainer.fit(RunLogger(training, training.log(run, None)))
     extra.finish()
-    return log.run
+    return run
 
 
 @contextlib.contextmanager
