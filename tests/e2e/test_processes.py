@@ -53,7 +53,7 @@ def trainings_of(folder):
         file.write("第三十七行\t一个人\t0\n")  # an odd number, and a last batch of one sample
     common = ["data=file", *SMALL_MODEL, "data.folds=2", "trainer.device=cpu"]
     options = [*common, f"data.path={pairs}", "trainer.batch_size=12", "signals.shard_rows=10"]
-    found = {"epoch": options, "train": [*options, "signals.collect=train"]}
+    found = {"epoch": [*options, "plot.live=true"], "train": [*options, "signals.collect=train"]}
     for task, content in UNITS.items():
         path = folder / ("x.conll" if task == "tokens" else "x.tsv")
         path.write_text(content, encoding="utf-8")
@@ -115,6 +115,8 @@ def test_two_processes_make_one_run(client, both, collect):
     assert abs(one["avg_probs"] - two["avg_probs"]).max() < (0.05 if collect == "train" else 1e-4)
     for run_id in (alone, together):
         assert client.get_run(run_id).data.metrics["signals.rows"] == 37
+        drawn = [Path(file.path).name for file in client.list_artifacts(run_id, "images")]
+        assert any(name.startswith("maps~while_training+step+3") for name in drawn) == (collect == "epoch")
     held_out = [client.get_metric_history(run_id, "holdout.rows") for run_id in (alone, together)]
     assert [[m.value for m in history] for history in held_out] == [[19, 18], [19, 18]]
     accuracy = [client.get_run(run_id).data.metrics["train/accuracy"] for run_id in (alone, together)]
