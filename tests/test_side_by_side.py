@@ -180,7 +180,8 @@ def test_what_a_child_raises_is_raised_here(kind, error, message):
         with pytest.raises(error, match=message) as found:
             worker.call(kind)
     finally:
-        worker.end()
+        worker.process.terminate()
+        worker.ended()
     trace = str(found.value.__cause__)
     assert ("in fails" in trace) == (kind in ("bug", "odd"))
     assert not running(worker.process.pid)

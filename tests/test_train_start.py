@@ -10,6 +10,7 @@ from conftest import SMALL_MODEL
 from datamap.maps.live import LiveMap
 from datamap.processes import Processes
 from datamap.recording.together import SharedLog, joined_run
+from datamap.tracking.delivery import Delivery
 from datamap.tracking.store import Store
 from datamap.training import extra
 
@@ -152,12 +153,12 @@ def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(cli
     with Store().new_run() as made:
         made.begin()
         log = SharedLog(joined_run(None, made.run_id, made.writer, 0), Second(), None, "epoch", 10, "auto")
-        log.put(1, pa.table({"id": [0, 1, 2, 3]}), {})
+        log.put(pa.table({"id": [0, 1, 2, 3]}), Delivery(1))
         path = "signals/epoch_0001-00001-of-00002.jsonl"
         before = made.artifacts.read(path)
         assert before == b'{"id": 2}\n{"id": 3}\n'
         Store().run(made.run_id).begin()  # resume=true in another process
-        log.put(1, pa.table({"id": [7, 7, 7, 7]}), {})  # the first process learns that it is not logged
+        log.put(pa.table({"id": [7, 7, 7, 7]}), Delivery(1))  # the first process learns that it is not logged
         assert made.artifacts.read(path) == before
 
 

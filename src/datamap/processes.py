@@ -134,13 +134,8 @@ def by_paddle() -> Processes | None:
 @contextlib.contextmanager
 def _note_of_waiting() -> Iterator[None]:
     """Say what is waited for, if it takes long: a script may make a recorder in one process only."""
-    timer = threading.Timer(
-        NOTE_AFTER,
-        say,
-        [
-            "note: waiting for the other processes: each makes a recorder, or one records alone with gathered=True"
-        ],
-    )
+    note = "note: waiting for the other processes: each makes a recorder, or one records alone with gathered=True"
+    timer = threading.Timer(NOTE_AFTER, say, [note])
     timer.daemon = True
     timer.start()
     try:

@@ -17,6 +17,8 @@ from datamap.recording.recorder import SignalRecorder
 from datamap.signals import embeddings
 from datamap.signals.compute import classes_of, id_array, refuse, signal_table
 
+FIRST_BATCH = "the first batch of the training dataset"
+
 
 class Classification(Source):
     """Observe the label and the logits of each sample."""
@@ -42,10 +44,7 @@ class Classification(Source):
 
     def check_model(self, model: Any) -> None:
         """Refuse labels, logits and class names that do not fit together."""
-        where, batches = (
-            "the first batch of the training dataset",
-            zip(self._ids, self._batches(), strict=False),
-        )
+        where, batches = FIRST_BATCH, zip(self._ids, self._batches(), strict=False)
         ids, first = next(((ids, batch) for ids, batch in batches if ids), (None, None))
         if first is None:
             self.idle(model)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from datamap.callbacks.classification import Classification
+from datamap.callbacks.classification import FIRST_BATCH, Classification
 from datamap.callbacks.rows import labels_of
 from datamap.callbacks.trainer_arguments import label_name
 from datamap.errors import ConfigError, SignalError
@@ -34,7 +34,7 @@ class Units(Classification):
 
     def check_model(self, model: Any) -> None:
         """Refuse ids, labels, logits and class names that do not fit together."""
-        where, first = "the first batch of the training dataset", next(iter(self._batches()), None)
+        where, first = FIRST_BATCH, next(iter(self._batches()), None)
         if first is None:
             self.idle(model)
             return

@@ -169,13 +169,9 @@ def _beside(source: Source, name: str, parse: Callable[[bytes], T], missing: T) 
 
 def _refuse_repeated(found: Observation) -> None:
     ids = found.table["id"]
-    if pc.count_distinct(ids).as_py() == len(ids):
-        return
-    seen: set[int | str] = set()
-    for row, key in enumerate(ids.to_pylist()):
-        if key in seen:
-            raise SignalError(f"{found.where(row)}: id {key} occurs twice in observation {found.number}")
-        seen.add(key)
+    if pc.count_distinct(ids).as_py() < len(ids):
+        row = int(ids.to_pandas().duplicated().argmax())
+        raise SignalError(f"{found.where(row)}: id {ids[row]} occurs twice in observation {found.number}")
 
 
 def _classes(found: Observation, expected: int | None) -> int | None:

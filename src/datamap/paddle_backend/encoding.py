@@ -56,10 +56,22 @@ def encode_texts(
 
 
 def _fitting(tokens: Tokens, config: Any) -> Tokens:
+    """Return tokens as a model takes them; raise ModelError if they are too many, or beyond its vocabulary."""
     if config.type_vocab_size < 2:  # RoBERTa has no segments for the two texts of a pair
-        none = np.zeros_like(tokens.segments)
-        tokens = Tokens(tokens.ids, none, tokens.lengths, tokens.starts, tokens.words)
-    _check(tokens, config)
+        tokens = tokens._replace(segments=np.zeros_like(tokens.segments))
+    # RoBERTa counts positions from the one after its padding.
+    positions = config.max_position_embeddings - (config.pad_token_id + 1) * (config.model_type == "roberta")
+    longest = int(tokens.lengths.max())
+    if longest > positions:
+        raise ModelError(
+            f"a text has {longest} tokens, but the model accepts at most {positions}; "
+            f"set trainer.max_length={positions}"
+        )
+    if tokens.ids.max() >= config.vocab_size:
+        raise ModelError(
+            f"the tokenizer returns token id {tokens.ids.max()}, but the model has {config.vocab_size} tokens; "
+            "use the vocabulary that belongs to the weights"
+        )
     return tokens
 
 
@@ -101,8 +113,7 @@ def encode_words(
 
     tokens = Tokens.from_lists(encoded())
     found = Words.of(np.array(positions, np.int32), np.array(counts, np.int64))
-    tokens = Tokens(tokens.ids, tokens.segments, tokens.lengths, tokens.starts, found)
-    return _fitting(tokens, classifier.model.config)
+    return _fitting(tokens._replace(words=found), classifier.model.config)
 
 
 def _pieces(tokenizer: Any) -> Callable[[str], list[int]]:
@@ -157,19 +168,3 @@ class _Frame:
         before, between, after = self.segments
         ids = [*self.before, *a, *self.between, *b, *self.after]
         return ids, [*before, *[self.first] * len(a), *between, *self.second * len(b), *after]
-
-
-def _check(tokens: Tokens, config: Any) -> None:
-    # RoBERTa counts positions from the one after its padding.
-    positions = config.max_position_embeddings - (config.pad_token_id + 1) * (config.model_type == "roberta")
-    longest = int(tokens.lengths.max())
-    if longest > positions:
-        raise ModelError(
-            f"a text has {longest} tokens, but the model accepts at most {positions}; "
-            f"set trainer.max_length={positions}"
-        )
-    if tokens.ids.max() >= config.vocab_size:
-        raise ModelError(
-            f"the tokenizer returns token id {tokens.ids.max()}, but the model has {config.vocab_size} tokens; "
-            "use the vocabulary that belongs to the weights"
-        )

@@ -96,7 +96,8 @@ class Trainer:
             options.lr, self.steps_per_epoch * options.epochs, options.warmup
         )
         self.optimizer = _adamw(self.model, self.schedule, options.weight_decay)
-        self.mixed = _gains_from_bfloat16()
+        # GPUs since Ampere have instructions for bfloat16.
+        self.mixed = not on_cpu() and paddle.amp.is_bfloat16_supported()
         # With collect=train: the epoch's logits, filled in by the steps.
         self.collected: np.ndarray | None = None
         self.step = 0  # the last finished step
@@ -285,11 +286,6 @@ class Trainer:
             "train/accuracy": sum(right) / sum(samples),
             **{f"train/accuracy_{name}": r / n for name, n, r in by_kind if n},
         }
-
-
-def _gains_from_bfloat16():
-    """Tell whether the device has instructions for bfloat16, as GPUs since Ampere have."""
-    return not on_cpu() and paddle.amp.is_bfloat16_supported()
 
 
 def _adamw(model, schedule, weight_decay):

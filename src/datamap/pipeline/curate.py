@@ -121,23 +121,16 @@ def _no_texts(source, path):
 
 
 def _refuse_task(source, definition, config):
-    """Raise ConfigError for what a task without classes cannot do."""
-    if definition.has_classes and not definition.unit:
-        return
+    """Raise ConfigError for what a task without classes, or of several units per sample, cannot do."""
     given = [f"{key}=true" for key in ("balance", "drop_classes") if getattr(config, key)]
-    if definition.unit and given:
-        raise ConfigError(
-            f"{given[0]}: run {source.run_id} is of {definition.task.value}, of which whole samples stay or go, "
-            "whatever their classes; leave it out"
-        )
     if definition.unit:
-        return
-    given += ["keep=relabelled"] if config.keep == "relabelled" else []
-    if given:
+        why = ", of which whole samples stay or go, whatever their classes; leave it out"
+    else:
+        given += ["keep=relabelled"] if config.keep == "relabelled" else []
         rules = ", ".join(rule for rule in curation.RULES if rule != "relabelled")
-        raise ConfigError(
-            f"{given[0]}: run {source.run_id} is of {definition.task.value} and has no classes; it can keep={rules}"
-        )
+        why = f" and has no classes; it can keep={rules}"
+    if given and (definition.unit or not definition.has_classes):
+        raise ConfigError(f"{given[0]}: run {source.run_id} is of {definition.task.value}{why}")
 
 
 def _labeled(source, config, samples, choice, texts):

@@ -161,7 +161,10 @@ def _diagnosed(run: Run, samples: pd.DataFrame, known: Judged, config: DiagnoseC
 def _metrics(found: _Diagnosed, of_samples: dict[str, float]) -> dict[str, float]:
     own = {**found.about.numbers(), "to_relabel": found.to_relabel, **found.measured, **of_samples}
     metrics = {f"mislabelled/{name}": float(value) for name, value in own.items()}
-    return {**metrics, **_of_witnesses(found)}
+    for name, (accuracy, weight) in found.judges.items():  # models that never saw the labels that they judge
+        metrics |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
+    weights = found.made.evidence.run_weights
+    return {**metrics, "witness/run_weight": weights.confidence} if weights else metrics
 
 
 def _rank_unlabeled(run, samples, observations, config, next_step):
@@ -213,15 +216,6 @@ def _class_names(run, evidence):
     known = 0 if evidence.mean is None else evidence.mean.shape[1]
     count = max(known, int(evidence.labels.max()) + 1)
     return schema.all_class_names(names, count)
-
-
-def _of_witnesses(found: _Diagnosed) -> dict[str, float]:
-    """Return {metric: value} with accuracy and weight of each witness, a model that never saw the labels it judges."""
-    metrics: dict[str, float] = {}
-    for name, (accuracy, weight) in found.judges.items():
-        metrics |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
-    weights = found.made.evidence.run_weights
-    return {**metrics, "witness/run_weight": weights.confidence} if weights else metrics
 
 
 def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:

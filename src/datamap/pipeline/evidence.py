@@ -64,10 +64,8 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> Judged:
         held_out = _held_out(run, folds, ids) if folds else None
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     # Accuracy on unseen samples: of the folds, which have the same labels as training, else of the development data.
-    seen, unseen = (
-        accuracies(observed, inside.wrong, len(ids)),
-        known_accuracies(run.history(memorization.UNSEEN)),
-    )
+    seen = accuracies(observed, inside.wrong, len(ids))
+    unseen = known_accuracies(run.history(memorization.UNSEEN))
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
     _refuse_classes(run, labels, inside.probs)

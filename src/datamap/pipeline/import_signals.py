@@ -75,10 +75,8 @@ def import_signals(config: ImportConfig) -> Run:
 
 def _survey(source: sources.Source) -> _Contents:
     """Read all observations, which checks them, and print a note about what is left out."""
-    digest, observations = (
-        sources.digest(source),
-        sources.observations(source, lambda text: say("note: {note}", note=text)),
-    )
+    digest = sources.digest(source)
+    observations = sources.observations(source, lambda text: say("note: {note}", note=text))
     _, _, first = next(observations)
     samples, names = first.select(["id", "label"]).combine_chunks(), _class_names(source, first)
     task = sources.task(source)

@@ -155,7 +155,6 @@ def _lines(
     totals: reduction.Totals, observed: ShardsByObservation, onset: Onset | None, unit: str, samples: int
 ) -> Iterator[Phrase]:
     """Yield the lines that say what was made; `samples` have several units each, or are 0."""
-    note = memorization.note(onset, observed) if onset else None
     values = {
         "file": schema.SUMMARY_FILE,
         "samples": Amount(totals.samples, unit or "sample"),
@@ -178,5 +177,5 @@ def _lines(
                 "unit": translate(unit),
             },
         )
-    if note:
-        yield note
+    if onset:
+        yield memorization.note(onset, observed)

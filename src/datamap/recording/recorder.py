@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import Options
+from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.tracking.spool import checked_folder
@@ -126,12 +128,9 @@ class SignalRecorder(compute.ObservationCollector):
         self.resumed_at = 0  # number of the observation after which a resumed run goes on
         self._processes = Processes() if gathered else training_together()
         with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
+            find = partial(_run_of, stack, run_id, run_name, texts, tracking_uri, resume)
             lead = self._processes.agree(
-                lambda: (
-                    self._lead(stack, run_id, run_name, texts, tracking_uri, resume, spool, retry_seconds)
-                    if self._processes.first
-                    else None
-                )
+                lambda: self._lead(stack, find, spool, retry_seconds) if self._processes.first else None
             )
             self._processes.agree(lambda: self._processes.first or self._follow(lead[0]))
             self._life = stack.pop_all()
@@ -139,10 +138,10 @@ class SignalRecorder(compute.ObservationCollector):
         # Unlike an atexit handler, a finalizer of multiprocessing also runs in worker processes, and never in a fork.
         self._at_end = Finalize(None, self._abandon, exitpriority=0)
 
-    def _lead(self, stack, run_id, run_name, tags, tracking_uri, resume, spool, retry_seconds):
+    def _lead(self, stack, find, spool, retry_seconds):
         """Open the run in the first process, and return what the others need to know of it."""
         folder = checked_folder("spool", spool)
-        self.run, owned, life = _run_of(stack, run_id, run_name, tags, tracking_uri, resume)
+        self.run, owned, life = find()
         self.run_id = self.run.run_id
         self._refuse_second()
         self._refuse_other_record()  # before anything changes: the run may have ended well
@@ -317,7 +316,7 @@ class SignalRecorder(compute.ObservationCollector):
             self._metadata.check_labels(f"observation {number}", table)
         rows = self._reference.check(number, table) if self._reference else None
         ordered = self._in_order(table, rows)
-        self._log.put(number, ordered, self._metrics)
+        self._log.put(ordered, Delivery(number, metrics=self._metrics))
         self._reference = self._reference or Reference.of(number, ordered)
         self._rows = table.num_rows
         self._observations += 1

@@ -1,6 +1,6 @@
 """Log observations into one run from every process that trains together: each writes its shards, the first commits."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
 import pyarrow as pa
 
@@ -80,14 +80,7 @@ class SharedLog:
         self.run, self.processes, self.outbox = run, processes, outbox
         self.unit, self.rows, self.format = unit, rows, format
 
-    def put(
-        self,
-        number: int,
-        table: Records,
-        metrics: Mapping[str, float],
-        more: Callable[[], Iterable[tuple[str, bytes]]] = tuple,
-        then: Callable[[Run], None] | None = None,
-    ) -> None:
+    def put(self, table: Records, delivery: Delivery) -> None:
         """Log an observation: the same call, with the same whole table, in every process.
 
         A large one waits as files on disk until it is sent, as memory would hold several of them.
@@ -96,28 +89,28 @@ class SharedLog:
         logs them with its own, through the outbox, which tries again and spools.
 
         Args:
-            number: number of the observation.
-            table: all its records.
-            metrics: {name: value} to log with it.
-            more: function that yields (path, bytes) of what else the first process logs (see `Delivery.files`).
-            then: function that is called with the run when all is sent.
+            table: all records of the observation.
+            delivery: its number, and what the first process logs with it.
 
         Raises:
             TrackingError: an earlier observation could neither be sent nor spooled, or the run is lost.
         """
         self.format = schema.chosen_format(self.format, table.num_rows)
+        number = delivery.number
         logged = self.processes.gather(None if self.outbox else self._logged(number, table))
 
         def files() -> Iterator[tuple[str, bytes]]:
             yield from self._files(number, table, logged)
-            yield from more()
+            yield from delivery.files()
 
         def send() -> None:
             if self.outbox:
                 waiting = FilesOnDisk(files()) if table.num_rows >= LARGE else None
-                committed = {**metrics, schema.COMMIT_METRIC: table.num_rows}
                 self.outbox.put(
-                    Delivery(number, (lambda: waiting) if waiting else files, committed, then=then)
+                    delivery._replace(
+                        files=(lambda: waiting) if waiting else files,
+                        metrics={**delivery.metrics, schema.COMMIT_METRIC: table.num_rows},
+                    )
                 )
 
         self.processes.agree(send)

@@ -130,20 +130,18 @@ class Artifacts(NamedTuple):
 
         Those of `UNCHECKED` are written once.
         """
+        if self.folder:
+            for path, file in files.items():
+                with translated_errors(f"run {self.run_id}: artifact {path}"):
+                    _copy_at_once(file, self.folder, path)
+            return
         left = dict(files)
 
         def put(path: str, file: Path) -> None:
             with translated_errors(f"run {self.run_id}: artifact {path}"):
-                if self.folder:
-                    _copy_at_once(file, self.folder, path)
-                else:
-                    self.repository.log_artifact(str(file), parent_of(path))
+                self.repository.log_artifact(str(file), parent_of(path))
 
         def put_all() -> None:
-            if self.folder:
-                for path, file in left.items():
-                    put(path, file)
-                return
             _side_by_side(put, left.items())
             for path in filter(UNCHECKED.fullmatch, list(left)):
                 del left[path]
@@ -162,7 +160,7 @@ class Artifacts(NamedTuple):
                 )
 
         with translated_errors(f"run {self.run_id}: artifacts"):
-            ask(self.folder is None, put_all)
+            ask(True, put_all)
 
     def remove(self, path: str) -> None:
         """Delete the artifacts below `path`, if the store supports deletion."""

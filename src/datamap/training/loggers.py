@@ -10,6 +10,7 @@ from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import ObservationResult
 from datamap.recording.together import SharedLog
 from datamap.signals import shards
+from datamap.tracking.delivery import Delivery
 from datamap.training import bars
 from datamap.training.live_map import LiveMapLogger
 from datamap.training.preparation import PreparedTraining
@@ -75,7 +76,7 @@ class RunLogger:
                 self.state.keep(observed.checkpoint())
             state = partial(self.state.files, observed.number)
             then = partial(self.live.draw, table, observed.number) if self.live else None
-            self.log.put(observed.number, table, observed.metrics, state, then)
+            self.log.put(table, Delivery(observed.number, state, observed.metrics, then=then))
             self.kept += 1
         if processes.first:
             self._report(observed)

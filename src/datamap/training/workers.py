@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 
 class Worker:
-    """Start a process that calls `work` with the arguments that it is sent, until `end` or this process's end.
+    """Start a process that calls `work` with the arguments that it is sent, until SIGTERM or this process's end.
 
     Args:
         work: function at the top level of a module, as it is pickled.
@@ -58,11 +58,6 @@ class Worker:
         if trace:
             raise result from (None if isinstance(result, DataMapError) else RuntimeError(trace))
         return result
-
-    def end(self) -> None:
-        """Send SIGTERM to the process, so that `work` can end its run."""
-        self.process.terminate()
-        self.ended()
 
     def ended(self) -> None:
         """Wait for the end of a process that was sent SIGTERM, and kill it after `END_TIMEOUT`.
