@@ -58,7 +58,8 @@ def encode_texts(
 def _fitting(tokens: Tokens, config: Any) -> Tokens:
     """Return tokens as a model takes them; raise ModelError if they are too many, or beyond its vocabulary."""
     if config.type_vocab_size < 2:  # RoBERTa has no segments for the two texts of a pair
-        tokens = tokens._replace(segments=np.zeros_like(tokens.segments))
+        none = np.zeros_like(tokens.segments)
+        tokens = Tokens(tokens.ids, none, tokens.lengths, tokens.starts, tokens.words)
     # RoBERTa counts positions from the one after its padding.
     positions = config.max_position_embeddings - (config.pad_token_id + 1) * (config.model_type == "roberta")
     longest = int(tokens.lengths.max())
@@ -113,7 +114,8 @@ def encode_words(
 
     tokens = Tokens.from_lists(encoded())
     found = Words.of(np.array(positions, np.int32), np.array(counts, np.int64))
-    return _fitting(tokens._replace(words=found), classifier.model.config)
+    tokens = Tokens(tokens.ids, tokens.segments, tokens.lengths, tokens.starts, found)
+    return _fitting(tokens, classifier.model.config)
 
 
 def _pieces(tokenizer: Any) -> Callable[[str], list[int]]:
