@@ -48,10 +48,10 @@ def labels_of(samples: Samples, tokens: Tokens) -> np.ndarray:
 
 def table_of(samples: Samples, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
     """Return the signals of an observation; `where` is the beginning of error messages."""
-    labels, planted, scores = samples.labels, samples.planted, logits
+    given: list[Any] = [samples.labels, samples.planted, logits]
     if tokens.words:
-        labels, planted = (_in_reach(values, tokens) for values in (labels, planted))
-        scores = _per_sample(logits, tokens)
+        given = [*(_in_reach(values, tokens) for values in given[:2]), _per_sample(logits, tokens)]
+    labels, planted, scores = given
     table = tables_of(samples.task, Options())
     return table(samples.ids, where, labels=labels, logits=scores, noisy_labels=planted)
 
