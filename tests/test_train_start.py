@@ -120,7 +120,7 @@ def test_shards_without_bound_are_one(command, client, pairs_file):
 
 @pytest.mark.parametrize("method", ["__init__", "add", "picture", "drawn", "_draw"])
 def test_a_live_map_that_fails_is_left_out(command, client, pairs_file, monkeypatch, method):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise ValueError("no room\nfor a map")
 
     monkeypatch.setattr("datamap.maps.live.SHARE", 1000)  # these epochs take milliseconds
