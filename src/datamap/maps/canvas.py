@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from PIL import Image
@@ -185,6 +186,7 @@ def add_legend_below(
     left: float,
     top: float,
     columns: int = 1,
+    height: float | None = None,
 ) -> None:
     """Add a legend below the Axes, or beside them, up to the figure's right edge.
 
@@ -196,6 +198,7 @@ def add_legend_below(
         left: left edge, as a share of the figure's width.
         top: upper edge, as a share of the figure's height.
         columns: number of columns of the names.
+        height: inches that it has; the font is smaller if they are not enough.
     """
     size, width = font_size(), (1 - left) * figure.get_figwidth()
     room = width / columns - 0.28
@@ -203,12 +206,21 @@ def add_legend_below(
     shown = [wrap_text(name, room, size) for _, name in entries]
     if sum(name.count("\n") + 1 for name in shown) > MAX_LINES:
         shown = [shorten_text(name, room, size) for _, name in entries]
-    legend = figure.legend(
-        [handle for handle, _ in entries], shown, title=heading, ncols=columns,
-        loc="upper left", bbox_to_anchor=(left, top), alignment="left", handlelength=1, handletextpad=0.4,
-        labelspacing=0.3, borderaxespad=0.4, title_fontsize=size,
-    )  # fmt: skip
-    legend.set_in_layout(False)
+
+    def add(size: float) -> Legend:
+        legend = figure.legend(
+            [handle for handle, _ in entries], shown, title=heading, ncols=columns,
+            loc="upper left", bbox_to_anchor=(left, top), alignment="left", handlelength=1, handletextpad=0.4,
+            labelspacing=0.3, borderaxespad=0.4, fontsize=size, title_fontsize=size,
+        )  # fmt: skip
+        legend.set_in_layout(False)
+        return legend
+
+    legend = add(size)
+    taken = legend.get_window_extent(_canvas(figure).get_renderer()).height / figure.dpi
+    if height and taken > height:
+        legend.remove()
+        add(size * height / taken)
 
 
 def draw(figure: Figure) -> None:

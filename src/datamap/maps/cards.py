@@ -1,9 +1,11 @@
-"""Draw maps for MLflow's chart cards, which show at most 256 pixels of a picture, and of those the upper part first.
+"""Draw maps for MLflow's chart cards, of which the upper part is in view and the rest below a scroll bar.
 
-MLflow 3.17 scales a card's picture to 256 pixels and centers it in a square as wide as the run's params above it. On a
-screen of 1920 pixels, 58 % of a picture are in view beside params of usual length, and 86 % of one of a run without
-params; the rest is below a scroll bar (tests/e2e/test_browser.py measures it). So map and legend come first. All cards
-have the scale that runs share (`scales.common`), since people compare them.
+MLflow 3.17 centers a card's picture in a square that is as wide as the run's params above it, at most as the card. A
+picture of `PIXELS` fills that square, so that nothing is above it: on a screen of 1920 pixels 38 % of it are in view
+below two lines of params, and more on smaller screens (tests/e2e/test_browser.py measures it). So map and legend come
+first, and the x-axis has its name beside it. Pictures of a comparison, whose run has no params, need height more than
+width: `COMPARED_PIXELS` of them are shown, 86 % in view. All cards have the scale that runs share (`scales.common`),
+because people compare them.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,11 @@ from datamap.translations import amount, word
 SIDE = 2.56  # inches: what a card shows at 100 pixels per inch
 DPI = 250  # of the picture that opens with a click on the card
 FONT_SIZE = 7  # points
-MAP_SHARE = 0.57  # of the height, for map and legend
+PIXELS = 512  # width and height of a map as a card shows it; the widest card has 511 for it
+COMPARED_PIXELS = 256  # the same of a comparison or a movement
+MAP_SHARE = 0.38  # of the height, for map and legend
+SHARE_OF_ROWS = 0.57  # the same where maps of a facet take several rows
+MAX_IN_A_ROW = 2  # maps of a facet
 LEGEND_LEFT = 0.64  # left edge of the legend, as a share of the width
 IN_VIEW = 0.86  # share of a picture's height that is in view in a card of a run without params
 LEGEND_TOP = 0.42  # upper edge of the legend below the maps of a comparison, as a share of the height
@@ -55,11 +61,17 @@ def draw_card(
     texts = [*heading, title, *(group.name for group in found), *(name for name, *_ in maps)]
     with canvas.style([*texts, panels.letters(options.lang)], FONT_SIZE):
         figure = canvas.new_figure(SIDE, SIDE, DPI)
-        axes = _axes(figure, figures.grid_shape(len(maps)), (0, 1 - MAP_SHARE, LEGEND_LEFT, 1))
+        in_a_row = len(maps) <= MAX_IN_A_ROW
+        share = MAP_SHARE if in_a_row else SHARE_OF_ROWS
+        shape = (1, len(maps)) if in_a_row else figures.grid_shape(len(maps))
+        axes = _axes(figure, shape, (0, 1 - share, LEGEND_LEFT, 1))
         scale = scales.common(summary, options)
-        panels.draw_maps(figure, axes, maps, scale, options, LEGEND_LEFT * SIDE, MAP_SHARE * SIDE, card=True)
-        canvas.add_legend_below(figure, panels.group_entries(found, counts=False), [title], LEGEND_LEFT, 1)
-        canvas.add_legend_below(figure, panels.group_entries(found, counts=True), heading, 0, 1 - MAP_SHARE)
+        panels.draw_maps(figure, axes, maps, scale, options, LEGEND_LEFT * SIDE, share * SIDE, card=True)
+        _name_x_beside(axes[: len(maps)], scale.x)
+        names, counts = (panels.group_entries(found, counts=with_counts) for with_counts in (False, True))
+        # The name of the x-axis may reach below the legend.
+        canvas.add_legend_below(figure, names, [title], LEGEND_LEFT, 1, height=share * SIDE - 0.17)
+        canvas.add_legend_below(figure, counts, heading, 0, 1 - share)
         canvas.draw(figure)
     return figure
 
@@ -129,3 +141,12 @@ def _heading(plan, shown, total, observations, lang, unit):
     (counts,) = figures.heading_lines("", plan, shown, total, None, lang, unit)
     (all_,) = figures.heading_lines("", plan, shown, total, observations, lang, unit)
     return [counts, amount(observations, "observation", lang)] if plan.filters and observations else [all_]
+
+
+def _name_x_beside(axes, name):
+    """Write the name of the x-axis to the right of the last map's ticks, and not below the maps."""
+    for ax in axes:
+        ax.set_xlabel("")
+    name = canvas.shorten_text(name, (1 - LEGEND_LEFT) * SIDE, FONT_SIZE)
+    axes[-1].set_xlabel(name, ha="left", va="top", in_layout=False)
+    axes[-1].xaxis.set_label_coords(0.92 if len(axes) == 1 else 1.05, -0.02)

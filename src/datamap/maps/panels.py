@@ -10,7 +10,10 @@ from datamap.maps.options import MapOptions
 from datamap.maps.scales import Scale, has_regions
 from datamap.translations import word
 
-MIN_NAMED = 1.2  # inches of a map on a card that has space for the names of the regions
+MIN_NAMED = (
+    1.4,
+    0.9,
+)  # inches (width, height) of a map on a card that has space for the names of the regions
 CARD_MARKS = 0.35  # factor of the marks' area on a card
 AXIS_NAMES = {
     "label_var": "label_var  (variance of the given label's probability)",
@@ -50,7 +53,7 @@ def draw_maps(
     height = height or figure.get_figheight()
     rows, columns = _shape(panels)
     size *= (CARD_MARKS if card else 1) / columns**0.5
-    named = card and min(width / columns, height / rows) >= MIN_NAMED
+    named = card and width / columns >= MIN_NAMED[0] and height / rows >= MIN_NAMED[1]
     for panel, (name, samples, found) in zip(panels, parts, strict=False):
         xs, ys = scale.positions(samples)
         if scale.borders:

@@ -207,10 +207,12 @@ def _log_maps(target, options, summaries):
 
 
 def _log_picture(target, name, picture, series, card):
-    from datamap.maps import canvas
+    from datamap.maps import canvas, cards
 
     target.log_bytes(canvas.png(canvas.pixels(picture)), f"{schema.MAPS_DIR}/{name}.png")
-    target.log_image(canvas.pixels(card), f"{schema.MAPS_DIR}/{series}", schema.NEWEST_STEP)
+    target.log_image(
+        canvas.pixels(card), f"{schema.MAPS_DIR}/{series}", schema.NEWEST_STEP, cards.COMPARED_PIXELS
+    )
 
 
 def _series(before, after, number, taken):

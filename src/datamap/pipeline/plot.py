@@ -132,7 +132,7 @@ def map_name(config: PlotConfig) -> str:
 
 def _log_map(run, figure, card, name, config):
     """Log a map as a file and as a step of its image series; return (width, height) in pixels."""
-    from datamap.maps import canvas
+    from datamap.maps import canvas, cards
 
     array = canvas.pixels(figure)
     path = f"{schema.MAPS_DIR}/{name}"
@@ -140,6 +140,6 @@ def _log_map(run, figure, card, name, config):
     if config.svg:
         run.log_text(canvas.svg(figure), f"{path}.svg")
     # The folder in the key makes a section `maps`, which comes first on the run's page.
-    run.log_image(canvas.pixels(card), path, schema.NEWEST_STEP)
+    run.log_image(canvas.pixels(card), path, schema.NEWEST_STEP, cards.PIXELS)
     run.log_config("plot", to_yaml(config))
     return len(array[0]), len(array)

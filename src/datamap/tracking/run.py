@@ -447,8 +447,10 @@ class Run:
             with translated_errors(f"run {self.run_id}: dataset"):
                 self.client.log_inputs(self.run_id, inputs)
 
-    def log_image(self, array: "np.ndarray", name: str, step: int) -> None:
+    def log_image(self, array: "np.ndarray", name: str, step: int, side: int) -> None:
         """Log a picture into the image series `name`, which the UI shows with a slider over steps.
+
+        A card shows it as `side` × `side` pixels, or fewer where it is smaller.
 
         The files and their names are those of MLflow's client, which would need seven requests. A card shows the small
         picture, on a light or dark page; a click on it lays the large one over the page, so that this has white paper.
@@ -461,7 +463,7 @@ class Run:
         with self.together():
             for path, image in (
                 (f"{file}.png", Image.alpha_composite(paper, picture).convert("RGB")),
-                (f"{file}+compressed.webp", compress_image_size(picture)),
+                (f"{file}+compressed.webp", compress_image_size(picture, side)),
             ):
                 content = io.BytesIO()
                 image.save(content, format=Path(path).suffix[1:])

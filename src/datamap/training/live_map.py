@@ -55,9 +55,11 @@ class LiveMapLogger:
         self.map.add(table)
         picture = self.map.picture(whatever_it_costs=number == self.last)
         if picture is not None:
-            run.log_image(picture, f"{schema.MAPS_DIR}/data_map", schema.NEWEST_STEP)
+            from datamap.maps.cards import PIXELS
+
+            run.log_image(picture, f"{schema.MAPS_DIR}/data_map", schema.NEWEST_STEP, PIXELS)
             if self.map.summary.count > 1:  # nothing varies in a single observation: all samples are at x = 0
                 for step in (number,) if self.begun else (schema.NEWEST_STEP, number):
-                    run.log_image(picture, schema.FORMING_MAP, step)
+                    run.log_image(picture, schema.FORMING_MAP, step, PIXELS)
                 self.begun = True
             self.map.drawn(time.thread_time() - start)
