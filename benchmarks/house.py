@@ -28,10 +28,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Libraries that take a tenth of a second or more to import, that only an extra installs, or that Windows lacks.
 HEAVY = {
-    "PIL", "accelerate", "charset_normalizer", "cleanlab", "dask", "distributed", "hydra", "joblib", "lightning",
-    "matplotlib", "ml_dtypes", "mlflow", "model2vec", "openpyxl", "paddle", "paddlenlp", "pandas", "psutil",
-    "pyarrow", "pytorch_lightning", "requests", "resource", "scipy", "sentence_transformers", "sklearn", "sqlalchemy",
-    "starlette", "threadpoolctl", "torch", "tqdm", "transformers", "umap", "uvicorn",
+    "PIL", "accelerate", "charset_normalizer", "cleanlab", "dask", "distributed", "huggingface_hub", "hydra",
+    "joblib", "lightning", "matplotlib", "ml_dtypes", "mlflow", "model2vec", "openpyxl", "paddle", "paddlenlp",
+    "pandas", "psutil", "pyarrow", "pytorch_lightning", "requests", "resource", "scipy",
+    "sentence_transformers", "sklearn", "sqlalchemy", "starlette", "threadpoolctl", "torch", "tqdm",
+    "transformers", "umap", "uvicorn",
 }  # fmt: skip
 SILENT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING,
