@@ -22,7 +22,7 @@ def unpacked(text, dtype):
 
 
 def unpacked_json(text):
-    """What `pages.pack_json` packed."""
+    """What `pages.pack_lists` packed."""
     return json.loads(zlib.decompress(base64.b64decode(text)))
 
 

@@ -46,15 +46,11 @@ def _read(path: Path, form: Form) -> Table:
 
 def _read_delimited(path: Path, form: Form) -> Table:
     text, notes, encoding = files.decoded(files.content(path), path, form.encoding)
-    found = delimited.read(text, path, usual_delimiter(path.suffix), form)
+    usual = "," if path.suffix.lower() == ".csv" else "\t"
+    found = delimited.read(text, path, usual, form)
     table = _of_records(found.records, form, notes + found.notes)
     written = Written(text, encoding, found.delimiter, found.quoted)
     return replace(table, written=written) if form.lists else table
-
-
-def usual_delimiter(suffix: str) -> str:
-    """Return what stands between the columns of such files, unless something else is detected."""
-    return "," if suffix.lower() == ".csv" else "\t"
 
 
 def _read_workbook(path: Path, form: Form) -> Table:

@@ -83,7 +83,7 @@ class Looks(NamedTuple):
         return cls(
             len(summary),
             {name: groups.rules_of(summary, name, classes, lang) for name in columns},
-            {name: marks.axis_limits(summary, name)[name] for name in columns},
+            {name: marks.axis_limits(summary, name) for name in columns},
             regions.relative_limits(summary),
         )
 
@@ -184,7 +184,7 @@ def _looks(summary, full, classes, lang):
     for name in numeric(summary):
         known = name in full.rules
         rules[name] = full.rules[name] if known else groups.rules_of(summary, name, classes, lang)
-        limits[name] = full.limits[name] if known else marks.axis_limits(summary, name)[name]
+        limits[name] = full.limits[name] if known else marks.axis_limits(summary, name)
     # Predicted and proposed classes get the colors of the labels; classes that no label has form a group of their own.
     for other in ("pred_label", "proposed"):
         rules[other] = [

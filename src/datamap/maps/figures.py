@@ -125,7 +125,7 @@ def _shown(summary, plan, options, unit):
 
 def _fill_histograms(histograms, summary, shown, found, counted):
     for ax, column in zip(histograms, MARGINALS, strict=False):  # none without `marginals`
-        low, high = marks.axis_limits(summary, column)[column]
+        low, high = marks.axis_limits(summary, column)
         marks.draw_histogram(ax, scales.values(shown, column), found, low, high)
         ax.set_xlabel(column, fontsize=9)
         ax.set_ylabel(counted if ax is histograms[0] else "", fontsize=9)

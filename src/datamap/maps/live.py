@@ -92,10 +92,8 @@ class LiveMap:
         self.cost, self.since = seconds, time.monotonic()
 
     def _draw(self, frame):
-        return _pixels(frame, max(1, self.summary.count), self.lang, self.unit)
+        from datamap.maps import canvas, cards
 
-
-def _pixels(frame, observations, lang, unit):
-    from datamap.maps import canvas, cards
-
-    return canvas.pixels(cards.draw_card(frame, MapOptions(lang=lang), observations=observations, unit=unit))
+        observations = max(1, self.summary.count)
+        card = cards.draw_card(frame, MapOptions(lang=self.lang), observations=observations, unit=self.unit)
+        return canvas.pixels(card)

@@ -262,22 +262,19 @@ def draw_histogram(ax: Axes, values: np.ndarray, groups: Sequence[Group], low: f
     ax.locator_params(axis="y", nbins=3)
 
 
-def axis_limits(summary: pd.DataFrame, *columns: str) -> dict[str, tuple[float, float]]:
-    """Return {column: (lowest, highest)} with a margin, chosen so that maps of similar runs get the same axes.
+def axis_limits(summary: pd.DataFrame, column: str) -> tuple[float, float]:
+    """Return the ends of a column's axis with a margin, chosen so that maps of similar runs get the same axes.
 
     Variance reaches up to the next multiple of 0.05 (0.25 at most), probabilities range from 0 to 1, and other columns
     take the range of their values.
     """
-    limits = {}
-    for name in columns:
-        low, high = _extremes(summary[name])
-        if name == "label_var":
-            low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
-        elif name in UNIT_RANGE:
-            low, high = 0.0, 1.0
-        room = MARGIN * ((high - low) or 1.0)
-        limits[name] = (low - room, high + room)
-    return limits
+    low, high = _extremes(summary[column])
+    if column == "label_var":
+        low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
+    elif column in UNIT_RANGE:
+        low, high = 0.0, 1.0
+    room = MARGIN * ((high - low) or 1.0)
+    return low - room, high + room
 
 
 def _extremes(column: pd.Series) -> tuple[float, float]:

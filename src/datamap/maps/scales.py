@@ -37,9 +37,9 @@ def has_regions(options: MapOptions) -> bool:
 
 def own(summary: pd.DataFrame, options: MapOptions) -> Scale:
     """Return the scale of a run's own map, which its samples fill."""
-    limits = marks.axis_limits(summary, options.x, options.y)
+    bounds = marks.axis_limits(summary, options.x), marks.axis_limits(summary, options.y)
     borders = regions.relative_limits(summary) if has_regions(options) else None
-    return Scale(options.x, options.y, (limits[options.x], limits[options.y]), borders)
+    return Scale(options.x, options.y, bounds, borders)
 
 
 def common(summary: pd.DataFrame, options: MapOptions) -> Scale:
@@ -58,7 +58,7 @@ def common(summary: pd.DataFrame, options: MapOptions) -> Scale:
 
 def _common_range(summary, column):
     if column not in RANGES:
-        return marks.axis_limits(summary, column)[column]
+        return marks.axis_limits(summary, column)
     low, high = RANGES[column]
     room = marks.MARGIN * (high - low)
     return low - room, high + room

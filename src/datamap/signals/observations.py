@@ -60,7 +60,7 @@ class Observations:
             del table  # else memory would hold it while the next one is read
             _refuse_other_ids(records[-1], records[0])
             records[-1].share(records[0])
-        ids = _all_ids([r.ids for r in records]) if allow_missing else records[0].ids
+        ids = pa.chunked_array([r.ids for r in records]).unique() if allow_missing else records[0].ids
         refuse_repeated(ids, f"observation {numbers[0]}")
         rows = [_rows(r, ids, allow_missing) for r in records]
         present = (
@@ -165,10 +165,6 @@ def _refuse_other_ids(records: _Records, first: _Records) -> None:
             f"observation {records.number}: ids are {records.ids.type}, in the first observation they are "
             f"{first.ids.type}"
         )
-
-
-def _all_ids(parts: list[pa.Array]) -> pa.Array:
-    return pa.chunked_array(parts).unique()
 
 
 def _rows(records: _Records, ids: pa.Array, allow_missing: bool) -> np.ndarray | None:
