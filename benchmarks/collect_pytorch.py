@@ -105,7 +105,6 @@ from datamap.recording.metadata import Metadata  # noqa: E402
 from datamap.schema import Task  # noqa: E402
 from datamap.signals import compute, shards  # noqa: E402
 from datamap.tasks.definitions import tables_of  # noqa: E402
-from datamap.tasks.task import Options  # noqa: E402
 
 transformers.logging.set_verbosity_error()
 # task → (samples, tokens, batch) on a CPU and on a GPU
@@ -119,7 +118,7 @@ class FolderRecorder(compute.ObservationCollector):
     """Records as SignalRecorder does, into files of a folder, in a thread."""
 
     def __init__(self, folder, task):
-        super().__init__(self.queue, tables_of(Task(task), Options()))
+        super().__init__(self.queue, tables_of(Task(task)))
         self.folder, self.pool = Path(folder), ThreadPoolExecutor(1)
 
     def queue(self, number, table):

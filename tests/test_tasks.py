@@ -27,13 +27,12 @@ from datamap.signals.compute import ObservationCollector
 from datamap.summaries import tsv
 from datamap.tasks import generation
 from datamap.tasks.definitions import DEFINITIONS, tables_of
-from datamap.tasks.task import Options
 
 VOCABULARY = 11
 
 
-def table_of(task, ids, options=None, **outputs):
-    return tables_of(Task(task), options or Options())(ids, "here", **outputs)
+def table_of(task, ids, border=0.5, **outputs):
+    return tables_of(Task(task), border)(ids, "here", **outputs)
 
 
 # ---------------------------------------------------------------- definitions, in plain Python
@@ -86,7 +85,7 @@ def a_batch(seed, samples=5, longest=9):
 @pytest.mark.parametrize("border", [0.5, 0.0, 0.9])
 def test_generation_is_as_defined(seed, border):
     logits, labels = a_batch(seed)
-    table = table_of("generation", range(5), Options(border), logits=logits, labels=labels)
+    table = table_of("generation", range(5), border, logits=logits, labels=labels)
     for row, z, y in zip(table.to_pylist(), logits, labels, strict=True):
         expected = of_completion(z.tolist(), y.tolist(), border)
         assert {key: row[key] for key in expected} == pytest.approx(expected, rel=2e-5, abs=2e-5)
@@ -419,7 +418,7 @@ def test_a_run_keeps_its_task(store):
 
 
 def test_batches_of_processes_with_other_signals_are_named():
-    collector = ObservationCollector(lambda *_: None, tables_of(Task.SCORES, Options()))
+    collector = ObservationCollector(lambda *_: None, tables_of(Task.SCORES))
     collector.record([1], loss=[0.5], reward=[1])
     collector._batches.append(table_of("scores", [2], loss=[0.5]))  # as another process recorded it
     with pytest.raises(SignalError, match="observation 1: some batches have reward, others not"):

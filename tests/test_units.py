@@ -24,7 +24,6 @@ from datamap.schema import Task
 from datamap.signals import align
 from datamap.tasks import rows, units
 from datamap.tasks.definitions import tables_of
-from datamap.tasks.task import Options
 from datamap.tracking.store import Store
 from explored import data_of, unpacked_json
 
@@ -40,7 +39,7 @@ PIECES = {  # of s1 and s2: special tokens and second pieces have no tag
 
 
 def table_of(task, **given):
-    return tables_of(Task(task), Options())(given.pop("ids"), "here", **given)
+    return tables_of(Task(task))(given.pop("ids"), "here", **given)
 
 
 def test_a_row_per_token_that_has_a_tag():

@@ -12,7 +12,7 @@ from datamap.schema import Task
 from datamap.signals.arrays import as_array
 from datamap.signals.ragged import as_ragged
 from datamap.tasks.definitions import DEFINITIONS, tables_of
-from datamap.tasks.task import IGNORED, Options
+from datamap.tasks.task import IGNORED
 
 
 class Units(Classification):
@@ -39,7 +39,7 @@ class Units(Classification):
             self.idle(model)
             return
         labels, logits = self._run(model, first)
-        table = tables_of(self.task, Options())(self._ids[0], where, labels=labels, logits=logits)
+        table = tables_of(self.task)(self._ids[0], where, labels=labels, logits=logits)
         if table is not None:
             self.metadata.complete(where, table)
             if DEFINITIONS[self.task].states:

@@ -17,7 +17,6 @@ from datamap.schema import Task
 from datamap.signals.compute import log_softmax, of_label
 from datamap.tasks import entities
 from datamap.tasks.definitions import tables_of
-from datamap.tasks.task import Options
 
 Samples = TextDataset | UnitDataset
 
@@ -52,7 +51,7 @@ def table_of(samples: Samples, tokens: Tokens, logits: np.ndarray, where: str) -
     if tokens.words:
         given = [*(_in_reach(values, tokens) for values in given[:2]), _per_sample(logits, tokens)]
     labels, planted, scores = given
-    table = tables_of(samples.task, Options())
+    table = tables_of(samples.task)
     return table(samples.ids, where, labels=labels, logits=scores, noisy_labels=planted)
 
 

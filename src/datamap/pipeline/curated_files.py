@@ -62,7 +62,7 @@ def of_labels(
     Raises:
         DataError: the file could not be trained on.
     """
-    found = {name: column.to_pandas() for name, column in tsv.text_columns(texts)(samples["id"]).items()}
+    found = {name: column.to_pandas() for name, column in tsv.text_columns(texts, samples["id"]).items()}
     lines = tsv.lines(_labeled_frame(samples, choice, found))
     del found  # reading the file needs the memory
     with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,6 @@ from datamap.signals.embeddings import encode
 from datamap.signals.stored import signals_of
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS, tables_of
-from datamap.tasks.task import Options
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
@@ -110,7 +109,7 @@ class SignalRecorder(compute.ObservationCollector):
         shard_rows: int = 100_000, embeddings: Any = None, resume: bool = False, gathered: bool = False,
     ) -> None:  # fmt: skip
         self._task = arguments.recorded_task(task, correct_above, class_names)
-        super().__init__(self._send, tables_of(self._task.task, Options(self._task.correct_above)))
+        super().__init__(self._send, tables_of(self._task.task, self._task.correct_above))
         speak()
         self._format = arguments.choice("format", format, (schema.AUTO, *schema.FORMATS))
         self._unit = arguments.choice("unit", unit, UNITS)

@@ -268,8 +268,13 @@ def texts_of(content: bytes, ids: Iterable) -> dict[str, list[str]]:
     Raises:
         SummaryError: the file is damaged.
     """
+    return {name: column.to_pylist() for name, column in text_columns(content, ids).items()}
+
+
+def text_columns(content: bytes, ids: Iterable) -> dict[str, pa.ChunkedArray]:
+    """Return the same as arrow columns."""
     known, texts = texts_by_row(content)
-    return {name: column.to_pylist() for name, column in texts(align.rows(ids, known)).items()}
+    return texts(align.rows(ids, known))
 
 
 def texts_by_row(

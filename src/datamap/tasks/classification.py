@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from datamap.schema import Task
 from datamap.signals import compute
-from datamap.tasks.task import Definition, Options, further_signals
+from datamap.tasks.task import Definition, further_signals
 
 
 def table(
-    ids: Any, where: str, options: Options, outputs: Mapping[str, Any], further: Mapping[str, Any]
+    ids: Any, where: str, correct_above: float, outputs: Mapping[str, Any], further: Mapping[str, Any]
 ) -> pa.Table | None:
     """Return the signals of a batch (`compute.signal_table`) and the user's own; None if it is empty."""
     found = compute.classification_table(ids, where, **outputs)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from datamap.errors import SignalError, first_few
 from datamap.schema import Task
 from datamap.tasks import classification, generation, multilabel, scores, tokens
-from datamap.tasks.task import COMMON, Definition, Options
+from datamap.tasks.task import COMMON, Definition
 
 DEFINITIONS: dict[Task, Definition] = {
     module.DEFINITION.task: module.DEFINITION
@@ -16,10 +16,14 @@ DEFINITIONS: dict[Task, Definition] = {
 }
 
 
-def tables_of(task: Task, options: Options) -> Callable[..., pa.Table | None]:
+def tables_of(task: Task, correct_above: float = 0.5) -> Callable[..., pa.Table | None]:
     """Return a function (ids, where, **outputs) that makes the table of a batch of this task, or None of an empty one.
 
     The function raises SignalError for an output of another task, or a value that cannot be recorded.
+
+    Args:
+        task: the task.
+        correct_above: generation: a sample is right if this share of its target tokens is exceeded.
     """
     definition = DEFINITIONS[task]
     own = {*definition.keywords, *COMMON}
@@ -28,7 +32,7 @@ def tables_of(task: Task, options: Options) -> Callable[..., pa.Table | None]:
         refuse_other_tasks(definition, where, given)
         outputs = {name: value for name, value in given.items() if name in own}
         further = {name: given[name] for name in sorted(given) if name not in own}
-        return definition.table(ids, where, options, outputs, further)
+        return definition.table(ids, where, correct_above, outputs, further)
 
     return table
 

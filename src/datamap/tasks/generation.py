@@ -11,15 +11,7 @@ from datamap.schema import Task
 from datamap.signals import compute
 from datamap.signals.arrays import as_array
 from datamap.signals.ragged import Ragged, as_ragged
-from datamap.tasks.task import (
-    IGNORED,
-    MAX_NUMBER,
-    Definition,
-    Options,
-    further_signals,
-    truths,
-    unlabeled_table,
-)
+from datamap.tasks.task import IGNORED, MAX_NUMBER, Definition, further_signals, truths, unlabeled_table
 
 MAX_LOGITS = 1 << 21  # logits that are converted at once; four arrays of them take 34 MB as float32
 SIGNALS = {
@@ -30,12 +22,12 @@ SIGNALS = {
 
 
 def table(
-    ids: Any, where: str, options: Options, outputs: Mapping[str, Any], further: Mapping[str, Any]
+    ids: Any, where: str, correct_above: float, outputs: Mapping[str, Any], further: Mapping[str, Any]
 ) -> pa.Table | None:
     """Return the signals of a batch; None if it is empty.
 
     With p_t the probability of target token t, the loss L is the mean of −ln p_t, and the confidence exp(−L), the
-    inverse perplexity (Ince et al. 2023). A sample is right if more than `options.correct_above` of its target tokens
+    inverse perplexity (Ince et al. 2023). A sample is right if more than `correct_above` of its target tokens
     are the most probable ones. The margin is the mean of ln p_t − max other ln p, where the batch tells it.
 
     Raises:
@@ -56,7 +48,7 @@ def table(
     log_probs = log_probs._replace(values=np.minimum(log_probs.values, 0))  # rounding may give 1e-7
     loss = 0.0 - _mean(log_probs)
     accuracy = _mean(right)
-    columns = {"correct": accuracy > options.correct_above, "loss": loss.astype(np.float32)}
+    columns = {"correct": accuracy > correct_above, "loss": loss.astype(np.float32)}
     if "token_margins" in tokens:
         margins = _mean(tokens["token_margins"])
         wrong = ~(np.abs(margins) <= MAX_NUMBER)

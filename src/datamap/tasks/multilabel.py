@@ -11,13 +11,13 @@ from datamap.schema import MAX_CLASSES, Task
 from datamap.signals import compute
 from datamap.signals.arrays import as_array, refuse_other_than_numbers
 from datamap.tasks import units
-from datamap.tasks.task import MAX_NUMBER, Definition, Options, further_signals, unlabeled_table
+from datamap.tasks.task import MAX_NUMBER, Definition, further_signals, unlabeled_table
 
 STATES = ("absent", "present")  # the two classes of a unit: the label is not given, or given
 
 
 def table(
-    ids: Any, where: str, options: Options, outputs: Mapping[str, Any], further: Mapping[str, Any]
+    ids: Any, where: str, correct_above: float, outputs: Mapping[str, Any], further: Mapping[str, Any]
 ) -> pa.Table | None:
     """Return the signals of a batch, one row per sample and label; None if it is empty.
 

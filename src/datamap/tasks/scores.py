@@ -9,13 +9,13 @@ import pyarrow as pa
 from datamap.errors import SignalError
 from datamap.schema import Task
 from datamap.signals import compute, contract
-from datamap.tasks.task import Definition, Options, further_signals, numbers, truths, unlabeled_table
+from datamap.tasks.task import Definition, further_signals, numbers, truths, unlabeled_table
 
 RIGHT_FROM = 0.5  # confidence from which on a sample counts as right, where the caller does not say which are
 
 
 def table(
-    ids: Any, where: str, options: Options, outputs: Mapping[str, Any], further: Mapping[str, Any]
+    ids: Any, where: str, correct_above: float, outputs: Mapping[str, Any], further: Mapping[str, Any]
 ) -> pa.Table | None:
     """Return the signals of a batch; None if it is empty.
 

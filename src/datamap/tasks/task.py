@@ -24,7 +24,7 @@ class Definition(NamedTuple):
     Attributes:
         task: the task.
         keywords: names of the model's outputs that `record` takes for it.
-        table: called with (ids, where, options, outputs, further), it returns the table of a batch (None: empty).
+        table: called with (ids, where, correct_above, outputs, further), it returns the table of a batch (None: empty).
         correct: what `correct` means, for people.
         signals: {further signal that it records: its meaning}.
         has_classes: tells whether a sample has a label that could be another one; only then there are labels to
@@ -46,16 +46,6 @@ class Definition(NamedTuple):
     def row(self) -> str:
         """Return what the rows of an observation and of a summary are: "sample", or the unit."""
         return self.unit or "sample"
-
-
-class Options(NamedTuple):
-    """Hold what a user chooses of a task.
-
-    Attributes:
-        correct_above: generation: a sample is right if this share of its target tokens is exceeded.
-    """
-
-    correct_above: float = 0.5
 
 
 def numbers(ids: np.ndarray, values: Any, name: str, where: str) -> np.ndarray:

@@ -12,11 +12,11 @@ from datamap.signals import compute
 from datamap.signals.arrays import as_array, refuse_other_than_numbers
 from datamap.signals.ragged import Ragged, as_ragged
 from datamap.tasks import units
-from datamap.tasks.task import IGNORED, Definition, Options, further_signals
+from datamap.tasks.task import IGNORED, Definition, further_signals
 
 
 def table(
-    ids: Any, where: str, options: Options, outputs: Mapping[str, Any], further: Mapping[str, Any]
+    ids: Any, where: str, correct_above: float, outputs: Mapping[str, Any], further: Mapping[str, Any]
 ) -> pa.Table | None:
     """Return the signals of a batch (`compute.signal_table`), one row per token that has a tag; None if it is empty.
 
