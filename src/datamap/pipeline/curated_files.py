@@ -139,9 +139,7 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes, l
     with raised_as(TrackingError, f"run {source.run_id}: {schema.ROWS_FILE} is damaged", ValueError):
         columns = list(json.loads(lines[0]))
     content = b"".join(lines[place] for place in np.sort(places))
-    if len(lines) > len(samples):
-        unseen = "note: {rows} of the training file have no signals, and are left out"
-        say(unseen, rows=Amount(len(lines) - len(samples), "row"))
+    say_unseen(len(lines) - len(samples))
     digest = digest_of(content)[:16]
     counts = _counts(samples, kept) | {"relabelled": 0}
     say(
@@ -156,6 +154,12 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes, l
     return CuratedFile(
         schema.CURATED_ROWS_FILE, content, frame, digest, counts, lambda address: download(source, address)
     )
+
+
+def say_unseen(rows: int) -> None:
+    """Say how many rows of a training file are left out of the new one, as the model never saw them."""
+    if rows > 0:
+        say("note: {rows} of the training file have no signals, and are left out", rows=Amount(rows, "row"))
 
 
 def download(source: Run, address: str) -> str:

@@ -21,7 +21,7 @@ from datamap.errors import ConfigError, TrackingError, raised_as
 from datamap.labels.curation import Choice
 from datamap.log import say
 from datamap.pipeline import next_training
-from datamap.pipeline.curated_files import CuratedFile, download
+from datamap.pipeline.curated_files import CuratedFile, download, say_unseen
 from datamap.pipeline.curated_form import Form, form_of
 from datamap.pipeline.stored_texts import UnitRows, unit_rows
 from datamap.schema import Task
@@ -83,9 +83,7 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> 
         samples=counts["samples"],
         samples_before=counts["samples_before"],
     )
-    if not seen.all():
-        unseen = "note: {rows} of the training file have no signals, and are left out"
-        say(unseen, rows=Amount(int((~seen).sum()), "row"))
+    say_unseen(int((~seen).sum()))
     frame = pd.DataFrame({"id": found.ids.to_numpy(zero_copy_only=False)[kept]})
     return CuratedFile(name, content, frame, digest, counts, command)
 

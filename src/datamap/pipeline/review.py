@@ -2,7 +2,6 @@
 
 import getpass
 import importlib
-import math
 import re
 import sys
 import threading
@@ -41,8 +40,6 @@ COLUMNS = {"id", "label", "label_var", "avg_probs"}
 OF_DIAGNOSIS = ("id", "score", "label", "proposed", "region", "why", "evidence")
 # Seconds until a background thread yields to one that answers the page; Python's default is 0.005.
 SWITCH = 0.001
-ESTIMATE = ("estimate", "low", "high", "known")
-MAX_COUNT = 1 << 53  # a larger metric is damaged: no run has so many samples
 
 
 def review(config: ReviewConfig) -> Run:
@@ -118,12 +115,12 @@ def _about(run: Run, config: ReviewConfig, probable: bool) -> About:
 
 
 def _estimate(metrics):
-    """Return the number of wrong labels that `diagnose` estimated; None where it is missing or damaged."""
-    found = {name: metrics.get(f"mislabelled/{name}", math.nan) for name in ESTIMATE}
-    if not all(0 <= value <= MAX_COUNT for value in found.values()):
+    """Return the number of wrong labels that `diagnose` estimated; None where it has not estimated any."""
+    if "mislabelled/known" not in metrics:
         return None
     names = {"estimate": "count", "low": "low", "high": "high"}
-    return {key: int(found[name]) for name, key in names.items()} | {"known": bool(found["known"])}
+    found = {key: int(metrics[f"mislabelled/{name}"]) for name, key in names.items()}
+    return found | {"known": bool(metrics["mislabelled/known"])}
 
 
 def _reviewer(given: str | None) -> str:

@@ -92,16 +92,15 @@ def _with_runs(data: DataConfig, tracking: TrackingConfig) -> DataConfig:
 def _refuse_other_tasks(config: TrainConfig) -> None:
     """Raise ConfigError if a key is given that the task does not use."""
     data, task = config.data, Task(config.data.task)
-    if data.label_separator and task is not Task.MULTILABEL:
-        raise ConfigError(f"data.label_separator is for data.task=multilabel, not {task.value}; leave it out")
     given = {
-        "data.loader": data.loader,
-        "data.flip_ratio": data.flip_ratio,
-        "signals.threshold_samples": config.signals.threshold_samples,
+        "data.label_separator": (data.label_separator, Task.MULTILABEL),
+        "data.loader": (data.loader, Task.CLASSIFICATION),
+        "data.flip_ratio": (data.flip_ratio, Task.CLASSIFICATION),
+        "signals.threshold_samples": (config.signals.threshold_samples, Task.CLASSIFICATION),
     }
-    for key, value in given.items():
-        if value and task is not Task.CLASSIFICATION:
-            raise ConfigError(f"{key} is for data.task=classification, not {task.value}; leave it out")
+    for key, (value, of) in given.items():
+        if value and task is not of:
+            raise ConfigError(f"{key} is for data.task={of.value}, not {task.value}; leave it out")
     if isinstance(data.columns.label, list) and task is not Task.MULTILABEL:
         raise ConfigError(
             f"data.columns.label has {len(data.columns.label)} columns; that is for data.task=multilabel"
