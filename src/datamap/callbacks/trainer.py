@@ -162,12 +162,13 @@ class TrainerRecording(Framework):
         if any(part is None for part in found) or not self.processes.first:
             return None
         ids = [value for names, _ in found for value in names]
-        vectors = [[part for _, parts in found for part in parts[place : place + 1]] for place in range(2)]
-        first, second = (np.concatenate(parts) if parts else None for parts in vectors)
-        if first is None or (second is not None and len(second) != len(first)):
+        arrays = [parts for _, parts in found if parts]
+        if len(set(map(len, arrays))) != 1:  # no process has samples, or only some have pairs
             return None
         try:
-            return embeddings.checked(ids, first if second is None else [first, second], "the encoder")
+            return embeddings.of_parts(
+                ids, list(map(np.concatenate, zip(*arrays, strict=True))), "the encoder"
+            )
         except SignalError as error:  # too large, or beyond half precision: training need not end for that
             say("note: no embeddings are logged: {error}", error=error)
             return None

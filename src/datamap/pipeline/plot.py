@@ -50,8 +50,7 @@ def plot(config: PlotConfig) -> "Figure":
     row = unit if samples is summary else "sample"
     _say_if_undivided(samples, config, row)
     samples, names = unit_samples.named(run, samples, config)
-    about: dict[str, Any] = {"class_names": names, "observations": count}
-    about["unit"] = row
+    about: dict[str, Any] = {"class_names": names, "observations": count, "unit": row}
     drawing = telling("drawing {path}.png", path=f"{schema.MAPS_DIR}/{name}")
     with drawing, warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(samples, config, title=run.info.run_name, **about)
