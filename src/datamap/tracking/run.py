@@ -12,9 +12,11 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import mlflow.data.pandas_dataset
+import numpy as np
+import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, FileInfo, InputTag, Metric, Param, RunTag
 from mlflow.tracking.multimedia import compress_image_size, convert_to_pil_image
 from mlflow.utils.time import get_current_time_millis
@@ -32,10 +34,6 @@ from datamap.tracking.hidden_tags import CONTENT_TAG, DIGEST_TAG, MAX_CONTENT
 from datamap.tracking.metrics import checked, rows
 from datamap.tracking.snapshot import Snapshot
 from datamap.translations import AUTO, LANGUAGES, Amount, Phrase, speak, spoken, translate
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
 
 T = TypeVar("T")
 WRITER_TAG = "mlflow.datamap.writer"  # the UI hides tags of this prefix
@@ -425,7 +423,7 @@ class Run:
         self.set_tags({schema.TASK_TAG: task.task.value})
         self._task = task
 
-    def log_dataset(self, frame: "pd.DataFrame", name: str, source: str, digest: str, context: str) -> None:
+    def log_dataset(self, frame: pd.DataFrame, name: str, source: str, digest: str, context: str) -> None:
         """Log a table of samples as a dataset input of the run: name, digest, schema and size."""
         first = frame.head(MAX_INFERRED)  # MLflow looks at each cell: a second for 240,000 samples
         with warnings.catch_warnings():
@@ -447,7 +445,7 @@ class Run:
             with translated_errors(f"run {self.run_id}: dataset"):
                 self.client.log_inputs(self.run_id, inputs)
 
-    def log_image(self, array: "np.ndarray", name: str, step: int, side: int) -> None:
+    def log_image(self, array: np.ndarray, name: str, step: int, side: int) -> None:
         """Log a picture into the image series `name`, which the UI shows with a slider over steps.
 
         A card shows it as `side` × `side` pixels, or fewer where it is smaller.
