@@ -291,6 +291,9 @@ def test_wrong_tags_are_found_and_corrected_in_the_rows_own_keys(tokens_run, com
     of_samples = table(tokens_run, "diagnosis_samples.tsv").head(len(WRONG))
     assert set(of_samples["id"]) == {f"s{number}" for number in WRONG} and set(of_samples["worst"]) == {0}
     assert list(of_samples)[:3] == ["score", "label", "proposed"]  # what is beside the texts is not in view
+    assert of_samples["text_a"].str.match(r"\[\w+\] ").all()  # the worst token
+    assert command("diagnose", f"run_id={tokens_run.run_id}", "texts=false").code == 0
+    assert "text_a" not in {*table(tokens_run, "diagnosis.tsv"), *table(tokens_run, "diagnosis_samples.tsv")}
     relabeled = curated(command, client, tokens_run, "keep=relabelled", f"share={len(WRONG) / 320}")
     right = [{**row, "ner_tags": ["B-PER", *row["ner_tags"][1:]]} for row in sentences()]
     assert relabeled == right

@@ -51,7 +51,7 @@ class ExplorerPage:
         Raises:
             MapError: the file cannot be written.
         """
-        with raised_as(MapError, f"path={shortened(str(path))}", OSError, ValueError):
+        with raised_as(MapError, f"path={shortened(str(path))}", OSError, ValueError, TypeError):
             Path(path).write_bytes(self.content)
         return Path(path)
 
@@ -65,7 +65,7 @@ class LoadedRun:
         run_id: id of the MLflow run.
         name: name of the run.
         class_names: names of the classes, by index.
-        task: "classification", "generation" or "scores".
+        task: "classification", "tokens", "multilabel", "generation" or "scores".
     """
 
     def __init__(self, run: "Run") -> None:
@@ -104,8 +104,8 @@ class LoadedRun:
             score: score that the run must have been diagnosed by (docs/detection.md); None = any.
 
         Returns:
-            DataFrame (samples, columns) of diagnosis.tsv: text_a and text_b where the run has texts, label (the given
-            one), proposed, why, score (0 to 1), region, variability, id.
+            DataFrame (samples, columns) of diagnosis.tsv: score (0 to 1), label (the given one), proposed, text_a and
+            text_b where the run has texts, why, evidence (what the score means), region, variability, id.
 
         Raises:
             SummaryError: the run is not diagnosed yet, was summarized again since, or its diagnosis is damaged.

@@ -1,6 +1,7 @@
 """Declare types and ranges of every key of each step; `conf/` holds the values and explains the keys."""
 
 import re
+from collections.abc import Set
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -401,7 +402,7 @@ def list_keys(step: type, path: str = "") -> list[str]:
 def literal(value: Any) -> Any:
     r"""Return plain data with its texts escaped, so that OmegaConf gives back `${…}` as it is and resolves nothing.
 
-    Arrays and columns become lists, and NumPy's numbers those of Python.
+    Arrays, columns, sets and ranges become lists, and NumPy's numbers those of Python.
 
     >>> print(literal("${x}"))
     \${x}
@@ -412,7 +413,7 @@ def literal(value: Any) -> Any:
         return literal(value.tolist())
     if isinstance(value, dict):
         return {literal(key): literal(inner) for key, inner in value.items()}
-    return [literal(inner) for inner in value] if isinstance(value, list | tuple) else value
+    return [literal(inner) for inner in value] if isinstance(value, list | tuple | Set | range) else value
 
 
 def to_yaml(config: Any) -> str:

@@ -12,7 +12,6 @@ from datamap.errors import SummaryError
 from datamap.labels.diagnosis import Diagnosis
 from datamap.maps.options import MapOptions
 from datamap.pipeline.stored_summary import summarize_command
-from datamap.pipeline.stored_texts import sample_texts
 from datamap.summaries import tsv
 from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
@@ -98,8 +97,9 @@ def _columns(file: Path, count: int) -> tuple[pa.Array, np.ndarray, np.ndarray, 
 def log_diagnosis(run: Run, made: Diagnosis) -> dict[str, float]:
     """Log the diagnosis of the samples, most likely wrong first, and return metrics of it.
 
-    The score of a sample is that of its worst unit. If the scores are probabilities, `wrong` is the expected number of
-    wrong units, Σ P, and the metric `samples` the expected number of samples with one, Σ (1 − Π (1 − P)).
+    The score of a sample is that of its worst unit, which its text has in brackets and whose position is `worst`. If the
+    scores are probabilities, `wrong` is the expected number of wrong units, Σ P, and the metric `samples` the expected
+    number of samples with one, Σ (1 − Π (1 − P)).
 
     Args:
         run: the run.
@@ -126,7 +126,7 @@ def log_diagnosis(run: Run, made: Diagnosis) -> dict[str, float]:
     samples = ids.take(pa.array(distinct))
     # Texts are long, and what comes after them is off the screen in MLflow's viewer.
     last = {"evidence": made.meaning, "id": samples.to_pylist()}
-    table = pd.DataFrame({**columns, **sample_texts(run, samples), **last})
+    table = pd.DataFrame({**columns, **made.texts(made.summary["id"].iloc[worst]), **last})
     run.log_bytes(b"".join(tsv.lines(spreadsheet.guarded(table))), schema.UNITS_DIAGNOSIS_FILE)
     return found
 
