@@ -97,9 +97,9 @@ def _columns(file: Path, count: int) -> tuple[pa.Array, np.ndarray, np.ndarray, 
 def log_diagnosis(run: Run, made: Diagnosis) -> dict[str, float]:
     """Log the diagnosis of the samples, most likely wrong first, and return metrics of it.
 
-    The score of a sample is that of its worst unit, which its text has in brackets and whose position is `worst`. If the
-    scores are probabilities, `wrong` is the expected number of wrong units, Σ P, and the metric `samples` the expected
-    number of samples with one, Σ (1 − Π (1 − P)).
+    The score of a sample is that of its worst unit, which its text has in brackets and whose position is `worst`. If
+    the scores are probabilities, `wrong` is the expected number of wrong units, Σ P, and the metric `samples` the
+    expected number of samples with one, Σ (1 − Π (1 − P)).
 
     Args:
         run: the run.
