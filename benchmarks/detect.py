@@ -232,14 +232,18 @@ def print_tables(frame):
 
 
 def print_line(name, frame, measure, scores):
-    """One line: means over the seeds of each score."""
+    """One line: means over the seeds of each score; each combination counts once, however many seeds it has."""
     by_seed = frame.pivot_table(index="seed", columns="score", values=measure)
-    means = by_seed.mean()
+    means = frame.pivot_table(index=["noise", "level"], columns="score", values=measure).mean()
     best = means[[peer for peer in PEERS if peer in means]].idxmax()
     gap = (by_seed["combined"] - by_seed[best]).dropna()
     cells = [f"**{means[s]:.3f}**" if s == best else f"{means[s]:.3f}" if s in means else "" for s in scores]
     error = f" ± {gap.std() / np.sqrt(len(gap)):.3f}" if len(gap) > 1 else ""
-    print(f"| {name} | {len(by_seed)} | " + " | ".join(cells) + f" | {gap.mean():+.3f}{error} |")
+    print(
+        f"| {name} | {len(by_seed)} | "
+        + " | ".join(cells)
+        + f" | {means['combined'] - means[best]:+.3f}{error} |"
+    )
 
 
 def print_estimates(jobs, folder):

@@ -7,6 +7,7 @@ import pytest
 from cleanlab.rank import get_label_quality_scores
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from datamap.errors import SignalError
@@ -156,6 +157,22 @@ def test_a_run_that_memorized_unequal_classes_leaves_the_witnesses_order():
     wrong, rows = labels != truth, np.arange(2000)
     alone = roc_auc_score(wrong, 1 - known.pool.probs[rows, labels])
     assert roc_auc_score(wrong, mislabel.combined(known)) > alone - 0.02
+
+
+def test_a_run_that_memorized_does_not_count_for_finding_the_same_texts_hard():
+    """Before it memorized all labels it knew what the witnesses know, and nothing that they do not."""
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 2, 2000)
+    labels = np.where(generator.random(2000) < 0.1, 1 - truth, truth)
+    signs, hard = np.where(truth == 1, 1, -1), 1.2 * generator.normal(size=2000)
+    sees = expit(1.5 * signs + hard + 0.5 * generator.normal(size=2000))
+    early = expit(0.8 * (signs + hard + generator.normal(size=2000)) + np.where(labels == 1, 1, -1))
+    witness, before = (np.stack([1 - p, p], axis=1) for p in (sees, early))
+    memorized = 0.01 + 0.98 * np.eye(2)[labels]
+    known = evidence_of([before, *[memorized] * 3], labels, witnesses={"linear": witness})
+    wrong, rows = labels != truth, np.arange(2000)
+    alone = roc_auc_score(wrong, 1 - known.pool.probs[rows, labels])
+    assert roc_auc_score(wrong, mislabel.combined(known)) > alone - 0.01  # 0.952, and 0.919 if it counts
 
 
 def test_calibrated_scores_sum_to_the_number_of_wrong_labels_in_the_same_order():

@@ -84,7 +84,10 @@ def estimate(evidence: Evidence) -> Estimate:
     if evidence.pool is None:
         return _of_predictions(evidence)
     probs, labels = evidence.pool.probs, evidence.labels
-    share, low, high, unknown = (_of_samples if evidence.columns is None else _of_units)(probs, labels)
+    if evidence.columns is None:
+        share, low, high, unknown = _of_samples(evidence.errors or error_rate.fit(probs, labels))
+    else:
+        share, low, high, unknown = _of_units(probs, labels)
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
     gain = np.log(of_label(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
     too_many = MAX_OF_CHANCE * (1 - (frequencies**2).sum())
@@ -98,14 +101,13 @@ def estimate(evidence: Evidence) -> Estimate:
     )
 
 
-def _of_samples(probs, labels):
+def _of_samples(rate):
     """Return (share of wrong labels, ends of its range, why it is unknown).
 
     Without random wrong labels the predictions would be surer, by the factor `MIN_SLOPE` ("border"): otherwise no more
     sure ones are contradicted than their probabilities say. And the share is `MIN_DEVIATIONS` standard deviations
     above 0 ("few").
     """
-    rate = error_rate.fit(probs, labels)
     reach = HALF_RANGE * rate.deviation
     few = "few" if rate.share < MIN_DEVIATIONS * rate.deviation else ""
     return rate.share, rate.share - reach, rate.share + reach, "border" if rate.slope < MIN_SLOPE else few

@@ -8,10 +8,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from datamap.errors import SignalError
+from datamap.labels import error_rate
 from datamap.labels.balance import balanced
 from datamap.labels.blocks import by_rows
+from datamap.labels.error_rate import ErrorRate
 from datamap.labels.pool import Pool, pooled
-from datamap.labels.posterior import RunWeights, infer
+from datamap.labels.posterior import RunWeights, infer, trusted
 from datamap.signals.compute import of_label
 
 RUN = "run"  # name of the run's own model as a witness
@@ -37,7 +39,8 @@ class Evidence(NamedTuple):
             embeddings (`embedded.predict`).
         threshold_margins: float (M,), the mean margins of the threshold samples.
         columns: int (N,), of units: which of them have the same frequencies of classes (`posterior.infer`).
-        pool: what the witnesses say together (`with_posterior`), like the next two.
+        pool: what the witnesses say together (`with_posterior`), like the next three.
+        errors: which share of the labels is wrong at random; None of units (`error_rate.fit`).
         run_weights: how much the run's own predictions count as evidence.
         posterior: float (N, C), the distribution of each sample's true class.
     """
@@ -54,6 +57,7 @@ class Evidence(NamedTuple):
     threshold_margins: np.ndarray | None = None
     columns: np.ndarray | None = None
     pool: Pool | None = None
+    errors: ErrorRate | None = None
     run_weights: RunWeights | None = None
     posterior: np.ndarray | None = None
 
@@ -68,7 +72,8 @@ def with_posterior(evidence: Evidence) -> Evidence:
     """Return the evidence with the distribution of each sample's true class, and how much each witness counts for it.
 
     The witnesses never saw the label. They are weighed by how well they predict the given labels (`pool.pooled`). The
-    run has seen it, and counts as far as its predictions say more than the label itself (`posterior.infer`). Of units,
+    run has seen it, and counts as far as its predictions say more than the label itself (`posterior.infer`), little of
+    which remains if it repeats the labels of which the witnesses are surest that they are wrong (`trusted`). Of units,
     each kind of error becomes as frequent as the witnesses' surest predictions say (`balance.balanced`). Without
     witnesses, or where all of them together are at chance, the posterior is the run's mean prediction, and None if the
     probabilities of all classes are unknown.
@@ -90,10 +95,14 @@ def _judged(evidence):
         mean = by_rows(
             lambda probs, labels: _spread(probs, labels, classes), evidence.avg_probs, evidence.labels
         )
-    posterior, weights = infer(pool.probs, evidence.labels, mean, evidence.columns)
-    if evidence.columns is not None:
+    if evidence.columns is None:
+        errors = error_rate.fit(pool.probs, evidence.labels)
+        trust = trusted(pool.probs, evidence.labels, mean, errors.share)
+        posterior, weights = infer(pool.probs, evidence.labels, mean, trust=trust)
+    else:
+        errors, (posterior, weights) = None, infer(pool.probs, evidence.labels, mean, evidence.columns)
         posterior = balanced(posterior, pool.probs, evidence.labels, evidence.columns)
-    return evidence._replace(pool=pool, run_weights=weights, posterior=posterior)
+    return evidence._replace(pool=pool, errors=errors, run_weights=weights, posterior=posterior)
 
 
 def _spread(avg_probs, labels, classes):

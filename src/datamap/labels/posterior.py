@@ -5,6 +5,7 @@ often knows more (think of a fine-tuned encoder), yet it has been trained on the
 it. How far the run can be believed is therefore measured: by how well its predictions tell what the witnesses say of
 the same samples, beyond what the given labels tell of that already. A run that has memorized its labels tells
 nothing beyond them, and a witness need not be good to show it, as its errors have nothing to do with wrong labels.
+Whether it has memorized them shows where the witnesses are surest: there it repeats labels that are wrong (`trusted`).
 """
 
 from typing import NamedTuple
@@ -12,11 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.labels.blocks import by_rows
+from datamap.labels.surest import surest
 from datamap.labels.witnesses import part_of
 from datamap.signals.compute import log_of, log_softmax, of_label
 
 MAX_ROWS = 20_000  # rows that the few parameters are fitted to; of more, a random part
 ROUNDS = 8  # of expectation and maximization; the parameters change little after them
+SURE_SHARE = 0.15  # of the witnesses' predictions of each class, the surest ones
+MIN_RECALL = 0.25  # of the wrong labels there; a run that contradicts fewer of them is weighed down
+RECALL_PRIOR = 1.0  # wrong labels that a run contradicts, and that it repeats, beside those that are seen
 MIN_CONFIDENCE = 1e-4  # least mean probability that counts: a run is never surer than that
 PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # weight of the run where nothing tells, and the strength of that, in samples
 TERMS_PRIOR = 0.01  # pull of the class terms to 0, per sample
@@ -32,7 +37,7 @@ class RunWeights(NamedTuple):
     """Say how much a run's predictions count as evidence of the true class.
 
     Attributes:
-        confidence: λ ≥ 0, weight of the logarithm of the run's mean probabilities; 0 if they tell nothing.
+        confidence: λ ≥ 0, weight of the logarithm of the run's mean probabilities; near 0 if they tell nothing.
         given: γ, weight of the given label itself. It is positive where the label is worth more than the run tells,
             and negative where the run repeats it too readily.
     """
@@ -46,16 +51,17 @@ def infer(
     labels: np.ndarray,
     mean: np.ndarray,
     columns: np.ndarray | None = None,
+    trust: float = 1.0,
 ) -> tuple[np.ndarray, RunWeights]:
     """Infer the distribution of each sample's true class z from witnesses A, given label y and run B.
 
     With B(c) = the run's mean probability of class c over its observations, the run's part of the posterior is
 
-        R(c | x, y) ∝ f_c · B(c)^λ · exp(γ [c = y] + b_c)
+        R(c | x, y) ∝ f_c^(1 − min(1, λ)) · B(c)^λ · exp(γ [c = y] + b_c)
 
-    with the classes' frequencies f: a run that has memorized everything still says, by the given label, how likely each
-    class is, and labels of rare classes are wrong more often. Its parameters λ ≥ 0, γ and b_c are fitted so that R
-    tells what the witnesses say:
+    with the classes' frequencies f. A run that knows the classes has learned with them how frequent they are. One that
+    has memorized everything says, by the given label, only that labels of rare classes are wrong more often. The
+    parameters λ ≥ 0, γ and b_c are fitted so that R tells what the witnesses say:
 
         maximize Σ_x Σ_c A(c | x) ln Σ_k R(k | x, y) M_kc
 
@@ -64,6 +70,9 @@ def infer(
     too. It is estimated in turns with R, as the mean of A weighed by R (expectation-maximization, as in Dawid and Skene
     1979). That A never saw y is essential: given z, it is then independent of y, so that only knowledge of z lets R
     tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c.
+
+    Both find the same texts hard, which this takes for knowledge even of a run that has memorized all labels. So λ is
+    multiplied by the run's `trust`, and the other parameters are fitted again.
 
     Most units, such as tokens, are of one class, and their errors are not spread evenly: an entity is missed far more
     easily than invented. Given `columns`, errors between two classes are as frequent one way as the other, so that
@@ -79,6 +88,7 @@ def infer(
         mean: float (N, C), B: the run's mean predicted distributions.
         columns: int (N,), which units have the same frequencies: the index of the label, 0 for tokens; None if the
             rows are samples.
+        trust: how much of λ counts, 0 to 1; of samples only.
 
     Returns:
         The posterior, float64 (N, C) with rows that sum to 1, and the weights of the run.
@@ -95,22 +105,56 @@ def infer(
     of_columns = None if columns is None else _log_frequencies(labels, columns, classes)
 
     def told(labels, mean, columns=None):
-        """Return (ln f, ln f T, the logarithms that λ weighs) of some rows."""
+        """Return (ln f, what R has of it, the logarithms that λ weighs) of some rows."""
         if of_columns is None:
-            return of_all, of_all, _logs(mean)
+            return of_all, own * of_all, _logs(mean)
         rare = of_columns[columns]
         return rare, rare + _log_errors(labels, rare), _logs(mean) - _logs(np.exp(rare))
+
+    def fitted(weights, rounds):
+        _, before, logs = told(*(array[rows] for array in arrays))
+        single = [np.asarray(array, np.float32) for array in (witnesses[rows], logs, before, np.exp(of_all))]
+        return _fitted(labels[rows], weights, rounds, *single)
 
     def posterior(witnesses, labels, *run):
         rare, before, logs = told(labels, *run)
         return np.exp(log_softmax(_run_part(values, labels, logs, before) - rare + log_of(witnesses)))
 
     arrays = (labels, mean) if columns is None else (labels, mean, columns)
-    _, before, logs = told(*(array[rows] for array in arrays))
-    most = MAX_WEIGHT if columns is None else MAX_UNIT_WEIGHT
-    single = [np.asarray(array, np.float32) for array in (witnesses[rows], logs, before, np.exp(of_all))]
-    values = _fitted(labels[rows], most, *single)
+    own = 1.0  # power of f in R
+    if columns is None:
+        weight = trust * fitted((0, MAX_WEIGHT), ROUNDS // 2)[0]
+        own = 1 - min(1, weight)
+        values = fitted((weight, weight), ROUNDS // 2)
+    else:
+        values = fitted((0, MAX_UNIT_WEIGHT), ROUNDS)
     return by_rows(posterior, witnesses, *arrays), RunWeights(float(values[0]), float(values[1]))
+
+
+def trusted(witnesses: np.ndarray, labels: np.ndarray, mean: np.ndarray, share: float) -> float:
+    """Return how much of a run's weight counts, by the wrong labels that it contradicts where the witnesses are surest.
+
+    Of the samples S of the surest predictions `share` · |S| labels are wrong. The run contradicts the share
+
+        r = |{x in S: witnesses and run contradict y}| / (share · |S|)
+
+    of them. It is near 0 if the run has memorized the labels. What counts is min(1, r / `MIN_RECALL`).
+
+    Args:
+        witnesses: float (N, C), distributions of models that never saw the labels.
+        labels: int (N,), the given labels.
+        mean: float (N, C), the run's mean predicted distributions.
+        share: which share of the labels is wrong (`error_rate.fit`).
+
+    >>> labels = np.array([0, 1] * 50)
+    >>> labels[:10], witnesses = 1, np.eye(2)[np.array([0, 1] * 50)]
+    >>> round(trusted(witnesses, labels, np.eye(2)[labels], 0.5), 2), trusted(witnesses, labels, witnesses, 0.5)
+    (0.4, 1.0)
+    """
+    rows = np.concatenate(list(surest(witnesses, SURE_SHARE).values()))
+    both = np.all([probs[rows].argmax(axis=1) != labels[rows] for probs in (witnesses, mean)], axis=0).sum()
+    recall = (both + RECALL_PRIOR) / (share * len(rows) + 2 * RECALL_PRIOR)
+    return float(min(1, recall / MIN_RECALL))
 
 
 def _log_frequencies(labels, columns, classes):
@@ -154,8 +198,8 @@ def _softmax(scores):
     return scores
 
 
-def _fitted(labels, most, witnesses, logs, before, frequencies):
-    """Return the parameters [λ, γ, b_1, …, b_C] after `ROUNDS` of expectation and maximization.
+def _fitted(labels, weights, rounds, witnesses, logs, before, frequencies):
+    """Return the parameters [λ, γ, b_1, …, b_C], with bounds of λ, after some rounds of expectation and maximization.
 
     The last four arrays are of single precision, which is exact enough and takes less than half of the time.
     """
@@ -186,9 +230,9 @@ def _fitted(labels, most, witnesses, logs, before, frequencies):
         told *= witnesses
         return penalty - told.sum(dtype=np.float64) / count, found
 
-    bounds = [(0, most), (-MAX_TERM, MAX_TERM), *[(-MAX_TERM, MAX_TERM)] * classes]
-    values = np.concatenate([[PRIOR_WEIGHT, 0.5], np.zeros(classes)])
-    for _ in range(ROUNDS):
+    bounds = [weights, (-MAX_TERM, MAX_TERM), *[(-MAX_TERM, MAX_TERM)] * classes]
+    values = np.concatenate([[np.clip(PRIOR_WEIGHT, *weights), 0.5], np.zeros(classes)])
+    for _ in range(rounds):
         values = minimize(loss, values, jac=True, method="L-BFGS-B", bounds=bounds).x
         run = _softmax(_run_scores(values, labels, logs, before))
         said = (run.T @ witnesses + ANCHOR * frequencies) / (run.sum(axis=0)[:, None] + ANCHOR)
