@@ -131,7 +131,15 @@ def _on_one_line(value, write, limit):
     except Exception:  # of somebody else's `__repr__`
         text = type(value).__name__
     # Half a character has no bytes.
-    text = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+    return cut(" ".join(text.encode("utf-8", "backslashreplace").decode().split()), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most `limit` characters, of which the last one says that there are more.
+
+    >>> cut("abc", 3), cut("abcd", 3)
+    ('abc', 'ab…')
+    """
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import DiagnoseConfig, to_yaml
-from datamap.errors import ConfigError
+from datamap.errors import ConfigError, cut
 from datamap.labels import diagnosis, mislabel
 from datamap.labels.mislabel import Evidence
 from datamap.labels.reasons import of_numbers
@@ -17,7 +17,7 @@ from datamap.pipeline.stored_texts import Texts
 from datamap.tasks.task import Definition
 from datamap.tracking.run import Run
 
-MAX_TEXT = 1000  # characters of a text in diagnosis.tsv
+MAX_TEXT = 1000  # characters of a text in diagnosis.tsv, which is to be read; the run keeps the whole one
 SCORES = ("combined", "confidence", "aum", "forgetting")  # those that need no classes
 
 
@@ -28,11 +28,6 @@ def check(run: Run, definition: Definition, score: str) -> None:
             f"score={score}: run {run.run_id} is of {definition.task.value} and has no classes; it can "
             f"score={', '.join(SCORES)}"
         )
-
-
-def cut(text: str) -> str:
-    """Return the beginning of a long text: the list is to be read, and the run keeps the whole one."""
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def rank(
@@ -61,7 +56,7 @@ def rank(
 
     def texts(ids: pd.Series) -> dict[str, list[str]]:
         columns = shown.lists(ids) if shown else {}
-        return {name: [cut(text) for text in column] for name, column in columns.items()}
+        return {name: [cut(text, MAX_TEXT) for text in column] for name, column in columns.items()}
 
     made = diagnosis.Diagnosis(
         samples,

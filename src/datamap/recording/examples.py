@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from datamap.errors import DataError, first_few, reason, shortened
+from datamap.errors import DataError, cut, first_few, reason, shortened
 from datamap.log import say
 from datamap.recording import arguments
 from datamap.recording.arguments import SAMPLES
@@ -147,7 +147,7 @@ def _plain(value: Any) -> str:
 
 def shown(text: str) -> str:
     """Return a text, without what is beyond `MAX_TEXT` characters."""
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return cut(text, MAX_TEXT)
 
 
 def line(number: int, row: Mapping, where: str = SAMPLES) -> bytes:

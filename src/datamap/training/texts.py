@@ -28,8 +28,9 @@ from datamap.translations import Amount
 
 TEXT = (".tsv", ".csv", ".txt")
 # Keys that say how to read a file, and the files that they are for.
-FILES_OF_KEYS = {"header": (*TEXT, ".xlsx"), "encoding": (*TEXT, ".json", ".jsonl"), "delimiter": TEXT}
-KEYS_OF_CONLL = ["encoding", "delimiter"]
+FILES_OF_KEYS = {
+    "header": (*TEXT, ".xlsx"), "encoding": (*TEXT, ".json", ".jsonl", "CoNLL"), "delimiter": (*TEXT, "CoNLL")
+}  # fmt: skip
 
 
 class LabeledTexts(NamedTuple):
@@ -114,9 +115,8 @@ def _refuse_unused(data: DataConfig, file: Path | None) -> None:
     if suffix and not conll and suffix not in tables.READERS:
         return  # refused when it is read
     what = "a CoNLL file" if conll else suffix or ("a folder" if file else "a data set of PaddleNLP's")
-    by_suffix = [key for key, suffixes in FILES_OF_KEYS.items() if suffix in suffixes]
-    used = KEYS_OF_CONLL if conll else by_suffix
-    given = {key: getattr(data, key) for key in FILES_OF_KEYS if key not in used}
+    kind = "CoNLL" if conll else suffix
+    given = {key: getattr(data, key) for key, kinds in FILES_OF_KEYS.items() if kind not in kinds}
     given |= {} if file else {"dev_path": data.dev_path}
     columns = {"columns.id": data.columns.id} if conll else {}
     columns |= {} if data.task == Task.CLASSIFICATION.value else {"columns.text_b": data.columns.text_b}
