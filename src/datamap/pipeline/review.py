@@ -1,5 +1,6 @@
 """Review a run's samples in the browser, most likely wrong first: keep, relabel or drop each with one key."""
 
+import contextlib
 import getpass
 import importlib
 import re
@@ -131,21 +132,16 @@ def _reviewer(given: str | None) -> str:
     """
     if given and not is_name(given):
         raise ConfigError(f"reviewer={given[:50]!r}: give at most {LONGEST_NAME} printable characters")
-    user = given or _user()
-    return user if is_name(user) else "reviewer"
+    user = given
+    with contextlib.suppress(KeyError, OSError):  # a user id without a name, as in containers
+        user = given or getpass.getuser()
+    return user if user and is_name(user) else "reviewer"
 
 
 def _unit(run: Run) -> str:
     """Return the unit by which the run's observations are numbered: "epoch" or "step"."""
     found = (schema.parse_shard(path) for path in run.files(schema.SIGNALS_DIR))
     return next((shard.unit for shard in found if shard), "epoch")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in containers
-        return "reviewer"
 
 
 def _storage(run: Run) -> Storage:

@@ -102,12 +102,10 @@ class Client:
 
     def set_status(self, run_id: str, status: str) -> None:
         """Set a run's status; any status but RUNNING ends the run."""
-        change = (
-            partial(self._client.update_run, run_id)
-            if status == "RUNNING"
-            else partial(self._client.set_terminated, run_id)
+        change = self._client.update_run if status == "RUNNING" else self._client.set_terminated
+        self._write(
+            partial(change, run_id, status), lambda: self._client.get_run(run_id).info.status == status
         )
-        self._write(lambda: change(status), lambda: self._client.get_run(run_id).info.status == status)
 
     def _write(self, write, kept):
         def written():

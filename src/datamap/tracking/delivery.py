@@ -18,7 +18,7 @@ class Delivery(NamedTuple):
         metrics: {name: value}.
         status: final status of the run in the last delivery, "" if its owner sets it; None in all others.
         remove: folder of artifacts to delete in the end.
-        then: function that is called with the run when all is sent; it is not retried.
+        then: function that is called with the run when all is sent; it raises nothing.
     """
 
     number: int

@@ -75,7 +75,8 @@ class Outbox:
         self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
         left = spool.waiting_in(self.folder)
         if left:
-            self._end_unfinished()
+            if self.owned and not self._stop.is_set():
+                self._end_failed()  # so that it does not stay RUNNING until the upload
             say(
                 "{uploads} of run {run} wait in {folder}; when {store} answers again: {command}",
                 uploads=Amount(len(left), "upload"),
@@ -94,11 +95,10 @@ class Outbox:
     def _upload_command(self):
         return invocation("upload", f"folder={self.folder.parent}", *addresses.options(self.run.tracking_uri))
 
-    def _end_unfinished(self):
-        """End the run as FAILED, if the store accepts that, so that it does not stay RUNNING until the upload."""
-        if self.owned and not self._stop.is_set():
-            with contextlib.suppress(TrackingError):
-                send(self.run, (), Delivery(0, status="FAILED"))
+    def _end_failed(self):
+        """End the run as FAILED, unless its store is away, or it is deleted or taken over."""
+        with contextlib.suppress(TrackingError):
+            send(self.run, (), Delivery(0, status="FAILED"))
 
     def put(self, delivery: Delivery) -> None:
         """Put a delivery into the queue, and wait while the queue is full.
@@ -136,9 +136,8 @@ class Outbox:
             try:
                 if self.failure is None:
                     self._deliver(delivery)
-                elif delivery.status:  # end the run as FAILED, unless it is deleted or taken over
-                    with contextlib.suppress(TrackingError):
-                        send(self.run, (), Delivery(0, status="FAILED"))
+                elif delivery.status:
+                    self._end_failed()
             except TrackingError as error:
                 self.failure = error
             except OSError as error:
@@ -167,8 +166,7 @@ class Outbox:
             self._spool(files, delivery, offline)
             return
         if delivery.then and not self._stop.is_set():
-            with contextlib.suppress(TrackingError):
-                delivery.then(self.run)
+            delivery.then(self.run)
 
     def _send_all(self, files, delivery):
         spool.deliver(self.run, self.folder)
