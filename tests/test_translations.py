@@ -5,6 +5,7 @@ import re
 import string
 
 import pytest
+import yaml
 
 from conftest import ROOT
 from datamap import translations
@@ -12,6 +13,8 @@ from datamap.maps import groups, meanings, regions
 from datamap.tracking import descriptions
 
 PACKAGE = ROOT / "src" / "datamap"
+CATALOG = PACKAGE / "translations" / "zh.yaml"
+CHINESE = translations.chinese("shown", "lines")
 SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "translations"]
 PAGES = [PACKAGE / "web/scripts/fold.js"] + sorted(
     path
@@ -86,7 +89,7 @@ def translated_by_page(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_what_code_says_has_its_chinese(path):
-    assert said(path) - set(translations.ZH) == set()
+    assert said(path) - set(CHINESE) == set()
 
 
 def test_what_code_says_of_tables_has_its_chinese():
@@ -94,24 +97,32 @@ def test_what_code_says_of_tables_has_its_chinese():
         *(rule.name for grouping in groups.GROUPINGS.values() for rule in grouping.rules),
         *meanings.MEANINGS.values(), *meanings.UNLABELED.values(), *regions.NAMES, *descriptions.FILES.values(),
     }  # fmt: skip
-    assert tables - set(translations.ZH) == set()
+    assert tables - set(CHINESE) == set()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_what_pages_say_has_its_chinese(path):
-    assert translated_by_page(path) - set(translations.ZH) == set()
+    assert translated_by_page(path) - set(CHINESE) == set()
 
 
 def test_every_chinese_text_is_used():
     used = {text for path in SOURCES for text in literals(path)} | {
         text for path in PAGES for text in page_texts(path)
     }
-    assert set(translations.ZH) - used == set()
+    assert set(CHINESE) - used == set()
+
+
+def test_no_text_stands_twice_in_a_part_of_the_catalog():
+    keys = [
+        entry[0].value for _, part in yaml.compose(CATALOG.read_text("utf-8")).value for entry in part.value
+    ]
+    shown = len(translations.chinese("shown"))
+    assert len(set(keys[:shown])) == shown and len(set(keys[shown:])) == len(keys) - shown
 
 
 def test_chinese_and_english_have_the_same_fields():
     def fields(text):
         return sorted((name, form) for _, name, form, _ in string.Formatter().parse(text) if name is not None)
 
-    differing = {text for text, chinese in translations.ZH.items() if fields(text) != fields(chinese)}
+    differing = {text for text, chinese in CHINESE.items() if fields(text) != fields(chinese)}
     assert differing == set()

@@ -9,7 +9,7 @@ import pandas as pd
 from datamap.maps import groups, marks, regions
 from datamap.maps.explorer_data import MAX_SAMPLES, ROWS, Columns, Texts, numeric, pack_samples, texts_of
 from datamap.maps.meanings import MEANINGS, ORDERED, UNLABELED
-from datamap.translations import Amount, Phrase, shown, word
+from datamap.translations import Amount, Phrase, chinese, word
 from datamap.web import pages
 
 PAGE = Path(__file__).parent / "explorer_page"
@@ -140,7 +140,7 @@ def build_page(
         "classes": classes,
         **samples,
         "next": next_step and {"says": word(next_step[0], lang), "command": next_step[1]},
-        "words": shown.ZH if lang == "zh" else {},
+        "words": chinese("shown") if lang == "zh" else {},
         "meanings": {name: word(text, lang) for name, text in meanings.items()} | _of_units(row, lang),
         **_looks(summary, full, classes, lang),
     }

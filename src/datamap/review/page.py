@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datamap.translations import shown
+from datamap.translations import chinese
 from datamap.web import pages
 
 PAGE = Path(__file__).parent / "page"
@@ -15,5 +15,5 @@ def page(lang: str = "en") -> bytes:
     Args:
         lang: language of the page, "en" or "zh".
     """
-    words = shown.ZH if lang == "zh" else {}
+    words = chinese("shown") if lang == "zh" else {}
     return pages.assemble(PAGE, [PAGE / "main.js"], {"words": words}, lang)

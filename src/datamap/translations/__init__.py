@@ -1,20 +1,23 @@
 """Write all that people read in English, or in Chinese by `lang=zh` or the environment's DATAMAP_LANG.
 
-A text is a template in English, which is also the key of its Chinese translation. Texts without one stay English:
-names, messages of libraries, and errors.
+A text is a template in English, which is also the key of its Chinese translation in `zh.yaml`. Texts without one stay
+English: names, messages of libraries, and errors.
 """
 
+import functools
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 from datamap.errors import ConfigError, counted, shortened
-from datamap.translations import lines, shown
 
 LANGUAGES = ("en", "zh")
 AUTO = "auto"  # the run's language, else that of VARIABLE, else English
 VARIABLE = "DATAMAP_LANG"
-ZH = {**shown.ZH, **lines.ZH}
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # Language of the lines that this process prints, where a command or a run chose one.
 _spoken: str | None = None
@@ -34,6 +37,14 @@ class Phrase(NamedTuple):
     values: Mapping[str, object] = {}
 
 
+@functools.cache
+def chinese(*parts: str) -> dict[str, str]:
+    """Return {English: Chinese} of these parts of `zh.yaml`: `shown` (maps, pages, descriptions), `lines` (printed)."""
+    content = Path(__file__).with_name("zh.yaml").read_bytes()
+    catalog = yaml.load(content, YAML_LOADER)
+    return {english: text for part in parts for english, text in catalog[part].items()}
+
+
 def amount(number: int, thing: str, lang: str) -> str:
     """Return a number with its noun.
 
@@ -49,7 +60,7 @@ def word(text: str, lang: str, **values: object) -> str:
     >>> word("{samples} reviewed", "en", samples=Amount(1, "sample"))
     '1 sample reviewed'
     """
-    translated = ZH.get(text, text) if lang == "zh" else text
+    translated = chinese("shown", "lines").get(text, text) if lang == "zh" else text
     said = {name: _in(lang, value) for name, value in values.items()}
     return translated.format(**said) if said else translated
 
