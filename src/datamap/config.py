@@ -46,16 +46,13 @@ class ColumnsConfig:
     def __post_init__(self) -> None:
         for key in fields(self):
             value = getattr(self, key.name)
-            if key.name == "label" and isinstance(value, list) and value and all(map(_is_name, value)):
+            names = isinstance(value, list) and value and all(isinstance(one, str) and one for one in value)
+            if key.name == "label" and names:
                 continue
             if value is not None and not isinstance(value, str) and (type(value) is not int or value < 0):
                 raise ConfigError(
                     f"data.columns.{key.name}={value}: give a column's name, its number from 0, auto or null"
                 )
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
 
 
 @dataclass
