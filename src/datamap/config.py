@@ -348,6 +348,24 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
     return config
 
 
+def filled(options: Any, values: Any, where: str = "") -> Any:
+    """Return options with these values in place of their own, after a check of all.
+
+    Args:
+        options: a dataclass of this module.
+        values: {key: value}, in which OmegaConf would resolve `${…}` (see `literal`).
+        where: beginning of the keys in messages.
+
+    Raises:
+        ConfigError: a value is out of range.
+        OmegaConfBaseException: there is no such key, or a value is of the wrong type.
+    """
+    own = OmegaConf.merge(OmegaConf.structured(type(options)), literal(asdict(options)))
+    found = OmegaConf.to_object(OmegaConf.merge(own, values))
+    check(found, where)
+    return found
+
+
 def _problem(error: OmegaConfBaseException) -> str:
     """Return the key and the first line of what OmegaConf says of it."""
     said = re.split(r"\n\s*full_key: ", str(error).strip())[0]

@@ -5,17 +5,14 @@ A command's docstring is its `--help`.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-from omegaconf import OmegaConf
 
 from datamap import config as types
 from datamap.cli.overrides import key_of
-from datamap.config import literal
+from datamap.config import filled, literal
 from datamap.errors import ConfigError, MapError
 from datamap.log import say
-from datamap.ranges import check
 
 if TYPE_CHECKING:
     from datamap.tracking.run import Run
@@ -80,7 +77,7 @@ def main(config: types.MainConfig, overrides: list[str]) -> None:
 
     maps = {"plot": config.plot}
     for index, keys in enumerate(config.maps):
-        maps[f"plot, maps[{index}]"] = _changed(config.plot, keys, f"maps[{index}].")
+        maps[f"plot, maps[{index}]"] = filled(config.plot, literal(keys), f"maps[{index}].")
     for where, options in maps.items():
         with _said_of(where):
             map_name(options)  # raises now what would come too late after the training
@@ -197,10 +194,3 @@ def _said_of(where: str) -> Iterator[None]:
         yield
     except (ConfigError, MapError) as error:
         raise type(error)(f"{where}: {error}") from error
-
-
-def _changed(options: Any, keys: dict[str, Any], where: str) -> Any:
-    given = literal({**asdict(options), **keys})
-    changed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(type(options)), given))
-    check(changed, where)
-    return changed

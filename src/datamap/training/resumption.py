@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from datamap import ranges
-from datamap.config import TrainConfig
+from datamap.config import TrainConfig, filled
 from datamap.errors import ConfigError, TrackingError
 from datamap.log import say
 from datamap.processes import Processes
@@ -60,13 +58,11 @@ def _made_with(config: TrainConfig, logged: dict[str, Any], run_id: str) -> Trai
         )
     # Keys that the run's version did not know yet have today's defaults.
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(config), logged)
-        made_with = cast(TrainConfig, OmegaConf.to_object(merged))
+        made_with: TrainConfig = filled(config, logged)
     except OmegaConfBaseException as error:
         raise TrackingError(
             f"run {run_id}: config/train.yaml cannot be used: {str(error).splitlines()[0]}"
         ) from error
-    ranges.check(made_with)
     trainer, model = made_with.trainer, replace(made_with.model, trust_pickle=config.model.trust_pickle)
     if "threads" not in (logged.get("trainer") or {}):  # logged by a version that trained on one thread
         trainer = replace(trainer, threads=1)
