@@ -268,7 +268,7 @@ class Bucket:
     """Artifacts of a store that appends nothing."""
 
     def __init__(self):
-        self.content = {}
+        self.content, self.artifacts = {}, self
 
     def files(self, folder):
         return list(self.content)
@@ -285,11 +285,11 @@ def test_sessions_with_other_clocks_are_put_in_order_by_turns(monkeypatch):
     for second, (action, new) in zip(
         (50, 40, 10), (("keep", "x"), ("label", "y"), ("label", "z")), strict=True
     ):
-        session = storage.Logged(bucket, bucket)
+        session = storage.Logged(bucket)
         session.all()
         session.append(decided(1, action, new, second=second))
         assert decisions.outcome(session.all()).labels == {"1": new}
-    files = storage.of_all(bucket, bucket)
+    files = storage.of_all(bucket)
     assert len(files) == 3
     assert decisions.outcome(decisions.of_files(files)[0]).labels == {"1": "z"}
 
@@ -298,7 +298,7 @@ def test_sessions_with_other_clocks_are_put_in_order_by_turns(monkeypatch):
 def test_in_a_bucket_too_what_was_answered_is_written_again(monkeypatch, touch):
     monkeypatch.setattr(storage, "EVERY", 0)
     bucket = Bucket()
-    ended, session = storage.Logged(bucket, bucket), storage.Logged(bucket, bucket)
+    ended, session = storage.Logged(bucket), storage.Logged(bucket)
     ended.append(decided(1, "drop"))
     session.append(decided(2, "drop"))
     assert sorted(said(session)) == [("1", "drop", None), ("2", "drop", None)]
@@ -307,5 +307,5 @@ def test_in_a_bucket_too_what_was_answered_is_written_again(monkeypatch, touch):
         if touch != "deleted":
             bucket.content[path] = b"" if touch == "emptied" else content[:-30]
     assert sorted(said(session)) == [("1", "drop", None), ("2", "drop", None)]
-    found = decisions.of_files(storage.of_all(bucket, bucket))[0]
+    found = decisions.of_files(storage.of_all(bucket))[0]
     assert {one.id for one in found} == {"1", "2"}

@@ -72,13 +72,13 @@ def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Correcti
 
 def read_decisions(run: Run) -> list[decisions.Decision]:
     """Return the decisions of a run that count: the newest of each sample and reviewer, without those undone."""
-    found, _ = decisions.of_files(storage.of_all(run, run.artifacts))
+    found, _ = decisions.of_files(storage.of_all(run))
     of_samples = decisions.by_sample(found).values()
     return [one for of_sample in of_samples for one in of_sample.values()]
 
 
 def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) -> Corrections:
-    files = storage.of_all(source, source.artifacts)
+    files = storage.of_all(source)
     found, torn = decisions.of_files(files)
     outcome = decisions.outcome(found)
     if not outcome.samples:

@@ -148,7 +148,7 @@ def _storage(run: Run) -> Storage:
     folder, live = run.artifacts.folder, run.live()  # others decide meanwhile
     if folder is not None:
         return Appended(folder)
-    return Logged(live, live.artifacts, is_first=not run.files(schema.REVIEW_DIR))
+    return Logged(live, is_first=not run.files(schema.REVIEW_DIR))
 
 
 def _read_the_rest(run: Run, review: Review) -> None:

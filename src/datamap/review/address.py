@@ -3,19 +3,18 @@
 import contextlib
 import json
 import os
-import re
 import secrets
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+from pydantic import Field, TypeAdapter
 
 
 class Address(NamedTuple):
     """Hold the port at which a review is served, and the token that a request must have."""
 
-    port: int
-    token: str
+    port: Annotated[int, Field(gt=0, lt=65536)]
+    token: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{43}$")]
 
 
 def new(port: int) -> Address:
@@ -26,13 +25,9 @@ def new(port: int) -> Address:
 def kept(run_id: str) -> Address | None:
     """Return the address of a run's last review by this user; None if its file is missing or damaged."""
     try:
-        found = json.loads(_file(run_id).read_bytes())
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home folder, or JSON nested too deep
+        return TypeAdapter(Address).validate_json(_file(run_id).read_bytes(), strict=True)
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home folder
         return None
-    port, token = (found.get("port"), found.get("token")) if isinstance(found, dict) else (None, None)
-    if type(port) is not int or not 0 < port < 65536 or not isinstance(token, str):
-        return None
-    return Address(port, token) if TOKEN.fullmatch(token) else None
 
 
 def keep(run_id: str, address: Address) -> None:

@@ -1,14 +1,15 @@
 """Read and write decisions, one line of `review/decisions.jsonl` each, and tell which of them count."""
 
 import json
-import math
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, FiniteFloat, TypeAdapter
+from pydantic_core import from_json
 
 from datamap.errors import DataError
 
 Action = Literal["keep", "label", "drop", "unsure", "undo"]
-ACTIONS = get_args(Action)
 LONGEST_NAME = 100  # largest number of characters of a reviewer's name
 MAX_TURN = 1 << 53  # larger JSON numbers are not exact everywhere
 
@@ -16,19 +17,19 @@ MAX_TURN = 1 << 53  # larger JSON numbers are not exact everywhere
 class Decision(NamedTuple):
     """Represent a reviewer's decision on a sample.
 
-    `action` is one of `ACTIONS`, labels are class names, and `when` is ISO 8601 in UTC. `id` is the sample's id as
+    `action` is an `Action`, labels are class names, and `when` is ISO 8601 in UTC. `id` is the sample's id as
     text, and `score` its score at that time. `turn` is one more than the largest turn that the server knew, so that it
     orders the decisions of several files even if clocks differ.
     """
 
     id: str
-    action: str
+    action: Action
     old_label: str
     new_label: str | None
-    who: str
+    who: Annotated[str, Field(max_length=LONGEST_NAME)]
     when: str
-    score: float
-    turn: int = 0
+    score: FiniteFloat
+    turn: Annotated[int, Field(ge=0, le=MAX_TURN)] = 0
 
     @property
     def is_sure(self) -> bool:
@@ -39,6 +40,9 @@ class Decision(NamedTuple):
     def is_wrong(self) -> bool:
         """Tell whether the decision changes the given label or drops the sample."""
         return self.is_sure and self.new_label != self.old_label
+
+
+_DECISION = TypeAdapter(Decision)
 
 
 def is_name(text: str) -> bool:
@@ -57,27 +61,21 @@ def parse(content: bytes) -> tuple[list[Decision], int]:
     for text in content.split(b"\n"):
         if text.strip():
             try:
-                found.append(_parsed(json.loads(text)))
-            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                found.append(_parsed(from_json(text)))
+            except (ValueError, KeyError, TypeError, OverflowError):
                 bad += 1
     return found, bad
 
 
 def _parsed(record):
-    """Return the decision of a line's JSON, after a check of each value's type."""
-    id, action, score = record["id"], record["action"], record["score"]
-    old, new, who, when = (record[name] for name in ("old_label", "new_label", "who", "when"))
-    turn = record.get("turn", 0)
-    if not (type(id) in (int, str) and type(score) in (int, float) and action in ACTIONS):
+    """Return the decision of a line's JSON, after a check of each value's type; further keys are left out."""
+    values = {name: record[name] for name in Decision._fields if name in record}
+    if type(record["id"]) is int:
+        values["id"] = str(record["id"])
+    one = _DECISION.validate_python(values, strict=True)
+    if one.action in ("keep", "label") and one.new_label is None:
         raise ValueError(record)
-    if not all(isinstance(text, str) for text in (old, who, when)) or len(who) > LONGEST_NAME:
-        raise ValueError(record)
-    if not isinstance(new, str if action in ("keep", "label") else str | None):
-        raise ValueError(record)
-    if type(turn) is not int or not 0 <= turn <= MAX_TURN or not math.isfinite(score):
-        raise ValueError(record)
-    "".join((str(id), old, new or "", who, when)).encode()  # raises for half of a surrogate pair
-    return Decision(str(id), action, old, new, who, when, float(score), turn)
+    return one
 
 
 def merged(files: Sequence[list[Decision]]) -> list[Decision]:

@@ -24,21 +24,25 @@ LOCK_TIMEOUT = 15.0  # seconds to wait while another server writes
 LOCK = "review.lock"  # beside the folder of artifacts, so that it is not an artifact
 
 
+class Reader(Protocol):
+    """Read a run's artifacts."""
+
+    def read(self, path: str) -> bytes:
+        """Return the content of an artifact."""
+
+
 class Files(Protocol):
-    """List and write a run's artifacts."""
+    """List, read and write a run's artifacts."""
+
+    @property
+    def artifacts(self) -> Reader:
+        """Return what reads them."""
 
     def files(self, folder: str | None) -> list[str]:
         """Return the artifact paths in a folder."""
 
     def log_bytes(self, content: bytes, path: str) -> None:
         """Log bytes as an artifact."""
-
-
-class Reader(Protocol):
-    """Read a run's artifacts."""
-
-    def read(self, path: str) -> bytes:
-        """Return the content of an artifact."""
 
 
 def is_of_decisions(path: str) -> bool:
@@ -199,13 +203,12 @@ class Logged(_Kept):
 
     Args:
         run: run that lists its artifacts at each call.
-        reader: reader of its artifacts.
         is_first: the run has no decisions yet, so that the first look for them can wait.
     """
 
-    def __init__(self, run: Files, reader: Reader, is_first: bool = False) -> None:
+    def __init__(self, run: Files, is_first: bool = False) -> None:
         super().__init__()
-        self.run, self.reader = run, reader
+        self.run = run
         self.path = f"{schema.REVIEW_DIR}/decisions-{secrets.token_hex(4)}.jsonl"
         self._next = time.monotonic() + EVERY if is_first else 0.0
 
@@ -228,7 +231,7 @@ class Logged(_Kept):
         with contextlib.suppress(TrackingError):  # the reviewer's own decisions do not depend on this
             there = set(filter(is_of_decisions, self.run.files(schema.REVIEW_DIR)))
             for path in sorted(there | set(self._known)):
-                content = self.reader.read(path) if path in there else b""
+                content = self.run.artifacts.read(path) if path in there else b""
                 missing = self._of(path).take(content)
                 if missing:
                     self.run.log_bytes(_joined(content, missing), path)
@@ -238,8 +241,7 @@ class Logged(_Kept):
 Storage = Appended | Logged
 
 
-def of_all(run: Files, reader: Reader) -> Iterable[tuple[str, bytes]]:
+def of_all(run: Files) -> Iterable[tuple[str, bytes]]:
     """Return (path, content) of all files of decisions in a run."""
-    return [
-        (path, reader.read(path)) for path in sorted(filter(is_of_decisions, run.files(schema.REVIEW_DIR)))
-    ]
+    paths = filter(is_of_decisions, run.files(schema.REVIEW_DIR))
+    return [(path, run.artifacts.read(path)) for path in sorted(paths)]
