@@ -175,6 +175,22 @@ def test_a_run_that_memorized_does_not_count_for_finding_the_same_texts_hard():
     assert roc_auc_score(wrong, mislabel.combined(known)) > alone - 0.01  # 0.952, and 0.919 if it counts
 
 
+def test_where_only_witnesses_judge_scores_mean_what_they_say():
+    """They were trained on wrong labels, too, and are less sure of given labels than of true ones."""
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 2, 4000)
+    labels = np.where(generator.random(4000) < 0.2, 1 - truth, truth)
+    right = expit(np.where(truth == 1, 3, -3) + 2 * generator.normal(size=4000))
+    sees = 0.2 + 0.6 * right  # how likely the given label is 1
+    memorized = 0.01 + 0.98 * np.eye(2)[labels]
+    known = evidence_of([memorized] * 3, labels, witnesses={"linear": np.stack([1 - sees, sees], axis=1)})
+    wrong = labels != truth
+    scores = mislabel.calibrated(mislabel.combined(known), wrong.sum())
+    sure = scores > 0.8
+    assert sure.sum() > 0.5 * wrong.sum()  # none if the witnesses are taken at their word
+    assert wrong[sure].mean() > 0.85
+
+
 def test_calibrated_scores_sum_to_the_number_of_wrong_labels_in_the_same_order():
     scores = np.random.default_rng(0).beta(1, 3, 500)
     for total in (0, 20, 250, 500):
@@ -363,10 +379,11 @@ def test_proposals_that_nothing_supports_replace_no_label(what, noise, accuracy)
     assert relabeled(noise, accuracy)[0] == 0, what
 
 
-def test_no_label_is_replaced_where_the_number_is_unknown_or_nobody_judges():
+def test_no_label_is_replaced_where_the_number_is_unknown_or_vague_or_nobody_judges():
     count, known, scores, proposed, about, _ = relabeled(0.15, 0.95)
     assert count
     assert not relabeling.supported(known, scores, proposed, about._replace(unknown="border"))
+    assert not relabeling.supported(known, scores, proposed, about._replace(low=about.estimate // 2))
     assert not relabeling.supported(known._replace(pool=None), scores, proposed, about)
 
 

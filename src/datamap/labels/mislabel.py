@@ -98,7 +98,7 @@ def _judged(evidence):
     if evidence.columns is None:
         errors = error_rate.fit(pool.probs, evidence.labels)
         trust = trusted(pool.probs, evidence.labels, mean, errors.share)
-        posterior, weights = infer(pool.probs, evidence.labels, mean, trust=trust)
+        posterior, weights = infer(pool.probs, evidence.labels, mean, trust=trust, slope=errors.slope)
     else:
         errors, (posterior, weights) = None, infer(pool.probs, evidence.labels, mean, evidence.columns)
         posterior = balanced(posterior, pool.probs, evidence.labels, evidence.columns)

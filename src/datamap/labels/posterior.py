@@ -52,6 +52,7 @@ def infer(
     mean: np.ndarray,
     columns: np.ndarray | None = None,
     trust: float = 1.0,
+    slope: float = 1.0,
 ) -> tuple[np.ndarray, RunWeights]:
     """Infer the distribution of each sample's true class z from witnesses A, given label y and run B.
 
@@ -72,7 +73,9 @@ def infer(
     tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c.
 
     Both find the same texts hard, which this takes for knowledge even of a run that has memorized all labels. So λ is
-    multiplied by the run's `trust`, and the other parameters are fitted again.
+    multiplied by the run's `trust`, and the other parameters are fitted again. Where only witnesses are left to judge,
+    the posterior has A(c)^s instead of A(c), s = 1 + (1 − trust) (slope − 1): they predict given labels, some of which
+    are wrong, and would be surer of true ones.
 
     Most units, such as tokens, are of one class, and their errors are not spread evenly: an entity is missed far more
     easily than invented. Given `columns`, errors between two classes are as frequent one way as the other, so that
@@ -88,7 +91,8 @@ def infer(
         mean: float (N, C), B: the run's mean predicted distributions.
         columns: int (N,), which units have the same frequencies: the index of the label, 0 for tokens; None if the
             rows are samples.
-        trust: how much of λ counts, 0 to 1; of samples only.
+        trust: how much of λ counts, 0 to 1; of samples only (`trusted`).
+        slope: how much surer the witnesses would be without wrong labels (`error_rate.fit`).
 
     Returns:
         The posterior, float64 (N, C) with rows that sum to 1, and the weights of the run.
@@ -118,10 +122,12 @@ def infer(
 
     def posterior(witnesses, labels, *run):
         rare, before, logs = told(labels, *run)
-        return np.exp(log_softmax(_run_part(values, labels, logs, before) - rare + log_of(witnesses)))
+        return np.exp(
+            log_softmax(_run_part(values, labels, logs, before) - rare + sharper * log_of(witnesses))
+        )
 
     arrays = (labels, mean) if columns is None else (labels, mean, columns)
-    own = 1.0  # power of f in R
+    own, sharper = 1.0, 1 + (1 - trust) * (slope - 1)  # power of f in R, and of A in the posterior
     if columns is None:
         weight = trust * fitted((0, MAX_WEIGHT), ROUNDS // 2)[0]
         own = 1 - min(1, weight)

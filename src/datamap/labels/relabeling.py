@@ -9,6 +9,7 @@ from datamap.labels.mislabel import Evidence, calibrated
 
 MIN_WRONG = 2 / 3  # probability that a label is wrong from which on it is replaced
 MIN_RIGHT = 0.75  # share of right labels that the witnesses must predict, by the estimate
+MIN_CERTAINTY = 0.6  # the lower end of the range, as a part of the estimate; of samples
 Z_99 = 2.326  # one-sided, in standard deviations
 
 
@@ -34,6 +35,8 @@ def supported(evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, abou
     twice as likely to be wrong as to be right. None is replaced
 
     - where the number of wrong labels cannot be known, or no model that never saw the labels judges them;
+    - where the range of samples is wide, its lower end below `MIN_CERTAINTY` of the estimate: many of the labels that
+      are counted are then hard samples of the data set (the range of units is wide by definition);
     - where the witnesses predict less than `MIN_RIGHT` of the labels that are right by the estimate: classes that
       overlap that much leave open which of them is meant;
     - where the expected gain Σ (2 p − 1) over the replaced labels, with the probability p that a label is wrong, is
@@ -45,7 +48,8 @@ def supported(evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, abou
         proposed: int (N,), the proposals; the given label = none.
         about: the estimate of the number of wrong labels.
     """
-    if evidence.pool is None or not about.known:
+    wide = evidence.columns is None and about.low < MIN_CERTAINTY * about.estimate
+    if evidence.pool is None or not about.known or wide:
         return 0
     right = (evidence.pool.probs.argmax(axis=1) == evidence.labels).sum()
     if right < MIN_RIGHT * (len(scores) - about.estimate):
