@@ -192,17 +192,13 @@ class TrainerRecording(Framework):
         if self._count is None:
             return
         count, total = self._source.observed
+        drawn = f"{count} of {total}, seed {self._seed}"
+        line = "observing {count} of {total} samples, drawn by seed {seed}"
         if rows.stream:
-            self.recorder.run.set_tags({SUBSET_TAG: f"the first {count} of a stream"})
-            say("observing the first {count} samples of a stream", count=count)
-            return
-        self.recorder.run.set_tags({SUBSET_TAG: f"{count} of {total}, seed {self._seed}"})
-        say(
-            "observing {count} of {total} samples, drawn by seed {seed}",
-            count=count,
-            total=total,
-            seed=self._seed,
-        )
+            drawn = f"the first {count} of a stream"
+            line = "observing the first {count} samples of a stream"
+        self.recorder.run.set_tags({SUBSET_TAG: drawn})
+        say(line, count=count, total=total, seed=self._seed)
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Observe the samples and commit, if it is the turn of this step.
