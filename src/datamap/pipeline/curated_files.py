@@ -147,8 +147,7 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes, l
         file=schema.CURATED_ROWS_FILE,
         columns=first_few(columns, 10),
         digest=digest,
-        samples=counts["samples"],
-        samples_before=counts["samples_before"],
+        **counts,
     )
     frame = pd.DataFrame({"id": samples["id"][kept]})
     return CuratedFile(

@@ -80,8 +80,7 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> 
         labels=Amount(counts["relabelled"], "label"),
         rows=Amount(len(changes), "sample"),
         digest=digest,
-        samples=counts["samples"],
-        samples_before=counts["samples_before"],
+        **counts,
     )
     say_unseen(int((~seen).sum()))
     frame = pd.DataFrame({"id": found.ids.to_numpy(zero_copy_only=False)[kept]})
