@@ -96,11 +96,8 @@ def _delimiter(text: str) -> str:
     """Detect what divides columns: a tab, or "" for blanks."""
     lines = [line for line in map(str.strip, text.splitlines()) if line and not _is_aside(line)]
     tabbed = sum("\t" in line for line in lines)
-    return "\t" if tabbed == len(lines) or (2 * tabbed > len(lines) and _widths(lines) > 1) else ""
-
-
-def _widths(lines: list[str]) -> int:
-    return len({len(BLANKS.split(line)) for line in lines})
+    widths = {len(BLANKS.split(line)) for line in lines}
+    return "\t" if tabbed == len(lines) or (2 * tabbed > len(lines) and len(widths) > 1) else ""
 
 
 def _lines(text: str, by: str) -> list[_Line]:

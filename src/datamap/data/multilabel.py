@@ -33,7 +33,7 @@ class Labeled(NamedTuple):
 VECTOR = "; a vector of 0 and 1 needs a column for each label"
 
 
-class Layout(NamedTuple):
+class Places(NamedTuple):
     """Say where labels stand in a row.
 
     Attributes:
@@ -109,7 +109,7 @@ def load(
 
 def _layout(
     table: Table, columns: Columns, name: str, separator: str | None, class_names: Sequence[str] | None
-) -> tuple[Layout, list[str]]:
+) -> tuple[Places, list[str]]:
     given_columns = columns.get("label", "auto")
     own = {**columns, "text_b": None} | ({"label": None} if isinstance(given_columns, list) else {})
     found = rows.find_columns(table, own, name, required=("text_a",))
@@ -132,13 +132,13 @@ def _layout(
             )
         notes.append(translate("labels are its columns {columns}", columns=first_few(indicators, 20)))
     if indicators:
-        return Layout(places, indicators, None, False), notes
+        return Places(places, indicators, None, False), notes
     values = table.column(places["label"])
     given = separator or _separator(values)
     if given and not separator:
         notes.append(translate("its labels are divided by {separator!r}", separator=given))
     blank = not any(isinstance(value, list) for value in values)
-    return Layout(places, {}, given, blank), notes
+    return Places(places, {}, given, blank), notes
 
 
 def _indicators(
@@ -179,7 +179,7 @@ def _separator(values: Iterable[Any]) -> str | None:
 
 
 def _sample(
-    row: int, line: int, values: Mapping[str, Any], layout: Layout, shown: Sequence[Any]
+    row: int, line: int, values: Mapping[str, Any], layout: Places, shown: Sequence[Any]
 ) -> Labeled | Problem:
     places, indicators = layout.places, layout.indicators
     readers: dict[str, Callable[[Any], Any]] = {"id": rows.word_of, "text_a": rows.text_of}
@@ -251,7 +251,7 @@ def _dataset(
     class_names: Sequence[str] | None,
     order: Sequence[str],
     shown: Sequence[Any],
-    layout: Layout,
+    layout: Places,
 ) -> UnitDataset:
     column = shown[layout.places["label"]] if "label" in layout.places else None
     if class_names is None:

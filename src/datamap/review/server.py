@@ -34,7 +34,8 @@ def serve(review: Review, host: str, port: int, open_page: bool, started: Callab
 
     listener, address = _at(review.about.run_id, host, port)
     with listener, contextlib.ExitStack() as stack:
-        served = server(application(review, address.token, _is_loopback(listener)))
+        loopback = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+        served = server(application(review, address.token, loopback))
         page = f"http://{_named(listener)}/?token={address.token}"
         started(page)
         if open_page:
@@ -75,10 +76,6 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with raised_as(ConfigError, f"host={host} port={port}", OSError, OverflowError):
         return socket.create_server((host, port), family=family)
-
-
-def _is_loopback(listener: socket.socket) -> bool:
-    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
 def _named(listener: socket.socket) -> str:

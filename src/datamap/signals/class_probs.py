@@ -112,7 +112,7 @@ class _Sums:
 
     def correct(self):
         """Return which samples each observation predicted right, bool (observations, samples)."""
-        found = np.zeros((len(self._right), len(self.ids)), bool)
+        found = np.zeros((len(self._right), len(self.counts)), bool)
         for row, right in zip(found, self._right, strict=True):
             row[right] = True
         return found
