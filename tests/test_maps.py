@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from datamap.errors import ConfigError, MapError
-from datamap.maps import canvas, cards, comparisons, figures, fonts, groups, marks, regions
+from datamap.maps import canvas, cards, comparisons, figures, fonts, groups, marks, regions, scales
 from datamap.maps.options import MapOptions
 
 COUNTS = {"common": 60, "rare": 3, "absent": 0, "middle": 20}
@@ -103,11 +103,11 @@ def test_a_filter_draws_some_on_the_same_axes(summary):
 
 
 def test_axes_take_round_limits(summary):
-    assert marks.axis_limits(summary, "label_var") == pytest.approx((-0.00625, 0.25625))
-    assert marks.axis_limits(summary, "avg_probs") == pytest.approx((-0.025, 1.025))
+    assert scales.axis_limits(summary, "label_var") == pytest.approx((-0.00625, 0.25625))
+    assert scales.axis_limits(summary, "avg_probs") == pytest.approx((-0.025, 1.025))
     small = summary[["label_var"]] / 10
-    assert marks.axis_limits(small, "label_var") == pytest.approx((-0.00125, 0.05125))
-    assert marks.axis_limits(small * 0, "label_var") == pytest.approx((-0.00125, 0.05125))
+    assert scales.axis_limits(small, "label_var") == pytest.approx((-0.00125, 0.05125))
+    assert scales.axis_limits(small * 0, "label_var") == pytest.approx((-0.00125, 0.05125))
     ax = panels(figures.draw_map(summary, x="loss_mean"))[0]
     assert ax.get_xlabel() == "loss_mean"
     assert ax.get_xlim() == pytest.approx((-2.05, 84.05))

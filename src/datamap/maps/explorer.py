@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from datamap.maps import groups, marks, regions
+from datamap.maps import groups, regions, scales
 from datamap.maps.explorer_data import MAX_SAMPLES, ROWS, Columns, Texts, numeric, pack_samples, texts_of
 from datamap.maps.meanings import MEANINGS, ORDERED, UNLABELED
 from datamap.translations import Amount, Phrase, chinese, word
@@ -83,7 +83,7 @@ class Looks(NamedTuple):
         return cls(
             len(summary),
             {name: groups.rules_of(summary, name, classes, lang) for name in columns},
-            {name: marks.axis_limits(summary, name) for name in columns},
+            {name: scales.axis_limits(summary, name) for name in columns},
             regions.relative_limits(summary),
         )
 
@@ -184,7 +184,7 @@ def _looks(summary, full, classes, lang):
     for name in numeric(summary):
         known = name in full.rules
         rules[name] = full.rules[name] if known else groups.rules_of(summary, name, classes, lang)
-        limits[name] = full.limits[name] if known else marks.axis_limits(summary, name)
+        limits[name] = full.limits[name] if known else scales.axis_limits(summary, name)
     # Predicted and proposed classes get the colors of the labels; classes that no label has form a group of their own.
     for other in ("pred_label", "proposed"):
         rules[other] = [

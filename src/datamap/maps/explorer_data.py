@@ -119,12 +119,14 @@ def _history(trajectories, kept, exact):
     scaled = np.empty((len(kept), trajectories.label_probs.shape[1]), kind)
     for row, probs in zip(scaled, map(trajectories.label_probs.__getitem__, kept), strict=True):
         row[:] = np.where(np.isnan(probs), levels + 1, np.round(np.nan_to_num(probs) * levels))
-    return {
-        "levels": levels,
-        "probs": pack(scaled, kind),
-        "correct": pack(trajectories.correct[kept], "u1"),
-        "predicted": None if trajectories.predicted is None else _classes(trajectories.predicted[kept]),
-    }
+    packed, predicted = pack(scaled, kind), None
+    if trajectories.predicted is not None:
+        classes = np.empty(scaled.shape, np.uint16)
+        for row, indices in zip(classes, map(trajectories.predicted.__getitem__, kept), strict=True):
+            row[:] = np.where(indices < 0, MISSING, indices)
+        predicted = pack(classes, "<u2")
+    correct = pack(trajectories.correct[kept], "u1")
+    return {"levels": levels, "probs": packed, "correct": correct, "predicted": predicted}
 
 
 def _observations(trajectories, exact, room):

@@ -110,10 +110,7 @@ def _with_indices(summary, names):
 
 def _shown(summary, plan, options, unit):
     """Select the samples that pass the filters; warn of those that have no position."""
-    for option in ("x", "y", "color", "facet"):
-        if getattr(options, option):
-            groups.numeric_column(summary, getattr(options, option), option)
-    shown = plans.select(summary, plan.filters, unit)
+    shown = plans.shown(summary, plan, options, unit)
     for column in dict.fromkeys((options.x, options.y)):
         unplaced = int((~np.isfinite(scales.values(shown, column))).sum())
         if unplaced:
@@ -125,7 +122,7 @@ def _shown(summary, plan, options, unit):
 
 def _fill_histograms(histograms, summary, shown, found, counted):
     for ax, column in zip(histograms, MARGINALS, strict=False):  # none without `marginals`
-        low, high = marks.axis_limits(summary, column)
+        low, high = scales.axis_limits(summary, column)
         marks.draw_histogram(ax, scales.values(shown, column), found, low, high)
         ax.set_xlabel(column, fontsize=9)
         ax.set_ylabel(counted if ax is histograms[0] else "", fontsize=9)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.image import AxesImage
@@ -23,6 +22,7 @@ MAX_POINTS = 50_000
 MIN_DENSITY = 2_000  # samples of a group; a smaller group is always drawn as points, on top of all densities
 CELLS = 100  # cells of a density per inch
 CHUNK = 1 << 15  # samples at once
+STRIP = 256  # rows of pixels that are drawn at once
 MIN_NAMED = 0.12  # height of a region that has space for its name, as a share of the axis
 TINT = 0.14  # opacity of a region
 CONTOURS = (0.5, 0.8, 0.95)  # shares of the samples that a contour encloses
@@ -84,17 +84,18 @@ def _draw_densities(ax, xs, ys, groups, limits):
     box = ax.get_position()
     width, height = ax.figure.get_size_inches()
     cells = (max(50, int(box.width * width * CELLS)), max(50, int(box.height * height * CELLS)))
-    color: np.ndarray = np.ones((cells[1], cells[0], 3), np.float32)
-    cover: np.ndarray = np.zeros((cells[1], cells[0], 1), np.float32)
+    color: np.ndarray = np.ones((3, cells[1], cells[0]), np.float32)
+    cover: np.ndarray = np.zeros((cells[1], cells[0]), np.float32)
     for group in groups:
-        counts = count_cells(xs, ys, limits, cells, group.mask)[..., None].astype(np.float32)
+        counts = count_cells(xs, ys, limits, cells, group.mask).astype(np.float32)
         # The logarithm and a minimum keep a cell with one sample visible beside a cell with a thousand.
         alpha = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(max(1, counts.max())), 0)
         both = alpha + cover * (1 - alpha)
-        mixed = np.array(to_rgb(group.color), np.float32) * alpha + color * cover * (1 - alpha)
-        color = np.divide(mixed, both, out=color, where=both > 0)
+        for part, own in zip(color, np.array(to_rgb(group.color), np.float32), strict=True):
+            mixed = own * alpha + part * cover * (1 - alpha)
+            np.divide(mixed, both, out=part, where=both > 0)
         cover = both
-    image = np.round(np.concatenate([color, cover], axis=2) * 255).astype(np.uint8)
+    image = np.stack([np.round(part * 255).astype(np.uint8) for part in (*color, cover)], axis=2)
     picture = _Cells(ax, interpolation="nearest", origin="lower", extent=(*limits[0], *limits[1]), zorder=3)
     picture.set_data(image)
     ax.add_image(picture)
@@ -103,15 +104,26 @@ def _draw_densities(ax, xs, ys, groups, limits):
 class _Cells(AxesImage):
     """Draw a picture of few large cells; matplotlib would keep it in single precision at the size of the figure."""
 
+    _first = 0  # the first row of pixels of the strip that is drawn
+
+    def draw(self, renderer: Any) -> None:
+        """Draw one strip after the other: all pixels together take as much memory as the figure."""
+        strips = 1 if renderer.option_scale_image() else math.ceil(self.axes.bbox.height / STRIP)
+        for strip in range(strips):
+            self._first = strip * STRIP
+            super().draw(renderer)
+
     def make_image(self, renderer: Any, magnification: float = 1.0, unsampled: bool = False) -> Any:
-        """Return the cell under the center of each pixel, the one that matplotlib finds too."""
+        """Return the cell under the center of each pixel of a strip, the one that matplotlib finds too."""
         if unsampled:
             return super().make_image(renderer, magnification, unsampled)
         box = self.axes.bbox
         cells = np.asarray(self.get_array())
         x, columns = _pixels(box.x0, box.x1, cells.shape[1])
         y, rows = _pixels(box.y0, box.y1, cells.shape[0])
-        return cells[rows][:, columns], x, y, IdentityTransform()
+        y, rows = y + self._first, rows[self._first :][:STRIP]
+        # `take` returns rows of pixels; Agg would copy the columns of pixels that an index returns.
+        return cells[rows].take(columns, axis=1), x, y, IdentityTransform()
 
 
 def _pixels(start: float, end: float, cells: int) -> tuple[int, np.ndarray]:
@@ -260,33 +272,3 @@ def draw_histogram(ax: Axes, values: np.ndarray, groups: Sequence[Group], low: f
     ax.set_xlim(low, high)
     ax.set_ylim(0, max(1, below.max() * 1.05))
     ax.locator_params(axis="y", nbins=3)
-
-
-def axis_limits(summary: pd.DataFrame, column: str) -> tuple[float, float]:
-    """Return the ends of a column's axis with a margin, chosen so that maps of similar runs get the same axes.
-
-    Variance reaches up to the next multiple of 0.05 (0.25 at most), probabilities range from 0 to 1, and other columns
-    take the range of their values.
-    """
-    low, high = _extremes(summary[column])
-    if column == "label_var":
-        low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
-    elif column in UNIT_RANGE:
-        low, high = 0.0, 1.0
-    room = MARGIN * ((high - low) or 1.0)
-    return low - room, high + room
-
-
-def _extremes(column: pd.Series) -> tuple[float, float]:
-    """Return the smallest and the largest value that is not too large; (0, 1) without one."""
-    low, high = math.inf, -math.inf
-    for start in range(0, len(column), CHUNK):
-        values = column.iloc[start : start + CHUNK].to_numpy(float, na_value=np.nan)
-        finite = values[np.abs(values) <= MAX_VALUE]
-        low, high = min(low, finite.min(initial=math.inf)), max(high, finite.max(initial=-math.inf))
-    return (float(low), float(high)) if low <= high else (0.0, 1.0)
-
-
-MARGIN = 0.025  # of an axis, at both ends
-MAX_VALUE = float(np.finfo(np.float32).max)  # `groups` gives larger values no color either
-UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio", "score")

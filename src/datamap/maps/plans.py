@@ -65,6 +65,18 @@ def _name(options, color, filters):
     return re.sub(r"[^\w.-]", "_", "-".join([named, *parts]))
 
 
+def shown(summary: pd.DataFrame, plan: Plan, options: MapOptions, unit: str = "sample") -> pd.DataFrame:
+    """Select the rows that a map shows, and check the columns that its options name.
+
+    Raises:
+        MapError: a column is missing or not numeric, or no row passes the filters.
+    """
+    for option in ("x", "y", "color", "facet"):
+        if getattr(options, option):
+            numeric_column(summary, getattr(options, option), option)
+    return select(summary, plan.filters, unit)
+
+
 def select(summary: pd.DataFrame, filters: tuple[Filter, ...], unit: str = "sample") -> pd.DataFrame:
     """Select the rows that pass every filter; `unit` is what a row is: "sample", "token" or "label".
 

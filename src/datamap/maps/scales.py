@@ -1,19 +1,24 @@
 """Choose the axes and the borders of regions that a map is drawn on: a run's own, or those that all runs share."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from datamap.maps import marks, regions
+from datamap.maps import regions
 from datamap.maps.options import MapOptions
 
+MARGIN = 0.025  # of an axis, at both ends
+MAX_VALUE = float(np.finfo(np.float32).max)  # `groups` gives larger values no color either
+UNIT_RANGE = ("avg_probs", "max_label_probs", "min_label_probs", "correct_ratio", "score")
+CHUNK = 1 << 15  # samples at once
 VARIABILITY = "variability"  # the paper's axis: the square root of label_var, at most 0.5
 # Columns that have the same axis on every common scale.
 RANGES = {
     VARIABILITY: (0.0, 0.5),
     "aleatoric": (0.0, 0.25),
-    **dict.fromkeys(marks.UNIT_RANGE, (0.0, 1.0)),
+    **dict.fromkeys(UNIT_RANGE, (0.0, 1.0)),
 }
 
 
@@ -37,7 +42,7 @@ def has_regions(options: MapOptions) -> bool:
 
 def own(summary: pd.DataFrame, options: MapOptions) -> Scale:
     """Return the scale of a run's own map, which its samples fill."""
-    bounds = marks.axis_limits(summary, options.x), marks.axis_limits(summary, options.y)
+    bounds = axis_limits(summary, options.x), axis_limits(summary, options.y)
     borders = regions.relative_limits(summary) if has_regions(options) else None
     return Scale(options.x, options.y, bounds, borders)
 
@@ -58,10 +63,35 @@ def common(summary: pd.DataFrame, options: MapOptions) -> Scale:
 
 def _common_range(summary, column):
     if column not in RANGES:
-        return marks.axis_limits(summary, column)
+        return axis_limits(summary, column)
     low, high = RANGES[column]
-    room = marks.MARGIN * (high - low)
+    room = MARGIN * (high - low)
     return low - room, high + room
+
+
+def axis_limits(summary: pd.DataFrame, column: str) -> tuple[float, float]:
+    """Return the ends of a column's axis with a margin, chosen so that maps of similar runs get the same axes.
+
+    Variance reaches up to the next multiple of 0.05 (0.25 at most), probabilities range from 0 to 1, and other columns
+    take the range of their values.
+    """
+    low, high = _extremes(summary[column])
+    if column == "label_var":
+        low, high = 0.0, min(0.25, 0.05 * max(1, math.ceil(high / 0.05)))
+    elif column in UNIT_RANGE:
+        low, high = 0.0, 1.0
+    room = MARGIN * ((high - low) or 1.0)
+    return low - room, high + room
+
+
+def _extremes(column: pd.Series) -> tuple[float, float]:
+    """Return the smallest and the largest value that is not too large; (0, 1) without one."""
+    low, high = math.inf, -math.inf
+    for start in range(0, len(column), CHUNK):
+        values = column.iloc[start : start + CHUNK].to_numpy(float, na_value=np.nan)
+        finite = values[np.abs(values) <= MAX_VALUE]
+        low, high = min(low, finite.min(initial=math.inf)), max(high, finite.max(initial=-math.inf))
+    return (float(low), float(high)) if low <= high else (0.0, 1.0)
 
 
 def values(samples: pd.DataFrame, column: str) -> np.ndarray:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,21 +14,18 @@ from datamap.digests import digest_of
 from datamap.errors import DataMapError
 from datamap.labels.reasons import retold
 from datamap.log import say, telling
-from datamap.maps import layout
+from datamap.maps import explorer, explorer_data, layout
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import shown_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations, summary_file
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.unit_samples import class_names, unit_of
 from datamap.program import invocation
-from datamap.signals import align
+from datamap.signals import align, trajectories
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.hidden_tags import DIGEST_TAG, EXPLORER_TAG
 from datamap.tracking.run import Run
-
-if TYPE_CHECKING:
-    from datamap.maps.explorer import Looks
 
 MADE_FROM = (
     schema.SUMMARY_FILE, schema.SAMPLES_FILE, schema.LABELS_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE,
@@ -47,6 +44,8 @@ def log_explorer(run: Run) -> None:
         page = explorer_page(run, run.language)
     run.log_bytes(page, schema.EXPLORER_FILE)
     run.set_tags({EXPLORER_TAG: f"{digest} {len(page)}"})
+    del page
+    pa.default_memory_pool().release_unused()
     run.tell(
         "{file}: hover, filter, select and replay: {address}", file=schema.EXPLORER_FILE, address=address
     )
@@ -72,17 +71,14 @@ def explorer_page(run: Run, lang: str) -> bytes:
         SummaryError: the run has no summary, or it is damaged.
         SignalError: the run's signals are damaged.
     """
-    from datamap.maps import explorer
-    from datamap.signals import trajectories
-
     run.fetch(schema.SAMPLES_FILE, schema.DIAGNOSIS_FILE, schema.EMBEDDINGS_FILE)
     names = class_names(run, lang)
     with summary_file(run) as (file, _):
-        rows, looks = _chosen(file, names, lang)
+        observed, _ = summarized_observations(run)
+        ids, rows, looks = _chosen(file, names, lang)
+        # What needs the most memory while it is read comes first.
+        histories = trajectories.read(run.artifacts, observed, ids)
         shown = _laid_out(run, tsv.read_rows(file, rows, single=True))
-    observed, _ = summarized_observations(run)
-    ids = align.array(shown["id"])
-    histories = trajectories.read(run.artifacts, observed, ids)
     texts, found = Texts(run).of(ids), _diagnosis(run, ids, lang)
     unit = next(iter(observed.values()))[0].unit
     title, next_step = run.info.run_name, _next_step(run, found)
@@ -99,13 +95,12 @@ def explorer_page(run: Run, lang: str) -> bytes:
     )  # fmt: skip
 
 
-def _chosen(file: Path, names: tuple[str, ...], lang: str) -> tuple[np.ndarray, "Looks"]:
-    """Return the rows of a summary that the page shows, and the looks of the whole, which is not kept."""
-    from datamap.maps import explorer, explorer_data
-
-    whole = tsv.read(file, MAP_COLUMNS, single=True)  # as the page has them
+def _chosen(file: Path, names: tuple[str, ...], lang: str) -> tuple[pa.Array, np.ndarray, explorer.Looks]:
+    """Return (ids, rows) of a summary that the page shows, and the looks of the whole, which is not kept."""
+    whole = tsv.read(file, MAP_COLUMNS | {"id"}, single=True)  # as the page has them
     most = explorer_data.max_samples([*tsv.header(file), *layout.COLUMNS])
-    return explorer.subsample(whole, most), explorer.Looks.of(whole, names, lang)
+    rows = explorer.subsample(whole, most)
+    return align.array(whole["id"].take(rows)), rows, explorer.Looks.of(whole, names, lang)
 
 
 def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:

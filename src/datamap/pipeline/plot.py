@@ -5,6 +5,8 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from datamap import schema
 from datamap.config import PlotConfig, to_yaml
 from datamap.errors import ConfigError, MapError, shortened
@@ -34,8 +36,6 @@ def plot(config: PlotConfig) -> "Figure":
         MapError: the map's name is not allowed, or a filter keeps no sample.
         SummaryError: the run's summary is damaged.
     """
-    from datamap.maps import cards, figures
-
     name = map_name(config)
     run = open_run(config, "plot")
     config = replace(config, lang=run.language)
@@ -50,20 +50,14 @@ def plot(config: PlotConfig) -> "Figure":
     row = unit if samples is summary else "sample"
     _say_if_undivided(samples, config, row)
     samples, names = unit_samples.named(run, samples, config)
-    about: dict[str, Any] = {"class_names": names, "observations": count, "unit": row}
-    drawing = telling("drawing {path}.png", path=f"{schema.MAPS_DIR}/{name}")
-    with drawing, warnings.catch_warnings(record=True) as caught:
-        figure = figures.draw_map(samples, config, title=run.info.run_name, **about)
-        card = cards.draw_card(samples, config, **about)
-    total = len(summary)
-    del summary, samples  # the explorer needs the memory
-    for message in dict.fromkeys(str(warning.message) for warning in caught):
-        say("note: {note}", note=message)
+    plans.shown(samples, plans.make_plan(config), config, row)  # what is wrong with the options is said first
     with run.together():
-        width, height = _log_map(run, figure, card, name, config)
-        if config.explorer:
+        if config.explorer:  # before Matplotlib and the picture are in memory
             log_explorer(run)
-        describe(run, total)
+        about = {"class_names": names, "observations": count, "unit": row}
+        figure, card = _drawn(samples, config, name, run.info.run_name, about)
+        width, height = _log_map(run, figure, card, name, config)
+        describe(run, len(summary))
     say(
         "{path}.png: {width} × {height} pixels, logged into run {run}: {address}",
         path=f"{schema.MAPS_DIR}/{name}",
@@ -73,6 +67,21 @@ def plot(config: PlotConfig) -> "Figure":
         address=run.address,
     )
     return figure
+
+
+def _drawn(
+    samples: pd.DataFrame, config: PlotConfig, name: str, title: str, about: dict[str, Any]
+) -> tuple["Figure", "Figure"]:
+    """Return (the map, its card), and print what the map leaves out as notes."""
+    from datamap.maps import cards, figures
+
+    drawing = telling("drawing {path}.png", path=f"{schema.MAPS_DIR}/{name}")
+    with drawing, warnings.catch_warnings(record=True) as caught:
+        figure = figures.draw_map(samples, config, title=title, **about)
+        card = cards.draw_card(samples, config, **about)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        say("note: {note}", note=message)
+    return figure, card
 
 
 def _say_if_undivided(samples, config, unit):
