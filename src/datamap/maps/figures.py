@@ -15,7 +15,6 @@ from datamap.maps.options import MapOptions, merge_options
 from datamap.translations import Amount, amount, word
 
 MARGINALS = ("avg_probs", "label_var", "correct_ratio")  # confidence, variability, correctness
-MAX_FACETS = 12
 
 
 def draw_map(
@@ -152,18 +151,12 @@ def split_facets(
         [(name, samples, their groups), …], one part per value; without a facet, one part of all samples and no name.
 
     Raises:
-        MapError: the column has more than `MAX_FACETS` values.
+        MapError: the column has too many values (`plans.facets`).
     """
     column = options.facet
     if column is None:
         return [("", shown, found)]
-    values = scales.values(shown, column)
-    distinct = np.unique(values[np.isfinite(values)])
-    if len(distinct) > MAX_FACETS:
-        raise MapError(
-            f"facet={column} has {len(distinct):,} values, and a picture holds at most {MAX_FACETS} maps; "
-            f"select some with criterion={column}, or set color={column} instead"
-        )
+    values, distinct = scales.values(shown, column), plans.facets(shown, column)
     named = class_names if column == "label" else ()
     parts = [
         (str(named[int(v)]) if 0 <= v < len(named) else f"{column} {v:g}", values == v) for v in distinct

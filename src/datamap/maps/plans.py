@@ -3,12 +3,15 @@
 import re
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from datamap.errors import MapError
+from datamap.maps import scales
 from datamap.maps.groups import GROUPINGS, numeric_column
 from datamap.maps.options import MapOptions
 
+MAX_FACETS = 12
 DEFAULTS = {"x": "label_var", "y": "avg_probs", "facet": None, "marginals": False, "contours": False}
 
 
@@ -69,12 +72,31 @@ def shown(summary: pd.DataFrame, plan: Plan, options: MapOptions, unit: str = "s
     """Select the rows that a map shows, and check the columns that its options name.
 
     Raises:
-        MapError: a column is missing or not numeric, or no row passes the filters.
+        MapError: a column is missing or not numeric, no row passes the filters, or there are too many facets.
     """
     for option in ("x", "y", "color", "facet"):
         if getattr(options, option):
             numeric_column(summary, getattr(options, option), option)
-    return select(summary, plan.filters, unit)
+    found = select(summary, plan.filters, unit)
+    if options.facet:
+        facets(found, options.facet)
+    return found
+
+
+def facets(samples: pd.DataFrame, column: str) -> np.ndarray:
+    """Return the values of a column that divides samples into maps, ascending.
+
+    Raises:
+        MapError: there are more than `MAX_FACETS`.
+    """
+    values = scales.values(samples, column)
+    distinct = np.unique(values[np.isfinite(values)])
+    if len(distinct) > MAX_FACETS:
+        raise MapError(
+            f"facet={column} has {len(distinct):,} values, and a picture holds at most {MAX_FACETS} maps; "
+            f"select some with criterion={column}, or set color={column} instead"
+        )
+    return distinct
 
 
 def select(summary: pd.DataFrame, filters: tuple[Filter, ...], unit: str = "sample") -> pd.DataFrame:

@@ -24,7 +24,7 @@ from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.summaries import dynamics, tsv
 from datamap.summaries.spilled import Lines, Spilled
 
-ROWS = 8_192  # samples that are reduced and encoded at once
+ROWS = 4_096  # samples that are reduced and encoded at once
 
 
 class Part(NamedTuple):
