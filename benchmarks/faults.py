@@ -23,7 +23,7 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
-from forked import Child, call, preload
+from forked import Child, call, preload, serve
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -41,7 +41,10 @@ class Lab:
     def __init__(self, folder):
         from mlflow import MlflowClient
 
-        preload(["datamap.cli.entry", "datamap.pipeline.train", "datamap.paddle_backend.trainer"])
+        preload([
+            "datamap.cli.entry", "datamap.pipeline.train", "datamap.paddle_backend.trainer", "mlflow.cli",
+            "mlflow.server.fastapi_app", "uvicorn",
+        ])  # fmt: skip
         self.folder = Path(folder)
         self.data = self.folder / "pairs.tsv"
         rows = [f"怎么换手机壳{n}\t手机壳{'如何更换' if n % 2 else '多少钱'}{n}\t{n % 2}" for n in range(48)]
@@ -154,18 +157,9 @@ class Server:
         self.start()
 
     def start(self):
-        mlflow = str(Path(sys.executable).parent / "mlflow")
-        command = [mlflow, "server", "--port", str(self.port), "--workers", "1", "--backend-store-uri",
-                   "sqlite:///mlflow.db", "--artifacts-destination", "./artifacts"]  # fmt: skip
-        with (self.room / "server.log").open("a") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=self.room,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            )
+        options = ["--port", str(self.port), "--workers", "1", "--backend-store-uri", "sqlite:///mlflow.db",
+                   "--artifacts-destination", "./artifacts"]  # fmt: skip
+        self.process = Child(self.room, serve, options, log=self.room / "server.log")
         assert wait_for(self.is_up, 120), (self.room / "server.log").read_text()
 
     def is_up(self):

@@ -53,3 +53,18 @@ def call(command, arguments):
 
     sys.argv = ["datamap", command, *arguments]
     return entry.run(command, arguments)
+
+
+def serve(arguments):
+    """Run `mlflow server` in this process; the command itself starts another, which imports MLflow once more."""
+    import mlflow.cli
+    import mlflow.server
+    import uvicorn
+
+    def in_this_process(command, extra_env, **_):
+        os.environ.update(extra_env)
+        sys.exit(uvicorn.main(command[3:]))  # behind `python -m uvicorn`
+
+    mlflow.server._exec_cmd = in_this_process
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    mlflow.cli.cli(["server", *arguments])

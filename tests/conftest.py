@@ -20,6 +20,7 @@ import filelock
 import pytest
 from hypothesis import settings
 
+import warm
 from datamap.tracking import addresses
 
 settings.register_profile("tests", deadline=None, max_examples=50)  # the machine may be busy
@@ -51,6 +52,13 @@ def pytest_collection_finish():
     """Exempt what was imported from garbage collections, which take a sixth of the time of a test otherwise."""
     gc.enable()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    """Leave a copy of this process as it is before the first test; the controller of xdist collects no test."""
+    if getattr(session, "items", ()):
+        warm.stand_by()
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +160,17 @@ def run_process(arguments, cwd=None, timeout=300, **environment):
 
 
 @pytest.fixture
+def python(monkeypatch):
+    """Make `python` on the PATH run scripts in processes that need not import MLflow and Paddle first."""
+    from processes import warm_python
+
+    with warm_python() as (program, environment):
+        for name, value in {**environment, "PATH": f"{program.parent}:{os.environ['PATH']}"}.items():
+            monkeypatch.setenv(name, value)
+        yield program
+
+
+@pytest.fixture
 def shell():
     """`run_process`, as a fixture."""
     return run_process
@@ -193,15 +212,27 @@ SMALL_MODEL = (
 
 
 @pytest.fixture(scope="session")
-def empty_store(tmp_path_factory):
+def shared_folder(tmp_path_factory):
+    """A folder that all workers of this session share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(shared_folder):
     """An MLflow database with its tables and nothing in them; making one takes seconds."""
     from mlflow import MlflowClient
     from mlflow.store.db import utils
 
     # For each store that it opens, MLflow imports all of its migrations to learn which one is the last.
     utils._get_latest_schema_revision = functools.cache(utils._get_latest_schema_revision)
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
+    made, path = shared_folder / "store" / "made.db", shared_folder / "store" / "mlflow.db"
+    made.parent.mkdir(exist_ok=True)
+    with filelock.FileLock(f"{path}.lock"):
+        if not path.exists():
+            made.unlink(missing_ok=True)  # of one that failed
+            MlflowClient(f"sqlite:///{made}").search_experiments()
+            shutil.copy(made, path)
     return path
 
 
@@ -237,13 +268,6 @@ def artifacts(client, run_id, path=None):
 def local(client, run_id, path):
     """Where an artifact lies."""
     return Path(client.get_run(run_id).info.artifact_uri, path)
-
-
-@pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory):
-    """A folder that all workers of this session share."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture

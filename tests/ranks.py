@@ -3,7 +3,6 @@
 Each would import PyTorch and its trainers for ten seconds. The pages' script runs under `torchrun` itself.
 """
 
-import multiprocessing
 import os
 import runpy
 import sys
@@ -15,8 +14,8 @@ import pytest
 from mlflow import MlflowClient
 
 from conftest import Outcome, free_port
+from warm import FORKS
 
-FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
         "datamap.callbacks.lightning",

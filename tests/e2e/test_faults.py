@@ -1,10 +1,9 @@
 """One trial of some faults and of each interrupt of `make faults`, by its programs, so that CI notices."""
 
-import sys
-
 import pytest
 
 from conftest import ROOT
+from processes import Process
 
 
 @pytest.mark.parametrize(
@@ -14,8 +13,9 @@ from conftest import ROOT
         ("interrupts", "summarize;plot;diagnose;curate;compare;import;upload"),
     ],
 )
-def test_nothing_is_lost(shell, program, only):
+def test_nothing_is_lost(program, only):
     script = str(ROOT / "benchmarks" / f"{program}.py")
-    done = shell([sys.executable, script, "trials=1", f"only={only}", "table=no"], timeout=580)
-    assert done.code == 0, done.out + done.err
-    assert done.out.count("| **") == len(only.split(";")), done.out
+    process = Process(script, ["trials=1", f"only={only}", "table=no"])
+    printed = process.rest()
+    assert process.returncode == 0, printed
+    assert printed.count("| **") == len(only.split(";")), printed

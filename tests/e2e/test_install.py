@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bytecode import share_bytecode
 from conftest import ROOT, copy_repository, run_process
 
 SAMPLES, EPOCHS = 60, 4
@@ -35,6 +36,7 @@ def installed(dist, tmp_path_factory):
     ):
         done = run_process(["uv", *map(str, command)])
         assert done.code == 0, done.err
+    share_bytecode(folder)
     return folder / "bin"
 
 

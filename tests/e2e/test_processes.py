@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conftest import ROOT, SMALL_MODEL, copy_store, run_process, write_pairs
+from conftest import SMALL_MODEL, copy_store, run_process, write_pairs
 from foreign_files import write_dynamics
-from processes import Process
+from processes import Process, warm_python
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def ensure_summary(client, run_id):
     return pd.read_csv(Path(client.get_run(run_id).info.artifact_uri, "summary.tsv"), sep="\t")
 
 
-# One launch trains everything, since each process of each launch imports Paddle anew.
+# One launch trains everything: it starts Paddle's launcher itself, which imports Paddle; its processes are forked.
 TRAININGS = """
 import json, sys
 from datamap.cli.entry import run
@@ -72,7 +71,8 @@ def launched(tmp_path_factory, empty_store):
     trainings = trainings_of(folder)
     launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
     arguments = ["trainings.py", json.dumps(list(trainings.values()))]
-    done = run_process([*launch, *arguments], folder, PYTHONPATH=str(ROOT / "src"))
+    with warm_python() as (program, environment):
+        done = run_process([*launch, str(program), *arguments], folder, **environment)
     logs = "".join(path.read_text() for path in folder.glob("log/workerlog.*"))
     assert done.code == 0, done.out + done.err + logs
     runs = re.findall(r"^run (\w+)", done.out, re.MULTILINE)
@@ -132,17 +132,16 @@ def test_two_processes_train_on_units(client, both, task):
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(tmp_path, python):
     """Address of a Dask scheduler with two workers, each a process."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     address, dask = "tcp://127.0.0.1:18786", str(Path(sys.executable).parent / "dask")
     commands = [
-        [dask, "scheduler", "--host", "127.0.0.1", "--port", "18786", "--no-dashboard"],
-        *[[dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"] for _ in range(2)],
+        ["scheduler", "--host", "127.0.0.1", "--port", "18786", "--no-dashboard"],
+        *[["worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"] for _ in range(2)],
     ]
     with (tmp_path / "log").open("w") as log, contextlib.ExitStack() as stack:
         for command in commands:
-            process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log)
+            process = subprocess.Popen(["python", dask, *command], cwd=tmp_path, stdout=log, stderr=log)
             stack.callback(process.wait, 30)
             stack.callback(process.terminate)
         wait_for_workers(tmp_path / "log")

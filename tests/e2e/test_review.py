@@ -589,7 +589,7 @@ def new_labels(keys, samples):
 
 def test_the_whole_loop_on_the_demo(browser, command, client):
     """train → diagnose → review 50 samples by the keyboard → curate → train."""
-    trained = command("train", *SMALL_MODEL, "trainer.epochs=2")
+    trained = command("train", *SMALL_MODEL, "trainer.epochs=2", "data.sample=300")
     assert trained.code == 0, trained.err
     run_id = trained.out.split()[1]
     assert command("diagnose", f"run_id={run_id}").code == 0

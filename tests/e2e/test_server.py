@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SMALL_MODEL
+from conftest import SMALL_MODEL
+from processes import Process
 from servers import mlflow_server, server_of
 
 
@@ -60,14 +60,15 @@ def test_a_server_with_a_certificate_of_a_private_authority(empty_store, tmp_pat
     assert made.code == 0, made.err
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     options = ("--uvicorn-opts", f"--ssl-keyfile {key} --ssl-certfile {certificate}")
-    script = [sys.executable, str(ROOT / "src/summarize.py"), "run_id=nowhere"]
     with server_of(tmp_path, "sqlite:///mlflow.db", *options, certificate=certificate) as address:
         for trust, answer in {
             (): f"{address}: the server's certificate is not trusted; set MLFLOW_TRACKING_SERVER_CERT_PATH",
             ("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate)): f"run 'nowhere' is not in {address}",
             ("MLFLOW_TRACKING_INSECURE_TLS", "true"): f"run 'nowhere' is not in {address}",
         }.items():
-            done = shell(script, MLFLOW_TRACKING_URI=address, **dict([trust] if trust else []))
-            lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
-            assert (done.code, len(lines)) == (2, 1), done.err
+            environment = {"MLFLOW_TRACKING_URI": address, **dict([trust] if trust else [])}
+            process = Process("summarize", ["run_id=nowhere"], **environment)
+            printed = process.rest()
+            lines = [line for line in printed.splitlines() if line.startswith("error: ")]
+            assert (process.returncode, len(lines)) == (2, 1), printed
             assert answer in lines[0]
