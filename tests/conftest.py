@@ -23,7 +23,7 @@ from hypothesis import settings
 import warm
 from datamap.tracking import addresses
 
-settings.register_profile("tests", deadline=None, max_examples=50)  # the machine may be busy
+settings.register_profile("tests", deadline=None, max_examples=30)  # the machine may be busy
 settings.register_profile("fuzz", settings.get_profile("tests"), max_examples=2000)  # make fuzz
 settings.load_profile("tests")
 

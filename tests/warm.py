@@ -3,12 +3,15 @@
 `forkserver.FORKS` would start a Python that imports MLflow and Paddle anew, for ten seconds in each worker of pytest.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import select
 import sys
+import threading
 from multiprocessing import forkserver, resource_tracker, util
+from pathlib import Path
 from unittest import mock
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -26,11 +29,16 @@ def _fork(executable, arguments, passed):
     if pid := os.fork():
         return pid
     try:
-        sys.settrace(None)  # coverage
+        sys.settrace(None)  # of coverage, which would keep nothing of these processes
+        threading.settrace(None)
         logging.root.handlers.clear()  # of pytest
         forkserver._forkserver.__init__()  # its lock is held
         forkserver._forkserver.ensure_running = bool  # for the processes of these processes it runs already
-        listener, _ = passed
+        listener, alive = passed
+        for number in (int(file.name) for file in Path("/dev/fd").iterdir()):
+            with contextlib.suppress(OSError):
+                if number != alive and os.path.sameopenfile(number, alive):
+                    os.close(number)  # the end that the worker holds while it lives
         if listener in select.select(passed, [], [])[0]:  # else the session ended, and nobody needed it
             exec(arguments[-1])
     finally:

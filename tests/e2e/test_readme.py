@@ -91,10 +91,11 @@ def shorten(data, rows):
 
 
 def shrink(model):
-    """Make a model so small that it trains in no time; what it learns after `make demo` is not looked at."""
+    """Make a model so small that it trains in no time; what it learns after `make demo` need not be much."""
     text = model.read_text(encoding="utf-8")
-    for key, value in {"layers": 1, "hidden_size": 16, "intermediate_size": 16, "heads": 2}.items():
-        text, changed = re.subn(rf"^(  {key}: )\d+", rf"\g<1>{value}", text, flags=re.MULTILINE)
+    small = {"layers": 1, "hidden_size": 16, "intermediate_size": 16, "heads": 2, "lr": 0.02}
+    for key, value in small.items():
+        text, changed = re.subn(rf"^( *{key}: )\S+", rf"\g<1>{value}", text, flags=re.MULTILINE)
         assert changed == 1, key
     model.write_text(text, encoding="utf-8")
 
