@@ -1,6 +1,6 @@
 """Forks of the process that runs the tests, taken before its first test: it has imported what processes of ours need.
 
-`forkserver.FORKS` would start a Python that imports MLflow and Paddle anew, for ten seconds in each worker of pytest.
+Without `stand_by`, `FORKS` starts a Python that imports MLflow and Paddle anew, for ten seconds in each worker of pytest.
 """
 
 import contextlib
@@ -13,6 +13,8 @@ import threading
 from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
 from unittest import mock
+
+import pytest
 
 FORKS = multiprocessing.get_context("forkserver")
 
@@ -31,7 +33,8 @@ def _fork(executable, arguments, passed):
     try:
         sys.settrace(None)  # of coverage, which would keep nothing of these processes
         threading.settrace(None)
-        logging.root.handlers.clear()  # of pytest
+        logging.root.handlers.clear()  # of pytest, which has nothing to check here
+        pytest.mark._config = None
         forkserver._forkserver.__init__()  # its lock is held
         forkserver._forkserver.ensure_running = bool  # for the processes of these processes it runs already
         listener, alive = passed
