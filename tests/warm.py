@@ -1,6 +1,6 @@
 """Forks of the process that runs the tests, taken before its first test: it has imported what processes of ours need.
 
-Without `stand_by`, `FORKS` starts a Python that imports MLflow and Paddle anew, for ten seconds in each worker of pytest.
+Without `stand_by`, `FORKS` starts a Python that imports MLflow and Paddle anew, ten seconds in each worker of pytest.
 """
 
 import contextlib
