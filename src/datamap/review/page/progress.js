@@ -19,7 +19,7 @@ export function drawProgress(progress, showConflicts) {
   drawConflicts($("conflicts"), progress.conflicts, showConflicts);
 }
 
-function drawFacts(list, { precision, remaining, kappa, mine, reviewed, suggested }) {
+function drawFacts(list, { precision, remaining, kappa, mine, reviewed, suggested, samples }) {
   list.replaceChildren();
   const rangeOf = (low, high) => tr("({low} to {high})", { low, high });
   const fact = (name, value, note = "") => {
@@ -28,7 +28,8 @@ function drawFacts(list, { precision, remaining, kappa, mine, reviewed, suggeste
     if (note) said.append(" ");
     if (note) add(said, "span", note, "muted range-of");
   };
-  if (suggested) fact("worth reviewing, about", count(suggested));
+  // All of them where the score says nothing of how many: that is no advice.
+  if (suggested && suggested < samples) fact("worth reviewing, about", count(suggested));
   if (mine !== reviewed) fact("by me", count(mine));
   if (precision)
     fact(
