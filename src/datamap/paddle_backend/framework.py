@@ -58,7 +58,19 @@ def signals_held() -> Iterator[None]:
             signal.raise_signal(held.noted[0])
 
 
-with signals_held(), warnings.catch_warnings():
+@contextlib.contextmanager
+def _logging_kept() -> Iterator[None]:
+    """Take away the handler that a library adds to the root logger: it would reprint all lines of the process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+with signals_held(), _logging_kept(), warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Paddle warns of a missing ccache, and of setuptools replacing distutils
     import paddle
 
