@@ -41,6 +41,8 @@ def test_runs_are_aligned_by_id():
     assert found["b"]["avg_probs"].tolist() == [0.6, 0.5]
     with pytest.raises(SummaryError, match="have no id in common"):
         comparison.aligned({"a": frame([0.1], [1]), "b": frame([0.1], [2])})
+    with pytest.raises(SummaryError, match="have one id in common"):
+        comparison.aligned({"a": frame([0.1, 0.2], [1, 3]), "b": frame([0.1], [3])})
 
 
 def test_agreement_of_a_run_with_itself_and_with_its_opposite():
@@ -148,6 +150,7 @@ def test_a_correction_says_what_it_changed(command, client, trained):
 
 MISTAKES = {
     "runs=[abc]": "give two run ids or more",
+    f"runs='{'a' * 32},{'b' * 32}'": "give two run ids or more, as in",
     "runs=params.model = 'none'": "0 runs with signals found, and a comparison needs two",
     "runs=nonsense": "runs=nonsense: ",
     "runs=[abc,def]": "run 'abc' is not in",

@@ -243,7 +243,7 @@ def test_no_class_goes_without_being_told_to(diagnosed_run, client, command):
     sizes = {}
     for options in ((), ("share=0.95",), ("share=0.95", "drop_classes=true")):
         outcome = command("curate", f"run_id={diagnosed_run}", "keep=clean", *options)
-        assert ("the rule would leave fewer" in outcome.out) == (len(options) < 2), options
+        assert ("the rule would leave too few" in outcome.out) == (len(options) < 2), options
         sizes[options] = len(table(client, curated_run(outcome), "curated.tsv")) if outcome.code == 0 else 0
     before = table(client, diagnosed_run, "summary.tsv")["label"].value_counts()
     assert sizes[()] == sum(-(-before // 2))
@@ -362,8 +362,8 @@ def test_every_rule_takes_what_reviewers_decided(recorded_run, command, client):
         (("keep=clean", "share=0.1", "threshold=0.5"), "share and threshold: give one of them"),
         (("keep=corrected",), "has no decisions of a review (review/decisions.jsonl); make some: "),
         (("keep=corrected", "corrections=nowhere.tsv"), "corrections=nowhere.tsv: no such file"),
-        (("keep=clean", "share=1", "drop_classes=true"), "needs two classes: change keep= share= threshold=\n"),
-        (("keep=matching", "ids=[1]"), "leaves no sample; a classifier needs two classes: change keep= ids=\n"),
+        (("keep=clean", "share=1", "drop_classes=true"), "needs two classes: change keep= or share= or threshold=\n"),
+        (("keep=matching", "ids=[1]"), "leaves no sample; a classifier needs two classes: change keep= or ids=\n"),
         (("keep=matching", "ids=."), "ids=.: not a regular file"),
         (("keep=corrected", "corrections=."), "corrections=.: not a regular file"),
         (("keep=corrected", "corrections=runs:/latest/x.tsv"), "runs:/latest/x.tsv: no run of"),

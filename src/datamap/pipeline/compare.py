@@ -81,9 +81,10 @@ def _members(store, config):
     Raises:
         ConfigError: fewer than two, or too many.
     """
-    if isinstance(config.runs, str):
+    listed = isinstance(config.runs, str) and re.fullmatch(r"[\s,]*([0-9a-f]{32}[\s,]*)+", config.runs)
+    if isinstance(config.runs, str) and not listed:
         runs = store.search(config.runs)
-    elif isinstance(config.runs, Sequence) and len(set(map(str, config.runs))) >= 2:
+    elif not listed and isinstance(config.runs, Sequence) and len(set(map(str, config.runs))) >= 2:
         runs = [store.run(str(run_id)) for run_id in config.runs]
         runs = list({run.run_id: run for run in runs}.values())
     else:

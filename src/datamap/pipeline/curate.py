@@ -167,8 +167,8 @@ def _sparing(samples, choice, config):
     choice, spared = curation.with_every_class(choice, samples["label"].to_numpy(object), order, share)
     if spared:
         say(
-            "note: of class {classes} the rule would leave fewer: {samples} stay as they are, the least doubtful "
-            "(drop_classes=true: not)",
+            "note: the rule would leave too few of class {classes}: {samples} of each stay as they are, the least "
+            "doubtful (drop_classes=true drops them)",
             classes=first_few(spared),
             samples=translate("half of the samples" if share else "two samples"),
         )
@@ -209,7 +209,7 @@ def _levers(config):
     """Return the keys that decide how many samples this rule keeps, for messages."""
     by_rule = {"share": config.keep in BY_SHARE, "threshold": config.keep in BY_SCORE}
     given = {key: getattr(config, key) is not None for key in ("where", "ids", "corrections")}
-    return " ".join(["keep=", *(f"{key}=" for key, decides in (by_rule | given).items() if decides)])
+    return " or ".join(["keep=", *(f"{key}=" for key, decides in (by_rule | given).items() if decides)])
 
 
 def _say_expected(source, samples, choice):

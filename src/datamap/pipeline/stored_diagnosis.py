@@ -52,7 +52,7 @@ def read_diagnosis(run: Run, score: str | None = None) -> pd.DataFrame:
         raise SummaryError(
             f"run {run.run_id} has no {schema.DIAGNOSIS_FILE}; make it: {diagnose_command(run, score)}"
         )
-    check_score(run, score)
+    check_score(run, score, "score")
     if is_outdated(run):
         raise SummaryError(
             f"run {run.run_id}: its summary is newer than its diagnosis; regenerate it: {diagnose_command(run, score)}"
@@ -106,14 +106,14 @@ def _unguarded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(map(spreadsheet.unguarded, column.to_pylist()), pa.string())])
 
 
-def check_score(run: Run, score: str | None) -> None:
+def check_score(run: Run, score: str | None, key: str = "diagnose.score") -> None:
     """Raise ConfigError if the run's diagnosis was made by another score than the requested one."""
     if score not in (*SCORES, None):
         raise ConfigError(f"score={shortened(score)}: no such score; choose {' or '.join(SCORES)}")
     own = _own_score(run)
     if score not in (own, None):
         raise ConfigError(
-            f"diagnose.score={score}: the run has a diagnosis by {f'score={own}' if own else 'another score'}; "
+            f"{key}={score}: the run has a diagnosis by {f'score={own}' if own else 'another score'}; "
             f"regenerate it: {diagnose_command(run, score)}"
         )
 

@@ -24,13 +24,16 @@ def aligned(summaries: Summaries) -> Summaries:
         {run name: DataFrame}, all with the same ids in the same order.
 
     Raises:
-        SummaryError: they have no sample in common.
+        SummaryError: they have fewer than two samples in common.
     """
     ids = next(iter(summaries.values()))["id"]
     rows = {name: align.rows(ids, frame["id"]) for name, frame in summaries.items()}
     common = np.logical_and.reduce([found >= 0 for found in rows.values()])
-    if not common.any():
-        raise SummaryError(f"runs {first_few(summaries)} have no id in common; compare runs of the same data")
+    if common.sum() < 2:
+        raise SummaryError(
+            f"runs {first_few(summaries)} have {'one id' if common.any() else 'no id'} in common; compare runs of the "
+            "same data"
+        )
     return {name: frame.iloc[rows[name][common]].reset_index(drop=True) for name, frame in summaries.items()}
 
 
