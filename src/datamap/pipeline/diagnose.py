@@ -341,5 +341,8 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
 
 def _measured_told(measured: dict[str, float], unit: str) -> Iterator[Phrase]:
     if measured:
-        found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in measured.items())
-        yield Phrase("  planted dirty {unit}s: {measured}", {"unit": Phrase(unit), "measured": found})
+        yield Phrase(
+            "  planted dirty {unit}s: auroc {auroc:.3f}, average precision {average_precision:.3f}, precision at true "
+            "number {precision_at_true_number:.3f}",
+            {"unit": Phrase(unit), **measured},
+        )
