@@ -158,8 +158,7 @@ def test_a_port_that_is_taken(client, shell, command):
     "config",
     ["score: [1, 2]", "score: 2024-01-01", "score: .nan", 'score: "\\ud800"', f"score: {'9' * 4000}", "[]"],
 )
-@pytest.mark.parametrize("estimate", [float("nan"), float("inf"), -1.0, 1e300])
-def test_a_run_whose_numbers_and_config_are_anything_is_described(client, monkeypatch, config, estimate):
+def test_a_run_whose_config_is_anything_is_described(client, config):
     """Only what is of its type is told; a config that is no mapping of plain values is named."""
     from datamap.errors import DataMapError
     from datamap.pipeline import review
@@ -167,9 +166,6 @@ def test_a_run_whose_numbers_and_config_are_anything_is_described(client, monkey
 
     run = Store(None).run(made_run())
     run.log_text(config, "config/diagnose.yaml")
-    monkeypatch.setattr(
-        run, "metrics", lambda: dict.fromkeys(("mislabelled/estimate", "mislabelled/known"), estimate)
-    )
     try:
         about = review._about(
             run, ReviewConfig(reviewer="me", lang="en", diagnose=DiagnoseConfig(score="combined")), True
@@ -180,6 +176,15 @@ def test_a_run_whose_numbers_and_config_are_anything_is_described(client, monkey
     else:
         assert (about.score, about.estimate) == ("combined", None)
         json.dumps(about._asdict(), allow_nan=False).encode()
+
+
+@pytest.mark.parametrize("estimate", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_review_refuses_an_estimate_that_is_no_number_of_labels(client, command, estimate):
+    run_id = made_run()
+    client.log_metric(run_id, "mislabelled/estimate", estimate)
+    outcome = command("review", f"run_id={run_id}", "open=false")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert "metric mislabelled/estimate" in outcome.err
 
 
 def test_the_token_is_on_no_command_line_and_in_no_file_of_others(client, tmp_path):
