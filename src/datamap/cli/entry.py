@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -105,7 +105,7 @@ def _exit_code(command: str, error: BaseException) -> int:
         print_error("interrupted")
         return 130
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _failed(2, _unknown_key(error, command) or failures.one_line(error))
+        return _failed(2, _unknown_key(error, command) or _unknown_choice(error) or failures.one_line(error))
     reason = failures.explained(error)
     return _failed(2, reason) if reason else _failed(1, failures.report(error))
 
@@ -187,6 +187,14 @@ def _run_by_hydra(command: str, arguments: list[str], flags: list[str]) -> None:
             raise failure[0]
         if many:
             many.train()
+
+
+def _unknown_choice(error: Exception) -> str | None:
+    """Return the line for a value that names no file of a config group, as in `model=`; None for any other error."""
+    if not isinstance(error, MissingConfigException) or not error.options:
+        return None
+    group, _, name = str(error.missing_cfg_file).rpartition("/")
+    return f"{group}={name}: choose {' or '.join(error.options)}"
 
 
 def _unknown_key(error: Exception, command: str) -> str | None:

@@ -37,12 +37,18 @@ def translate(arguments: list[str], step: type) -> list[str]:
         if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode():
             raise ConfigError(f"{argument!r} is not UTF-8; rename the file, or set the terminal to UTF-8")
     joined = _joined(arguments)
-    given = [a for a in joined if not (a.endswith("=") and a.count("=") == 1)]
+    given = [a for a in joined if not _is_default(a, step)]
     overrides = [quote(argument, step, bool(MULTIRUN & set(given))) for argument in given]
     keys = set(map(key_of, overrides))
     if "model.name_or_path" in keys and "model" not in keys:
         overrides.insert(0, "model=folder")  # a pretrained model needs its own learning rate
     return overrides
+
+
+def _is_default(argument: str, step: type) -> bool:
+    """Tell whether an argument is a key without a value, which leaves the key's default; an unknown key stays."""
+    key, equals, value = argument.partition("=")
+    return bool(equals and not value and _kinds(step, key.lstrip("+")))
 
 
 def _joined(arguments: list[str]) -> list[str]:
