@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 
 from datamap import schema
 from datamap.config import PlotConfig, to_yaml
@@ -79,6 +80,7 @@ def _drawn(
     with drawing, warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(samples, config, title=title, **about)
         card = cards.draw_card(samples, config, **about)
+    pa.default_memory_pool().release_unused()  # what drawing has freed; pictures are encoded next
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         say("note: {note}", note=message)
     return figure, card
