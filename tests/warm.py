@@ -10,6 +10,7 @@ import os
 import select
 import sys
 import threading
+import warnings
 from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
 from unittest import mock
@@ -35,6 +36,7 @@ def _fork(executable, arguments, passed):
         threading.settrace(None)
         logging.root.handlers.clear()  # of pytest, which has nothing to check here
         pytest.mark._config = None
+        _warn_as_python_does()
         forkserver._forkserver.__init__()  # its lock is held
         forkserver._forkserver.ensure_running = bool  # for the processes of these processes it runs already
         listener, alive = passed
@@ -46,3 +48,11 @@ def _fork(executable, arguments, passed):
             exec(arguments[-1])
     finally:
         os._exit(0)
+
+
+def _warn_as_python_does():
+    """Undo pytest's filters, by which a warning of somebody's is an error."""
+    warnings.resetwarnings()
+    for kind in (ResourceWarning, ImportWarning, PendingDeprecationWarning, DeprecationWarning):
+        warnings.simplefilter("ignore", kind)
+    warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
