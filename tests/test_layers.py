@@ -215,7 +215,17 @@ def test_steps_after_training_never_import_paddle(small_run, shell):
     assert done.code == 0, done.err
 
 
-def test_a_database_is_no_part_of_reading_from_a_server(shell):
-    code = "import sys, datamap.pipeline.summarize; assert not [m for m in sys.modules if m.startswith('sqlalchemy')]"
+@pytest.mark.parametrize(
+    ("step", "library"),
+    [
+        ("summarize", "sqlalchemy"),
+        ("plot", "matplotlib"),
+        ("explorer", "matplotlib"),
+        ("diagnose", "matplotlib"),
+    ],
+)
+def test_what_takes_memory_is_imported_when_it_is_needed(shell, step, library):
+    """A server needs no database here, and the explorer, which `plot` makes first, no Matplotlib."""
+    code = f"import sys, datamap.pipeline.{step}; assert not [m for m in sys.modules if m.startswith({library!r})]"
     done = shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src"))
     assert done.code == 0, done.err

@@ -187,6 +187,12 @@ def test_many_samples_are_a_density_with_rare_points_on_top(many):
     assert points.get_zorder() > image.get_zorder()
 
 
+def test_a_density_drawn_in_strips_is_the_same_picture(many, monkeypatch):
+    whole = canvas.pixels(figures.draw_map(many))
+    monkeypatch.setattr(marks, "STRIP", 7)
+    assert (canvas.pixels(figures.draw_map(many)) == whole).all()
+
+
 def test_a_density_counts_every_sample(many):
     xs, ys = many["label_var"].to_numpy(), many["avg_probs"].to_numpy()
     counts = marks.count_cells(xs, ys, LIMITS, (40, 30))
