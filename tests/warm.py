@@ -10,6 +10,7 @@ import os
 import select
 import sys
 import threading
+import traceback
 import warnings
 from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
@@ -46,6 +47,8 @@ def _fork(executable, arguments, passed):
                     os.close(number)  # the end that the worker holds while it lives
         if listener in select.select(passed, [], [])[0]:  # else the session ended, and nobody needed it
             exec(arguments[-1])
+    except Exception:  # the next process would be forked by another server, which imports everything anew
+        traceback.print_exc()
     finally:
         os._exit(0)
 
