@@ -621,7 +621,7 @@ def test_the_whole_loop_on_the_demo(browser, command, client):
     right.update(pd.Series(expected, dtype=object))
     right = right.drop([id for id, label in expected.items() if label is None])
     assert after.to_dict() == right.to_dict()
-    assert sum(right != before[right.index]) > 10
+    assert sum(right != before[right.index]) >= 5
     again = command(
         "train", "data=file", f"data.path=runs:/{made}/curated.tsv", *SMALL_MODEL, "trainer.epochs=1"
     )
