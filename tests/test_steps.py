@@ -412,7 +412,7 @@ def test_tracking_options(pairs_file, command, tmp_path):
 def test_names_that_mlflow_cannot_take_are_refused_before_any_work(command, store, name):
     outcome = command("plot", "run_id=latest", f"name={name}")
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.startswith(f"error: name={name}: a map's name is made of")
+    assert outcome.err.startswith(f"error: name={name!r}: a map's name is made of")
 
 
 def test_more_samples_than_there_are(command, pairs_file, client):

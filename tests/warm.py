@@ -13,6 +13,7 @@ import threading
 import traceback
 import warnings
 from multiprocessing import forkserver, resource_tracker, util
+from multiprocessing.util import spawnv_passfds
 from pathlib import Path
 from unittest import mock
 
@@ -33,6 +34,7 @@ def _fork(executable, arguments, passed):
     if pid := os.fork():
         return pid
     try:
+        util.spawnv_passfds = spawnv_passfds  # these processes start others as Python does
         sys.settrace(None)  # of coverage, which would keep nothing of these processes
         threading.settrace(None)
         logging.root.handlers.clear()  # of pytest, which has nothing to check here
