@@ -1,5 +1,6 @@
 """Tasks other than classification: what is recorded, held against plain Python, and what every step makes of it."""
 
+import enum
 import io
 import itertools
 import json
@@ -313,6 +314,19 @@ def test_anything_is_taken_or_refused_in_one_line(task, data):
         for format in ("jsonl", "parquet"):  # what is taken can be summarized
             shard, content = next(shards.encoded(table, "epoch", 1, 100, format))
             assert shards.decode(content, shard).num_rows == table.num_rows
+
+
+@pytest.mark.parametrize(
+    "output", [enum.Enum("Output", "LOW HIGH"), {1, 2}, {1: 2, 3: 4}, np.array(5)], ids=repr
+)
+@pytest.mark.parametrize("name", ["probs", "logits"])
+@pytest.mark.parametrize(
+    "task", [Task.CLASSIFICATION, Task.GENERATION, Task.TOKENS, Task.MULTILABEL], ids=str
+)
+def test_what_is_no_sequence_of_arrays_is_refused(task, name, output):
+    labels = {Task.CLASSIFICATION: [0, 1], Task.MULTILABEL: [[0, 1], [1, 1]]}.get(task, [[0, 1], [1]])
+    with pytest.raises(SignalError):
+        table_of(task, [7, 8], labels=labels, **{name: output})
 
 
 def test_rounding_is_not_refused():

@@ -128,17 +128,18 @@ def _from_logits(names: np.ndarray, where: str, outputs: Mapping[str, Any]) -> d
     labels = given["labels"]
     kept = (labels.values != IGNORED) & (True if masked is None else masked)
     counts = _targets(names, where, labels, kept).lengths
-    if not hasattr(logits, "__len__") or len(logits) != len(names):
+    sized = hasattr(logits, "__len__") and getattr(logits, "shape", True)  # an array of no dimension has no length
+    if not sized or len(logits) != len(names):
         raise SignalError(
             f"{where}: logits= is one array (tokens, vocabulary) per sample, for {len(names)} ids"
         )
     ends = np.cumsum(labels.lengths)
     parts = [
         part
-        for row, (name, end, length) in enumerate(zip(names, ends, labels.lengths, strict=True))
+        for name, end, length, of_sample in zip(names, ends, labels.lengths, logits, strict=True)
         for part in _of_sample(
             f"{where}: logits of id {name}",
-            logits[row],
+            of_sample,
             labels.values[end - length : end],
             kept[end - length : end],
         )

@@ -79,11 +79,12 @@ def _scores(
     """Return the scores (tokens that have a tag, classes) of an array (samples, length, classes), or of a list."""
     if isinstance(values, list | tuple) or str(getattr(values, "dtype", None)) == "object":
         parts = [as_array(part, name) for part in values]
+        for part in parts:
+            refuse_other_than_numbers(part, name, where)
     else:
         whole = as_array(values, name)
+        refuse_other_than_numbers(whole, name, where)
         parts = list(whole)
-    for part in parts:
-        refuse_other_than_numbers(part, name, where)
     odd = next((place for place, part in enumerate(parts) if part.ndim != 2), None)
     if odd is not None:
         raise SignalError(
