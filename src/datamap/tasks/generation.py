@@ -128,7 +128,9 @@ def _from_logits(names: np.ndarray, where: str, outputs: Mapping[str, Any]) -> d
     labels = given["labels"]
     kept = (labels.values != IGNORED) & (True if masked is None else masked)
     counts = _targets(names, where, labels, kept).lengths
-    sized = hasattr(logits, "__len__") and getattr(logits, "shape", True)  # an array of no dimension has no length
+    sized = hasattr(logits, "__len__") and getattr(
+        logits, "shape", True
+    )  # an array of no dimension has no length
     if not sized or len(logits) != len(names):
         raise SignalError(
             f"{where}: logits= is one array (tokens, vocabulary) per sample, for {len(names)} ids"
