@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -552,6 +553,22 @@ def test_wrong_credentials_are_told_with_what_to_set(command, monkeypatch):
                 in outcome.err
             )
         server.shutdown()
+
+
+def test_the_same_data_may_be_logged_by_two_at_once(store):
+    """MLflow looks for a data set before it adds one, so that both may add it."""
+    runs = [Store().run(MlflowClient(store).create_run("0").info.run_id) for _ in range(2)]
+    frame, both = pd.DataFrame({"id": [1, 2]}), threading.Barrier(2, timeout=20)
+
+    def log(run):
+        for number in range(10):
+            both.wait()
+            run.log_dataset(frame, "mine", "mine.tsv", f"{number:016x}", "training")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(log, runs))
+    for run in runs:
+        assert len(MlflowClient(store).get_run(run.run_id).inputs.dataset_inputs) == 10
 
 
 def test_a_dataset_is_described_as_mlflow_describes_all_of_it(run):

@@ -57,6 +57,11 @@ def _is_databases(error, *names):
     return known is not None and isinstance(error, tuple(getattr(known, name) for name in names))
 
 
+def is_clash(error: MlflowException) -> bool:
+    """Tell if another process stored the same row of the database at the same moment, so that a second try finds it."""
+    return _is_databases(error.__cause__, "IntegrityError")
+
+
 def _raised_by_mlflow(error):
     """Tell whether MLflow, or a library that it calls, failed to parse the answer of a server or of a proxy."""
     frames = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -18,6 +18,7 @@ import mlflow.data.pandas_dataset
 import numpy as np
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, FileInfo, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking.multimedia import compress_image_size, convert_to_pil_image
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
@@ -29,7 +30,7 @@ from datamap.log import say, telling
 from datamap.tracking import addresses, hidden_tags, pack
 from datamap.tracking.artifacts import Artifacts
 from datamap.tracking.client import Client
-from datamap.tracking.failures import explained, status_after, translated_errors, uninterrupted
+from datamap.tracking.failures import explained, is_clash, status_after, translated_errors, uninterrupted
 from datamap.tracking.hidden_tags import CONTENT_TAG, DIGEST_TAG, MAX_CONTENT
 from datamap.tracking.metrics import checked, rows
 from datamap.tracking.snapshot import Snapshot
@@ -441,8 +442,14 @@ class Run:
             self._send_inputs(inputs)
 
     def _send_inputs(self, inputs: list[DatasetInput]) -> None:
-        if inputs:
-            with translated_errors(f"run {self.run_id}: dataset"):
+        if not inputs:
+            return
+        with translated_errors(f"run {self.run_id}: dataset"):
+            try:
+                self.client.log_inputs(self.run_id, inputs)
+            except MlflowException as error:
+                if not is_clash(error):
+                    raise
                 self.client.log_inputs(self.run_id, inputs)
 
     def log_image(self, array: np.ndarray, name: str, step: int, side: int) -> None:
