@@ -14,6 +14,7 @@ from conftest import ROOT, local
 from datamap.config import STEPS, defaults
 from datamap.labels.reasons import retold
 from datamap.pipeline import review
+from datamap.review.queries import UnknownSampleError
 from datamap.tracking.run import LANG_TAG, NOTE_TAG
 from datamap.tracking.store import Store
 from foreign_files import text_of, tutorial_record, write
@@ -96,6 +97,8 @@ def test_a_review_of_a_chinese_run_is_chinese(imported, client, capsys):
         for name in pd.read_csv(local(client, run_id, "diagnosis.tsv"), sep="\t")["region"]
     }
     assert english(capsys.readouterr().out) == []
+    with pytest.raises(UnknownSampleError, match="^没有 id 为 nobody 的内容$"):
+        found.find("nobody")
     run.speak("en")
     other = review.review_of(run, defaults("review", run_id=run_id))
     for row in range(36):

@@ -126,3 +126,16 @@ def test_chinese_and_english_have_the_same_fields():
 
     differing = {text for text, chinese in CHINESE.items() if fields(text) != fields(chinese)}
     assert differing == set()
+
+
+# Half-width marks beside Chinese characters, and numbers, names or fields without a space before them, look foreign.
+CHARACTER = "[一-鿿]"
+IN_CHINESE = ("unit", "by", "seen", "what")  # fields whose values begin with a Chinese character
+
+
+def test_chinese_has_its_own_marks_and_spaces():
+    ill = re.compile(
+        rf"{CHARACTER}[,;:!?(]|[,;:!?)]{CHARACTER}|{CHARACTER}[A-Za-z0-9`]|[A-Za-z0-9`]{CHARACTER}"
+        rf"|{CHARACTER}{{(?!{'|'.join(IN_CHINESE)})"
+    )
+    assert {chinese: ill.findall(chinese) for chinese in CHINESE.values() if ill.search(chinese)} == {}

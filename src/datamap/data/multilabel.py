@@ -100,7 +100,7 @@ def load(
     original = originals.of_table(
         table, path.suffix.lower(), layout.places, made.lines, layout.indicators, layout.separator
     )
-    told = [f"{name}: {note}" for note in notes]
+    told = [translate("{name}: {note}", name=name, note=note) for note in notes]
     return replace(made, notes=told, separator=layout.separator, original=original)
 
 

@@ -146,7 +146,7 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
         by_key = "single texts: it has no column text_b (another name: data.columns.text_b=)"
         notes.append(translate(advice(by_key, "single texts: it has no column text_b")))
-    return [", ".join(notes)] if notes else []
+    return [translate(", ").join(notes)] if notes else []
 
 
 def position(

@@ -51,7 +51,11 @@ def load(
         row_of = {sentence.lines[0]: row for row, sentence in enumerate(sentences)}
         original = original.take([row_of[line] for line in found.lines])
         notes += _doubts(sentences)
-        return replace(found, notes=[f"{name}: {note}" for note in notes], original=original)
+        return replace(
+            found,
+            notes=[translate("{name}: {note}", name=name, note=note) for note in notes],
+            original=original,
+        )
     table = tables.read(path, form._replace(lists=True))
     return _of_table(table, columns, skip_bad, class_names, name, path.suffix.lower())
 
@@ -75,7 +79,9 @@ def _of_table(
     made = units.of_sentences(name, sentences, bad_rows, class_names, order)
     notes = [*table.notes, *_notes(columns, there, header), *_doubts(sentences)]
     original = originals.of_table(table, suffix, there, made.lines, {}, None)
-    return replace(made, notes=[f"{name}: {note}" for note in notes], original=original)
+    return replace(
+        made, notes=[translate("{name}: {note}", name=name, note=note) for note in notes], original=original
+    )
 
 
 def _doubts(sentences: Sequence[Tagged]) -> list[str]:
@@ -160,4 +166,4 @@ def _notes(columns: Columns, there: Mapping[str, int], header: Sequence[str]) ->
         for key, place in there.items()
         if columns.get(key, "auto") == "auto" and header[place] not in CANONICAL
     ]
-    return [", ".join(found)] if found else []
+    return [translate(", ").join(found)] if found else []

@@ -32,8 +32,9 @@ def region_names(lang: str) -> tuple[str, ...]:
 def regions_told(regions: np.ndarray, lang: str) -> str:
     """Return one line that says how many samples each region has, which are given as places in `REGIONS`."""
     counts = np.bincount(regions, minlength=len(REGIONS))
-    between = ", " if lang == "en" else "，"
-    return between.join(f"{name} {count:,}" for name, count in zip(region_names(lang), counts, strict=True))
+    return word(", ", lang).join(
+        f"{name} {count:,}" for name, count in zip(region_names(lang), counts, strict=True)
+    )
 
 
 def texts_told(row: Mapping[str, str]) -> str:

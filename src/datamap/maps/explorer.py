@@ -173,7 +173,7 @@ def _note(summary, full, samples, observations, row, lang):
         which = "score" if "score" in summary else "avg_probs"
         text = "texts: the {count} most likely wrong by {which}"
         parts.append(word(text, lang, count=f"{samples['textCount']:,}", which=which))
-    return "; ".join(parts)
+    return word("; ", lang).join(parts)
 
 
 def _looks(summary, full, classes, lang):

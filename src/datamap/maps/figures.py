@@ -71,7 +71,7 @@ def draw_map(
     with canvas.style(texts):
         figure = canvas.new_figure(options.width, options.height, options.dpi)
         axes, histograms = _layout(figure, len(maps), options.marginals)
-        below = canvas.set_title(figure, _on_lines(figure, heading))
+        below = canvas.set_title(figure, _on_lines(figure, heading, options.lang))
         legend = panels.legend_title(plan.color, options.lang)
         width = panels.add_legend(figure, found, legend, options, below, counts=True)
         height = axes[0].get_figure().bbox.height / figure.dpi - below - 0.3  # without the x-axis
@@ -180,19 +180,19 @@ def heading_lines(
 ) -> list[str]:
     """Return [title, counts], or [counts] without a title: what the map shows."""
     if plan.filters:
-        filters = ", ".join(map(str, plan.filters))
+        filters = word(", ", lang).join(map(str, plan.filters))
         what = word(
             "{shown} of {total}, {filters}", lang, shown=f"{shown:,}", total=Amount(total, unit), filters=filters
         )  # fmt: skip
     else:
         what = amount(total, unit, lang)
     if observations:
-        what += f"{', ' if lang == 'en' else '，'}{amount(observations, 'observation', lang)}"
+        what += word(", ", lang) + amount(observations, "observation", lang)
     return [title, what] if title else [what]
 
 
-def _on_lines(figure, heading):
+def _on_lines(figure, heading, lang):
     """Put title and counts on one line where they fit, else on two."""
-    line = ": ".join(heading)
+    line = word(": ", lang).join(heading)
     wide = canvas.text_width(canvas.remove_controls(line), canvas.TITLE_SIZE)
     return [line] if wide < figure.get_figwidth() - 0.2 else heading

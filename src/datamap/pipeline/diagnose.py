@@ -317,7 +317,7 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
         ]
         yield Phrase(
             "  right about labels that they never saw: {judges}",
-            {"judges": ("，" if run.language == "zh" else ", ").join(said)},
+            {"judges": translate(", ").join(said)},
         )
     if evidence.run_weights and (
         evidence.mean is None or mislabel.beats_chance(evidence.mean, evidence.labels)

@@ -17,6 +17,7 @@ from datamap.review.neighbours import Neighbours
 from datamap.review.queries import Query, RequestError, UnknownSampleError
 from datamap.review.samples import NONE, ReviewSamples
 from datamap.review.storage import Storage
+from datamap.translations import word
 
 CUT = 300  # characters of a text that a list shows
 MISSING = 65_535
@@ -146,7 +147,7 @@ class Review:
         """
         row = self.samples.row_of(id)
         if row < 0:
-            raise UnknownSampleError(f"nothing has the id {id[:100]}")
+            raise UnknownSampleError(word("nothing has the id {id}", self.about.lang, id=id[:100]))
         return {"row": row}
 
     def sample(self, row: int, who: str) -> dict[str, Any]:

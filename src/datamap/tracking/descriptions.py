@@ -198,13 +198,14 @@ def of_curated(
         lang: "en" or "zh".
     """
     made = word(
-        "**{samples:,} of the {samples_before:,} samples** of run [{name}]({link}) by `keep={rule}`, {relabelled:,} of "
-        "them with another label (`{file}`).",
+        "**{samples:,} of the {samples_before:,} samples** of run [{name}]({link}) by `keep={rule}`; {labels} "
+        "changed (`{file}`).",
         lang,
         name=escaped(name),
         link=link,
         file=file,
         rule=rule,
+        labels=Amount(counts["relabelled"], "label"),
         **counts,
     )
     return f"{made}\n\n{word('Train on them: {command}', lang, command=code(command))}"
@@ -236,8 +237,8 @@ def of_comparison(
         else "Whatever made them hard, it was not the run."
     )
     every = "Among the hardest {share:.0%} of every run: **{samples}** (`comparison/always_hard.tsv`). {why}"
-    members = ", ".join(f"[{escaped(name)}]({link})" for name, link in runs)
-    why = word(why, lang, runs=", ".join(map(escaped, weak)), unit=Phrase(unit))
+    members = word(", ", lang).join(f"[{escaped(name)}]({link})" for name, link in runs)
+    why = word(why, lang, runs=word(", ", lang).join(map(escaped, weak)), unit=Phrase(unit))
     return "\n".join(
         [
             word("**Data maps of {runs}.**", lang, runs=members),

@@ -63,7 +63,7 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
             trainings=Amount(left, "further training"),
             epochs=Amount(config.trainer.epochs, "epoch"),
             jobs=self.training.jobs,
-            keys=", ".join(keys),
+            keys=translate(", ").join(keys),
         )
 
     def finish(self, bar: Callable[[Iterable], Iterable] = iter) -> None:

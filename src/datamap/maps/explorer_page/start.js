@@ -75,7 +75,7 @@ function begin(samples) {
     markLayout(state);
     $("meanings").textContent = [...new Set([state.x, state.y, state.color])]
       .filter(samples.meaning)
-      .map((name) => `${name}: ${samples.meaning(name)}`)
+      .map((name) => samples.tr("{name}: {note}", { name, note: samples.meaning(name) }))
       .join("\n");
     list();
   }

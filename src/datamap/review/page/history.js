@@ -13,11 +13,15 @@ export function historyFigure(run, { history }) {
     probability,
     correct: Boolean(correct[k]),
     faint: false,
-    title:
-      `${tr(run.unit)} ${numbers[k]}: ${probability === null ? "–" : probability.toFixed(2)}` +
-      (predicted?.[k] === null || predicted?.[k] === undefined
-        ? ""
-        : `, ${tr("predicted")} ${run.classes[predicted[k]]}`),
+    title: tr(
+      (predicted?.[k] ?? null) === null ? "{unit} {number}: {p}" : "{unit} {number}: {p}, predicted {name}",
+      {
+        unit: tr(run.unit),
+        number: numbers[k],
+        p: probability === null ? "–" : probability.toFixed(2),
+        name: run.classes[predicted?.[k]],
+      },
+    ),
   }));
   const caption = tr("probability of the given label by {unit}; full: right, ring: wrong", {
     unit: tr(run.unit),

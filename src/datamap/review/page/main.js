@@ -149,11 +149,19 @@ const mine = (sample) => {
 function announce() {
   const { sample, index } = here;
   const { classes } = run;
-  const place = index >= 0 ? tr("{at} of {total}", { at: index + 1, total: queue.length }) : "";
-  const proposed = sample.proposed === null ? "" : `, ${tr("proposed")} ${classes[sample.proposed]}`;
+  const place =
+    index >= 0
+      ? tr("{at} of {total}", { at: count(index + 1), total: count(queue.length) })
+      : tr("outside of this list");
+  const proposed = sample.proposed === null ? "" : `${tr(", ")}${tr("proposed")} ${classes[sample.proposed]}`;
   const labels = run.labeled ? `${tr("given")} ${classes[sample.label]}${proposed}` : tr("Prompt");
   const texts = [sample.text_a, sample.text_b].map((text) => text.slice(0, MOST_SAID)).join(" ");
-  $("announced").textContent = `id ${sample.id}, ${place}: ${labels}. ${texts}`;
+  $("announced").textContent = tr("id {id}, {place}: {labels}. {texts}", {
+    id: sample.id,
+    place,
+    labels,
+    texts,
+  });
 }
 
 function showEnd() {
@@ -192,9 +200,11 @@ function decide(action, label = null) {
   return next();
 }
 
+const nameAndText = (name, note) => tr("{name}: {note}", { name, note });
+
 function tellDecision(sample, action, label) {
   const decision = { action, new_label: run.classes[label] };
-  tell(`id ${sample.id}: ${SIGNS[action]} ${said(decision)}`);
+  tell(nameAndText(`id ${sample.id}`, `${SIGNS[action]} ${said(decision)}`));
 }
 
 /** The next sample that this reviewer has not decided. */
@@ -242,7 +252,7 @@ function decideTogether(parts) {
     outbox.add({ ...item, who: reviewer.name });
   }
   decisions.steps.push({ rows: parts.map(({ row }) => row), index: here.index, shown: here.row });
-  tell(parts.map(({ text, label }) => `${text}: ${run.classes[label]}`).join("  "));
+  tell(parts.map(({ text, label }) => nameAndText(text, run.classes[label])).join("  "));
 }
 
 const decidedByMe = (row) => Boolean(decisions.of(row, queue.briefs.get(row)?.decision, run.classes)?.mine);
