@@ -26,6 +26,7 @@ from paddlenlp.trainer import Trainer, TrainerCallback, TrainingArguments  # noq
 from datamap.data import dataset  # noqa: E402
 from datamap.paddle_backend import encoding, modeling  # noqa: E402
 from datamap.paddle_backend.tokens import Tokens  # noqa: E402
+from datamap.paddle_backend.trainer import use_device  # noqa: E402
 from datamap.training import shares  # noqa: E402
 
 SHARE = 10  # of the pairs, PaddleNLP's tokenizer takes one of so many
@@ -95,12 +96,12 @@ def theirs(trainer, number, by_length):
 
 def ours(trainer, number, threads):
     """An epoch of ours, without signals, as PaddleNLP's has none."""
-    shares.set_threads(threads)
+    use_device("cpu", threads)
     start = now()
     for batch in trainer.batches(number):
         trainer.train(batch)
     took = since(start)
-    shares.set_threads(1)
+    use_device("cpu", 1)
     return took
 
 

@@ -34,7 +34,7 @@ def test_a_running_summary_is_the_summary():
 def test_it_draws_only_where_that_is_cheap(monkeypatch):
     said, clock = [], [0.0]
     monkeypatch.setattr(live.time, "monotonic", lambda: clock[0])
-    found = live.LiveMap(2, said.append)
+    found = live.LiveMap(2, said.append, since=0)
     found.cost = 1.0
     found.add(TABLE)
     clock[0] = 49

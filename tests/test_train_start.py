@@ -152,7 +152,9 @@ def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(cli
 
     with Store().new_run() as made:
         made.begin()
-        log = SharedLog(joined_run(None, made.run_id, made.writer, 0), Second(), None, "epoch", 10, "auto")
+        log = SharedLog(
+            joined_run(made.tracking_uri, made.run_id, made.writer), Second(), None, "epoch", 10, "auto"
+        )
         log.put(pa.table({"id": [0, 1, 2, 3]}), Delivery(1))
         path = "signals/epoch_0001-00001-of-00002.jsonl"
         before = made.artifacts.read(path)

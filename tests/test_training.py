@@ -173,7 +173,7 @@ def test_a_loss_that_is_not_finite_stops(samples):
 
 def test_unknown_device():
     with pytest.raises(TrainingError, match="trainer.device=tpu7"):
-        trainer.use_device("tpu7")
+        trainer.use_device("tpu7", 1)
 
 
 def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Set
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from datamap.errors import ConfigError, did_you_mean
+from datamap.errors import ConfigError, TrackingError, did_you_mean
 from datamap.maps.options import MapOptions
 from datamap.places import CONF
 from datamap.ranges import check, number, option
@@ -364,6 +364,36 @@ def filled(options: Any, values: Any, where: str = "") -> Any:
     found = OmegaConf.to_object(OmegaConf.merge(own, values))
     check(found, where)
     return found
+
+
+def resumed(given: TrainConfig, logged: dict[str, Any], run_id: str) -> TrainConfig:
+    """Return the config with which a run goes on: the one that it was made with, `logged`.
+
+    The store, the run, the language and the trust in pickles are those of the given config, because the user decides
+    them at each start.
+
+    Raises:
+        TrackingError: the run's config is missing or invalid.
+    """
+    if not logged:
+        raise TrackingError(f"run {run_id} ended before it logged anything; start a new one")
+    if "${" in str(logged):
+        raise TrackingError(
+            f"run {run_id}: config/train.yaml has an interpolation, ${{…}}, which is not resolved for safety"
+        )
+    # Keys that the run's version did not know yet have today's defaults.
+    try:
+        made_with: TrainConfig = filled(given, logged)
+    except OmegaConfBaseException as error:
+        raise TrackingError(
+            f"run {run_id}: config/train.yaml cannot be used: {str(error).splitlines()[0]}"
+        ) from error
+    if "threads" not in (logged.get("trainer") or {}):  # logged by a version that trained on one thread
+        made_with.trainer.threads = 1
+    if "seed" not in (logged.get("data") or {}):  # logged by a version that drew samples by the one seed
+        made_with.data.seed = made_with.seed
+    made_with.model.trust_pickle = given.model.trust_pickle
+    return replace(made_with, resume=True, run_id=run_id, lang=given.lang, tracking=given.tracking)
 
 
 def _problem(error: OmegaConfBaseException) -> str:

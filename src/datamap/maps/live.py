@@ -49,14 +49,15 @@ class LiveMap:
     Args:
         samples: number of samples on the map.
         say: prints a line for the user.
+        since: when training began, by `time.monotonic`.
         lang: of the map, "en" or "zh".
         unit: what a mark is: "sample", "token" or "label".
     """
 
     def __init__(
-        self, samples: int, say: Callable[[str], object], lang: str = "en", unit: str = "sample"
+        self, samples: int, say: Callable[[str], object], since: float, lang: str = "en", unit: str = "sample"
     ) -> None:
-        self.say, self.lang, self.unit, self.said = say, lang, unit, False
+        self.say, self.since, self.lang, self.unit, self.said = say, since, lang, unit, False
         self.summary = RunningSummary()
         values = np.linspace(0, 1, samples)
         self.cost = 0.0
@@ -64,7 +65,6 @@ class LiveMap:
             start = time.thread_time()
             self._draw(pd.DataFrame({"avg_probs": values, "label_var": values / 4, "correct_ratio": values}))
             self.cost = time.thread_time() - start
-        self.since = time.monotonic()
 
     def add(self, table: pa.Table) -> None:
         """Add an observation: the Arrow table of its signals."""

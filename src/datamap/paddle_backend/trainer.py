@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from datamap.errors import TrainingError
 from datamap.paddle_backend import objectives
@@ -21,14 +22,23 @@ from datamap.processes import Processes
 from datamap.schema import KINDS
 
 
-def use_device(name: str) -> None:
-    """Select the device of that name ("cpu", "gpu:0", …) for training.
+def use_device(name: str | None, threads: int) -> None:
+    """Let Paddle compute on a device and on that many CPU threads, from now on and in this process.
+
+    Paddle asks OpenMP for the number of threads (its own flag, FLAGS_paddle_num_threads, changes nothing on CPU).
+    OpenMP reads the environment when Paddle is imported; afterwards only this call changes it.
+
+    Args:
+        name: "cpu", "gpu:0", …; None = Paddle's choice.
+        threads: the number of CPU threads.
 
     Raises:
         TrainingError: Paddle has no such device on this machine.
     """
+    threadpool_limits(threads, user_api="openmp")
     try:
-        paddle.set_device(name)
+        if name:
+            paddle.set_device(name)
     except (ValueError, RuntimeError, OSError) as error:
         raise TrainingError(
             f"trainer.device={name}: Paddle has no such device on this machine; set cpu, or gpu:0 if Paddle has GPUs"

@@ -6,8 +6,9 @@ from datamap.config import TrainConfig
 from datamap.errors import ConfigError
 from datamap.paddle_backend.processes import join_processes
 from datamap.tracking.run import Run
-from datamap.training import bars, resumption, session, texts
-from datamap.training.preparation import BEGINNING, prepare
+from datamap.tracking.spool import checked_folder
+from datamap.training import resumption, session, texts
+from datamap.training.preparation import prepare
 from datamap.translations import speak
 
 
@@ -27,10 +28,11 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
     if config.signals.collect == "train" and config.signals.every != "epoch":
         raise ConfigError("signals.collect=train observes once an epoch: leave signals.every=epoch")
     processes = join_processes(config.trainer.device)
+    checked_folder("tracking.spool", config.tracking.spool)
     speak(config.lang)
-    start = BEGINNING
+    start = resumption.ResumePoint()
     if config.resume:
         config, start = resumption.find(config, processes)
     config, data = texts.load(config)
-    training = prepare(config, processes, data, start, bars.tokenized_texts)
+    training = prepare(config, processes, data, start)
     return session.lead(training, overrides) if processes.first else session.join(training)

@@ -37,7 +37,6 @@ from datamap.translations import Amount, speak
 
 UNITS = ("epoch", "step")
 MAX_RETRY_SECONDS = 10**6
-START_TIMEOUT = 30  # seconds for which another process tries to open the run that the first one made
 
 
 class SignalRecorder(compute.ObservationCollector):
@@ -156,7 +155,7 @@ class SignalRecorder(compute.ObservationCollector):
         """Open the run that the first process leads."""
         uri, self.run_id, writer, self._last, self._reference, self._format = lead
         self.resumed_at = self._last
-        self.run = joined_run(uri, self.run_id, writer, START_TIMEOUT)
+        self.run = joined_run(uri, self.run_id, writer)
         self._log = self._shared(None)
 
     def _shared(self, outbox):

@@ -16,6 +16,7 @@ from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 
+JOIN_TIMEOUT = 30  # seconds for which another process tries to open the run that the first one made
 LARGE = 1_000_000  # records of an observation that is encoded at once, instead of in the sending thread
 
 
@@ -55,9 +56,9 @@ def pooled(number: int, parts: list[tuple[int, list[pa.Table]]]) -> list[pa.Tabl
     return kept
 
 
-def joined_run(uri: str | None, run_id: str, writer: str, timeout: float) -> Run:
+def joined_run(uri: str, run_id: str, writer: str) -> Run:
     """Return the run that the first process has made and is the `writer` of."""
-    run = retrying(lambda: Store(uri).run(run_id), timeout)  # the first one may have locked SQLite now
+    run = retrying(lambda: Store(uri).run(run_id), JOIN_TIMEOUT)  # the first one may have locked SQLite now
     run.writer = writer
     return run
 

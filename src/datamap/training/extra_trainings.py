@@ -16,7 +16,6 @@ from datamap.processes import Processes
 from datamap.signals import shards
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.run import Run
-from datamap.training import shares
 from datamap.training.extra import ExtraTraining
 from datamap.training.preparation import PreparedTraining, fit_options
 from datamap.training.workers import Worker, WorkerPool
@@ -134,9 +133,7 @@ def _train_alone(config: TrainConfig, extra: ExtraTraining, tokens: tuple[Tokens
     from datamap.paddle_backend import trainer
 
     assert config.trainer.threads
-    shares.set_threads(config.trainer.threads)
-    if config.trainer.device:
-        trainer.use_device(config.trainer.device)
+    trainer.use_device(config.trainer.device, config.trainer.threads)
     return _train(extra, config, Processes(), tokens)
 
 

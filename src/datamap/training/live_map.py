@@ -1,7 +1,6 @@
 """Draw the map so far into the run's image series while training goes on."""
 
 import time
-from collections.abc import Callable
 
 import pyarrow as pa
 
@@ -16,50 +15,52 @@ from datamap.training.preparation import PreparedTraining
 
 
 class LiveMapLogger:
-    """Draw the map so far into the run; training goes on if that fails."""
+    """Draw the map so far into the run, in the outbox's thread; training goes on if that fails."""
 
-    def __init__(self, run: Run, training: PreparedTraining) -> None:
+    def __init__(self, training: PreparedTraining) -> None:
+        self.training = training
+        self.since = time.monotonic()
         self.map: LiveMap | None = None
-        self.last = training.last
+        self.failed = False
         # True if the series FORMING_MAP has a picture, which begins with the second observation.
         self.begun = len(training.start.committed) > 1
-        self._guarded(lambda: self._begin(run, training))
 
     def draw(self, table: pa.Table, number: int, run: Run) -> None:
         """Add an observation, and draw the map unless that would slow training down; the last one is always drawn."""
-        if self.map:
-            self._guarded(lambda: self._draw(table, number, run))
-
-    def _guarded(self, action: Callable[[], None]) -> None:
+        if self.failed:
+            return
         try:
-            action()
+            self.map = self.map or self._before(run)
+            self._draw(self.map, table, number, run)
         except Exception as error:  # no error of a decoration may end a training
-            self.map = None
+            self.failed = True
             say(
                 "note: no live map from here on ({error}: {reason})",
                 error=type(error).__name__,
                 reason=str(error).partition("\n")[0],
             )
 
-    def _begin(self, run: Run, training: PreparedTraining) -> None:
+    def _before(self, run: Run) -> LiveMap:
+        """Return the map of the observations that a resumed run had."""
+        training = self.training
         unit = DEFINITIONS[training.data.samples.task].row
-        self.map = LiveMap(training.trainer.labels.size, say, run.language, unit)
+        made = LiveMap(training.trainer.labels.size, say, self.since, run.language, unit)
         if training.checkpoint:
             for number, parts in sorted(signals_of(run).items()):
                 if number <= training.checkpoint.number:
-                    self.map.add(shards.read(run.artifacts, parts))
+                    made.add(shards.read(run.artifacts, parts))
+        return made
 
-    def _draw(self, table: pa.Table, number: int, run: Run) -> None:
-        assert self.map
+    def _draw(self, live: LiveMap, table: pa.Table, number: int, run: Run) -> None:
         start = time.thread_time()
-        self.map.add(table)
-        picture = self.map.picture(whatever_it_costs=number == self.last)
+        live.add(table)
+        picture = live.picture(whatever_it_costs=number == self.training.last)
         if picture is not None:
             from datamap.maps.cards import PIXELS
 
             run.log_image(picture, f"{schema.MAPS_DIR}/data_map", schema.NEWEST_STEP, PIXELS)
-            if self.map.summary.count > 1:  # nothing varies in a single observation: all samples are at x = 0
+            if live.summary.count > 1:  # nothing varies in a single observation: all samples are at x = 0
                 for step in (number,) if self.begun else (schema.NEWEST_STEP, number):
                     run.log_image(picture, schema.FORMING_MAP, step, PIXELS)
                 self.begun = True
-            self.map.drawn(time.thread_time() - start)
+            live.drawn(time.thread_time() - start)

@@ -11,6 +11,8 @@ from datamap.paddle_backend.options import ObservationResult
 from datamap.recording.together import SharedLog
 from datamap.signals import shards
 from datamap.tracking.delivery import Delivery
+from datamap.tracking.outbox import Outbox
+from datamap.tracking.run import Run
 from datamap.training import bars
 from datamap.training.live_map import LiveMapLogger
 from datamap.training.preparation import PreparedTraining
@@ -54,18 +56,21 @@ class RunLogger:
 
     Args:
         training: the training, as each process prepared it.
-        log: log of the run that the first process owns.
-        live: logger of the live map in the first process, or None.
+        run: the run that the first process owns.
+        outbox: outbox of the first process; None in all others.
 
     Attributes:
         kept: the number of observations that the run has or that wait in the outbox.
     """
 
-    def __init__(self, training: PreparedTraining, log: SharedLog, live: LiveMapLogger | None = None) -> None:
-        self.training, self.log, self.live = training, log, live
+    def __init__(self, training: PreparedTraining, run: Run, outbox: Outbox | None = None) -> None:
+        self.training, config = training, training.config
+        self.live = LiveMapLogger(training) if outbox and config.plot.live else None
         self.state = LatestCheckpoint(training.slot)
         self.kept = len(training.start.committed)
         self.reported = training.checkpoint.number if training.checkpoint else 0
+        rows, format = config.signals.shard_rows, training.format
+        self.log = SharedLog(run, training.processes, outbox, training.unit, rows, format)
 
     def __call__(self, observed: ObservationResult) -> None:
         """Log an observation that the run does not have yet, and report progress."""

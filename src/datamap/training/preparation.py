@@ -1,7 +1,6 @@
 """Prepare a training: check all that can be checked, before a run is made."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,35 +16,14 @@ from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import FitOptions
 from datamap.paddle_backend.tokens import Words
 from datamap.processes import Processes
-from datamap.recording.together import SharedLog
-from datamap.tracking.outbox import Outbox
-from datamap.tracking.run import Run
-from datamap.tracking.spool import checked_folder
-from datamap.training import extra, shares
+from datamap.training import bars, extra, shares
 from datamap.training.extra import ExtraTraining
+from datamap.training.resumption import ResumePoint
 from datamap.training.texts import LabeledTexts
 from datamap.translations import Amount
 
 if TYPE_CHECKING:
     from datamap.paddle_backend.trainer import Trainer
-
-
-@dataclass(frozen=True)
-class ResumePoint:
-    """Describe the point from which a run goes on, by default its beginning.
-
-    Attributes:
-        run: run that goes on; None = a new one.
-        digest: digest of the samples that it was trained on.
-        committed: {number: rows} of the observations that the run has.
-    """
-
-    run: Run | None = None
-    digest: str | None = None
-    committed: Mapping[int, int | None] = field(default_factory=dict)
-
-
-BEGINNING = ResumePoint()
 
 
 @dataclass(frozen=True)
@@ -90,17 +68,9 @@ class PreparedTraining:
         """Return the format of signal files; an observation has a record for each label."""
         return schema.chosen_format(self.config.signals.format, self.trainer.labels.size)
 
-    def log(self, run: Run, outbox: Outbox | None) -> SharedLog:
-        """Return the log of the observations in this process; `outbox` is None in all but the first."""
-        return SharedLog(run, self.processes, outbox, self.unit, self.config.signals.shard_rows, self.format)
-
 
 def prepare(
-    config: TrainConfig,
-    processes: Processes,
-    data: LabeledTexts,
-    start: ResumePoint = BEGINNING,
-    bar: Callable[[Iterable], Iterable] = iter,
+    config: TrainConfig, processes: Processes, data: LabeledTexts, start: ResumePoint
 ) -> PreparedTraining:
     """Load the model, tokenize the texts and restore the checkpoint of `start`.
 
@@ -109,7 +79,6 @@ def prepare(
         processes: the processes that train together.
         data: samples to train on and to measure on.
         start: point from which the training goes on.
-        bar: function that wraps the iterable of texts in a progress bar.
 
     Raises:
         TrainingError: the run has observations, and no complete checkpoint.
@@ -121,7 +90,6 @@ def prepare(
         raise TrackingError(
             f"run {start.run.run_id}: {samples.path} is no longer what the run was trained on (digest {samples.digest})"
         )
-    checked_folder("tracking.spool", config.tracking.spool)
     extra_trainings = _extra_trainings(config, data)
     share = _share_cores(config, processes, len(samples), 1 + len(extra_trainings))
     config = replace(config, trainer=replace(config.trainer, threads=share.threads))
@@ -131,15 +99,13 @@ def prepare(
     # These import Paddle, so cheaper checks come first.
     from datamap.paddle_backend import modeling, objectives, trainer
 
-    shares.set_threads(share.threads)
-    if config.trainer.device:
-        trainer.use_device(config.trainer.device)
+    trainer.use_device(config.trainer.device, share.threads)
     trainer.seed_weights(config.seed)
     if config.model.name_or_path:
         say("loading the model {model}", model=config.model.name_or_path)
     head = objectives.of(samples).head
     classifier = modeling.build(config.model, data.texts, samples.class_names, head)
-    main = trainer.Trainer(classifier, samples, options, processes, dev=data.dev, bar=bar)
+    main = trainer.Trainer(classifier, samples, options, processes, dev=data.dev, bar=bars.tokenized_texts)
     _note_cut_words(samples, main.tokens.words, config.trainer.max_length)
     if checkpoint:
         main.restore(checkpoint)

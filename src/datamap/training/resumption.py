@@ -1,19 +1,32 @@
 """Find the run to resume, its config, and the point from which it goes on."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from omegaconf.errors import OmegaConfBaseException
-
-from datamap.config import TrainConfig, filled
+from datamap.config import TrainConfig, resumed
 from datamap.errors import ConfigError, TrackingError
 from datamap.log import say
 from datamap.processes import Processes
 from datamap.tracking import spool
+from datamap.tracking.run import Run
 from datamap.tracking.store import Store
-from datamap.training.preparation import ResumePoint
 from datamap.translations import Amount
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Describe the point from which a run goes on, by default its beginning.
+
+    Attributes:
+        run: run that goes on; None = a new one.
+        digest: digest of the samples that it was trained on.
+        committed: {number: rows} of the observations that the run has.
+    """
+
+    run: Run | None = None
+    digest: str | None = None
+    committed: Mapping[int, int | None] = field(default_factory=dict)
 
 
 def find(config: TrainConfig, processes: Processes) -> tuple[TrainConfig, ResumePoint]:
@@ -38,44 +51,8 @@ def find(config: TrainConfig, processes: Processes) -> tuple[TrainConfig, Resume
     run = store.run(run.run_id)
     if run.status == "FINISHED":
         raise TrackingError(f"run {run.run_id} has already finished; nothing to resume")
-    run.speak(config.lang)
     trained_on = run.dataset()
     start = ResumePoint(run, trained_on.digest if trained_on else None, run.committed())
-    return _made_with(config, run.config("train"), run.run_id), start
-
-
-def _made_with(config: TrainConfig, logged: dict[str, Any], run_id: str) -> TrainConfig:
-    """Return the config that a run was made with, `logged`.
-
-    The store, the run, the language and the trust in pickles are those of the given config, because the user decides
-    them at each start.
-    """
-    if not logged:
-        raise TrackingError(f"run {run_id} ended before it logged anything; start a new one")
-    if "${" in str(logged):
-        raise TrackingError(
-            f"run {run_id}: config/train.yaml has an interpolation, ${{…}}, which is not resolved for safety"
-        )
-    # Keys that the run's version did not know yet have today's defaults.
-    try:
-        made_with: TrainConfig = filled(config, logged)
-    except OmegaConfBaseException as error:
-        raise TrackingError(
-            f"run {run_id}: config/train.yaml cannot be used: {str(error).splitlines()[0]}"
-        ) from error
-    trainer, model = made_with.trainer, replace(made_with.model, trust_pickle=config.model.trust_pickle)
-    if "threads" not in (logged.get("trainer") or {}):  # logged by a version that trained on one thread
-        trainer = replace(trainer, threads=1)
-    data = made_with.data
-    if "seed" not in (logged.get("data") or {}):  # logged by a version that drew samples by the one seed
-        data = replace(data, seed=made_with.seed)
-    return replace(
-        made_with,
-        data=data,
-        trainer=trainer,
-        model=model,
-        resume=True,
-        run_id=run_id,
-        lang=config.lang,
-        tracking=config.tracking,
-    )
+    config = resumed(config, run.config("train"), run.run_id)
+    run.speak(config.lang)
+    return config, start

@@ -15,7 +15,6 @@ from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 from datamap.training import bars, texts
 from datamap.training.extra_trainings import ExtraTrainings, finished_in
-from datamap.training.live_map import LiveMapLogger
 from datamap.training.loggers import RunLogger
 from datamap.training.preparation import PreparedTraining
 from datamap.training.pretrained import log_embeddings
@@ -37,14 +36,13 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
     tracking = training.config.tracking
     with _begun(training, overrides) as run:
         finished = finished_in(run) if training.extra else {}
-        training.processes.gather((run.run_id, run.writer, finished))
+        training.processes.gather((run.tracking_uri, run.run_id, run.writer, finished))
         if training.checkpoint:
             say("resuming after observation {number}", number=training.checkpoint.number)
         say("run {run}  ({address})", run=run.run_id, address=run.address)
         outbox = Outbox(run, tracking.retry_seconds, tracking.spool, schema.CHECKPOINT_DIR)
         extra = ExtraTrainings(training, finished, outbox.put)
-        live = LiveMapLogger(run, training) if training.config.plot.live else None
-        logger = RunLogger(training, training.log(run, outbox), live)
+        logger = RunLogger(training, run, outbox)
         extra.announce()
         with _told_when_it_ends_early(logger, run), outbox, extra:
             log_embeddings(training, run, _timeout(training))
@@ -114,11 +112,10 @@ def _params(config: TrainConfig) -> dict[str, object]:
 
 def join(training: PreparedTraining) -> Run:
     """Train in a process that is not the first, log its shards into the first one's run, and return that run."""
-    run_id, writer, finished = training.processes.gather(None)[0]
+    uri, run_id, writer, finished = training.processes.gather(None)[0]
+    run = joined_run(uri, run_id, writer)
     extra = ExtraTrainings(training, finished)
-    tracking = training.config.tracking
-    run = joined_run(tracking.uri, run_id, writer, tracking.retry_seconds)
-    training.trainer.fit(RunLogger(training, training.log(run, None)))
+    training.trainer.fit(RunLogger(training, run))
     extra.finish()
     return run
 

@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from threadpoolctl import threadpool_limits
-
 PROCESS_BYTES = 10**9  # memory of a process with Paddle, without its model (measured: 0.8 GB)
 PARAMETER_BYTES = 32  # weight, gradient and two moments in float32, and as much for activations
 MIN_WORK = 10_000  # samples × epochs; with fewer, starting a process takes as long as the training itself
@@ -50,12 +48,3 @@ def trainings_that_fit(parameters: int) -> int:
     import psutil
 
     return psutil.virtual_memory().available // (PROCESS_BYTES + PARAMETER_BYTES * parameters)
-
-
-def set_threads(threads: int) -> None:
-    """Let Paddle compute on that many CPU threads, from now on and in this process.
-
-    Paddle asks OpenMP for the number (its own flag, FLAGS_paddle_num_threads, changes nothing on CPU). OpenMP reads
-    the environment when Paddle is imported; afterwards only this call changes it.
-    """
-    threadpool_limits(threads, user_api="openmp")
