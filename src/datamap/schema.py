@@ -76,6 +76,7 @@ SUMMARIZED_FILE = "summary.json"  # the observations that summary.tsv covers
 LABELS_FILE = "labels.json"
 TASK_FILE = "task.json"
 TASK_TAG = "datamap.task"
+CURATED_FROM_TAG = "datamap.curated_from"  # of a run of `curate`: id of the run that its file was made from
 SIGNALS_DIR = "signals"
 HOLDOUT_DIR = "holdout"  # signals from models that never saw the samples: shard k of n is fold k of n
 THRESHOLD_DIR = "threshold"  # signals of samples that were trained as a class of their own
@@ -106,6 +107,7 @@ FORMATS = ("jsonl", "parquet")
 AUTO = "auto"  # stands for one of `FORMATS`, chosen by the number of records
 MAX_JSONL_ROWS = 20_000  # records of an observation up to which `AUTO` keeps them readable in MLflow's UI
 CHECKSUMS_SUFFIX = ".sha256"  # of the file with the digests of an observation's shards
+SUM_TOLERANCE = 1e-3  # by which given probabilities may miss 1; a softmax in half precision does
 # A label beyond is no class index: probabilities of more do not fit into a line of a shard.
 MAX_CLASSES = 65_536
 

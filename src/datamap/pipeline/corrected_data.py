@@ -11,7 +11,6 @@ import pandas as pd
 from datamap import schema
 from datamap.errors import TrackingError
 from datamap.log import say
-from datamap.pipeline.curate import FROM_TAG
 from datamap.pipeline.memorization import UNSEEN
 from datamap.signals import align
 from datamap.summaries import tsv
@@ -58,7 +57,7 @@ def _source(store: Store, run: Run) -> str | None:
     file = rf"{RUNS_SCHEME}([0-9a-f]{{32}})/{schema.CURATED_STEM}\.[a-z]{{3,7}}"
     curated = re.search(rf'"{file}"', trained_on.source) if trained_on else None
     with contextlib.suppress(TrackingError):  # the run of the file may be deleted
-        return store.run(curated[1]).tags().get(FROM_TAG) if curated else None
+        return store.run(curated[1]).tags().get(schema.CURATED_FROM_TAG) if curated else None
     return None
 
 

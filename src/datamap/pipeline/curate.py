@@ -33,7 +33,6 @@ BY_SAMPLE = ("ambiguous", "both_ends", "forgettable")  # rules that choose whole
 MIN_DROPPED = 0.5  # probability that a token or label is wrong, beyond which `keep=clean` drops its sample
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
-FROM_TAG = "datamap.curated_from"
 REVIEWED_TAG = "datamap.reviewed_by"
 
 
@@ -306,7 +305,7 @@ def _log(store, source, definition, config, file, lineage):
         address = f"runs:/{run.run_id}/{file.name}"
         command = file.command(address)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
-        run.set_tags({FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
+        run.set_tags({schema.CURATED_FROM_TAG: source.run_id, PARENT_TAG: source.run_id, **reviewed})
         if not definition.has_classes or definition.unit:
             run.log_task(source.task())
         run.log_params(

@@ -8,12 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few
-from datamap.schema import KINDS, MAX_CLASSES
+from datamap.schema import KINDS, MAX_CLASSES, SUM_TOLERANCE
 from datamap.signals import align
 from datamap.signals.arrays import NUMBERS, as_array
 
 MIN_LOG_PROB = float(np.finfo(np.float32).min)  # finite as a float32
-SUM_TOLERANCE = 1e-3  # by which given probabilities may miss 1; a softmax in half precision does
 # About the rounding error of a float32 near 1. Only rounding decides if a smaller recorded probability is 0 or 1e-20,
 # yet one such observation would outweigh all others in a mean of logarithms.
 MIN_PROB = 1e-7

@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 
 from datamap import schema
 from datamap.errors import SignalError, first_few, raised_as
-from datamap.signals.compute import SUM_TOLERANCE
 
 INDICES = ("label", "pred_label", "noisy_label")
 MAX_SHOWN = 20  # names of columns in a message
@@ -161,7 +160,10 @@ def _problems_of_probs(column: pa.ChunkedArray, columns: dict[str, np.ndarray]) 
     probs = numbers.to_numpy(zero_copy_only=False).reshape(-1, width)
     yield ~np.isfinite(probs).all(axis=1), "probs has numbers that are missing or not finite"
     sums = probs.sum(axis=1)
-    yield (probs < 0).any(axis=1) | ~_between(sums, 1 - SUM_TOLERANCE, 1 + SUM_TOLERANCE), NO_DISTRIBUTION
+    yield (
+        (probs < 0).any(axis=1) | ~_between(sums, 1 - schema.SUM_TOLERANCE, 1 + schema.SUM_TOLERANCE),
+        NO_DISTRIBUTION,
+    )
     labels, rows = columns["label"], np.arange(len(probs))
     yield labels >= width, f"label is not in 0..{width - 1}"
     given = probs[rows, labels]

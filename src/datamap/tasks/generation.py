@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.errors import SignalError
-from datamap.schema import Task
+from datamap.schema import SUM_TOLERANCE, Task
 from datamap.signals import compute
 from datamap.signals.arrays import as_array
 from datamap.signals.ragged import Ragged, as_ragged
@@ -43,7 +43,7 @@ def table(
     per_token = names[log_probs.rows]
     wrong = ~(np.abs(log_probs.values) <= MAX_NUMBER)
     compute.refuse(wrong, per_token, f"{where}: a token's log-probability is not finite")
-    above = log_probs.values > compute.SUM_TOLERANCE
+    above = log_probs.values > SUM_TOLERANCE
     compute.refuse(above, per_token, f"{where}: a token's log-probability is above 0; give ln p, not p")
     log_probs = log_probs._replace(values=np.minimum(log_probs.values, 0))  # rounding may give 1e-7
     loss = 0.0 - _mean(log_probs)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.errors import SignalError
-from datamap.schema import MAX_CLASSES, Task
+from datamap.schema import MAX_CLASSES, SUM_TOLERANCE, Task
 from datamap.signals import compute
 from datamap.signals.arrays import as_array, refuse_other_than_numbers
 from datamap.tasks import units
@@ -89,7 +89,7 @@ def _logits(
     compute.refuse(~np.isfinite(scores), unit_ids, f"{where}: {name} are not finite (NaN or infinite)")
     if name == "logits":
         return scores
-    wrong = (scores < 0) | (scores > 1 + compute.SUM_TOLERANCE)
+    wrong = (scores < 0) | (scores > 1 + SUM_TOLERANCE)
     compute.refuse(wrong, unit_ids, f"{where}: probabilities are not from 0 to 1")
     scores = scores.clip(compute.MIN_PROB, 1 - compute.MIN_PROB)
     return np.log(scores) - np.log1p(-scores)

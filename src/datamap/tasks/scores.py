@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap.errors import SignalError
-from datamap.schema import Task
+from datamap.schema import SUM_TOLERANCE, Task
 from datamap.signals import compute, contract
 from datamap.tasks.task import Definition, further_signals, numbers, truths, unlabeled_table
 
@@ -41,7 +41,7 @@ def table(
         loss < -contract.TOLERANCE, names, f"{where}: loss is negative; give it another name, such as nll="
     )
     confidence = given.get("confidence", np.exp(-loss))
-    wrong = (confidence < 0) | (confidence > 1 + compute.SUM_TOLERANCE)
+    wrong = (confidence < 0) | (confidence > 1 + SUM_TOLERANCE)
     compute.refuse(wrong, names, f"{where}: confidence is not from 0 to 1; give other numbers another name")
     confidence = np.minimum(confidence, 1)  # rounding may give 1.0000001
     right = confidence >= RIGHT_FROM
