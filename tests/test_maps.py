@@ -1,5 +1,7 @@
 """Maps, read from the artists on the Axes."""
 
+from itertools import pairwise
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -149,6 +151,20 @@ def test_marginals_count_every_sample(summary):
     assert [ax.get_xlabel() for ax in histograms] == ["avg_probs", "label_var", "correct_ratio"]
     for ax in histograms:
         assert sum(bar.get_height() for bar in ax.patches) == 83
+
+
+def test_numbers_under_marginals_stay_apart(summary):
+    summary = pd.concat([summary.assign(label_var=np.linspace(0, 0.1, 83))] * 18, ignore_index=True)
+    figure = figures.draw_map(summary, marginals=True, dirty_label=True)
+    boxes = [
+        [
+            number.get_window_extent()
+            for number in ax.get_xticklabels()
+            if ax.viewLim.x0 <= number.get_position()[0] <= ax.viewLim.x1
+        ]
+        for ax in figure.axes[-3:]
+    ]
+    assert all(left[-1].x1 + 6 < right[0].x0 for left, right in pairwise(boxes))
 
 
 def test_colour_by_label_and_by_number(summary):

@@ -124,6 +124,7 @@ def _fill_histograms(histograms, summary, shown, found, counted):
         low, high = scales.axis_limits(summary, column)
         marks.draw_histogram(ax, scales.values(shown, column), found, low, high)
         ax.set_xlabel(column, fontsize=9)
+        ax.tick_params(labelsize=9)
         ax.set_ylabel(counted if ax is histograms[0] else "", fontsize=9)
 
 

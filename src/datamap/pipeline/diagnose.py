@@ -333,9 +333,8 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
         given, proposed = (
             word(name, run.language) if name in states else name for name in (row["label"], row["proposed"])
         )
-        yield Phrase(
-            f"  {place}  {given} → {proposed or '='}  {row['id']}  {diagnosis.texts_told(row)}".rstrip()
-        )
+        label = f"{given} → {proposed}" if proposed else given
+        yield Phrase(f"  {place}  {label}  {row['id']}  {diagnosis.texts_told(row)}".rstrip())
     yield from _measured_told(found.measured, unit_samples.unit_of(run))
 
 
