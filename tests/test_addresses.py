@@ -1,5 +1,6 @@
 """Where a person finds a run: addresses of MLflow's UI, and what serves it."""
 
+import re
 import shlex
 import threading
 from pathlib import Path
@@ -157,3 +158,4 @@ def test_a_chinese_description_is_chinese():
     assert "1,500 个样本，2 次观测" in text
     for word in ("samples", "observations", "Look first", "open", "wrong"):
         assert word not in left
+    assert not re.search("[，。；：] ", text + described({"summary.tsv"}, "zh"))

@@ -42,8 +42,8 @@ LOOK_FIRST = "**Look first at** the {units} that were never predicted right."
 LOWEST = "**Look first at** the {unit}s of lowest confidence."
 MAX_NEVER = 0.2  # share of samples that were never predicted right, from which on that points at nothing
 NOT_LEARNED = (
-    "**The model has learned too little to say where to look first:** {never} of the {unit}s were never predicted "
-    "right. Train for longer, or diagnose the run, which asks other models too."
+    "**The model has learned too little to say where to look first.** Train for longer, or diagnose the run, which "
+    "asks other models too."
 )
 HARD_OR_WRONG = "read the samples, hard or wrong ones first"
 WORSE = "**This map ranks them worse than chance:** the model has memorized them, or has learned too little."
@@ -130,7 +130,7 @@ def _of_summary(samples, m, open_, lang, has_classes, unit):
         text = "**Look first at** the top of {file}: the labels that are most likely wrong."
         yield word(text, lang, file=open_[DIAGNOSIS_FILE])
     elif has_classes and (m["never_learnt"] > MAX_NEVER or not m.get("learned", 1)):
-        yield word(NOT_LEARNED, lang, never=f"{m['never_learnt']:.0%}", unit=word(unit, lang))
+        yield word(NOT_LEARNED, lang)
     elif m.get("auroc_dirty", 1) >= 0.5:
         yield _look_first(never, open_, lang, unit)
     if "auroc_dirty" in m:
@@ -149,7 +149,7 @@ def _look_first(never, open_, lang, unit):
         how = "In {file} they come first when you sort by `{column}`."
         file = open_.get(SUMMARY_FILE, f"`{SUMMARY_FILE}`")
     first = word(text, lang, units=Amount(never, unit), unit=word(unit, lang))
-    return f"{first} {word(how, lang, file=file, column=column)}"
+    return word("{first} {then}", lang, first=first, then=word(how, lang, file=file, column=column))
 
 
 def _of_diagnosis(m, open_, reason, lang, unit):
