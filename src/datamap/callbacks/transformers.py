@@ -49,7 +49,7 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
         self, rows: Rows, part: range, loader: DataLoader, args: TrainingArguments
     ) -> Iterator[dict[str, Any]]:
         """Yield batches of a part of the rows, in their order and on the model's device."""
-        some: Any = Subset(rows, part)  # type: ignore[arg-type]  # it has a length and rows
+        some: Any = Subset(rows, part)  # it has a length and rows
         batches = DataLoader(
             some,
             batch_size=self.batch_size(args),
