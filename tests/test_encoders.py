@@ -74,9 +74,10 @@ def test_a_library_that_cannot_load_a_folder_is_followed_by_the_next(folder, mon
 
 
 def test_a_hub_that_gives_no_answer_is_asked_once_and_its_cache_is_used(folder, monkeypatch, tmp_path):
-    only_transformers = {"transformers": encoders.LIBRARIES["transformers"]}
-    monkeypatch.setattr(encoders, "LIBRARIES", only_transformers)
+    libraries = {"paddlenlp": lambda name: list, "transformers": encoders.LIBRARIES["transformers"]}
+    monkeypatch.setattr(encoders, "LIBRARIES", libraries)
     monkeypatch.setattr(encoders, "HUB_TIMEOUT", 0.3)
+    monkeypatch.setenv("PPNLP_HOME", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     stored = tmp_path / "models--some--encoder"
     shutil.copytree(folder, stored / "snapshots" / "1a2b")
@@ -85,13 +86,13 @@ def test_a_hub_that_gives_no_answer_is_asked_once_and_its_cache_is_used(folder, 
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, and never answers
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+        monkeypatch.setenv("PPNLP_ENDPOINT", f"{address}/paddle")
         began = time.monotonic()
         with pytest.raises(ModelError) as raised:
             encoders.encode("not/here", TEXTS)
         assert time.monotonic() - began < 5
-        assert f"transformers: {address} is unreachable, and its cache has no such encoder" in str(
-            raised.value
-        )
+        for hub in (f"transformers: {address}", f"paddlenlp: {address}/paddle"):  # not imported for it
+            assert f"{hub} is unreachable, and its cache has no such encoder" in str(raised.value)
         assert encoders.encode("some/encoder", TEXTS) == pytest.approx(encoders.encode(str(folder), TEXTS))
 
 

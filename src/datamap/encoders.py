@@ -1,6 +1,9 @@
 """Make embeddings of texts by a pretrained encoder, with whichever library is installed and can load it."""
 
 import contextlib
+import functools
+import os
+import re
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,16 +42,16 @@ def encode(name: str, texts: Sequence[str]) -> np.ndarray:
         raise ConfigError("encoder= is empty; give the folder or the name of an encoder")
     if name.startswith((".", "/", "~")) and not Path(name).is_dir():
         raise ModelError(f"encoder={name}: no such folder")
-    unreachable = not Path(name).is_dir() and _unreachable_hub()
+    is_unreachable = functools.cache(_is_unreachable)
     for library, load in LIBRARIES.items():
         if find_spec(library) is None:
             problems.append(f"{library} is not installed")
             continue
-        source = name
-        if unreachable and library != "paddlenlp":  # which has a hub of its own, and asks it once
-            source = _cached(name)
+        source, hub = name, "" if Path(name).is_dir() else _hub(library)
+        if hub and is_unreachable(hub):
+            source = _cached(library, name)
             if not source:
-                problems.append(f"{library}: {unreachable} is unreachable, and its cache has no such encoder")
+                problems.append(f"{library}: {hub} is unreachable, and its cache has no such encoder")
                 continue
         try:
             with telling("loading {encoder} by {library}", encoder=name, library=library):
@@ -62,23 +65,35 @@ def encode(name: str, texts: Sequence[str]) -> np.ndarray:
     )
 
 
-def _unreachable_hub() -> str:
-    """Return the address of Hugging Face's hub if it gives no answer, so that only its cache can be used."""
+def _hub(library: str) -> str:
+    """Return the address of the hub that a library downloads from; "" where it is unknown."""
+    if library == "paddlenlp":  # it takes 10 s to import, so that its sources are read instead
+        file = Path(getattr(find_spec(library), "origin", "")).with_name("utils") / "download/bos_download.py"
+        found = re.search(r'"PPNLP_ENDPOINT", "(.+?)"', file.read_text("utf-8")) if file.exists() else None
+        return os.environ.get("PPNLP_ENDPOINT") or (found[1] if found else "")
     if find_spec("huggingface_hub") is None:
         return ""
     from huggingface_hub import constants
 
-    try:
-        if not constants.HF_HUB_OFFLINE:
-            requests.head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
-            return ""
-    except requests.RequestException:
-        pass
     return constants.ENDPOINT
 
 
-def _cached(name: str) -> str:
-    """Return the folder of an encoder in the hub's cache, "" where it has none."""
+def _is_unreachable(hub: str) -> bool:
+    """Tell whether a hub gives no answer, or must not be asked, so that only its cache can be used."""
+    from huggingface_hub import constants
+
+    with contextlib.suppress(requests.RequestException):
+        if hub != constants.ENDPOINT or not constants.HF_HUB_OFFLINE:
+            requests.head(hub, timeout=HUB_TIMEOUT)
+            return False
+    return True
+
+
+def _cached(library: str, name: str) -> str:
+    """Return what loads an encoder from the cache of a library's hub, "" where it has none."""
+    if library == "paddlenlp":
+        home = os.environ.get("PPNLP_HOME") or Path.home() / ".paddlenlp"
+        return name if any(Path(home, "models", name).glob("*")) else ""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
