@@ -52,10 +52,10 @@ class SignalRecorder(compute.ObservationCollector):
     The task says what `record` takes: labels and logits (classification), the log-probabilities of target tokens
     (generation), or numbers of your own (scores).
 
-    Observations go into the run that `run_id` names, else into `mlflow.active_run()` or the run of `MLFLOW_RUN_ID`,
-    else into a new run of the experiment `datamap`. A run made here ends as FINISHED, FAILED or KILLED; the recorder
-    never changes the status of any other run. Without `with`, call `close()` at the end. A run has one recorder, which
-    works only in the process that made it, not in a fork.
+    Observations go into the run that `run_id` names, else into `mlflow.active_run()` (unless `tracking_uri` is another
+    store) or the run of `MLFLOW_RUN_ID`, else into a new run of the experiment `datamap`. A run made here ends as
+    FINISHED, FAILED or KILLED; the recorder never changes the status of any other run. Without `with`, call `close()`
+    at the end. A run has one recorder, which works only in the process that made it, not in a fork.
 
     Where several processes train together (torchrun, accelerate, paddle.distributed), each makes a recorder after they
     have joined, records its own samples, and commits the same numbers. All recorders write into the first one's run.
@@ -89,6 +89,9 @@ class SignalRecorder(compute.ObservationCollector):
         resume: go on after the last observation of the run, which may hold signals; observations that it has are left
             as they are.
         gathered: this process alone records, what it gathered from all others; they make no recorder.
+
+    Attributes:
+        run_id: id of the MLflow run that it records into.
 
     Raises:
         TrackingError: there is no such run, it holds signals already, or the store is unreachable.
@@ -405,7 +408,7 @@ def _run_of(
 
     The stack ends a new run.
     """
-    named = run_id or active_run_id()
+    named = run_id or active_run_id(tracking_uri)
     theirs = named or project_run_id()
     if not theirs:
         made = stack.enter_context(Store(tracking_uri, create=True).new_run(run_name, tags))

@@ -17,6 +17,7 @@ import requests.utils
 from filelock import FileLock
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import fluent
 
 from datamap import schema
 from datamap.errors import ConfigError, RunLostError, TrackingError, reason, shortened
@@ -69,10 +70,10 @@ class Store:
         Raises:
             TrackingError: it was deleted.
         """
-        with translated_errors(f"experiment {self.experiment_name!r} in {self.uri}"):
-            number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+        number = None if self._experiment else self._experiment_id()
+        with translated_errors(f"experiment {number or repr(self.experiment_name)} in {self.uri}"):
             found: Any
-            if number and not self._experiment:
+            if number:
                 found = self.client.get_experiment(number)
             else:
                 found = self.client.get_experiment_by_name(self.experiment_name)
@@ -82,6 +83,12 @@ class Store:
                 f"--experiment-id {found.experiment_id}, or set tracking.experiment="
             )
         return found
+
+    def _experiment_id(self) -> str | None:
+        """Return the id that the environment names; that of `mlflow.set_experiment` is of MLflow's own store."""
+        number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+        theirs = number == fluent._active_experiment_id and self.uri != mlflow.get_tracking_uri()
+        return None if theirs else number
 
     @property
     def experiment_name(self) -> str:
@@ -331,9 +338,13 @@ def configured_uri() -> str:
     return mlflow.get_tracking_uri()
 
 
-def active_run_id() -> str | None:
-    """Return the id of the run that the user's own code has started (`mlflow.start_run`), or None."""
-    run = mlflow.active_run()
+def active_run_id(uri: str | None = None) -> str | None:
+    """Return the id of the run that the user's own code has started (`mlflow.start_run`) in MLflow's store, or None.
+
+    Args:
+        uri: the store to look in; None = where MLflow looks.
+    """
+    run = mlflow.active_run() if uri in (None, mlflow.get_tracking_uri()) else None
     return run.info.run_id if run else None
 
 
