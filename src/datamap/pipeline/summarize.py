@@ -22,6 +22,7 @@ from datamap.signals.shards import ShardsByObservation
 from datamap.signals.stored import signals_of
 from datamap.summaries import reduction
 from datamap.tasks.definitions import DEFINITIONS
+from datamap.tracking import hidden_tags
 from datamap.tracking.run import Run
 from datamap.translations import Amount, Phrase, translate
 
@@ -86,6 +87,8 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
             samples = unit_samples.summarize(file, of_samples, totals.samples) if unit else 0
         metrics = _metrics(totals, len(observed), samples) | memorization.metrics(memorized.onset)
         covered = covered_observations(file, observed, config.allow_missing, max(committed))
+        if hidden_tags.content(run.tags(), schema.SUMMARIZED_FILE) == covered.encode():
+            del metrics["summary/observations"]  # whose time tells if a diagnosis is of this very summary
         lines = [_running(run.run_id, len(committed))] if run.status == "RUNNING" else []
         lines += _notes(config, observed, memorized.number)
         lines += _lines(totals, observed, memorized.onset, unit, samples)
