@@ -135,6 +135,9 @@ def test_help_explains_every_key(command, script):
 
 MISTAKES = {
     ("train", "trainer.epoch=3"): ["error: trainer.epoch: no such key; did you mean trainer.epochs?\n"],
+    ("train", "signals.planted=1"): [
+        "error: signals.planted: no such key\n"
+    ],  # nor is one of its group similar
     ("train", "model=ernie"): ["model=ernie: choose ernie-3.0-base-zh", "tiny"],
     ("train", "trainer.epochs=zzz"): ["trainer.epochs: Value 'zzz'"],
     ("train", "trainer.epochs=0"): ["trainer.epochs=0 is out of range: it must be 1 or more"],
@@ -152,7 +155,7 @@ MISTAKES = {
     ("summarize", "run_id=x", "engine=1.5"): ["engine=1.5: choose dask or local"],
     ("summarize", "run_id=x", "extra=${oc.env:HOME}"): ["extra: '${oc.env:HOME}' is a text"],
     ("plot", "run_id=x", "summarize=${run_id}"): [
-        "error: Merge error: str is not a subclass of SummarizeConfig"
+        "error: summarize='${run_id}': it holds keys; give summarize.lang=, or summarize={lang: …}"
     ],
     ("curate", "run_id=x", "keep=clean", "tracking.tags=${run_id}"): ["tracking.tags: "],
     ("curate", "run_id=x", "keep=clean", "share=${oc.env:HOME}"): ["Value '${oc.env:HOME}' of type 'str'"],

@@ -1,5 +1,6 @@
 """Declare types and ranges of every key of each step; `conf/` holds the values and explains the keys."""
 
+import difflib
 import re
 from collections.abc import Set
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -8,7 +9,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from datamap.errors import ConfigError, TrackingError, did_you_mean
+from datamap.errors import ConfigError, TrackingError, shortened
 from datamap.maps.options import MapOptions
 from datamap.places import CONF
 from datamap.ranges import check, number, option
@@ -333,6 +334,7 @@ def validated(raw: DictConfig | ListConfig, name: str) -> Any:
     Raises:
         ConfigError: a value is missing, of the wrong type or out of range.
     """
+    _refuse_plain(STEPS[name], raw)
     try:
         merged = OmegaConf.merge(OmegaConf.structured(STEPS[name]), raw)
         for key in sorted(OmegaConf.missing_keys(merged)):
@@ -403,17 +405,39 @@ def _problem(error: OmegaConfBaseException) -> str:
 
 
 def unknown_key(key: str, name: str) -> str:
-    """Return the message that a step has no such key, with the most similar one that it has."""
-    return f"{key}: no such key{did_you_mean(key, list_keys(STEPS[name]))}"
+    """Return the message that a step has no such key, with a similar one, of the same group if possible."""
+    group, _, last = key.rpartition(".")
+    known = sorted(list_keys(STEPS[name]), key=lambda other: other.rpartition(".")[0] != group)
+    names = [other.rpartition(".")[2] for other in known]
+    similar = difflib.get_close_matches(last, names, 1)
+    return f"{key}: no such key" + (f"; did you mean {known[names.index(similar[0])]}?" if similar else "")
+
+
+def _refuse_plain(step: Any, raw: Any, path: str = "") -> None:
+    """Raise ConfigError where a key that holds others has a value of its own, of which OmegaConf names no key."""
+    for key in fields(step):
+        inner: Any = key.default_factory
+        name = path + key.name
+        if is_dataclass(inner) and key.name in raw:
+            value = raw[key.name]
+            if not isinstance(value, DictConfig):
+                first = fields(inner)[0].name
+                raise ConfigError(
+                    f"{name}={shortened(value)}: it holds keys; give {name}.{first}=, or {name}={{{first}: …}}"
+                )
+            _refuse_plain(inner, value, f"{name}.")
 
 
 def defaults(name: str, /, **values: object) -> Any:
     """Return a step's config as its command composes it without overrides, with these values.
 
-    It reads the YAML files without Hydra, whose global state belongs to the process and so to the user.
+    A key may be one of a group, such as `regions.by`. The YAML files are read without Hydra, whose global state belongs
+    to the process and so to the user.
     """
     try:
-        given = OmegaConf.create(literal(values))
+        given = OmegaConf.create()
+        for key, value in values.items():
+            OmegaConf.update(given, key, literal(value), force_add=True)
     except OmegaConfBaseException as error:
         raise ConfigError(_problem(error)) from error
     return validated(OmegaConf.merge(_composed(name), given), name)
