@@ -98,6 +98,8 @@ def test_a_diagnosis_of_another_score_or_summary_is_not_returned(recorded):
         run.diagnosis(score="aum")
     with pytest.raises(ConfigError, match="score='ama': no such score; choose combined or .* aum"):
         run.diagnosis(score="ama")
+    datamap.summarize(recorded[0])  # again, with the same result
+    assert len(run.diagnosis()) == 40
     datamap.summarize(recorded[0], burn_in=2)
     with pytest.raises(
         SummaryError, match="its summary is newer than its diagnosis; regenerate it: .* score=confidence"
@@ -107,7 +109,10 @@ def test_a_diagnosis_of_another_score_or_summary_is_not_returned(recorded):
 
 def test_the_explorer_in_a_notebook(recorded, client, tmp_path):
     datamap.summarize(recorded[0])
-    page = datamap.load_run(recorded[0]).explorer(height=500, lang="zh")
+    page = datamap.load_run(recorded[0]).explorer(height=np.int64(500), lang="zh")
+    assert repr(page) == f"<explorer page of {len(page.content):,} bytes; save(path) writes it>"
+    with pytest.raises(ConfigError, match="height=500.0: give a whole number of pixels"):
+        datamap.load_run(recorded[0]).explorer(height=500.0)
     shown = page._repr_html_()
     assert 'height="500"' in shown
     assert html.unescape(re.search('srcdoc="([^"]*)"', shown)[1]) == page.content.decode()
@@ -178,6 +183,10 @@ def test_mistakes(recorded, monkeypatch):
         datamap.compare(["latest", recorded[1]])
     with pytest.raises(ConfigError, match="share=0"):
         datamap.compare(recorded, share=0)
+    with pytest.raises(
+        ConfigError, match=r"^regions='quantile': it holds keys; give regions.by=, or regions={by: …}$"
+    ):
+        datamap.diagnose(recorded[0], regions="quantile")
     with pytest.raises(ConfigError, match="keep=clen is out of range"):
         datamap.curate(recorded[0], keep="clen")
     with pytest.raises(AttributeError, match="module 'datamap' has no attribute 'nothing'"):
@@ -190,6 +199,17 @@ def test_another_store_is_named_for_one_call(recorded, tmp_path, monkeypatch):
     mlflow.set_tracking_uri("sqlite:///elsewhere.db")
     assert len(datamap.summarize(recorded[0], tracking_uri=here)) == 40
     assert datamap.load_run(recorded[0], here).name == "seed 1"
+    mlflow.set_experiment("elsewhere's")  # whose id, of MLflow's own store, may be another one's there
+    assert datamap.load_run(tracking_uri=here).run_id == recorded[1]
+    keys = {"tracking_uri": here, "tracking.experiment": "another"}
+    with pytest.raises(TrackingError, match="latest: experiment 'another' of .* has no run with signals"):
+        datamap.plot(**keys)
+    with mlflow.start_run() as theirs, datamap.SignalRecorder(tracking_uri=here) as recorder:
+        assert recorder.run_id != theirs.info.run_id
+    assert not mlflow.get_run(theirs.info.run_id).data.tags.keys() & {"datamap.task"}
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "77")
+    with pytest.raises(TrackingError, match="experiment 77 in .*: No Experiment with id=77 exists"):
+        datamap.load_run(tracking_uri=here)
 
 
 def test_former_names_still_work(recorded):
@@ -204,7 +224,12 @@ def test_former_names_still_work(recorded):
 
 def test_a_recorder_takes_its_store_its_retries_and_its_shards(store, tmp_path, client):
     uri = f"sqlite:///{tmp_path}/own.db"
-    options = {"tracking_uri": uri, "retry_seconds": 1, "spool": tmp_path / "spool", "shard_rows": 25}
+    options = {
+        "tracking_uri": uri,
+        "retry_seconds": 1,
+        "spool": tmp_path / "spool",
+        "shard_rows": np.int64(25),
+    }
     with datamap.SignalRecorder(samples={"id": range(40), "label": [0, 1] * 20}, **options) as recorder:
         recorder.record(range(40), [0, 1] * 20, probs=np.full((40, 2), 0.5))
         recorder.commit(1)
@@ -229,7 +254,7 @@ def test_within_an_application_of_the_users_that_is_made_with_hydra(recorded, tm
 
 def test_all_that_is_public_is_there_and_nothing_heavy_is_imported_for_it(shell):
     assert datamap.__all__ == sorted(datamap.__all__) == PUBLIC
-    assert set(datamap.__all__) <= set(dir(datamap))
+    assert {name for name in dir(datamap) if not name.startswith("__")} == set(PUBLIC)
     assert all(getattr(datamap, name).__doc__ for name in datamap.__all__)
     code = "import datamap, sys; print([m for m in ('mlflow', 'matplotlib', 'pandas', 'hydra') if m in sys.modules])"
     assert shell([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src")).out == "[]\n"

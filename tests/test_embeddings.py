@@ -248,6 +248,7 @@ def test_mistakes_of_embeddings_are_one_line_and_keep_what_is_there(images, comm
     np.save("objects.npy", np.array([{}, "x"], object), allow_pickle=True)
     Path("damaged.npy").write_bytes(Path("few.npy").read_bytes()[:-20])
     Path("empty.npy").write_bytes(b"")
+    Path("folder.npy").mkdir()
     part = {"id": ["img000.png", "x"], "embedding": [[1.0], [2.0]]}
     pyarrow.parquet.write_table(pa.table(part), "part.parquet")
     for given, problem in [
@@ -256,6 +257,7 @@ def test_mistakes_of_embeddings_are_one_line_and_keep_what_is_there(images, comm
         ("damaged.npy", "embeddings=damaged.npy is not a readable .npy file"),
         ("empty.npy", "embeddings=empty.npy is not a readable .npy file"),
         ("nowhere.npy", "embeddings=nowhere.npy: no such file"),
+        ("folder.npy", "embeddings=folder.npy: not a regular file"),
         ("texts.csv", "embeddings=texts.csv: give a .npy or .parquet file"),
         ("part.parquet", "no embedding of 299 samples"),
         ("[few.npy,few.npy,few.npy]", "give one file, or two for pairs"),

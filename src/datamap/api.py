@@ -8,6 +8,7 @@ run with signals of the active experiment (`mlflow.set_experiment`), by default 
 """
 
 import html
+import numbers
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -36,6 +37,9 @@ class ExplorerPage:
 
     def __init__(self, content: bytes, height: int) -> None:
         self.content, self.height = content, height
+
+    def __repr__(self) -> str:
+        return f"<explorer page of {len(self.content):,} bytes; save(path) writes it>"
 
     def _repr_html_(self) -> str:
         # A frame of its own: the page's styles and scripts, and the texts in it, stay out of the notebook.
@@ -140,8 +144,9 @@ class LoadedRun:
 
         if not isinstance(lang, str) or lang not in ("auto", "en", "zh"):
             raise ConfigError(f"lang={shortened(lang)}: choose auto, en or zh")
-        if type(height) is not int or not 100 <= height <= 10_000:
-            raise ConfigError(f"height={shortened(height)} is out of range: it must be 100 to 10,000 pixels")
+        given: Any = height
+        if not isinstance(given, numbers.Integral) or not 100 <= int(given) <= 10_000:
+            raise ConfigError(f"height={shortened(given)}: give a whole number of pixels, 100 to 10,000")
         lang = self._run.language if lang == "auto" else lang
         with silence():
             return ExplorerPage(explorer_page(self._run, lang), height)
@@ -345,7 +350,7 @@ def _config(command: str, run_id: str, tracking_uri: str | None, keys: Mapping[s
 
 
 def _tracking(uri: str | None) -> dict[str, Any]:
-    return {"tracking": {"uri": uri}} if uri else {}
+    return {"tracking.uri": uri} if uri else {}
 
 
 def _check_id(run_id: object) -> None:

@@ -9,7 +9,7 @@
     ├── SummaryError        a summary.tsv that cannot be read
     ├── MapError            a column, filter or grouping of the map
     └── TrackingError       the MLflow store, a run, an artifact
-        └── RunLostError    a run that is gone, or that another process writes into
+        └── RunLostError    a run that is gone or has another writer, or a request that the store refuses
 
 `cli.failures` also prints one line for exceptions of libraries that a user can act on. Anything else is a bug: its
 traceback goes into a file, and the command ends with exit code 1.
@@ -70,7 +70,7 @@ class TrackingError(DataMapError):
 
 
 class RunLostError(TrackingError):
-    """Report a run that was deleted, or that another process writes into, so that retrying does not help."""
+    """Report what a retry does not mend: a run was deleted or has another writer, or the store refuses the request."""
 
 
 def reason(error: BaseException) -> str:

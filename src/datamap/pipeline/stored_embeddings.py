@@ -14,7 +14,7 @@ from datamap.signals.embeddings import Embeddings
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
-from datamap.tracking.store import opened
+from datamap.tracking.store import opened, require_file
 from datamap.translations import Amount
 
 
@@ -112,8 +112,7 @@ def _of_file(run, ids, path):
     if kind not in (".npy", ".parquet"):
         raise ConfigError(f"{where}: give a .npy or .parquet file")
     with opened(path, run.tracking_uri) as file, raised_as(SignalError, where):
-        if not file.is_file():
-            raise SignalError(f"{where}: no such file")
+        require_file(file, where)
         return (
             embeddings.read(file, where)
             if kind == ".parquet"

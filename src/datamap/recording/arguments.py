@@ -2,6 +2,7 @@
 
 import enum
 import itertools
+import numbers
 import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -154,7 +155,7 @@ def sample_table(samples: Any, names: Sequence[str] | None) -> pd.DataFrame:
     if "id" not in columns:
         raise DataError(
             f"samples= has no column id (columns: {first_few(columns, 10)}); "
-            "rename yours: samples.rename(columns={'index': 'id'})"
+            "rename yours: samples.rename(columns={'index': 'id'}), or take the index: samples.reset_index(names='id')"
         )
     if "text_a" not in columns and not set(columns) <= set(SAMPLE_COLUMNS):
         say(
@@ -343,12 +344,12 @@ def metrics(given: Mapping[str, object] | None) -> dict[str, float]:
     return found
 
 
-def number(name: str, value: object, low: float, high: float) -> float:
+def number(name: str, value: Any, low: float, high: float) -> float:
     """Return the value of the argument `name`, which must be a number from `low` to `high`.
 
     Raises:
         ConfigError: the value is not a number, or out of range.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= float(value) <= high:
         raise ConfigError(f"{name}={shortened(value)} is out of range: it must be {low:,} to {high:,}")
-    return value
+    return float(value)
