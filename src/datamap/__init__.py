@@ -18,6 +18,9 @@ from datamap.errors import (
 
 if TYPE_CHECKING:
     from datamap.api import LoadedRun, compare, curate, diagnose, load_run, plot, summarize
+    from datamap.api import diagnosis as diagnosis
+    from datamap.api import explore as explore
+    from datamap.api import summary as summary
     from datamap.callbacks.autolog import autolog
     from datamap.maps.figures import draw_map
     from datamap.maps.options import MapOptions
@@ -66,11 +69,13 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, because importing matplotlib and MLflow takes seconds."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'datamap' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"datamap.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # a type checker would accept any name
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used, because importing matplotlib and MLflow takes seconds."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'datamap' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"datamap.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -27,7 +27,7 @@ def autolog(
     *,
     class_names: Sequence[str] | None = None,
     samples: Any = None,
-    ids: Iterable | None = None,
+    ids: Iterable[Any] | None = None,
     disable: bool = False,
 ) -> None:
     """Record the signals of every training by the `Trainer` of Hugging Face, PaddleNLP, PaddleFormers or Lightning.

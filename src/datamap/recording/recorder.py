@@ -101,6 +101,7 @@ class SignalRecorder(compute.ObservationCollector):
         SignalError: `embeddings` are not one finite vector per sample.
     """
 
+    run_id: str
     _open: ClassVar[set[str]] = set()  # ids of the runs that recorders of this process write into
 
     def __init__(
