@@ -1,6 +1,8 @@
 """The API: load what a run holds, or call a step that logs into it."""
 
+import doctest
 import html
+import io
 import re
 import sys
 
@@ -55,6 +57,19 @@ def test_loading_logs_nothing_and_prints_nothing(recorded, client, capsys):
         "signals",
     }
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_examples_of_the_api_are_true(recorded, caplog):
+    caplog.set_level("WARNING", "datamap")
+    datamap.diagnose()
+    names = {"datamap": datamap, "other": datamap.load_run(recorded[0])}
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    examples = doctest.DocTestFinder().find(datamap.api, globs=names)
+    shown = io.StringIO()
+    for example in examples:
+        runner.run(example, out=shown.write)
+    assert not shown.getvalue()
+    assert sum(bool(example.examples) for example in examples) == 11
 
 
 def test_summarize_logs_the_summary_and_returns_it(recorded, client):

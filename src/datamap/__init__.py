@@ -1,4 +1,15 @@
-"""Data Map: dataset cartography inside MLflow."""
+"""Data Map: dataset cartography inside MLflow.
+
+    with datamap.SignalRecorder(class_names, samples) as recorder:  # in a training loop; `autolog` for a Trainer
+        recorder.record(ids, labels, logits=logits)                 # each batch
+        recorder.commit(epoch)                                      # after each epoch
+    datamap.summarize()                                             # log into the newest run, and return a DataFrame:
+    datamap.diagnose()                                              # `plot`, `curate` and `compare` do so, too
+    run = datamap.load_run()                                        # only read: summary, diagnosis, decisions,
+    run.explorer()                                                  # map and explorer
+
+What a user can mend raises a `DataMapError`.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any

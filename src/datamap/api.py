@@ -1,5 +1,7 @@
 """Load what a run holds, or call a step that logs into it: the API for notebooks and programs.
 
+The examples are of a run of 40 samples, every eighth of which has a wrong label; what the steps print is left out.
+
 `load_run` only reads. `summarize`, `diagnose`, `plot`, `curate` and `compare` do what the commands of these names do:
 they log into MLflow, and return what they made. Their keyword arguments are the keys of `conf/<command>.yaml`.
 
@@ -93,6 +95,10 @@ class LoadedRun:
         Raises:
             SummaryError: the run is not summarized yet, or its summary is damaged.
             TrackingError: the store is unreachable.
+
+        >>> summary = datamap.load_run().summary()
+        >>> sorted(summary.nsmallest(5, "avg_probs")["id"])
+        [0, 8, 16, 24, 32]
         """
         from datamap.pipeline.stored_summary import read_summary
 
@@ -115,6 +121,10 @@ class LoadedRun:
             SummaryError: the run is not diagnosed yet, was summarized again since, or its diagnosis is damaged.
             ConfigError: the run was diagnosed by another score.
             TrackingError: the store is unreachable.
+
+        >>> first = datamap.load_run().diagnosis().iloc[0]
+        >>> first["label"] != first["proposed"]
+        True
         """
         from datamap.pipeline.stored_diagnosis import read_diagnosis
 
@@ -139,6 +149,9 @@ class LoadedRun:
             SummaryError: the run is not summarized yet, or its summary is damaged.
             SignalError: its signals are damaged.
             TrackingError: the store is unreachable.
+
+        >>> datamap.load_run().explorer(height=500)
+        <explorer page of ... bytes; save(path) writes it>
         """
         from datamap.pipeline.explorer import explorer_page
 
@@ -162,6 +175,9 @@ class LoadedRun:
             SummaryError: the run is not summarized yet, or its summary is damaged.
             MapError: see `draw_map`.
             ConfigError: see `draw_map`.
+
+        >>> datamap.load_run().map(color="label", dpi=100)
+        <MapFigure size 720x540 with 1 Axes>
         """
         from datamap.maps.figures import draw_map
         from datamap.maps.options import merge_options
@@ -185,6 +201,9 @@ class LoadedRun:
 
         Raises:
             TrackingError: the store is unreachable.
+
+        >>> len(datamap.load_run().decisions())
+        0
         """
         import pandas as pd
 
@@ -223,8 +242,9 @@ def load_run(run_id: str = "latest", tracking_uri: str | None = None) -> LoadedR
         ConfigError: `run_id` is not a text.
         TrackingError: there is no such store or run.
 
-    Example:
-        `datamap.load_run("3f2a…").summary()` is a run's summary.tsv as a DataFrame.
+    >>> run = datamap.load_run()
+    >>> run.class_names, run.task
+    (('no', 'yes'), 'classification')
     """
     from datamap.tracking.store import Store
 
@@ -248,6 +268,10 @@ def summarize(run_id: str = "latest", *, tracking_uri: str | None = None, **keys
 
     Raises:
         DataMapError: a key is out of range, the run has no signals, or they are damaged.
+
+    >>> summary = datamap.summarize(burn_in=2)
+    >>> summary.groupby("label", observed=True).size().to_dict()
+    {'no': 20, 'yes': 20}
     """
     from datamap.pipeline import summarize as step
 
@@ -271,6 +295,10 @@ def diagnose(
 
     Raises:
         DataMapError: a key is out of range, the run has no signals, or they are damaged.
+
+    >>> suspects = datamap.diagnose(score="aum").head(5)
+    >>> sorted(suspects["id"])
+    [0, 8, 16, 24, 32]
     """
     from datamap.pipeline import diagnose as step
 
@@ -290,6 +318,9 @@ def plot(run_id: str = "latest", *, tracking_uri: str | None = None, **keys: Any
 
     Raises:
         DataMapError: a key is out of range, a filter keeps no sample, or the run has no signals.
+
+    >>> figure = datamap.plot(color="label", name="classes")
+    >>> figure.savefig("classes.pdf")
     """
     from datamap.pipeline import plot as step
 
@@ -312,6 +343,9 @@ def curate(run_id: str = "latest", *, keep: str, tracking_uri: str | None = None
 
     Raises:
         DataMapError: a key is out of range, the run has no texts, or the rule keeps nothing.
+
+    >>> curated = datamap.curate(keep="clean", share=0.125)
+    >>> path = f"runs:/{curated.run_id}/curated.tsv"
     """
     from datamap.pipeline import curate as step
 
@@ -334,6 +368,10 @@ def compare(run_ids: Iterable[str], *, tracking_uri: str | None = None, **keys: 
         ConfigError: fewer than two runs, or a key out of range.
         SummaryError: the runs have no sample in common.
         TrackingError: there is no such store or run, or a run has no signals.
+
+    >>> agreement = datamap.compare(["latest", other.run_id], share=0.125)
+    >>> agreement["jaccard_hardest"].tolist()
+    [1.0]
     """
     from datamap.pipeline import compare as step
 
