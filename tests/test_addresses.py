@@ -77,10 +77,16 @@ def test_printed_commands_name_the_store_where_the_shell_does_not(command, store
     )
 
 
-def test_a_copy_that_mlflow_run_makes_prints_commands_for_the_users_folder(command, client, monkeypatch):
+@pytest.mark.parametrize(
+    ("source", "temporary"), [("file:///their/project", ".."), ("/user/file:/their/project", "x")]
+)
+def test_a_project_elsewhere_prints_commands_for_the_users_folder(
+    command, client, monkeypatch, source, temporary
+):
     run, experiment = made_run(), client.create_experiment("projects")
-    tags = {"mlflow.source.name": "file:///their/project", "mlflow.project.entryPoint": "summarize"}
-    monkeypatch.setattr("tempfile.tempdir", str(Path.cwd().parent))
+    tags = {"mlflow.source.name": source, "mlflow.project.entryPoint": "summarize"}
+    Path(temporary).mkdir(exist_ok=True)
+    monkeypatch.setattr("tempfile.tempdir", str(Path(temporary).resolve()))
     monkeypatch.setenv("MLFLOW_RUN_ID", client.create_run(experiment, tags=tags).info.run_id)
     printed = command("summarize", f"run_id={run}").out.splitlines()[-1]
     form = "next: mlflow run file:///their/project --env-manager local -e plot -P"

@@ -1,5 +1,6 @@
 """Write our commands as the user calls them: as scripts of a clone, or as the installed `datamap`."""
 
+import re
 import shlex
 import sys
 import tempfile
@@ -9,22 +10,22 @@ from pathlib import Path
 # Command → its script in src/ and its file in conf/, where these have another name.
 SCRIPTS = {"import": "import_signals", "export": "export_signals"}
 
-_project: list[str] = []  # `mlflow run <project> …`, where MLflow runs this process in a copy of a project
+_project: list[str] = []  # `mlflow run <project> …`, where the folder of this process is not the user's
 
 
 def in_project(tags: Mapping[str, str]) -> None:
-    """Write commands as `mlflow run` from now on, if this process runs in the temporary copy that it made of a project.
+    """Write commands as `mlflow run` from now on, if it runs this process in another folder than the user's.
+
+    That is known of the temporary copies that it makes of projects, and of those whose address begins with file:.
 
     Args:
         tags: those of the run that `mlflow run` made; {} where there is none.
     """
     _project.clear()
-    source = tags.get("mlflow.source.name")
-    if (
-        source
-        and "mlflow.project.entryPoint" in tags
-        and Path.cwd().is_relative_to(Path(tempfile.gettempdir()).resolve())
-    ):
+    # The project file:///x, which MLflow runs where it is, it calls <the user's folder>/file:/x.
+    source = re.sub(".*/file:/+", "file:///", tags.get("mlflow.source.name", ""))
+    elsewhere = Path.cwd().is_relative_to(Path(tempfile.gettempdir()).resolve())
+    if source and "mlflow.project.entryPoint" in tags and (elsewhere or source.startswith("file:")):
         environment = tags.get("mlflow.project.env", "local")  # MLflow sets it, but for `local`
         _project.extend(["mlflow", "run", source, "--env-manager", environment])
 
