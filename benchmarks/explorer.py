@@ -168,7 +168,7 @@ def open_pages(browser, sizes, rounds, observations):
     for samples in sizes:
         summary, histories = run_of(samples, observations)
         start = time.process_time()
-        content = explorer.build_page(summary, histories, {}, ("no", "yes"))
+        content = explorer.build_page(summary, histories, lambda rows: {}, ("no", "yes"))
         made = time.process_time() - start
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "explorer.html")

@@ -26,6 +26,11 @@ def unpacked_json(text):
     return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
+def by_rows(**columns):
+    """What a page reads the texts of its samples with."""
+    return lambda rows: {name: [texts[row] for row in rows] for name, texts in columns.items()}
+
+
 def texts_of(path):
     """{column: texts} in an explorer's file."""
     page = data_of(path.read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from datamap.maps import explorer, explorer_data
 from datamap.signals import compute, shards, trajectories
 from datamap.signals.trajectories import Trajectories
 from datamap.summaries import tsv
-from explored import data_of, unpacked, unpacked_json
+from explored import by_rows, data_of, unpacked, unpacked_json
 
 
 def frame(count, **columns):
@@ -43,7 +43,9 @@ def test_a_subsample_keeps_the_rare_ones_and_is_the_same_each_time():
 
 def test_the_page_says_that_it_is_a_subsample():
     full = frame(90_000, label_var=np.linspace(0, 0.2, 90_000), label=np.arange(90_000) % 2)
-    page = data_of(explorer.build_page(frame(3), histories(3), {}, full=explorer.Looks.of(full)).decode())
+    page = data_of(
+        explorer.build_page(frame(3), histories(3), by_rows(), full=explorer.Looks.of(full)).decode()
+    )
     assert page["note"].startswith("3 of 90,000 samples: all of rare groups")
     # Colours and scales are the map's, which is of all.
     assert page["limits"]["label_var"] == pytest.approx([-0.005, 0.205])
@@ -54,7 +56,7 @@ def test_numbers_come_back_from_the_page():
     probs = np.array([[0.25, np.nan], [1.0, 0.0]], np.float32)
     found = Trajectories((3, 5), probs, np.array([[1, 0], [1, 0]], bool), np.array([[1, -1], [2, 0]]))
     full = frame(2, avg_probs=[0.625, 0.0])
-    data = data_of(explorer.build_page(full, found, {"text_a": ["甲", "乙"]}, ("a", "b", "c")).decode())
+    data = data_of(explorer.build_page(full, found, by_rows(text_a=["甲", "乙"]), ("a", "b", "c")).decode())
 
     scaled = unpacked(data["probs"], "<u2")
     assert scaled[1] == data["levels"] + 1
@@ -82,7 +84,7 @@ def test_a_page_holds_what_mlflows_viewer_opens():
     summary, found, texts = large(3000, 12)
     bytes_of = {}
     for room in (1 << 20, 120_000, 60_000):
-        data = explorer_data.pack_samples(summary, found, texts, None, room)
+        data = explorer_data.pack_samples(summary, found, by_rows(**texts), None, room)
         bytes_of[room] = explorer_data._size(data)
         assert bytes_of[room] <= room
         assert data["numbers"][0] == 1 and data["numbers"][-1] == 12
@@ -107,7 +109,7 @@ def test_numbers_of_a_large_run_have_four_digits(monkeypatch):
     big = np.r_[np.nan, np.inf, -np.inf, 1e300, np.full(496, 123456.0)]
     summary = summary.assign(big=big, count=np.arange(500) + 2**20)
     monkeypatch.setattr(explorer_data, "MAX_EXACT", 100)
-    data = explorer_data.pack_samples(summary, found, {}, None)
+    data = explorer_data.pack_samples(summary, found, by_rows(), None)
     assert data["levels"] == 254
     assert np.allclose(
         unpacked(data["probs"], "u1") / 254, found.label_probs.reshape(-1), atol=0.5 / 254 + 1e-6
@@ -134,7 +136,7 @@ HOSTILE = [
 
 
 def test_no_text_can_end_the_data():
-    texts = {"text_a": HOSTILE, "text_b": HOSTILE[::-1]}
+    texts = by_rows(text_a=HOSTILE, text_b=HOSTILE[::-1])
     page = explorer.build_page(frame(len(HOSTILE)), histories(len(HOSTILE)), texts, title="<b>").decode()
     assert page.count("<script") == 2 and page.count("</script") == 2
     assert "<img" not in page and "<!--" not in page
@@ -144,7 +146,7 @@ def test_no_text_can_end_the_data():
 
 
 def test_only_our_own_script_may_run():
-    page = explorer.build_page(frame(1), histories(1), {}).decode()
+    page = explorer.build_page(frame(1), histories(1), by_rows()).decode()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page).group(1)
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy

@@ -21,6 +21,7 @@ from datamap.signals.observations import Observations
 from datamap.signals.trajectories import Trajectories
 from datamap.summaries.dynamics import summarize
 from datamap.web import pages
+from explored import by_rows
 from servers import mlflow_server
 
 HOSTILE = [
@@ -184,7 +185,7 @@ def explorer_file(tmp_path_factory):
     page = explorer.build_page(
         summarize(observed),
         history,
-        {"text_a": texts, "text_b": texts[::-1]},
+        by_rows(text_a=texts, text_b=texts[::-1]),
         ("不同", "<b>相同</b>"),
         title="<i>run</i>",
     )
@@ -377,6 +378,7 @@ def test_hostile_texts_do_nothing(opened):
 
 
 COMMAND = "datamap review run_id=0123456789abcdef0123456789abcdef"
+WHY = by_rows(why=[f"why {n}" for n in range(60)])
 CURATE = "datamap curate run_id=0123456789abcdef0123456789abcdef keep=matching"
 
 
@@ -386,10 +388,10 @@ def diagnosed(page, odd, odd_summary, tmp_path):
     history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)
     scores = np.arange(60) % 7 / 7
     proposed = np.where(scores > 0.5, (odd.labels + 1) % 9, -1)
-    diagnosis = pd.DataFrame({"score": scores, "proposed": proposed, "why": [f"why {n}" for n in range(60)]})
+    diagnosis = pd.DataFrame({"score": scores, "proposed": proposed})
     step = "Review the labels, most likely wrong first:", COMMAND
     content = explorer.build_page(
-        odd_summary, history, {}, NAMES, diagnosis=diagnosis, next_step=step, curate=CURATE
+        odd_summary, history, WHY, NAMES, diagnosis=diagnosis, next_step=step, curate=CURATE
     )
     (tmp_path / "diagnosed.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/diagnosed.html")
@@ -422,9 +424,9 @@ def test_the_diagnosis_sorts_colours_and_filters(diagnosed):
 def test_ranks_are_shown_where_scores_only_order(page, odd, odd_summary, tmp_path):
     history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)
     ranks = np.arange(60)[::-1] + 1
-    values = {"score": 1.0, "rank": ranks, "proposed": -1, "why": [f"why {n}" for n in range(60)]}
+    values = {"score": 1.0, "rank": ranks, "proposed": -1}
     diagnosis = pd.DataFrame(values)
-    content = explorer.build_page(odd_summary, history, {}, NAMES, diagnosis=diagnosis, lang="zh")
+    content = explorer.build_page(odd_summary, history, WHY, NAMES, diagnosis=diagnosis, lang="zh")
     (tmp_path / "ranked.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/ranked.html")
     until(page, "window.dataMap")
@@ -441,10 +443,9 @@ def test_ranks_are_shown_where_scores_only_order(page, odd, odd_summary, tmp_pat
 
 def test_without_classes_no_label_is_shown_and_long_texts_are_folded(page, odd, odd_summary, tmp_path):
     history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)
-    texts = {
-        "text_a": [f"prompt {n} " + "😀" * 5000 for n in range(60)],
-        "text_b": [f"short {n}" for n in range(60)],
-    }
+    texts = by_rows(
+        text_a=[f"prompt {n} " + "😀" * 5000 for n in range(60)], text_b=[f"short {n}" for n in range(60)]
+    )
     content = explorer.build_page(odd_summary, history, texts, labeled=False)
     (tmp_path / "unlabeled.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/unlabeled.html")
@@ -472,7 +473,9 @@ def test_the_selection_stays_when_samples_are_laid_out_by_embeddings(page, odd, 
     history = Trajectories(odd.numbers, odd.label_probs.astype(np.float32), odd.correct, None)
     places = np.random.default_rng(0).normal(size=(60, 2))
     summary = odd_summary.assign(embedding_1=places[:, 0], embedding_2=places[:, 1])
-    (tmp_path / "laid_out.html").write_bytes(explorer.build_page(summary, history, {}, NAMES, lang=lang))
+    (tmp_path / "laid_out.html").write_bytes(
+        explorer.build_page(summary, history, by_rows(), NAMES, lang=lang)
+    )
     page.goto(f"file://{tmp_path}/laid_out.html")
     until(page, "window.dataMap")
     by_map, by_embeddings = page.locator("#layouts button").all()
@@ -530,9 +533,9 @@ def test_many_samples_are_densities_and_few_are_points(page, tmp_path):
     correct = probs > 0.5
     observed = Observations((1, 2), pa.array(range(count)), labels, labels * 0, correct, probs, {})
     history = Trajectories((1, 2), probs.astype(np.float32), correct, None)
-    texts = {"text_a": [f"{n} {value:.12f}" for n, value in enumerate(random.random(count))]}
+    texts = [f"{n} {value:.12f}" for n, value in enumerate(random.random(count))]
     summary = summarize(observed)
-    content = explorer.build_page(summary, history, texts)
+    content = explorer.build_page(summary, history, by_rows(text_a=texts))
     (tmp_path / "many.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/many.html")
     until(page, "window.dataMap")
@@ -540,7 +543,7 @@ def test_many_samples_are_densities_and_few_are_points(page, tmp_path):
     assert rows(page) == 200
     lowest = int(summary["avg_probs"].idxmin())
     assert page.locator("tbody td").first.inner_text() == str(lowest)
-    assert page.locator("tbody td.text").first.inner_text() == texts["text_a"][lowest]
+    assert page.locator("tbody td.text").first.inner_text() == texts[lowest]
     x, y = page.evaluate(f"dataMap.positionOf({lowest})")
     page.mouse.move(x, y)
     for _ in range(5):  # a wheel tells whole pixels
@@ -584,7 +587,7 @@ def odd_page(page, odd, odd_summary, tmp_path):
     history = Trajectories(
         odd.numbers, np.where(odd.present, odd.label_probs, np.nan).astype(np.float32), odd.correct, None
     )
-    content = explorer.build_page(odd_summary, history, {}, NAMES, title="odd", lang="zh")
+    content = explorer.build_page(odd_summary, history, by_rows(), NAMES, title="odd", lang="zh")
     (tmp_path / "odd.html").write_bytes(content)
     page.goto(f"file://{tmp_path}/odd.html")
     until(page, "window.dataMap")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from datamap.maps import groups, regions, scales
-from datamap.maps.explorer_data import MAX_SAMPLES, ROWS, Columns, Texts, numeric, pack_samples, texts_of
+from datamap.maps.explorer_data import MAX_SAMPLES, ROWS, Texts, numeric, pack_samples
 from datamap.maps.meanings import MEANINGS, ORDERED, UNLABELED
 from datamap.translations import Amount, Phrase, chinese, word
 from datamap.web import pages
@@ -91,7 +91,7 @@ class Looks(NamedTuple):
 def build_page(
     summary: pd.DataFrame,
     trajectories: Any,
-    texts: Columns | Texts,
+    texts: Texts,
     class_names: tuple = (),
     title: str = "",
     full: Looks | None = None,
@@ -108,15 +108,14 @@ def build_page(
     Args:
         summary: DataFrame with the columns of summary.tsv, one row per sample (at most `MAX_SAMPLES`).
         trajectories: `trajectories.Trajectories` of the same samples, in the same order.
-        texts: {column name: texts of the samples, a list or a column}, or a function from rows to such; may be empty.
+        texts: function from rows to {column name: their texts}; these may be empty.
         class_names: names of the values of `label`, by index.
         title: the page's heading.
         full: looks of the summary of all samples, where `summary` may hold a part; it decides colors and scales.
         unit: what the numbers of observations count, "epoch" or "step".
         lang: language of the page, "en" or "zh".
         diagnosis: DataFrame of the same samples, in the same order, with score (0 to 1), proposed (class index,
-            −1 = none), why unless `texts` has it, and rank (1 = first) if only the scores' order means something;
-            None if unknown.
+            −1 = none), and rank (1 = first) if only the scores' order means something; None if unknown.
         next_step: (purpose, command) of the next step to propose.
         labeled: False for a task without classes, whose labels say nothing and are not shown.
         curate: command that makes a training file of chosen samples, without their ids; None offers none.
@@ -127,7 +126,6 @@ def build_page(
         summary = summary.assign(score=diagnosis["score"].to_numpy(float))
         if "rank" in diagnosis:
             summary = summary.assign(rank=diagnosis["rank"].array)
-        texts = _with_why(texts, diagnosis)
     samples = pack_samples(summary, trajectories, texts, diagnosis)
     meanings = (MEANINGS if "rank" not in summary else ORDERED) if labeled else UNLABELED
     data = {
@@ -151,13 +149,6 @@ def _of_units(row, lang):
     """Return what the id means where a row is a unit of a sample."""
     meaning = "the sample's id and the {unit}'s position in it"
     return {} if row == "sample" else {"id": word(meaning, lang, unit=Phrase(row))}
-
-
-def _with_why(texts, diagnosis):
-    if "why" not in diagnosis:
-        return texts
-    why, others = texts_of({"why": diagnosis["why"]}), texts if callable(texts) else texts_of(texts)
-    return lambda rows: {**others(rows), **why(rows)}
 
 
 def _note(summary, full, samples, observations, row, lang):

@@ -1,6 +1,6 @@
 """Pack the explorer's samples into a page that is small enough for MLflow's viewer."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,7 @@ LEVELS, FEW_LEVELS = 65_534, 254
 ROWS = 1 << 16  # texts or ids that are packed at once
 BITS = 12  # of a number's fraction beyond MAX_EXACT: four digits
 
-Columns = Mapping[str, "Sequence[str] | pd.Series"]  # {name: texts of all samples}
 Texts = Callable[[np.ndarray], Mapping[str, list[str]]]  # from rows to {name: their texts}
-
-
-def texts_of(columns: Columns) -> Texts:
-    """Return a function from rows to {column name: their texts}."""
-    series = {
-        name: values if isinstance(values, pd.Series) else pd.Series(values, dtype=object)
-        for name, values in columns.items()
-    }
-    return lambda rows: {name: values.take(rows).tolist() for name, values in series.items()}
 
 
 def max_samples(columns: Collection[str]) -> int:
@@ -41,7 +31,7 @@ def max_samples(columns: Collection[str]) -> int:
 def pack_samples(
     summary: pd.DataFrame,
     trajectories: Any,
-    texts: Columns | Texts,
+    texts: Texts,
     diagnosis: pd.DataFrame | None,
     room: int = MAX_BYTES,
 ) -> dict[str, Any]:
@@ -53,12 +43,11 @@ def pack_samples(
     Args:
         summary: DataFrame with the columns of summary.tsv, and perhaps more.
         trajectories: `trajectories.Trajectories` of the same samples, in the same order.
-        texts: {column name: texts of the samples, a list or a column}, or a function from rows to such, which is asked
-            for what the page shows.
+        texts: function from rows to {column name: their texts}, which is asked for what the page shows.
         diagnosis: DataFrame with score and proposed (class index, −1 = none) of the same samples; None if unknown.
         room: bytes that the packed data may take.
     """
-    exact, read = len(summary) <= MAX_EXACT, texts if callable(texts) else texts_of(texts)
+    exact = len(summary) <= MAX_EXACT
     data: dict[str, Any] = {
         "count": len(summary),
         "ids": _ids(summary["id"]),
@@ -66,7 +55,7 @@ def pack_samples(
         "proposed": None if diagnosis is None else _classes(diagnosis["proposed"].to_numpy()),
     }
     room -= _size(data)
-    has_texts = bool(read(np.zeros(0, int)))
+    has_texts = bool(texts(np.zeros(0, int)))
     kept = _observations(trajectories, exact, room // 2 if has_texts else room)
     history = _history(trajectories, kept, exact)
     order = np.argsort(summary["avg_probs"] if diagnosis is None else -diagnosis["score"], kind="stable")
@@ -74,7 +63,7 @@ def pack_samples(
         **data,
         "numbers": [trajectories.numbers[t] for t in kept],
         **history,
-        **(_texts(read, order, room - _size(history)) if has_texts else NO_TEXTS),
+        **(_texts(texts, order, room - _size(history)) if has_texts else NO_TEXTS),
     }
 
 
