@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from datamap.errors import SignalError
@@ -60,6 +61,13 @@ class Evidence(NamedTuple):
     errors: ErrorRate | None = None
     run_weights: RunWeights | None = None
     posterior: np.ndarray | None = None
+
+    @classmethod
+    def of_summary(cls, samples: pd.DataFrame, wrong: np.ndarray, **known: Any) -> "Evidence":
+        """Return the evidence of a summary's columns, of `wrong`, and of what else is `known`."""
+        names = ("avg_probs", "correct_times", "forgetting_times", "margin_mean")
+        columns = {name: samples[name].to_numpy() for name in names if name in samples}
+        return cls(samples["label"].to_numpy(), wrong, **columns, **known)
 
     @property
     def unseen(self) -> dict[str, np.ndarray]:

@@ -72,13 +72,9 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> Judged:
     count = Amount(len(ids), DEFINITIONS[run.task().task].row)
     with telling("training quick models on the texts of {samples}", samples=count):
         judges = _witnesses(run, samples, ids, inside.probs)
-    evidence = mislabel.Evidence(
-        labels=labels,
-        wrong=inside.wrong,
-        avg_probs=samples["avg_probs"].to_numpy(),
-        correct_times=samples["correct_times"].to_numpy(),
-        forgetting_times=samples["forgetting_times"].to_numpy(),
-        margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
+    evidence = mislabel.Evidence.of_summary(
+        samples,
+        inside.wrong,
         mean=inside.probs,
         held_out=held_out and held_out.probs,
         witnesses=judges,

@@ -43,14 +43,7 @@ def rank(
         regions: the samples' regions (`maps.regions.assign`).
     """
     labels = samples["label"].to_numpy()
-    evidence = Evidence(
-        labels=labels,
-        wrong=np.zeros(observations, int),
-        avg_probs=samples["avg_probs"].to_numpy(),
-        correct_times=samples["correct_times"].to_numpy(),
-        forgetting_times=samples["forgetting_times"].to_numpy(),
-        margin_mean=samples["margin_mean"].to_numpy() if "margin_mean" in samples else None,
-    )
+    evidence = Evidence.of_summary(samples, np.zeros(observations, int))
     scores = mislabel.SCORES["confidence" if config.score == "combined" else config.score](evidence)
     shown = Texts(run) if config.texts else None
 
