@@ -224,7 +224,7 @@ def test_a_command_to_regenerate_a_diagnosis_quotes_nothing_of_anothers_run(made
     assert refused.code == 2 and refused.err.endswith(
         f"regenerate it: python src/diagnose.py run_id={run_id} score=aum\n"
     )
-    assert command("summarize", f"run_id={run_id}").code == 0
+    assert command("summarize", f"run_id={run_id}", "burn_in=1").code == 0
     outdated = command("curate", f"run_id={run_id}", "keep=clean")
     assert (
         f"newer than the diagnosis; regenerate it: python src/diagnose.py run_id={run_id}\n" in outdated.out
