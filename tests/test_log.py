@@ -11,9 +11,9 @@ import time
 import pytest
 
 from conftest import ROOT
-from datamap.log import printable, silence, telling
+from datamap.log import clear_starting, printable, show_starting, silence, telling
 from datamap.tracking import descriptions
-from datamap.training.bars import observed_batches
+from datamap.training.bars import observed_batches, steps, tokenized_texts
 from datamap.translations import Amount
 
 HOSTILE = "x](javascript:alert(1)) ![p](http://p) <img src=x> `c` | **b**"
@@ -146,6 +146,16 @@ def test_short_waits_for_a_server_are_told_once_a_second_has_passed_in_silence(m
     with telling("waiting here"):
         time.sleep(0.4)
     assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_is_told_in_the_environments_language_what_goes_on(monkeypatch, capsys):
+    monkeypatch.setenv("DATAMAP_LANG", "zh")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show_starting()
+    clear_starting()
+    assert [list(bar([1])) for bar in (steps, tokenized_texts, observed_batches)] == [[1]] * 3
+    shown = capsys.readouterr().err
+    assert all(word in shown for word in ("正在启动 …", "步/s", " 段文本（分词）", " 批（观测）")), shown
 
 
 def read_all(terminal):

@@ -29,7 +29,7 @@ CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u20
 UNSAID = 1.0  # seconds that work may take before a line says what it is
 AGAIN = 10.0  # seconds after which it says that the work still goes on
 STILL = "still {what} ({seconds} s)"
-STARTING = "starting …"  # shown on a terminal until the first line
+STARTING = "starting …"  # shown on a terminal until the first line; as wide in Chinese
 SHORT = 0.2  # seconds that a wait for a server takes at least before a line says so
 
 logger = logging.getLogger("datamap")
@@ -120,7 +120,7 @@ def show_starting() -> None:
     """Show on a terminal that the command has started, as imports take seconds; the first line replaces it."""
     global _starting
     if sys.stderr.isatty():
-        print(STARTING, end="\r", file=sys.stderr, flush=True)
+        print(translate(STARTING), end="\r", file=sys.stderr, flush=True)
         _starting = True
 
 

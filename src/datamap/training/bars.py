@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from datamap.log import say
+from datamap.translations import translate
 
 HEARTBEAT = 60.0  # seconds between two lines where no terminal shows a bar
 
@@ -24,7 +25,7 @@ def steps(iterable: Iterable, unit: str = "step") -> Iterable:
     if not sys.stderr.isatty():
         return _told(iterable)
     size = shutil.get_terminal_size()
-    return tqdm(iterable, leave=False, unit=unit, ncols=size.columns - 1, nrows=size.lines)
+    return tqdm(iterable, leave=False, unit=translate(unit), ncols=size.columns - 1, nrows=size.lines)
 
 
 def _told(iterable: Iterable) -> Iterator:
