@@ -95,12 +95,12 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from datamap.callbacks.arrivals import Arrivals  # noqa: E402
-from datamap.callbacks.classification import Classification  # noqa: E402
-from datamap.callbacks.generation import Generation, token_signals  # noqa: E402
+from datamap.callbacks.classification import ClassificationObserver  # noqa: E402
+from datamap.callbacks.generation import GenerationObserver, token_signals  # noqa: E402
+from datamap.callbacks.host_copies import HostCopies  # noqa: E402
 from datamap.callbacks.observed_rows import Rows  # noqa: E402
 from datamap.callbacks.transformers import DataMapCallback  # noqa: E402
-from datamap.processes import training_together  # noqa: E402
+from datamap.processes import joined_processes  # noqa: E402
 from datamap.recording.metadata import Metadata  # noqa: E402
 from datamap.schema import Task  # noqa: E402
 from datamap.signals import compute, shards  # noqa: E402
@@ -191,7 +191,7 @@ class Bench:
         self.model = model_of(task, device)
         self.rows = rows_of(task, count, length, self.model.config.vocab_size)
         self.ids = torch.arange(count)
-        self.processes = training_together()
+        self.processes = joined_processes()
         self.trained = self.model
         if self.processes.count > 1:
             self.trained = torch.nn.parallel.DistributedDataParallel(self.model)
@@ -200,7 +200,7 @@ class Bench:
             device=device, eval_batch_size=self.batch, label_names=None, dataloader_num_workers=0
         )
         self.callback = DataMapCallback()
-        kind = Generation if task == "generation" else Classification
+        kind = GenerationObserver if task == "generation" else ClassificationObserver
         metadata = Metadata(None, None)
         loader = SimpleNamespace(collate_fn=collate)
         self.source = kind(self.callback, self.processes, Rows(self.rows), loader, args, metadata)
@@ -217,16 +217,16 @@ class Bench:
 
     def train(self, recorder=None):
         self.trained.train()
-        arrivals = Arrivals()
+        copies = HostCopies()
         for ids, batch in self.batches(self.batch):
             output = self.trained(**batch)
             output.loss.backward()
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             if recorder is not None:
-                for found in arrivals.put(self.signals(ids, batch, output.logits.detach())):
+                for found in copies.start(self.signals(ids, batch, output.logits.detach())):
                     self.record(recorder, *found)
-        for found in arrivals.rest():
+        for found in copies.finish():
             self.record(recorder, *found)
 
     def signals(self, ids, batch, logits):

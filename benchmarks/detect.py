@@ -29,7 +29,7 @@ import noisy  # noqa: E402
 
 from datamap.labels import error_rate, mislabel, relabeling, witnesses  # noqa: E402
 from datamap.labels.counting import estimate  # noqa: E402
-from datamap.labels.pool import pooled  # noqa: E402
+from datamap.labels.pool import pool_witnesses  # noqa: E402
 from datamap.signals import compute  # noqa: E402
 from datamap.summaries import dynamics  # noqa: E402
 from datamap.training import extra  # noqa: E402
@@ -94,7 +94,9 @@ def collect_one(name, noise, level, seed, folds, train):
         probs = number_probs
     else:
         probs = text_probs
-        texts = witnesses.unseen(marked.texts_a, marked.texts_b, marked.labels, len(marked.class_names))
+        texts = witnesses.predict_unseen(
+            marked.texts_a, marked.texts_b, marked.labels, len(marked.class_names)
+        )
         found |= {f"texts_{witness}": values for witness, values in texts.items()}
         found["peer"] = noisy.linear_probs(marked)
         if samples.texts_b is None:
@@ -138,7 +140,7 @@ def evidence(found, folds=True, embeddings=True):
     if "inside" in found:
         known = known._replace(**of_run(found, folds and "held_out" in found))
         return mislabel.with_posterior(known)
-    pool = pooled(texts, labels)
+    pool = pool_witnesses(texts, labels)
     errors = error_rate.fit(pool.probs, labels)
     # There is no run to ask, nor margins: all that is left is how much surer of true labels the witnesses would be.
     probs = pool.probs**errors.slope
@@ -271,7 +273,7 @@ def print_estimates(jobs, folder):
             f"| {name}, {noise}, {level:g} | {m[0]:.0f} | {m[1]:.0f} | {m[2]:.0f} to {m[3]:.0f} | {m[4]:.2f} | {last} |"
         )
     known, hits, widths = np.array(within).T
-    print(f"\nThe truth lay in the range in {hits.sum():.0f} of {len(hits)} runs ({hits[known > 0].sum():.0f} of "
+    print(f"\nThe true number was in the range in {hits.sum():.0f} of {len(hits)} runs ({hits[known > 0].sum():.0f} of "
           f"{known.sum():.0f} where it is said to be known); mean width {widths.mean():.3f}.")  # fmt: skip
 
 
@@ -289,9 +291,9 @@ def print_probabilities(jobs, folder):
         found = dict(np.load(path_of(folder, data, noise, level, seed)))
         known, given, wrong = evidence(found), found["given"], found["true"] != found["given"]
         about, scores = estimate(known), mislabel.combined(known)
-        scores = mislabel.calibrated(scores, about.estimate)
+        scores = mislabel.calibrate(scores, about.estimate)
         proposed = mislabel.proposals(known, scores if about.known else None)
-        sure = relabeling.supported(known, scores, proposed, about)
+        sure = relabeling.count_supported(known, scores, proposed, about)
         changed = (np.argsort(np.argsort(-scores, kind="stable")) < sure) & (proposed != given)
         after = np.where(changed, proposed, given) == found["true"]  # labels that are right
         peer = cleanlab(found, found["peer"]) if "peer" in found else scores * 0

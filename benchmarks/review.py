@@ -167,11 +167,11 @@ def serve(run_id):
         found["histories read"] = [waited(page, f"/api/sample/{rows[0]}", "history")]
         found["neighbours ready"] = [
             time.perf_counter() - start,
-            waited(page, f"/api/neighbours/{rows[0]}", "ready"),
+            waited(page, f"/api/neighbors/{rows[0]}", "ready"),
         ]
         found["neighbours ready"] = [sum(found["neighbours ready"])]
         found |= asked(page, rows[100:])
-        found["neighbours"] = [page(f"/api/neighbours/{row}")[1] for row in rows[:50]]
+        found["neighbours"] = [page(f"/api/neighbors/{row}")[1] for row in rows[:50]]
         status = Path(f"/proc/{process.pid}/status").read_text()
         found["peak memory"] = [int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) * 1024]
     finally:
@@ -233,7 +233,7 @@ def review_of(samples, folder):
     )  # fmt: skip
     estimate = {"count": samples // 20, "low": 0, "high": samples, "known": True}
     about = About("", "", "combined", "epoch", "en", "me", None, estimate)
-    return Review(about, found, storage.Appended(Path(folder)))
+    return Review(about, found, storage.AppendingStorage(Path(folder)))
 
 
 def clocked(function, times):
@@ -275,7 +275,7 @@ def answered(review):
     found["next sample"] = clocked(lambda: json.dumps(review.sample(next(shown), "me")), 100)
     found["decision"] = clocked(lambda: json.dumps(review.decide(next(decided), "drop", None, "me")), 100)
     texts = list(review.samples.texts.values())
-    found["indexing the texts"] = clocked(lambda: review.neighbours.build(texts), 1)
+    found["indexing the texts"] = clocked(lambda: review.neighbors.build(texts), 1)
     found["neighbours"] = clocked(lambda: json.dumps(review.near(next(shown), "me")), 50)
     return found
 
@@ -366,7 +366,8 @@ def reviewed_in_turn(samples, given, way, budget, first):
         if way in ("retrained", "both"):
             labels = np.where(decided, samples.labels, given)
             evidence = evidence_of(
-                labels, witnesses.unseen(samples.texts_a, samples.texts_b, labels, len(samples.class_names))
+                labels,
+                witnesses.predict_unseen(samples.texts_a, samples.texts_b, labels, len(samples.class_names)),
             )
             ranking = 1 - evidence.opinion.probs[rows, given]
             odds = log_odds(ranking)
@@ -379,7 +380,7 @@ def remaining(data="demo,lcqmc", seeds="1,2,3", reviewed="50,100,200,300"):
     """Markdown: what is said to remain after so many samples were reviewed, and what does."""
     from datamap.labels import mislabel
     from datamap.labels.counting import estimate
-    from datamap.review import teaching
+    from datamap.review import estimates
 
     counts = list(map(int, reviewed.split(",")))
     print("| left, estimate (range) | " + " | ".join(f"after {count}" for count in counts) + " |")
@@ -391,16 +392,16 @@ def remaining(data="demo,lcqmc", seeds="1,2,3", reviewed="50,100,200,300"):
             evidence, wrong = evidence_of(given, first), given != samples.labels
             scores = mislabel.combined(evidence).round(4).astype(np.float32)
             about = estimate(evidence)
-            teacher = teaching.Teacher(scores, {"count": about.estimate, "known": about.known})
+            calibrator = estimates.ScoreCalibrator(scores, {"count": about.estimate, "known": about.known})
             order, cells = np.argsort(-scores, kind="stable"), []
             for count in counts:
                 rows = order[:count].tolist()
-                lesson = teacher.lesson(order, rows, {row: bool(wrong[row]) for row in rows}, "en")
+                lesson = calibrator.estimate(order, rows, {row: bool(wrong[row]) for row in rows}, "en")
                 said, left = lesson.remaining, int(wrong.sum()) - lesson.wrong
                 hits.append(said["low"] <= left <= said["high"])
                 cells.append(f"{left}, {said['estimate']} ({said['low']} to {said['high']})")
             print(f"| {name}, {seed} | " + " | ".join(cells) + " |", flush=True)
-    print(f"\nThe truth lay in the range {sum(hits)} of {len(hits)} times.")
+    print(f"\nThe true number was within the range in {sum(hits)} of {len(hits)} cases.")
 
 
 def flipped(name, seed):
@@ -412,7 +413,11 @@ def flipped(name, seed):
     warnings.filterwarnings("ignore", module="sklearn")
     samples = getattr(noisy, name)(seed)
     given = noisy.flips("uniform", LEVELS[name], samples, seed)
-    return samples, given, witnesses.unseen(samples.texts_a, samples.texts_b, given, len(samples.class_names))
+    return (
+        samples,
+        given,
+        witnesses.predict_unseen(samples.texts_a, samples.texts_b, given, len(samples.class_names)),
+    )
 
 
 def found(data="demo,lcqmc", seeds="1,2,3", ways="static,logistic,retrained,both"):

@@ -90,7 +90,7 @@ def serve(run_id, count):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     address = next(line for line in process.stdout if "token=" in line).split("http://")[1].split()[0]
     try:
-        waited(Page(f"http://{address} "), "/api/neighbours/0", "ready")
+        waited(Page(f"http://{address} "), "/api/neighbors/0", "ready")
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
             return measured(browser, f"http://{address}", count)

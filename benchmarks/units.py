@@ -206,7 +206,7 @@ def observed(samples, length, seed):
     scratch = config.ScratchConfig(2, 128, 256, 4, 0.0, 0.03)
     named = config.ModelConfig("benchmark", None, length, 1e-3, 8, 32, scratch)
     trainer.seed_weights(seed)
-    head = objectives.of(samples).head
+    head = objectives.objective_of(samples).head
     classifier = modeling.build(named, samples.texts_a, samples.class_names, head)
     fit_options = options.FitOptions(seed, 8, 32, 128, length, 1e-3, 0.1, 0.01, None)
     tables = []
@@ -244,10 +244,10 @@ def collect_one(name, level, seed):
     found = of_run(observed(noisy, length, seed), noisy.task, classes)
     where = (found["samples"], found["places"], found["given"])
     if noisy.task is Task.TOKENS:
-        texts = unit_witnesses.of_tokens(noisy.words, *where, classes)
+        texts = unit_witnesses.predict_tokens(noisy.words, *where, classes)
         found["crf"] = crf_probs(noisy, *where)
     else:
-        texts = unit_witnesses.of_labels(noisy.texts_a, None, *where)
+        texts = unit_witnesses.predict_labels(noisy.texts_a, None, *where)
         found["logistic"] = logistic_probs(noisy)
     return found | {f"texts_{witness}": probs for witness, probs in texts.items()}
 
@@ -365,7 +365,7 @@ def scores_of(found):
     for name in OURS:
         if name in ("combined", "confidence", "aum", "forgetting") or f"texts_{name}" in found:
             values = mislabel.SCORES[name](known)
-            result[name] = values, values[units.worst(-values, groups)]
+            result[name] = values, values[units.worst_rows(-values, groups)]
     if "crf" in found:
         result["cleanlab, CRF"] = of_cleanlab(found, "crf")
         result["cleanlab, linear"] = of_cleanlab(found, "window")
@@ -381,7 +381,7 @@ def embedded(job, found, encoder):
         return found
     vectors = encoders.encode(encoder, noisy.texts_a)
     where = found["samples"], found["places"], found["given"]
-    return found | {"texts_embeddings": unit_witnesses.of_embeddings(vectors, None, *where)}
+    return found | {"texts_embeddings": unit_witnesses.predict_from_embeddings(vectors, None, *where)}
 
 
 def measured(jobs, folder, encoder=None):
@@ -473,14 +473,14 @@ def loop_one(name, level, seed, folder):
     found = dict(np.load(path_of(folder, name, level, seed)))
     known = evidence(found)
     about, scores = estimate(known), mislabel.combined(known)
-    scores = mislabel.calibrated(scores, about.estimate) if about.known else scores
+    scores = mislabel.calibrate(scores, about.estimate) if about.known else scores
     rank = np.argsort(np.argsort(-scores, kind="stable"))
     everything, right = range(len(noisy)), dict(enumerate(clean.labels))
     dropped = set(found["samples"][scores > 0.5 if about.known else rank < about.estimate].tolist())
     kept = [row for row in everything if row not in dropped]
     random = np.sort(np.random.default_rng([seed, 22]).permutation(len(noisy))[: len(kept)]).tolist()
     proposed = mislabel.proposals(known, scores if about.known else None)
-    few = relabeling.supported(known, scores, proposed, about) if about.known else 0
+    few = relabeling.count_supported(known, scores, proposed, about) if about.known else 0
     changed = relabelled(noisy, found, (rank < few) & (proposed != found["given"]), proposed)
     likely = relabelled(noisy, found, (scores > 0.5) & (proposed != found["given"]), proposed)
     spoiled = set(found["samples"][found["dirty"]].tolist())

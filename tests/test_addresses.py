@@ -15,7 +15,7 @@ from reviewed import made_run
 
 
 def test_a_servers_runs_are_there_and_local_ones_where_mlflow_ui_will_serve_them(monkeypatch, tmp_path):
-    run = addresses.of_run("3", "abc", "maps/explorer.html")
+    run = addresses.run_page("3", "abc", "maps/explorer.html")
     assert addresses.address("https://mlflow.example/", run) == (
         "https://mlflow.example/#/experiments/3/runs/abc/artifacts/maps/explorer.html?workflowType=machine_learning"
     )
@@ -51,7 +51,7 @@ def test_commands_print_links_into_the_run(command, store):
     assert f"maps/explorer.html: hover, filter, select and replay: {page('maps/explorer.html')}" in plotted
     diagnosed = command("diagnose", f"run_id={run}").out
     assert f"most likely wrong first: {page('diagnosis.tsv')}  (served by: mlflow ui)" in diagnosed
-    assert "note: a diagnosis of 1 observation says little" in diagnosed
+    assert "note: a diagnosis from 1 observation tells little" in diagnosed
 
 
 def test_printed_commands_name_the_store_where_the_shell_does_not(command, store, monkeypatch, tmp_path):
@@ -123,12 +123,12 @@ METRICS = {
 
 def described(artifacts, lang="en", **changed):
     metrics = {**METRICS, **{f"summary/{key}": value for key, value in changed.items()}}
-    return descriptions.of_run(1500, metrics, lambda path: f"#/{path}", artifacts, lang)
+    return descriptions.describe_run(1500, metrics, lambda path: f"#/{path}", artifacts, lang)
 
 
 def test_a_description_links_what_is_there_and_says_what_selects_the_first_samples():
     text = described({"summary.tsv"})
-    assert "the 83 samples that were never predicted right" in text
+    assert "the 83 samples that were never predicted correctly" in text
     assert "In [summary.tsv](#/summary.tsv) they come first when you sort by `correct_ratio`." in text
     text = described({"summary.tsv"}, never_learnt=0.5)  # such as a model that predicts one class throughout
     assert "Look first" not in text and "learned too little to say where to look first" in text

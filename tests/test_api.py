@@ -194,7 +194,7 @@ def test_mistakes(recorded, monkeypatch):
     for run_ids in (recorded[0], recorded[:1], [recorded[0], recorded[0]]):
         with pytest.raises(ConfigError, match="give the ids of two runs or more"):
             datamap.compare(run_ids)
-    with pytest.raises(ConfigError, match="1 run with signals found, and a comparison needs two"):
+    with pytest.raises(ConfigError, match="1 run with signals found, but a comparison needs two"):
         datamap.compare(["latest", recorded[1]])
     with pytest.raises(ConfigError, match="share=0"):
         datamap.compare(recorded, share=0)

@@ -184,7 +184,7 @@ def test_devices_that_are_no_processes_are_refused(framework):
     class Arguments:
         world_size = 2
 
-    with pytest.raises(ConfigError, match="2 devices train together, but not as processes of"):
+    with pytest.raises(ConfigError, match="2 devices train in one process, but each needs its own"):
         callback_of(framework).on_train_begin(Arguments, training.trainer.state, training.trainer.control)
     assert not MlflowClient().search_runs(["0"])
 

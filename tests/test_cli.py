@@ -233,7 +233,7 @@ def test_help_into_a_full_device_is_one_line():
             text=True,
         )
     assert done.returncode == 2
-    assert done.stderr == "error: standard output: No space left on device; make room\n"
+    assert done.stderr == "error: standard output: No space left on device; free some space\n"
 
 
 def test_ctrl_c_exits_130(command, monkeypatch):

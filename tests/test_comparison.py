@@ -36,13 +36,15 @@ def test_spearman_is_the_correlation_of_ranks():
 
 
 def test_runs_are_aligned_by_id():
-    found = comparison.aligned({"a": frame([0.1, 0.2, 0.3], [1, 2, 3]), "b": frame([0.5, 0.6], [3, 2])})
+    found = comparison.align_summaries(
+        {"a": frame([0.1, 0.2, 0.3], [1, 2, 3]), "b": frame([0.5, 0.6], [3, 2])}
+    )
     assert found["a"]["id"].tolist() == found["b"]["id"].tolist() == [2, 3]
     assert found["b"]["avg_probs"].tolist() == [0.6, 0.5]
     with pytest.raises(SummaryError, match="have no id in common"):
-        comparison.aligned({"a": frame([0.1], [1]), "b": frame([0.1], [2])})
+        comparison.align_summaries({"a": frame([0.1], [1]), "b": frame([0.1], [2])})
     with pytest.raises(SummaryError, match="have one id in common"):
-        comparison.aligned({"a": frame([0.1, 0.2], [1, 3]), "b": frame([0.1], [3])})
+        comparison.align_summaries({"a": frame([0.1, 0.2], [1, 3]), "b": frame([0.1], [3])})
 
 
 def test_agreement_of_a_run_with_itself_and_with_its_opposite():
@@ -151,7 +153,7 @@ def test_a_correction_says_what_it_changed(command, client, trained):
 MISTAKES = {
     "runs=[abc]": "give two run ids or more",
     f"runs='{'a' * 32},{'b' * 32}'": "give two run ids or more, as in",
-    "runs=params.model = 'none'": "0 runs with signals found, and a comparison needs two",
+    "runs=params.model = 'none'": "0 runs with signals found, but a comparison needs two",
     "runs=nonsense": "runs=nonsense: ",
     "runs=[abc,def]": "run 'abc' is not in",
 }
@@ -168,7 +170,7 @@ def test_multirun_makes_a_parent_with_children_maps_and_comparison(command, clie
     options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "trainer.jobs=1", "data.sample=30")
     outcome = command("train", "-m", "seed=1,2", *options, "data.flip_ratio=0.1")
     assert outcome.code == 0, outcome.err
-    assert "only those are compared" not in outcome.out
+    assert "comparing only" not in outcome.out
     assert "note: seed=1, seed=2 learned too little to tell which samples are hard" in outcome.out
     parent = client.search_runs(["1"], "run_name = 'seed=1,2'")[0]
     children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")

@@ -71,7 +71,7 @@ def test_forgettable_keeps_the_forgotten_and_the_never_learnt():
 @pytest.mark.parametrize("rule", curation.RULES)
 def test_balanced_keeps_as_many_of_each_class(rule):
     choice = curation.RULES[rule](samples_of().assign(label=["no"] * 6 + ["yes"] * 2), 4)
-    found = curation.balanced(choice)
+    found = curation.balance_classes(choice)
     counts = pd.Series(found.labels[found.kept]).value_counts()
     assert counts.nunique() == 1
     assert not (found.kept & ~choice.kept).any()
@@ -79,7 +79,7 @@ def test_balanced_keeps_as_many_of_each_class(rule):
 
 def test_balanced_keeps_the_rules_best():
     samples = samples_of().assign(label=["no"] * 6 + ["yes"] * 2)
-    assert kept(curation.balanced(curation.clean(samples, 0))) == [0, 1, 6, 7]
+    assert kept(curation.balance_classes(curation.clean(samples, 0))) == [0, 1, 6, 7]
 
 
 def test_balanced_leaves_both_ends_of_the_larger_class():
@@ -89,18 +89,20 @@ def test_balanced_leaves_both_ends_of_the_larger_class():
         label_var=[0.1] * 10 + [0.0] * 10,
         avg_probs=[0.5] * 10 + [0.9] * 10,
     )
-    found = curation.balanced(curation.both_ends(samples, 20))
+    found = curation.balance_classes(curation.both_ends(samples, 20))
     assert (found.kept[:7].sum(), found.kept[13:].sum()) == (3, 3)
     assert found.kept[7:13].all()
 
 
 def test_balanced_keeps_the_never_learnt_first():
     samples = samples_of().assign(label=["no"] * 6 + ["yes"] * 2, correct_times=[3, 0, 3, 3, 3, 3, 0, 3])
-    assert kept(curation.balanced(curation.forgettable(samples, 0))) == [1, 6]
+    assert kept(curation.balance_classes(curation.forgettable(samples, 0))) == [1, 6]
 
 
 def test_a_class_with_one_sample_left_goes():
-    choice, lone = curation.without_lone(curation.clean(samples_of().assign(label=["no"] * 7 + ["yes"]), 0))
+    choice, lone = curation.drop_lone_samples(
+        curation.clean(samples_of().assign(label=["no"] * 7 + ["yes"]), 0)
+    )
     assert (kept(choice), lone) == ([0, 1, 2, 3, 4, 5, 6], ["yes"])
 
 
@@ -120,7 +122,7 @@ def edited(text):
 
 
 def decided(rule, samples, labels, count=3):
-    return curation.decided(curation.RULES[rule](samples, count), samples, labels)
+    return curation.apply_decisions(curation.RULES[rule](samples, count), samples, labels)
 
 
 @pytest.mark.parametrize("rule", curation.RULES)
@@ -132,8 +134,8 @@ def test_decisions_of_people_win_in_every_rule(rule, balance, labels):
     samples = samples_of()
     given_labels = samples["label"].to_numpy(object)
     choice = decided(rule, samples, labels)
-    choice, _ = curation.with_every_class(choice, given_labels, choice.order, 0.5)
-    choice = curation.balanced(choice) if balance and choice.kept.any() else choice
+    choice, _ = curation.keep_every_class(choice, given_labels, choice.order, 0.5)
+    choice = curation.balance_classes(choice) if balance and choice.kept.any() else choice
     for key, label in labels.items():
         assert choice.kept[int(key)] == (label is not None)
         assert label in (None, choice.labels[int(key)])

@@ -105,7 +105,7 @@ def test_diagnosis_of_a_run(noisy_run, client, command):
     assert {"witness/linear_accuracy", "witness/overlap_weight", "witness/folds_weight"} <= set(
         client.get_run(noisy_run).data.metrics
     )
-    assert "right about labels that they never saw: linear in " in outcome.out
+    assert "accuracy on labels that they never saw: linear " in outcome.out
     metrics = client.get_run(noisy_run).data.metrics
     assert (
         0
@@ -144,7 +144,7 @@ def test_a_run_without_folds_texts_or_planted_noise(small_run, client, command):
 
 def test_a_model_that_learnt_nothing_is_no_judge(small_run, command):
     outcome = command("diagnose", f"run_id={small_run}")
-    assert "note: after the last observation the model is right" in outcome.out
+    assert "note: in the end the model predicts" in outcome.out
 
 
 def test_folds_that_are_not_finished_are_left_out(noisy_run, client, command):
@@ -152,7 +152,7 @@ def test_folds_that_are_not_finished_are_left_out(noisy_run, client, command):
         database.execute("delete from metrics where key = 'holdout.rows' and step = 1")
     outcome = command("diagnose", f"run_id={noisy_run}")
     assert outcome.code == 0, outcome.err
-    assert "note: holdout/ is not finished" in outcome.out
+    assert "note: ignoring holdout/, which is incomplete" in outcome.out
 
 
 def test_a_damaged_fold_is_an_error(noisy_run, client, command):
@@ -254,7 +254,7 @@ def test_what_cannot_be_counted_is_not_dropped(diagnosed_run, client, command):
     client.log_metric(diagnosed_run, "mislabelled/known", 0, step=99)
     outcome = command("curate", f"run_id={diagnosed_run}", "keep=clean")
     assert outcome.code == 2
-    assert "cannot be known" in outcome.err
+    assert "cannot be estimated" in outcome.err
     assert "give share= or threshold=" in outcome.err
 
 
@@ -277,7 +277,10 @@ def test_relabelling_is_refused_where_no_proposal_is_sure_enough(diagnosed_run, 
     outcome = command("curate", f"run_id={diagnosed_run}", "keep=relabelled")
     assert outcome.code == 2
     (line,) = outcome.err.splitlines()
-    assert f"no proposal of run {diagnosed_run} is sure enough to replace a label unread; review them" in line
+    assert (
+        f"no proposal of run {diagnosed_run} is certain enough to be applied without review; review them"
+        in line
+    )
     assert "share= or threshold=" in line
     assert len(client.search_runs([client.get_run(diagnosed_run).info.experiment_id])) == count
 
@@ -344,7 +347,7 @@ def test_every_rule_takes_what_reviewers_decided(recorded_run, command, client):
         outcome = command("curate", f"run_id={run}", *rule)
         found = table(client, curated_run(outcome), "curated.tsv").set_index("id")["label"]
         assert (
-            "19 samples reviewed by ann; their decisions come before any rule: 14 kept, 3 relabeled, 2 dropped"
+            "19 samples reviewed by ann; their decisions override any rule: 14 kept, 3 relabeled, 2 dropped"
             in (outcome.out)
         ), rule
         assert [found.get(key) for key in keeps] == old[keeps].tolist(), rule
@@ -360,7 +363,7 @@ def test_every_rule_takes_what_reviewers_decided(recorded_run, command, client):
         ((), "keep is missing: choose clean, relabelled, corrected"),
         (("keep=forgettable", "share=0.1"), "share: keep=forgettable does not use it (only clean, relabelled, "),
         (("keep=clean", "share=0.1", "threshold=0.5"), "share and threshold: give one of them"),
-        (("keep=corrected",), "has no decisions of a review (review/decisions.jsonl); make some: "),
+        (("keep=corrected",), "has no decisions of a review (review/decisions.jsonl); review samples: "),
         (("keep=corrected", "corrections=nowhere.tsv"), "corrections=nowhere.tsv: no such file"),
         (("keep=clean", "share=1", "drop_classes=true"), "needs two classes: change keep= or share= or threshold=\n"),
         (("keep=matching", "ids=[1]"), "leaves no sample; a classifier needs two classes: change keep= or ids=\n"),
@@ -500,10 +503,10 @@ def test_the_reason_why_the_number_of_wrong_labels_cannot_be_known_is_printed(
             recorder.commit(number)
     outcome = command("diagnose", f"run_id={recorder.run_id}")
     assert outcome.code == 0, outcome.err
-    assert f"cannot be known: {counting.REASONS[reason]}. Read the list from the top" in outcome.out
-    assert ("for judges that never saw the labels" in outcome.out) == (reason in ("nothing", "unlearned"))
+    assert f"cannot be estimated: {counting.REASONS[reason]}. Read the list from the top" in outcome.out
+    assert ("no independent model judges the labels" in outcome.out) == (reason in ("nothing", "unlearned"))
     note = client.get_run(recorder.run_id).data.tags["mlflow.note.content"]
-    assert f"cannot be known:** {counting.REASONS[reason]}." in note
+    assert f"cannot be estimated:** {counting.REASONS[reason]}." in note
 
 
 def test_each_reason_is_tested():
@@ -513,13 +516,13 @@ def test_each_reason_is_tested():
 def test_several_classes(made_run, command, client):
     outcome = command("diagnose", f"run_id={made_run}")
     assert outcome.code == 0, outcome.err
-    assert "how many labels are wrong cannot be known" in outcome.out
-    assert "note: a diagnosis of 2 observations says little of how samples were learned" in outcome.out
+    assert "the number of wrong labels cannot be estimated" in outcome.out
+    assert "note: a diagnosis from 2 observations tells little about how samples were learned" in outcome.out
     found = table(client, made_run, "diagnosis.tsv")
     assert set(found["id"][:4]) == {"03", "07", "013", "017"}
     row = found.set_index("id").loc["03"]
     assert (row["label"], row["proposed"], row["text_a"]) == ("丙", "甲", chr(0x4E00 + 21) * 2)
-    assert row["why"] == "never predicted right; the model says 甲 (0.80)"
+    assert row["why"] == "never predicted correctly; the model predicts 甲 (0.80)"
     options = ("keep=forgettable", "drop_classes=true")
     made = curated_run(command("curate", f"run_id={made_run}", *options))
     assert set(table(client, made, "curated.tsv")["id"]) == {"03", "07", "013", "017"}
@@ -610,8 +613,7 @@ def test_columns_by_position_are_not_carried_over(command, store, tmp_path):
     )
     outcome = command("curate", "run_id=latest", "keep=clean", "share=0.2")
     assert (
-        "note: data.dev_path is not carried over: it is read in another way than the curated file"
-        in outcome.out
+        "note: data.dev_path is not carried over: it is read differently from the curated file" in outcome.out
     )
 
 
@@ -625,7 +627,7 @@ def test_a_class_that_is_gone_is_named_and_dev_data_left_out(command, store, tmp
     outcome = command("curate", "run_id=latest", "keep=corrected", "corrections=mine.tsv")
     assert outcome.code == 0, outcome.err
     assert "note: no sample is left of class 2 (2 had one sample left)" in outcome.out
-    assert "data.dev_path is not carried over: a class that it has is gone" in outcome.out
+    assert "data.dev_path is not carried over: it has a class that the curated file lacks" in outcome.out
     assert "data.dev_path" not in outcome.out.split("next: ")[1]
 
 
@@ -640,7 +642,7 @@ def test_folds_that_know_no_better_than_chance_are_named(made_run, command):
     run.log_metrics({schema.EXTRA_METRICS["holdout"]: 20}, 0)
     outcome = command("diagnose", f"run_id={made_run}")
     assert outcome.code == 0, outcome.err
-    assert "note: models that never saw the samples are right in 40% of them" in outcome.out
+    assert "note: models that never saw the samples predict 40% of them" in outcome.out
 
 
 def test_learning_by_heart_is_named(made_run, command, client):
@@ -650,8 +652,11 @@ def test_learning_by_heart_is_named(made_run, command, client):
     for step in ("summarize", "diagnose"):
         outcome = command(step, f"run_id={made_run}")
         assert outcome.code == 0, outcome.err
-        assert "note: from observation 2 on the model memorizes labels" in outcome.out
-        assert "(in the end it knows 80% of the labels it is trained on, and 60% of others)" in outcome.out
+        assert "note: from observation 2 on, the model memorizes labels" in outcome.out
+        assert (
+            "(in the end it predicts 80% of the labels that it was trained on, but 60% of others)"
+            in outcome.out
+        )
     run = client.get_run(made_run)
     assert run.data.metrics["memorisation/from_observation"] == 2
     assert run.data.metrics["memorisation/gap"] == pytest.approx(0.2)
@@ -670,13 +675,13 @@ def test_learning_by_heart_is_named_without_any_unseen_samples(recorded_run, com
         assert reads and len(set(reads)) == len(reads), "each shard is read once"
         reads.clear()
     assert (
-        "note: from observation 2 on the model memorizes labels (in the end it repeats 100% of the"
-        in outcome.out
+        "note: from observation 2 on, the model memorizes labels, including wrong ones (in the end it predicts 100% "
+        "of the" in outcome.out
     )
     found = client.get_run(run).data
     assert found.metrics["memorisation/from_observation"] == 2
     assert found.metrics["memorisation/repeated"] == 1
-    assert "repeated 100% of the labels that are most likely wrong" in found.tags["mlflow.note.content"]
+    assert "predicted 100% of the labels that text models doubt most" in found.tags["mlflow.note.content"]
 
 
 @pytest.mark.parametrize(
@@ -719,15 +724,15 @@ def test_witnesses_at_chance_are_not_quoted(recorded_run, command, client):
     assert "memorizes labels" not in outcome.out
     assert "memorisation/from_observation" not in client.get_run(run).data.metrics
     why = table(client, run, "diagnosis.tsv")["why"]
-    assert not why.str.contains("its characters say|similar texts say").any()
+    assert not why.str.contains("its characters suggest|similar texts suggest").any()
 
 
 def test_a_diagnosis_asks_its_judges_once_and_sorts_once(recorded_run, command, monkeypatch):
-    asked, made, judges, tables = [], [], mislabel.judges, diagnosis.Diagnosis.tables
-    monkeypatch.setattr(mislabel, "judges", lambda evidence: asked.append(1) or judges(evidence))
+    asked, made, judges, tables = [], [], mislabel.witness_accuracies, diagnosis.Diagnosis.tables
+    monkeypatch.setattr(mislabel, "witness_accuracies", lambda evidence: asked.append(1) or judges(evidence))
     monkeypatch.setattr(diagnosis.Diagnosis, "tables", lambda self: made.append(self) or tables(self))
     outcome = command("diagnose", f"run_id={recorded_run()}")
-    assert "right about labels that they never saw" in outcome.out
+    assert "accuracy on labels that they never saw" in outcome.out
     assert len(asked) == 1
     assert made[0].order is made[0].order
 

@@ -14,7 +14,7 @@ import datamap
 from conftest import local
 from datamap import SignalRecorder
 from datamap.errors import ConfigError, SignalError
-from datamap.labels import embedded
+from datamap.labels import embedding_witness
 from datamap.maps import layout
 from datamap.signals import embeddings
 
@@ -84,13 +84,13 @@ def test_arrays_that_are_no_embeddings_are_refused(given, problem):
     ("table", "problem"),
     [
         ({"id": ["a", "a"], "embedding": [[1.0], [2.0]]}, "id repeated: a"),
-        ({"id": ["a", "b"], "embedding": [[1.0], [2.0, 3.0]]}, "lists of different or no length"),
-        ({"id": ["a", "b"], "embedding": [[1.0], None]}, "lists of different or no length"),
+        ({"id": ["a", "b"], "embedding": [[1.0], [2.0, 3.0]]}, "empty lists or lists of different lengths"),
+        ({"id": ["a", "b"], "embedding": [[1.0], None]}, "empty lists or lists of different lengths"),
         ({"id": ["a", "b"], "embedding": [[1.0], [None]]}, "embedding has a missing number"),
         ({"id": ["a", "b"], "embedding": [[1.0], [float("nan")]]}, "nan in the embedding of 'b'"),
-        ({"id": ["a", "b"], "embedding": [[], []]}, "no list of numbers"),
-        ({"id": ["a", "b"], "embedding": [1.0, 2.0]}, "embedding is double, no list of numbers"),
-        ({"id": ["a", "b"], "embedding": [["x"], ["y"]]}, "no list of numbers"),
+        ({"id": ["a", "b"], "embedding": [[], []]}, "not a list of numbers"),
+        ({"id": ["a", "b"], "embedding": [1.0, 2.0]}, "embedding is double, not a list of numbers"),
+        ({"id": ["a", "b"], "embedding": [["x"], ["y"]]}, "not a list of numbers"),
         ({"id": [1.5, 2.5], "embedding": [[1.0], [2.0]]}, "ids must be whole numbers"),
         ({"id": ["a", None], "embedding": [[1.0], [2.0]]}, "ids must be"),
         ({"id": [], "embedding": []}, "embedding"),
@@ -129,12 +129,12 @@ def clusters(count=300, classes=3, seed=0):
 
 def test_wrong_labels_are_contradicted_by_embeddings():
     vectors, truth, labels = clusters()
-    probs = embedded.predict(vectors, None, labels, 3)
+    probs = embedding_witness.predict(vectors, None, labels, 3)
     assert probs.sum(axis=1) == pytest.approx(1)
     assert (probs > 0).all()
     assert ((probs.argmax(axis=1) != labels) == (labels != truth)).mean() > 0.95
     common = 1000 * vectors + 5000  # another scale, and a direction that all samples have
-    assert embedded.predict(common, None, labels, 3) == pytest.approx(probs, abs=0.01)
+    assert embedding_witness.predict(common, None, labels, 3) == pytest.approx(probs, abs=0.01)
 
 
 def test_pairs_are_told_by_how_their_embeddings_differ():
@@ -142,31 +142,31 @@ def test_pairs_are_told_by_how_their_embeddings_differ():
     u, truth = random.normal(size=(600, 8)), random.integers(0, 2, 600)
     v = np.where(truth[:, None] == 1, u, random.normal(size=(600, 8))) + 0.1 * random.normal(size=(600, 8))
     labels = np.where(np.arange(600) % 10 == 0, 1 - truth, truth)
-    probs = embedded.predict(u.astype(np.float32), v.astype(np.float32), labels, 2)
+    probs = embedding_witness.predict(u.astype(np.float32), v.astype(np.float32), labels, 2)
     assert (probs.argmax(axis=1) == truth).mean() > 0.95
 
 
 def test_embeddings_that_tell_nothing_say_the_frequencies():
     random = np.random.default_rng(2)
     labels = (random.random(400) < 0.2).astype(int)
-    probs = embedded.predict(random.normal(size=(400, 64)).astype(np.float32), None, labels, 2)
+    probs = embedding_witness.predict(random.normal(size=(400, 64)).astype(np.float32), None, labels, 2)
     assert probs[:, 1].mean() == pytest.approx(0.2, abs=0.05)
-    assert embedded.predict(np.zeros((400, 8), np.float32), None, labels, 2)[:, 1] == pytest.approx(
+    assert embedding_witness.predict(np.zeros((400, 8), np.float32), None, labels, 2)[:, 1] == pytest.approx(
         0.2, abs=0.02
     )
 
 
 @pytest.mark.parametrize("labels", [[0], [0, 0, 1], [0, 1, 2]])
 def test_too_few_samples_say_the_frequencies(labels):
-    probs = embedded.predict(np.eye(3, dtype=np.float32)[labels], None, np.array(labels), 4)
+    probs = embedding_witness.predict(np.eye(3, dtype=np.float32)[labels], None, np.array(labels), 4)
     assert probs == pytest.approx(np.tile(np.bincount(labels, minlength=4) / len(labels), (len(labels), 1)))
 
 
 def test_rare_and_missing_classes_and_a_part_of_many_rows(monkeypatch):
     vectors, truth, labels = clusters(400)
     labels[0] = 5
-    monkeypatch.setattr(embedded, "MAX_PRODUCTS", 100 * 16 * 7)
-    probs = embedded.predict(vectors, None, labels, 7)
+    monkeypatch.setattr(embedding_witness, "MAX_PRODUCTS", 100 * 16 * 7)
+    probs = embedding_witness.predict(vectors, None, labels, 7)
     assert probs.shape == (400, 7)
     assert (probs.argmax(axis=1) == truth).mean() > 0.9
 
@@ -203,12 +203,12 @@ def test_a_run_without_texts_gets_a_witness(images, command, client, capsys):
     assert "text_a" not in capsys.readouterr().out
     outcome = command("diagnose", f"run_id={run_id}")
     assert outcome.code == 0, outcome.err
-    assert "right about labels that they never saw: embeddings in 8" in outcome.out
+    assert "accuracy on labels that they never saw: embeddings 8" in outcome.out
     assert "or give embeddings=" not in outcome.out
     assert (truth != labels)[worst(client, run_id)].mean() > 0.9
     assert client.get_run(run_id).data.metrics["witness/embeddings_weight"] > 0.5
     assert command("diagnose", f"run_id={run_id}", "score=embeddings").code == 0
-    assert "similar embeddings say" in local(client, run_id, "diagnosis.tsv").read_text()
+    assert "similar embeddings suggest" in local(client, run_id, "diagnosis.tsv").read_text()
 
 
 def test_embeddings_of_files_arrays_and_pairs_are_kept_by_the_run(images, command, client):

@@ -63,7 +63,7 @@ def test_the_explorer_shows_ranks_where_scores_only_order(run, command, client):
     page = data_of(file_of(client, run).read_text())
     places = pd.Series(range(1, 41), diagnosis["id"]).loc[range(40)]
     assert unpacked(page["columns"]["rank"], "<f4").tolist() == places.tolist()
-    assert "no probability" in page["meanings"]["score"]
+    assert "not a probability" in page["meanings"]["score"]
 
     file = local(client, run, schema.DIAGNOSIS_FILE)
     file.write_text(file.read_text().replace("order only", "probability"))

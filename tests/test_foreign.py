@@ -136,7 +136,7 @@ def test_a_killed_runs_last_observation_is_left_out(tmp_path):
     first, second, third = tutorial_records()
     found, notes = read(write(tmp_path / "x.json", text_of([first, second, third[:1]])))
     assert rows(found) == as_signals([first, second])
-    assert notes == ["observation 3 has only 1 of 4 records (a killed run?): left out"]
+    assert notes == ["ignoring observation 3, which has only 1 of 4 records (was a run killed?)"]
 
 
 @pytest.mark.parametrize("lines", [8, 9, 11])
@@ -145,9 +145,11 @@ def test_a_last_line_that_is_cut_off_is_left_out(tmp_path, lines):
     path = write(tmp_path / "x.json", "".join(parts[:lines]) + parts[lines][:40])
     found, notes = read(path)
     assert rows(found) == as_signals(tutorial_records()[:2])
-    assert notes[0] == f"{path}: its last line is cut off (a killed run?): left out"
+    assert notes[0] == f"{path}: ignoring its last line, which is cut off (was a run killed?)"
     assert notes[1:] == (
-        [f"observation 3 has only {lines - 8} of 4 records (a killed run?): left out"] if lines > 8 else []
+        [f"ignoring observation 3, which has only {lines - 8} of 4 records (was a run killed?)"]
+        if lines > 8
+        else []
     )
 
 
@@ -185,7 +187,7 @@ BAD_TUTORIALS = {
     "id too large": (edited(1, 1, id=2**70), ", line 6: id is 1180591620717411303424, not an integer"),
     "another planted kind": (
         edited(1, 1, noisy_label=2),
-        ", line 6: another planted kind (noisy_label) than in",
+        ", line 6: a planted kind (noisy_label) other than in",
     ),
     "a planted kind that is none": (
         edited(0, 1, noisy_label=20),
@@ -233,7 +235,7 @@ def test_what_is_wrong_with_a_tutorials_file(tmp_path, monkeypatch, name, block)
     text, message = BAD_TUTORIALS[name]
     path = write(tmp_path / "output_data.json", text)
     if name == "fewer classes" and block == 1:
-        message = ", line 8: another number of classes than the first record's 3, id 3"
+        message = ", line 8: the number of classes differs from the first record's 3, id 3"
     assert refusal(path).startswith(f"{path}{message}")
 
 
@@ -293,7 +295,7 @@ def test_a_label_that_changes(tmp_path):
     first, second, third = tutorial_records()
     second[1] = tutorial_record(1, 2, second[1]["probs"])
     path = write(tmp_path / "x.json", text_of([first, second, third]))
-    assert refusal(path) == f"{path}, line 6: another label than in the first observation, id 1"
+    assert refusal(path) == f"{path}, line 6: a label other than in the first observation, id 1"
 
 
 def test_nothing_is_evaluated(tmp_path):
@@ -354,13 +356,13 @@ BAD_DYNAMICS = {
     "sequences": (lambda t: t.replace("[", "[[", 1).replace("]", "]]", 1), "line 1: logits_epoch_1 is [["),
     "a null": (lambda t: t.replace("[", "[null, ", 1), "line 1: logits_epoch_1 is [None"),
     "NaN": (lambda t: t.replace("[", "[NaN, ", 1).replace(str(LOGITS[1][0][2]), "", 1), "line 1: not a JSON"),
-    "more classes": (lambda t: t.replace("[", "[1.0, "), "line 1: another number of classes than the first"),
+    "more classes": (lambda t: t.replace("[", "[1.0, "), "line 1: the number of classes differs from the first"),
     "one class": (lambda t: t.replace(f", {LOGITS[1][0][1]}, {LOGITS[1][0][2]}", ""), "line 1: numbers for 1"),
     "an id twice": (lambda t: t.replace('d": 10,', f'd": {GUIDS[0]},'), "line 3: id 4734364254410 occurs twice"),
     "an id less": (lambda t: t.split("\n", 1)[1], "line 2: observation 2 ends without sample 4734364254410"),
     "another id": (lambda t: t.replace(str(GUIDS[1]), "5"), "line 2: sample is not in the first obser"),
     "string ids": (lambda t: t.replace(str(GUIDS[0]), '"5"'), "line 2: guid is 263237638210, not a string"),
-    "another label": (lambda t: t.replace('"gold": 2', '"gold": 1'), "line 2: another label than in the fi"),
+    "another label": (lambda t: t.replace('"gold": 2', '"gold": 1'), "line 2: a label other than in the fi"),
     "label too large": (lambda t: t.replace('"gold": 2', '"gold": 3'), "line 2: label is not in 0..2, id 263"),
     "empty": (lambda t: "", " no records"),
 }  # fmt: skip
@@ -388,7 +390,7 @@ def test_infinite_logits_are_named(tmp_path):
 def test_an_epoch_that_is_missing(tmp_path, epochs, lost):
     write_dynamics(tmp_path, epochs=epochs)
     names = ", ".join(f"dynamics_epoch_{epoch}.jsonl" for epoch in epochs)
-    assert refusal(tmp_path) == f"{tmp_path}: dynamics_epoch_{lost}.jsonl is missing (there: {names})"
+    assert refusal(tmp_path) == f"{tmp_path}: dynamics_epoch_{lost}.jsonl is missing (found: {names})"
 
 
 def test_an_epoch_of_a_huge_number(tmp_path):
@@ -474,7 +476,7 @@ def test_what_is_wrong_with_our_own_shards(tmp_path):
     message = refusal(tmp_path)
     assert message == f"{folder}, observation 2: noisy_label is missing, id c"
     (folder / SECOND).unlink()
-    assert refusal(tmp_path).startswith("observation 2: a shard is missing, or there twice (there: ")
+    assert refusal(tmp_path).startswith("observation 2: a shard is missing or duplicated (found: ")
     assert refusal(folder / "epoch_0002-00000-of-00002.jsonl").startswith("observation 2: a shard is missing")
 
 
@@ -488,7 +490,7 @@ def test_shards_by_names_that_are_none(tmp_path):
         write(folder / name, "nonsense")
     assert [number for _, number, _ in read(tmp_path)[0]] == [1, 2, 3]
     write(folder / "epoch_0004-00000-of-999999999.jsonl", "nonsense")
-    assert refusal(tmp_path).startswith("observation 4: a shard is missing, or there twice (there: ")
+    assert refusal(tmp_path).startswith("observation 4: a shard is missing or duplicated (found: ")
 
 
 @pytest.mark.parametrize("names", ["[]", "{", "7", '{"0": 1}', '{"a": "b"}', '{"0": "a", "2": "b"}', DEEP])
@@ -510,7 +512,7 @@ def test_labels_and_classes_of_our_own_shards(tmp_path):
         tmp_path, "epoch_0003-00000-of-00001.jsonl", lambda c: c.replace(b'probs": [', b'probs": [0.0, ', 1)
     )
     assert refusal(tmp_path) == (
-        f"{folder}/epoch_0003-00000-of-00001.jsonl: probs has another number of classes than 4, id b, c"
+        f"{folder}/epoch_0003-00000-of-00001.jsonl: probs has a number of classes other than 4, id b, c"
     )
 
 

@@ -310,7 +310,7 @@ def test_a_workbook(tmp_path):
     assert samples.texts_a == ["a\nb", 'say "x"', "3.5", "d"]
     assert (samples.ids, samples.class_names) == (["007", "008", "2024-01-05", "9"], ("0", "1"))
     assert samples.lines == [2, 3, 5, 6]
-    assert "of its 2 sheets the first, 'Sheet', is read" in samples.notes[0]
+    assert "reading the first of its 2 sheets, 'Sheet'" in samples.notes[0]
 
 
 def test_titles_above_the_header_of_a_workbook(tmp_path):
@@ -325,7 +325,7 @@ def test_titles_above_the_header_of_a_workbook(tmp_path):
     ]
     samples = load(workbook(tmp_path / "x.xlsx", rows))
     assert samples.texts_a == ["a", "b", "c", "d"]
-    assert "row 3 has the columns' names" in samples.notes[0]
+    assert "row 3 holds the column names" in samples.notes[0]
 
 
 def test_a_workbook_with_a_bad_row_and_one_that_is_damaged(tmp_path):

@@ -474,7 +474,7 @@ def test_metrics_of_any_value(found):
         return
     assert all(np.isfinite(value) for value in ours.values()) and "own" not in ours
     if "summary/observations" in ours:
-        descriptions.of_run(10, ours, str, [schema.SUMMARY_FILE])
+        descriptions.describe_run(10, ours, str, [schema.SUMMARY_FILE])
 
 
 SUMMARY = pd.read_csv(io.BytesIO(b"".join([PART.header, *PART.lines])), sep="\t")

@@ -61,7 +61,7 @@ def test_learning_groups():
         "learned 3 times or more": [5, 6],
         "learned twice": [4],
         "learned once": [3],
-        "right at first, then lost": [1],
+        "right at first, then forgotten": [1],
         "always right": [2],
     }
 

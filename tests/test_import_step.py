@@ -124,7 +124,7 @@ def test_a_killed_runs_file(command, client, tutorial):
     write(tutorial, "".join(lines[:-3]) + lines[-3][:50])
     run_id, out = imported(command, f"path={tutorial}")
     notes = [
-        f"note: {tutorial}: its last line is cut off (a killed run?): left out",
+        f"note: {tutorial}: ignoring its last line, which is cut off (was a run killed?)",
         "note: observation 4 has only 33 of 36 records (a killed run?): left out",
     ]
     assert out.splitlines()[:2] == notes

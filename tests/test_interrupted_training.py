@@ -21,8 +21,8 @@ def test_a_training_that_is_told_to_stop_ends_killed(client, pairs_file):
     finally:
         process.kill()
     assert process.returncode == 130, rest
-    assert "observations safe: python src/summarize.py run_id=" in rest
-    assert "to go on with the run: python src/train.py run_id=" in rest and "resume=true" in rest
+    assert "observations saved: python src/summarize.py run_id=" in rest
+    assert "to resume the run: python src/train.py run_id=" in rest and "resume=true" in rest
     assert rest.endswith("interrupted\n") and "Traceback" not in rest
     (run,) = client.search_runs(["1"])
     assert run.info.status == "KILLED"

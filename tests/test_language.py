@@ -91,7 +91,7 @@ def test_a_review_of_a_chinese_run_is_chinese(imported, client, capsys):
     run.speak()
     found = review.review_of(run, defaults("review", run_id=run_id))
     assert found.about.lang == "zh"
-    assert found.lesson().advice.startswith("再审核")
+    assert found.estimate().advice.startswith("再审核")
     assert set(found.samples.regions.tolist()) == {
         ("易学", "模糊", "难学", "疑似噪声").index(name)
         for name in pd.read_csv(local(client, run_id, "diagnosis.tsv"), sep="\t")["region"]

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from conftest import ROOT
-from datamap.log import clear_starting, printable, show_starting, silence, telling
+from datamap.log import clear_starting, printable, reporting, show_starting, silence
 from datamap.tracking import descriptions
 from datamap.training.bars import observed_batches, steps, tokenized_texts
 from datamap.translations import Amount
@@ -55,8 +55,8 @@ def test_an_output_of_ascii_shows_codes():
 @pytest.mark.parametrize(
     "text",
     [
-        descriptions.of_comparison([(HOSTILE, "#/a"), ("b", "#/b")], {"rank_correlation": 1.0}, 3, 0.1),
-        descriptions.of_curated(
+        descriptions.describe_comparison([(HOSTILE, "#/a"), ("b", "#/b")], {"rank_correlation": 1.0}, 3, 0.1),
+        descriptions.describe_curated(
             HOSTILE,
             "#/a",
             "clean",
@@ -75,11 +75,11 @@ def test_names_are_shown_in_markdown_as_they_are(text):
 
 def test_a_comparison_says_which_runs_learnt_too_little():
     runs, agreement = [("a", "#/a"), ("b", "#/b")], {"rank_correlation": 1.0}
-    assert "it was not the run" in descriptions.of_comparison(runs, agreement, 3, 0.1)
-    text = descriptions.of_comparison(runs, agreement, 3, 0.1, ["b_1"])
+    assert "no single run explains it" in descriptions.describe_comparison(runs, agreement, 3, 0.1)
+    text = descriptions.describe_comparison(runs, agreement, 3, 0.1, ["b_1"])
     assert (
         r"But b\_1 learned too little to tell which samples are hard." in text
-        and "it was not the run" not in text
+        and "no single run explains it" not in text
     )
 
 
@@ -112,22 +112,22 @@ def test_a_log_says_within_an_epoch_how_far_it_is(monkeypatch, capsys):
 def test_work_that_takes_its_time_says_what_it_is(monkeypatch, capsys):
     """It is said once, while the work goes on, and neither of quick work nor where nothing is to be said."""
     monkeypatch.setattr("datamap.log._beginning", "")
-    monkeypatch.setattr("datamap.log.UNSAID", 0.2)
-    with telling("fetching {files} of run {run}", files=Amount(2, "file"), run="3f2a"):
+    monkeypatch.setattr("datamap.log.QUIET_SECONDS", 0.2)
+    with reporting("fetching {files} of run {run}", files=Amount(2, "file"), run="3f2a"):
         time.sleep(0.6)
         assert capsys.readouterr().out == "fetching 2 files of run 3f2a\n"
-    with telling("quick work"):
+    with reporting("quick work"):
         pass
-    with silence(), telling("silent work"):
+    with silence(), reporting("silent work"):
         time.sleep(0.4)
     assert capsys.readouterr().out == ""
 
 
 def test_long_work_says_that_it_goes_on(monkeypatch, capsys):
     monkeypatch.setattr("datamap.log._beginning", "")
-    monkeypatch.setattr("datamap.log.UNSAID", 0.1)
-    monkeypatch.setattr("datamap.log.AGAIN", 0.5)
-    with telling("reading {file}", file="summary.tsv"):
+    monkeypatch.setattr("datamap.log.QUIET_SECONDS", 0.1)
+    monkeypatch.setattr("datamap.log.REPEAT_SECONDS", 0.5)
+    with reporting("reading {file}", file="summary.tsv"):
         time.sleep(1.3)
     assert capsys.readouterr().out.splitlines() == [
         "reading summary.tsv",
@@ -140,10 +140,10 @@ def test_short_waits_for_a_server_are_told_once_a_second_has_passed_in_silence(m
     monkeypatch.setattr("datamap.log._beginning", "")
     monkeypatch.setattr("datamap.log._told", time.monotonic() - 5)
     for _ in range(2):
-        with telling("waiting", True):
+        with reporting("waiting", True):
             time.sleep(0.4)
     assert capsys.readouterr().out == "waiting\n"
-    with telling("waiting here"):
+    with reporting("waiting here"):
         time.sleep(0.4)
     assert capsys.readouterr().out == ""
 

@@ -427,7 +427,7 @@ def test_long_names_are_cut_and_cover_nothing(summary, options):
 
 def test_a_picture_that_memory_would_not_hold_is_refused_before_it_is_drawn(summary):
     with pytest.raises(
-        MapError, match=r"40 × 40 inches with dpi=1200 has 2,304 million pixels.* dpi=193 or less"
+        MapError, match=r"40 × 40 inches with dpi=1200 make 2,304 million pixels.* dpi=193 or less"
     ):
         figures.draw_map(summary, width=40, height=40, dpi=1200)
     with pytest.raises(MapError, match="million pixels"):

@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from datamap.errors import SignalError
-from datamap.labels import blocks, counting, error_rate, mislabel, pool, relabeling, surest
+from datamap.labels import blocks, counting, error_rate, mislabel, most_confident, pool, relabeling
 from datamap.summaries import dynamics
 
 
@@ -185,7 +185,7 @@ def test_where_only_witnesses_judge_scores_mean_what_they_say():
     memorized = 0.01 + 0.98 * np.eye(2)[labels]
     known = evidence_of([memorized] * 3, labels, witnesses={"linear": np.stack([1 - sees, sees], axis=1)})
     wrong = labels != truth
-    scores = mislabel.calibrated(mislabel.combined(known), wrong.sum())
+    scores = mislabel.calibrate(mislabel.combined(known), wrong.sum())
     sure = scores > 0.8
     assert sure.sum() > 0.5 * wrong.sum()  # none if the witnesses are taken at their word
     assert wrong[sure].mean() > 0.85
@@ -194,7 +194,7 @@ def test_where_only_witnesses_judge_scores_mean_what_they_say():
 def test_calibrated_scores_sum_to_the_number_of_wrong_labels_in_the_same_order():
     scores = np.random.default_rng(0).beta(1, 3, 500)
     for total in (0, 20, 250, 500):
-        found = mislabel.calibrated(scores, total)
+        found = mislabel.calibrate(scores, total)
         assert found.sum() == pytest.approx(min(max(total, 0.5), 499.5))
         assert (np.argsort(found) == np.argsort(scores)).all()
 
@@ -228,9 +228,9 @@ def test_the_pool_of_many_rows_is_fitted_to_a_part(monkeypatch):
     labels = random.integers(0, 2, 4000)
     mostly = np.where(random.random(4000) < 0.2, 1 - labels, labels)
     probs = {"right": np.eye(2)[mostly] * 0.6 + 0.2, "guess": random.dirichlet(np.ones(2), 4000)}
-    whole = pool.pooled(probs, labels)
+    whole = pool.pool_witnesses(probs, labels)
     monkeypatch.setattr(pool, "MAX_ROWS", 2000)
-    part = pool.pooled(probs, labels)
+    part = pool.pool_witnesses(probs, labels)
     assert part.probs.shape == (4000, 2)
     np.testing.assert_allclose(part.probs, whole.probs, atol=0.05)
 
@@ -333,8 +333,10 @@ def test_who_is_at_chance_or_has_no_weight_is_not_quoted():
     knows = 0.2 + 0.4 * np.eye(3)[np.where(generator.random(900) < 0.8, labels, 0)]
     guesses = 0.02 + 0.94 * np.eye(3)[generator.integers(0, 3, 900)]
     known = evidence_of([guesses], labels, guesses, witnesses={"linear": knows})
-    assert mislabel.quoted(known) == {"linear"}
-    assert mislabel.quoted(evidence_of([guesses], labels)) == set()  # alone, it weighs 1 all the same
+    assert mislabel.quotable_witnesses(known) == {"linear"}
+    assert (
+        mislabel.quotable_witnesses(evidence_of([guesses], labels)) == set()
+    )  # alone, it weighs 1 all the same
     assert mislabel.beats_chance(knows, labels) and not mislabel.beats_chance(guesses, labels)
 
 
@@ -355,9 +357,9 @@ def relabeled(noise, accuracy):
     said = np.where(generator.random(3000) < 0.93, truth, generator.integers(0, 5, 3000))
     known = evidence_of([0.02 + 0.9 * np.eye(5)[said]] * 3, known.labels, known.held_out)
     about = counting.estimate(known)
-    scores = mislabel.calibrated(mislabel.combined(known), about.estimate)
+    scores = mislabel.calibrate(mislabel.combined(known), about.estimate)
     proposed = mislabel.proposals(known, scores)
-    return relabeling.supported(known, scores, proposed, about), known, scores, proposed, about, truth
+    return relabeling.count_supported(known, scores, proposed, about), known, scores, proposed, about, truth
 
 
 def test_sure_proposals_are_relabeled_and_make_more_labels_right():
@@ -366,7 +368,7 @@ def test_sure_proposals_are_relabeled_and_make_more_labels_right():
     gain = (proposed[first] == truth[first]).sum() - (known.labels[first] == truth[first]).sum()
     assert count > 50 and gain > 0.8 * count
     changed = np.isin(np.arange(3000), first)
-    said = relabeling.expected(scores, changed, about.low)
+    said = relabeling.expected_right(scores, changed, about.low)
     assert said.low <= said.high <= said.before + count
     assert said.low - said.before <= gain
 
@@ -382,9 +384,9 @@ def test_proposals_that_nothing_supports_replace_no_label(what, noise, accuracy)
 def test_no_label_is_replaced_where_the_number_is_unknown_or_vague_or_nobody_judges():
     count, known, scores, proposed, about, _ = relabeled(0.15, 0.95)
     assert count
-    assert not relabeling.supported(known, scores, proposed, about._replace(unknown="border"))
-    assert not relabeling.supported(known, scores, proposed, about._replace(low=about.estimate // 2))
-    assert not relabeling.supported(known._replace(pool=None), scores, proposed, about)
+    assert not relabeling.count_supported(known, scores, proposed, about._replace(unknown="border"))
+    assert not relabeling.count_supported(known, scores, proposed, about._replace(low=about.estimate // 2))
+    assert not relabeling.count_supported(known._replace(pool=None), scores, proposed, about)
 
 
 def test_the_error_rate_of_hundreds_of_classes_is_quick_to_fit():
@@ -397,8 +399,8 @@ def test_the_surest_predictions_are_those_of_a_sort():
     """Of equally sure ones the first count, as a stable sort has them."""
     for seed, (count, classes) in enumerate(((1, 2), (7, 3), (3000, 3))):
         probs = np.round(np.random.default_rng(seed).dirichlet(np.ones(classes), count), 1)
-        for share in (*surest.SHARES, 1.0):
-            found = surest.surest(probs, share)
+        for share in (*most_confident.SHARES, 1.0):
+            found = most_confident.most_confident(probs, share)
             assert sorted(found) == sorted(set(probs.argmax(axis=1)))
             for label, rows in found.items():
                 own = [row for row in range(count) if probs[row].argmax() == label]

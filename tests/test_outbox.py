@@ -80,12 +80,12 @@ def test_what_is_left_of_a_run_that_is_not_ours_is_tried_once_more_at_the_end(ru
 
 def test_it_tries_again_and_says_so(run, capsys):
     send(Refusing(run, times=2), [1, 2])
-    assert capsys.readouterr().out == "note: the store is away; trying again for up to 60 s\n"
+    assert capsys.readouterr().out == "note: the store is away; retrying for up to 60 s\n"
     assert list(run.committed()) == [1, 2]
 
 
 def test_what_is_refused_for_too_long_is_spooled_and_uploaded_later(run, tmp_path):
-    with pytest.raises(TrackingError, match="did not take all"):
+    with pytest.raises(TrackingError, match="did not accept everything"):
         send(Refusing(run, times=99), [1, 2, 3], timeout=0)
     assert (list(run.committed()), len(waiting_in(f"spool/{run.run_id}"))) == ([], 4)  # and the end
     assert deliver(run, f"spool/{run.run_id}") == 4
@@ -133,7 +133,10 @@ def test_another_writer_stops_this_one(run):
 def test_nowhere_to_put_it_is_said(run, tmp_path):
     (tmp_path / "file").write_text("")
     outbox = Outbox(Refusing(run, times=99), 0, tmp_path / "file")
-    with pytest.raises(TrackingError, match="could neither be logged nor written to .*make room"), outbox:
+    with (
+        pytest.raises(TrackingError, match="could neither be logged nor written to .*free some space"),
+        outbox,
+    ):
         outbox.put(delivery(1))
 
 
@@ -184,7 +187,7 @@ def test_nothing_is_put_in_while_or_after_it_ends(run):
             time.sleep(0.01)
     thread.join(30)
     ((number, message),) = refused
-    assert "nothing can be logged after its end" in message
+    assert "nothing more can be logged" in message
     assert list(run.committed()) == list(range(1, number))
 
 

@@ -137,7 +137,7 @@ MISTAKES = {
         "width=40",
         "height=40",
         "dpi=1200",
-    ): r"40 × 40 inches with dpi=1200 has 2,304 million pixels.*dpi=193 or less",
+    ): r"40 × 40 inches with dpi=1200 make 2,304 million pixels.*dpi=193 or less",
     ("x=text",): "x=text is not a numeric column",
     ("facet=avg_probs",): "facet=avg_probs has 48 values, and a picture holds at most 12 maps",
     ("facet=id",): "facet=id has 48 values",
@@ -200,7 +200,7 @@ def test_a_comparison_that_cannot_be_drawn_makes_no_run(record, command, client)
     runs = f"runs=[{','.join(ids)}]"
     refused(command("compare", runs, "x=text"), "x=text is not a numeric column")
     refused(
-        command("compare", f"runs=[latest,{ids[1]}]"), "1 run with signals found, and a comparison needs two"
+        command("compare", f"runs=[latest,{ids[1]}]"), "1 run with signals found, but a comparison needs two"
     )
     assert len(client.search_runs(["1"])) == 2
 

@@ -143,7 +143,7 @@ def test_an_active_run_is_used_and_keeps_its_status(active):
         recorder.commit(1)
     assert recorder.run_id == active
     assert status(active) == "RUNNING"
-    with pytest.raises(TrackingError, match=f"run {active} holds signals already.*record into a new run"):
+    with pytest.raises(TrackingError, match=f"run {active} already holds signals.*record into a new run"):
         datamap.SignalRecorder()
 
 
@@ -170,7 +170,7 @@ def test_nothing_that_is_logged_is_overwritten(active):
         datamap.SignalRecorder(["a", "b"])
     assert mlflow.artifacts.load_dict(f"runs:/{active}/labels.json") == {"0": "mine"}
     mlflow.log_text("", "signals/epoch_0001-00000-of-00001.jsonl")  # never committed
-    with pytest.raises(TrackingError, match="holds signals already"):
+    with pytest.raises(TrackingError, match="already holds signals"):
         datamap.SignalRecorder()
 
 
@@ -188,13 +188,13 @@ def test_the_run_of_the_environment_is_used_and_keeps_its_status(store, monkeypa
     assert (recorder.run_id, status(made), recorder.run.committed()) == (made, "RUNNING", {1: 8})
     run = MlflowClient().get_run(made)
     assert (run.info.run_name, run.data.tags["team"]) == ("mine", "a")
-    with pytest.raises(TrackingError, match="holds signals already"):
+    with pytest.raises(TrackingError, match="already holds signals"):
         datamap.SignalRecorder()
 
 
 def test_a_run_has_one_recorder_at_a_time(active):
     with datamap.SignalRecorder(["no", "yes"]) as recorder:
-        with pytest.raises(TrackingError, match="has a recorder already: close that one first"):
+        with pytest.raises(TrackingError, match="already has a recorder: close it first"):
             datamap.SignalRecorder()
         record(recorder, 1)
         recorder.commit(1)
@@ -226,7 +226,7 @@ def test_an_exception_loses_what_was_not_committed_and_says_so(store, capsys, co
         record(recorder, 2)
         raise error
     assert status(recorder.run_id) == expected
-    assert "note: 8 records after observation 1 never committed, and lost" in capsys.readouterr().out
+    assert "note: lost 8 records that were not committed after observation 1" in capsys.readouterr().out
     assert "8 samples over 1 observation" in command("summarize", f"run_id={recorder.run_id}").out
 
 
@@ -325,7 +325,7 @@ def test_what_the_store_does_not_take_is_spooled(store, monkeypatch, command):
 
         patch.setattr("datamap.tracking.run.Run.log_bytes", away)
         recorder.commit(1)
-        with pytest.raises(TrackingError, match="did not take all"):
+        with pytest.raises(TrackingError, match="did not accept everything"):
             recorder.close()
     assert command("upload", "folder=unsent").code == 0
     assert (recorder.run.committed(), status(recorder.run_id)) == ({1: 8}, "FINISHED")
@@ -411,9 +411,9 @@ def test_samples_that_do_not_fit(store, capsys):
         recorder.record(**ROWS)
         with pytest.raises(SignalError, match="samples= has no id 8; record the ids that samples= has"):
             recorder.commit(1)
-    with pytest.raises(ConfigError, match="format='csv': it is one of auto, jsonl, parquet"):
+    with pytest.raises(ConfigError, match="format='csv': choose one of auto, jsonl, parquet"):
         datamap.SignalRecorder(format="csv")
-    with pytest.raises(ConfigError, match="unit='batch': it is one of epoch, step"):
+    with pytest.raises(ConfigError, match="unit='batch': choose one of epoch, step"):
         datamap.SignalRecorder(unit="batch")
 
 
@@ -512,8 +512,8 @@ def test_shards_hold_the_same_samples_though_each_epoch_is_shuffled(store, comma
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"unit": "step"}, "is observed by epoch, and cannot go on by step"),
-        ({"task": "scores"}, "is of task=classification, and cannot go on as task=scores"),
+        ({"unit": "step"}, "numbers observations by epoch, not by step"),
+        ({"task": "scores"}, "records task=classification and cannot continue as task=scores"),
     ],
 )
 def test_a_refused_resumption_leaves_the_run_as_it_was(store, options, message):

@@ -110,7 +110,7 @@ def test_what_cannot_be_resumed_says_why(command, client, pairs_file, die_after)
     text = pairs_file.read_text()
     pairs_file.write_text(text + "又\t一行\t0\n")
     before = client.get_run(killed)
-    assert "is no longer what the run was trained on" in refused(f"run_id={killed}")
+    assert "has changed since training" in refused(f"run_id={killed}")
     after = client.get_run(killed)
     assert (after.info.status, after.data.tags) == (before.info.status, before.data.tags)  # not taken over
     pairs_file.write_text(text)

@@ -50,7 +50,7 @@ def review_of(folder, **changes):
     return Review(
         About("0a1b", "name", "combined", "epoch", "en", "me", None, estimate),
         samples(**changes),
-        storage.Appended(folder),
+        storage.AppendingStorage(folder),
     )
 
 
@@ -172,7 +172,7 @@ def test_the_page_needs_the_token_in_its_address(client):
 )
 def test_there_are_no_files(client, path):
     answer = client.get(path)
-    assert (answer.status_code, answer.json()) == (404, {"error": "there is no such address here"})
+    assert (answer.status_code, answer.json()) == (404, {"error": "no such address"})
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_what_is_refused_is_one_line_and_changes_nothing(review, client, path, b
 
 
 @pytest.mark.parametrize("digits", ["30", "9" * 19, "9" * 400, "9" * 5000])
-@pytest.mark.parametrize("of", ["sample", "neighbours"])
+@pytest.mark.parametrize("of", ["sample", "neighbors"])
 def test_rows_that_there_are_not(client, of, digits):
     answer = client.get(f"/api/{of}/{digits}")
     assert answer.status_code == 400
@@ -294,7 +294,7 @@ def test_any_address_is_answered_or_refused(unchanged, text, who):
     for path in (
         f"find?id={quote(text)}",
         f"sample/{quote(text, safe='')}",
-        f"neighbours/{quote(text)}",
+        f"neighbors/{quote(text)}",
         "progress",
     ):
         assert unchanged.get(f"/api/{path}", headers=headers).status_code in (200, 400, 404)

@@ -53,7 +53,7 @@ def test_lines_that_are_no_decision_are_counted_and_left_out(damage):
 
 def test_a_file_without_any_decision_is_damaged():
     with pytest.raises(DataError, match=r"review/decisions\.jsonl is damaged"):
-        decisions.of_files([("review/decisions.jsonl", b"a\nb\n")])
+        decisions.parse_files([("review/decisions.jsonl", b"a\nb\n")])
 
 
 def test_of_a_reviewer_the_last_one_counts_and_undo_takes_it_back():
@@ -108,7 +108,7 @@ def test_what_a_journal_says_of_a_sample():
 
 
 def test_a_torn_line_of_a_killed_server_spoils_none(tmp_path):
-    writer, reader = storage.Appended(tmp_path), storage.Appended(tmp_path)
+    writer, reader = storage.AppendingStorage(tmp_path), storage.AppendingStorage(tmp_path)
     assert reader.all() == []
     writer.append(decided(1, "drop"))
     file = tmp_path / "review" / "decisions.jsonl"
@@ -122,7 +122,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from datamap.review import decisions, storage
-kept = storage.Appended(Path(sys.argv[1]))
+kept = storage.AppendingStorage(Path(sys.argv[1]))
 for n in range(200):
     kept.append(decisions.Decision(str(n), "keep", "x", "x" * 300, sys.argv[2], str(n), 0))
 """
@@ -165,7 +165,7 @@ TOUCHES = {
 @pytest.mark.parametrize("looks", [True, False])
 def test_what_was_answered_is_kept_whatever_becomes_of_the_file(tmp_path, touch, looks):
     (tmp_path / "run").mkdir()
-    kept = storage.Appended(tmp_path / "run")
+    kept = storage.AppendingStorage(tmp_path / "run")
     kept.append(decided(1, "keep", "x"))
     kept.append(decided(2, "drop"))
     touch(tmp_path / "run" / "review" / "decisions.jsonl")
@@ -173,13 +173,13 @@ def test_what_was_answered_is_kept_whatever_becomes_of_the_file(tmp_path, touch,
         assert sorted(said(kept)) == [("1", "keep", "x"), ("2", "drop", None)]
     kept.append(decided(3, "label", "y"))
     everything = [("1", "keep", "x"), ("2", "drop", None), ("3", "label", "y")]
-    assert sorted(said(kept)) == sorted(said(storage.Appended(tmp_path / "run"))) == everything
+    assert sorted(said(kept)) == sorted(said(storage.AppendingStorage(tmp_path / "run"))) == everything
     assert said(kept)[-1] == everything[-1]
 
 
 @pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES)
 def test_two_servers_that_write_again_come_to_the_same(tmp_path, touch):
-    one, other = storage.Appended(tmp_path), storage.Appended(tmp_path)
+    one, other = storage.AppendingStorage(tmp_path), storage.AppendingStorage(tmp_path)
     one.append(decided(1, "keep", "x"))
     one.append(decided(2, "drop"))
     assert len(other.all()) == 2
@@ -195,18 +195,18 @@ def test_two_servers_that_write_again_come_to_the_same(tmp_path, touch):
 
 
 def test_an_edited_line_has_the_last_word_but_not_over_later_decisions(tmp_path):
-    kept = storage.Appended(tmp_path)
+    kept = storage.AppendingStorage(tmp_path)
     kept.append(decided(1, "label", "y"))
     kept.append(decided(2, "label", "y"))
     kept.append(decided(2, "label", "z"))
     file = tmp_path / "review" / "decisions.jsonl"
     file.write_text(file.read_text().replace('"new_label": "y"', '"new_label": "w"'))
     assert decisions.outcome(kept.all()).labels == {"1": "w", "2": "z"}
-    assert decisions.outcome(storage.Appended(tmp_path).all()).labels == {"1": "w", "2": "z"}
+    assert decisions.outcome(storage.AppendingStorage(tmp_path).all()).labels == {"1": "w", "2": "z"}
 
 
 def test_a_file_that_is_none_and_a_run_that_is_gone_are_errors(tmp_path):
-    kept = storage.Appended(tmp_path / "run")
+    kept = storage.AppendingStorage(tmp_path / "run")
     with pytest.raises(TrackingError, match="No such file"):
         kept.append(decided(1, "drop"))
     (tmp_path / "run" / "review").mkdir(parents=True)
@@ -223,7 +223,7 @@ from datamap.review import decisions, storage
 file = Path("review/decisions.jsonl")
 def append(id):
     kept.append(decisions.Decision(id, "drop", "x", None, "a", "now", 0))
-kept = storage.Appended(Path().resolve())
+kept = storage.AppendingStorage(Path().resolve())
 append("1")
 before = file.read_bytes()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -238,7 +238,8 @@ for _ in range(2):
     assert file.read_bytes() == before
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 append("3")
-assert [one.id for one in kept.all()] == [one.id for one in storage.Appended(Path().resolve()).all()] == ["1", "3"]
+others = storage.AppendingStorage(Path().resolve())
+assert [one.id for one in kept.all()] == [one.id for one in others.all()] == ["1", "3"]
 """
 
 
@@ -251,7 +252,7 @@ def test_a_line_that_the_disk_takes_in_part_is_taken_back(tmp_path):
 
 
 def test_the_order_of_lines_counts_not_the_clock(tmp_path):
-    kept = storage.Appended(tmp_path)
+    kept = storage.AppendingStorage(tmp_path)
     journal = Journal(pa.array(["1", "2"]))
     for one in (
         decided(1, "keep", "x", second=50), decided(1, "label", "y", second=10), decided(2, "drop", second=50),
@@ -285,20 +286,20 @@ def test_sessions_with_other_clocks_are_put_in_order_by_turns(monkeypatch):
     for second, (action, new) in zip(
         (50, 40, 10), (("keep", "x"), ("label", "y"), ("label", "z")), strict=True
     ):
-        session = storage.Logged(bucket)
+        session = storage.ReplacingStorage(bucket)
         session.all()
         session.append(decided(1, action, new, second=second))
         assert decisions.outcome(session.all()).labels == {"1": new}
-    files = storage.of_all(bucket)
+    files = storage.read_files(bucket)
     assert len(files) == 3
-    assert decisions.outcome(decisions.of_files(files)[0]).labels == {"1": "z"}
+    assert decisions.outcome(decisions.parse_files(files)[0]).labels == {"1": "z"}
 
 
 @pytest.mark.parametrize("touch", ["deleted", "emptied", "cut"])
 def test_in_a_bucket_too_what_was_answered_is_written_again(monkeypatch, touch):
     monkeypatch.setattr(storage, "EVERY", 0)
     bucket = Bucket()
-    ended, session = storage.Logged(bucket), storage.Logged(bucket)
+    ended, session = storage.ReplacingStorage(bucket), storage.ReplacingStorage(bucket)
     ended.append(decided(1, "drop"))
     session.append(decided(2, "drop"))
     assert sorted(said(session)) == [("1", "drop", None), ("2", "drop", None)]
@@ -307,5 +308,5 @@ def test_in_a_bucket_too_what_was_answered_is_written_again(monkeypatch, touch):
         if touch != "deleted":
             bucket.content[path] = b"" if touch == "emptied" else content[:-30]
     assert sorted(said(session)) == [("1", "drop", None), ("2", "drop", None)]
-    found = decisions.of_files(storage.of_all(bucket))[0]
+    found = decisions.parse_files(storage.read_files(bucket))[0]
     assert {one.id for one in found} == {"1", "2"}

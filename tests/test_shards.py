@@ -206,7 +206,7 @@ def test_values_that_no_recorder_accepts_are_refused(message, format):
 
 def test_a_predicted_label_is_a_class_and_agrees_with_correct():
     for changes, message in (
-        ({"pred_label": [1]}, "correct does not say whether pred_label is label"),
+        ({"pred_label": [1]}, "correct contradicts pred_label and label"),
         ({"pred_label": [999_999]}, "pred_label is not a class index"),
     ):
         with pytest.raises(SignalError, match=message):

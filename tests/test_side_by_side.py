@@ -43,7 +43,7 @@ def test_side_by_side_they_give_the_same_bytes(command, pairs_file, store, clien
     one = command("train", *options, "trainer.jobs=1")
     two = command("train", *options, "trainer.jobs=3")
     assert (one.code, two.code) == (0, 0), one.err + two.err
-    assert "4 further trainings of 3 epochs run beside this one, 3 at a time" in two.out
+    assert "4 further trainings of 3 epochs each run alongside this one, 3 at a time" in two.out
     assert not below(os.getpid())
     runs = [re.match(r"run (\w+)", outcome.out).group(1) for outcome in (one, two)]
     for folder in ("signals", "holdout", "threshold"):
@@ -93,7 +93,7 @@ def test_a_child_that_is_killed_is_one_line_and_resuming_trains_the_rest(
     options = ("data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.folds=2", "trainer.jobs=2")
     outcome = command("train", *options)
     assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
-    assert "was ended from outside" in outcome.err and "trainer.jobs=1" in outcome.err
+    assert "a worker process was killed" in outcome.err and "trainer.jobs=1" in outcome.err
     run = re.match(r"run (\w+)", outcome.out).group(1)
     assert len(artifacts(client, run, "signals")) == 2 * 3
     monkeypatch.setattr(Worker, "call", call)
@@ -171,7 +171,7 @@ class Odd(Exception):  # noqa: N818
         ("ours", TrainingError, "the loss became nan"),
         ("bug", ZeroDivisionError, "a bug"),
         ("odd", RuntimeError, "Odd: 1 and 2"),
-        ("end", TrainingError, "trainer.jobs=1 trains one after the other"),
+        ("end", TrainingError, "set trainer.jobs=1 to train one model at a time"),
     ],
 )
 def test_what_a_child_raises_is_raised_here(kind, error, message):

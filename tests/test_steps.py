@@ -233,7 +233,7 @@ def test_what_was_never_committed_is_left_out_and_named(small_run, client, comma
     (folder / "epoch_0004-00000-of-00001.jsonl").write_text('{"id": 0, "la')
     outcome = command("summarize", f"run_id={small_run}")
     assert outcome.code == 0, outcome.err
-    assert "observation 4 was never committed" in outcome.out
+    assert "observation 4, which was never committed" in outcome.out
     assert "over 3 observations" in outcome.out
 
 
@@ -350,7 +350,7 @@ def test_ctrl_c_kills_the_run_and_keeps_its_observations(pairs_file, client, com
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL)
     run_id = outcome.out.split()[1]
     assert outcome.code == 130
-    assert f"2 observations safe: python src/summarize.py run_id={run_id}" in outcome.out
+    assert f"2 observations saved: python src/summarize.py run_id={run_id}" in outcome.out
     assert client.get_run(run_id).info.status == "KILLED"
     assert "over 2 observations" in command("summarize", f"run_id={run_id}").out
 
@@ -418,7 +418,7 @@ def test_names_that_mlflow_cannot_take_are_refused_before_any_work(command, stor
 def test_more_samples_than_there_are(command, pairs_file, client):
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "data.sample=99")
     assert outcome.code == 0, outcome.err
-    assert f"note: data.sample=99, but {pairs_file} has 36 rows: all are used" in outcome.out
+    assert f"note: data.sample=99, but {pairs_file} has only 36 rows: using all of them" in outcome.out
     assert "3 observations of 36 samples logged" in outcome.out
 
 

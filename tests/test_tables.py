@@ -118,7 +118,7 @@ def test_positions_are_for_files_without_a_header(tmp_path, name):
     rows_file(path, ["text_a", "other", "label", name], *[("a", "b", n % 2, 1) for n in range(4)])
     assert load(path).texts_b is None
     assert load(path).notes == [
-        f"{path}: single texts: it has no column text_b (another name: data.columns.text_b=)"
+        f"{path}: reading single texts: it has no column text_b (to name it: data.columns.text_b=)"
     ]
     with pytest.raises(
         DataError, match=f"no column for label .columns: text_a, other, labl, {name}.; name it:"

@@ -120,7 +120,7 @@ def test_a_large_vocabulary_needs_little_memory_beside_the_logits():
 
 def target_numbers(logits, labels):
     """(log-probabilities, truths, margins) of each token, those of tokens without a label included."""
-    found = [generation.of_tokens(z, np.maximum(y, 0)) for z, y in zip(logits, labels, strict=True)]
+    found = [generation.token_signals(z, np.maximum(y, 0)) for z, y in zip(logits, labels, strict=True)]
     return [list(values) for values in zip(*found, strict=True)]
 
 
@@ -254,14 +254,14 @@ REFUSED = {
     "log-probability is above 0; give ln p, not p, id 7": ("generation", {"token_logprobs": [[0.5, -2], [-1]]}),
     r"token_correct is not true or false .1 or 0., id 7": ("generation", {"token_correct": [[0.5, 1], [1]]}),
     "token_logprobs has shape .2,.; give a sequence": ("generation", {"token_logprobs": np.zeros(2)}),
-    r"confidence= is of SignalRecorder.task='scores'.; task='generation' takes token_logprobs": (
+    r"confidence= belongs to SignalRecorder.task='scores'.; task='generation' accepts token_logprobs": (
         "generation", {"confidence": [0.5, 0.5]}),
     "signal tokens is Data Map's own": ("generation", {"tokens": [1, 2]}),
     "with logits= give labels= and": ("generation", {"logits": np.zeros((2, 2, 4))}),
     "give mask=labels != -100": ("generation", {"labels": [[1, 2], [3]]}),
-    r"logits= is of SignalRecorder.task='classification'.; task='scores' takes": (
+    r"logits= belongs to SignalRecorder.task='classification'.; task='scores' accepts": (
         "scores", {"logits": np.eye(2), "confidence": [0, 1]}),
-    "labels= is of SignalRecorder.task='classification'": ("scores", {"labels": [0, 1]}),
+    "labels= belongs to SignalRecorder.task='classification'": ("scores", {"labels": [0, 1]}),
     r"give confidence= .from 0 to 1. or loss=": ("scores", {"reward": [0, 1]}),
     "confidence is not from 0 to 1; give other numbers another name, id 8": ("scores", {"confidence": [0, 1.5]}),
     "confidence is not finite .NaN, infinite or beyond 3.4e38.; give a number, id 7": (
@@ -273,9 +273,9 @@ REFUSED = {
     r"correct is not true or false .1 or 0., id 8": ("scores", {"loss": [1, 1], "correct": [1, 0.5]}),
     "signal pred_label is Data Map's own; choose another name": ("scores", {"loss": [1, 1], "pred_label": [1, 1]}),
     "planted kinds are 0, 1 or 2, id 8": ("scores", {"loss": [1, 1], "noisy_labels": [0, 3]}),
-    r"token_logprobs= is of SignalRecorder.task='generation'.; task='classification' takes labels, logits, probs": (
+    r"token_logprobs= belongs to SignalRecorder.task='generation'.; task='classification' accepts labels, logits": (
         "classification", {"labels": [0, 1], "token_logprobs": [[-1], [-1]]}),
-    r"confidence= is of SignalRecorder.task='scores'": (
+    r"confidence= belongs to SignalRecorder.task='scores'": (
         "classification", {"labels": [0, 1], "probs": np.eye(2), "confidence": [1, 1]}),
     "signal entropy is Data Map's own": (
         "classification", {"labels": [0, 1], "probs": np.eye(2), "entropy": [1, 1]}),
@@ -360,12 +360,12 @@ BAD_LOGITS = {
     r"logits\[t\] predicts labels\[t\], so shift both .*logits\[:, :-1\], labels\[:, 1:\]": {
         "logits": np.zeros((1, 3, 4))},
     "logits of id 7 are not finite floats": {"logits": np.full((1, 2, 4), np.nan)},
-    "label 9 is no token of 0..3": {"labels": [[1, 9]]},
+    "label 9 is not a token in 0..3": {"labels": [[1, 9]]},
     "no target token": {"labels": [[-100, -100]]},
     "mask has 1 tokens, labels 2, id 7": {"mask": [[1]]},
     "for 1 ids": {"logits": np.zeros((2, 2, 4))},
     "labels has 2 sequences for 1 ids": {"labels": [[1, 2], [1, 2]], "mask": [[1, 1]]},
-    "and no token_…=": {"token_correct": [[1, 1]]},
+    "but no token_…=": {"token_correct": [[1, 1]]},
 }  # fmt: skip
 
 
@@ -384,7 +384,7 @@ def test_an_empty_batch_adds_nothing():
 
 def test_arguments_of_other_tasks_are_refused(store):
     with pytest.raises(
-        ConfigError, match="task='ner': it is one of classification, generation, scores, tokens, multilabel"
+        ConfigError, match="task='ner': choose one of classification, generation, scores, tokens, multilabel"
     ):
         datamap.SignalRecorder(task="ner")
     with pytest.raises(ConfigError, match="class_names=: task='scores' has no classes; leave it out"):
@@ -423,7 +423,7 @@ def test_a_run_keeps_its_task(store):
     }
     for other in ({"task": "scores"}, {"task": "generation", "correct_above": 0.8}, {}):
         with pytest.raises(
-            TrackingError, match="is of task=generation and correct_above=0.5, and cannot go on as"
+            TrackingError, match="records task=generation and correct_above=0.5 and cannot continue as"
         ):
             datamap.SignalRecorder(run_id=recorder.run_id, **other)
     path.write_text('{"task": "dreams"}')
@@ -444,7 +444,7 @@ def test_a_resumed_run_keeps_its_task_and_its_signals(store):
         first.record([1], loss=[0.5], reward=[1])
         first.commit(1)
     for task in ("generation", "classification"):
-        with pytest.raises(TrackingError, match=f"is of task=scores, and cannot go on as task={task}"):
+        with pytest.raises(TrackingError, match=f"records task=scores and cannot continue as task={task}"):
             datamap.SignalRecorder(run_id=first.run_id, task=task, resume=True)
     with datamap.SignalRecorder(run_id=first.run_id, task="scores", resume=True) as recorder:
         recorder.record([1], loss=[0.25])
@@ -453,7 +453,7 @@ def test_a_resumed_run_keeps_its_task_and_its_signals(store):
     with datamap.SignalRecorder() as classes:
         classes.record([1], [0], probs=[[0.5, 0.5]])
         classes.commit(1)
-    with pytest.raises(TrackingError, match="is of task=classification, and cannot go on as task=scores"):
+    with pytest.raises(TrackingError, match="records task=classification and cannot continue as task=scores"):
         datamap.SignalRecorder(run_id=classes.run_id, task="scores", resume=True)
 
 
@@ -483,7 +483,7 @@ ROWS = {
 @pytest.mark.parametrize("kind", ROWS)
 def test_prompts_and_completions_are_found(kind, capsys):
     row, (first, second) = ROWS[kind]
-    found = examples.of([row])
+    found = examples.examples_of([row])
     assert found.table["text_a"].tolist() == [first]
     assert ("text_b" in found.table) == (second is not None)
     assert second is None or found.table["text_b"].tolist() == [second]
@@ -498,14 +498,14 @@ def test_examples_of_any_table_keep_their_rows():
         {"id": "a", "messages": [{"role": "user", "content": "é\n"}], "n": 1},
         {"id": "b", "messages": [], "n": 2},
     ]
-    expected = examples.of(rows)
+    expected = examples.examples_of(rows)
     for made in (datasets.Dataset.from_list(rows), pd.DataFrame(rows), pa.Table.from_pylist(rows[:1])):
-        found = examples.of(made)
+        found = examples.examples_of(made)
         assert found.lines == b"".join(expected.lines.splitlines(keepends=True)[: len(found.table)])
-    assert examples.of(expected) is expected
-    assert examples.of([{"text": "x"}, {"text": "y"}]).table["id"].tolist() == [0, 1]
-    assert len(examples.of([{"text": "x" * 300_000}]).table["text_a"][0]) == examples.MAX_TEXT
-    assert json.loads(examples.of(pd.DataFrame({"text": ["a", None]})).lines.splitlines()[1]) == {
+    assert examples.examples_of(expected) is expected
+    assert examples.examples_of([{"text": "x"}, {"text": "y"}]).table["id"].tolist() == [0, 1]
+    assert len(examples.examples_of([{"text": "x" * 300_000}]).table["text_a"][0]) == examples.MAX_TEXT
+    assert json.loads(examples.examples_of(pd.DataFrame({"text": ["a", None]})).lines.splitlines()[1]) == {
         "text": None
     }
 
@@ -523,7 +523,7 @@ def test_examples_of_any_table_keep_their_rows():
     )
 )
 def test_any_samples_are_taken_or_refused_in_one_line(samples):
-    accepted, found = taken(examples.of, samples)
+    accepted, found = taken(examples.examples_of, samples)
     if accepted:
         table = pd.read_csv(io.BytesIO(b"".join(tsv.lines(found.table))), sep="\t", dtype=str)
         assert len(table) == len(found.lines.splitlines())
@@ -543,7 +543,7 @@ def test_any_samples_are_taken_or_refused_in_one_line(samples):
 )
 def test_bad_examples_are_refused_in_one_line(samples, message):
     with pytest.raises(DataError, match=message) as caught:
-        examples.of(samples)
+        examples.examples_of(samples)
     assert "\n" not in str(caught.value)
 
 
@@ -554,7 +554,7 @@ def test_bad_examples_are_refused_in_one_line(samples, message):
     "text", ["", "x", "x >", "x ~ 1", "x > y", "x > 1 or y > 2", "a > 1 and", "x > 1; y"]
 )
 def test_what_is_no_condition_is_refused(text):
-    with pytest.raises(ConfigError, match="is no condition; write column <= >= == != < > number"):
+    with pytest.raises(ConfigError, match="is not a condition; write column <= >= == != < > number"):
         conditions.parse(text)
 
 
@@ -564,11 +564,13 @@ def test_conditions_are_as_written():
         "my col >= 1.5": [0, 1, 0], "n!=2 and n <= 2": [1, 0, 0], "my col != 1": [0, 1, 0], "n == 3": [0, 0, 1],
         "n < 1e9 and n > -1": [1, 1, 1],
     }.items():  # fmt: skip
-        assert conditions.met(frame, conditions.parse(text)).tolist() == list(map(bool, expected)), text
+        assert conditions.matching_rows(frame, conditions.parse(text)).tolist() == list(
+            map(bool, expected)
+        ), text
     with pytest.raises(ConfigError, match="no numeric column mycol; did you mean my col"):
-        conditions.met(frame, conditions.parse("mycol > 1"))
+        conditions.matching_rows(frame, conditions.parse("mycol > 1"))
     with pytest.raises(ConfigError, match="no numeric column text"):
-        conditions.met(frame, conditions.parse("text > 1"))
+        conditions.matching_rows(frame, conditions.parse("text > 1"))
 
 
 # ---------------------------------------------------------------- every step, on a real store
@@ -632,7 +634,7 @@ def test_every_step_works_on_a_generation(store, command):
     )
     assert diagnosis["id"].tolist() == summary.sort_values("avg_probs", kind="stable")["id"].tolist()
     assert re.fullmatch(
-        r"(never predicted right|right in \d of 3 observations)(; forgotten \d ×)?; mean loss \d+\.\d\d; "
+        r"(never predicted correctly|right in \d of 3 observations)(; forgotten \d ×)?; mean loss \d+\.\d\d; "
         r"\d+% of \d target tokens right",
         diagnosis["why"][0],
     )
@@ -662,7 +664,7 @@ def test_curate_writes_the_rows_that_were_given(store, command):
     )
     # What is kept trains again: it is a training file of the same columns.
     again = [json.loads(line) for line in (folder / "curated.jsonl").read_bytes().splitlines()]
-    assert examples.of(again).table["text_b"].tolist() == [f"答 {n}" for n in kept]
+    assert examples.examples_of(again).table["text_b"].tolist() == [f"答 {n}" for n in kept]
 
 
 def test_rows_that_were_never_observed_are_named(store, command):
@@ -670,7 +672,7 @@ def test_rows_that_were_never_observed_are_named(store, command):
         recorder.record([3, 1], loss=[0.5, 1.0])
         recorder.commit(1)
     done = command("curate", f"run_id={recorder.run_id}", "keep=matching", "where=correct_times >= 0")
-    assert "note: 22 rows of the training file have no signals, and are left out" in done.out
+    assert "note: leaving out 22 rows of the training file that have no signals" in done.out
     lines = (curated(recorder.run_id)[0] / "curated.jsonl").read_text(encoding="utf-8").splitlines()
     assert lines == [json.dumps(chat(n), ensure_ascii=False) for n in (1, 3)]  # in the file's order
 
@@ -725,12 +727,12 @@ def test_rules_without_classes(store, command, rule, chosen):
 
 
 CANNOT = {
-    ("diagnose", "score=linear"): "has no classes; it can score=combined, confidence, aum, forgetting",
+    ("diagnose", "score=linear"): "has no classes; choose score=combined, confidence, aum, forgetting",
     ("plot", "color=label"): "has no classes; choose another column, such as correct_ratio",
     ("plot", "facet=label"): "has no classes; choose another column",
-    ("curate", "keep=relabelled"): "has no classes; it can keep=clean, corrected, matching, ambiguous",
+    ("curate", "keep=relabelled"): "has no classes; choose keep=clean, corrected, matching, ambiguous",
     ("curate", "keep=ambiguous", "balance=true"): "balance=true: run .* has no classes",
-    ("curate", "keep=clean"): "nothing tells how many samples are wrong; give share= or threshold=",
+    ("curate", "keep=clean"): "the number of wrong samples is unknown; give share= or threshold=",
     ("curate", "keep=matching"): "keep=matching: give where=",
     ("curate", "keep=matching", "ids=[0,77]"): r"ids: run \w+ has no sample 77$",
     ("curate", "keep=matching", "ids=7"): r"ids=7: give a list of ids, as in ids=\[7,12\], or a file",
@@ -738,7 +740,11 @@ CANNOT = {
     ("curate", "keep=matching", "ids=none.txt"): "ids=none.txt: no such file",
     ("curate", "keep=matching", "where=loss > 1"): r"no numeric column loss; did you mean loss_mean",
     ("curate", "keep=matching", "where=loss_mean < 0"): "the rule leaves no sample",
-    ("curate", "keep=matching", "where=loss_mean < nan"): "'loss_mean < nan' is no condition; write column",
+    (
+        "curate",
+        "keep=matching",
+        "where=loss_mean < nan",
+    ): "'loss_mean < nan' is not a condition; write column",
     ("curate", "keep=corrected"): "has no decisions of a review",
 }
 

@@ -143,13 +143,13 @@ def test_what_the_store_refuses_ends_the_run_at_once(run):
 
 
 def test_a_full_folder_for_temporary_files_is_like_a_full_store(run, monkeypatch, command, capsys):
-    with monkeypatch.context() as patch, pytest.raises(TrackingError, match="did not take all"):
+    with monkeypatch.context() as patch, pytest.raises(TrackingError, match="did not accept everything"):
         patch.setattr(tempfile, "tempdir", "/dev/full")
         with Outbox(run, 2, "spool") as outbox:
             outbox.put(delivery(1, "signals/1.txt"))
             outbox.put(delivery(2, "signals/2.txt"))
     said = capsys.readouterr().out.splitlines()
-    assert "trying again for up to 2 s" in said[0]
+    assert "retrying for up to 2 s" in said[0]
     assert f"3 uploads of run {run.run_id} wait in spool/{run.run_id}" in said[-1]
     assert (len(waiting_in(f"spool/{run.run_id}")), status(run)) == (3, "FAILED")
     assert command("upload", "folder=spool").code == 0
@@ -501,7 +501,7 @@ def test_a_full_disk_leaves_the_artifact_that_was_there(run, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("shutil.copyfile", half)
         with pytest.raises(
-            TrackingError, match=r"artifact diagnosis.tsv: .*No space left on device; make room"
+            TrackingError, match=r"artifact diagnosis.tsv: .*No space left on device; free some space"
         ):
             run.log_text("the new one\n", "diagnosis.tsv")
     folder = run.artifacts.folder
@@ -522,7 +522,9 @@ def test_a_full_database_is_told_as_such(store, monkeypatch):
         raise MlflowException(str(full)) from full
 
     monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore.create_run", refuse)
-    with pytest.raises(TrackingError, match="a new run cannot be made: database or disk is full; make room$"):
+    with pytest.raises(
+        TrackingError, match="a new run cannot be made: database or disk is full; free some space$"
+    ):
         Store(create=True).new_run("mine").__enter__()
 
 

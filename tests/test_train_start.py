@@ -9,7 +9,7 @@ import datamap
 from conftest import SMALL_MODEL
 from datamap.maps.live import LiveMap
 from datamap.processes import Processes
-from datamap.recording.together import SharedLog, joined_run
+from datamap.recording.shared_log import SharedLog, join_run
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.store import Store
 from datamap.training import extra
@@ -153,7 +153,7 @@ def test_a_process_that_joined_does_not_write_into_a_run_that_was_taken_over(cli
     with Store().new_run() as made:
         made.begin()
         log = SharedLog(
-            joined_run(made.tracking_uri, made.run_id, made.writer), Second(), None, "epoch", 10, "auto"
+            join_run(made.tracking_uri, made.run_id, made.writer), Second(), None, "epoch", 10, "auto"
         )
         log.put(pa.table({"id": [0, 1, 2, 3]}), Delivery(1))
         path = "signals/epoch_0001-00001-of-00002.jsonl"

@@ -196,7 +196,7 @@ def test_local_folder_is_loaded_with_its_weights(samples, tmp_path):
 
 def test_a_model_that_cannot_be_had_says_what_to_do():
     options = config.ModelConfig("x", "no-such-ernie", max_length=9, lr=1, epochs=1, batch_size=1)
-    with pytest.raises(ModelError, match="'no-such-ernie' cannot be loaded: it is no folder.*model=tiny"):
+    with pytest.raises(ModelError, match="'no-such-ernie' cannot be loaded: it is not a folder.*model=tiny"):
         modeling.build(options, [], ("0", "1"))
 
 

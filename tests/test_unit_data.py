@@ -128,7 +128,7 @@ BAD_TOKENS = {
         [ROW, ROW | {"tags": [-100, 1]}],
         "line 2, column tags: the tag of token 1 is -100",
     ),
-    "a packed file": ("x.conll.gz", gzip.compress(b"a O\n"), "is packed (gzip); unpack it first"),
+    "a packed file": ("x.conll.gz", gzip.compress(b"a O\n"), "is compressed (gzip); decompress it first"),
     "ids of some": ("x.conll", "# id = 1\na O\n\nb B\n", "line 4: no line `# id = …` before this sentence"),
     "id of two": ("x.conll", "# id = 1\na O\n\n# id = 1\nb B\n", "line 5: id '1' occurs in line 2 already"),
 }
@@ -188,7 +188,7 @@ def test_blanks_and_tabs_may_be_mixed_where_each_line_has_a_tag(tmp_path, odd):
 
 def test_tags_that_look_alike_are_noted(tmp_path):
     found = tokens.load(write(tmp_path / "x.conll", "a B-PER\nb b-per\nc O\n"), AUTO)
-    assert "classes that look alike stay apart: 'B-PER' (1 token) and 'b-per' (1 token)" in found.notes[0]
+    assert "similar class names stay separate: 'B-PER' (1 token) and 'b-per' (1 token)" in found.notes[0]
 
 
 # ---------------------------------------------------------------------- several labels
@@ -206,7 +206,7 @@ def test_a_tag_without_its_place_in_an_entity_is_noted(tmp_path):
 
 
 NO_PLACE = (
-    "tags without B- or I-, which others have: {}; entities are compared only if every tag but O has one"
+    "some tags lack the B- or I- of the others: {}; entities are compared only if every tag except O has one"
 )
 
 
@@ -270,19 +270,21 @@ def test_a_separator_is_detected_or_given(tmp_path):
     file = write(tmp_path / "x.tsv", "text_a\tlabel\nx\ta, b;c\ny\tb;c\n")
     found = multilabel.load(file, AUTO)
     assert (found.separator, found.class_names) == (";", ("a, b", "b", "c"))
-    assert found.notes == [f"{file}: its labels are divided by ';'"]
+    assert found.notes == [f"{file}: its labels are separated by ';'"]
     assert multilabel.load(file, AUTO, separator=",").class_names == ("a", "b;c")
 
 
 def test_labels_that_another_separator_joins_are_noted(tmp_path):
     found = multilabel.load(write(tmp_path / "x.tsv", "text\tlabels\na\tx|y\nb\tz\nc\tx,z\nd\tz|y\n"), AUTO)
     assert found.class_names == ("x", "x,z", "y", "z")
-    assert found.notes[-1].endswith("taken as one label, as others are divided by '|': x,z (1 row)")
+    assert found.notes[-1].endswith(
+        "read as one label each, because labels are separated by '|': x,z (1 row)"
+    )
 
 
 def test_a_label_that_every_text_has_teaches_nothing(tmp_path):
     with pytest.raises(
-        DataError, match="every text has 'x', the only label; a training needs texts without it"
+        DataError, match="every text has 'x', the only label; training needs texts without it"
     ):
         multilabel.load(write(tmp_path / "x.tsv", "text\tlabels\na\tx\nb\tx\n"), AUTO)
 
@@ -330,12 +332,12 @@ BAD_LABELS = {
     "a list that does not end": (
         "x.tsv",
         "text_a\tlabel\nx\ta\ny\t['a',\n",
-        "line 3, column label: \"['a',\" begins like a list",
+        "line 3, column label: \"['a',\" looks like a list",
     ),
     "one cell that is neither 0 nor 1": (
         "x.csv",
         "content,a,b\nx,0,1\ny,1,0\nz,2,0\n",
-        "line 4, column a: '2' is neither 0 nor 1; if the column is no label, name those that are",
+        "line 4, column a: '2' is neither 0 nor 1; if the column is not a label, name the label columns",
     ),
     "a label for each text": (
         "x.tsv",
@@ -346,7 +348,7 @@ BAD_LABELS = {
     "unknown planted": (
         "x.tsv",
         "text_a\tlabel\ts_label\nx\ta|b\t2\n",
-        "line 2, column s_label: '2' is no label",
+        "line 2, column s_label: '2' is not a label",
     ),
 }
 

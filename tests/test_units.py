@@ -17,7 +17,7 @@ import datamap
 from datamap import schema
 from datamap.errors import ConfigError, DataError, SignalError
 from datamap.labels import blocks, diagnosis, sequences, unit_witnesses
-from datamap.labels.balance import balanced
+from datamap.labels.balance import balance_errors
 from datamap.labels.posterior import infer
 from datamap.maps.options import MapOptions
 from datamap.schema import Task
@@ -90,7 +90,7 @@ REFUSED = {
     r"logits has shape \(2, 3\)": ("multilabel", {"logits": np.zeros((2, 3))}),
     "logits are not finite": ("multilabel", {"logits": np.full((2, 2), np.inf)}),
     "probabilities are not from 0 to 1": ("multilabel", {"logits": None, "probs": np.full((2, 2), 2.0)}),
-    "token_logprobs= is of SignalRecorder": ("multilabel", {"token_logprobs": [[1.0], [2.0]]}),
+    "token_logprobs= belongs to SignalRecorder": ("multilabel", {"token_logprobs": [[1.0], [2.0]]}),
 }
 
 
@@ -114,7 +114,7 @@ def test_scores_of_samples_are_those_of_cleanlab():
     expected = exponential_moving_average(values, alpha=units.ALPHA)
     groups = np.repeat(np.arange(20), 7)
     assert np.allclose(units.exponential_average(values.ravel(), groups), expected)
-    assert np.array_equal(values.ravel()[units.worst(values.ravel(), groups)], values.min(axis=1))
+    assert np.array_equal(values.ravel()[units.worst_rows(values.ravel(), groups)], values.min(axis=1))
 
 
 def test_ids_come_apart_again():
@@ -127,11 +127,11 @@ def test_ids_come_apart_again():
 BAD_ROWS = {
     "row 2 has no tokens": ("tokens", [TOKENS[0], {"text": "x"}]),
     "row 1: tags has 1 tags for 3 tokens": ("tokens", [{**TOKENS[0], "tags": ["O"]}]),
-    "row 1: tags: 'B-ORG' is no class": ("tokens", [{**TOKENS[0], "tags": ["B-ORG", "O", "O"]}]),
-    "row 1: tags: 3 is no class": ("tokens", [{**TOKENS[0], "tags": [3, 0, 0]}]),
-    "row 1: tokens: 5 is no text": ("tokens", [{**TOKENS[0], "tokens": ["a", 5, "b"]}]),
-    "row 1: labels: 'sprot' is no class": ("multilabel", [{"text": "x", "labels": ["sprot"]}]),
-    "row 1: labels: 'a,b' is no list": ("multilabel", [{"text": "x", "labels": "a,b"}]),
+    "row 1: tags: 'B-ORG' is not a class": ("tokens", [{**TOKENS[0], "tags": ["B-ORG", "O", "O"]}]),
+    "row 1: tags: 3 is not a class": ("tokens", [{**TOKENS[0], "tags": [3, 0, 0]}]),
+    "row 1: tokens: 5 is not a text": ("tokens", [{**TOKENS[0], "tokens": ["a", 5, "b"]}]),
+    "row 1: labels: 'sprot' is not a class": ("multilabel", [{"text": "x", "labels": ["sprot"]}]),
+    "row 1: labels: 'a,b' is not a list": ("multilabel", [{"text": "x", "labels": "a,b"}]),
 }
 
 
@@ -282,7 +282,7 @@ def test_wrong_tags_are_found_and_corrected_in_the_rows_own_keys(tokens_run, com
     said = command("diagnose", f"run_id={tokens_run.run_id}")
     assert "planted dirty tokens: auroc 1.000" in said.out and "dirty tokens against the rest" in said.out
     assert "diagnosis.tsv: 320 tokens, most likely wrong first" in said.out
-    assert "each of which diagnosis_samples.tsv ranks by its worst token" in said.out
+    assert "diagnosis_samples.tsv ranks each sample by its worst token" in said.out
     first = table(tokens_run, "diagnosis.tsv").head(len(WRONG))
     assert set(first["id"]) == {f"s{number}:0" for number in WRONG}
     assert set(first["proposed"]) == {"B-PER"}
@@ -377,7 +377,7 @@ def test_a_map_of_units_or_of_samples_and_a_page_that_names_both(tokens_run, com
     command("diagnose", f"run_id={tokens_run.run_id}", "lang=en")
     note = client.get_run(tokens_run.run_id).data.tags["mlflow.note.content"]
     assert "**320 tokens of 80 samples over 4 observations.**" in note
-    assert "of the tokens were never predicted right" in note
+    assert "of the tokens were never predicted correctly" in note
     assert "read the samples, each ranked by its worst token" in note
 
 
@@ -429,7 +429,7 @@ def test_runs_of_units_are_compared_exported_and_imported(tokens_run, labels_run
 def test_what_units_cannot_do_is_refused_in_one_line(tokens_run, command):
     for script, options, message in (
         ("curate", ["keep=clean", "balance=true"], "tokens"),
-        ("diagnose", ["encoder=x"], "an embedding of a whole sentence judges no token"),
+        ("diagnose", ["encoder=x"], "cannot judge tokens, because they embed whole sentences"),
     ):
         refused = command(script, f"run_id={tokens_run.run_id}", *options)
         assert (refused.code, refused.err.count("\n")) == (2, 1) and message in refused.err, refused.err
@@ -439,7 +439,7 @@ def test_no_witness_of_a_unit_has_seen_a_label_of_its_sample():
     tokens = [["x"], ["x"], ["x", "x"], ["x"], ["x"], ["x"]]
     samples, places = np.array([0, 1, 2, 2, 3, 4, 5]), np.array([0, 0, 0, 1, 0, 0, 0])
     labels = np.array([0, 0, 1, 1, 0, 0, 0])  # only the sample with two tokens has the tag 1
-    found = unit_witnesses.of_tokens(tokens, samples, places, labels, 2)
+    found = unit_witnesses.predict_tokens(tokens, samples, places, labels, 2)
     for probs in found.values():
         assert (probs[2:4, 1] < 0.02).all()
 
@@ -482,7 +482,7 @@ def test_files_whose_ids_or_labels_are_of_no_unit_are_refused(message, command, 
 BAD_IMPORTS = {
     "texts=rows.jsonl: id repeated: 7": [{"id": 7, "text": "x"}, {"id": 7, "text": "y"}],
     "texts=rows.jsonl: some ids are numbers": [{"id": 7, "text": "x"}, {"id": "8", "text": "y"}],
-    "texts=rows.jsonl: row 1: labels: 'c' is no class (a, b)": [{"id": 7, "text": "x", "labels": ["c"]}],
+    "texts=rows.jsonl: row 1: labels: 'c' is not a class (a, b)": [{"id": 7, "text": "x", "labels": ["c"]}],
     "texts=rows.jsonl has no id 7; it must have every sample": [{"id": 8, "text": "x"}],
 }
 
@@ -504,7 +504,7 @@ def test_a_witness_of_labels_is_not_held_back_by_regularization():
     labels = (random.random((300, 2)) < 0.1).astype(np.int64)
     texts = [f"一段普通的话{'甲乙' * a}{'丙丁' * b}" for a, b in labels]
     samples, positions = np.repeat(np.arange(300), 2), np.tile(np.arange(2), 300)
-    (found,) = unit_witnesses.of_labels(texts, None, samples, positions, labels.ravel()).values()
+    (found,) = unit_witnesses.predict_labels(texts, None, samples, positions, labels.ravel()).values()
     assert found[labels.ravel() == 1, 1].min() > 0.7
 
 
@@ -516,7 +516,7 @@ def test_the_tags_of_a_sentence_are_those_of_all_sequences():
     probs = random.dirichlet(np.ones(classes), len(labels))
     train, held_out = np.flatnonzero(samples > 0), np.flatnonzero(samples == 0)
     shuffled = random.permutation(held_out)
-    found = sequences.smoothed(probs, labels, samples, places, [(train, shuffled), (held_out, train)])
+    found = sequences.smooth_tags(probs, labels, samples, places, [(train, shuffled), (held_out, train)])
 
     frequencies = (np.bincount(labels[train], minlength=classes) + 1) / (len(train) + classes)
     tags = [classes, *(tag for part in labels[train].reshape(-1, size) for tag in [*part, classes])]
@@ -566,7 +566,7 @@ def test_errors_are_found_whether_they_go_one_way_or_come_anywhere(even):
     doubts = expit(3 * np.where(truth, 1, -1) + 1.5 * random.normal(size=count) - 1)
     witnesses = np.stack([1 - doubts, doubts], axis=1)
     before, _ = infer(witnesses, labels, np.full((count, 2), 0.5), columns)
-    after = balanced(before.copy(), witnesses, labels, columns)
+    after = balance_errors(before.copy(), witnesses, labels, columns)
     np.testing.assert_allclose(after.sum(axis=1), 1)
     assert (after >= 0).all()
     precision = [average_precision_score(wrong, 1 - p[np.arange(count), labels]) for p in (before, after)]
@@ -576,6 +576,6 @@ def test_errors_are_found_whether_they_go_one_way_or_come_anywhere(even):
 def test_a_reason_is_given_where_only_models_of_a_text_judge_its_labels(labels_run, command):
     command("diagnose", f"run_id={labels_run.run_id}")
     first = table(labels_run, "diagnosis.tsv").head(len(WRONG))
-    assert first["why"].str.contains("; its (?:characters|words) say (?:absent|present) ").all(), first[
+    assert first["why"].str.contains("; its (?:characters|words) suggest (?:absent|present) ").all(), first[
         "why"
     ].tolist()

@@ -35,7 +35,7 @@ def contradicted(probs, labels):
 
 def test_single_texts_wrong_labels_are_contradicted():
     texts, truth, labels = animals()
-    found = witnesses.unseen(texts, None, labels, 2)
+    found = witnesses.predict_unseen(texts, None, labels, 2)
     assert list(found) == ["linear", "bigrams", "neighbours"]
     for name, probs in found.items():
         assert probs.sum(axis=1) == pytest.approx(1), name
@@ -46,7 +46,7 @@ def test_single_texts_wrong_labels_are_contradicted():
 def test_pairs_are_told_by_what_both_texts_share():
     texts_a, texts_b, truth = pairs()
     labels = np.where(np.arange(120) % 10 == 0, 1 - truth, truth)
-    found = witnesses.unseen(texts_a, texts_b, labels, 2)
+    found = witnesses.predict_unseen(texts_a, texts_b, labels, 2)
     assert list(found) == ["linear", "bigrams", "overlap"]
     for name, probs in found.items():
         assert (contradicted(probs, labels) == (labels != truth)).mean() > 0.9, name
@@ -57,14 +57,14 @@ def test_nothing_is_known_by_heart():
     generator = np.random.default_rng(1)
     texts = ["".join(map(chr, generator.integers(97, 123, 12))) for _ in range(300)]
     labels = generator.integers(0, 2, 300)
-    for name, probs in witnesses.unseen(texts, None, labels, 2).items():
+    for name, probs in witnesses.predict_unseen(texts, None, labels, 2).items():
         assert (probs.argmax(axis=1) == labels).mean() == pytest.approx(0.5, abs=0.1), name
 
 
 def test_many_classes_rare_classes_and_classes_without_samples():
     texts = [f"topic {'abcdefghijkl'[n % 12] * 6} {n % 7}" for n in range(240)] + ["alone"]
     labels = np.array([n % 12 for n in range(240)] + [12])
-    found = witnesses.unseen(texts, None, labels, 14)
+    found = witnesses.predict_unseen(texts, None, labels, 14)
     for name, probs in found.items():
         assert probs.shape == (241, 14)
         assert (probs[:240].argmax(axis=1) == labels[:240]).mean() > 0.95, name
@@ -73,11 +73,11 @@ def test_many_classes_rare_classes_and_classes_without_samples():
 def test_the_filters_of_warnings_stay_as_they_are(monkeypatch):
     monkeypatch.setattr(witnesses, "MAX_JOINT_SIZE", 0)  # so that each class trains a model, in threads
     texts = [f"topic {chr(97 + n % 20) * 6} {n % 7}" for n in range(2000)]
-    witnesses.unseen(texts[:40], None, np.arange(40) % 20, 20)  # imports of scikit-learn add some
+    witnesses.predict_unseen(texts[:40], None, np.arange(40) % 20, 20)  # imports of scikit-learn add some
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         before = list(warnings.filters)
-        witnesses.unseen(texts, None, np.arange(2000) % 20, 20)
+        witnesses.predict_unseen(texts, None, np.arange(2000) % 20, 20)
         assert warnings.filters == before
 
 
@@ -86,14 +86,16 @@ def test_the_filters_of_warnings_stay_as_they_are(monkeypatch):
     [([], []), (["a"], [0]), (["a", "b", "c"], [0, 0, 1]), (["a", "b", "c"], [0, 1, 2])],
 )
 def test_too_few_samples_are_no_evidence(texts, labels):
-    assert witnesses.unseen(texts, None, np.array(labels, int), 3) == {}
+    assert witnesses.predict_unseen(texts, None, np.array(labels, int), 3) == {}
 
 
 @pytest.mark.parametrize("text", ["", "  ", "?"])
 def test_texts_without_any_sign(text):
-    found = witnesses.unseen([text] * 8, None, np.array([0, 1] * 4), 2)
+    found = witnesses.predict_unseen([text] * 8, None, np.array([0, 1] * 4), 2)
     assert all(np.isfinite(probs).all() for probs in found.values())
-    assert np.isfinite(witnesses.unseen([text] * 8, [text] * 8, np.array([0, 1] * 4), 2)["overlap"]).all()
+    assert np.isfinite(
+        witnesses.predict_unseen([text] * 8, [text] * 8, np.array([0, 1] * 4), 2)["overlap"]
+    ).all()
 
 
 def test_texts_with_spaces_have_words():
@@ -105,10 +107,10 @@ def test_texts_with_spaces_have_words():
         " ".join([*generator.choice(fillers, 6), ("sunny", "rainy")[k], *generator.choice(fillers, 6)])
         for k in labels
     ]
-    found = witnesses.unseen(texts, None, labels, 2)["words"]
+    found = witnesses.predict_unseen(texts, None, labels, 2)["words"]
     assert (found.argmax(axis=1) == labels).mean() > 0.95
-    assert "words" not in witnesses.unseen([text.replace(" ", "") for text in texts], None, labels, 2)
-    pairs = witnesses.unseen(texts, texts[::-1], (labels == labels[::-1]).astype(int), 2)
+    assert "words" not in witnesses.predict_unseen([text.replace(" ", "") for text in texts], None, labels, 2)
+    pairs = witnesses.predict_unseen(texts, texts[::-1], (labels == labels[::-1]).astype(int), 2)
     assert "words" in pairs
 
 
@@ -121,7 +123,7 @@ def test_a_telling_word_is_not_lost_in_a_long_text():
         " ".join(generator.permutation([*generator.choice(fillers, 150), *telling[k].split()]))
         for k in labels
     ]
-    for name, probs in witnesses.unseen(texts, None, labels, 2).items():
+    for name, probs in witnesses.predict_unseen(texts, None, labels, 2).items():
         assert (probs.argmax(axis=1) == labels).mean() > 0.95, name
 
 
@@ -129,7 +131,7 @@ def test_of_many_samples_a_part_is_trained_on(monkeypatch):
     for name in ("MAX_ROWS", "MAX_REFERENCES", "BLOCK"):
         monkeypatch.setattr(witnesses, name, 40)
     texts, truth, labels = animals(200)
-    for name, probs in witnesses.unseen(texts, None, labels, 2).items():
+    for name, probs in witnesses.predict_unseen(texts, None, labels, 2).items():
         assert (contradicted(probs, labels) == (labels != truth)).mean() > 0.9, name
 
 
@@ -139,7 +141,7 @@ def test_a_pool_weighs_what_predicts_and_tones_down_what_is_too_sure():
     said = np.where(generator.random(2000) < 0.8, labels, 1 - labels)
     modest, boastful = 0.2 + 0.6 * np.eye(2)[said], 0.001 + 0.998 * np.eye(2)[said]
     for probs in (modest, boastful):
-        found = pool.pooled({"one": probs}, labels)
+        found = pool.pool_witnesses({"one": probs}, labels)
         assert found.probs[np.arange(2000), said].mean() == pytest.approx(0.8, abs=0.02)
 
 
@@ -219,10 +221,10 @@ def test_of_many_classes_no_text_is_judged_by_its_own_label(monkeypatch, witness
     monkeypatch.setattr(witnesses, "MAX_JOINT_SIZE", 0)
     texts, truth, labels = animals()
     texts = [f"{text} {text} end" for text in texts]  # enough words
-    found = witnesses.unseen(texts, None, labels, 2)
+    found = witnesses.predict_unseen(texts, None, labels, 2)
     assert (contradicted(found[witness], labels) == (labels != truth)).mean() > 0.95
     labels[5] = 1 - labels[5]
-    other = witnesses.unseen(texts, None, labels, 2)
+    other = witnesses.predict_unseen(texts, None, labels, 2)
     assert other[witness][5] == pytest.approx(
         found[witness][5], abs=2e-3
     )  # but for the frequencies that are mixed in
@@ -241,8 +243,8 @@ def test_what_pairs_share_is_that_of_sets():
 
 def test_features_of_pairs_do_not_depend_on_the_rows_that_are_asked_for():
     texts_a, texts_b, _ = pairs()
-    grams, _ = features.of_grams(texts_a, texts_b, 20_000, 50)
-    for values in (grams, features.of_bigrams(texts_a, texts_b, 20_000)):
+    grams, _ = features.gram_features(texts_a, texts_b, 20_000, 50)
+    for values in (grams, features.bigram_features(texts_a, texts_b, 20_000)):
         whole = values[np.arange(120)]
         assert (whole[[7, 90]] != values[np.array([7, 90])]).nnz == 0
 

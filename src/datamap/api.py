@@ -142,7 +142,7 @@ class LoadedRun:
             lang: language of the page, "en" or "zh"; "auto" = the run's, else that of DATAMAP_LANG, else "en".
 
         Returns:
-            ExplorerPage of at most 1,000,000 samples; of more samples a part.
+            ExplorerPage of at most 1,000,000 samples; a part of the samples if there are more.
 
         Raises:
             ConfigError: the height or the language is not allowed.
@@ -285,7 +285,7 @@ def diagnose(
 
     Args:
         run_id: the run's id, or "latest" for the newest run with signals; a run without a summary is summarized first.
-        embeddings: what a pretrained encoder makes of each sample, (samples, width) numbers in the order of the run's
+        embeddings: embeddings from a pretrained encoder, (samples, width) numbers in the order of the run's
             samples; for pairs two such arrays. Paths of files are allowed, too. The run keeps them.
         tracking_uri: the MLflow store; None = where MLflow looks.
         **keys: of conf/diagnose.yaml, such as score="aum".

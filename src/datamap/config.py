@@ -399,7 +399,7 @@ def resumed(given: TrainConfig, logged: dict[str, Any], run_id: str) -> TrainCon
 
 
 def _problem(error: OmegaConfBaseException) -> str:
-    """Return the key and the first line of what OmegaConf says of it."""
+    """Return the key and the first line of OmegaConf's message."""
     said = re.split(r"\n\s*full_key: ", str(error).strip())[0]
     return ": ".join(filter(None, [error.full_key, said]))
 
@@ -450,7 +450,7 @@ def _composed(name):
     for entry in own.pop("defaults", ["_self_"]):
         if entry == "_self_":
             parts.append(own)
-        elif isinstance(entry, str):  # a file beside it, such as summarize@summarize
+        elif isinstance(entry, str):  # a file in the same folder, such as summarize@summarize
             step, _, key = entry.partition("@")
             found = _composed(f"{folder}/{step}" if folder else step)
             parts.append({key: found} if key else found)

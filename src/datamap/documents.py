@@ -40,13 +40,13 @@ class Summarized:
 
 @dataclass(frozen=True)
 class RecordedTask:
-    """Represent task.json, which says of which task a run is; a run without it is of classification.
+    """Represent task.json, which names the task of a run; without it, the task is classification.
 
     Attributes:
         task: the task.
         correct: what `correct` means, for people.
         correct_above: generation: the share of right target tokens that a right sample exceeds.
-        signals: {signal that the task has beside those of the contract: its meaning, for people}.
+        signals: {signal that the task adds to those of the contract: its meaning, for people}.
         label_names: multilabel: the names of the labels, by index.
     """
 
@@ -58,7 +58,7 @@ class RecordedTask:
 
     @property
     def words(self) -> str:
-        """Return the task as a recorder is told it."""
+        """Return the task in the words of a recorder's arguments."""
         border = f" and correct_above={self.correct_above:g}" if self.task is Task.GENERATION else ""
         return f"task={self.task.value}{border}"
 

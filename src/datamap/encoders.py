@@ -13,7 +13,7 @@ import numpy as np
 import requests
 
 from datamap.errors import ConfigError, ModelError, shortened
-from datamap.log import telling
+from datamap.log import reporting
 from datamap.signals.embeddings import mean_over_tokens
 
 BATCH = 32  # texts that are encoded at a time
@@ -54,7 +54,7 @@ def encode(name: str, texts: Sequence[str]) -> np.ndarray:
                 problems.append(f"{library}: {hub} is unreachable, and its cache has no such encoder")
                 continue
         try:
-            with telling("loading {encoder} by {library}", encoder=name, library=library):
+            with reporting("loading {encoder} with {library}", encoder=name, library=library):
                 encoder = load(source)
             return _in_batches(encoder, texts)
         except Exception as error:  # each library raises errors of its own, some not before the first text

@@ -24,7 +24,7 @@ MAX_SHOWN = 200  # characters of a list in a message
 
 
 class DataMapError(Exception):
-    """Report something that the user can correct; the message says what, where and how, with passwords masked."""
+    """Report something that the user can correct; the message says what, where and what to do, and masks passwords."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(masked(message).encode("utf-8", "backslashreplace").decode())
@@ -135,7 +135,7 @@ def _on_one_line(value, write, limit):
 
 
 def cut(text: str, limit: int) -> str:
-    """Return a text of at most `limit` characters, of which the last one says that there are more.
+    """Return a text cut to `limit` characters, with an ellipsis at the end if it was longer.
 
     >>> cut("abc", 3), cut("abcd", 3)
     ('abc', 'ab…')

@@ -26,11 +26,11 @@ from datamap.translations import Phrase, translate
 # ids may contain them.
 CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
-UNSAID = 1.0  # seconds that work may take before a line says what it is
-AGAIN = 10.0  # seconds after which it says that the work still goes on
+QUIET_SECONDS = 1.0  # seconds of silent work before a line reports it
+REPEAT_SECONDS = 10.0  # seconds between lines that say that the work continues
 STILL = "still {what} ({seconds} s)"
 STARTING = "starting …"  # shown on a terminal until the first line; as wide in Chinese
-SHORT = 0.2  # seconds that a wait for a server takes at least before a line says so
+SHORT = 0.2  # shortest wait for a server, in seconds, that a line reports
 
 logger = logging.getLogger("datamap")
 _beginning: str | None = None  # prefix of each line of our own command; None in a user's process
@@ -86,8 +86,8 @@ def say(text: str | Phrase, /, **values: object) -> None:
 
 
 @contextlib.contextmanager
-def telling(text: str, remote: bool = False, /, **values: object) -> Iterator[None]:
-    """Tell the user what the block does, if it takes longer than `UNSAID` seconds, and each `AGAIN` that it goes on.
+def reporting(text: str, remote: bool = False, /, **values: object) -> Iterator[None]:
+    """Report what the block does if it takes longer than `QUIET_SECONDS`, and again every `REPEAT_SECONDS`.
 
     Args:
         text: see `say`.
@@ -96,7 +96,7 @@ def telling(text: str, remote: bool = False, /, **values: object) -> Iterator[No
         **values: see `say`.
     """
     since = time.monotonic() - _told if remote and _beginning is not None else 0
-    done, first = threading.Event(), max(UNSAID - since, min(SHORT, UNSAID))
+    done, first = threading.Event(), max(QUIET_SECONDS - since, min(SHORT, QUIET_SECONDS))
     threading.Thread(
         target=copy_context().run, args=(_tell, Phrase(text, values), first, done), daemon=True
     ).start()
@@ -107,12 +107,12 @@ def telling(text: str, remote: bool = False, /, **values: object) -> Iterator[No
 
 
 def _tell(what: Phrase, first: float, done: threading.Event) -> None:
-    """Say what goes on after `first` seconds, and whenever `AGAIN` more have passed, until it is done."""
+    """Report the work after `first` seconds, and again every `REPEAT_SECONDS`, until it is done."""
     began = time.monotonic()
     if done.wait(first):
         return
     say(what)
-    while not done.wait(AGAIN):
+    while not done.wait(REPEAT_SECONDS):
         say(STILL, what=what, seconds=round(time.monotonic() - began))
 
 

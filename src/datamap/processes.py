@@ -75,7 +75,7 @@ class Processes:
         return range(samples * index // self.count, samples * (index + 1) // self.count)
 
 
-def training_together() -> Processes:
+def joined_processes() -> Processes:
     """Return the processes that `torchrun`, `accelerate` or `paddle.distributed.launch` started, this one among them.
 
     Neither framework is imported: the one that trains is imported already. All processes call this together.
@@ -134,7 +134,7 @@ def by_paddle() -> Processes | None:
 @contextlib.contextmanager
 def _note_of_waiting() -> Iterator[None]:
     """Say what is waited for, if it takes long: a script may make a recorder in one process only."""
-    note = "note: waiting for the other processes: each makes a recorder, or one records alone with gathered=True"
+    note = "note: waiting for the other processes: create a recorder in each, or pass gathered=True to the only one"
     timer = threading.Timer(NOTE_AFTER, say, [note])
     timer.daemon = True
     timer.start()

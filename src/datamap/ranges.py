@@ -1,4 +1,4 @@
-"""Declare the allowed values of options beside their types, and check options against them.
+"""Declare the allowed values of options next to their types, and check options against them.
 
 Options are plain dataclasses, because OmegaConf ignores the constraints of pydantic.
 """

@@ -96,10 +96,10 @@ CURATED_FILE = f"{CURATED_STEM}.tsv"
 CURATED_ROWS_FILE = "curated.jsonl"  # of tasks without classes: the rows that were kept, as they were given
 SAMPLES_FILE = "data/samples.tsv"
 EMBEDDINGS_FILE = "embeddings/embeddings.parquet"
-# Its columns beside id; the second one is there for pairs.
+# Its columns besides id; the second one exists for pairs.
 EMBEDDING, EMBEDDING_B = "embedding", "embedding_b"
 ROWS_FILE = "data/samples.jsonl"  # of tasks without classes: the rows of samples.tsv as they were given
-ORIGINAL_FILE = "data/original.jsonl"  # of tokens and several labels: what the training file has of each
+ORIGINAL_FILE = "data/original.jsonl"  # of tokens and several labels: the training file's text of each sample
 COMMIT_METRIC = "signals.rows"  # at step = the observation's number
 EXTRA_METRICS = {name: f"{name}.rows" for name in (HOLDOUT_DIR, THRESHOLD_DIR)}  # at step = the shard's index
 
@@ -108,7 +108,7 @@ AUTO = "auto"  # stands for one of `FORMATS`, chosen by the number of records
 MAX_JSONL_ROWS = 20_000  # records of an observation up to which `AUTO` keeps them readable in MLflow's UI
 CHECKSUMS_SUFFIX = ".sha256"  # of the file with the digests of an observation's shards
 SUM_TOLERANCE = 1e-3  # by which given probabilities may miss 1; a softmax in half precision does
-# A label beyond is no class index: probabilities of more do not fit into a line of a shard.
+# Larger labels are not class indices: the probabilities of more classes do not fit into a line of a shard.
 MAX_CLASSES = 65_536
 
 _SHARD = re.compile(

@@ -279,7 +279,7 @@ def test_a_file_that_the_server_lost_is_told_with_what_to_do(proxy, command):
     repository.delete_artifacts("summary.tsv")
     outcome = command("plot", f"run_id={run_id}", "explorer=false")
     assert outcome.code == 2
-    assert "summary.tsv was logged and is gone; regenerate it: python src/summarize.py" in outcome.err
+    assert "summary.tsv was logged but is missing; regenerate it: python src/summarize.py" in outcome.err
     assert command("summarize", f"run_id={run_id}").code == 0
     assert command("plot", f"run_id={run_id}", "explorer=false").code == 0
 

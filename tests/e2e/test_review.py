@@ -119,13 +119,13 @@ def test_a_sample_is_shown_with_all_that_is_known_of_it(page, server):
     sample = server("/api/sample/" + str(page.evaluate("datamapReview.here.row")))[1]
     card = page.locator("#middle")
     card.locator("svg.history circle").first.wait_for()
-    card.locator(".neighbours button").first.wait_for()
+    card.locator(".neighbors button").first.wait_for()
     assert card.locator(".text p").inner_text() == sample["text_a"]
     assert card.locator(".why").inner_text() == sample["why"]
     assert page.locator("#keep .class-name").inner_text() == f"class {sample['label']}"
     assert page.locator("#accept .class-name").inner_text() == f"class {sample['proposed']}"
     assert card.locator("svg.history circle").count() == 2
-    assert card.locator(".neighbours button").count() == 8
+    assert card.locator(".neighbors button").count() == 8
     assert page.locator("#queue-count span").inner_text() == "40 samples"
     assert page.locator("[role=option][aria-selected=true]").count() == 1
     # Most likely wrong first: every seventh label is.
@@ -142,11 +142,11 @@ def test_neighbours_that_come_late_leave_the_card_alone(browser, server, request
                 return route.continue_()
             return route.fulfill(json={"rows": [], "ready": False})
 
-        page.route("**/neighbours/*", late)
+        page.route("**/neighbors/*", late)
         page.reload()
         wait(page, "Boolean(datamapReview.here.sample?.history)")
         page.evaluate("window.before = document.querySelector('#card .text')")
-        page.locator(".neighbours button").first.wait_for()
+        page.locator(".neighbors button").first.wait_for()
         assert page.evaluate("window.before.isConnected")
 
 
@@ -170,7 +170,7 @@ def test_the_score_is_a_rank_unless_it_is_a_probability(browser, server, request
             assert legend[0] == "rank 1–2" and legend[-1].endswith("–40")
         orders = page.locator("select:has([value=uncertain])")
         assert orders.count() == probable  # what only orders has no middle
-        hint = "probability that the label is wrong" if probable else "place in the diagnosis"
+        hint = "probability that the label is wrong" if probable else "rank in the diagnosis"
         assert rows.first.get_attribute("title") == hint
         head = page.locator("#card header").inner_text()
         assert (f"score {scores[0]}" in head, "rank 1" in head) == (probable, not probable)
@@ -279,7 +279,7 @@ SIDEWAYS = """() => [...document.querySelectorAll("body *")]
 
 def test_on_a_phone_nothing_is_cut_and_the_keys_are_above_the_neighbors(browser, server, request):
     with opened(browser, server, request.node.name, (390, 844)) as page:
-        page.locator("#more .neighbours button").first.wait_for()
+        page.locator("#more .neighbors button").first.wait_for()
         assert page.evaluate(SIDEWAYS) == []
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         text, keys, more, list_, map_ = (
@@ -342,7 +342,7 @@ def test_a_jump_goes_to_any_id_and_says_where_there_is_none(page):
     page.keyboard.press("g")
     page.locator("#jump-id").fill("nobody")
     page.keyboard.press("Enter")
-    page.get_by_text("nothing has the id nobody").wait_for()
+    page.get_by_text("no sample has the id nobody").wait_for()
     page.locator("#jump-id").fill("s22")
     page.keyboard.press("Enter")
     wait(page, "datamapReview.here.sample?.id === 's22'")
@@ -381,7 +381,7 @@ def test_one_of_150_classes_is_found_by_its_name(browser, store_uri):
         page.keyboard.press("l")
         page.keyboard.type("nothing like it")
         page.keyboard.press("Enter")
-        page.get_by_text("no class is called so").wait_for()
+        page.get_by_text("no class has such a name").wait_for()
         page.keyboard.press("Escape")
         assert len(decisions_of(server, page, "anna")) == 1
 
@@ -396,7 +396,7 @@ def test_two_reviewers_see_each_other(browser, store_uri):
         press(li, "Enter", "Enter", "k", "k")
         for page in (anna, li):
             page.get_by_role("button", name="reviewers disagree on 2: show them").wait_for()
-            assert "agreement, kappa" in page.locator("#facts").inner_text()
+            assert "agreement (kappa)" in page.locator("#facts").inner_text()
         assert "anna" in anna.locator("#facts").inner_text() and "李" in anna.locator("#facts").inner_text()
         anna.get_by_role("button", name="reviewers disagree on 2").click()
         wait(anna, "datamapReview.queue.length === 2")
@@ -431,7 +431,7 @@ def test_nothing_keeps_people_out(browser, served, scheme, request):
     """axe-core, on the page and on all that opens over it, the contrast of its texts in both themes."""
     with opened(browser, request.getfixturevalue(served), who="王", color_scheme=scheme) as page:
         press(page, "Enter", "k")
-        page.locator("#more .neighbours button").first.wait_for()
+        page.locator("#more .neighbors button").first.wait_for()
         for name, steps in OPENED.items():
             for step in steps:
                 page.locator(step).click() if step.startswith("#") else page.keyboard.press(step)
@@ -457,7 +457,7 @@ ENGLISH = """() => {
 def test_the_chinese_page_is_chinese(browser, chinese):
     with opened(browser, chinese, who="李") as page:
         press(page, "Enter", "k", "d", "u", "z")
-        page.locator("#more .neighbours button").first.wait_for()
+        page.locator("#more .neighbors button").first.wait_for()
         allowed = ("kappa", "label_var", "Enter", "Esc")
         assert [text for text in page.evaluate(ENGLISH) if not any(word in text for word in allowed)] == []
         assert page.title().endswith("审核")
@@ -546,7 +546,9 @@ def test_what_the_server_refuses_is_said_and_taken_back(page):
 def test_a_server_with_another_address_is_named_and_the_decision_waits(page):
     page.route("**/api/decisions", lambda route: route.fulfill(status=403, json={"error": "wrong token"}))
     page.keyboard.press("k")
-    page.get_by_text("has another address: open the one that it printed. 1 decision is kept").wait_for()
+    page.get_by_text(
+        "restarted at another address: open the one that it printed. 1 decision is kept"
+    ).wait_for()
     page.unroute("**/api/decisions")
     press(page)
     page.locator("#trouble").wait_for(state="hidden")
@@ -737,7 +739,7 @@ def test_one_key_takes_all_proposals_of_a_sentence(browser, store_uri):
         press(page)
         assert decisions_of(server, page, "anna") == {first: both[first], other: ("undo", None)}
         press(page, "?")
-        assert "take all proposals of the sentence" in page.locator("#help-keys").inner_text()
+        assert "accept all proposals in the sentence" in page.locator("#help-keys").inner_text()
 
 
 def test_labels_of_a_text_are_reviewed_the_doubtful_ones_first(browser, store_uri):

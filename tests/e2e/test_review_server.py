@@ -69,12 +69,14 @@ def test_nothing_is_lost_when_the_server_is_killed_between_two_keys(client):
     address = server.base, server.token
     with serving(run_id) as server:
         assert (server.base, server.token) == address  # an open page goes on
-        assert any("reviewed before: 1 of 40 samples" in line for line in server.lines)
+        assert any("already reviewed: 1 of 40 samples" in line for line in server.lines)
         assert server("/api/sample/3")[1]["decisions"] == [first]
         server.decide(4, "keep")
         server.end()
     with serving(run_id) as server:
-        assert any("note: 1 line of review/ is no decision" in line for line in server.lines)
+        assert any(
+            "note: ignoring 1 line of review/ without a valid decision" in line for line in server.lines
+        )
         assert server("/api/progress")[1]["reviewed"] == 2
 
 
@@ -130,7 +132,7 @@ def test_few_samples_and_many_classes(client, samples):
         assert len(server("/api/map")[1]) == 8 + samples * (3 * 4 + 1 + 2 * 2)
         history = until(lambda: server("/api/sample/1")[1]["history"])
         assert (history["numbers"], history["correct"]) == ([1, 2], [True, True])
-        near = until(lambda: (found := server("/api/neighbours/1")[1])["ready"] and found)
+        near = until(lambda: (found := server("/api/neighbors/1")[1])["ready"] and found)
         assert len(near["rows"]) == 8
         assert all(row["row"] != 1 for row in near["rows"])
 
@@ -141,7 +143,7 @@ def test_a_run_without_texts_is_reviewed_by_ids(client):
         assert any("has no texts" in line for line in server.lines)
         assert server("/api/run")[1]["texts"] is False
         assert server.queue({"text": "s13"})[1][0]["id"] == "s13"
-        assert until(lambda: server("/api/neighbours/1")[1]["ready"])
+        assert until(lambda: server("/api/neighbors/1")[1]["ready"])
         server.decide(3, "drop")
 
 

@@ -127,7 +127,7 @@ def test_rows_without_targets_are_refused_before_training(store, labels, message
 def test_packing_that_loses_samples_is_refused_before_training(store):
     for arguments, options, message in (
         ({}, {}, "rows are packed, which drops ids: give samples="),
-        ({"samples": ROWS[:-1]}, {}, "a sequence in them is none of samples="),
+        ({"samples": ROWS[:-1]}, {}, "a packed sequence is not among samples="),
         ({"samples": ROWS}, {"packing_strategy": "wrapped"}, "'wrapped' cuts samples into pieces"),
     ):
         trainer = training(callback_of("transformers", **arguments), packing=True, **options)

@@ -69,7 +69,7 @@ def test_models_that_cannot_be_observed_are_refused_before_training(store):
         transformers.T5Config(vocab_size=50, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
     )
     for name, value, message in (
-        ("model", regression, "of a regression record the losses, task='scores'"),
+        ("model", regression, "for a regression, record the losses with task='scores'"),
         ("model", seq2seq, "T5ForConditionalGeneration is no causal model of texts"),
         ("data_collator", lost, "cannot be observed as task='classification': 'a column went'"),
     ):
@@ -202,7 +202,7 @@ def test_a_resumed_training_goes_on_after_its_last_observation(store):
     assert again.recorder.run_id == first.run_id
     assert list(again.recorder.run.committed()) == [1, 2, 3]
     assert status(first.run_id) == "FINISHED"
-    with pytest.raises(DataMapError, match="holds signals already.*resume=True"):
+    with pytest.raises(DataMapError, match="already holds signals.*resume=True"):
         HuggingFace(callback_of("transformers", run_id=first.run_id)).trainer.train()
 
 

@@ -34,8 +34,8 @@ def autolog(
 
     Add a `DataMapCallback` (docs/your-own-training.md) to each Trainer that is made afterwards, even if its library is
     imported later, and to Trainers of subclasses such as TRL's; a Trainer that already has one keeps it. Signals go
-    into the active MLflow run, else into a new run of the experiment `datamap`. Whatever fails in recording, Python
-    warns and the training goes on.
+    into the active MLflow run, else into a new run of the experiment `datamap`. If recording fails, Python
+    warns and the training continues.
 
     Args:
         class_names: names of the classes by index.

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from datamap.callbacks.encoder import encoder_of, mean_outputs
 from datamap.callbacks.framework import unwrapped
+from datamap.callbacks.observer import SampleObserver
 from datamap.callbacks.rows import collated_rows, labels_of
-from datamap.callbacks.source import Source
 from datamap.callbacks.trainer_arguments import label_name
 from datamap.errors import SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
@@ -20,7 +20,7 @@ from datamap.signals.compute import classes_of, id_array, refuse, signal_table
 FIRST_BATCH = "the first batch of the training dataset"
 
 
-class Classification(Source):
+class ClassificationObserver(SampleObserver):
     """Observe the label and the logits of each sample."""
 
     @property
@@ -71,7 +71,7 @@ class Classification(Source):
             count = len(labels_of(batch, name))
             if count != len(ids):
                 raise SignalError(
-                    f"the collator made a batch of {count} rows, which had {len(ids)} before training; let it leave "
+                    f"the collator made a batch of {count} rows, which had {len(ids)} before training; make it leave "
                     "out the same rows each time"
                 )
             if count:
@@ -82,7 +82,7 @@ class Classification(Source):
         return encoder_of(model)
 
     def embeddings(self, model: Any) -> tuple[list, list[np.ndarray]] | None:
-        """Return (ids, the encoder's mean outputs, of pairs two) of this process's samples; None if there are none."""
+        """Return (ids, the encoder's mean outputs, two for pairs) of this process's samples; None if there are none."""
         encoder, found, outputs = self.encoder(model), list[list[np.ndarray]](), list[Any]()
         pad = getattr(getattr(model, "config", None), "pad_token_id", None)
         hook, count = self.framework.after(encoder, outputs.append), sum(map(len, self._ids))

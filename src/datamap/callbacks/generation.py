@@ -1,4 +1,4 @@
-"""Observe generation (SFT): what a causal language model says of the target tokens of each sample."""
+"""Observe generation (SFT): a causal language model's predictions of each sample's target tokens."""
 
 import contextlib
 import inspect
@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from datamap.callbacks.observer import SampleObserver
 from datamap.callbacks.packing import has_target, ids_by_tokens, refuse_pieces
-from datamap.callbacks.source import Source
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
 from datamap.tasks.generation import IGNORED
@@ -22,7 +22,7 @@ TEXT_KEYS = {
 }  # fmt: skip
 
 
-class Generation(Source):
+class GenerationObserver(SampleObserver):
     """Observe log-probability, rank and margin of each target token, a batch of sequences per forward pass.
 
     Sequences that are packed into one row are observed each by itself.
@@ -43,7 +43,8 @@ class Generation(Source):
         """Learn whether logits can be computed in chunks of tokens."""
         if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
             raise ConfigError(
-                "task='generation' of this callback is of causal models; use datamap.SignalRecorder in your own loop"
+                "this callback records task='generation' only of causal models; use datamap.SignalRecorder in your "
+                "own loop"
             )
         self._chunked = False
         self._chunked = self._agrees(model)
@@ -110,12 +111,13 @@ class Generation(Source):
             )
         if set(batch) - TEXT_KEYS or not {"input_ids", "labels"} <= set(batch):
             raise SignalError(
-                f"a batch has {first_few(sorted(batch), 10)}; task='generation' takes the input_ids and labels of texts"
+                f"a batch has {first_few(sorted(batch), 10)}; task='generation' needs the input_ids and labels of texts"
             )
         tokens, labels = batch["input_ids"].reshape(-1), batch["labels"].reshape(-1)
         if len(tokens) != len(labels):
             raise SignalError(
-                f"a row has {len(tokens)} input_ids and {len(labels)} labels; task='generation' takes a label per token"
+                f"a row has {len(tokens)} input_ids and {len(labels)} labels; task='generation' needs one label per "
+                "token"
             )
         mask = batch.get("attention_mask")
         if mask is not None and mask.numel() == tokens.numel():
@@ -187,7 +189,7 @@ class Generation(Source):
         return ids, counts, token_signals(hidden, _sent(places, on), _sent(wanted, on), head)
 
     def _hidden(self, model, inputs):
-        """Return what the last layer says of each token, (tokens, width), and the function that makes logits of it."""
+        """Return the last layer's output for each token, (tokens, width), and the function that makes logits of it."""
         if not self._chunked:
             logits = model(**inputs, **_options(model)).logits
             return logits.flatten(0, 1), lambda part: part
@@ -225,7 +227,7 @@ def token_signals(
     """Compute the signals of target tokens, some tokens at a time, so that memory never holds all logits of a batch.
 
     Args:
-        hidden: (tokens, width), what the last layer says of each token.
+        hidden: (tokens, width), the last layer's output for each token.
         places: (targets,), the rows of `hidden` that predict the target tokens.
         targets: (targets,), the target tokens.
         head: function that makes logits (some, vocabulary) of some rows of `hidden`.

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from datamap.callbacks.arrivals import Arrivals
+from datamap.callbacks.host_copies import HostCopies
 from datamap.callbacks.trainer_arguments import refuse_split_models, task_of_outputs
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.processes import training_together
+from datamap.processes import joined_processes
 from datamap.recording.recorder import SignalRecorder
 from datamap.schema import Task
 from datamap.signals.arrays import as_array
@@ -54,7 +54,7 @@ class DataMapCallback(Callback):
                 "leave every= out"
             )
         self._options = recorder
-        self._arrivals = Arrivals()
+        self._copies = HostCopies()
         self.recorder: SignalRecorder | None = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -63,7 +63,7 @@ class DataMapCallback(Callback):
         Raises:
             ConfigError: several devices train together, but not as processes that have joined.
         """
-        processes = training_together()
+        processes = joined_processes()
         refuse_split_models(trainer, processes)
         self._together = processes.count > 1
         self.recorder = SignalRecorder(**self._options) if "task" in self._options else None
@@ -93,7 +93,7 @@ class DataMapCallback(Callback):
                 f"training_step returned {first_few(found, 10) or type(outputs).__name__}; let it return "
                 f"{{'loss': …, {n['ids']!r}: …, {n['labels']!r}: …, {n['logits']!r}: …}} (or {n['probs']!r})"
             )
-        for arrived in self._arrivals.put(given):
+        for arrived in self._copies.start(given):
             self._record(arrived)
 
     def _record(self, given):
@@ -107,7 +107,7 @@ class DataMapCallback(Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Commit the epoch."""
-        for arrived in self._arrivals.rest():
+        for arrived in self._copies.finish():
             self._record(arrived)
         self._begun({}).commit(trainer.current_epoch + 1)
 

@@ -80,15 +80,13 @@ def _first_of_stream(stream, ids, count):
     """Return the first rows of a dataset without a length, which must have ids of their own."""
     name = type(stream).__name__
     if count is None:
-        raise ConfigError(
-            f"{name} has no length: give samples=2000, and DataMapCallback observes its first 2000 samples"
-        )
+        raise ConfigError(f"{name} has no length: give samples=2000 to observe its first 2000 samples")
     if not isinstance(stream, Iterable):
         raise ConfigError(f"{name} has no length and no rows: DataMapCallback needs a dataset")
     rows = list(itertools.islice(iter(stream), count))
     if ids is None and not (rows and all(isinstance(row, Mapping) and "id" in row for row in rows)):
         raise ConfigError(
-            f"rows of {name} have no id, and the order of a stream tells none: add a column id, and keep it with "
+            f"rows of {name} have no id, and a stream has no row numbers: add a column id, and keep it with "
             "remove_unused_columns=False"
         )
     return rows

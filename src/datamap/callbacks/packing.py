@@ -49,7 +49,7 @@ def _id_of(sequence, known):
     tokens = tuple(sequence[0].tolist())
     if not known[tokens]:
         raise ConfigError(
-            "rows are packed, and a sequence in them is none of samples=: give the rows of the training file, "
+            "a packed sequence is not among samples=: give the rows of the training file, "
             "with the same tokenizer and chat template, or use packing=False"
         )
     name = known[tokens].pop(0)
@@ -65,7 +65,7 @@ def _ids_by_tokens(metadata, tokenizer, args):
         )
     if tokenizer is None:
         raise ConfigError(
-            "rows are packed, and only a tokenizer tells their ids: give the Trainer processing_class="
+            "rows are packed, and finding their ids needs a tokenizer: give the Trainer processing_class="
         )
     most = getattr(args, "max_length", None)
     found: dict[tuple, list] = defaultdict(list)

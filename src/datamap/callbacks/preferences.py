@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from datamap.callbacks.generation import Generation, TokenSequence
+from datamap.callbacks.generation import GenerationObserver, TokenSequence
 from datamap.callbacks.observed_rows import batches_of
 from datamap.errors import ConfigError, SignalError, first_few
 from datamap.recording.recorder import SignalRecorder
@@ -14,10 +14,10 @@ from datamap.tasks.generation import IGNORED
 NAMES = ("chosen", "rejected")
 
 
-class Preferences(Generation):
+class PreferenceObserver(GenerationObserver):
     """Observe the reward gap of each pair, β [(ln π(c) − ln π₀(c)) − (ln π(r) − ln π₀(r))], as scores.
 
-    The reference π₀ is the model before its first step, as TRL has it by default, unless the rows have the columns
+    The reference π₀ is the model before its first step, as by default in TRL, unless the rows have the columns
     `ref_chosen_logps` and `ref_rejected_logps`. The confidence σ(gap) is the probability of the preference, −ln σ(gap)
     the loss of DPO, and a pair is right if the gap is positive (2508.04149).
     """
@@ -33,10 +33,10 @@ class Preferences(Generation):
             self._sequences(self.part.start)
 
     def begin(self, model: Any, resumed: bool) -> None:
-        """Compute what the reference says of each pair, while the model has not learned yet.
+        """Compute the reference's log-probabilities of each pair, before the model learns.
 
         Raises:
-            ConfigError: training goes on after a checkpoint, and the rows have no columns of the reference.
+            ConfigError: training is resumed from a checkpoint, and the rows have no columns of the reference.
         """
         columns = [f"ref_{name}_logps" for name in NAMES]
         given = len(self.part) and set(columns) <= set(self.rows[self.part.start])
@@ -45,7 +45,7 @@ class Preferences(Generation):
             self._gaps = np.array(found, float) @ [1, -1]
         elif resumed:
             raise ConfigError(
-                "a resumed DPO training knows its reference only from columns: set precompute_ref_log_probs=True"
+                "a resumed DPO training needs the columns of its reference: set precompute_ref_log_probs=True"
             )
         else:
             with self.passing(model):
@@ -61,7 +61,7 @@ class Preferences(Generation):
             or len(batch["input_ids"]) != 2
         ):
             raise SignalError(
-                f"a batch has {first_few(sorted(batch), 10)}; task='scores' takes the pairs of TRL's DPOTrainer"
+                f"a batch has {first_few(sorted(batch), 10)}; task='scores' needs the pairs of TRL's DPOTrainer"
             )
         labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, IGNORED)
         kept = batch["attention_mask"] != 0

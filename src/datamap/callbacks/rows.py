@@ -1,4 +1,4 @@
-"""Find the dataset's row from which each line of a batch came, whatever the collator does."""
+"""Find the dataset's row from which each line of a batch came, even if the collator reorders rows."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

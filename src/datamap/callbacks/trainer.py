@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from datamap.callbacks.classification import Classification, labels_and_logits
+from datamap.callbacks.classification import ClassificationObserver, labels_and_logits
 from datamap.callbacks.framework import Framework
 from datamap.callbacks.observed_rows import Rows
+from datamap.callbacks.observer import SampleObserver
 from datamap.callbacks.rows import has_several_labels
-from datamap.callbacks.source import Source
 from datamap.callbacks.trainer_arguments import (
     label_name,
     names_of,
@@ -20,10 +20,10 @@ from datamap.callbacks.trainer_arguments import (
     task_of,
     task_of_outputs,
 )
-from datamap.callbacks.units import Labels, Tokens
+from datamap.callbacks.units import LabelObserver, TokenObserver
 from datamap.errors import ConfigError, DataMapError, SignalError, reason, shortened
 from datamap.log import say
-from datamap.processes import Processes, training_together
+from datamap.processes import Processes, joined_processes
 from datamap.recording.arguments import choice
 from datamap.recording.metadata import Metadata
 from datamap.recording.recorder import SignalRecorder
@@ -52,8 +52,8 @@ class TrainerRecording(Framework):
     """
 
     # What observes the samples of each task.
-    sources: ClassVar[Mapping[Task, type[Source]]] = {
-        Task.CLASSIFICATION: Classification, Task.TOKENS: Tokens, Task.MULTILABEL: Labels
+    sources: ClassVar[Mapping[Task, type[SampleObserver]]] = {
+        Task.CLASSIFICATION: ClassificationObserver, Task.TOKENS: TokenObserver, Task.MULTILABEL: LabelObserver
     }  # fmt: skip
 
     def __init__(
@@ -75,7 +75,7 @@ class TrainerRecording(Framework):
         table = texts if count is not None else samples
         self._options = {**recorder, "samples": table, "unit": "step" if every else "epoch"}
         self.recorder: SignalRecorder | None = None
-        self._source: Source | None = None
+        self._source: SampleObserver | None = None
         self.processes = Processes()
 
     def on_train_begin(
@@ -95,7 +95,7 @@ class TrainerRecording(Framework):
             SignalError: a batch has no labels, the model returns no valid logits, or `samples=` differs from them.
         """
         self.__exit__(RuntimeError, RuntimeError("the training before did not come to its end"), None)
-        self.processes = training_together()
+        self.processes = joined_processes()
         tokenizer = kwargs.get("processing_class") or kwargs.get("tokenizer")
         # What needs no forward pass comes first: under FSDP and ZeRO-3 no process can make one alone.
         self.processes.agree(lambda: self._prepare(args, model, train_dataloader, tokenizer))
@@ -166,7 +166,7 @@ class TrainerRecording(Framework):
         if len(set(map(len, arrays))) != 1:  # no process has samples, or only some have pairs
             return None
         try:
-            return embeddings.of_parts(
+            return embeddings.checked_parts(
                 ids, list(map(np.concatenate, zip(*arrays, strict=True))), "the encoder"
             )
         except SignalError as error:  # too large, or beyond half precision: training need not end for that
@@ -186,14 +186,14 @@ class TrainerRecording(Framework):
             return
         if rows.numbered and self._source.by_row:
             say(
-                "note: the training dataset has no column id, so ids are row numbers from 0; a Trainer removes the "
-                "column unless remove_unused_columns=False: keep it, or pass ids="
+                "note: ids are row numbers from 0, because the training dataset has no column id; keep it with "
+                "remove_unused_columns=False, or pass ids="
             )
         if self._count is None:
             return
         count, total = self._source.observed
         drawn = f"{count} of {total}, seed {self._seed}"
-        line = "observing {count} of {total} samples, drawn by seed {seed}"
+        line = "observing {count} of {total} samples, drawn with seed {seed}"
         if rows.stream:
             drawn = f"the first {count} of a stream"
             line = "observing the first {count} samples of a stream"
@@ -255,7 +255,7 @@ class TrainerRecording(Framework):
 
 @contextlib.contextmanager
 def _explained(task: str) -> Iterator[None]:
-    """Say of whatever fails before training that the samples cannot be observed."""
+    """Explain an error before training: the samples cannot be observed."""
     try:
         yield
     except DataMapError:

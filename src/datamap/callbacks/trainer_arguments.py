@@ -9,7 +9,7 @@ from datamap.processes import Processes
 from datamap.schema import Task
 from datamap.tasks.definitions import DEFINITIONS
 
-MAX_TAGS = 1_000  # of a model that is taken for one of tokens by the shape of its outputs alone
+MAX_TAGS = 1_000  # classes up to which a model counts as a tagger by the shape of its outputs alone
 
 
 def task_of(model: Any, args: Any) -> Task:
@@ -27,7 +27,7 @@ def task_of(model: Any, args: Any) -> Task:
         return Task.MULTILABEL
     if any(name.endswith("ForConditionalGeneration") for name in names):
         raise ConfigError(
-            f"{type(model).__name__} is no causal model of texts: use datamap.SignalRecorder(task='generation') in "
+            f"{type(model).__name__} is not a causal language model; use datamap.SignalRecorder(task='generation') in "
             "your own loop"
         )
     heads = {"ForCausalLM": Task.GENERATION, "ForTokenClassification": Task.TOKENS}
@@ -59,8 +59,8 @@ def refuse_split_models(args: Any, processes: Processes) -> None:
     """Raise ConfigError if processes train that have not joined, or that hold parts of one model."""
     if args.world_size > 1 and processes.count == 1:
         raise ConfigError(
-            f"DataMapCallback: {args.world_size} devices train together, but not as processes of torch.distributed or "
-            "paddle.distributed, which it needs; use one, or datamap.SignalRecorder in your own loop"
+            f"DataMapCallback: {args.world_size} devices train in one process, but each needs its own: start them by "
+            "torch.distributed or paddle.distributed, or use one device"
         )
     parallel = getattr(args, "parallelism_config", None)
     parts = [
@@ -84,6 +84,6 @@ def label_name(args: Any) -> str:
     names = args.label_names or ["labels"]
     if len(names) != 1:
         raise ConfigError(
-            f"label_names={names}: one key holds all labels here; use datamap.SignalRecorder in your own loop"
+            f"label_names={names}: only one key of labels is supported; use datamap.SignalRecorder in your own loop"
         )
     return names[0]

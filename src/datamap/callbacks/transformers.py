@@ -8,10 +8,10 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from transformers import TrainerCallback, TrainingArguments
 
-from datamap.callbacks.arrivals import Arrivals
-from datamap.callbacks.generation import Generation
+from datamap.callbacks.generation import GenerationObserver
+from datamap.callbacks.host_copies import HostCopies
 from datamap.callbacks.observed_rows import Rows
-from datamap.callbacks.preferences import Preferences
+from datamap.callbacks.preferences import PreferenceObserver
 from datamap.callbacks.trainer import TrainerRecording
 from datamap.schema import Task
 
@@ -24,7 +24,11 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
     ends as FAILED at the end of the process, at the next training, or at once in `with DataMapCallback() as callback:`.
     """
 
-    sources = {**TrainerRecording.sources, Task.GENERATION: Generation, Task.SCORES: Preferences}
+    sources = {
+        **TrainerRecording.sources,
+        Task.GENERATION: GenerationObserver,
+        Task.SCORES: PreferenceObserver,
+    }
 
     @contextlib.contextmanager
     def inference(self) -> Iterator[None]:
@@ -64,10 +68,10 @@ class DataMapCallback(TrainerRecording, TrainerCallback):
 
     def on_host(self, results: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Yield results of forward passes on the host; they are copied while the device computes the next ones."""
-        arrivals = Arrivals()
+        copies = HostCopies()
         for result in results:
-            yield from arrivals.put(result)
-        yield from arrivals.rest()
+            yield from copies.start(result)
+        yield from copies.finish()
 
 
 def _on(device, value):

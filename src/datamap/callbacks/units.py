@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from datamap.callbacks.classification import FIRST_BATCH, Classification
+from datamap.callbacks.classification import FIRST_BATCH, ClassificationObserver
 from datamap.callbacks.rows import labels_of
 from datamap.callbacks.trainer_arguments import label_name
 from datamap.errors import ConfigError, SignalError
@@ -15,7 +15,7 @@ from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import IGNORED
 
 
-class Units(Classification):
+class UnitObserver(ClassificationObserver):
     """Observe the labels and the logits of each sample's units.
 
     A collator pads labels, and must keep all rows in their order: the labels of each batch tell.
@@ -61,7 +61,7 @@ class Units(Classification):
             )
 
 
-class Tokens(Units):
+class TokenObserver(UnitObserver):
     """Observe the tags of tokens."""
 
     task = Task.TOKENS
@@ -70,7 +70,7 @@ class Tokens(Units):
         """Return None: the embedding of a sentence does not tell its tokens apart."""
 
 
-class Labels(Units):
+class LabelObserver(UnitObserver):
     """Observe several labels per sample."""
 
     task = Task.MULTILABEL

@@ -32,7 +32,7 @@ def train(config: types.TrainConfig, overrides: list[str]) -> None:
     from datamap.pipeline.train import train
 
     run = train(config, overrides)
-    found = memorization.of_run(run).onset
+    found = memorization.read_memorization(run).onset
     if found:
         say(memorization.note(found, run.committed()))
     say("look at it: {address}", address=run.opened_at())

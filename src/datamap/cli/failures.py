@@ -1,4 +1,4 @@
-"""Explain a failed command to a person in one line, whatever was raised."""
+"""Explain a failed command to a person in one line, for any exception."""
 
 import errno
 import os
@@ -13,11 +13,11 @@ from datamap.log import print_error, printable
 
 # Errors of the operating system, and what the user can do about them.
 ADVICE = {
-    errno.ENOSPC: "make room",
-    errno.EDQUOT: "make room",
-    errno.EACCES: "check who may read and write there",
-    errno.EPERM: "check who may read and write there",
-    errno.EROFS: "work in a folder that can be written",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.EROFS: "use a writable folder",
     errno.ENAMETOOLONG: "use a shorter path",
     errno.EISDIR: "name a file, not a folder",
     errno.ENOTDIR: "name a folder, not a file",

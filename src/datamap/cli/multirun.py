@@ -67,7 +67,7 @@ class Multirun(contextlib.ExitStack):
         say("parent run {run}  ({address})", run=parent.run_id, address=parent.address)
         made, failed = self._made(parent)
         if len(made) < 2:
-            say("note: {runs} to compare: no comparison", runs=Amount(len(made), "run"))
+            say("note: only {runs} left to compare, so there is no comparison", runs=Amount(len(made), "run"))
         else:
             runs = [made[number] for number in sorted(made)]
             compare(replace(self.comparison, runs=runs, tracking=tracking), parent)
@@ -82,7 +82,7 @@ class Multirun(contextlib.ExitStack):
         def guarded(trained: Callable[[MultirunJob], str], job: MultirunJob) -> None:
             try:
                 made[job.number] = trained(job)
-            except DataMapError as error:  # the other jobs go on
+            except DataMapError as error:  # the other jobs continue
                 failed[job.number] = error
 
         jobs, together = [_child_of(parent, job) for job in self.jobs], at_a_time(self.jobs)
@@ -97,7 +97,7 @@ class Multirun(contextlib.ExitStack):
         def take(worker: Worker, job: MultirunJob) -> None:
             guarded(worker.call, job)
 
-        with WorkerPool(left, together.jobs, _trained_beside, self.plot, take) as workers:
+        with WorkerPool(left, together.jobs, _trained_in_worker, self.plot, take) as workers:
             workers.wait()
         return made, failed
 
@@ -145,7 +145,7 @@ def _trained(config: PlotConfig, job: MultirunJob) -> str:
     return run_id
 
 
-def _trained_beside(config: PlotConfig, job: MultirunJob) -> str:
+def _trained_in_worker(config: PlotConfig, job: MultirunJob) -> str:
     """Train, summarize and plot a job in a worker process, whose lines begin with the job's name."""
     process.begin(f"{job.name}: ")
     return _trained(config, job)

@@ -78,7 +78,7 @@ def quote(argument: str, step: type, sweeps: bool = False) -> str:
     the user quoted stay quoted; `null` stays null where a key may have no value.
 
     Args:
-        argument: an override `key=value`, or a flag, which stays as it is.
+        argument: an override `key=value`, or a flag, which is not changed.
         step: dataclass of the command's keys.
         sweeps: split values at their commas, as a multirun makes a job of each part.
     """
@@ -211,7 +211,7 @@ def _shown(value: str) -> str:
 
 
 def refuse_with_resume(config: object, overrides: list[str]) -> None:
-    """Raise ConfigError for keys that would be ignored, because a resumed run goes on with its own config."""
+    """Raise ConfigError for keys that would be ignored, because a resumed run continues with its own config."""
     if getattr(config, "resume", False):
         for key in map(key_of, overrides):
             if key not in ("resume", "run_id", "model.trust_pickle") and not key.startswith("tracking"):

@@ -40,7 +40,7 @@ _Places = dict[str, int]  # {column of `names.COLUMNS`: its position}; s_label i
 def read(
     path: Path, name: str, form: Form, columns: Columns, bad_rows: BadRows
 ) -> tuple[list[Tagged], list[str], Original]:
-    """Return (the usable sentences of a file, notes on what was detected, what the file has of each sentence).
+    """Return (the usable sentences of a file, notes on what was detected, the file's text of each sentence).
 
     Columns are divided by tabs if most lines have one and blanks do not give all lines as many columns, else by blanks.
     Lines that begin with `#` before a sentence's first token are comments, of which `# id = …` (or `# sent_id = …`)
@@ -68,7 +68,7 @@ def read(
     width = Counter(len(line.cells) for line in of_tokens).most_common(1)[0][0]
     if width < 2:
         raise DataError(
-            f"{name}, line {of_tokens[0].number}: 1 column; {EXAMPLE}, divided by a tab or a blank (data.delimiter=)"
+            f"{name}, line {of_tokens[0].number}: 1 column; {EXAMPLE}, separated by a tab or a blank (data.delimiter=)"
         )
     places, blocks = _places(columns, width, name), list(_blocks(lines, width))
     with_ids = columns.get("id", "auto") is not None and any(block.id is not None for block in blocks)
@@ -129,7 +129,7 @@ def _blocks(lines: list[_Line], width: int) -> Iterator[_Block]:
 
 
 def _texts(text: str, lines: list[_Line], blocks: list[_Block]) -> tuple[list[str], dict[int, Row]]:
-    """Return (the lines that begin each document, {line of a sentence's first token: what the file has of it})."""
+    """Return (the lines that begin each document, {line of a sentence's first token: the file's text of it})."""
     given = rewriting.lines_of(text)
     documents, found, start = [""], dict[int, Row](), 0
     for block in blocks:

@@ -175,7 +175,9 @@ def draw(samples: D, count: int, seed: int) -> D:
     return part(samples, rows, f"data.sample={count}")
 
 
-def named(key: str, wanted: Sequence[str], known: Iterable, where: str, in_units: bool = False) -> np.ndarray:
+def select_by_id(
+    key: str, wanted: Sequence[str], known: Iterable, where: str, in_units: bool = False
+) -> np.ndarray:
     """Tell which samples a key names by their ids.
 
     Args:
@@ -192,7 +194,7 @@ def named(key: str, wanted: Sequence[str], known: Iterable, where: str, in_units
         DataError: no sample has a given id.
     """
     ids = [str(one) for one in known]
-    wanted = units.named(wanted, set(ids)) if in_units else wanted
+    wanted = units.sample_ids_of(wanted, set(ids)) if in_units else wanted
     asked = set(wanted)
     unknown = asked.difference(ids)
     if unknown:

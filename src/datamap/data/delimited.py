@@ -33,7 +33,7 @@ class Delimited(NamedTuple):
 
     Attributes:
         records: the rows.
-        notes: lines for people that say what was detected.
+        notes: lines that tell people what was detected.
         delimiter: what stands between cells.
         quoted: true if quotation marks may stand around cells.
     """
@@ -68,7 +68,7 @@ def read(text: str, path: Path, usual: str, form: Form) -> Delimited:
     notes = (
         []
         if chosen == usual or form.delimiter
-        else [translate("its columns are divided by {by}", by=translate(DELIMITERS.get(chosen, chosen)))]
+        else [translate("its columns are separated by {by}", by=translate(DELIMITERS.get(chosen, chosen)))]
     )
     try:
         plain = chosen == usual == "\t"
@@ -80,7 +80,7 @@ def read(text: str, path: Path, usual: str, form: Form) -> Delimited:
     return Delimited(kept, notes, chosen, quoted or not plain)
 
 
-QUOTED_NOTE = "quotation marks around cells are taken off and doubled ones halved, as in a CSV"
+QUOTED_NOTE = "quotation marks around cells are removed and doubled ones unescaped, as in CSV"
 
 
 def given_delimiter(delimiter: str | None) -> str | None:
@@ -150,7 +150,7 @@ def _row(text: str, position: int, delimiter: str, line: int) -> tuple[list[str]
             position = cell.end()
             after = text[position : position + 2]
             if after and after[0] not in (delimiter, "\n") and after not in ("\r\n", "\r"):
-                raise DataError(f"line {line}: a text goes on after its closing quotation mark")
+                raise DataError(f"line {line}: a text continues after its closing quotation mark")
             position += after.startswith("\r")
         else:
             line_end = text.find("\n", position)

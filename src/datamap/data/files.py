@@ -92,7 +92,7 @@ def decoded(raw: bytes, name: str | Path, encoding: str | None = None) -> Text:
     """
     packed = next((kind for start, kind in PACKED.items() if raw.startswith(start)), None)
     if packed:
-        raise DataError(f"{name} is packed ({packed}); unpack it first")
+        raise DataError(f"{name} is compressed ({packed}); decompress it first")
     mark = next((mark for mark in MARKS if raw.startswith(mark)), None)
     if encoding is not None:
         text = _strictly(raw, name, encoding).removeprefix("\ufeff")

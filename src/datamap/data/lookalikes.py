@@ -40,7 +40,9 @@ def notes(labels: Iterable[str] | Mapping[str, int], unit: str = "row") -> list[
     if not groups:
         return []
     shown = first_few([_shown(group, counts, unit) for group in groups], MAX_SHOWN)
-    alike_note = "classes that look alike stay apart: {groups}; to join them, write them alike in the file"
+    alike_note = (
+        "similar class names stay separate: {groups}; to merge them, write them the same way in the file"
+    )
     return [translate(alike_note, groups=shown)]
 
 

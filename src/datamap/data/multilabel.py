@@ -93,11 +93,11 @@ def load(
         counts = Counter(label for sample in samples for label in sample.labels)
         notes += lookalikes.notes(counts)
         joined = _joined(made.class_names, layout.separator)
-        one_label = "taken as one label, as others are divided by {separator!r}: {labels}"
+        one_label = "read as one label each, because labels are separated by {separator!r}: {labels}"
         if joined:
             shown_labels = lookalikes.shown(joined, counts, "row")
             notes.append(translate(one_label, separator=layout.separator, labels=shown_labels))
-    original = originals.of_table(
+    original = originals.original_of_table(
         table, path.suffix.lower(), layout.places, made.lines, layout.indicators, layout.separator
     )
     told = [translate("{name}: {note}", name=name, note=note) for note in notes]
@@ -130,13 +130,15 @@ def _layout(
                 f"{name} has neither a column of labels nor columns of 0 and 1 (columns: {there}); name them: "
                 "data.columns.label=<name> or data.columns.label=[<name>,<name>]"
             )
-        notes.append(translate("labels are its columns {columns}", columns=first_few(indicators, 20)))
+        notes.append(
+            translate("labels are taken from the columns {columns}", columns=first_few(indicators, 20))
+        )
     if indicators:
         return Places(places, indicators, None, False), notes
     values = table.column(places["label"])
     given = separator or _separator(values)
     if given and not separator:
-        notes.append(translate("its labels are divided by {separator!r}", separator=given))
+        notes.append(translate("its labels are separated by {separator!r}", separator=given))
     blank = not any(isinstance(value, list) for value in values)
     return Places(places, {}, given, blank), notes
 
@@ -199,7 +201,7 @@ def _sample(
         present = bit(values[f"={label}"])
         if present is None:
             return Problem(
-                f"{values[f'={label}']!r} is neither 0 nor 1; if the column is no label, name those that are: "
+                f"{values[f'={label}']!r} is neither 0 nor 1; if the column is not a label, name the label columns: "
                 "data.columns.label=[<name>,<name>]",
                 shown[place],
             )
@@ -224,7 +226,7 @@ def labels_of(value: Any, separator: str | None, blank: bool = True) -> list[str
     if isinstance(value, str):
         value = (listed(value) or (value,))[0]
         if value[:2] in ('["', "['"):
-            raise ValueError(f'{value[:40]!r} begins like a list and is none; write it as ["a", "b"]')
+            raise ValueError(f'{value[:40]!r} looks like a list but cannot be parsed; write it as ["a", "b"]')
     if not isinstance(value, list):
         text = rows.word_of(value)
         if not text and not blank:
@@ -263,7 +265,7 @@ def _dataset(
             )
         if len(class_names) == 1 and all(sample.labels for sample in samples):
             raise DataError(
-                f"{path}: every text has {class_names[0]!r}, the only label; a training needs texts without it, or "
+                f"{path}: every text has {class_names[0]!r}, the only label; training needs texts without it, or "
                 "more labels"
             )
     known = set(class_names)
@@ -275,9 +277,7 @@ def _dataset(
             text = f"label {unknown[0]!r} is unknown (the training data has {first_few(class_names, 20)})"
             bad_rows.report(sample.line, Problem(text, column))
         elif wrong:
-            text = (
-                f"{wrong[0]!r} is no label; if the column means something else, set data.columns.s_label=null"
-            )
+            text = f"{wrong[0]!r} is not a label; if the column means something else, set data.columns.s_label=null"
             bad_rows.report(sample.line, Problem(text, shown[layout.places["s_label"]]))
         else:
             usable.append(sample)
@@ -303,7 +303,7 @@ def _dataset(
 
 
 def _joined(class_names: Iterable[str], separator: str | None) -> list[str]:
-    """Return the labels in which another separator stands between labels, as files of several people have it."""
+    """Return the labels that contain another separator, as in files that several people edited."""
     names = set(class_names)
     return sorted(
         name

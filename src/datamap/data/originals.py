@@ -1,4 +1,4 @@
-"""Keep what a training file has of each sample, word for word, and write a file of the same form from it."""
+"""Keep a training file's text of each sample verbatim, and write a file in the same format from it."""
 
 import io
 import json
@@ -16,7 +16,7 @@ Place = Annotated[int, Field(ge=0)]
 
 
 class Row(NamedTuple):
-    """Hold what a file has of a sample.
+    """Hold a file's text of a sample.
 
     Attributes:
         text: its row, or the lines of its tokens, with the blank lines that follow.
@@ -66,7 +66,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Original:
-    """Hold what a training file has of each sample.
+    """Hold a training file's text of each sample.
 
     Attributes:
         layout: how the file is written.
@@ -77,7 +77,7 @@ class Original:
     rows: Sequence[Row]
 
     def take(self, rows: Sequence[int]) -> "Original":
-        """Return what the file has of the samples at `rows`."""
+        """Return the file's text of the samples at `rows`."""
         return replace(self, rows=[self.rows[row] for row in rows])
 
     def dumps(self) -> bytes:
@@ -130,7 +130,7 @@ class Original:
         return "id" if "id" not in taken else "datamap_id"
 
 
-def of_table(
+def original_of_table(
     table: Table,
     suffix: str,
     places: dict[str, int],
@@ -138,7 +138,7 @@ def of_table(
     indicators: dict[str, int],
     separator: str | None,
 ) -> Original:
-    """Return what a table has of the rows that begin at `lines`."""
+    """Return the text of the rows of a table that begin at `lines`."""
     written = table.written
     layout = Layout(
         kind="lines",

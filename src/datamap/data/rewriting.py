@@ -183,7 +183,7 @@ def _with_word(cell: str, change: Change, separator: str) -> str:
 
 
 def _flipped(value: Any) -> Any:
-    """Return the other of 0 and 1, as it is written: 1, 1.0, "TRUE", true."""
+    """Return the other of 0 and 1 in the same notation: 1, 1.0, "TRUE", true."""
     if not isinstance(value, str):
         return type(value)(not value)
     word = value.strip()

@@ -144,8 +144,8 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     ]
     unused = len(header or ()) > len(set(found.values()) - {None})
     if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
-        by_key = "single texts: it has no column text_b (another name: data.columns.text_b=)"
-        notes.append(translate(advice(by_key, "single texts: it has no column text_b")))
+        by_key = "reading single texts: it has no column text_b (to name it: data.columns.text_b=)"
+        notes.append(translate(advice(by_key, "reading single texts: it has no column text_b")))
     return [translate(", ").join(notes)] if notes else []
 
 
@@ -183,7 +183,7 @@ def position(
     there = (
         f"columns: {first_few(header, 20)}"
         if header
-        else "the first row was not taken as header; if it is: data.header=true"
+        else "the first row was not recognized as a header; if it is one: data.header=true"
     )
     raise DataError(
         f"{path} has no column {wanted!r} for data.columns.{name}{did_you_mean(wanted, header)} ({there})"

@@ -9,7 +9,7 @@ from datamap.data import delimited, files, rows, workbook
 from datamap.errors import DataError, first_few
 
 SAVE = "save it as .xlsx, or as UTF-8 text with tabs or commas between the columns"
-# Some spreadsheet takes a cell that begins like this for a formula, on Chinese and Japanese systems also the wide signs
+# Some spreadsheets treat a cell that begins like this as a formula, on Chinese and Japanese systems also the wide signs
 # (OWASP, "CSV Injection"). Numbers with a sign are safe.
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 ZIP = b"PK\x03\x04"  # a workbook is a ZIP archive
@@ -27,7 +27,7 @@ def guarded(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _guarded(cell: object) -> object:
-    if not isinstance(cell, str) or cell[:1].isalnum():  # most cells by far, of which no pattern is asked
+    if not isinstance(cell, str) or cell[:1].isalnum():  # fast path for most cells
         return cell
     return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
 

@@ -1,4 +1,4 @@
-"""Define what readers of files are told, and the table that they return."""
+"""Define the options of file readers, and the table that they return."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Form(NamedTuple):
 
 
 def bit(value: Any) -> int | None:
-    """Return 0 or 1 as a cell has it; None for anything else."""
+    """Return the 0 or 1 in a cell; None for anything else."""
     return {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "true": 1, "false": 0}.get(str(value).strip().lower())
 
 
@@ -57,7 +57,7 @@ class Table:
         torn: rows before a line of a single cell, in which their last text may continue.
         classes: {position: class names} of columns that hold class indices.
         unit: what a row is called in messages.
-        notes: lines for people that say what was detected.
+        notes: lines that tell people what was detected.
         written: the file's text, where its rows are lines, for tasks whose cells may be lists (`Form.lists`).
     """
 

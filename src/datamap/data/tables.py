@@ -65,9 +65,9 @@ def _of_records(records: list[Record], form: Form, notes: list[str], unit: str =
     top = [[_name(cell) for cell in record.cells] for record in records[:MAX_TITLES]]
     place = _header_at(top, form)
     if place:
-        above = "line {line} has the columns' names; what stands above it is left out"
+        above = "line {line} holds the column names; the lines above it are ignored"
         if unit == "row":
-            above = "row {line} has the columns' names; what stands above it is left out"
+            above = "row {line} holds the column names; the rows above it are ignored"
         notes = [*notes, translate(above, line=records[place].line)]
     header = None if place is None else top[place]
     while header and not header[-1]:

@@ -47,7 +47,7 @@ def load(
     if is_conll(path):
         bad_rows = BadRows(name, skip_bad)
         sentences, notes, original = conll.read(path, name, form, columns, bad_rows)
-        found = units.of_sentences(name, sentences, bad_rows, class_names)
+        found = units.tagged_dataset(name, sentences, bad_rows, class_names)
         row_of = {sentence.lines[0]: row for row, sentence in enumerate(sentences)}
         original = original.take([row_of[line] for line in found.lines])
         notes += _doubts(sentences)
@@ -76,9 +76,9 @@ def _of_table(
         table, found, bad_rows, lambda row, line, values: _sentence(row, line, values, there, header)
     )
     order = table.classes.get(there["label"], ())
-    made = units.of_sentences(name, sentences, bad_rows, class_names, order)
+    made = units.tagged_dataset(name, sentences, bad_rows, class_names, order)
     notes = [*table.notes, *_notes(columns, there, header), *_doubts(sentences)]
-    original = originals.of_table(table, suffix, there, made.lines, {}, None)
+    original = originals.original_of_table(table, suffix, there, made.lines, {}, None)
     return replace(
         made, notes=[translate("{name}: {note}", name=name, note=note) for note in notes], original=original
     )
@@ -88,7 +88,7 @@ def _doubts(sentences: Sequence[Tagged]) -> list[str]:
     """Return notes on tags that may be mistyped: they look alike, or lack the place that the others have."""
     tags = Counter(tag for one in sentences for tag in one.tags)
     bare = entities.without_place(sorted(tags))
-    says = "tags without B- or I-, which others have: {tags}; entities are compared only if every tag but O has one"
+    says = "some tags lack the B- or I- of the others: {tags}; entities are compared only if every tag except O has one"
     found = [translate(says, tags=lookalikes.shown(bare, tags, "token"))] if bare else []
     return [*lookalikes.notes(tags, "token"), *found]
 
@@ -134,7 +134,7 @@ def _tags(value: Any) -> list[str]:
         raise ValueError(f"the tag of token {tags.index('') + 1} is empty")
     if str(IGNORED) in tags:
         raise ValueError(
-            f"the tag of token {tags.index(str(IGNORED)) + 1} is {IGNORED}, which stands for none; give tags of whole "
+            f"the tag of token {tags.index(str(IGNORED)) + 1} is {IGNORED}, which means no tag; give tags of whole "
             "tokens, not of word pieces"
         )
     return tags

@@ -45,8 +45,8 @@ class Dataset:
         class_names: names of the classes, by index.
         lines: the line of each sample in the file.
         bad_rows: the rows that were left out.
-        notes: lines for people that say what was detected in the file.
-        original: what the file has of each sample, for tasks whose samples have units.
+        notes: lines that tell people what was detected in the file.
+        original: the file's text of each sample, for tasks whose samples have units.
     """
 
     path: str
@@ -144,7 +144,7 @@ class Tagged(NamedTuple):
     column: str | int
 
 
-def of_sentences(
+def tagged_dataset(
     path: str,
     sentences: list[Tagged],
     bad_rows: BadRows,

@@ -43,7 +43,7 @@ def _rows(content: bytes, path: str | Path) -> tuple[list[tuple[int, list[Any]]]
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
     if not sheets:
         raise DataError(f"{path} has no sheet")
-    first = "of its {count} sheets the first, {title!r}, is read"
+    first = "reading the first of its {count} sheets, {title!r}"
     notes = [translate(first, count=len(sheets), title=sheets[0].title)] * (len(sheets) > 1)
     sheets[0].reset_dimensions()  # many programs write wrong ones
     rows, total = [], 0

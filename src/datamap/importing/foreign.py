@@ -81,7 +81,7 @@ def read_tutorial(files: list[Path], note: Note) -> Iterator[Observation]:
     if cut and number == 1:
         raise SignalError(f"{path}: its last line is cut off, and no observation before it is complete")
     if cut:
-        note(translate("{path}: its last line is cut off (a killed run?): left out", path=path))
+        note(translate("{path}: ignoring its last line, which is cut off (was a run killed?)", path=path))
     yield _joined(number, path, parts)._replace(last=True)
 
 
@@ -161,7 +161,7 @@ def read_cartography(files: list[Path], note: Note) -> Iterator[Observation]:
     lost = next((epoch for epoch in range(len(paths)) if epoch not in paths), None)
     if lost is not None:
         there = first_few(path.name for _, path in sorted(paths.items()))
-        raise SignalError(f"{files[0].parent}: dynamics_epoch_{lost}.jsonl is missing (there: {there})")
+        raise SignalError(f"{files[0].parent}: dynamics_epoch_{lost}.jsonl is missing (found: {there})")
     for epoch, path in sorted(paths.items()):
         key, parts = f"logits_epoch_{epoch}", []
         for raw, lines in records.read(path, partial(_dynamics_kinds, key=key)):

@@ -52,7 +52,7 @@ def find(path: Path | str, format: str = "auto") -> Source:
 
     Args:
         path: a file or folder, or a folder that contains the usual folder of such files.
-        format: a key of `FORMATS`; auto recognizes it by the files' names, and takes any other file for a tutorial's.
+        format: a key of `FORMATS`; auto recognizes it by the files' names, and treats any other file as a tutorial's.
 
     Raises:
         SignalError: the path is missing or unreadable, or holds no signals, or files of several formats.
@@ -130,14 +130,14 @@ def observations(source: Source, note: Note = lambda text: None) -> Iterator[tup
             first = found._replace(table=_samples(found))
         elif not _agrees(found, first):
             count, total = found.table.num_rows, first.table.num_rows
-            few = "observation {number} has only {count:,} of {records} (a killed run?): left out"
+            few = "ignoring observation {number}, which has only {count:,} of {records} (was a run killed?)"
             note(translate(few, number=found.number, count=count, records=Amount(total, "record")))
             return
         yield found.unit, found.number, found.table
 
 
 def class_names(source: Source) -> tuple[str, ...]:
-    """Return the class names in the labels.json beside our own shards or one folder above; () if there is none.
+    """Return the class names in the labels.json next to our own shards or one folder above; () if there is none.
 
     Raises:
         SignalError: the file is damaged, or gives two classes one name.
@@ -150,7 +150,7 @@ def class_names(source: Source) -> tuple[str, ...]:
 
 
 def task(source: Source) -> documents.RecordedTask:
-    """Return the task in the task.json beside our own shards or one folder above; classification if there is none.
+    """Return the task in the task.json next to our own shards or one folder above; classification if there is none.
 
     Raises:
         SignalError: the file is damaged.
@@ -180,7 +180,7 @@ def _classes(found: Observation, expected: int | None) -> int | None:
         return expected
     lengths = pc.list_value_length(found.table["probs"]).to_numpy()
     expected = int(expected or lengths[0])
-    _refuse(found, lengths != expected, f"another number of classes than the first record's {expected}")
+    _refuse(found, lengths != expected, f"the number of classes differs from the first record's {expected}")
     labels = found.table["label"].to_numpy()
     _refuse(found, (labels < 0) | (labels >= expected), f"label is not in 0..{expected - 1}")
     return expected
@@ -216,7 +216,7 @@ def _agrees(found: Observation, first: Observation) -> bool:
     _refuse(found, rows < 0, "sample is not in the first observation")
     for name, words in (("label", "label"), ("noisy_label", "planted kind (noisy_label)")):
         before = first.table[name].take(rows).to_numpy()
-        _refuse(found, samples[name].to_numpy() != before, f"another {words} than in the first observation")
+        _refuse(found, samples[name].to_numpy() != before, f"a {words} other than in the first observation")
     lost = align.missing(expected, align.rows(expected, ids)) if len(ids) < len(expected) else []
     if lost and not found.last:
         lacks = f"observation {found.number} ends without sample {first_few(lost)}"
@@ -249,11 +249,11 @@ def _refuse_lost(number: int, paths: dict[schema.Shard, Path]) -> None:
     expected = {first._replace(index=index) for index in range(min(first.count, len(paths)))}
     if first.count != len(paths) or set(paths) != expected:
         there = first_few(sorted(map(str, paths.values())))
-        raise SignalError(f"observation {number}: a shard is missing, or there twice (there: {there})")
+        raise SignalError(f"observation {number}: a shard is missing or duplicated (found: {there})")
 
 
 def _content(shard: schema.Shard, path: Path) -> tuple[bytes, bytes | None]:
-    """Return the bytes of a shard, and of the checksums beside it."""
+    """Return the bytes of a shard, and of the checksums next to it."""
     sums = path.with_name(Path(shard.checksums_path).name)
     with raised_as(SignalError, path):
         return path.read_bytes(), sums.read_bytes() if sums.is_file() else None

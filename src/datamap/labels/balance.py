@@ -1,31 +1,32 @@
 """Balance what is said of each kind of error in units: most of them are of one class, and errors go either way.
 
 A token is mostly outside of entities, and a text lacks most labels. Whether entities are missed or invented is the
-annotators' habit, and no model of the texts knows it. Its surest predictions show it, by the labels that differ.
+annotators' habit, and no model of the texts knows it. Its most confident predictions show it, by the labels that
+differ.
 """
 
 import numpy as np
 
 from datamap.labels.blocks import ROWS
-from datamap.labels.surest import SHARES, surest
+from datamap.labels.most_confident import SHARES, most_confident
 from datamap.labels.witnesses import part_of
-from datamap.signals.compute import of_label
+from datamap.signals.compute import label_values
 
-# Predictions of a class that are right beside those that are seen, and errors as the posterior had them before.
+# Pseudo-counts: right predictions of a class, and errors in the proportions of the previous posterior.
 PRIOR = 5.0
-MAX_ROWS = 100_000  # rows that the weights are fitted to; of more, a random part
+MAX_ROWS = 100_000  # rows that the weights are fitted to; a random part if there are more
 ROUNDS = 50  # of the weights; they change little after them
 MISSED, INVENTED, CONFUSED = range(3)
 
 
-def balanced(
+def balance_errors(
     posterior: np.ndarray, witnesses: np.ndarray, labels: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
-    """Weigh the kinds of error so that each is as frequent as the surest predictions of the witnesses say.
+    """Weigh the kinds of error so that each is as frequent as the most confident predictions of the witnesses say.
 
     With the most frequent class m of a unit's column, its label y and its true class c ≠ y, an error is missed (y = m),
     invented (c = m) or confused (neither). The number of errors of kind K is estimated as in `counting.estimate`, with
-    S_c the surest predictions of class c and n_c the number of given labels c:
+    S_c the most confident predictions of class c and n_c the number of given labels c:
 
         N_K = Σ_c n_c · |{x in S_c of kind K, y ≠ c}| / (|S_c| + `PRIOR`)
 
@@ -44,7 +45,7 @@ def balanced(
     >>> labels = np.array([1, 0, 0, 0] * 50)  # the witnesses say that no label is 1
     >>> witnesses = np.tile([0.9, 0.1], (200, 1))
     >>> posterior = np.eye(2)[labels] * 0.8 + 0.1
-    >>> found = balanced(posterior.copy(), witnesses, labels, np.zeros(200, int))
+    >>> found = balance_errors(posterior.copy(), witnesses, labels, np.zeros(200, int))
     >>> bool(posterior[0, 1] > found[0, 1]), bool(posterior[1, 0] < found[1, 0])
     (True, True)
     """
@@ -70,7 +71,7 @@ def _counted(witnesses, labels, common):
     """Return the estimated number of errors of each kind (3,)."""
     given, found = np.bincount(labels, minlength=witnesses.shape[1]), np.zeros(3)
     for share in SHARES:
-        for label, rows in surest(witnesses, share).items():
+        for label, rows in most_confident(witnesses, share).items():
             rows, size = rows[labels[rows] != label], len(rows)
             kinds = _kinds(label, labels[rows], common[rows])
             found += given[label] / (size + PRIOR) * np.bincount(kinds, minlength=3)
@@ -84,7 +85,7 @@ def _kinds(true, labels, common):
 
 def _masses(posterior, labels, common):
     """Return the probability of each kind of error (N, 3)."""
-    wrong, outside = 1 - of_label(posterior, labels), of_label(posterior, common)
+    wrong, outside = 1 - label_values(posterior, labels), label_values(posterior, common)
     missed = labels == common
     outside = np.where(missed, 0, outside)
     return np.stack([wrong * missed, outside, (wrong - outside).clip(0) * ~missed], axis=1)

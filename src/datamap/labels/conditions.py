@@ -50,18 +50,19 @@ def _condition(part: str, text: str) -> Condition:
         return Condition(found[1], found[2], value)  # type: ignore[index]
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"where={shortened(text)}: {shortened(part.strip())} is no condition; write column {' '.join(OPERATORS)} "
+            f"where={shortened(text)}: {shortened(part.strip())} is not a condition; write column "
+            f"{' '.join(OPERATORS)} "
             'number, joined by and: where="correct_times > 0 and label_var >= 0.04"'
         ) from error
 
 
-def met(samples: pd.DataFrame, conditions: Collection[Condition]) -> np.ndarray:
+def matching_rows(samples: pd.DataFrame, conditions: Collection[Condition]) -> np.ndarray:
     """Return which samples meet all conditions, bool (samples,); a missing number (NaN) meets none.
 
     Raises:
         ConfigError: a column does not exist, or holds no numbers.
 
-    >>> met(pd.DataFrame({"tokens_mean": [10.0, 900.0]}), parse("tokens_mean <= 512")).tolist()
+    >>> matching_rows(pd.DataFrame({"tokens_mean": [10.0, 900.0]}), parse("tokens_mean <= 512")).tolist()
     [True, False]
     """
     kept = np.ones(len(samples), bool)

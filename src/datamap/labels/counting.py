@@ -6,9 +6,9 @@ import numpy as np
 
 from datamap.labels import error_rate
 from datamap.labels.mislabel import Evidence
-from datamap.labels.surest import SHARES, surest
+from datamap.labels.most_confident import SHARES, most_confident
 from datamap.signals.baseline import required_accuracy
-from datamap.signals.compute import MIN_PROB, of_label
+from datamap.signals.compute import MIN_PROB, label_values
 
 DOUBTED_SHARE = 0.15
 MAX_OF_CHANCE = 2 / 3  # of the contradictions of guesses; an estimate above that tells nothing
@@ -23,14 +23,14 @@ MAX_GROWTH = 0.5  # of the contradicted share between the two beyond sampling er
 # Ends of the range of units, times the estimate: how far the truth was from it in docs/detection.md.
 UNIT_LOW, UNIT_HIGH = 0.5, 2.5
 Z_90 = 1.645  # half the width of a 90 % interval of the normal distribution, in standard deviations
-# Why a number cannot be known. Key: `Estimate.unknown`; value: what people read.
+# Why the number cannot be estimated. Key: `Estimate.unknown`; value: what people read.
 REASONS = {
-    "nothing": "nothing that never saw the labels can judge them (no texts, no embeddings, no folds)",
-    "rare": "fewer than two classes have two samples, so that no model can judge labels that it has not seen",
-    "chance": "no model that never saw the labels predicts them better than their frequencies do",
-    "weak": "even the surest predictions of models that never saw the labels contradict too many of them",
-    "border": "contradicted labels gather where the models are unsure: wrong labels there look like errors of theirs",
-    "few": "too few labels contradict sure predictions to tell wrong labels from errors of the models",
+    "nothing": "the run has no texts, embeddings or folds, so no independent model can judge its labels",
+    "rare": "fewer than two classes have two samples, so no independent model can be trained",
+    "chance": "no independent model predicts the labels better than class frequencies do",
+    "weak": "even the most confident predictions of independent models contradict too many labels",
+    "border": "contradicted labels cluster where the models are unsure, so label errors and model errors look alike",
+    "few": "too few labels contradict confident predictions to tell wrong labels from model errors",
     "unlearned": "the model learned too little",
 }
 
@@ -77,7 +77,7 @@ def estimate(evidence: Evidence) -> Estimate:
     Returns:
         The estimate. It is unknown where the witnesses give the given labels no higher log-likelihood than the classes'
         frequencies do, by more than three standard errors ("chance"), and where it is above `MAX_OF_CHANCE` of what
-        guesses contradict ("weak", which is also said where the surest predictions contradict as many). Without
+        guesses contradict ("weak", which is also said where the most confident predictions contradict as many). Without
         witnesses it is the number of samples with avg_probs below 0.5, and is never known: the run has seen the labels,
         and contradicts them as often as it has not learned them yet.
     """
@@ -89,7 +89,7 @@ def estimate(evidence: Evidence) -> Estimate:
     else:
         share, low, high, unknown = _of_units(probs, labels)
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
-    gain = np.log(of_label(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
+    gain = np.log(label_values(probs, labels).clip(MIN_PROB)) - np.log(frequencies[labels])
     too_many = MAX_OF_CHANCE * (1 - (frequencies**2).sum())
     if gain.mean() <= 3 * gain.std() / np.sqrt(len(labels)):
         unknown = "chance"
@@ -114,15 +114,16 @@ def _of_samples(rate):
 
 
 def _of_units(probs, labels):
-    """Return the same of units, from how often the given labels contradict the surest predictions.
+    """Return the same of units, from how often the given labels contradict the most confident predictions.
 
-    Where a good model is surest it is right (an "anchor point": Liu and Tao 2016, sec. 4; Patrini et al. 2017). A given
-    label that contradicts such a prediction is therefore wrong, and wrong labels are as frequent there as elsewhere.
-    With S_c the surest predictions of class c, n_c the number of all predictions of c, and y the given label, the
-    number is Σ_c n_c · mean(y ≠ c over S_c), as the mean over `surest.SHARES` of the predictions of each class.
+    Where a good model is most confident it is right (an "anchor point": Liu and Tao 2016, sec. 4; Patrini et al. 2017).
+    A given label that contradicts such a prediction is therefore wrong, and wrong labels are as frequent there as
+    elsewhere. With S_c the most confident predictions of class c, n_c the number of all predictions of c, and y the
+    given label, the number is Σ_c n_c · mean(y ≠ c over S_c), as the mean over `most_confident.SHARES` of the
+    predictions of each class.
 
-    The share of contradicted predictions must grow little from the surest to less sure ones ("border"): growth comes
-    from the model's own errors, or from labels that are wrong near the border between classes.
+    The share of contradicted predictions must grow little from the most confident to less sure ones ("border"): growth
+    comes from the model's own errors, or from labels that are wrong near the border between classes.
     """
     share, count = _mean_contradicted(probs, labels)
     error = _sampling_error(share, count)
@@ -132,8 +133,8 @@ def _of_units(probs, labels):
     return share, (share - error) * UNIT_LOW, share * UNIT_HIGH + error, unknown
 
 
-def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the rows whose given label contradicts one of the surest predictions, and is therefore likely wrong.
+def doubted_rows(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the rows whose given label contradicts a most confident prediction, and is therefore likely wrong.
 
     Args:
         probs: (N, C), distributions over classes from models that never saw the labels.
@@ -142,22 +143,22 @@ def doubted(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Returns:
         int array of rows, ascending.
 
-    >>> doubted(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), np.array([1, 1, 0]))
+    >>> doubted_rows(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), np.array([1, 1, 0]))
     array([0])
     """
-    rows = np.concatenate(list(surest(probs, DOUBTED_SHARE).values()))
+    rows = np.concatenate(list(most_confident(probs, DOUBTED_SHARE).values()))
     return np.sort(rows[labels[rows] != probs[rows].argmax(axis=1)])
 
 
 def _contradicted(probs, labels, share):
-    """Return (contradicted share of the surest predictions, weighed by class size; number of those predictions)."""
-    chosen, sizes = surest(probs, share), np.bincount(probs.argmax(axis=1))
+    """Return (share of the most confident predictions that are contradicted, weighed by class size; their number)."""
+    chosen, sizes = most_confident(probs, share), np.bincount(probs.argmax(axis=1))
     contradicted = sum((labels[rows] != label).mean() * sizes[label] for label, rows in chosen.items())
     return contradicted / len(labels), sum(map(len, chosen.values()))
 
 
 def _mean_contradicted(probs, labels):
-    """Return (mean contradicted share over `surest.SHARES`, number of predictions in the second of them)."""
+    """Return (mean contradicted share over `most_confident.SHARES`, number of predictions in the second of them)."""
     found = [_contradicted(probs, labels, share) for share in SHARES]
     return float(np.mean([share for share, _ in found])), found[1][1]
 

@@ -72,7 +72,7 @@ def forgettable(samples: pd.DataFrame, count: int) -> Choice:
 
 
 def everything(samples: pd.DataFrame, count: int) -> Choice:
-    """Keep every sample and label; only decisions of people (`decided`) and `where=` change that."""
+    """Keep every sample and label; only decisions of people (`apply_decisions`) and `where=` change that."""
     return _choice(samples, np.ones(len(samples), bool), samples["score"])
 
 
@@ -87,7 +87,7 @@ RULES = {
 }
 
 
-def decided(choice: Choice, samples: pd.DataFrame, labels: Mapping[str, str | None]) -> Choice:
+def apply_decisions(choice: Choice, samples: pd.DataFrame, labels: Mapping[str, str | None]) -> Choice:
     """Apply decisions of people to a choice; they override the rule.
 
     Args:
@@ -159,7 +159,7 @@ def drop_word(class_names: Iterable[str]) -> str:
     return word
 
 
-def balanced(choice: Choice) -> Choice:
+def balance_classes(choice: Choice) -> Choice:
     """Reduce each class to the size of the smallest one; keep the samples of lowest `order`, ties by position.
 
     Samples that people decided to keep stay, even if their class remains larger.
@@ -170,7 +170,7 @@ def balanced(choice: Choice) -> Choice:
     return choice._replace(kept=choice.kept & ((rank <= counts.min()) | choice.decided))
 
 
-def with_every_class(
+def keep_every_class(
     choice: Choice, labels: np.ndarray, order: np.ndarray, share: float
 ) -> tuple[Choice, list[str]]:
     """Keep a minimum of each class as it was before the rule.
@@ -197,7 +197,7 @@ def with_every_class(
     return choice._replace(kept=kept, labels=new), spared
 
 
-def without_lone(choice: Choice) -> tuple[Choice, list[str]]:
+def drop_lone_samples(choice: Choice) -> tuple[Choice, list[str]]:
     """Drop samples that would be the only one of their class, as nothing can be learned from one.
 
     Returns:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from datamap.labels import blocks
-from datamap.labels.mislabel import Evidence, quoted
+from datamap.labels.mislabel import Evidence, quotable_witnesses
 from datamap.labels.reasons import reasons
 from datamap.translations import LANGUAGES, word
 
@@ -82,7 +82,7 @@ class Diagnosis:
 
     @property
     def rounded(self) -> np.ndarray:
-        """Return the scores as the file has them, with 4 digits."""
+        """Return the scores as in the file, with 4 digits."""
         return np.round(self.scores, 4)
 
     @property
@@ -103,13 +103,13 @@ class Diagnosis:
         means: a probability, or an order only); region; variability (the root of label_var); id. Numbers have 4
         digits. On a laptop, MLflow's viewer shows the first four or five columns, and texts are wide.
         """
-        heard, order = quoted(self.evidence), self.order
+        quoted, order = quotable_witnesses(self.evidence), self.order
         for start in range(0, len(order), blocks.ROWS):
-            yield self._table(order[start : start + blocks.ROWS], heard)
+            yield self._table(order[start : start + blocks.ROWS], quoted)
 
-    def _table(self, rows: np.ndarray, heard: set[str]) -> pd.DataFrame:
+    def _table(self, rows: np.ndarray, quoted: set[str]) -> pd.DataFrame:
         ids = self.summary["id"].take(rows).reset_index(drop=True)
-        why = reasons(self.evidence, rows, self.proposed, self.names, self.lang, heard)
+        why = reasons(self.evidence, rows, self.proposed, self.names, self.lang, quoted)
         if self.numbers:
             why = [a + b for a, b in zip(why, self.numbers(rows), strict=True)]
         return pd.DataFrame(

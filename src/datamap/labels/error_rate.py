@@ -39,12 +39,12 @@ def fit(probs: np.ndarray, labels: np.ndarray) -> ErrorRate:
 
         P(y = k) = (1 − e_k) s + d_k (1 − s),  s = 1 / (1 + exp(−(a z + b + b_k)))
 
-    This is the four-parameter logistic model of item response theory (Barton and Lord 1981). Where the model is surest,
-    s is near 1, and agreement near 1 − e_k. In contrast to a count among the surest predictions, which takes the errors
-    of a weak model for wrong labels, the curve says how many of its predictions are wrong there, and all samples count.
-    The parameters are those of the largest posterior density: ln a, b, b_k, and the logits of e_k and d_k, each
-    normal around a common value. The deviation of the share Σ f_k e_k, with the frequencies f_k of predictions, is from
-    their information matrix.
+    This is the four-parameter logistic model of item response theory (Barton and Lord 1981). Where the model is most
+    confident, s is near 1, and agreement near 1 − e_k. In contrast to a count among the most confident predictions,
+    which takes the errors of a weak model for wrong labels, the curve says how many of its predictions are wrong there,
+    and all samples count. The parameters are those of the largest posterior density: ln a, b, b_k, and the logits of
+    e_k and d_k, each normal around a common value. The deviation of the share Σ f_k e_k, with the frequencies f_k of
+    predictions, is from their information matrix.
 
     Args:
         probs: (N, C), distributions over classes from models that never saw the labels.

@@ -15,7 +15,7 @@ LENGTHS = (1, 2, 3)  # lengths of the n-grams whose overlap is counted
 ROW_BITS = max(LENGTHS) * BITS  # bits of an n-gram's number; those above hold its row
 
 
-def of_grams(
+def gram_features(
     texts_a: list[str], texts_b: list[str] | None, max_texts: int, block: int
 ) -> tuple[Any, np.ndarray | None]:
     """Compute TF-IDF values of 1- to 4-grams of characters within words.
@@ -43,10 +43,10 @@ def of_grams(
     return _Pairs(texts_a, texts_b, grams, shared), shared
 
 
-def of_bigrams(texts_a: list[str], texts_b: list[str] | None, max_texts: int) -> Any:
+def bigram_features(texts_a: list[str], texts_b: list[str] | None, max_texts: int) -> Any:
     """Compute TF-IDF values of 1- and 2-grams of characters, also across words; of pairs |a − b| and a ∘ b.
 
-    The arguments are those of `of_grams`. `[rows]` of what is returned is a sparse float32 matrix.
+    The arguments are those of `gram_features`. `[rows]` of what is returned is a sparse float32 matrix.
     """
     grams = CharGrams(range(1, 3), within_words=False, min_texts=1, most=MAX_SHORT)
     texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts)
@@ -95,7 +95,7 @@ class _Pairs:
         return [[texts[row] for row in rows] for texts in self.texts]
 
 
-def of_words(texts_a: list[str], texts_b: list[str] | None, max_texts: int) -> Any | None:
+def word_features(texts_a: list[str], texts_b: list[str] | None, max_texts: int) -> Any | None:
     """Compute TF-IDF values of words and pairs of neighboring words, a sparse float32 matrix (N, words).
 
     A pair of texts (a, b) becomes |a − b| and a ∘ b.

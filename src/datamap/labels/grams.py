@@ -46,7 +46,7 @@ class CharGrams:
         lengths: lengths of the n-grams, 1 to 4.
         within_words: take them from each word and the spaces around it ("char_wb"), else from the whole text ("char").
         min_texts: the number of texts that an n-gram must be in; 1 where no n-gram is in as many.
-        most: the number of n-grams to keep; the most frequent ones of more.
+        most: the largest number of n-grams to keep; the most frequent ones win.
     """
 
     def __init__(self, lengths: range, within_words: bool, min_texts: int, most: int) -> None:

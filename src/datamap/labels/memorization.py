@@ -72,14 +72,15 @@ def from_doubted(seen: Mapping[int, float], unseen: float, correct: np.ndarray) 
     """Detect memorization by labels that are likely wrong: a model contradicts them until it memorizes them.
 
     Memorization begins where the model contradicts fewer than `MIN_CONTRADICTED` of them and never more again. In the
-    end its accuracy must also be as far ahead of that of the models that doubt the labels as `from_accuracies` wants: a
-    model that predicts as few given labels as they do agrees with these for another reason than that it has seen them.
+    end its accuracy must also exceed that of the models that doubt the labels by as much as `from_accuracies` requires:
+    a model that predicts as few given labels as they do agrees with these for another reason than that it has seen
+    them.
 
     Args:
         seen: {number of the observation: accuracy on the samples of training, by their given labels}, T of them.
         unseen: accuracy of the models that never saw the labels.
         correct: bool (T, M): True where the model predicts the given label, for each of the M labels that models which
-            never saw them are surest are wrong (`counting.doubted`); observations ascend.
+            never saw them most confidently contradict (`counting.doubted_rows`); observations ascend.
 
     Returns:
         The onset; None if there is none, or if M is below `MIN_DOUBTED`.

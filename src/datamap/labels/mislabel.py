@@ -10,12 +10,12 @@ from threadpoolctl import threadpool_limits
 
 from datamap.errors import SignalError
 from datamap.labels import error_rate
-from datamap.labels.balance import balanced
+from datamap.labels.balance import balance_errors
 from datamap.labels.blocks import by_rows
 from datamap.labels.error_rate import ErrorRate
-from datamap.labels.pool import Pool, pooled
-from datamap.labels.posterior import RunWeights, infer, trusted
-from datamap.signals.compute import of_label
+from datamap.labels.pool import Pool, pool_witnesses
+from datamap.labels.posterior import RunWeights, infer, trust_in_run
+from datamap.signals.compute import label_values
 
 RUN = "run"  # name of the run's own model as a witness
 WITNESSES = (
@@ -36,10 +36,10 @@ class Evidence(NamedTuple):
         margin_mean: float (N,).
         mean: float (N, C), the run's predicted distributions, mean over all observations.
         held_out: float (N, C), the mean prediction of models that were trained on other folds.
-        witnesses: {witness: float (N, C)}, predictions of quick models of the texts (`witnesses.unseen`) and of the
-            embeddings (`embedded.predict`).
+        witnesses: {witness: float (N, C)}, predictions of quick models of the texts (`witnesses.predict_unseen`) and of
+            the embeddings (`embedding_witness.predict`).
         threshold_margins: float (M,), the mean margins of the threshold samples.
-        columns: int (N,), of units: which of them have the same frequencies of classes (`posterior.infer`).
+        columns: int (N,), for units: equal numbers mark units with the same class frequencies (`posterior.infer`).
         pool: what the witnesses say together (`with_posterior`), like the next three.
         errors: which share of the labels is wrong at random; None of units (`error_rate.fit`).
         run_weights: how much the run's own predictions count as evidence.
@@ -79,12 +79,12 @@ class Evidence(NamedTuple):
 def with_posterior(evidence: Evidence) -> Evidence:
     """Return the evidence with the distribution of each sample's true class, and how much each witness counts for it.
 
-    The witnesses never saw the label. They are weighed by how well they predict the given labels (`pool.pooled`). The
-    run has seen it, and counts as far as its predictions say more than the label itself (`posterior.infer`), little of
-    which remains if it repeats the labels of which the witnesses are surest that they are wrong (`trusted`). Of units,
-    each kind of error becomes as frequent as the witnesses' surest predictions say (`balance.balanced`). Without
-    witnesses, or where all of them together are at chance, the posterior is the run's mean prediction, and None if the
-    probabilities of all classes are unknown.
+    The witnesses never saw the label. They are weighed by how well they predict the given labels
+    (`pool.pool_witnesses`). The run has seen it, and counts as far as its predictions say more than the label itself
+    (`posterior.infer`), little of which remains if it repeats the labels that the witnesses most confidently contradict
+    (`trust_in_run`). Of units, each kind of error becomes as frequent as the witnesses' most confident predictions say
+    (`balance.balance_errors`). Without witnesses, or where all of them together are at chance, the posterior is the
+    run's mean prediction, and None if the probabilities of all classes are unknown.
     """
     if not evidence.unseen:
         return evidence._replace(posterior=evidence.mean)
@@ -95,7 +95,7 @@ def with_posterior(evidence: Evidence) -> Evidence:
 
 def _judged(evidence):
     """Return the same of evidence that has witnesses."""
-    pool = pooled(evidence.unseen, evidence.labels)
+    pool = pool_witnesses(evidence.unseen, evidence.labels)
     if not beats_chance(pool.probs, evidence.labels):
         return evidence._replace(pool=pool, posterior=evidence.mean)
     mean, classes = evidence.mean, pool.probs.shape[1]
@@ -105,11 +105,11 @@ def _judged(evidence):
         )
     if evidence.columns is None:
         errors = error_rate.fit(pool.probs, evidence.labels)
-        trust = trusted(pool.probs, evidence.labels, mean, errors.share)
+        trust = trust_in_run(pool.probs, evidence.labels, mean, errors.share)
         posterior, weights = infer(pool.probs, evidence.labels, mean, trust=trust, slope=errors.slope)
     else:
         errors, (posterior, weights) = None, infer(pool.probs, evidence.labels, mean, evidence.columns)
-        posterior = balanced(posterior, pool.probs, evidence.labels, evidence.columns)
+        posterior = balance_errors(posterior, pool.probs, evidence.labels, evidence.columns)
     return evidence._replace(pool=pool, errors=errors, run_weights=weights, posterior=posterior)
 
 
@@ -121,7 +121,7 @@ def _spread(avg_probs, labels, classes):
     return mean
 
 
-def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
+def witness_accuracies(evidence: Evidence) -> dict[str, tuple[float, float]]:
     """Return {witness: (its accuracy on the given labels, none of which it has seen; its weight in the pool)}."""
     weights = evidence.pool.weights if evidence.pool else {}
     return {
@@ -130,7 +130,7 @@ def judges(evidence: Evidence) -> dict[str, tuple[float, float]]:
     }
 
 
-def quoted(evidence: Evidence) -> set[str]:
+def quotable_witnesses(evidence: Evidence) -> set[str]:
     """Return the witnesses to quote in explanations, the run among them: those with some weight that beat chance."""
     witnesses, weights = dict(evidence.unseen), dict(evidence.pool.weights) if evidence.pool else {}
     if evidence.mean is not None:
@@ -158,7 +158,7 @@ def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
     (True, False)
     """
     frequencies = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
-    excess = of_label(probs, labels) - probs @ frequencies
+    excess = label_values(probs, labels) - probs @ frequencies
     return bool(excess.mean() > 3 * excess.std() / np.sqrt(len(labels)))
 
 
@@ -172,21 +172,21 @@ def combined(evidence: Evidence) -> np.ndarray:
         return _of_margin(evidence.margin_mean)
     if evidence.posterior is None:
         return confidence(evidence)
-    return 1 - of_label(evidence.posterior, evidence.labels)
+    return 1 - label_values(evidence.posterior, evidence.labels)
 
 
-def calibrated(scores: np.ndarray, total: float) -> np.ndarray:
+def calibrate(scores: np.ndarray, total: float) -> np.ndarray:
     """Turn scores of `combined` into probabilities that the label is wrong, whose sum is the number of wrong labels.
 
-    The logit of each score is shifted by the same amount, which leaves the order as it is. The posterior sees too many
-    wrong labels everywhere, as it takes hard samples for doubtful ones, but tells samples apart well: once the
+    The logit of each score is shifted by the same amount, which keeps the order. The posterior overestimates wrong
+    labels everywhere, because it mistakes hard samples for wrong ones, but it ranks samples well: once the
     sum is right, so is each probability (docs/detection.md has the measurement).
 
     Args:
         scores: float (N,) in [0, 1].
         total: the number of wrong labels, 0 to N.
 
-    >>> calibrated(np.array([0.9, 0.5, 0.5, 0.1]), 1.0).round(2).tolist()
+    >>> calibrate(np.array([0.9, 0.5, 0.5, 0.1]), 1.0).round(2).tolist()
     [0.64, 0.17, 0.17, 0.02]
     """
     from scipy.optimize import brentq
@@ -205,7 +205,7 @@ def proposals(evidence: Evidence, probabilities: np.ndarray | None) -> np.ndarra
 
     Args:
         evidence: what is known (`with_posterior`).
-        probabilities: float (N,), `calibrated` scores; None if they cannot be known.
+        probabilities: float (N,), `calibrate` scores; None if they cannot be known.
     """
     if evidence.posterior is None:
         return evidence.labels
@@ -217,7 +217,7 @@ def _proposed(posterior, labels, probabilities=None):
     others = posterior.copy()
     others[np.arange(len(others)), labels] = 0
     if probabilities is None:
-        likelier = others.max(axis=1) > of_label(posterior, labels)
+        likelier = others.max(axis=1) > label_values(posterior, labels)
     else:
         share = others.max(axis=1) / others.sum(axis=1).clip(1e-300)
         likelier = probabilities * share > 1 - probabilities
@@ -289,7 +289,7 @@ def _self_confidence(probs, evidence):
     return 1 - get_label_quality_scores(evidence.labels, np.asarray(probs, np.float64))
 
 
-def of_witness(name: str, evidence: Evidence) -> np.ndarray:
+def witness_score(name: str, evidence: Evidence) -> np.ndarray:
     """Score by the self-confidence of a quick model that never saw the label: 1 − p(y | x).
 
     Args:
@@ -299,9 +299,9 @@ def of_witness(name: str, evidence: Evidence) -> np.ndarray:
             - words: on words; for texts that are written with spaces.
             - neighbours: the labels of the nearest other texts (SimiFeat, Zhu et al. 2022); for single texts.
             - overlap: boosted trees on what both texts of a pair share.
-            - embeddings: a linear model on the samples' embeddings (`embedded.predict`).
+            - embeddings: a linear model on the samples' embeddings (`embedding_witness.predict`).
             - window: a linear model on each token and its neighbors.
-            - sequence: how well the given tag fits into its sentence (`sequences.smoothed`).
+            - sequence: how well the given tag fits into its sentence (`sequences.smooth_tags`).
             - lexicon: how rarely the same token has the given tag elsewhere.
         evidence: what is known.
 
@@ -313,7 +313,7 @@ def of_witness(name: str, evidence: Evidence) -> np.ndarray:
         return _self_confidence(found[name], evidence)
     if found and name not in NEEDED:
         raise SignalError(
-            f"score={name}: no such model judges this run's labels; choose {' or '.join(found)} or combined"
+            f"score={name}: this run has no such model; choose {' or '.join(found)} or combined"
         )
     needed, how = NEEDED.get(name, ("texts", "train with log_text=true, or record with samples="))
     raise SignalError(f"score={name} needs {needed} in the run (it has: {', '.join(found) or 'none'}); {how}")
@@ -334,7 +334,7 @@ SCORES: dict[str, Callable[[Evidence], np.ndarray]] = {
     "aum": aum,
     "forgetting": forgetting,
     "confident_learning": confident_learning,
-    **{name: partial(of_witness, name) for name in WITNESSES},
+    **{name: partial(witness_score, name) for name in WITNESSES},
 }
 
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from datamap.labels.blocks import by_rows
 from datamap.labels.witnesses import part_of
-from datamap.signals.compute import log_of, log_softmax, of_label
+from datamap.signals.compute import label_values, log_of, log_softmax
 
-MAX_ROWS = 100_000  # rows that the few weights are fitted to; of more, a random part
+MAX_ROWS = 100_000  # rows that the few weights are fitted to; a random part if there are more
 MAX_WEIGHT = 10.0  # of a witness that is never contradicted; its best weight would be infinite
 PRIOR = 10.0  # strength of the pull to equal weights, in samples: a few hundred samples must not overfit
 SHRINKAGE = 1e-3  # pull of the class terms to 0: a class of a few samples stays near its frequency
@@ -27,7 +27,7 @@ class Pool(NamedTuple):
     weights: dict
 
 
-def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
+def pool_witnesses(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
     """Combine distributions by a weighted logarithmic opinion pool (Genest and Zidek 1986, sec. 3).
 
     Witness k says that sample x is of class c with probability p_k(c | x). The pool is the normalized product
@@ -44,7 +44,7 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
         labels: int (N,), the given labels.
 
     >>> right, guess = np.array([[0.9, 0.1], [0.1, 0.9]] * 50), np.full((100, 2), 0.5)
-    >>> pool = pooled({"right": right, "guess": guess}, np.array([0, 1] * 50))
+    >>> pool = pool_witnesses({"right": right, "guess": guess}, np.array([0, 1] * 50))
     >>> pool.weights["right"] > 1, pool.probs[0].argmax()
     (True, 0)
     """
@@ -64,7 +64,7 @@ def pooled(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
         scores = np.tensordot(values[:count].astype(logs.dtype), logs, 1)
         scores += values[count:].astype(logs.dtype)
         scores -= scores.max(axis=1, keepdims=True)
-        likelihood = of_label(scores, given).sum(dtype=np.float64)
+        likelihood = label_values(scores, given).sum(dtype=np.float64)
         errors = np.exp(scores, out=scores)
         sums = errors.sum(axis=1)
         likelihood -= np.log(sums).sum(dtype=np.float64)

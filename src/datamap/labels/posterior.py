@@ -3,9 +3,10 @@
 Models that never saw a sample's label, the witnesses, judge it without prejudice, but may know little. The run itself
 often knows more (think of a fine-tuned encoder), yet it has been trained on the label in question, and may just repeat
 it. How far the run can be believed is therefore measured: by how well its predictions tell what the witnesses say of
-the same samples, beyond what the given labels tell of that already. A run that has memorized its labels tells
-nothing beyond them, and a witness need not be good to show it, as its errors have nothing to do with wrong labels.
-Whether it has memorized them shows where the witnesses are surest: there it repeats labels that are wrong (`trusted`).
+the same samples, beyond what the given labels tell of that already. A run that has memorized its labels tells nothing
+beyond them, and a witness need not be good to show it, as its errors have nothing to do with wrong labels. Whether it
+has memorized them shows where the witnesses are most confident: there it repeats labels that are wrong
+(`trust_in_run`).
 """
 
 from typing import NamedTuple
@@ -13,15 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.labels.blocks import by_rows
-from datamap.labels.surest import surest
+from datamap.labels.most_confident import most_confident
 from datamap.labels.witnesses import part_of
-from datamap.signals.compute import log_of, log_softmax, of_label
+from datamap.signals.compute import label_values, log_of, log_softmax
 
-MAX_ROWS = 20_000  # rows that the few parameters are fitted to; of more, a random part
+MAX_ROWS = 20_000  # rows that the few parameters are fitted to; a random part if there are more
 ROUNDS = 8  # of expectation and maximization; the parameters change little after them
-SURE_SHARE = 0.15  # of the witnesses' predictions of each class, the surest ones
+SURE_SHARE = 0.15  # of the witnesses' predictions of each class, the most confident ones
 MIN_RECALL = 0.25  # of the wrong labels there; a run that contradicts fewer of them is weighed down
-RECALL_PRIOR = 1.0  # wrong labels that a run contradicts, and that it repeats, beside those that are seen
+RECALL_PRIOR = 1.0  # pseudo-counts of wrong labels that a run contradicts, and of those that it repeats
 MIN_CONFIDENCE = 1e-4  # least mean probability that counts: a run is never surer than that
 PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # weight of the run where nothing tells, and the strength of that, in samples
 TERMS_PRIOR = 0.01  # pull of the class terms to 0, per sample
@@ -30,7 +31,7 @@ MAX_WEIGHT, MAX_TERM = 6.0, 8.0
 # Of the run for units: what is hard for it is hard for the witnesses too, so it counts as its own word at most.
 MAX_UNIT_WEIGHT = 1.0
 EVEN = 0.05  # share of the errors of units that do not depend on how frequent the classes are
-ANCHOR = 5.0  # samples' worth of class frequencies in what the witnesses say of a class
+ANCHOR = 5.0  # pseudo-count of class frequencies in the witnesses' predictions for a class, in samples
 
 
 class RunWeights(NamedTuple):
@@ -66,11 +67,11 @@ def infer(
 
         maximize Σ_x Σ_c A(c | x) ln Σ_k R(k | x, y) M_kc
 
-    Here M_kc = E[A(c) | z = k] says what the witnesses give class c on average for samples of class k, so that weak
-    witnesses are not taken for doubts of the run ("forward correction", Patrini et al. 2017, sec. 3.2). M is unknown,
-    too. It is estimated in turns with R, as the mean of A weighed by R (expectation-maximization, as in Dawid and Skene
-    1979). That A never saw y is essential: given z, it is then independent of y, so that only knowledge of z lets R
-    tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c.
+    Here M_kc = E[A(c) | z = k] is the mean probability that the witnesses give class c for samples of class k, so that
+    weak witnesses do not count as evidence against the run ("forward correction", Patrini et al. 2017, sec. 3.2). M is
+    unknown, too. It is estimated in turns with R, as the mean of A weighed by R (expectation-maximization, as in Dawid
+    and Skene 1979). That A never saw y is essential: given z, it is then independent of y, so that only knowledge of z
+    lets R tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c.
 
     Both find the same texts hard, which this takes for knowledge even of a run that has memorized all labels. So λ is
     multiplied by the run's `trust`, and the other parameters are fitted again. Where only witnesses are left to judge,
@@ -83,7 +84,7 @@ def infer(
         R(c | x, y) ∝ f_c · (B(c) / f_c)^λ · T(y | c) · exp(γ [c = y] + b_c),  λ ≤ `MAX_UNIT_WEIGHT`
 
     with T(y | c) = u + (1 − u) min(1, f_y / f_c), where u = `EVEN` are errors that do not depend on frequencies. Each
-    column has frequencies f of its own: else a run would seem to know what it says of a rare label of all samples.
+    column has its own frequencies f: otherwise a run would seem to know that a rare label is rare in all samples.
 
     Args:
         witnesses: float (N, C), A: distributions of models that never saw the labels, none of them 0.
@@ -91,7 +92,7 @@ def infer(
         mean: float (N, C), B: the run's mean predicted distributions.
         columns: int (N,), which units have the same frequencies: the index of the label, 0 for tokens; None if the
             rows are samples.
-        trust: how much of λ counts, 0 to 1; of samples only (`trusted`).
+        trust: how much of λ counts, 0 to 1; of samples only (`trust_in_run`).
         slope: how much surer the witnesses would be without wrong labels (`error_rate.fit`).
 
     Returns:
@@ -109,7 +110,7 @@ def infer(
     of_columns = None if columns is None else _log_frequencies(labels, columns, classes)
 
     def told(labels, mean, columns=None):
-        """Return (ln f, what R has of it, the logarithms that λ weighs) of some rows."""
+        """Return (ln f, the part of R without λ, the logarithms that λ weights) of some rows."""
         if of_columns is None:
             return of_all, own * of_all, _logs(mean)
         rare = of_columns[columns]
@@ -137,10 +138,10 @@ def infer(
     return by_rows(posterior, witnesses, *arrays), RunWeights(float(values[0]), float(values[1]))
 
 
-def trusted(witnesses: np.ndarray, labels: np.ndarray, mean: np.ndarray, share: float) -> float:
-    """Return how much of a run's weight counts, by the wrong labels that it contradicts where the witnesses are surest.
+def trust_in_run(witnesses: np.ndarray, labels: np.ndarray, mean: np.ndarray, share: float) -> float:
+    """Compute how much of a run's weight counts, by the share of likely wrong labels that the run contradicts.
 
-    Of the samples S of the surest predictions `share` · |S| labels are wrong. The run contradicts the share
+    Of the samples S of the most confident predictions `share` · |S| labels are wrong. The run contradicts the share
 
         r = |{x in S: witnesses and run contradict y}| / (share · |S|)
 
@@ -154,10 +155,12 @@ def trusted(witnesses: np.ndarray, labels: np.ndarray, mean: np.ndarray, share: 
 
     >>> labels = np.array([0, 1] * 50)
     >>> labels[:10], witnesses = 1, np.eye(2)[np.array([0, 1] * 50)]
-    >>> round(trusted(witnesses, labels, np.eye(2)[labels], 0.5), 2), trusted(witnesses, labels, witnesses, 0.5)
-    (0.4, 1.0)
+    >>> round(trust_in_run(witnesses, labels, np.eye(2)[labels], 0.5), 2)
+    0.4
+    >>> trust_in_run(witnesses, labels, witnesses, 0.5)
+    1.0
     """
-    rows = np.concatenate(list(surest(witnesses, SURE_SHARE).values()))
+    rows = np.concatenate(list(most_confident(witnesses, SURE_SHARE).values()))
     both = np.all([probs[rows].argmax(axis=1) != labels[rows] for probs in (witnesses, mean)], axis=0).sum()
     recall = (both + RECALL_PRIOR) / (share * len(rows) + 2 * RECALL_PRIOR)
     return float(min(1, recall / MIN_RECALL))
@@ -172,7 +175,7 @@ def _log_frequencies(labels, columns, classes):
 
 def _log_errors(labels, rare):
     """Return ln T (N, C), how easily the given label is given by mistake where the class is another one."""
-    rarer = np.exp(np.minimum(0, of_label(rare, labels)[:, None] - rare))
+    rarer = np.exp(np.minimum(0, label_values(rare, labels)[:, None] - rare))
     return np.log(EVEN + (1 - EVEN) * rarer)
 
 
@@ -223,7 +226,7 @@ def _fitted(labels, weights, rounds, witnesses, logs, before, frequencies):
         pull -= np.einsum("ij,ij->i", run, pull)[:, None]
         slopes = np.multiply(run, pull, out=pull)
         weight, given, terms = values[0] - PRIOR_WEIGHT, values[1], values[2:]
-        by_weight, by_given = np.vdot(slopes, logs), of_label(slopes, labels).sum(dtype=np.float64)
+        by_weight, by_given = np.vdot(slopes, logs), label_values(slopes, labels).sum(dtype=np.float64)
         found = np.concatenate(
             [
                 [2 * PRIOR / count * weight - by_weight / count],

@@ -12,22 +12,22 @@ from datamap.labels.mislabel import RUN, Evidence
 from datamap.tasks.entities import KINDS
 from datamap.translations import LANGUAGES, word
 
-NEVER, RIGHT = "never predicted right", "right in {n} of {total} observations"
+NEVER, RIGHT = "never predicted correctly", "right in {n} of {total} observations"
 FORGOTTEN = "; forgotten {n} ×"
 LOSS = "; mean loss {loss}"
 TOKENS = "; {share} of {tokens} target tokens right"
 SOURCES = {
-    RUN: "; the model says {name} ({p})",
-    "folds": "; models that never saw it say {name} ({p})",
-    "linear": "; its characters say {name} ({p})",
-    "bigrams": "; its characters say {name} ({p})",
-    "words": "; its words say {name} ({p})",
-    "neighbours": "; similar texts say {name} ({p})",
-    "overlap": "; what both texts share says {name} ({p})",
-    "embeddings": "; similar embeddings say {name} ({p})",
-    "window": "; the tokens around it say {name} ({p})",
-    "sequence": "; the sentence as a whole says {name} ({p})",
-    "lexicon": "; the same token elsewhere says {name} ({p})",
+    RUN: "; the model predicts {name} ({p})",
+    "folds": "; models that never saw it predict {name} ({p})",
+    "linear": "; its characters suggest {name} ({p})",
+    "bigrams": "; its characters suggest {name} ({p})",
+    "words": "; its words suggest {name} ({p})",
+    "neighbours": "; similar texts suggest {name} ({p})",
+    "overlap": "; the overlap of both texts suggests {name} ({p})",
+    "embeddings": "; similar embeddings suggest {name} ({p})",
+    "window": "; the tokens around it suggest {name} ({p})",
+    "sequence": "; the whole sentence suggests {name} ({p})",
+    "lexicon": "; the same token elsewhere suggests {name} ({p})",
 }
 FIELDS = {"n": r"\d+", "total": r"\d+", "p": r"\d\.\d\d", "name": ".+?"}
 FIELDS |= {"loss": r"\S+?", "share": r"\d+%", "tokens": r"\d+"}
@@ -39,9 +39,9 @@ def reasons(
     proposed: np.ndarray,
     names: Sequence[str] | np.ndarray,
     lang: str,
-    heard: Collection[str],
+    quoted: Collection[str],
 ) -> list[str]:
-    """Say what speaks for and against the labels of some samples.
+    """Describe the evidence for and against the labels of some samples.
 
     Args:
         evidence: of all samples.
@@ -49,7 +49,7 @@ def reasons(
         proposed: int (samples,), class indices.
         names: class names by index.
         lang: "en" or "zh".
-        heard: the witnesses to quote (`mislabel.quoted`).
+        quoted: the witnesses to quote (`mislabel.quotable_witnesses`).
     """
     total, labels = len(evidence.wrong), evidence.labels[rows]
     found = _told(evidence.correct_times[rows], lambda n: word(RIGHT if n else NEVER, lang, n=n, total=total))
@@ -60,7 +60,7 @@ def reasons(
         witnesses.pop("bigrams", None)  # both judge by characters
     for witness, text in SOURCES.items():
         whole = witnesses.get(witness)
-        if whole is not None and witness in heard:
+        if whole is not None and witness in quoted:
             probs = whole[rows]
             said = probs.argmax(axis=1)
             # Most rows would say the same if agreement with the given label were quoted too.
@@ -71,13 +71,13 @@ def reasons(
 
 
 def _told(numbers: np.ndarray, tell: Callable[[int], str]) -> list[str]:
-    """Return what is told of each number; equal ones are told once."""
+    """Return the text for each number; `tell` is called once for equal ones."""
     told = {number: tell(number) for number in np.unique(numbers).tolist()}
     return [told[number] for number in numbers.tolist()]
 
 
-def of_numbers(summary: pd.DataFrame, lang: str) -> list[str]:
-    """Say the mean loss of each sample and its right target tokens, as far as a summary has them.
+def number_reasons(summary: pd.DataFrame, lang: str) -> list[str]:
+    """Describe the mean loss of each sample and its right target tokens, if the summary has them.
 
     Args:
         summary: DataFrame with the columns of summary.tsv.
@@ -93,14 +93,14 @@ def of_numbers(summary: pd.DataFrame, lang: str) -> list[str]:
 
 
 def retold(why: str, lang: str, translated: Collection[str] = ()) -> str:
-    """Return a reason of `reasons` in another language; as it is where it is not ours, such as an edited one.
+    """Return a reason of `reasons` in another language; a text that is not ours, such as an edited one, is unchanged.
 
     Args:
         why: the reason.
         lang: "en" or "zh".
         translated: names of classes that are said in that language too.
 
-    >>> retold("right in 1 of 5 observations; forgotten 2 ×; similar texts say yes (0.91)", "zh")
+    >>> retold("right in 1 of 5 observations; forgotten 2 ×; similar texts suggest yes (0.91)", "zh")
     '5 次观测中 1 次预测正确；遗忘 2 次；相似文本多为 yes（0.91）'
     """
     for source in LANGUAGES:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamap.labels.counting import Estimate
-from datamap.labels.mislabel import Evidence, calibrated
+from datamap.labels.mislabel import Evidence, calibrate
 
 MIN_WRONG = 2 / 3  # probability that a label is wrong from which on it is replaced
 MIN_RIGHT = 0.75  # share of right labels that the witnesses must predict, by the estimate
@@ -27,14 +27,14 @@ class Expected(NamedTuple):
     high: float
 
 
-def supported(evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, about: Estimate) -> int:
+def count_supported(evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, about: Estimate) -> int:
     """Return how many samples to relabel, those with the highest scores; 0 where the evidence supports none.
 
-    A right label that is replaced does more harm than a wrong one that stays. The scores are therefore calibrated
+    A right label that is replaced does more harm than a wrong one that stays. The scores are therefore calibrate
     anew, so that they sum to the lower end of the range instead of the estimate. A label is replaced if it is still
     twice as likely to be wrong as to be right. None is replaced
 
-    - where the number of wrong labels cannot be known, or no model that never saw the labels judges them;
+    - where the number of wrong labels cannot be estimated, or no model that never saw the labels judges them;
     - where the range of samples is wide, its lower end below `MIN_CERTAINTY` of the estimate: many of the labels that
       are counted are then hard samples of the data set (the range of units is wide by definition);
     - where the witnesses predict less than `MIN_RIGHT` of the labels that are right by the estimate: classes that
@@ -44,7 +44,7 @@ def supported(evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, abou
 
     Args:
         evidence: what is known of N samples (`mislabel.with_posterior`).
-        scores: float (N,), `calibrated` to the estimate.
+        scores: float (N,), `calibrate` to the estimate.
         proposed: int (N,), the proposals; the given label = none.
         about: the estimate of the number of wrong labels.
     """
@@ -54,14 +54,14 @@ def supported(evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, abou
     right = (evidence.pool.probs.argmax(axis=1) == evidence.labels).sum()
     if right < MIN_RIGHT * (len(scores) - about.estimate):
         return 0
-    cautious = calibrated(scores, about.low)
+    cautious = calibrate(scores, about.low)
     sure = cautious > MIN_WRONG
     p = cautious[sure & (proposed != evidence.labels)]
     gain, chance = (2 * p - 1).sum(), 2 * np.sqrt((p * (1 - p)).sum())
     return int(sure.sum()) if gain > Z_99 * chance else 0
 
 
-def expected(scores: np.ndarray, changed: np.ndarray, low: float) -> Expected:
+def expected_right(scores: np.ndarray, changed: np.ndarray, low: float) -> Expected:
     """Return how many of N labels are expected to be right before and after relabeling.
 
     Args:
@@ -69,9 +69,9 @@ def expected(scores: np.ndarray, changed: np.ndarray, low: float) -> Expected:
         changed: bool (N,), the labels to replace; their proposals are taken for right where the labels are wrong.
         low: the lower end of the range of the number of wrong labels.
 
-    >>> [round(value, 2) for value in expected(np.array([0.9, 0.6, 0.1]), np.array([True, False, False]), 1.0)]
+    >>> [round(value, 2) for value in expected_right(np.array([0.9, 0.6, 0.1]), np.array([True, False, False]), 1.0)]
     [1.4, 1.79, 2.2]
     """
-    before, cautious = float((1 - scores).sum()), calibrated(scores, low)
+    before, cautious = float((1 - scores).sum()), calibrate(scores, low)
     gains = (float((2 * p[changed] - 1).sum()) for p in (cautious, scores))
     return Expected(before, *(before + gain for gain in gains))

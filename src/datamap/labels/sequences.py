@@ -8,7 +8,7 @@ EMISSION = 0.5  # weight of what single tokens say: their models have seen the n
 MAX_CELLS = 1 << 21  # of tokens times tags that are computed together
 
 
-def smoothed(
+def smooth_tags(
     probs: np.ndarray,
     labels: np.ndarray,
     samples: np.ndarray,
@@ -37,7 +37,7 @@ def smoothed(
 
     >>> rows, labels = np.arange(40), np.array([0, 1] * 20)  # every sentence is 0 1; the last token is doubtful
     >>> probs = np.append(np.eye(2)[labels[:-1]] * 0.8 + 0.1, [[0.5, 0.5]], axis=0)
-    >>> found = smoothed(probs, labels, rows // 2, rows % 2, [(rows[:20], rows[20:]), (rows[20:], rows[:20])])
+    >>> found = smooth_tags(probs, labels, rows // 2, rows % 2, [(rows[:20], rows[20:]), (rows[20:], rows[:20])])
     >>> bool(found[-1, 1] > 0.9)
     True
     """

@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from datamap.labels import embedded, sequences, witnesses
+from datamap.labels import embedding_witness, sequences, witnesses
 from datamap.labels import features as text_features
 from datamap.labels.blocks import by_rows
-from datamap.labels.witnesses import FOLDS, linear, mixed, out_of_fold
+from datamap.labels.witnesses import FOLDS, linear, mix_with_frequencies, out_of_fold
 
-MAX_TOKENS = 100_000  # tokens that a model trains on; of more, a random part
+MAX_TOKENS = 100_000  # tokens that a model trains on; a random part if there are more
 COLUMNS = 1 << 18  # of the hashed features of tokens
 PASSES = 8  # over many tokens; more of them only teach the model the wrong tags
 STEPS = 100_000  # tokens that a model sees at least, in as many passes as that takes
-BACKOFF = 1.0  # tokens that a more general count weighs beside a more special one
-MAX_DOUBLE = 1 << 22  # probabilities that are held in double precision; of more, single precision is enough
+BACKOFF = 1.0  # weight of the more general count against the more specific one, in tokens
+MAX_DOUBLE = 1 << 22  # probabilities that are held in double precision; larger tables use single precision
 MIN_LABELED = 2  # samples that must have a label, and that must lack it, for a model of it
 
 
-def of_tokens(
+def predict_tokens(
     tokens: Sequence[list[str]],
     samples: np.ndarray,
     places: np.ndarray,
@@ -55,15 +55,15 @@ def of_tokens(
     window = _window(values, labels, classes, folds)
     return {
         "window": window,
-        "sequence": _mixed(sequences.smoothed(window, labels, samples, places, folds), labels),
+        "sequence": _mixed(sequences.smooth_tags(window, labels, samples, places, folds), labels),
         "lexicon": _mixed(_lexicon(tokens, samples, places, labels, classes, folds), labels),
     }
 
 
 def _mixed(probs, labels):
-    """Return `witnesses.mixed`, of many cells in single precision."""
+    """Return `witnesses.mix_with_frequencies`, of many cells in single precision."""
     kind = np.float32 if probs.size > MAX_DOUBLE else np.float64
-    return by_rows(lambda some: mixed(some, labels).astype(kind), probs)
+    return by_rows(lambda some: mix_with_frequencies(some, labels).astype(kind), probs)
 
 
 class _Features:
@@ -173,7 +173,7 @@ def _coded(tokens, samples, places):
     return words, np.unique(pairs * size + flat[own + 1], return_inverse=True)[1]
 
 
-def of_labels(
+def predict_labels(
     texts_a: list[str],
     texts_b: list[str] | None,
     samples: np.ndarray,
@@ -190,16 +190,16 @@ def of_labels(
         labels: int (N,), 1 where the sample has the label, else 0.
 
     Returns:
-        {witness: float64 (N, 2), rows sum to 1}: "bigrams" and, for texts with spaces, "words", as
-        `witnesses.unseen` makes them. A label that fewer than `MIN_LABELED` samples have, or lack, gets its frequency.
+        {witness: float64 (N, 2), rows sum to 1}: "bigrams" and, for texts with spaces, "words", as in
+        `witnesses.predict_unseen`. A label that fewer than `MIN_LABELED` samples have, or lack, gets its frequency.
     """
-    kinds = {"bigrams": text_features.of_bigrams, "words": text_features.of_words}
-    values = {name: of(texts_a, texts_b, witnesses.MAX_ROWS) for name, of in kinds.items()}
+    kinds = {"bigrams": text_features.bigram_features, "words": text_features.word_features}
+    values = {name: features_of(texts_a, texts_b, witnesses.MAX_ROWS) for name, features_of in kinds.items()}
     make = linear(2 * (int(positions.max()) + 1), 10, 10)
 
     def judged(matrix, rows, given):
         folds = witnesses.folds_of(given)
-        return mixed(out_of_fold(make, matrix[samples[rows]], given, 2, folds), given)
+        return mix_with_frequencies(out_of_fold(make, matrix[samples[rows]], given, 2, folds), given)
 
     return {
         name: _of_each_label(positions, labels, partial(judged, matrix))
@@ -208,7 +208,7 @@ def of_labels(
     }
 
 
-def of_embeddings(
+def predict_from_embeddings(
     first: np.ndarray,
     second: np.ndarray | None,
     samples: np.ndarray,
@@ -225,12 +225,12 @@ def of_embeddings(
         labels: int (N,), 1 where the sample has the label, else 0.
 
     Returns:
-        float64 (N, 2), rows sum to 1: of each label by models of its own, as `embedded.predict` makes them.
+        float64 (N, 2), rows sum to 1: of each label by models of its own, as `embedding_witness.predict` makes them.
     """
 
     def judged(rows, given):
         own = samples[rows]
-        return embedded.predict(first[own], None if second is None else second[own], given, 2)
+        return embedding_witness.predict(first[own], None if second is None else second[own], given, 2)
 
     return _of_each_label(positions, labels, judged)
 

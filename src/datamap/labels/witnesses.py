@@ -16,9 +16,9 @@ from datamap.labels.grams import heaviest
 
 NAMES = ("linear", "bigrams", "neighbours", "overlap", "words")
 FOLDS = 4
-# Rows that a model trains on, and texts that the n-grams are taken from; of more, a random part.
+# Rows that a model trains on, and texts that the n-grams are taken from; a random part if there are more.
 MAX_ROWS = 20_000
-MAX_REFERENCES = 8_000  # samples among which neighbours are sought; of more, a random part
+MAX_REFERENCES = 8_000  # samples among which neighbours are sought; a random part if there are more
 NEIGHBOURS = 30
 ROWS_OF_NEIGHBOURS = 250  # whose neighbors are sought at a time
 MAX_GRAMS = 400  # n-grams of a text, the most telling ones, by which its neighbors are sought
@@ -27,7 +27,7 @@ MAX_JOINT_SIZE = 160_000  # rows times classes; beyond, one model per class is t
 MIN_SHARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
 
 
-def unseen(
+def predict_unseen(
     texts_a: list[str], texts_b: list[str] | None, labels: np.ndarray, classes: int
 ) -> dict[str, np.ndarray]:
     """Predict a distribution over classes for every sample, by models that were trained on other samples.
@@ -64,7 +64,7 @@ def unseen(
         return out_of_fold(linear(classes, inverse, inverse_of_many), values, labels, classes, folds)
 
     def by_grams():
-        grams, shared = features.of_grams(texts_a, texts_b, MAX_ROWS, BLOCK)
+        grams, shared = features.gram_features(texts_a, texts_b, MAX_ROWS, BLOCK)
         found = {"linear": judged(grams, 1, 3)}
         if shared is None:
             return found | {"neighbours": _neighbours(heaviest(grams, MAX_GRAMS), labels, classes)}
@@ -72,10 +72,10 @@ def unseen(
             return found | {"overlap": out_of_fold(_trees, shared, labels, classes, folds)}
 
     def by_bigrams_and_words():
-        short = features.of_bigrams(texts_a, texts_b, MAX_ROWS)
+        short = features.bigram_features(texts_a, texts_b, MAX_ROWS)
         found = {"bigrams": out_of_fold(linear(classes, 3, 10), short, labels, classes, folds)}
         del short
-        words = features.of_words(texts_a, texts_b, MAX_ROWS)
+        words = features.word_features(texts_a, texts_b, MAX_ROWS)
         return found if words is None else found | {"words": judged(words, 10, 10)}
 
     # In a thread each: most of what they do is outside of Python's lock. A third thread would only cost memory.
@@ -83,7 +83,7 @@ def unseen(
     with warnings.catch_warnings(record=True), ThreadPool(2) as threads:
         some, others = threads.map(lambda function: function(), (by_grams, by_bigrams_and_words), 1)
     found = some | others
-    return {name: mixed(found[name], labels) for name in NAMES if name in found}
+    return {name: mix_with_frequencies(found[name], labels) for name in NAMES if name in found}
 
 
 def part_of(rows: np.ndarray, most: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def part_of(rows: np.ndarray, most: int) -> np.ndarray:
     return np.sort(np.random.default_rng([0, 4]).choice(rows, most, replace=False))
 
 
-def mixed(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def mix_with_frequencies(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Mix distributions (N, C) with the frequencies of the classes, (1 − `MIN_SHARE`) p + `MIN_SHARE` f."""
     return (1 - MIN_SHARE) * probs + MIN_SHARE * np.bincount(labels, minlength=probs.shape[1]) / len(labels)
 

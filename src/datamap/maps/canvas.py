@@ -50,7 +50,7 @@ TITLE_SIZE = 11
 LINE = 1.25 * TITLE_SIZE / 72  # inches
 LEGEND_SHARE = 0.36  # of the figure's width, at most
 MAX_WRAPPED = 40  # characters of the first of two lines
-MAX_LINES = 9  # of a legend beside the Axes whose names take two lines
+MAX_LINES = 9  # of a legend next to the Axes whose names take two lines
 MAX_CHARACTERS = 500  # of a line of text
 OUTLINE = 0.22  # width of a text's outline, as a share of its font size
 MEASURE_DPI = 288  # at a lower resolution, hinting makes a text wider
@@ -188,7 +188,7 @@ def add_legend_below(
     columns: int = 1,
     height: float | None = None,
 ) -> None:
-    """Add a legend below the Axes, or beside them, up to the figure's right edge.
+    """Add a legend below the Axes, or next to them, up to the figure's right edge.
 
     Args:
         figure: the figure.

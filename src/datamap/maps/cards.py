@@ -1,4 +1,4 @@
-"""Draw maps for MLflow's chart cards, of which the upper part is in view and the rest below a scroll bar.
+"""Draw maps for MLflow's chart cards, which show the upper part of a picture and scroll to the rest.
 
 MLflow 3.17 centers a card's picture in a square that is as wide as the run's params above it, at most as the card. A
 picture of `PIXELS` fills that square, so that nothing is above it: on a screen of 1920 pixels 38 % of it are in view

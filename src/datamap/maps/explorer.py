@@ -60,7 +60,7 @@ def _codes(summary: pd.DataFrame, rules: list[groups.Rule] | None) -> np.ndarray
     return codes
 
 
-class Looks(NamedTuple):
+class Appearance(NamedTuple):
     """Say how a map of a summary looks.
 
     Attributes:
@@ -76,7 +76,7 @@ class Looks(NamedTuple):
     borders: regions.Limits
 
     @classmethod
-    def of(cls, summary: pd.DataFrame, class_names: tuple = (), lang: str = "en") -> "Looks":
+    def of(cls, summary: pd.DataFrame, class_names: tuple = (), lang: str = "en") -> "Appearance":
         """Return how a map of a summary looks, with the classes' names in the language of the page."""
         summary = _with_variability(summary)
         columns, classes = numeric(summary), tuple(map(str, class_names))
@@ -94,7 +94,7 @@ def build_page(
     texts: Texts,
     class_names: tuple = (),
     title: str = "",
-    full: Looks | None = None,
+    full: Appearance | None = None,
     unit: str = "epoch",
     lang: str = "en",
     diagnosis: pd.DataFrame | None = None,
@@ -168,9 +168,9 @@ def _note(summary, full, samples, observations, row, lang):
 
 
 def _looks(summary, full, classes, lang):
-    """Return groups and scale of each column, and the regions, as the static maps have them."""
+    """Return groups and scale of each column, and the regions, as on the static maps."""
     summary = _with_variability(summary)
-    full = full or Looks.of(summary, classes, lang)
+    full = full or Appearance.of(summary, classes, lang)
     rules, limits = {}, {}
     for name in numeric(summary):
         known = name in full.rules

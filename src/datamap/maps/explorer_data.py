@@ -10,7 +10,7 @@ from datamap import schema
 from datamap.web.pages import pack, pack_lists
 
 MAX_BYTES = 46 << 20  # of data; MLflow's viewer (3.17) shows files of at most 50 MiB
-MAX_SAMPLES = 1_000_000  # on a page; of more, a seeded subsample is shown
+MAX_SAMPLES = 1_000_000  # on a page; larger runs show a seeded subsample
 MAX_EXACT = 100_000  # samples whose numbers keep single precision
 MISSING = 65_535
 # Levels of a probability in a history, exact or rounded; the next number means missing.

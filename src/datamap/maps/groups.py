@@ -99,7 +99,9 @@ GROUPINGS = {
         _event_rules("forgetting_times", FORGOTTEN, "learned and kept"),
     ),
     "learnt_times": Grouping(
-        "learning events", "learnt_map", _event_rules("learnt_times", LEARNED, "right at first, then lost")
+        "learning events",
+        "learnt_map",
+        _event_rules("learnt_times", LEARNED, "right at first, then forgotten"),
     ),
     "s_label": Grouping("planted kind", "dirty_map", KINDS),
 }

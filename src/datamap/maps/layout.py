@@ -6,7 +6,7 @@ import numpy as np
 
 COLUMNS = ("embedding_1", "embedding_2")  # of the explorer
 MAX_BY_UMAP = 20_000  # samples; it takes half a minute or more of processor time
-MAX_FITTED = 50_000  # samples from which the components are computed; of more, a random part
+MAX_FITTED = 50_000  # samples from which the components are computed; a random part if there are more
 
 
 def layout(vectors: np.ndarray) -> np.ndarray:

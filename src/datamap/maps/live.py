@@ -71,10 +71,10 @@ class LiveMap:
         self.labels = np.asarray(table["label"])
         self.summary.add(np.asarray(table["label_probs"], np.float64), np.asarray(table["correct"], bool))
 
-    def picture(self, whatever_it_costs: bool = False) -> np.ndarray | None:
+    def picture(self, always: bool = False) -> np.ndarray | None:
         """Draw the map of the observations so far as uint8 (height, width, 3); None if it would take too long."""
         passed = time.monotonic() - self.since
-        if self.cost > SHARE * passed and not whatever_it_costs:
+        if self.cost > SHARE * passed and not always:
             if not self.said:
                 slow = translate(
                     "note: drawing the map takes {cost:.1f} s, more than {share:.0%} of an epoch, so some epochs "

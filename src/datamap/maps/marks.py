@@ -17,7 +17,7 @@ from datamap.maps import regions
 from datamap.maps.groups import Group
 from datamap.maps.regions import Box
 
-# On a map; of more samples, points would hide each other, so a large group is drawn as a density.
+# On a map; points of more samples would hide each other, so a large group is drawn as a density.
 MAX_POINTS = 50_000
 MIN_DENSITY = 2_000  # samples of a group; a smaller group is always drawn as points, on top of all densities
 CELLS = 100  # cells of a density per inch
@@ -42,7 +42,7 @@ def draw_groups(
         size: area of a point, in square points.
     """
     total = len(xs)
-    edge = 0.35 if total <= MAX_POINTS else 0.1  # beside densities a white edge would hide a small mark
+    edge = 0.35 if total <= MAX_POINTS else 0.1  # next to densities a white edge would hide a small mark
     counts = [int(group.mask.sum()) for group in groups]
     many = [total > MAX_POINTS and count > MIN_DENSITY for count in counts]
     by_count = sorted((i for i in range(len(groups)) if counts[i]), key=lambda i: -counts[i])
@@ -88,7 +88,7 @@ def _draw_densities(ax, xs, ys, groups, limits):
     cover: np.ndarray = np.zeros((cells[1], cells[0]), np.float32)
     for group in groups:
         counts = count_cells(xs, ys, limits, cells, group.mask).astype(np.float32)
-        # The logarithm and a minimum keep a cell with one sample visible beside a cell with a thousand.
+        # The logarithm and a minimum keep a cell with one sample visible next to a cell with a thousand.
         alpha = np.where(counts > 0, 0.35 + 0.65 * np.log1p(counts) / np.log1p(max(1, counts.max())), 0)
         both = alpha + cover * (1 - alpha)
         for part, own in zip(color, np.array(to_rgb(group.color), np.float32), strict=True):

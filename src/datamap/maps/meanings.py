@@ -15,22 +15,22 @@ MEANINGS = {
     "aleatoric": "mean of p (1 - p), p the given label's probability: high = never sure of either",
     "el2n": "distance of the predicted probabilities from the label, mean of the first observations: high = hard",
     "loss_mean": "mean loss: high = hard",
-    "margin_mean": "mean lead of the label's log-probability over the best other one (AUM): below 0 = another won",
+    "margin_mean": "mean margin of the label's log-probability over the next best (AUM): below 0 = another was higher",
     "entropy_mean": "mean entropy of the prediction: high = undecided between the classes",
     "token_prob_mean": "mean probability of the target tokens",
     "token_accuracy_mean": "share of target tokens that are the most probable ones",
     "tokens_mean": "number of target tokens",
     "pred_label": "class that the model predicts",
     "score": "probability that the label is wrong (datamap diagnose)",
-    "rank": "place in the diagnosis: 1 = first",
-    "embedding_1": "place by the embeddings: similar samples are near each other",
+    "rank": "rank in the diagnosis: 1 = first",
+    "embedding_1": "position by embeddings: similar samples are near each other",
     "proposed": "label that the diagnosis proposes instead of the given one",
 }
 
 # The same columns where the number of wrong labels is unknown.
 ORDERED = {
     **MEANINGS,
-    "score": "how likely the label is wrong (datamap diagnose): it orders the samples, and is no probability",
+    "score": "how likely the label is wrong (datamap diagnose): it ranks the samples and is not a probability",
 }
 
 # The same columns of a task without classes, which has a confidence but no label that could be wrong.

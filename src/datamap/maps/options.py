@@ -62,9 +62,8 @@ def check_size(width: float, height: float, dpi: int) -> None:
     if pixels > MAX_PIXELS:
         possible = int((MAX_PIXELS / width / height) ** 0.5)
         raise MapError(
-            f"a picture of {width:g} × {height:g} inches with dpi={dpi} has {pixels / 1e6:,.0f} million pixels, more "
-            f"than the {MAX_PIXELS / 1e6:.0f} million allowed: set dpi={possible} or less, "
-            "or svg=true, or draw it smaller"
+            f"{width:g} × {height:g} inches with dpi={dpi} make {pixels / 1e6:,.0f} million pixels, more than the "
+            f"{MAX_PIXELS / 1e6:.0f} million allowed: set dpi={possible} or less, svg=true, or a smaller size"
         )
 
 

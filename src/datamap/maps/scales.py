@@ -48,7 +48,7 @@ def own(summary: pd.DataFrame, options: MapOptions) -> Scale:
 
 
 def common(summary: pd.DataFrame, options: MapOptions) -> Scale:
-    """Return the scale that maps of all runs of some data share, whatever their samples are.
+    """Return the scale that maps of all runs of some data share, independent of their samples.
 
     Variance is shown as its square root, which spreads small values: so 0 to 0.5 suits runs that hardly vary, too.
     Columns without a largest value, such as a loss, take the range of the samples.

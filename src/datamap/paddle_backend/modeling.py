@@ -23,9 +23,9 @@ def build(
 
     Args:
         options: `config.ModelConfig`.
-        texts: all training texts; a model from scratch takes its vocabulary from them.
+        texts: all training texts; a model from scratch gets its vocabulary from them.
         classes: names of the classes that the model predicts; none for the encoder of a pretrained one alone.
-        head: the end of the name of PaddleNLP's model class, which says what the model predicts classes of.
+        head: the end of the name of PaddleNLP's model class, such as SequenceClassification.
 
     Raises:
         ModelError: the model cannot be loaded, or its sizes do not match; the message says what to do.
@@ -75,7 +75,8 @@ def _problem(name: str, error: Exception) -> str:
     if Path(name).is_dir():
         return f"{type(error).__name__}: {reason(error)}"
     return (
-        "it is no folder, and its download failed (no network, or an unknown name); set model.name_or_path=<folder>, "
+        "it is not a folder, and its download failed (no network, or an unknown name); set "
+        "model.name_or_path=<folder>, "
         "or train a small model with model=tiny"
     )
 

@@ -1,4 +1,4 @@
-"""Define what each task makes of a model's outputs: the loss of a step, an observation's signals, and metrics.
+"""Define each task's training objective: the loss of a step, an observation's signals, and metrics.
 
 A **decision** is a row of logits: one per sample, or one per token that has a tag.
 """
@@ -14,7 +14,7 @@ from datamap.data.units import UnitDataset
 from datamap.paddle_backend.framework import paddle
 from datamap.paddle_backend.tokens import Tokens
 from datamap.schema import Task
-from datamap.signals.compute import log_softmax, of_label
+from datamap.signals.compute import label_values, log_softmax
 from datamap.tasks import entities
 from datamap.tasks.definitions import tables_of
 
@@ -22,7 +22,7 @@ Samples = TextDataset | UnitDataset
 
 
 class Objective(NamedTuple):
-    """Say what a task makes of a model's outputs.
+    """Define a task's loss and metrics.
 
     Attributes:
         head: the end of the name of PaddleNLP's model class.
@@ -35,8 +35,8 @@ class Objective(NamedTuple):
     measures: Callable[[Any, Tokens, np.ndarray, np.ndarray], dict[str, float]]
 
 
-def of(samples: Samples) -> Objective:
-    """Return what the task of these samples makes of a model's outputs."""
+def objective_of(samples: Samples) -> Objective:
+    """Return the objective of these samples' task."""
     return OBJECTIVES[samples.task]
 
 
@@ -75,7 +75,7 @@ def _cross_entropy(logits: Any, labels: Any) -> Any:
 
 def _loss_and_accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return {
-        "validation/loss": float(-of_label(log_softmax(logits), labels).mean()),
+        "validation/loss": float(-label_values(log_softmax(logits), labels).mean()),
         "validation/accuracy": float((logits.argmax(axis=1) == labels).mean()),
     }
 

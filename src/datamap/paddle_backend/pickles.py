@@ -78,7 +78,7 @@ def _part(parts: zipfile.ZipFile, name: str, file: Path) -> bytes:
 
 
 class _Storages:
-    """Load the numbers that PyTorch keeps beside the pickle in the zip file; a mixin of both unpicklers."""
+    """Load the numbers that PyTorch stores next to the pickle in the zip file; a mixin of both unpicklers."""
 
     def __init__(self, program: bytes, file: Path, parts: zipfile.ZipFile | None) -> None:
         super().__init__(io.BytesIO(program), encoding="latin1")  # type: ignore[call-arg]
@@ -102,7 +102,7 @@ class _Storages:
 
 
 class _TrustedUnpickler(_Storages, pickle.Unpickler):
-    """Call whatever a pickle asks for, and build PyTorch's tensors without PyTorch."""
+    """Call any function that a pickle names, and build PyTorch's tensors without PyTorch."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the function or type of this name."""

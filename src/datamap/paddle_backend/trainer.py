@@ -89,7 +89,7 @@ class Trainer:
     ) -> None:
         self.classifier, self.model = classifier, classifier.model
         self.samples, self.options, self.processes = samples, options, processes or Processes()
-        self.objective = objectives.of(samples)
+        self.objective = objectives.objective_of(samples)
         tokenized = partial(encode, classifier, max_length=options.max_length, bar=bar)
         self.observed = samples if observed is None else observed
         self.tokens = tokens[0] if tokens else tokenized(samples)

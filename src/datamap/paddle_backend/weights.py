@@ -99,7 +99,7 @@ def have_torch_names(arrays: dict[str, np.ndarray]) -> bool:
 
 
 def from_torch(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Rename weights of BERT, ERNIE or RoBERTa to Paddle's names, and transpose linear layers as Paddle has them."""
+    """Rename weights of BERT, ERNIE or RoBERTa to Paddle's names, and transpose linear layers to Paddle's layout."""
     renamed = {}
     for name, array in arrays.items():
         layer, _, kind = name.rpartition(".")

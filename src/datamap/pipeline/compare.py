@@ -11,10 +11,10 @@ from datamap import schema
 from datamap.config import CompareConfig, to_yaml
 from datamap.data import spreadsheet
 from datamap.errors import ConfigError, counted, first_few
-from datamap.log import say, telling
+from datamap.log import reporting, say
 from datamap.maps.options import MapOptions
 from datamap.pipeline import corrected_data
-from datamap.pipeline.opening import at_once, reading
+from datamap.pipeline.run_access import logged_together, reading_store
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
@@ -52,7 +52,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     """
     from datamap.maps import comparisons
 
-    with reading(config) as store:
+    with reading_store(config) as store:
         members = _members(store, config)
     for run in members:
         run.read_once()
@@ -64,8 +64,12 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)
     name = config.tracking.run_name or _name(list(summaries))
-    saying = telling("comparing {runs}", runs=Amount(len(members), "run"))
-    with contextlib.nullcontext(into) if into else store.new_run(name) as target, at_once(target), saying:
+    saying = reporting("comparing {runs}", runs=Amount(len(members), "run"))
+    with (
+        contextlib.nullcontext(into) if into else store.new_run(name) as target,
+        logged_together(target),
+        saying,
+    ):
         target.lang = spoken()
         target.set_tags({"datamap.compared": ",".join(run.run_id for run in members)})
         agreement = _log(target, config, members, summaries, unit)
@@ -93,7 +97,7 @@ def _members(store, config):
         )
     if len(runs) < 2:
         raise ConfigError(
-            f"runs={config.runs}: {counted(len(runs), 'run')} with signals found, and a comparison needs two"
+            f"runs={config.runs}: {counted(len(runs), 'run')} with signals found, but a comparison needs two"
         )
     if len(runs) > MAX_RUNS:
         raise ConfigError(
@@ -128,10 +132,10 @@ def _summaries(members, config):
 def _common(summaries, unit):
     """Return the summaries, each reduced to the samples that all of the runs have."""
     total = max(map(len, summaries.values()))
-    summaries = comparison.aligned(summaries)
+    summaries = comparison.align_summaries(summaries)
     count = len(next(iter(summaries.values())))
     if count < total:
-        some = "note: {count:,} of {total} are in all runs, and only those are compared"
+        some = "note: comparing only the {count:,} of {total} that all runs have"
         say(some, count=count, total=Amount(total, unit))
     return summaries
 
@@ -150,7 +154,7 @@ def _log(target, config, members, summaries, unit):
     links = [(run.info.run_name, run.link_to()) for run in members]
     weak = [name for name, frame in summaries.items() if comparison.learned_little(frame)]
     target.describe(
-        descriptions.of_comparison(
+        descriptions.describe_comparison(
             links, means.to_dict(), len(hard), config.share, weak, target.language, unit
         )
     )
@@ -171,7 +175,7 @@ def _log(target, config, members, summaries, unit):
 
 
 def _name(runs):
-    """Return a name for the comparison; beside a long one, MLflow cuts the picture of its card.
+    """Return a short name for the comparison: next to a long one, MLflow crops the picture of its card.
 
     >>> _name(["one", "two"]), _name(["magnificent-crab-702", "blushing-fly-991", "seed=1"])
     ('compare one, two', 'compare magnificent-crab-702 +2')

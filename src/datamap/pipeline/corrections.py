@@ -33,7 +33,7 @@ class Corrections(NamedTuple):
     lineage: dict[str, object]
 
 
-def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Corrections:
+def collect_corrections(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Corrections:
     """Return what the run's reviewers decided, and what the file that `corrections=` names changes.
 
     Where both decide about a sample, the file wins, because the user names it in this very command.
@@ -55,9 +55,8 @@ def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Correcti
     if config.corrections is None:
         if config.keep == "corrected" and not found.lineage:
             raise ConfigError(
-                f"keep=corrected: run {source.run_id} has no decisions of a review ({schema.DECISIONS_FILE}); make "
-                f"some: {source.command('review')}, or give "
-                "corrections=<an edited diagnosis.tsv>"
+                f"keep=corrected: run {source.run_id} has no decisions of a review ({schema.DECISIONS_FILE}); review "
+                f"samples: {source.command('review')}, or give corrections=<an edited diagnosis.tsv>"
             )
         return found
     with opened(config.corrections, config.tracking.uri) as file:
@@ -72,14 +71,14 @@ def of_run(source: Run, samples: pd.DataFrame, config: CurateConfig) -> Correcti
 
 def read_decisions(run: Run) -> list[decisions.Decision]:
     """Return the decisions of a run that count: the newest of each sample and reviewer, without those undone."""
-    found, _ = decisions.of_files(storage.of_all(run))
+    found, _ = decisions.parse_files(storage.read_files(run))
     of_samples = decisions.by_sample(found).values()
     return [one for of_sample in of_samples for one in of_sample.values()]
 
 
 def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) -> Corrections:
-    files = storage.of_all(source)
-    found, torn = decisions.of_files(files)
+    files = storage.read_files(source)
+    found, torn = decisions.parse_files(files)
     outcome = decisions.outcome(found)
     if not outcome.samples:
         return Corrections({}, {})
@@ -88,12 +87,12 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
     if strange:
         known = first_few(names, 20)
         raise DataError(
-            f"{schema.DECISIONS_FILE}: label {first_few(strange)} is no class of the run (classes: {known})"
+            f"{schema.DECISIONS_FILE}: label {first_few(strange)} is not a class of the run (classes: {known})"
         )
     dropped = sum(label is None for label in labels.values())
     kept = sum(label == given[key] for key, label in labels.items())
     say(
-        "{samples} reviewed by {reviewers}; their decisions come before any rule: {kept:,} kept, {relabeled:,} "
+        "{samples} reviewed by {reviewers}; their decisions override any rule: {kept:,} kept, {relabeled:,} "
         "relabeled, {dropped:,} dropped",
         samples=Amount(outcome.samples, unit_of(source)),
         reviewers=first_few(outcome.reviewers, SHOWN),
@@ -119,7 +118,7 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
 def _say(source: Run, outcome: decisions.Outcome, torn: int, unknown: int, left: str) -> None:
     if outcome.unsure:
         unsure = Amount(len(outcome.unsure), unit_of(source))
-        say("note: of {samples} nobody was sure: {outcome}", samples=unsure, outcome=left)
+        say("note: nobody was sure about {samples}: {outcome}", samples=unsure, outcome=left)
     if outcome.conflicts:
         say(
             "note: reviewers disagree about {samples} ({outcome}): {ids}",
@@ -134,14 +133,14 @@ def say_left_out(run: Run, torn: int, unknown: int) -> None:
     """Report lines that hold no decision, and decisions on what the run does not have."""
     if torn:
         say(
-            "note: {lines} of {folder}/ is no decision (a killed server?) and is left out",
+            "note: ignoring {lines} of {folder}/ without a valid decision (was a server killed?)",
             lines=Amount(torn, "line"),
             folder=schema.REVIEW_DIR,
         )
     if unknown:
         strange = Amount(unknown, "decision")
         say(
-            "note: {decisions} on {unit}s that the run does not have",
+            "note: ignoring {decisions} on {unit}s that the run does not have",
             decisions=strange,
             unit=Phrase(unit_of(run)),
         )

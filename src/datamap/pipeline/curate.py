@@ -9,10 +9,10 @@ from datamap.config import CurateConfig, to_yaml
 from datamap.data import dataset
 from datamap.errors import ConfigError, TrackingError, counted, first_few
 from datamap.labels import conditions, curation, relabeling
-from datamap.log import say, telling
+from datamap.log import reporting, say
 from datamap.pipeline import corrections, curated_files, curated_units, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
-from datamap.pipeline.opening import at_once, open_run_in
+from datamap.pipeline.run_access import logged_together, open_store_and_run
 from datamap.pipeline.summarize import ensure_summary
 from datamap.signals import align
 from datamap.signals.stored import signals_of
@@ -29,7 +29,11 @@ OF_DIAGNOSIS = ("id", "score", "label", "proposed", "evidence")
 COUNTS = {"clean": "mislabelled/estimate", "relabelled": "mislabelled/to_relabel"}
 BY_SCORE = tuple(COUNTS)
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
-BY_SAMPLE = ("ambiguous", "both_ends", "forgettable")  # rules that choose whole samples, of units too
+BY_SAMPLE = (
+    "ambiguous",
+    "both_ends",
+    "forgettable",
+)  # rules that choose whole samples, even if these have units
 MIN_DROPPED = 0.5  # probability that a token or label is wrong, beyond which `keep=clean` drops its sample
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
@@ -40,7 +44,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     """Log a new training file into a new run below the run that it is made from, and return the new run.
 
     Apply the rule of `keep` and the conditions of `where`, then people's decisions, which overrule both, and keep no
-    others than `ids`. Labeled texts become `curated.tsv`, of which every class stays trainable; examples without labels
+    others than `ids`. Labeled texts become `curated.tsv`, in which every class stays trainable; examples without labels
     become `curated.jsonl`, the rows as they were given.
 
     Args:
@@ -58,7 +62,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
         config, corrections=resolved(config.corrections, *where), ids=resolved(config.ids, *where)
     )
     wanted = conditions.parse(config.where) if config.where else []
-    store, source = open_run_in(config)
+    store, source = open_store_and_run(config)
     definition = DEFINITIONS[source.task().task]
     _refuse_task(source, definition, config)
     labeled = definition.has_classes and not definition.unit
@@ -70,7 +74,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     if texts is None:
         raise _no_texts(source, path)
     samples = _samples(source, config, score, {one.name for one in wanted})
-    with telling("choosing samples"):
+    with reporting("choosing samples"):
         file, lineage = _chosen(source, definition, config, samples, wanted, texts)
     return _log(store, source, definition, config, file, lineage)
 
@@ -78,14 +82,14 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
 def _chosen(source, definition, config, samples, wanted, texts):
     """Return (the new training file, what it is made from), by the rule, the conditions and people's decisions."""
     rule = _ruled(source, definition, samples, config)
-    admitted = conditions.met(samples, wanted)
-    labels, lineage = corrections.of_run(source, samples, config)
-    choice = curation.decided(rule._replace(kept=rule.kept & admitted), samples, labels)
+    admitted = conditions.matching_rows(samples, wanted)
+    labels, lineage = corrections.collect_corrections(source, samples, config)
+    choice = curation.apply_decisions(rule._replace(kept=rule.kept & admitted), samples, labels)
     if config.ids is not None:
         given = selections.given_ids("ids", config.ids, config.tracking.uri)
         in_units = bool(definition.unit)
         known = units.split(samples["id"])[0].to_pylist() if in_units else samples["id"]
-        named = dataset.named("ids", given, known, f"run {source.run_id}", in_units)
+        named = dataset.select_by_id("ids", given, known, f"run {source.run_id}", in_units)
         choice, admitted = choice._replace(kept=choice.kept & named), admitted & named
     # What the user names in this command is a decision too: no care for classes brings others back.
     choice = choice._replace(decided=choice.decided | ~admitted)
@@ -93,7 +97,7 @@ def _chosen(source, definition, config, samples, wanted, texts):
         return curated_units.curated(source, samples, choice, _levers(config)), lineage
     if definition.has_classes:
         return _labeled(source, config, samples, choice, texts), lineage
-    return curated_files.of_rows(source, samples, choice.kept, texts, _levers(config)), lineage
+    return curated_files.rows_file(source, samples, choice.kept, texts, _levers(config)), lineage
 
 
 def _ruled(source, definition, samples, config):
@@ -102,7 +106,7 @@ def _ruled(source, definition, samples, config):
     if not definition.unit or not (by_share or config.keep in BY_SAMPLE):
         return rule(samples, _count(source, definition, samples, config))
     _, groups, _ = units.grouped(samples["id"])
-    worst = units.worst(samples["rank" if by_share else "avg_probs"].to_numpy(), groups)
+    worst = units.worst_rows(samples["rank" if by_share else "avg_probs"].to_numpy(), groups)
     of_samples = samples.iloc[worst].reset_index(drop=True)
     if by_share:
         of_samples["rank"] = of_samples["rank"].rank() - 1
@@ -114,8 +118,8 @@ def _no_texts(source, path):
     """Return the error for a run without texts; raise another one if its store's folder was moved."""
     signals_of(source)
     return TrackingError(
-        f"run {source.run_id} has no texts ({path}), and a training file is made of them: "
-        "train without log_text=false, import with texts=, record with samples="
+        f"run {source.run_id} has no texts ({path}) to make a training file of: "
+        "train without log_text=false, import with texts=, or record with samples="
     )
 
 
@@ -123,11 +127,11 @@ def _refuse_task(source, definition, config):
     """Raise ConfigError for what a task without classes, or of several units per sample, cannot do."""
     given = [f"{key}=true" for key in ("balance", "drop_classes") if getattr(config, key)]
     if definition.unit:
-        why = ", of which whole samples stay or go, whatever their classes; leave it out"
+        why = ", whose samples are kept or dropped as a whole, whatever their classes; leave it out"
     else:
         given += ["keep=relabelled"] if config.keep == "relabelled" else []
         rules = ", ".join(rule for rule in curation.RULES if rule != "relabelled")
-        why = f" and has no classes; it can keep={rules}"
+        why = f" and has no classes; choose keep={rules}"
     if given and (definition.unit or not definition.has_classes):
         raise ConfigError(f"{given[0]}: run {source.run_id} is of {definition.task.value}{why}")
 
@@ -139,7 +143,7 @@ def _labeled(source, config, samples, choice, texts):
         choice = _balanced(choice)
     choice, gone = _without_lone(samples, choice, config)
     _say_expected(source, samples, choice)
-    return curated_files.of_labels(source, config, samples, choice, texts, gone)
+    return curated_files.labeled_file(source, config, samples, choice, texts, gone)
 
 
 def _check(config):
@@ -163,11 +167,11 @@ def _sparing(samples, choice, config):
     by_score = config.keep in BY_SCORE
     order = -samples["rank"].to_numpy(float) if by_score else choice.order
     share = HALF if by_score and config.share is None and config.threshold is None else 0
-    choice, spared = curation.with_every_class(choice, samples["label"].to_numpy(object), order, share)
+    choice, spared = curation.keep_every_class(choice, samples["label"].to_numpy(object), order, share)
     if spared:
         say(
-            "note: the rule would leave too few of class {classes}: {samples} of each stay as they are, the least "
-            "doubtful (drop_classes=true drops them)",
+            "note: the rule would leave too few samples of class {classes}, so {samples} of each stay, the least "
+            "suspicious (drop_classes=true drops them)",
             classes=first_few(spared),
             samples=translate("half of the samples" if share else "two samples"),
         )
@@ -176,11 +180,11 @@ def _sparing(samples, choice, config):
 
 def _balanced(choice):
     """Return a choice with as many samples of each class; print a note where people's decisions keep more of one."""
-    choice = curation.balanced(choice)
+    choice = curation.balance_classes(choice)
     counts = pd.Series(choice.labels[choice.kept]).value_counts()
     if counts.nunique() > 1:
         larger = counts.index[counts > counts.min()]
-        stays = "note: class {classes} stays larger: people decided to keep its samples"
+        stays = "note: class {classes} stays larger because reviewers kept its samples"
         say(stays, classes=first_few(sorted(larger)))
     return choice
 
@@ -191,7 +195,7 @@ def _without_lone(samples, choice, config):
     Raises:
         ConfigError: nothing is left to train on.
     """
-    choice, lone = curation.without_lone(choice)
+    choice, lone = curation.drop_lone_samples(choice)
     left = sorted(set(choice.labels[choice.kept]))
     gone = sorted(set(samples["label"]) - set(left))
     if len(left) < 2:
@@ -217,15 +221,13 @@ def _say_expected(source, samples, choice):
     if not changed.any():
         return
     if not stored_diagnosis.is_probable(samples["evidence"].unique()):
-        say(
-            "note: whether relabeling makes more labels right cannot be known for this run; read the new file"
-        )
+        say("note: it is unknown whether relabeling makes more labels right in this run; check the new file")
         return
     low = source.metrics().get("mislabelled/low", 0)
-    found = relabeling.expected(samples["score"].to_numpy(float), changed, low)
+    found = relabeling.expected_right(samples["score"].to_numpy(float), changed, low)
     more = (
-        "expected by the scores: {before:,.0f} of {count:,} labels are right before relabeling, and {low:,.0f} to "
-        "{high:,.0f} after it"
+        "expected from the scores: {before:,.0f} of {count:,} labels are right before relabeling, and {low:,.0f} to "
+        "{high:,.0f} afterwards"
     )
     say(more, count=len(samples), **found._asdict())
 
@@ -269,7 +271,7 @@ def _count(source, definition, samples, config):
     if config.keep in BY_SCORE:
         if not definition.has_classes:
             raise ConfigError(
-                f"keep={config.keep}: run {source.run_id} has no classes, so nothing tells how many samples are wrong; "
+                f"keep={config.keep}: run {source.run_id} has no classes, so the number of wrong samples is unknown; "
                 "give share= or threshold="
             )
         found, number = source.metrics(), COUNTS[config.keep]
@@ -280,12 +282,12 @@ def _count(source, definition, samples, config):
             )
         if not found.get("mislabelled/known", 1):
             raise ConfigError(
-                f"keep={config.keep}: how many labels of run {source.run_id} are wrong cannot be known "
-                "(datamap diagnose says why); give share= or threshold="
+                f"keep={config.keep}: the number of wrong labels in run {source.run_id} cannot be estimated "
+                "(datamap diagnose explains why); give share= or threshold="
             )
         if config.keep == "relabelled" and not found[number]:
             raise ConfigError(
-                f"keep=relabelled: no proposal of run {source.run_id} is sure enough to replace a label unread; "
+                f"keep=relabelled: no proposal of run {source.run_id} is certain enough to be applied without review; "
                 f"review them ({source.command('review')}), or give share= or threshold="
             )
         if config.keep == "clean" and definition.unit:
@@ -301,7 +303,7 @@ def _log(store, source, definition, config, file, lineage):
     rule = {key: getattr(config, key) for key in RULE_KEYS}
     if config.ids is not None:
         rule["ids"] = config.ids if isinstance(config.ids, str) else f"{len(config.ids)} given"
-    with store.new_run(name, config.tracking.tags) as run, at_once(run):
+    with store.new_run(name, config.tracking.tags) as run, logged_together(run):
         address = f"runs:/{run.run_id}/{file.name}"
         command = file.command(address)
         reviewed = {REVIEWED_TAG: lineage["reviewers"]} if lineage else {}
@@ -322,7 +324,7 @@ def _log(store, source, definition, config, file, lineage):
         run.log_metrics({f"training_file/{name}": value for name, value in file.counts.items()}, 0)
         run.lang = source.lang
         run.describe(
-            descriptions.of_curated(
+            descriptions.describe_curated(
                 source.info.run_name,
                 source.link_to(),
                 config.keep,

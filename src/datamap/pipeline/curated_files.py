@@ -46,7 +46,7 @@ class CuratedFile(NamedTuple):
     command: Callable[[str], str]
 
 
-def of_labels(
+def labeled_file(
     source: Run, config: CurateConfig, samples: pd.DataFrame, choice: Choice, texts: bytes, gone: list[str]
 ) -> CuratedFile:
     """Return the file of labeled texts, which `datamap train` reads.
@@ -105,7 +105,7 @@ def _labeled_frame(samples, choice, texts):
             changed, np.where(planted, schema.NORMAL, schema.DIRTY), samples["s_label"]
         )
     elif planted.any():
-        say("note: which relabeled samples are right is unknown with several classes: s_label is left out")
+        say("note: with several classes it is unknown which relabeled samples are right: s_label is left out")
     return pd.DataFrame(columns)[choice.kept]
 
 
@@ -113,7 +113,7 @@ def _counts(samples, kept):
     return {"samples_before": len(samples), "samples": int(kept.sum())}
 
 
-def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes, levers: str) -> CuratedFile:
+def rows_file(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes, levers: str) -> CuratedFile:
     """Return the rows of the training file that are kept, byte for byte as the run has them.
 
     Args:
@@ -134,7 +134,7 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes, l
     places = align.rows(samples["id"].astype(str)[kept].tolist(), table["id"])
     if len(lines) != table.num_rows or (places < 0).any():
         raise TrackingError(
-            f"run {source.run_id}: {schema.ROWS_FILE} and {schema.SAMPLES_FILE} are not of the same samples"
+            f"run {source.run_id}: {schema.ROWS_FILE} and {schema.SAMPLES_FILE} do not hold the same samples"
         )
     with raised_as(TrackingError, f"run {source.run_id}: {schema.ROWS_FILE} is damaged", ValueError):
         columns = list(json.loads(lines[0]))
@@ -158,7 +158,7 @@ def of_rows(source: Run, samples: pd.DataFrame, kept: np.ndarray, rows: bytes, l
 def say_unseen(rows: int) -> None:
     """Say how many rows of a training file are left out of the new one, as the model never saw them."""
     if rows > 0:
-        say("note: {rows} of the training file have no signals, and are left out", rows=Amount(rows, "row"))
+        say("note: leaving out {rows} of the training file that have no signals", rows=Amount(rows, "row"))
 
 
 def download(source: Run, address: str) -> str:

@@ -21,7 +21,7 @@ PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][A-Za-z0-9_-]*")
 
 
 class Form(NamedTuple):
-    """Hold the keys with which a file is read, as the command line has them.
+    """Hold the keys with which a file is read, in the syntax of the command line.
 
     Attributes:
         options: {key of `data`: value}.

@@ -36,7 +36,7 @@ Changes = Mapping[int, Sequence[Change]]  # {row of a sample: what changes in it
 def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> CuratedFile:
     """Return a file of the samples all of whose units are kept, with the labels that the choice gives the units.
 
-    What does not change in a row stays as it is, other columns included.
+    Unchanged parts of a row stay as they are, including other columns.
 
     Args:
         source: run that the units are of.
@@ -66,7 +66,7 @@ def curated(source: Run, samples: pd.DataFrame, choice: Choice, levers: str) -> 
         raise ConfigError(f"the rule leaves no sample: change {levers}")
     changed = (choice.labels != samples["label"].to_numpy(object)) & kept[place]
     changes = _changes(source, found, of, positions, changed, choice.labels)
-    # Which labels are wrong on purpose is no longer known where they change.
+    # Where labels change, it is unknown which ones are planted.
     planted = bool(changed.any() and (samples["s_label"] == schema.DIRTY).any())
     name, content, digest, command = _written(source, found, np.flatnonzero(kept).tolist(), changes, planted)
     counts = {
@@ -105,7 +105,7 @@ def _written(
     content = original.written(kept, changes, ids if renumbered else None)
     name = f"{schema.CURATED_STEM}{original.layout.suffix}"
     if planted:
-        say("note: which changed labels are right is unknown: s_label is not read again")
+        say("note: it is unknown which changed labels are right: s_label will not be read again")
     form, read = form_of(source, original.layout, original.id_name if renumbered else None, planted, content)
     _refuse_other(source, found, read, kept, changes)
     gone = tuple(name for name in _names(source) if name not in read.class_names)
@@ -113,7 +113,7 @@ def _written(
 
 
 def _original(source: Run, found: UnitRows) -> Original | None:
-    """Return what the training file of our own training has of the run's samples."""
+    """Return the training file's text of each sample, if our own training logged it."""
     content = source.artifacts.find(schema.ORIGINAL_FILE)
     if content is None:
         return None

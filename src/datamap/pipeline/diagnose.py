@@ -11,13 +11,12 @@ from datamap.config import DiagnoseConfig, to_yaml
 from datamap.errors import ConfigError
 from datamap.labels import diagnosis, mislabel, relabeling
 from datamap.labels.counting import REASONS, Estimate, has_learned
-from datamap.log import say, telling
+from datamap.log import reporting, say
 from datamap.maps import regions
 from datamap.pipeline import memorization, unit_samples, unlabeled_diagnosis
-from datamap.pipeline.evidence import Judged
-from datamap.pipeline.evidence import of_run as judged
+from datamap.pipeline.evidence import LabelEvidence, gather_evidence
 from datamap.pipeline.explorer import regenerate_explorer
-from datamap.pipeline.opening import open_run
+from datamap.pipeline.run_access import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_diagnosis import log_diagnosis
 from datamap.pipeline.stored_embeddings import log_embeddings
@@ -95,34 +94,34 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
 def _logged(run: Run, samples: pd.DataFrame, config: DiagnoseConfig) -> tuple[Estimate, list[Phrase]]:
     """Score the labels, log the diagnosis with its metrics, and return (the estimate, the lines that report it)."""
     definition = DEFINITIONS[run.task().task]
-    known = judged(run, samples, config.score)
+    known = gather_evidence(run, samples, config.score)
     onset, numbers = known.onset, known.numbers
-    with telling("making {file}", file=schema.DIAGNOSIS_FILE):
+    with reporting("building {file}", file=schema.DIAGNOSIS_FILE):
         found = _diagnosed(run, samples, known, config)
         run.log_config("diagnose", to_yaml(config))
         first = log_diagnosis(run, found.made)
         of_samples = unit_samples.log_diagnosis(run, found.made) if definition.unit else {}
-    changed = memorization.metrics(onset) or memorization.taken_back(run, numbers)
+    changed = memorization.metrics(onset) or memorization.withdrawn_metrics(run, numbers)
     run.log_metrics({**_metrics(found, of_samples), **changed}, max(run.committed()))
     run.set_tags({UNKNOWN_TAG: found.about.unknown})
     report = [memorization.note(onset, numbers)] if onset else []
     report += [*_doubts(found, len(run.committed()), definition.row), *_told(run, found, first)]
     if of_samples:
-        expected = "  in about {samples}, each of which {file} ranks by its worst {unit}"
+        expected = "  in about {samples}; {file} ranks each sample by its worst {unit}"
         wrong, unit = Amount(round(of_samples["samples"]), "sample"), translate(definition.unit)
         report.append(Phrase(expected, {"samples": wrong, "file": schema.UNITS_DIAGNOSIS_FILE, "unit": unit}))
     return found.about, report
 
 
 class _Diagnosed(NamedTuple):
-    """Hold a diagnosis, and what it says of all samples.
+    """Hold a diagnosis and its numbers over all samples.
 
     Attributes:
         made: the rows of diagnosis.tsv, and what they rest on.
         about: how many labels are wrong.
         to_relabel: the number of labels that `curate keep=relabelled` would replace.
         measured: how well the scores rank planted dirty samples first; {} where none are known.
-        judges: {witness: (accuracy, weight)} (`mislabel.judges`).
+        judges: {witness: (accuracy, weight)} (`mislabel.witness_accuracies`).
     """
 
     made: diagnosis.Diagnosis
@@ -132,14 +131,14 @@ class _Diagnosed(NamedTuple):
     judges: dict[str, tuple[float, float]]
 
 
-def _diagnosed(run: Run, samples: pd.DataFrame, known: Judged, config: DiagnoseConfig) -> _Diagnosed:
+def _diagnosed(run: Run, samples: pd.DataFrame, known: LabelEvidence, config: DiagnoseConfig) -> _Diagnosed:
     """Score the labels by the evidence."""
     evidence, about = known.evidence, known.about
     scores = mislabel.SCORES[config.score](evidence)
     probable = config.score == "combined" and about.known
     if config.score == "combined" and evidence.run_weights:
         # Calibrated scores are nearer to probabilities even where the number is not known.
-        scores = mislabel.calibrated(scores, about.estimate)
+        scores = mislabel.calibrate(scores, about.estimate)
     names, proposed = _class_names(run, evidence), mislabel.proposals(evidence, scores if probable else None)
     made = diagnosis.Diagnosis(
         samples,
@@ -153,9 +152,9 @@ def _diagnosed(run: Run, samples: pd.DataFrame, known: Judged, config: DiagnoseC
         run.language,
         _kinds(run, samples, evidence, names, proposed),
     )
-    sure = relabeling.supported(evidence, scores, proposed, about) if probable else 0
+    sure = relabeling.count_supported(evidence, scores, proposed, about) if probable else 0
     measured = _measured(samples["s_label"].to_numpy(), scores)
-    return _Diagnosed(made, about, sure, measured, mislabel.judges(evidence))
+    return _Diagnosed(made, about, sure, measured, mislabel.witness_accuracies(evidence))
 
 
 def _metrics(found: _Diagnosed, of_samples: dict[str, float]) -> dict[str, float]:
@@ -219,7 +218,7 @@ def _class_names(run, evidence):
 
 
 def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
-    """Yield a note for each reason to doubt the diagnosis: few observations, a weak model, no independent judge."""
+    """Yield a note for each reason to doubt the diagnosis: few observations, a weak model, no independent model."""
     evidence, about = found.made.evidence, found.about
     observations = len(evidence.wrong)
     if observations < MIN_OBSERVATIONS:
@@ -227,7 +226,7 @@ def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
         if observations < committed:
             more = "summarize more of its {committed:,} (until=, burn_in=)"
         yield Phrase(
-            "note: a diagnosis of {observations} says little of how {unit}s were learned: {advice}",
+            "note: a diagnosis from {observations} tells little about how {unit}s were learned: {advice}",
             {
                 "observations": Amount(observations, "observation"),
                 "unit": Phrase(unit),
@@ -241,26 +240,25 @@ def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
         unseen, _ = found.judges["folds"]
         if unseen < enough <= right:
             yield Phrase(
-                "note: models that never saw the {unit}s are right in {unseen:.0%} of them, where the commonest class "
-                "has {common:.0%}: they tell little, and weigh little (more data, more epochs, more data.folds)",
+                "note: models that never saw the {unit}s predict {unseen:.0%} of them (most common class: "
+                "{common:.0%}), so they count little; use more data, epochs or data.folds",
                 {"unit": Phrase(unit), "unseen": unseen, "common": common},
             )
     if not has_learned(evidence):
         yield Phrase(
-            "note: after the last observation the model is right in {right:.0%} of the {unit}s, where the "
-            "commonest class has {common:.0%}: it learned too little to tell wrong labels (train longer, or with "
-            "another learning rate)",
+            "note: in the end the model predicts {right:.0%} of the {unit}s (most common class: {common:.0%}), too "
+            "few to find wrong labels; train longer, or change the learning rate",
             {"unit": Phrase(unit), "right": right, "common": common},
         )
     if not about.known:
         yield Phrase(
-            "note: how many labels are wrong cannot be known: {reason}. Read the list from the top, and give curate a "
-            "share= or threshold=",
+            "note: the number of wrong labels cannot be estimated: {reason}. Read the list from the top, and give "
+            "curate share= or threshold=",
             {"reason": translate(REASONS[about.unknown])},
         )
     if evidence.witnesses is None and evidence.held_out is None:
         yield Phrase(
-            "note: for judges that never saw the labels, train with data.folds=3, record with samples=, or give "
+            "note: no independent model judges the labels: train with data.folds=3, record with samples=, or give "
             "embeddings="
         )
 
@@ -272,7 +270,7 @@ def _limits(options, samples):
     if options.by == "relative":
         return regions.relative_limits(samples, limits)
     if limits.variance > 1:
-        raise ConfigError(f"regions.variance={limits.variance}: a quantile is in 0 to 1")
+        raise ConfigError(f"regions.variance={limits.variance}: give a quantile from 0 to 1")
     return regions.quantile_limits(samples, limits)
 
 
@@ -299,7 +297,7 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
     yield Phrase(listed, {"file": schema.DIAGNOSIS_FILE, "samples": count, "address": where})
     if about.known:
         yield Phrase(
-            "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review from the top of the list, until "
+            "  about {labels} ({share:.1%}), between {low:,} and {high:,}: review the list from the top until "
             "{row} in a row are right",
             {
                 "labels": Amount(about.estimate, "wrong label"),
@@ -310,20 +308,20 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
             },
         )
     if found.judges:
-        one = "{name} in {accuracy:.0%} (weight {weight:.2f})"
+        one = "{name} {accuracy:.0%} (weight {weight:.2f})"
         said = [
             translate(one, name=name, accuracy=accuracy, weight=weight)
             for name, (accuracy, weight) in found.judges.items()
         ]
         yield Phrase(
-            "  right about labels that they never saw: {judges}",
+            "  accuracy on labels that they never saw: {judges}",
             {"judges": translate(", ").join(said)},
         )
     if evidence.run_weights and (
         evidence.mean is None or mislabel.beats_chance(evidence.mean, evidence.labels)
     ):
         yield Phrase(
-            "  weight of the run's own predictions, by what they tell beyond the labels that it has seen: {weight:.2f}",
+            "  weight of the run's own predictions, by what they add to the given labels: {weight:.2f}",
             {"weight": evidence.run_weights.confidence},
         )
     yield Phrase("  " + diagnosis.regions_told(made.regions, run.language))

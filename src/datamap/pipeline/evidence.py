@@ -7,9 +7,9 @@ import pandas as pd
 
 from datamap import schema
 from datamap.errors import SummaryError
-from datamap.labels import counting, embedded, mislabel, unit_witnesses, witnesses
+from datamap.labels import counting, embedding_witness, mislabel, unit_witnesses, witnesses
 from datamap.labels.memorization import Onset, accuracies, from_accuracies, from_doubted
-from datamap.log import telling
+from datamap.log import reporting
 from datamap.pipeline import memorization
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
@@ -27,7 +27,7 @@ from datamap.translations import Amount
 MAX_CELLS = 2**30  # samples times classes; the scores need dozens of bytes for each
 
 
-class Judged(NamedTuple):
+class LabelEvidence(NamedTuple):
     """Hold what is known of a run's labels.
 
     Attributes:
@@ -43,7 +43,7 @@ class Judged(NamedTuple):
     numbers: list[int]
 
 
-def of_run(run: Run, samples: pd.DataFrame, score: str) -> Judged:
+def gather_evidence(run: Run, samples: pd.DataFrame, score: str) -> LabelEvidence:
     """Read all that helps to judge a run's labels, and train quick models, the witnesses, on its texts.
 
     Args:
@@ -59,7 +59,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> Judged:
     ids, labels = align.array(samples["id"]), samples["label"].to_numpy()
     folds = extra_signals_of(run, schema.HOLDOUT_DIR)
     observations = Amount(len(observed), "observation")
-    with telling("reading the signals of {observations}", observations=observations):
+    with reporting("reading the signals of {observations}", observations=observations):
         inside = class_probs.read(run.artifacts, observed, allow_missing).ordered(ids, schema.SIGNALS_DIR)
         held_out = _held_out(run, folds, ids) if folds else None
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
@@ -70,7 +70,7 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> Judged:
         unseen = accuracies(folds, held_out.wrong, len(ids))
     _refuse_classes(run, labels, inside.probs)
     count = Amount(len(ids), DEFINITIONS[run.task().task].row)
-    with telling("training quick models on the texts of {samples}", samples=count):
+    with reporting("training quick models on the texts of {samples}", samples=count):
         judges = _witnesses(run, samples, ids, inside.probs)
     evidence = mislabel.Evidence.of_summary(
         samples,
@@ -81,18 +81,18 @@ def of_run(run: Run, samples: pd.DataFrame, score: str) -> Judged:
         threshold_margins=_margins(run, threshold) if threshold else None,
         columns=_columns(run, ids),
     )
-    with telling("judging {samples}", samples=count):
+    with reporting("scoring {samples}", samples=count):
         evidence = mislabel.with_posterior(evidence)
         about = counting.estimate(evidence)
     if unseen or evidence.pool is None:
         onset = from_accuracies(seen, unseen)
-    else:  # witnesses that cannot tell how many labels are wrong doubt right labels, too
+    else:  # if the number of wrong labels is unknown, the witnesses doubt right labels, too
         onset = _onset(evidence, seen, inside.correct) if about.known else None
-    return Judged(evidence, about, onset, sorted(observed))
+    return LabelEvidence(evidence, about, onset, sorted(observed))
 
 
 def _held_out(run, folds, ids):
-    """Return what the models of the folds say of the samples or units, none of which they have seen."""
+    """Return the folds' predictions for the samples or units, each by a model that has not seen it."""
     binary = bool(DEFINITIONS[run.task().task].states)
     return class_probs.read(run.artifacts, folds, binary=binary).ordered(ids, schema.HOLDOUT_DIR)
 
@@ -119,7 +119,7 @@ def _onset(evidence, seen, correct):
     """
     probs, labels = evidence.pool.probs, evidence.labels
     unseen = float((probs.argmax(axis=1) == labels).mean())
-    return from_doubted(seen, unseen, correct[:, counting.doubted(probs, labels)])
+    return from_doubted(seen, unseen, correct[:, counting.doubted_rows(probs, labels)])
 
 
 def _witnesses(run, samples, ids, probs):
@@ -133,30 +133,34 @@ def _witnesses(run, samples, ids, probs):
         return _of_units(run, ids, labels, classes)
     texts, found = Texts(run).lists(ids), {}
     if texts:
-        found = witnesses.unseen(texts["text_a"], texts.get("text_b"), labels, classes)
+        found = witnesses.predict_unseen(texts["text_a"], texts.get("text_b"), labels, classes)
     vectors = stored_embeddings(run, ids)
     if vectors is not None:
-        found[embedded.NAME] = embedded.predict(vectors.first, vectors.second, labels, classes)
+        found[embedding_witness.NAME] = embedding_witness.predict(
+            vectors.first, vectors.second, labels, classes
+        )
     return None if not texts and vectors is None else found
 
 
 def _of_units(run, ids, labels, classes):
-    """Return what quick models of the run's tokens, texts or embeddings say of each unit; None where it has none."""
+    """Return the predictions for each unit by quick models of its tokens, texts or embeddings; None without these."""
     if run.task().task is Task.TOKENS:
         rows = unit_rows(run)
         if rows is None:
             return None
-        return unit_witnesses.of_tokens(
+        return unit_witnesses.predict_tokens(
             rows.given.tokens, *rows.tokens_of(*units.grouped(ids)), labels, classes
         )
     distinct, groups, positions = units.grouped(ids)
     texts = sample_texts(run, distinct)
     vectors, found = stored_embeddings(run, distinct), {}
     if texts:
-        found = unit_witnesses.of_labels(texts["text_a"], texts.get("text_b"), groups, positions, labels)
+        found = unit_witnesses.predict_labels(texts["text_a"], texts.get("text_b"), groups, positions, labels)
     if vectors is not None:
         parts = vectors.first, vectors.second
-        found[embedded.NAME] = unit_witnesses.of_embeddings(*parts, groups, positions, labels)
+        found[embedding_witness.NAME] = unit_witnesses.predict_from_embeddings(
+            *parts, groups, positions, labels
+        )
     return None if not texts and vectors is None else found
 
 

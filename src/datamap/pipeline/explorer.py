@@ -13,7 +13,7 @@ from datamap import __version__, schema
 from datamap.digests import digest_of
 from datamap.errors import DataMapError
 from datamap.labels.reasons import retold
-from datamap.log import say, telling
+from datamap.log import reporting, say
 from datamap.maps import explorer, explorer_data, layout
 from datamap.pipeline import stored_diagnosis
 from datamap.pipeline.stored_embeddings import shown_embeddings
@@ -38,9 +38,9 @@ def log_explorer(run: Run) -> None:
     address = run.opened_at(schema.EXPLORER_FILE)
     made_from, _, size = run.tags().get(EXPLORER_TAG, "").rpartition(" ")
     if digest and made_from == digest and size == str(run.artifacts.size_of(schema.EXPLORER_FILE)):
-        say("{file}: nothing in it changed: {address}", file=schema.EXPLORER_FILE, address=address)
+        say("{file} is already up to date: {address}", file=schema.EXPLORER_FILE, address=address)
         return
-    with telling("making {file}", file=schema.EXPLORER_FILE):
+    with reporting("building {file}", file=schema.EXPLORER_FILE):
         page = explorer_page(run, run.language)
     run.log_bytes(page, schema.EXPLORER_FILE)
     run.set_tags({EXPLORER_TAG: f"{digest} {len(page)}"})
@@ -85,22 +85,24 @@ def explorer_page(run: Run, lang: str) -> bytes:
     labeled = DEFINITIONS[run.task().task].has_classes
     has_texts = bool(texts(np.zeros(0, int)))
 
-    def of_rows(rows: np.ndarray) -> dict[str, list[str]]:
+    def texts_of_rows(rows: np.ndarray) -> dict[str, list[str]]:
         shown = {name: column.to_pylist() for name, column in texts(rows).items()}
         return shown | ({"why": found.why(rows)} if found else {})
 
     return explorer.build_page(
-        shown, histories, of_rows, names, title, looks, unit, lang, found and found.numbers, next_step, labeled,
+        shown, histories, texts_of_rows, names, title, looks, unit, lang, found and found.numbers, next_step, labeled,
         invocation("curate", f"run_id={run.run_id}", "keep=matching") if has_texts else None, unit_of(run),
     )  # fmt: skip
 
 
-def _chosen(file: Path, names: tuple[str, ...], lang: str) -> tuple[pa.Array, np.ndarray, explorer.Looks]:
+def _chosen(
+    file: Path, names: tuple[str, ...], lang: str
+) -> tuple[pa.Array, np.ndarray, explorer.Appearance]:
     """Return (ids, rows) of a summary that the page shows, and the looks of the whole, which is not kept."""
     whole = tsv.read(file, MAP_COLUMNS | {"id"}, single=True)  # as the page has them
     most = explorer_data.max_samples([*tsv.header(file), *layout.COLUMNS])
     rows = explorer.subsample(whole, most)
-    return align.array(whole["id"].take(rows)), rows, explorer.Looks.of(whole, names, lang)
+    return align.array(whole["id"].take(rows)), rows, explorer.Appearance.of(whole, names, lang)
 
 
 def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:

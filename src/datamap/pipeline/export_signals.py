@@ -11,7 +11,7 @@ from datamap.digests import digest_of
 from datamap.errors import SignalError, TrackingError, raised_as
 from datamap.importing import foreign
 from datamap.log import say
-from datamap.pipeline.opening import open_run
+from datamap.pipeline.run_access import open_run
 from datamap.program import invocation
 from datamap.schema import Shard, Task
 from datamap.signals import shards
@@ -113,7 +113,7 @@ def _write_dynamics(run: Run, number: int, parts: list[Shard], epoch: int, folde
             if "probs" not in table.column_names:
                 raise SignalError(
                     f"run {run.run_id}: observation {number} has no probs of all classes ({part.path}), "
-                    "and Cartography's files are made of those"
+                    "which Cartography's files need"
                 )
             file.write(shards.encode(foreign.dynamics(table, epoch), "jsonl"))
             rows += table.num_rows

@@ -97,7 +97,7 @@ def _refuse_units(source: sources.Source, samples: pa.Table, task: RecordedTask)
 
 
 def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
-    """Return the class names by index: those of a labels.json beside our own shards, else each class's index."""
+    """Return the class names by index: those of a labels.json next to our own shards, else each class's index."""
     if "probs" in table.column_names:
         classes = pc.list_value_length(table["probs"])[0].as_py()
     else:
@@ -158,10 +158,10 @@ def _examples(config: ImportConfig, contents: _Contents, source: sources.Source)
     task = contents.task.task
     if DEFINITIONS[task].unit:
         names = contents.task.label_names or contents.class_names
-        own = examples.of(listed, f"texts={path}", task, names)
+        own = examples.examples_of(listed, f"texts={path}", task, names)
         Metadata(None, own).check_units(str(source.path), contents.samples, f"texts={path}")
         return own
-    given = examples.of(listed, f"texts={path}")
+    given = examples.examples_of(listed, f"texts={path}")
     _found(contents, given.table["id"].astype(str), source, f"texts={path}: no row")
     return given
 

@@ -13,7 +13,7 @@ BEGINS, REPEATED = "memorisation/from_observation", "memorisation/repeated"
 SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observation
 
 
-class Known(NamedTuple):
+class Memorization(NamedTuple):
     """Hold what a run's metrics tell about memorization.
 
     Attributes:
@@ -25,20 +25,20 @@ class Known(NamedTuple):
     number: int | None
 
 
-def of_run(run: Run) -> Known:
+def read_memorization(run: Run) -> Memorization:
     """Return what the metrics of a run tell about memorization."""
     unseen = accuracies(run.history(UNSEEN))
     found = from_accuracies(accuracies(run.history(SEEN)), unseen) if unseen else None
     number = found.number if found else run.metrics().get(BEGINS, 0)
-    return Known(found, int(number) if 0 < number < 2**53 else None)
+    return Memorization(found, int(number) if 0 < number < 2**53 else None)
 
 
-def early(numbers: Iterable[int], onset: int | None) -> list[int]:
+def early_observations(numbers: Iterable[int], onset: int | None) -> list[int]:
     """Return the observations before number `onset`, but the first `MIN_OBSERVATIONS` at least; all where it is None.
 
     Fewer observations hardly show forgetting events or variability.
 
-    >>> early([200, 400, 600, 800, 1000], 1000), early([200, 400, 600, 800, 1000], 200)
+    >>> early_observations([200, 400, 600, 800, 1000], 1000), early_observations([200, 400, 600, 800, 1000], 200)
     ([200, 400, 600, 800], [200, 400, 600])
     """
     numbers = sorted(numbers)
@@ -47,30 +47,28 @@ def early(numbers: Iterable[int], onset: int | None) -> list[int]:
 
 
 def note(found: Onset, numbers: Iterable[int]) -> Phrase:
-    """Return one line that says what was found, and what to do about a summary of the observations `numbers`."""
+    """Return one line with the finding and advice for a summary of the observations `numbers`."""
     seen = (
-        "repeats {seen:.0%} of the {doubted:,} labels that models of the texts are surest are wrong"
+        "predicts {seen:.0%} of the {doubted:,} labels that text models contradict with most confidence"
         if found.doubted
-        else "knows {seen:.0%} of the labels it is trained on, and {unseen:.0%} of others"
+        else "predicts {seen:.0%} of the labels that it was trained on, but {unseen:.0%} of others"
     )
     in_the_end = Phrase(seen, found._asdict())
     return Phrase(
-        "note: from observation {number} on the model memorizes labels (in the end it {seen}), wrong ones too: "
-        "{advice}",
+        "note: from observation {number} on, the model memorizes labels, including wrong ones (in the end it "
+        "{seen}): {advice}",
         {"number": found.number, "seen": in_the_end, "advice": _advice(found, sorted(numbers))},
     )
 
 
 def _advice(found: Onset, numbers: list[int]) -> Phrase:
-    if len(early(numbers, found.number)) < len(numbers):
+    if len(early_observations(numbers, found.number)) < len(numbers):
         return Phrase(
             "trust the map of early observations (summarize until=auto), or train with fewer epochs"
         )
     if numbers[-1] < found.number:
-        return Phrase("the summary leaves these observations out")
-    few = (
-        "fewer than {least} come before, too few for a map: observe more often (train signals.every=<steps>)"
-    )
+        return Phrase("the summary excludes these observations")
+    few = "fewer than {least} precede it, too few for a map: observe more often (train signals.every=<steps>)"
     return Phrase(few, {"least": MIN_OBSERVATIONS})
 
 
@@ -82,7 +80,9 @@ def metrics(found: Onset | None) -> dict[str, float]:
     return {BEGINS: found.number, **measured}
 
 
-def taken_back(run: Run, numbers: Iterable[int]) -> dict[str, float]:
+def withdrawn_metrics(run: Run, numbers: Iterable[int]) -> dict[str, float]:
     """Return metrics that withdraw an earlier diagnosis's onset where all observations together show none."""
     is_whole = set(run.committed()) == set(numbers)
-    return {BEGINS: 0.0} if is_whole and not of_run(run).onset and run.metrics().get(BEGINS) else {}
+    return (
+        {BEGINS: 0.0} if is_whole and not read_memorization(run).onset and run.metrics().get(BEGINS) else {}
+    )

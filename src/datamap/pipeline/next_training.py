@@ -35,7 +35,7 @@ KEYS: dict[str, Field] = {
 OTHER_DATA = ("data", "tracking", "plot", "summarize", "maps", "run_id", "resume")
 # A choice, or a device such as gpu:0.
 WORD = re.compile(r"(?!null$|true$|false$|nan$|inf$)[a-z]+(:[0-9]{1,4})?")
-# A column's name that a shell and Hydra leave as it is.
+# A column's name that neither a shell nor Hydra interprets.
 NAME = re.compile(r"(?!(?:null|true|false|nan|inf|auto)$)[^\W\d][\w .（）-]{0,79}", re.IGNORECASE)
 MAX_NUMBER = 2**63
 TO_GIVE = "???"  # in Hydra: the user must give this value
@@ -121,11 +121,11 @@ def _development_data(config: dict[str, Any], gone: list[str], same_form: bool |
     if not isinstance(path, str) or not path.isprintable() or "${" in path or set(path) & set("'\"\\"):
         problem = "it is not a plain path"
     elif gone:
-        problem = "a class that it has is gone"
+        problem = "it has a class that the curated file lacks"
     elif named is None or not (
         all(value in (None, ...) for value in form) if same_form is None else same_form
     ):
-        problem = "it is read in another way than the curated file"
+        problem = "it is read differently from the curated file"
     else:
         return {"data.dev_path": path, **named}
     say("note: data.dev_path is not carried over: {problem}", problem=translate(problem))

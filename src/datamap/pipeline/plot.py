@@ -11,13 +11,13 @@ import pyarrow as pa
 from datamap import schema
 from datamap.config import PlotConfig, to_yaml
 from datamap.errors import ConfigError, MapError, shortened
-from datamap.log import say, telling
+from datamap.log import reporting, say
 from datamap.maps import plans
 from datamap.maps.groups import numeric_column
 from datamap.maps.options import check_size
 from datamap.pipeline import unit_samples
 from datamap.pipeline.explorer import log_explorer
-from datamap.pipeline.opening import open_run
+from datamap.pipeline.run_access import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.summarize import ensure_summary
@@ -76,7 +76,7 @@ def _drawn(
     """Return (the map, its card), and print what the map leaves out as notes."""
     from datamap.maps import cards, figures
 
-    drawing = telling("drawing {path}.png", path=f"{schema.MAPS_DIR}/{name}")
+    drawing = reporting("drawing {path}.png", path=f"{schema.MAPS_DIR}/{name}")
     with drawing, warnings.catch_warnings(record=True) as caught:
         figure = figures.draw_map(samples, config, title=title, **about)
         card = cards.draw_card(samples, config, **about)

@@ -14,23 +14,23 @@ from datamap.config import ReviewConfig
 from datamap.digests import digest_of
 from datamap.errors import ConfigError, DataMapError, first_few
 from datamap.labels.mislabel import SCORES
-from datamap.log import print_line, say, telling
+from datamap.log import print_line, reporting, say
 from datamap.maps import regions
 from datamap.pipeline import stored_diagnosis, unit_parts
 from datamap.pipeline.corrections import say_left_out
 from datamap.pipeline.diagnose import ensure_diagnosis
-from datamap.pipeline.opening import open_run
+from datamap.pipeline.run_access import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_embeddings import shown_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
 from datamap.pipeline.unit_samples import unit_of
-from datamap.review import samples as columns
-from datamap.review.decisions import LONGEST_NAME, is_name
+from datamap.review.decisions import MAX_NAME_LENGTH, is_name
 from datamap.review.review import About, Review
+from datamap.review.samples import join_samples
 from datamap.review.server import serve
-from datamap.review.storage import Appended, Logged, Storage
+from datamap.review.storage import AppendingStorage, ReplacingStorage, Storage
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import selections
 from datamap.tracking.run import Run
@@ -69,7 +69,7 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
     summary, _ = ensure_summary(run, config.diagnose, COLUMNS)
     ensure_diagnosis(run, replace(config.diagnose, tracking=config.tracking))
     run.fetch(schema.DIAGNOSIS_FILE, schema.SAMPLES_FILE)
-    with telling("reading {file}", file=schema.DIAGNOSIS_FILE):
+    with reporting("reading {file}", file=schema.DIAGNOSIS_FILE):
         with run.artifacts.local(schema.DIAGNOSIS_FILE) as file:
             diagnosis = stored_diagnosis.table_of(file, OF_DIAGNOSIS)
         shown = Texts(run)
@@ -80,7 +80,7 @@ def review_of(run: Run, config: ReviewConfig) -> Review:
             run=run.run_id,
             file=schema.SAMPLES_FILE,
         )
-    found = columns.of_run(summary, diagnosis, texts, run.class_names())
+    found = join_samples(summary, diagnosis, texts, run.class_names())
     probable = stored_diagnosis.is_probable(diagnosis["evidence"].unique().to_pylist())
     about = _about(run, config, probable)._replace(
         borders=regions.for_page(regions.relative_limits(summary), run.language)
@@ -131,7 +131,7 @@ def _reviewer(given: str | None) -> str:
         ConfigError: the given name is too long or not printable.
     """
     if given and not is_name(given):
-        raise ConfigError(f"reviewer={given[:50]!r}: give at most {LONGEST_NAME} printable characters")
+        raise ConfigError(f"reviewer={given[:50]!r}: give at most {MAX_NAME_LENGTH} printable characters")
     user = given
     with contextlib.suppress(KeyError, OSError):  # a user id without a name, as in containers
         user = given or getpass.getuser()
@@ -147,8 +147,8 @@ def _unit(run: Run) -> str:
 def _storage(run: Run) -> Storage:
     folder, live = run.artifacts.folder, run.live()  # others decide meanwhile
     if folder is not None:
-        return Appended(folder)
-    return Logged(live, is_first=not run.files(schema.REVIEW_DIR))
+        return AppendingStorage(folder)
+    return ReplacingStorage(live, is_first=not run.files(schema.REVIEW_DIR))
 
 
 def _read_the_rest(run: Run, review: Review) -> None:
@@ -163,38 +163,38 @@ def _read_the_rest(run: Run, review: Review) -> None:
         say("note: no histories are shown: {error}", error=error)
     note = "note: similar samples are found by their texts: {error}"
     found = shown_embeddings(run, review.samples.ids, note)
-    review.neighbours.build(list(review.samples.texts.values()), found and found.vectors)
+    review.neighbors.build(list(review.samples.texts.values()), found and found.vectors)
 
 
 def _say_address(run: Run, review: Review, address: str) -> None:
-    lesson, count = review.lesson(), len(review.samples)
+    found, count = review.estimate(), len(review.samples)
     say_left_out(run, review.storage.torn, review.journal.unknown)
     samples = Amount(count, unit_of(run))
-    if lesson.reviewed:
-        already = "reviewed before: {reviewed:,} of {samples}, {wrong:,} wrong"
-        say(already, reviewed=lesson.reviewed, samples=samples, wrong=lesson.wrong)
+    if found.reviewed:
+        already = "already reviewed: {reviewed:,} of {samples}, {wrong:,} wrong"
+        say(already, reviewed=found.reviewed, samples=samples, wrong=found.wrong)
     # `say` would mask the token in the address, which the person at the terminal needs.
     print_line(
-        translate("review of {samples}: {address}  (Ctrl-C ends it)", samples=samples, address=address)
+        translate("review of {samples}: {address}  (Ctrl-C to stop)", samples=samples, address=address)
     )
 
 
 def _end(run: Run, review: Review) -> None:
     """Log the progress of the review, and print the next command."""
     review.refresh()
-    lesson = review.lesson()
+    found = review.estimate()
     say(
         "{reviewed:,} of {samples} reviewed, {wrong:,} wrong",
-        reviewed=lesson.reviewed,
+        reviewed=found.reviewed,
         samples=Amount(len(review.samples), unit_of(run)),
-        wrong=lesson.wrong,
+        wrong=found.wrong,
     )
-    if not lesson.reviewed:
+    if not found.reviewed:
         return
     run.read_once(again=True)  # the review took its time
-    known: dict[str, float] = {"reviewed": lesson.reviewed, "wrong": lesson.wrong}
-    known |= {"precision": lesson.precision["value"]} if lesson.precision else {}
-    known |= {"remaining": lesson.remaining["estimate"]} if lesson.remaining else {}
+    known: dict[str, float] = {"reviewed": found.reviewed, "wrong": found.wrong}
+    known |= {"precision": found.precision["value"]} if found.precision else {}
+    known |= {"remaining": found.remaining["estimate"]} if found.remaining else {}
     with run.together():
         run.log_metrics(
             {f"review/{name}": float(value) for name, value in known.items()}, max(run.committed())

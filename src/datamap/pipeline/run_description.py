@@ -27,7 +27,7 @@ def describe(run: Run, samples: int) -> None:
     reason = REASONS.get(run.tags().get(descriptions.UNKNOWN_TAG, ""), REASONS["nothing"])
     definition = DEFINITIONS[run.task().task]
     run.describe(
-        descriptions.of_run(
+        descriptions.describe_run(
             samples,
             metrics,
             run.link_to,

@@ -1,4 +1,4 @@
-"""Read the embeddings of a run's samples, and log those that a user gives or that an encoder makes of the texts."""
+"""Read the embeddings of a run's samples, and log those that the user or an encoder provides."""
 
 from pathlib import Path
 from typing import Any
@@ -78,17 +78,17 @@ def log_embeddings(run: Run, ids: pa.Array, given: Any = None, encoder: str | No
 
 
 def _encoded(run, ids, content, encoder):
-    """Return what an encoder makes of the run's texts; equal texts are encoded once."""
+    """Return embeddings of the run's texts; equal texts are encoded once."""
     if content is None:
         raise ConfigError(
             f"encoder={encoder}: run {run.run_id} has no texts to encode; give embeddings=<file>"
         )
     columns = list(tsv.texts_of(content, ids).values())
     distinct = list(dict.fromkeys(text for column in columns for text in column))
-    say("encoding {texts} by {encoder}", texts=Amount(len(distinct), "text"), encoder=encoder)
+    say("encoding {texts} with {encoder}", texts=Amount(len(distinct), "text"), encoder=encoder)
     vectors, row = encoders.encode(encoder, distinct), {text: row for row, text in enumerate(distinct)}
     parts = [vectors[[row[text] for text in column]] for column in columns]
-    return embeddings.of_parts(ids, parts, f"encoder={encoder}")
+    return embeddings.checked_parts(ids, parts, f"encoder={encoder}")
 
 
 def _given(run, ids, given):

@@ -53,7 +53,7 @@ def summary_file(run: Run) -> Iterator[tuple[Path, documents.Summarized]]:
         if digest_of(file) != about.sha256:
             raise SummaryError(
                 f"run {run.run_id}: {schema.SUMMARY_FILE} and {schema.SUMMARIZED_FILE} are not of the same summary "
-                f"(was one interrupted?); regenerate both: {summarize_command(run)}"
+                f"(was a command interrupted?); regenerate both: {summarize_command(run)}"
             )
         yield file, about
 
@@ -82,7 +82,7 @@ def summarized_observations(run: Run) -> tuple[ShardsByObservation, bool]:
     lost = [number for number in about.observations if number not in signals]
     if lost:
         raise SummaryError(
-            f"run {run.run_id}: its summary is over observation {first_few(lost)}, which is no longer there; "
+            f"run {run.run_id}: its summary covers observation {first_few(lost)}, which no longer exists; "
             f"regenerate it: {summarize_command(run)}"
         )
     return {number: signals[number] for number in about.observations}, about.allow_missing
@@ -94,7 +94,7 @@ def _about(run: Run) -> documents.Summarized:
         return documents.summarized(content or b"")
     except ValueError as error:
         raise SummaryError(
-            f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which says what {schema.SUMMARY_FILE} is over, is "
+            f"run {run.run_id}: {schema.SUMMARIZED_FILE}, which lists the observations of {schema.SUMMARY_FILE}, is "
             f"{'damaged' if content else 'missing'}; regenerate both: {summarize_command(run)}"
         ) from error
 

@@ -90,7 +90,7 @@ class UnitRows:
     Attributes:
         ids: arrow strings (samples,).
         rows: the rows as dicts.
-        given: what they say of the units (`rows.read`).
+        given: the tokens and labels of their units (`rows.read`).
     """
 
     ids: pa.Array

@@ -11,9 +11,9 @@ from datamap import schema
 from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig, to_yaml
 from datamap.errors import ConfigError, TrackingError
 from datamap.labels.memorization import Onset
-from datamap.log import say, telling
+from datamap.log import reporting, say
 from datamap.pipeline import memorization, unit_samples
-from datamap.pipeline.opening import open_run
+from datamap.pipeline.run_access import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import covered_observations, read_summary, summarize_command
 from datamap.program import invocation
@@ -58,7 +58,7 @@ def ensure_summary(
         summarize_run(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
     elif run.status == "RUNNING":
         say(_running(run.run_id, len(committed)))
-    with telling("reading {file}", file=schema.SUMMARY_FILE):
+    with reporting("reading {file}", file=schema.SUMMARY_FILE):
         summary, about = read_summary(run, columns)
     count = len(about.observations)
     if about.newest < max(committed, default=0):
@@ -69,19 +69,25 @@ def ensure_summary(
 
 def summarize_run(run: Run, config: SummarizeConfig) -> None:
     """Reduce a run's signals to one row per sample and log `summary.tsv` into it: read, compute, log, report."""
-    memorized, unit, committed = memorization.of_run(run), DEFINITIONS[run.task().task].unit, run.committed()
+    memorized, unit, committed = (
+        memorization.read_memorization(run),
+        DEFINITIONS[run.task().task].unit,
+        run.committed(),
+    )
     if not committed:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
     until = None if config.until == "auto" else config.until
     run.fetch(schema.PACK_FILE)  # of an earlier summary: it has the signals, too
     observed = shards.between(signals_of(run, committed), config.burn_in, until)
     if config.until == "auto":
-        observed = {number: observed[number] for number in memorization.early(observed, memorized.number)}
+        observed = {
+            number: observed[number] for number in memorization.early_observations(observed, memorized.number)
+        }
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, schema.SUMMARY_FILE)
         of_samples = Path(folder, schema.UNITS_SUMMARY_FILE)
         observations = Amount(len(observed), "observation")
-        with telling("reducing the signals of {observations}", observations=observations):
+        with reporting("reducing the signals of {observations}", observations=observations):
             parts = reduction.reduced(run.artifacts, observed, _options(config))
             totals = reduction.write(parts, file, committed)
             samples = unit_samples.summarize(file, of_samples, totals.samples) if unit else 0
@@ -142,14 +148,14 @@ def _notes(config: SummarizeConfig, observed: ShardsByObservation, onset: int | 
     observations = Amount(len(observed), "observation")
     if onset is None:
         yield Phrase(
-            "note: until=auto keeps all {observations}: neither development data nor a diagnosis "
-            "says that the model memorizes labels",
+            "note: until=auto keeps all {observations}: neither development data nor a diagnosis shows that the "
+            "model memorizes labels",
             {"observations": observations},
         )
     elif max(observed) >= onset:
         yield Phrase(
             "note: the model memorizes labels from observation {number} on; until=auto keeps the first "
-            "{observations}, as fewer are too few for a map",
+            "{observations}, because fewer do not make a map",
             {"number": onset, "observations": observations},
         )
 
@@ -157,7 +163,7 @@ def _notes(config: SummarizeConfig, observed: ShardsByObservation, onset: int | 
 def _lines(
     totals: reduction.Totals, observed: ShardsByObservation, onset: Onset | None, unit: str, samples: int
 ) -> Iterator[Phrase]:
-    """Yield the lines that say what was made; `samples` have several units each, or are 0."""
+    """Yield the lines that report the result; `samples` is 0 unless samples have several units."""
     values = {
         "file": schema.SUMMARY_FILE,
         "samples": Amount(totals.samples, unit or "sample"),
@@ -169,7 +175,7 @@ def _lines(
         yield Phrase(dirty, {"auroc": totals.auroc_dirty, "unit": Phrase(unit or "sample")})
         if totals.auroc_dirty < 0.5:
             yield Phrase(
-                "note: this ranks them worse than chance: the model has memorized them, or has learned too little"
+                "note: avg_probs ranks them worse than chance: the model has memorized them, or has learned too little"
             )
     if samples:
         yield Phrase(

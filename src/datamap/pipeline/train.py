@@ -15,7 +15,7 @@ from datamap.translations import speak
 def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
     """Fine-tune a text classifier, log the signals of every training sample, epoch by epoch, and return the run.
 
-    With `resume` a run goes on after its last committed observation, with its own config.
+    With `resume`, a run continues after its last committed observation, with its own config.
 
     Args:
         config: keys of conf/train.yaml.
@@ -35,4 +35,6 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
         config, start = resumption.find(config, processes)
     config, data = texts.load(config)
     training = prepare(config, processes, data, start)
-    return session.lead(training, overrides) if processes.first else session.join(training)
+    return (
+        session.train_as_owner(training, overrides) if processes.first else session.train_as_member(training)
+    )

@@ -65,7 +65,7 @@ def summarize(file: Path, target: Path, count: int) -> int:
     worst, average = [], []
     for rows in units.whole_groups(groups):
         values, own = confidence[rows], groups[rows] - groups[rows[0]]
-        worst.append(rows[units.worst(values, own)])
+        worst.append(rows[units.worst_rows(values, own)])
         average.append(units.exponential_average(values, own))
     first = np.concatenate(worst)
     order = np.argsort(first)  # `read_rows` reads in the file's order

@@ -8,8 +8,8 @@ from datamap.config import DiagnoseConfig, to_yaml
 from datamap.errors import ConfigError, cut
 from datamap.labels import diagnosis, mislabel
 from datamap.labels.mislabel import Evidence
-from datamap.labels.reasons import of_numbers
-from datamap.log import say, telling
+from datamap.labels.reasons import number_reasons
+from datamap.log import reporting, say
 from datamap.pipeline.explorer import regenerate_explorer
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_diagnosis import UNLABELED_METRIC, log_diagnosis
@@ -25,7 +25,7 @@ def check(run: Run, definition: Definition, score: str) -> None:
     """Raise ConfigError for a score that compares classes."""
     if score not in SCORES:
         raise ConfigError(
-            f"score={score}: run {run.run_id} is of {definition.task.value} and has no classes; it can "
+            f"score={score}: run {run.run_id} is of {definition.task.value} and has no classes; choose "
             f"score={', '.join(SCORES)}"
         )
 
@@ -61,11 +61,11 @@ def rank(
         texts=texts,
         probable=False,
         lang=run.language,
-        numbers=lambda rows: of_numbers(samples.iloc[rows], run.language),
+        numbers=lambda rows: number_reasons(samples.iloc[rows], run.language),
     )
     with run.together():
         run.log_config("diagnose", to_yaml(config))
-        with telling("making {file}", file=schema.DIAGNOSIS_FILE):
+        with reporting("building {file}", file=schema.DIAGNOSIS_FILE):
             first = log_diagnosis(run, made)
         run.log_metrics({UNLABELED_METRIC: len(samples)}, max(run.committed()))
         regenerate_explorer(run)

@@ -1,4 +1,4 @@
-"""Send the observations that training could not log, because the store did not take them."""
+"""Send the observations that training could not log, because the store did not accept them."""
 
 from pathlib import Path
 

@@ -31,7 +31,7 @@ def choice(name: str, value: str, choices: Iterable[str]) -> str:
         ConfigError: the value is not among the choices.
     """
     if not isinstance(value, str) or value not in choices:
-        raise ConfigError(f"{name}={shortened(value)}: it is one of {first_few(choices)}")
+        raise ConfigError(f"{name}={shortened(value)}: choose one of {first_few(choices)}")
     return value
 
 
@@ -110,7 +110,7 @@ def _by_index(members):
 def _name(given):
     name = given.name if isinstance(given, enum.Enum) else _text(given)
     if name is None:
-        raise ConfigError(f"class_names=: {shortened(given)} is no name; a name is a text or a number")
+        raise ConfigError(f"class_names=: {shortened(given)} is not a name; give a text or a number")
     if not name.strip():
         raise ConfigError("class_names=: a name is empty")
     if not _is_unicode(name):
@@ -235,7 +235,7 @@ def _sample_ids(given, where):
                 f"{where}: id {shortened(given[row])}, row {row + 1}, is neither a text nor a whole number below 2^63"
             )
     if len({type(value) for value in ids}) > 1:
-        raise DataError(f"{where}: some ids are numbers, others strings; give one kind")
+        raise DataError(f"{where}: some ids are numbers, others strings; use one type")
     if len(set(ids)) < len(ids):
         raise DataError(f"{where}: id repeated: {first_few(i for i, n in Counter(ids).items() if n > 1)}")
     return ids
@@ -271,7 +271,7 @@ def _label_problem(value, numbers, names):
     whole = isinstance(value, int | float) and value >= 0 and value % 1 == 0
     if whole and value < (2**31 if names is None else len(names)):
         return None
-    return "is not in class_names=" if names else "is no class index"
+    return "is not in class_names=" if names else "is not a class index"
 
 
 def is_absent(value: object) -> bool:

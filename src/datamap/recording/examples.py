@@ -43,7 +43,7 @@ class Examples(NamedTuple):
     given: Given | None = None
 
 
-def of(
+def examples_of(
     samples: Any, where: str = SAMPLES, unit_task: Task | None = None, names: Sequence[str] | None = None
 ) -> Examples:
     """Return the examples of a user's table; `Examples` stay as they are.

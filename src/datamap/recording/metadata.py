@@ -40,9 +40,12 @@ class Metadata(NamedTuple):
             return cls(names, None)
         definition = DEFINITIONS[task]
         if definition.unit:
-            return cls(names, examples.of(samples, unit_task=task, names=names))
+            return cls(names, examples.examples_of(samples, unit_task=task, names=names))
         return cls(
-            names, arguments.sample_table(samples, names) if definition.has_classes else examples.of(samples)
+            names,
+            arguments.sample_table(samples, names)
+            if definition.has_classes
+            else examples.examples_of(samples),
         )
 
     @property

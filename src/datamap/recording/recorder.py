@@ -16,12 +16,12 @@ import pyarrow as pa
 from datamap import schema
 from datamap.errors import ConfigError, DataMapError, SignalError, TrackingError, first_few
 from datamap.log import say
-from datamap.processes import Processes, training_together
+from datamap.processes import Processes, joined_processes
 from datamap.recording import arguments
 from datamap.recording.examples import Examples
 from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
-from datamap.recording.together import SharedLog, joined_run, pooled
+from datamap.recording.shared_log import SharedLog, join_run, merge_records
 from datamap.schema import Task
 from datamap.signals import compute, shards
 from datamap.signals.embeddings import encode
@@ -127,8 +127,8 @@ class SignalRecorder(compute.ObservationCollector):
         self._process = os.getpid()
         self._failure: Exception | None = None
         self.in_turn = False  # true if each process records the samples after those of the process before it
-        self.resumed_at = 0  # number of the observation after which a resumed run goes on
-        self._processes = Processes() if gathered else training_together()
+        self.resumed_at = 0  # number of the observation after which a resumed run continues
+        self._processes = Processes() if gathered else joined_processes()
         with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
             find = partial(_run_of, stack, run_id, run_name, texts, tracking_uri, resume)
             lead = self._processes.agree(
@@ -159,7 +159,7 @@ class SignalRecorder(compute.ObservationCollector):
         """Open the run that the first process leads."""
         uri, self.run_id, writer, self._last, self._reference, self._format = lead
         self.resumed_at = self._last
-        self.run = joined_run(uri, self.run_id, writer)
+        self.run = join_run(uri, self.run_id, writer)
         self._log = self._shared(None)
 
     def _shared(self, outbox):
@@ -182,19 +182,19 @@ class SignalRecorder(compute.ObservationCollector):
         before, committed = self.run.task(), self.run.committed()
         if before.words != self._task.words and (committed or before.task is not Task.CLASSIFICATION):
             raise TrackingError(
-                f"run {self.run_id} is of {before.words}, and cannot go on as {self._task.words}; use a new run"
+                f"run {self.run_id} records {before.words} and cannot continue as {self._task.words}; use a new run"
             )
         found = map(schema.parse_shard, self.run.files(schema.SIGNALS_DIR))
         other = {shard.unit for shard in found if shard} - {self._unit}
         if other:
             raise TrackingError(
-                f"run {self.run_id} is observed by {first_few(other)}, and cannot go on by {self._unit}; use a new run"
+                f"run {self.run_id} numbers observations by {first_few(other)}, not by {self._unit}; use a new run"
             )
 
     def _refuse_second(self):
         if self.run_id in self._open:
             raise TrackingError(
-                f"run {self.run_id} has a recorder already: close that one first, or give this one a run of its own, "
+                f"run {self.run_id} already has a recorder: close it first, or record into a separate run, "
                 "such as `with mlflow.start_run(nested=True)`"
             )
 
@@ -263,7 +263,7 @@ class SignalRecorder(compute.ObservationCollector):
     def commit(self, number: int, metrics: Mapping[str, object] | None = None) -> pa.Table:
         """End the current observation, log it as observation `number` of the run, and return its table.
 
-        A thread sends it while training goes on.
+        A thread sends it while training continues.
 
         Args:
             number: the epoch or step, larger than that of the observation before.
@@ -280,10 +280,12 @@ class SignalRecorder(compute.ObservationCollector):
         """
         parts = self._processes.agree(lambda: self._part(number, metrics))
         number = parts[0][0]
-        self._batches = self._batches if len(parts) == 1 else pooled(number, parts)
+        self._batches = self._batches if len(parts) == 1 else merge_records(number, parts)
         if self.resumed_at and self._batches and number <= self.resumed_at:
             say(
-                "note: observation {number} is in run {run} already and stays", number=number, run=self.run_id
+                "note: run {run} already has observation {number}, which stays as it is",
+                number=number,
+                run=self.run_id,
             )
             table, self._batches = pa.concat_tables(self._batches), []
             return table
@@ -360,7 +362,7 @@ class SignalRecorder(compute.ObservationCollector):
         lost = sum(batch.num_rows for batch in self._batches)
         if lost:
             say(
-                "note: {records} after observation {number} never committed, and lost",
+                "note: lost {records} that were not committed after observation {number}",
                 records=Amount(lost, "record"),
                 number=self._last,
             )
@@ -405,7 +407,7 @@ def _run_of(
     tracking_uri: str | None,
     resume: bool,
 ) -> tuple[Run, bool, contextlib.AbstractContextManager]:
-    """Return the run to write into, whether a recorder made it, and a context that ends the run if it goes on.
+    """Return the run to write into, whether a recorder made it, and a context that ends a resumed run.
 
     The stack ends a new run.
     """
@@ -422,8 +424,8 @@ def _run_of(
         return run, ours, run.until_end() if ours else contextlib.nullcontext()
     if run.committed() or run.files(schema.SIGNALS_DIR):
         raise TrackingError(
-            f"run {theirs} holds signals already, and nothing is overwritten: record into a new run "
-            "(mlflow.start_run(), or no run at all), or go on after its last observation with resume=True"
+            f"run {theirs} already holds signals, which are never overwritten: record into a new run "
+            "(mlflow.start_run(), or no run at all), or continue with resume=True"
         )
     run.set_name_and_tags(run_name, tags)
     return run, False, contextlib.nullcontext()

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from datamap.errors import DataMapError, TrackingError
 from datamap.review import page as pages
 from datamap.review import queries
-from datamap.review.decisions import LONGEST_NAME, is_name
+from datamap.review.decisions import MAX_NAME_LENGTH, is_name
 from datamap.review.guard import Guard, refusal
 from datamap.review.queries import RequestError
 from datamap.review.review import Review
@@ -48,7 +48,7 @@ class _Answers:
                 "/api/find", _as_json(lambda request: self.review.find(request.query_params.get("id", "")))
             ),
             Route("/api/sample/{row}", _as_json(lambda r: self.review.sample(self.row(r), self.who(r)))),
-            Route("/api/neighbours/{row}", _as_json(lambda r: self.review.near(self.row(r), self.who(r)))),
+            Route("/api/neighbors/{row}", _as_json(lambda r: self.review.near(self.row(r), self.who(r)))),
             Route("/api/decisions", _as_json(self.decide), methods=["POST"]),
             Route("/api/selection", _as_json(self.save), methods=["POST"]),
             Route("/api/progress", _as_json(lambda request: self.review.progress(self.who(request)))),
@@ -104,15 +104,15 @@ def _reviewer(request: Request, default: str) -> str:
     try:
         name = " ".join(unquote(request.headers.get("x-reviewer", ""), errors="strict").split())
     except UnicodeDecodeError as error:
-        raise RequestError("X-Reviewer is no percent-encoded UTF-8") from error
+        raise RequestError("X-Reviewer is not percent-encoded UTF-8") from error
     if name and not is_name(name):
-        raise RequestError(f"X-Reviewer is no name of at most {LONGEST_NAME} printable characters")
+        raise RequestError(f"X-Reviewer must be a name of at most {MAX_NAME_LENGTH} printable characters")
     return name or default
 
 
 def _no_such_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    reasons = {404: "there is no such address here", 405: "this address takes another method"}
+    reasons = {404: "no such address", 405: "this address does not accept that method"}
     return refusal(error.status_code, reasons.get(error.status_code, error.detail))
 
 

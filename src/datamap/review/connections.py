@@ -130,7 +130,9 @@ class Server(uvicorn.Server):
                 one.transport.abort()
         if not self.is_short:
             self.is_short = True
-            say("note: no more files can be opened; idle connections are closed (allow more: ulimit -n)")
+            say(
+                "note: the limit on open files is reached, so idle connections are closed (raise it: ulimit -n)"
+            )
 
 
 @contextlib.contextmanager

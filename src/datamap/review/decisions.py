@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from datamap.errors import DataError
 
 Action = Literal["keep", "label", "drop", "unsure", "undo"]
-LONGEST_NAME = 100  # largest number of characters of a reviewer's name
+MAX_NAME_LENGTH = 100  # largest number of characters of a reviewer's name
 MAX_TURN = 1 << 53  # larger JSON numbers are not exact everywhere
 
 
@@ -26,7 +26,7 @@ class Decision(NamedTuple):
     action: Action
     old_label: str
     new_label: str | None
-    who: Annotated[str, Field(max_length=LONGEST_NAME)]
+    who: Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
     when: str
     score: FiniteFloat
     turn: Annotated[int, Field(ge=0, le=MAX_TURN)] = 0
@@ -47,7 +47,7 @@ _DECISION = TypeAdapter(Decision)
 
 def is_name(text: str) -> bool:
     """Tell whether a text can be a reviewer's name."""
-    return bool(text.strip()) and len(text) <= LONGEST_NAME and text.isprintable()
+    return bool(text.strip()) and len(text) <= MAX_NAME_LENGTH and text.isprintable()
 
 
 def line(decision: Decision) -> bytes:
@@ -119,7 +119,7 @@ def is_conflict(of: dict[str, Decision]) -> bool:
     return len({one.new_label for one in of.values() if one.is_sure}) > 1
 
 
-def of_files(contents: Iterable[tuple[str, bytes]]) -> tuple[list[Decision], int]:
+def parse_files(contents: Iterable[tuple[str, bytes]]) -> tuple[list[Decision], int]:
     """Return (the decisions of all files in their order, number of invalid lines).
 
     Args:

@@ -1,4 +1,4 @@
-"""Refuse requests without the token, from other pages, to another host name, or of more than `LARGEST` bytes.
+"""Refuse requests without the token, from other pages, to another host name, or of more than `MAX_BODY_BYTES` bytes.
 
 The token keeps out other users of the machine. The Host header keeps out pages whose name was rebound to this machine
 (DNS rebinding). The Origin header keeps out requests that other pages make the browser send.
@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LARGEST = 1 << 20  # bytes of a request
+MAX_BODY_BYTES = 1 << 20  # bytes of a request
 KNOWN = "datamap.known"  # key in the scope of a request whose client knows the token
 HEADERS = {
     "Cache-Control": "no-store",
@@ -51,7 +51,7 @@ class Guard:
             scope["body"] = body = await _body(receive)
             if body is None:  # the client disconnected before the end of its request
                 return
-            if len(body) > LARGEST:
+            if len(body) > MAX_BODY_BYTES:
                 refused = 413, "the request is too large"
         if refused:
             await refusal(*refused)(scope, receive, sealed)
@@ -63,9 +63,9 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not _is_ours(host, self.loopback):
-            return 403, "this server is not called by that name (Host)"
+            return 403, "the request names another server (Host)"
         if headers.get("origin", f"http://{host}") != f"http://{host}":
-            return 403, "another page may not call this server (Origin)"
+            return 403, "requests from other pages are refused (Origin)"
         if scope["path"] == "/":
             query = parse_qs(scope["query_string"].decode("latin-1"))
             given = query.get("token", [""])[-1]
@@ -95,9 +95,9 @@ def _is_ours(host: str, loopback: bool) -> bool:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Return a request's body, cut somewhere beyond `LARGEST` bytes; None if its client disconnected."""
+    """Return a request's body, cut somewhere beyond `MAX_BODY_BYTES` bytes; None if its client disconnected."""
     content, more = b"", True
-    while more and len(content) <= LARGEST:
+    while more and len(content) <= MAX_BODY_BYTES:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None

@@ -9,7 +9,7 @@ from datamap.signals import trajectories
 from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.signals.trajectories import Trajectories
 
-MOST_CELLS = 200_000_000  # of 9 bytes, 1.8 GB in all; longer histories are thinned evenly
+MAX_CELLS = 200_000_000  # of 9 bytes, 1.8 GB in all; longer histories are thinned evenly
 
 
 class Histories:
@@ -26,7 +26,7 @@ class Histories:
         """
         self.found = trajectories.read(artifacts, thinned(observed, len(ids)), ids)
 
-    def of(self, row: int) -> dict[str, Any] | None:
+    def history(self, row: int) -> dict[str, Any] | None:
         """Return a sample's history as the page shows it; None until it is read."""
         if self.found is None:
             return None
@@ -43,10 +43,10 @@ class Histories:
 def thinned(observed: ShardsByObservation, samples: int) -> ShardsByObservation:
     """Return the observations, thinned evenly until the histories of all samples fit into memory.
 
-    >>> list(thinned({n: [] for n in range(1, 9)}, MOST_CELLS // 3))
+    >>> list(thinned({n: [] for n in range(1, 9)}, MAX_CELLS // 3))
     [3, 6, 8]
     """
-    most = max(1, MOST_CELLS // max(samples, 1))
+    most = max(1, MAX_CELLS // max(samples, 1))
     numbers = list(observed)
     if len(numbers) > most:
         numbers = [numbers[i] for i in np.linspace(len(numbers) - 1, 0, most + 1)[:-1].round().astype(int)][

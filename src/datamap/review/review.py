@@ -9,11 +9,11 @@ import numpy as np
 
 from datamap.labels.diagnosis import REGIONS
 from datamap.labels.reasons import retold
-from datamap.review import queries, teaching
+from datamap.review import estimates, queries
 from datamap.review.decisions import Action, Decision
 from datamap.review.histories import Histories
 from datamap.review.journal import Journal
-from datamap.review.neighbours import Neighbours
+from datamap.review.neighbors import Neighbors
 from datamap.review.queries import Query, RequestError, UnknownSampleError
 from datamap.review.samples import NONE, ReviewSamples
 from datamap.review.storage import Storage
@@ -61,7 +61,7 @@ class Review:
         """Begin a review.
 
         Args:
-            about: what the page says of the run.
+            about: the run's description for the page.
             samples: the samples to review.
             storage: where decisions are kept.
             keep: keeps ids in the run, and returns the command that uses them.
@@ -69,7 +69,7 @@ class Review:
                 has no label; None where rows are whole samples.
         """
         self.about, self.samples, self.storage, self.keep, self.parts = about, samples, storage, keep, parts
-        self.histories, self.neighbours = Histories(), Neighbours()
+        self.histories, self.neighbors = Histories(), Neighbors()
         self.journal = Journal(samples.ids)
         # No decision changes them (docs/review.md says why).
         self.orders = {
@@ -77,10 +77,10 @@ class Review:
             "uncertain": np.argsort(np.abs(samples.scores - 0.5), kind="stable"),
             "id": np.arange(len(samples)),
         }
-        self.teacher = teaching.Teacher(samples.scores, about.estimate)
+        self.calibrator = estimates.ScoreCalibrator(samples.scores, about.estimate)
         self._lock = threading.RLock()
         self._index: dict[str | None, int] = {name: k for k, name in enumerate(samples.names)}
-        self._taught: tuple[int, teaching.Lesson] | None = None
+        self._estimates: tuple[int, estimates.Estimates] | None = None
         self.refresh()
 
     # ------------------------------------------------------------------ questions
@@ -147,7 +147,7 @@ class Review:
         """
         row = self.samples.row_of(id)
         if row < 0:
-            raise UnknownSampleError(word("nothing has the id {id}", self.about.lang, id=id[:100]))
+            raise UnknownSampleError(word("no sample has the id {id}", self.about.lang, id=id[:100]))
         return {"row": row}
 
     def sample(self, row: int, who: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Review:
         states = samples.names if self.about.part == "label" else ()  # absent, present
         return self._listed(row, who, cut=None) | {
             "why": retold(samples.why[row].as_py() or "", self.about.lang, states),
-            "history": self.histories.of(row),
+            "history": self.histories.history(row),
             "x": _finite(samples.x[row]),
             "y": _finite(samples.y[row]),
             "decisions": [self._told(row, one) for one in self.journal.all.get(row, [])],
@@ -168,7 +168,7 @@ class Review:
     def near(self, row: int, who: str) -> dict[str, Any]:
         """Return the samples with the most similar embeddings or texts."""
         self._check(row)
-        found = self.neighbours.of(row)
+        found = self.neighbors.nearest(row)
         if found is None:
             return {"rows": [], "ready": False}
         keys = ("row", "id", "text_a", "text_b", "label", "decision")
@@ -180,7 +180,7 @@ class Review:
         """Return the progress of the review, and the estimates that it allows."""
         with self._lock:
             self.refresh()
-            return self.lesson()._asdict() | {
+            return self.estimate()._asdict() | {
                 "mine": sum(who in of for of in self.journal.of.values()),
                 "samples": len(self.samples),
                 "conflicts": sorted(self.journal.conflicts)[:SHOWN_CONFLICTS],
@@ -220,15 +220,15 @@ class Review:
         with self._lock:
             self.journal.take(self.storage.all())
 
-    def lesson(self) -> teaching.Lesson:
+    def estimate(self) -> estimates.Estimates:
         """Return the estimates that the decisions so far allow."""
         with self._lock:
-            if self._taught is None or self._taught[0] != self.journal.version:
-                lesson = self.teacher.lesson(
+            if self._estimates is None or self._estimates[0] != self.journal.version:
+                found = self.calibrator.estimate(
                     self.orders["score"], self.journal.of, self.journal.verdicts(), self.about.lang
                 )
-                self._taught = self.journal.version, lesson
-            return self._taught[1]
+                self._estimates = self.journal.version, found
+            return self._estimates[1]
 
     # ------------------------------------------------------------------ JSON for the page
 

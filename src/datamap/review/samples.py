@@ -52,7 +52,7 @@ class ReviewSamples(NamedTuple):
         return len(self.ids)
 
 
-def of_run(
+def join_samples(
     summary: pd.DataFrame, diagnosis: pa.Table, texts: Mapping[str, pa.ChunkedArray], names: Sequence[str]
 ) -> ReviewSamples:
     """Join a run's summary, diagnosis and texts.

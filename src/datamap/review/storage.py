@@ -21,7 +21,7 @@ from datamap.review.decisions import MAX_TURN, Decision, line, merged, parse
 
 EVERY = 5.0  # seconds between two downloads of other sessions' files
 LOCK_TIMEOUT = 15.0  # seconds to wait while another server writes
-LOCK = "review.lock"  # beside the folder of artifacts, so that it is not an artifact
+LOCK = "review.lock"  # next to the folder of artifacts, so that it is not an artifact
 
 
 class Reader(Protocol):
@@ -51,7 +51,7 @@ def is_of_decisions(path: str) -> bool:
     return path.startswith(f"{schema.REVIEW_DIR}/decisions") and name.endswith(".jsonl")
 
 
-class _Known:
+class _DecisionFile:
     """Hold the content of a file of decisions as of the last read."""
 
     def __init__(self) -> None:
@@ -87,11 +87,11 @@ def _joined(content: bytes, lines: bytes) -> bytes:
     return content + (b"" if content[-1:] in (b"", b"\n") else b"\n") + lines
 
 
-class _Kept:
+class _DecisionFiles:
     """Hold the last content of all files of decisions, by name."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _DecisionFile] = {}
         self._merged: tuple[list[list[Decision]], list[Decision]] = [], []
 
     @property
@@ -114,15 +114,15 @@ class _Kept:
     def _look(self) -> None:
         raise NotImplementedError
 
-    def _of(self, name: str) -> _Known:
-        return self._known.setdefault(name, _Known())
+    def _of(self, name: str) -> _DecisionFile:
+        return self._known.setdefault(name, _DecisionFile())
 
     def _with_turn(self, decision: Decision) -> Decision:
         newest = max((known.turn for known in self._known.values()), default=0)
         return decision._replace(turn=min(newest + 1, MAX_TURN))
 
 
-class Appended(_Kept):
+class AppendingStorage(_DecisionFiles):
     """Append decisions to `review/decisions.jsonl` in a local folder, which several servers may share."""
 
     def __init__(self, root: Path) -> None:
@@ -198,7 +198,7 @@ def _write(file, content):
     os.fsync(file.fileno())
 
 
-class Logged(_Kept):
+class ReplacingStorage(_DecisionFiles):
     """Log decisions to a store that cannot append: each session replaces its own file by one with a line more.
 
     Args:
@@ -238,10 +238,10 @@ class Logged(_Kept):
                     self._of(path).take(_joined(content, missing))
 
 
-Storage = Appended | Logged
+Storage = AppendingStorage | ReplacingStorage
 
 
-def of_all(run: Files) -> Iterable[tuple[str, bytes]]:
+def read_files(run: Files) -> Iterable[tuple[str, bytes]]:
     """Return (path, content) of all files of decisions in a run."""
     paths = filter(is_of_decisions, run.files(schema.REVIEW_DIR))
     return [(path, run.artifacts.read(path)) for path in sorted(paths)]

@@ -1,4 +1,4 @@
-"""Convert whatever people keep ids, labels and scores in to NumPy arrays."""
+"""Convert lists, tensors and columns of any library to NumPy arrays."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence, Set

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamap.errors import SignalError, first_few
-from datamap.signals import ahead, align, shards
+from datamap.signals import align, prefetch, shards
 
 
 class ClassProbs(NamedTuple):
@@ -60,10 +60,10 @@ def read(
         SignalError: a shard is damaged, or the shards have different numbers of classes.
     """
     ids, means, wrong, correct = [], [], [], []
-    with ahead.threads() as pool:
+    with prefetch.thread_pool() as pool:
         for group in shards.groups(whole, allow_missing):
             sums = _Sums(binary)
-            tables = ahead.each(partial(shards.read, artifacts), group.values(), pool)
+            tables = prefetch.results_of(partial(shards.read, artifacts), group.values(), pool)
             for number, table in zip(group, tables, strict=True):
                 sums.add(table, number)
             ids.append(sums.ids)

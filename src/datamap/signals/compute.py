@@ -55,10 +55,10 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def of_label(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def label_values(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the value of each sample's label, `values[i, labels[i]]`, as an array (samples,).
 
-    >>> of_label(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
+    >>> label_values(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     array([0.9, 0.2])
     """
     return np.take_along_axis(values, labels[:, None], axis=1)[:, 0]
@@ -86,7 +86,7 @@ def margin(outputs: Outputs) -> np.ndarray:
     """
     others = outputs.log_probs.copy()
     np.put_along_axis(others, outputs.labels[:, None], -np.inf, axis=1)
-    return of_label(outputs.log_probs, outputs.labels) - others.max(axis=1)
+    return label_values(outputs.log_probs, outputs.labels) - others.max(axis=1)
 
 
 def entropy(outputs: Outputs) -> np.ndarray:
@@ -125,11 +125,11 @@ SIGNALS = {
     "noisy_label": lambda o: o.planted,
     "correct": lambda o: o.probs.argmax(axis=1) == o.labels,
     # The loss of a sure sample is 0 as 0.0 - 0, but would be -0.0 as -x.
-    "loss": lambda o: (0.0 - of_label(o.log_probs, o.labels)).astype(np.float32),
+    "loss": lambda o: (0.0 - label_values(o.log_probs, o.labels)).astype(np.float32),
     # It is recorded like the loss, as it does not follow from the rounded probabilities of a sure model.
     "margin": lambda o: margin(o).astype(np.float32),
     "probs": lambda o: o.probs,
-    "label_probs": lambda o: of_label(o.probs, o.labels),
+    "label_probs": lambda o: label_values(o.probs, o.labels),
 }
 
 

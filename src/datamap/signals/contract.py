@@ -136,7 +136,7 @@ def refuse_values(table: pa.Table, name: str) -> None:
         refuse(~np.isin(columns["noisy_label"], list(schema.KINDS)), "noisy_label is not 0, 1 or 2")
     if "pred_label" in columns:
         right = columns["pred_label"] == columns["label"]
-        refuse(right != columns["correct"], "correct does not say whether pred_label is label")
+        refuse(right != columns["correct"], "correct contradicts pred_label and label")
     if "probs" in table.column_names:
         for wrong, problem in _problems_of_probs(table["probs"], columns):
             refuse(wrong, problem)
@@ -156,7 +156,7 @@ def _problems_of_probs(column: pa.ChunkedArray, columns: dict[str, np.ndarray]) 
         np.full(len(widths), not allowed),
         f"probs has {width} instead of 2 to {schema.MAX_CLASSES:,} numbers",
     )
-    yield widths != width, f"probs has another number of classes than {width}"
+    yield widths != width, f"probs has a number of classes other than {width}"
     probs = numbers.to_numpy(zero_copy_only=False).reshape(-1, width)
     yield ~np.isfinite(probs).all(axis=1), "probs has numbers that are missing or not finite"
     sums = probs.sum(axis=1)

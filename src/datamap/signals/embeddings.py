@@ -23,7 +23,7 @@ GROUP_BYTES = 16 << 20  # of the embeddings in a row group; a reader holds one a
 
 
 class Embeddings(NamedTuple):
-    """Hold what an encoder makes of N samples: vectors of D numbers, two of them where a sample is a pair.
+    """Hold the embeddings of N samples: vectors of D numbers, two of them if a sample is a pair.
 
     Attributes:
         ids: arrow array (N,), unique.
@@ -68,10 +68,10 @@ def checked(ids: Any, given: Any, where: str = "embeddings=") -> Embeddings:
     Raises:
         SignalError: the arrays are not one finite vector per sample, or do not fit into half precision.
     """
-    return of_parts(ids, _parts(given, where), where)
+    return checked_parts(ids, _parts(given, where), where)
 
 
-def of_parts(ids: Any, arrays: Sequence[np.ndarray], where: str) -> Embeddings:
+def checked_parts(ids: Any, arrays: Sequence[np.ndarray], where: str) -> Embeddings:
     """Check one array (N, D), or the two of pairs, as `checked` does."""
     ids = align.array(ids)
     parts = [_matrix(part, ids, where) for part in arrays]
@@ -166,20 +166,20 @@ def read(file: Path, where: str = schema.EMBEDDINGS_FILE) -> Embeddings:
         ids = id_array(parquet.read(columns=["id"]).column(0).to_pylist(), where)
         parts = [_vectors(parquet, name, where) for name in wanted]
     refuse_repeated(pa.chunked_array([ids]), where)
-    return of_parts(ids, parts, where)
+    return checked_parts(ids, parts, where)
 
 
 def _vectors(parquet, name, where):
-    """Return the lists of a column as float32 (rows, width); one row group is held at a time beside the result."""
+    """Return the lists of a column as float32 (rows, width); memory holds the result and one row group."""
     found, width = None, None
     start = 0
     for index in range(parquet.num_row_groups):
         column = parquet.read_row_group(index, columns=[name]).column(0).combine_chunks()
         if not _has_numbers(column.type):
-            raise SignalError(f"{where}: {name} is {column.type}, no list of numbers")
+            raise SignalError(f"{where}: {name} is {column.type}, not a list of numbers")
         lengths = pc.unique(pc.list_value_length(column)).to_pylist()
         if len(lengths) != 1 or width not in (None, lengths[0]) or not lengths[0]:
-            raise SignalError(f"{where}: {name} has lists of different or no length")
+            raise SignalError(f"{where}: {name} has empty lists or lists of different lengths")
         width = lengths[0]
         values = pc.list_flatten(column)
         if values.null_count or len(values) != len(column) * width:

@@ -53,12 +53,12 @@ def signals_of(run: RecordedRun, committed: Mapping[int, int | None] | None = No
     if committed and not found:
         raise TrackingError(
             f"run {run.run_id}: {run.artifacts.root}/{schema.SIGNALS_DIR} has none of its signals; "
-            "if the store's folder was moved, move it back to there"
+            "if the store's folder was moved, move it back there"
         )
     observed, left_out = shards.complete_observations(found, committed, digests)
     if left_out:
         say(
-            "note: observation {numbers} was never committed (a killed run?) and is left out",
+            "note: ignoring observation {numbers}, which was never committed (was the run killed?)",
             numbers=first_few(sorted(left_out), 8),
         )
     run.artifacts.fetch({shard.path: shard.sha256 for parts in observed.values() for shard in parts})
@@ -71,7 +71,7 @@ def extra_signals_of(run: RecordedRun, folder: str) -> ShardsByObservation:
     found, digests = _shards_in(run, folder) if done else ([], {})
     if len(done) < max((shard.count for shard in found), default=0):
         say(
-            "note: {folder}/ is not finished and is left out (a killed run? go on: {command})",
+            "note: ignoring {folder}/, which is incomplete (if the run was killed, resume it: {command})",
             folder=folder,
             command=run.command("train", "resume=true"),
         )

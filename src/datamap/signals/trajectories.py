@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from datamap import schema
-from datamap.signals import ahead, align, shards
+from datamap.signals import align, prefetch, shards
 from datamap.signals.shards import Readable, ShardsByObservation
 
 
@@ -50,8 +50,8 @@ def read(artifacts: Readable, observed: ShardsByObservation, ids: Iterable) -> T
         for part in some
     ]
     before: tuple[pa.Array, np.ndarray] | None = None  # ids of the last shard, and their rows
-    with ahead.threads() as pool:
-        tables = ahead.each(lambda one: shards.read_one(artifacts, one[1], _is_shown), parts, pool)
+    with prefetch.thread_pool() as pool:
+        tables = prefetch.results_of(lambda one: shards.read_one(artifacts, one[1], _is_shown), parts, pool)
         for t, _ in parts:
             table = next(tables)
             ids = table["id"].combine_chunks()

@@ -14,7 +14,7 @@ Summaries = dict[str, pd.DataFrame]  # run name → its summary
 RANKED = ("avg_probs", "label_var", "forgetting_times")
 
 
-def aligned(summaries: Summaries) -> Summaries:
+def align_summaries(summaries: Summaries) -> Summaries:
     """Reduce summaries to the samples that all of them have, in the first one's order.
 
     Args:
@@ -83,7 +83,7 @@ def agreement(summaries: Summaries, share: float) -> pd.DataFrame:
     """Measure how far each pair of runs agrees on which samples are hard, ambiguous and forgotten.
 
     Args:
-        summaries: summaries of the same samples (`aligned`).
+        summaries: summaries of the same samples (`align_summaries`).
         share: of the samples that count as hardest, in (0, 1].
 
     Returns:

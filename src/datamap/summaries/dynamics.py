@@ -264,7 +264,7 @@ def headlines(sums: dict[str, float]) -> dict[str, float]:
 
     Returns:
         {"mean_confidence": mean of avg_probs, "mean_variability": mean of the root of label_var, "mean_correct": mean
-        of correct_ratio, "never_learnt": share of samples that were never predicted right, "forgetting_events":
+        of correct_ratio, "never_learnt": share of samples that were never predicted correctly, "forgetting_events":
         forgetting events per sample}.
     """
     return {name: value / sums["samples"] for name, value in sums.items() if name != "samples"}

@@ -1,7 +1,7 @@
 """Reduce signals to a summary, one shard of samples after the other, in this process or on a Dask cluster.
 
 Memory holds one shard of samples, on which all threads work. Numbers that are needed of all samples at the end are kept
-on disk (`spilled.Spilled`).
+on disk (`disk_arrays.DiskArray`).
 """
 
 from collections import Counter, defaultdict
@@ -17,12 +17,12 @@ import pyarrow as pa
 
 from datamap import schema
 from datamap.errors import ConfigError, SignalError, first_few
-from datamap.signals import ahead, align, shards
+from datamap.signals import align, prefetch, shards
 from datamap.signals.baseline import required_of
 from datamap.signals.observations import Observations
 from datamap.signals.shards import Readable, ShardsByObservation
 from datamap.summaries import dynamics, tsv
-from datamap.summaries.spilled import Lines, Spilled
+from datamap.summaries.disk_arrays import DiskArray, DiskLines
 
 ROWS = 4_096  # samples that are reduced and encoded at once
 
@@ -43,7 +43,7 @@ class Part(NamedTuple):
     """
 
     header: bytes
-    lines: Lines | list[bytes]
+    lines: DiskLines | list[bytes]
     ids: str
     keys: np.ndarray
     dirty: np.ndarray
@@ -67,7 +67,7 @@ def reduce(
     artifacts: Readable,
     group: ShardsByObservation,
     options: Options,
-    lines: Lines | list[bytes] | None = None,
+    lines: DiskLines | list[bytes] | None = None,
     pool: ThreadPoolExecutor | None = None,
 ) -> Part:
     """Reduce one group of `shards.groups` to a `Part`.
@@ -85,7 +85,7 @@ def reduce(
     rows: dict[int, int] = {}
 
     def tables():
-        read = ahead.each(partial(shards.read, artifacts), group.values(), pool)
+        read = prefetch.results_of(partial(shards.read, artifacts), group.values(), pool)
         for number in group:
             table = next(read)
             rows[number] = table.num_rows
@@ -99,7 +99,7 @@ def reduce(
 
     observed = Observations.from_tables(tables(), options.allow_missing)
     lines, shown = [] if lines is None else lines, []
-    for text, part in ahead.each(shown_of, observed.slices(ROWS), pool):
+    for text, part in prefetch.results_of(shown_of, observed.slices(ROWS), pool):
         lines.append(text[1])
         shown.append(part)
         pa.default_memory_pool().release_unused()
@@ -128,9 +128,9 @@ def in_process(
     artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options
 ) -> Iterator[Part]:
     """Yield the Parts of the groups, in order; the threads of this process work on one group at a time."""
-    with ahead.threads() as pool:
+    with prefetch.thread_pool() as pool:
         for group in groups:
-            yield reduce(artifacts, group, options, Lines(), pool)
+            yield reduce(artifacts, group, options, DiskLines(), pool)
 
 
 def on_dask(artifacts: Readable, groups: Iterable[ShardsByObservation], options: Options) -> Iterator[Part]:
@@ -152,7 +152,9 @@ def on_dask(artifacts: Readable, groups: Iterable[ShardsByObservation], options:
         def submit(group):
             return client.submit(reduce, artifacts, group, options, pure=False)
 
-        yield from ahead.in_order(submit, groups, 2 * max(1, len(client.scheduler_info()["workers"])))
+        yield from prefetch.results_in_order(
+            submit, groups, 2 * max(1, len(client.scheduler_info()["workers"]))
+        )
 
 
 class Totals(NamedTuple):
@@ -160,7 +162,7 @@ class Totals(NamedTuple):
 
     Attributes:
         samples: the number of samples.
-        headlines: what `dynamics.headlines` says of all samples.
+        headlines: the result of `dynamics.headlines` for all samples.
         auroc_dirty: AUROC of 1 − avg_probs, dirty samples against the rest; None if there are none of either.
         learned: True if the model was right often enough to judge samples (`required_accuracy`).
     """
@@ -186,7 +188,7 @@ def write(parts: Iterable[Part], path: str | Path, committed: Mapping[int, int |
     labels: Counter[int] = Counter()
     sums: defaultdict[str, float] = defaultdict(float)
     types: set[str] = set()
-    with Spilled(np.uint64) as keys, Spilled(np.float64) as dirty, Spilled(np.float64) as rest:
+    with DiskArray(np.uint64) as keys, DiskArray(np.float64) as dirty, DiskArray(np.float64) as rest:
         with Path(path).open("wb") as file:
             for part in parts:
                 file.write(b"" if types else part.header)
@@ -211,7 +213,7 @@ def write(parts: Iterable[Part], path: str | Path, committed: Mapping[int, int |
         return Totals(len(keys), found, _auroc(dirty, rest), learned)
 
 
-def _refuse_repeated(keys: Spilled, types: set[str], path: str | Path) -> None:
+def _refuse_repeated(keys: DiskArray, types: set[str], path: str | Path) -> None:
     if len(types) > 1:
         raise SignalError(f"the shards do not match: ids are {first_few(sorted(types))}")
     repeated = keys.repeated()[:100_000]
@@ -222,7 +224,7 @@ def _refuse_repeated(keys: Spilled, types: set[str], path: str | Path) -> None:
             raise SignalError(f"several shards have id {first_few(twice)}")
 
 
-def _auroc(dirty: Spilled, rest: Spilled) -> float | None:
+def _auroc(dirty: DiskArray, rest: DiskArray) -> float | None:
     """Compute the probability that a dirty sample has a higher 1 − avg_probs than another one; a tie counts half.
 
     This is the Mann-Whitney statistic. scikit-learn's function needs all values in memory, and its import takes as

@@ -1,1 +1,1 @@
-"""Know each task: which outputs of a model it takes, and which columns of an observation it makes of them."""
+"""Define the tasks: the model outputs that each one needs, and the columns of an observation."""

@@ -43,6 +43,7 @@ def refuse_other_tasks(definition: Definition, where: str, given: dict[str, Any]
         others = [task.value for task, other in DEFINITIONS.items() if name in other.keywords]
         if others and name not in definition.keywords:
             raise SignalError(
-                f"{where}: {name}= is of SignalRecorder(task={others[0]!r}); task={definition.task.value!r} takes "
-                f"{first_few(definition.keywords, 10)}, and numbers under names of your own"
+                f"{where}: {name}= belongs to SignalRecorder(task={others[0]!r}); task={definition.task.value!r} "
+                "accepts "
+                f"{first_few(definition.keywords, 10)}, and signals under names of your own"
             )

@@ -98,7 +98,7 @@ def _at_border(
     kind = np.maximum(before, after)
     stays = (before == after) & (kind > 0)
     changes = (before != after) & (np.minimum(before, after) == 0)
-    # Two neighbors are of one entity where the second one goes on, before or after the change.
+    # Two neighbors belong to one entity if the second continues it, before or after the change.
     linked = follows & (goes_on[given] | goes_on[proposed]) & (kind > 0)
     linked[1:] &= kind[1:] == kind[:-1]
     linked[:1] = False

@@ -122,7 +122,7 @@ def _targets(names: np.ndarray, where: str, tokens: Ragged, kept: np.ndarray | N
 def _from_logits(names: np.ndarray, where: str, outputs: Mapping[str, Any]) -> dict[str, Ragged]:
     """Compute the numbers of the target tokens from logits, `MAX_LOGITS` at a time."""
     if "labels" not in outputs or any(name.startswith("token_") for name in outputs):
-        raise SignalError(f"{where}: with logits= give labels= and, if you like, mask=, and no token_…=")
+        raise SignalError(f"{where}: with logits= give labels= and optionally mask=, but no token_…=")
     given, logits = _sequences(names, where, outputs, "labels", "mask"), outputs["logits"]
     masked = _mask(names, where, given)
     labels = given["labels"]
@@ -161,7 +161,7 @@ def _of_sample(where: str, logits: Any, labels: np.ndarray, kept: np.ndarray) ->
     wrong = kept & ((labels < 0) | (labels >= shape[1]) | (labels % 1 != 0))
     if wrong.any():
         raise SignalError(
-            f"{where}: label {labels[wrong][0]} is no token of 0..{shape[1] - 1} ({IGNORED}: none)"
+            f"{where}: label {labels[wrong][0]} is not a token in 0..{shape[1] - 1} ({IGNORED} = ignored)"
         )
     step = max(1, MAX_LOGITS // int(shape[1]))
     targets = np.flatnonzero(kept)
@@ -171,20 +171,20 @@ def _of_sample(where: str, logits: Any, labels: np.ndarray, kept: np.ndarray) ->
             scores = as_array(logits[start : start + step], "logits")[rows - start]
             if scores.dtype.kind != "f" or not np.isfinite(scores).all():
                 raise SignalError(f"{where} are not finite floats (NaN or infinite)")
-            yield of_tokens(scores, labels[rows].astype(np.int64))
+            yield token_signals(scores, labels[rows].astype(np.int64))
 
 
-def of_tokens(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def token_signals(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ln p of each token's label, whether it is the most probable token, and its margin.
 
     Args:
         logits: float (tokens, vocabulary), finite.
         labels: int64 (tokens,).
 
-    >>> of_tokens(np.log([[0.5, 0.25, 0.25]]), np.array([1]))[0].round(3)
+    >>> token_signals(np.log([[0.5, 0.25, 0.25]]), np.array([1]))[0].round(3)
     array([-1.386])
     """
-    given = compute.of_label(logits, labels).astype(np.float64)
+    given = compute.label_values(logits, labels).astype(np.float64)
     top = logits.max(axis=1, keepdims=True)
     with np.errstate(over="ignore"):  # a logit far below the largest one counts as 0
         total = np.exp(logits - top).sum(axis=1, dtype=np.float64)

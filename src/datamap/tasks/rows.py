@@ -18,7 +18,7 @@ _CJK = re.compile("[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")  # w
 
 
 class Given(NamedTuple):
-    """Hold what the rows say of their samples' units.
+    """Hold the tokens and labels that rows give for their samples' units.
 
     Attributes:
         tokens: the tokens of each sample; () for texts with several labels.
@@ -77,7 +77,7 @@ def read(rows: Sequence[Mapping], task: Task, names: Sequence[str] | None, where
 def _listed(value: Any, here: str) -> list:
     value = value.tolist() if isinstance(value, np.ndarray) else value
     if not isinstance(value, list | tuple):
-        raise DataError(f"{here}: {shortened(value)} is no list")
+        raise DataError(f"{here}: {shortened(value)} is not a list")
     return list(value)
 
 
@@ -90,7 +90,7 @@ def _tokens(row: Mapping, here: str) -> list[str]:
     tokens = _listed(row[key], f"{here}: {key}")
     odd = next((token for token in tokens if not isinstance(token, str) or not token), None)
     if odd is not None or not tokens:
-        raise DataError(f"{here}: {key}: {'no token' if not tokens else f'{shortened(odd)} is no text'}")
+        raise DataError(f"{here}: {key}: {'no token' if not tokens else f'{shortened(odd)} is not a text'}")
     return tokens
 
 
@@ -126,12 +126,12 @@ def _class(value: Any, index: Mapping[str, int], names: Any, here: str, numbers:
         if names is None:
             raise DataError(f"{here} names its classes: give class_names=, by class index")
         if value not in index:
-            raise DataError(f"{here}: {shortened(value)} is no class ({first_few(names, 20)})")
+            raise DataError(f"{here}: {shortened(value)} is not a class ({first_few(names, 20)})")
         return index[value]
     whole = numbers and isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
     if not whole or (names is not None and value >= len(names)):
         raise DataError(
-            f"{here}: {shortened(value)} is no class" + (f" ({first_few(names, 20)})" if names else "")
+            f"{here}: {shortened(value)} is not a class" + (f" ({first_few(names, 20)})" if names else "")
         )
     return int(value)
 

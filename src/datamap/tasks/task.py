@@ -1,4 +1,4 @@
-"""Define what each task says of itself, and make the table of an observation as it says."""
+"""Define how a task describes itself, and help to make the table of an observation."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -92,7 +92,7 @@ def further_signals(
         if name in schema.SIGNAL_COLUMNS or name in taken:
             raise SignalError(f"{where}: signal {name} is Data Map's own; choose another name")
         if not schema.is_column_name(name):
-            raise SignalError(f"{where}: signal {name!r} is no name of a column")
+            raise SignalError(f"{where}: signal {name!r} is not a valid column name; choose another")
     return {name: numbers(ids, values, name, where) for name, values in given.items()}
 
 

@@ -58,10 +58,10 @@ def follows(ids: Iterable) -> np.ndarray:
     return found
 
 
-def named(wanted: Iterable[str], known: Collection[str]) -> list[str]:
+def sample_ids_of(wanted: Iterable[str], known: Collection[str]) -> list[str]:
     """Return the ids of the samples that ids name, which may be those of units: `<sample>:<position>`.
 
-    >>> named(["7", "7:12", "a:b:0", "9:1"], {"7", "a:b"})
+    >>> sample_ids_of(["7", "7:12", "a:b:0", "9:1"], {"7", "a:b"})
     ['7', '7', 'a:b', '9:1']
     """
 
@@ -122,7 +122,7 @@ def whole_groups(groups: np.ndarray, size: int = 1 << 20) -> Iterator[np.ndarray
         start = last
 
 
-def worst(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def worst_rows(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Return the row of the smallest value of each group; the first of equal ones.
 
     cleanlab scores a sample of tokens by its worst token (`token_classification.rank`, method "min").
@@ -131,7 +131,7 @@ def worst(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
         values: float (units,), such as avg_probs: low is bad.
         groups: int (units,), each from 0 to the number of groups − 1 occurs.
 
-    >>> worst(np.array([0.5, 0.1, 0.9]), np.array([0, 0, 1])).tolist()
+    >>> worst_rows(np.array([0.5, 0.1, 0.9]), np.array([0, 0, 1])).tolist()
     [1, 2]
     """
     order = np.lexsort((values, groups))

@@ -18,12 +18,12 @@ def is_server(tracking_uri: str) -> bool:
     return urlparse(tracking_uri).scheme in ("http", "https")
 
 
-def of_run(experiment_id: str, run_id: str, artifact: str = "") -> str:
+def run_page(experiment_id: str, run_id: str, artifact: str = "") -> str:
     """Return the address, within the UI, of a run or of one of its artifacts."""
     return f"#/experiments/{experiment_id}/runs/{run_id}{f'/artifacts/{artifact}' if artifact else ''}"
 
 
-def of_runs(experiment_id: str) -> str:
+def runs_page(experiment_id: str) -> str:
     """Return the address, within the UI, of an experiment's runs."""
     return f"#/experiments/{experiment_id}/runs"
 

@@ -22,7 +22,7 @@ from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from datamap import schema
 from datamap.digests import digest_of
 from datamap.errors import TrackingError
-from datamap.log import telling
+from datamap.log import reporting
 from datamap.tracking import addresses, hidden_tags, pack
 from datamap.tracking.client import Client, ask, ask_for_all
 from datamap.tracking.failures import translated_errors
@@ -122,7 +122,7 @@ class Artifacts(NamedTuple):
 
         missing = {path: sha256 for path, sha256 in wanted.items() if not is_here(path)}
         files = Amount(len(missing), "file")
-        with telling("fetching {files} of run {run}", True, files=files, run=self.run_id):
+        with reporting("fetching {files} of run {run}", True, files=files, run=self.run_id):
             _side_by_side(get, missing.items())
 
     def write(self, files: "Mapping[str, Path]") -> None:
@@ -156,7 +156,8 @@ class Artifacts(NamedTuple):
                     del left[path]
             if left:
                 raise MlflowException(
-                    f"{self.tracking_uri} says that {next(iter(left))} is written, and it is not"
+                    f"{self.tracking_uri} says that {next(iter(left))} is stored, but does not list it; check the "
+                    "server"
                 )
 
         with translated_errors(f"run {self.run_id}: artifacts"):
@@ -203,7 +204,7 @@ class Artifacts(NamedTuple):
             yield file
 
     def _unpack(self, path, sha256, file):
-        """Put an artifact into `file` from the run's pack, where that was fetched and has it; return if so."""
+        """Put an artifact into `file` from the run's pack, if that was fetched and has it; return True if it did."""
         if self.seen is None:
             return False
         packed = self.seen.file(schema.PACK_FILE)
@@ -217,12 +218,12 @@ class Artifacts(NamedTuple):
                     ask(True, lambda: self.repository._download_file(path, str(file)))
                 except requests.HTTPError as error:
                     if digests and error.response is not None and error.response.status_code == 404:
-                        self._refuse(path, "was logged and is gone")
+                        self._refuse(path, "was logged but is missing")
                     raise
                 if digest_of(file) in digests if digests else self._is_as_listed(file, path):
                     return
             if not digests:
-                raise MlflowException(f"the store lists another size than {file.stat().st_size:,} bytes")
+                raise MlflowException(f"the store does not list a size of {file.stat().st_size:,} bytes")
 
     def _is_as_listed(self, file, path):
         size = file.stat().st_size
@@ -252,15 +253,15 @@ class Artifacts(NamedTuple):
         hint = (
             f"regenerate it: {addresses.command(command, self.run_id, self.tracking_uri, *keys)}"
             if command
-            else "put it back from a copy, or make the run again"
+            else "restore it from a copy, or repeat the run"
         )
         raise TrackingError(
-            f"run {self.run_id}: {path} {problem}; {hint}. What you want to edit, download first"
+            f"run {self.run_id}: {path} {problem}; {hint}. To edit an artifact, download a copy"
         )
 
 
 def _sizes(files: Iterable[FileInfo], path: str) -> list[int | None]:
-    """Return [size of an artifact] as it is among these files; [] if it is not."""
+    """Return [size of an artifact] if it is among these files, else []."""
     return [file.file_size for file in files if file.path == path]
 
 

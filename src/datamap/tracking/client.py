@@ -65,7 +65,9 @@ class Client:
         def call():
             answer = getattr(self._client, name)(*arguments, **options)
             if self._remote and name in FITS and not FITS[name](answer, *arguments, **options):
-                raise MlflowException(f"{self.tracking_uri} answers something else than it was asked for")
+                raise MlflowException(
+                    f"{self.tracking_uri} returned an answer to another request; check any proxy before it"
+                )
             return answer
 
         asked = ask_for_all if name in LISTS else ask
@@ -111,6 +113,8 @@ class Client:
         def written():
             write()
             if self._remote and not kept():
-                raise MlflowException(f"{self.tracking_uri} says that it is written, and it is not")
+                raise MlflowException(
+                    f"{self.tracking_uri} confirmed a write that it did not store; check the server"
+                )
 
         ask(self._remote, written)

@@ -21,29 +21,29 @@ FILES = {
     SUMMARY_FILE: "sort all {unit}s by any number",
     UNITS_SUMMARY_FILE: "sort the samples by their worst {unit}",
 }
-# Why the number of wrong labels cannot be known: a key of `counting.REASONS`.
+# Why the number of wrong labels cannot be estimated: a key of `counting.REASONS`.
 UNKNOWN_TAG = "mlflow.datamap.unknown"
 MIN_OBSERVATIONS = 3  # with fewer observations no sample can be forgotten and learned again
 TOO_FEW = (
-    "**Too few observations:** of {observations}, a map shows little more than what the model guessed at first. Train "
-    "for more epochs, or wait until the run has ended, and summarize again."
+    "**Too few observations:** with {observations}, a map shows little more than the model's first guesses. Train "
+    "for more epochs, or wait until the run ends, and summarize again."
 )
 BY_HEART = (
-    "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
-    "the end its accuracy was {gap:.0f} percentage points higher on training data than on other data): wrong labels "
-    "may lie among the easy {unit}s."
+    "**How far to trust the map:** from observation {number} on, the model memorized labels, including wrong ones "
+    "(in the end its accuracy was {gap:.0f} percentage points higher on training data than on other data): wrong "
+    "labels may be among the easy {unit}s."
 )
 BY_HEART_BY_TEXTS = (
-    "**How far to trust the map:** from observation {number} on the model memorized labels, wrong ones too (in "
-    "the end it repeated {repeated} of the labels that are most likely wrong by their texts): wrong labels may lie "
-    "among the easy {unit}s."
+    "**How far to trust the map:** from observation {number} on, the model memorized labels, including wrong ones "
+    "(in the end it predicted {repeated} of the labels that text models doubt most): wrong labels may be among the "
+    "easy {unit}s."
 )
-LOOK_FIRST = "**Look first at** the {units} that were never predicted right."
+LOOK_FIRST = "**Look first at** the {units} that were never predicted correctly."
 LOWEST = "**Look first at** the {unit}s of lowest confidence."
-MAX_NEVER = 0.2  # share of samples that were never predicted right, from which on that points at nothing
+MAX_NEVER = 0.2  # share of samples that were never predicted correctly, from which on that points at nothing
 NOT_LEARNED = (
-    "**The model has learned too little to say where to look first.** Train for longer, or diagnose the run, which "
-    "asks other models too."
+    "**The model has learned too little to say where to look first.** Train longer, or diagnose the run, which "
+    "also uses other models."
 )
 HARD_OR_WRONG = "read the samples, hard or wrong ones first"
 WORSE = "**This map ranks them worse than chance:** the model has memorized them, or has learned too little."
@@ -61,7 +61,7 @@ def escaped(text: object) -> str:
 
 
 def code(text: str) -> str:
-    """Return a text as a Markdown code span, whatever backquotes are in it.
+    """Return a text as a Markdown code span, even if it contains backquotes.
 
     >>> code("a `b`")
     '`` a `b` ``'
@@ -71,7 +71,7 @@ def code(text: str) -> str:
     return f"{fence}{space}{' '.join(text.split())}{space}{fence}"
 
 
-def of_run(
+def describe_run(
     samples: int,
     metrics: Mapping[str, float],
     link: Callable[[str], str],
@@ -89,8 +89,8 @@ def of_run(
         link: function that returns the address of an artifact.
         artifacts: paths of the run's artifacts.
         lang: "en" or "zh".
-        has_classes: False for tasks without labels, of which nothing is said to be wrong.
-        reason: why the number of wrong labels cannot be known.
+        has_classes: False for tasks without labels, which have no wrong labels to report.
+        reason: why the number of wrong labels cannot be estimated.
         unit: what a row of the summary is: "sample", "token" or "label".
     """
     uses = FILES if has_classes else FILES | {DIAGNOSIS_FILE: HARD_OR_WRONG}
@@ -119,7 +119,8 @@ def _of_summary(samples, m, open_, lang, has_classes, unit):
             "{units} of {samples}", {"units": count, "samples": Amount(int(m["samples"]), "sample")}
         )
     yield word(
-        "**{samples} over {observations}.** Mean confidence {mean}; {never} of the {unit}s were never predicted right; "
+        "**{samples} over {observations}.** Mean confidence {mean}; {never} of the {unit}s were never predicted "
+        "correctly; "
         "{events} forgetting events per {unit}.",
         lang, samples=count, unit=word(unit, lang), observations=Amount(observations, "observation"),
         mean=f"{m['mean_confidence']:.2f}", never=f"{m['never_learnt']:.1%}", events=f"{m['forgetting_events']:.2f}",
@@ -157,8 +158,8 @@ def _of_diagnosis(m, open_, reason, lang, unit):
     if m.get("mislabelled/known"):
         about, low, high = (f"{round(m[f'mislabelled/{name}']):,}" for name in ("estimate", "low", "high"))
         yield word(
-            "**About {about} labels are wrong**, between {low} and {high}. Read {file} from the top, until {row} "
-            "in a row are right.",
+            "**About {about} labels are wrong**, between {low} and {high}. Read {file} from the top until {row} "
+            "labels in a row are right.",
             lang, about=about, low=low, high=high, file=open_.get(DIAGNOSIS_FILE, f"`{DIAGNOSIS_FILE}`"), row=ENOUGH,
         )  # fmt: skip
     if "review/reviewed" in m:
@@ -177,13 +178,13 @@ def _of_diagnosis(m, open_, reason, lang, unit):
             yield word(BY_HEART_BY_TEXTS, lang, **heart, repeated=f"{m['memorisation/repeated']:.0%}")
     if m.get("mislabelled/known") == 0:
         yield word(
-            "**How many labels are wrong cannot be known:** {reason}.",
+            "**The number of wrong labels cannot be estimated:** {reason}.",
             lang,
             reason=word(reason, lang),
         )
 
 
-def of_curated(
+def describe_curated(
     name: str, link: str, rule: str, counts: Mapping[str, int], file: str, command: str, lang: str = "en"
 ) -> str:
     """Return the description of a run that holds a curated training file.
@@ -211,7 +212,7 @@ def of_curated(
     return f"{made}\n\n{word('Train on them: {command}', lang, command=code(command))}"
 
 
-def of_comparison(
+def describe_comparison(
     runs: Sequence[tuple[str, str]],
     agreement: Mapping[str, float],
     hard: int,
@@ -234,7 +235,7 @@ def of_comparison(
     why = (
         "But {runs} learned too little to tell which {unit}s are hard."
         if weak
-        else "Whatever made them hard, it was not the run."
+        else "They are hard in every run, so no single run explains it."
     )
     every = "Among the hardest {share:.0%} of every run: **{samples}** (`comparison/always_hard.tsv`). {why}"
     members = word(", ", lang).join(f"[{escaped(name)}]({link})" for name, link in runs)

@@ -83,7 +83,7 @@ def explained(error: BaseException) -> str:
     # SQLAlchemy's own message is the whole statement, and MLflow's may be a hint.
     text = reason(found.orig if found else error)
     is_full = re.search("disk is full|No space left|quota exceeded", text, re.IGNORECASE)
-    return f"{text}; make room" if is_full else text
+    return f"{text}; free some space" if is_full else text
 
 
 def _is_untrusted(error):

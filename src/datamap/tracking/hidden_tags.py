@@ -29,7 +29,7 @@ IN_TAGS = (schema.LABELS_FILE, schema.SUMMARIZED_FILE, schema.TASK_FILE, "config
 
 
 def tags_of(path: str, file: Path) -> dict[str, str]:
-    """Return the tags that tell of an artifact, to be set when it is logged; an empty content is of a large one."""
+    """Return the tags that describe an artifact, to be set when it is logged; large ones have no content tag."""
     tags = {DIGEST_TAG + path: digest_of(file)} if path in REGENERATED_BY else {}
     if path in IN_TAGS:
         tags[CONTENT_TAG + path] = file.read_text("utf-8") if file.stat().st_size <= MAX_CONTENT else ""

@@ -78,7 +78,7 @@ class Outbox:
             if self.owned and not self._stop.is_set():
                 self._end_failed()  # so that it does not stay RUNNING until the upload
             say(
-                "{uploads} of run {run} wait in {folder}; when {store} answers again: {command}",
+                "{uploads} of run {run} wait in {folder}; when {store} is reachable again: {command}",
                 uploads=Amount(len(left), "upload"),
                 run=self.run.run_id,
                 folder=self.folder,
@@ -90,7 +90,7 @@ class Outbox:
         if self.failure not in (None, error):
             say("note: {note}", note=self.failure)
         if kind is None and left:
-            raise TrackingError(f"{self.run.tracking_uri} did not take all; see the line above")
+            raise TrackingError(f"{self.run.tracking_uri} did not accept everything; see the line above")
 
     def _upload_command(self):
         return invocation("upload", f"folder={self.folder.parent}", *addresses.options(self.run.tracking_uri))
@@ -117,7 +117,9 @@ class Outbox:
                 self._queue.put(delivery)
                 return
         self._room.release()  # so that other threads, and the next call, need not wait
-        raise self.failure or TrackingError(f"run {self.run.run_id}: nothing can be logged after its end")
+        raise self.failure or TrackingError(
+            f"run {self.run.run_id}: it has ended, so nothing more can be logged"
+        )
 
     def _end(self, last):
         try:
@@ -174,17 +176,17 @@ class Outbox:
 
     def _say_retry(self, state):
         if state.attempt_number == 1:
-            again = "note: {error}; trying again for up to {seconds} s"
+            again = "note: {error}; retrying for up to {seconds} s"
             say(again, error=state.outcome.exception(), seconds=self.timeout)
 
     def _spool(self, files, delivery, offline):
         spool.put(self.run, self.folder, files, delivery, self.checkpoints)
         if not offline:
-            away = "note: {store} takes nothing; observations go to {folder}"
+            away = "note: cannot write to {store}; observations go to {folder} instead"
             say(away, store=self.run.tracking_uri, folder=self.folder)
 
     def _not_spooled(self, error):
         return TrackingError(
             f"run {self.run.run_id}: an observation could neither be logged nor written to {self.folder} ({error}); "
-            "what was committed before is safe: make room, then resume=true"
+            "committed observations are safe: free some space, then set resume=true"
         )

@@ -26,7 +26,7 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from datamap import documents, schema
 from datamap.digests import digest_of
 from datamap.errors import DataMapError, RunLostError, TrackingError, masked, raised_as
-from datamap.log import say, telling
+from datamap.log import reporting, say
 from datamap.tracking import addresses, hidden_tags, pack
 from datamap.tracking.artifacts import Artifacts
 from datamap.tracking.client import Client
@@ -117,7 +117,7 @@ class Run:
 
     def link_to(self, artifact: str = "") -> str:
         """Return the address of an artifact within the UI, or of the run itself."""
-        return addresses.of_run(self.info.experiment_id, self.run_id, artifact)
+        return addresses.run_page(self.info.experiment_id, self.run_id, artifact)
 
     def opened_at(self, artifact: str = "") -> str:
         """Return where to open the run or an artifact of it, and the command that serves it if no server does."""
@@ -153,7 +153,7 @@ class Run:
                 self._seen.listings[schema.SIGNALS_DIR] = [FileInfo(path, False, None) for path in paths]
 
     def live(self) -> "Run":
-        """Return the same run, of which everything is requested at each call, as others may write into it."""
+        """Return the same run without the snapshot: each call requests again what others may have written."""
         other = copy.copy(self)
         other._seen = other._batch = None
         return other
@@ -241,7 +241,7 @@ class Run:
     # ------------------------------------------------------------------ logging
 
     def now(self) -> int:
-        """Return the present time in milliseconds since 1970, as metrics have it."""
+        """Return the present time in milliseconds since 1970, the unit of metrics."""
         return get_current_time_millis()
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
@@ -319,7 +319,7 @@ class Run:
             self._checksums[path] = content.decode()
 
     def log_file(self, file: Path, path: str) -> None:
-        """Log a file of the artifact's name as artifact `path`, with the tags that tell of it."""
+        """Log a file of the artifact's name as artifact `path`, with the tags that describe it."""
         tags = hidden_tags.tags_of(path, file)
         if self._seen:
             self._seen.add(path, file.stat().st_size)
@@ -336,14 +336,14 @@ class Run:
     def _send_files(
         self, files: Mapping[str, Path], tags: Mapping[str, str], before: Mapping[str, str]
     ) -> None:
-        """Log files, of which tags tell that are to be set then.
+        """Log files, and then set the tags that describe them.
 
         Until they are replaced, the old files are accepted, too, but never a half-written one. A server has none of
         those, so that the first file of its path is logged without this.
 
         Args:
             files: {path: file of the artifact's name}.
-            tags: the tags that tell of them.
+            tags: the tags that describe the files.
             before: the run's tags.
         """
         local = self.artifacts.folder is not None
@@ -359,7 +359,7 @@ class Run:
 
     def _send(self, batch: _Batch) -> None:
         remote, files = self.artifacts.folder is None, Amount(len(batch.files), "file")
-        with telling("logging {files} into run {run}", remote, files=files, run=self.run_id):
+        with reporting("logging {files} into run {run}", remote, files=files, run=self.run_id):
             self._send_all(batch)
         for line in batch.lines:
             say(line)
@@ -432,7 +432,7 @@ class Run:
             dataset = mlflow.data.pandas_dataset.from_pandas(first, source="/", name=name, digest=digest)
             entity = dataset._to_mlflow_entity()
         profile = json.dumps({"num_rows": len(frame), "num_elements": frame.size})
-        # Not found out by MLflow, which knows no type for its own artifacts, and takes a file `a:b.tsv` for an address.
+        # Set here because MLflow has no type for its own artifacts and mistakes a file `a:b.tsv` for an address.
         kind = "artifact" if source.startswith(RUNS_SCHEME) else "local"
         entity = Dataset(name, digest, kind, json.dumps({"uri": source}), entity.schema, profile)
         inputs = [DatasetInput(entity, [InputTag("mlflow.data.context", context)])]
@@ -534,7 +534,7 @@ class Run:
     def committed(self, metric: str = schema.COMMIT_METRIC) -> Mapping[int, int | None]:
         """Return {observation number: rows} of the committed observations; of another metric, {step: value}.
 
-        Rows are None where the run's tags tell of all observations and their digests, so that nobody need count them.
+        Rows are None if the run's tags list all observations and their digests, so that counting is unnecessary.
         """
         if self._seen and self._seen.committed and metric == schema.COMMIT_METRIC:
             return dict.fromkeys(self._seen.committed)

@@ -109,7 +109,7 @@ def read_note(waiting: Path) -> Note:
     except (OSError, ValueError) as error:
         problem = documents.first_problem(error) if isinstance(error, ValidationError) else error
         raise TrackingError(
-            f"{path} is damaged ({problem}): nothing of it is sent; move {waiting} away to go on"
+            f"{path} is damaged ({problem}): nothing of it was sent; move {waiting} away to go on"
         ) from error
     return note
 
@@ -230,7 +230,7 @@ def _deliver(run, waiting):
     note = read_note(waiting)
     if not note.of(run):
         raise TrackingError(
-            f"{waiting / NOTE} is of another process than the one that writes into run {run.run_id}"
+            f"{waiting / NOTE} does not belong to the process that writes into run {run.run_id}"
         )
     files = [(path, _content(waiting, path)) for path in note.files]
     send(run, files, Delivery(note.number, tuple, note.metrics, note.status, note.remove), note.time)

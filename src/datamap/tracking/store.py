@@ -99,7 +99,7 @@ class Store:
     def address(self) -> str:
         """Return the address of the experiment's runs for a browser, or of all experiments if it does not exist yet."""
         experiment = self.experiment()
-        page = addresses.of_runs(experiment.experiment_id) if experiment else "#/experiments"
+        page = addresses.runs_page(experiment.experiment_id) if experiment else "#/experiments"
         return addresses.address(self.uri, page)
 
     # ------------------------------------------------------------------ making runs
@@ -357,7 +357,7 @@ def project_run_id() -> str | None:
 def _alone(uri):
     """Lock a store that may have to be made, because two processes at once would make MLflow's tables twice.
 
-    The lock of a SQLite file lies beside it, any other lock in the folder of temporary files. If no lock can be made,
+    The lock of a SQLite file is next to it, any other lock in the folder of temporary files. If no lock can be made,
     continue without one.
     """
     file = _sqlite_file(uri)
@@ -430,7 +430,7 @@ def _connect_to_server(uri):
         cause = error.__cause__ or error
         raise TrackingError(
             f"MLflow server {uri} does not answer ({getattr(cause, 'strerror', None) or reason(cause)}); "
-            "is it running, is tracking.uri right?"
+            "check that it is running, and check tracking.uri"
         ) from error
 
 

@@ -13,7 +13,7 @@ Samples = TextDataset | UnitDataset
 
 @dataclass(frozen=True)
 class ExtraTraining:
-    """Describe a training besides the run's main one.
+    """Describe a training in addition to the run's main one.
 
     Attributes:
         train: samples that it trains on.

@@ -31,7 +31,7 @@ def finished_in(run: Run) -> Finished:
 
 
 class ExtraTrainings(WorkerPool[ExtraTraining]):
-    """Train the extra trainings that the run does not have yet, beside the main training and after it.
+    """Run the extra trainings that the run does not have yet, alongside the main training and after it.
 
     As a context it runs `training.jobs` - 1 workers, each of which trains one after the other; `finish` trains the
     rest in this process. A training gives the same signals in any process.
@@ -47,7 +47,7 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
     ) -> None:
         self.training, self.send = training, send
         left = deque(extra for extra in training.extra if extra.index not in finished[extra.folder])
-        super().__init__(left, training.jobs - 1, _train_alone, training.config, self._train_beside)
+        super().__init__(left, training.jobs - 1, _train_alone, training.config, self._train_in_worker)
 
     def announce(self) -> None:
         """Print the number of extra trainings, if there are any."""
@@ -56,9 +56,9 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
             return
         keys = [f"data.folds={config.data.folds}"] * bool(config.data.folds)
         keys += ["signals.threshold_samples=true"] * config.signals.threshold_samples
-        beside = "{trainings} of {epochs} run beside this one, {jobs} at a time ({keys})"
+        now = "{trainings} of {epochs} each run alongside this one, {jobs} at a time ({keys})"
         say(
-            beside if self.training.jobs > 1 else "{trainings} of {epochs} will follow this one ({keys})",
+            now if self.training.jobs > 1 else "{trainings} of {epochs} each will follow this one ({keys})",
             trainings=Amount(left, "further training"),
             epochs=Amount(config.trainer.epochs, "epoch"),
             jobs=self.training.jobs,
@@ -82,7 +82,7 @@ class ExtraTrainings(WorkerPool[ExtraTraining]):
             )
         self.wait()
 
-    def _train_beside(self, worker: Worker, extra: ExtraTraining) -> None:
+    def _train_in_worker(self, worker: Worker, extra: ExtraTraining) -> None:
         """Train in a worker; called in a thread."""
         start = time.perf_counter()
         self._done(extra, worker.call(extra, self._tokens(extra)), start)
@@ -117,7 +117,7 @@ def _train(
     from datamap.paddle_backend import modeling, objectives, trainer
 
     trainer.seed_weights(config.seed)
-    head = objectives.of(extra.train).head
+    head = objectives.objective_of(extra.train).head
     classifier = modeling.build(config.model, extra.texts, extra.train.class_names, head)
     options = fit_options(config)._replace(collect="eval", every_steps=None)
     tables: dict[int, pa.Table] = {}

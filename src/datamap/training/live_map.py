@@ -1,4 +1,4 @@
-"""Draw the map so far into the run's image series while training goes on."""
+"""Draw the map of the observations so far into the run's image series during training."""
 
 import time
 
@@ -35,7 +35,7 @@ class LiveMapLogger:
         except Exception as error:  # no error of a decoration may end a training
             self.failed = True
             say(
-                "note: no live map from here on ({error}: {reason})",
+                "note: live maps stop here ({error}: {reason})",
                 error=type(error).__name__,
                 reason=str(error).partition("\n")[0],
             )
@@ -54,7 +54,7 @@ class LiveMapLogger:
     def _draw(self, live: LiveMap, table: pa.Table, number: int, run: Run) -> None:
         start = time.thread_time()
         live.add(table)
-        picture = live.picture(whatever_it_costs=number == self.training.last)
+        picture = live.picture(always=number == self.training.last)
         if picture is not None:
             from datamap.maps.cards import PIXELS
 

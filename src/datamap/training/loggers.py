@@ -8,7 +8,7 @@ from datamap.log import say
 from datamap.paddle_backend import checkpoints
 from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.options import ObservationResult
-from datamap.recording.together import SharedLog
+from datamap.recording.shared_log import SharedLog
 from datamap.signals import shards
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.outbox import Outbox

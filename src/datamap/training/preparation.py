@@ -37,7 +37,7 @@ class PreparedTraining:
         trainer: trainer of the main training.
         extra: further trainings on the same samples (folds, threshold samples).
         jobs: number of trainings at a time, the main one included.
-        start: point from which the training goes on.
+        start: point from which the training continues.
         checkpoint: state of training after the last committed observation; None at the beginning.
         slot: number of the checkpoint slot to write next.
     """
@@ -78,17 +78,17 @@ def prepare(
         config: keys of conf/train.yaml.
         processes: the processes that train together.
         data: samples to train on and to measure on.
-        start: point from which the training goes on.
+        start: point from which the training continues.
 
     Raises:
         TrainingError: the run has observations, and no complete checkpoint.
-        TrackingError: the texts are no longer those that the run was trained on.
+        TrackingError: the texts have changed since the run was trained on them.
         DataMapError: the model, the texts and the config do not fit together; nothing has been logged.
     """
     samples = data.samples
     if start.run and samples.digest != start.digest:
         raise TrackingError(
-            f"run {start.run.run_id}: {samples.path} is no longer what the run was trained on (digest {samples.digest})"
+            f"run {start.run.run_id}: {samples.path} has changed since training (digest {samples.digest}); restore it"
         )
     extra_trainings = _extra_trainings(config, data)
     share = _share_cores(config, processes, len(samples), 1 + len(extra_trainings))
@@ -103,7 +103,7 @@ def prepare(
     trainer.seed_weights(config.seed)
     if config.model.name_or_path:
         say("loading the model {model}", model=config.model.name_or_path)
-    head = objectives.of(samples).head
+    head = objectives.objective_of(samples).head
     classifier = modeling.build(config.model, data.texts, samples.class_names, head)
     main = trainer.Trainer(classifier, samples, options, processes, dev=data.dev, bar=bars.tokenized_texts)
     _note_cut_words(samples, main.tokens.words, config.trainer.max_length)

@@ -1,4 +1,4 @@
-"""Log what a pretrained encoder makes of the texts before the first step, as a witness that has seen no label."""
+"""Log the texts' embeddings by the pretrained encoder before the first step, when it has seen no label."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None
     """Log the mean outputs of a pretrained encoder for every sample, in the time of one evaluation pass.
 
     The two texts of a pair are encoded apart, since only then can a simple model compare them. Nothing is done for a
-    model from scratch, which knows nothing yet; for a training that goes on, whose model has seen labels; for tokens,
+    model from scratch, which knows nothing yet; for a resumed training, whose model has seen labels; for tokens,
     which the embedding of their sentence does not tell apart; and with `log_text=false`, because texts can be guessed
     from their embeddings.
 
@@ -34,7 +34,7 @@ def log_embeddings(training: PreparedTraining, run: Run, timeout: float) -> None
     try:
         embeddings.refuse_large(len(samples), len(columns) * training.trainer.width)
         parts = [training.trainer.mean_outputs(texts, bars.observed_batches) for texts in columns]
-        found = embeddings.of_parts(samples.ids, parts, "the encoder")
+        found = embeddings.checked_parts(samples.ids, parts, "the encoder")
     except SignalError as error:  # too large, or beyond half precision: training need not end for that
         say("note: no embeddings are logged: {error}", error=error)
         return

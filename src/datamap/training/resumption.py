@@ -1,4 +1,4 @@
-"""Find the run to resume, its config, and the point from which it goes on."""
+"""Find the run to resume, its config, and the point from which it continues."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class ResumePoint:
 
 
 def find(config: TrainConfig, processes: Processes) -> tuple[TrainConfig, ResumePoint]:
-    """Return the config of the run to resume, and the point from which it goes on.
+    """Return the config of the run to resume, and the point from which it continues.
 
     The first process sends the run's spooled observations before.
 

@@ -7,7 +7,7 @@ from datamap import schema
 from datamap.config import TrainConfig, to_yaml
 from datamap.errors import TrainingError
 from datamap.log import say
-from datamap.recording.together import joined_run
+from datamap.recording.shared_log import join_run
 from datamap.schema import Task
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
@@ -23,8 +23,8 @@ from datamap.translations import Amount
 START_TIMEOUT = 30  # seconds for which the store is retried before training begins
 
 
-def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
-    """Train in the process that owns the run, and return the run: a new one, or the one that goes on.
+def train_as_owner(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
+    """Train in the process that owns the run, and return the run: a new one, or the resumed one.
 
     Args:
         training: the prepared training.
@@ -44,7 +44,7 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
         extra = ExtraTrainings(training, finished, outbox.put)
         logger = RunLogger(training, run, outbox)
         extra.announce()
-        with _told_when_it_ends_early(logger, run), outbox, extra:
+        with _report_early_end(logger, run), outbox, extra:
             log_embeddings(training, run, _timeout(training))
             training.trainer.fit(logger, bars.steps, bars.observed_batches)
             extra.finish(bars.steps)
@@ -58,7 +58,7 @@ def lead(training: PreparedTraining, overrides: Sequence[str] = ()) -> Run:
 
 @contextlib.contextmanager
 def _begun(training: PreparedTraining, overrides: Sequence[str]) -> Iterator[Run]:
-    """Yield the run that goes on, or a new one that holds its config, parameters and data; end it with the block."""
+    """Yield the resumed run, or a new one with its config, parameters and data; end it with the block."""
     tracking, timeout = training.config.tracking, _timeout(training)
     params, config = _params(training.config), to_yaml(training.config)
 
@@ -110,10 +110,10 @@ def _params(config: TrainConfig) -> dict[str, object]:
     }
 
 
-def join(training: PreparedTraining) -> Run:
+def train_as_member(training: PreparedTraining) -> Run:
     """Train in a process that is not the first, log its shards into the first one's run, and return that run."""
     uri, run_id, writer, finished = training.processes.gather(None)[0]
-    run = joined_run(uri, run_id, writer)
+    run = join_run(uri, run_id, writer)
     extra = ExtraTrainings(training, finished)
     training.trainer.fit(RunLogger(training, run))
     extra.finish()
@@ -121,17 +121,21 @@ def join(training: PreparedTraining) -> Run:
 
 
 @contextlib.contextmanager
-def _told_when_it_ends_early(logger: RunLogger, run: Run) -> Iterator[None]:
+def _report_early_end(logger: RunLogger, run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
         if logger.kept:
             next_step = run.command("summarize")
             safe = Amount(logger.kept, "observation")
-            say("ended early; {observations} safe: {command}", observations=safe, command=next_step)
+            say(
+                "training ended early, with {observations} saved: {command}",
+                observations=safe,
+                command=next_step,
+            )
         # Resuming does not help if the loss is not finite, which would happen again, or if there is no checkpoint.
         can_go_on = logger.training.config.trainer.checkpoint != "none"
         if logger.kept and not isinstance(error, TrainingError) and can_go_on:
             resume = run.command("train", "resume=true")
-            say("to go on with the run: {command}", command=resume)
+            say("to resume the run: {command}", command=resume)
         raise

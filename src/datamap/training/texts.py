@@ -66,7 +66,7 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
         data = replace(data, label_separator=samples.separator)
     if wanted is not None:
         in_units = isinstance(samples, UnitDataset)
-        rows = dataset.named("data.ids", wanted, samples.ids, samples.path, in_units).nonzero()[0]
+        rows = dataset.select_by_id("data.ids", wanted, samples.ids, samples.path, in_units).nonzero()[0]
         samples = dataset.part(samples, rows, "data.ids")
     sample = data.sample or 0
     if 0 < sample <= len(samples):
@@ -76,11 +76,11 @@ def load(config: TrainConfig) -> tuple[TrainConfig, LabeledTexts]:
     for note in dict.fromkeys(samples.notes + (dev.notes if dev else [])):
         say("note: {note}", note=note)
     if sample > len(samples):
-        more = "note: data.sample={sample}, but {path} has {rows} rows: all are used"
+        more = "note: data.sample={sample}, but {path} has only {rows} rows: using all of them"
         say(more, sample=sample, path=samples.path, rows=len(samples))
     if samples.bad_rows:
         bad = Amount(len(samples.bad_rows), "bad row")
-        say("{rows} of {path} left out (artifact data/bad_rows.tsv)", rows=bad, path=samples.path)
+        say("{rows} of {path} left out (see artifact data/bad_rows.tsv)", rows=bad, path=samples.path)
     return replace(config, data=data), LabeledTexts(samples, dev)
 
 

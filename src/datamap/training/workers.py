@@ -26,7 +26,7 @@ class Worker:
     """Start a process that calls `work` with the arguments that it is sent, until SIGTERM or this process's end.
 
     Args:
-        work: function at the top level of a module, as it is pickled.
+        work: function at the top level of a module, because it is pickled.
         first: first argument of each call.
     """
 
@@ -52,8 +52,8 @@ class Worker:
             result, trace = self.connection.recv()
         except (EOFError, OSError) as error:
             raise TrainingError(
-                "a process that trained beside this one was ended from outside, perhaps for want of memory; "
-                "trainer.jobs=1 trains one after the other"
+                "a worker process was killed, perhaps because memory ran out; "
+                "set trainer.jobs=1 to train one model at a time"
             ) from error
         if trace:
             raise result from (None if isinstance(result, DataMapError) else RuntimeError(trace))

@@ -37,7 +37,7 @@ export function download(samples, text, name = "samples.tsv") {
   say(name);
 }
 
-const LONGEST = 30_000; // characters of a command that every shell takes
+const MAX_COMMAND = 30_000; // characters of a command that every shell takes
 const FILE = "ids.txt";
 
 /** Return the ids of whole samples, each once: those of units, `<sample>:<position>`, name the samples they are of. */
@@ -49,7 +49,7 @@ export function idsOfSamples(ids, inUnits) {
 export function asOverride(ids) {
   if (ids.some((id) => /["'\\$\p{C}]/u.test(id))) return null;
   const list = ids.map((id) => (/^(0|-?[1-9][0-9]*)$/.test(id) ? id : `"${id}"`)).join(",");
-  return list.length > LONGEST ? null : `[${list}]`;
+  return list.length > MAX_COMMAND ? null : `[${list}]`;
 }
 
 /** Copy `key`=<ids> after a command; where the ids do not fit into it, save them as a file, and name that. */

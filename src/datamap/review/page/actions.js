@@ -27,7 +27,7 @@ export function drawActions(run, sample, decided, act) {
   fillButton(
     $("accept"),
     "↵",
-    tr(proposes ? "Take the proposed label" : "No other label is proposed"),
+    tr(proposes ? "Accept the proposed label" : "No other label is proposed"),
     proposes ? classes[sample.proposed] : "–",
   );
   $("accept").disabled = !proposes;
@@ -72,7 +72,7 @@ function drawAcceptAll(box, parts, sample, act) {
   const button = add(box, "button", "", "proposed");
   button.type = "button";
   button.id = "accept-all";
-  fillButton(button, "⇧↵", tr("Take all proposals ({n})", { n: count(parts.length) }));
+  fillButton(button, "⇧↵", tr("Accept all proposals ({n})", { n: count(parts.length) }));
   button.addEventListener("click", () => act("acceptAll"));
 }
 

@@ -1,4 +1,4 @@
-// The sample in the middle: texts, why it is suspected, its history, its neighbours, what others decided.
+// The sample in the middle: texts, why it is suspected, its history, its neighbors, what others decided.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { addFolded } from "../../web/scripts/fold.js";
@@ -23,11 +23,11 @@ export function drawCard(run, sample, { index, total, open, near }) {
   if (sample.history) {
     drawDecisions(card, run, sample);
     const evidence = add($("more"), "section", "", "evidence");
-    add(evidence, "h3", tr("How it was learned"));
+    add(evidence, "h3", tr("Learning history"));
     evidence.append(historyFigure(run, sample));
   }
-  const section = add($("more"), "section", "", "neighbours");
-  if (near) drawNeighbours(section, run, sample, near, open);
+  const section = add($("more"), "section", "", "neighbors");
+  if (near) drawNeighbors(section, run, sample, near, open);
   $("reading").scrollTop = scrolled;
 }
 
@@ -41,7 +41,7 @@ function drawHead(card, run, sample, index, total) {
   add(head, "h2", `id ${sample.id}`).id = "card-name";
   if (index >= 0)
     add(head, "span", tr("{at} of {total}", { at: count(index + 1), total: count(total) }), "muted");
-  else add(head, "span", tr("outside of this list"), "muted");
+  else add(head, "span", tr("not in this list"), "muted");
   add(head, "span", "", "gap");
   add(head, "span", tr(REGIONS[sample.region]), `chip region-${run.regions[sample.region]}`);
   const score = add(head, "span", run.probable ? `${tr("score")} ` : "", "muted");
@@ -55,7 +55,7 @@ function drawHead(card, run, sample, index, total) {
 function drawTexts(card, run, sample, open) {
   const texts = add(card, "div", "", run.pairs && run.labeled ? "texts pair" : "texts");
   if (!run.texts) {
-    add(texts, "p", tr("This run holds no texts; find the sample by its id."), "muted");
+    add(texts, "p", tr("This run has no texts; look up the sample by its id."), "muted");
     return;
   }
   if (!run.labeled) return drawExample(texts, run, sample);
@@ -106,7 +106,7 @@ function when(text) {
     : date.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 }
 
-function drawNeighbours(section, run, sample, { rows }, open) {
+function drawNeighbors(section, run, sample, { rows }, open) {
   section.replaceChildren();
   if (!rows.length) return;
   add(section, "h3", tr("Similar samples"));
@@ -125,8 +125,8 @@ function drawNeighbours(section, run, sample, { rows }, open) {
   }
 }
 
-/** Draw the neighbours of the sample that is shown, when they come later than it. */
-export function fillNeighbours(run, sample, near, open) {
-  const section = document.querySelector("#more .neighbours");
-  if (section) drawNeighbours(section, run, sample, near, open);
+/** Draw the neighbors of the sample that is shown, when they come later than it. */
+export function fillNeighbors(run, sample, near, open) {
+  const section = document.querySelector("#more .neighbors");
+  if (section) drawNeighbors(section, run, sample, near, open);
 }

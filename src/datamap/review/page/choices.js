@@ -1,6 +1,6 @@
 // Which classes the keys 1 to 9 stand for: pure.
 
-const MOST_CHOICES = 9;
+const MAX_CHOICES = 9;
 
 /**
  * [{key, label}] of the classes that have a digit as their key; `label` is a class index. Classes that are
@@ -10,7 +10,7 @@ const MOST_CHOICES = 9;
  */
 export function choicesOf(sample, classes) {
   if (classes.every((name) => /^[0-9]$/.test(name))) return classes.map((key, label) => ({ key, label }));
-  const found = classes.length <= MOST_CHOICES ? classes.map((_, k) => k) : saidOf(sample);
+  const found = classes.length <= MAX_CHOICES ? classes.map((_, k) => k) : saidOf(sample);
   return found.map((label, place) => ({ key: String(place + 1), label }));
 }
 
@@ -19,7 +19,7 @@ function saidOf(sample) {
   for (const k of sample.history?.predicted ?? []) {
     if (k !== null && k !== sample.label && k !== sample.proposed) times.set(k, (times.get(k) ?? 0) + 1);
   }
-  return [...times.keys()].sort((a, b) => times.get(b) - times.get(a) || a - b).slice(0, MOST_CHOICES);
+  return [...times.keys()].sort((a, b) => times.get(b) - times.get(a) || a - b).slice(0, MAX_CHOICES);
 }
 
 /**

@@ -4,7 +4,7 @@ import { $, add } from "../../web/scripts/dom.js";
 import { classesLike } from "./choices.js";
 import { count, tr } from "./words.js";
 
-const MOST_LISTED = 100;
+const MAX_LISTED = 100;
 
 /** Open the search among classes; `take(index)` gets the chosen one. */
 export function createClassDialog(classes, take) {
@@ -15,7 +15,7 @@ export function createClassDialog(classes, take) {
   let at = 0;
 
   function draw() {
-    found = classesLike(typed.value, classes).slice(0, MOST_LISTED);
+    found = classesLike(typed.value, classes).slice(0, MAX_LISTED);
     at = Math.max(0, Math.min(at, found.length - 1));
     list.replaceChildren();
     found.forEach((k, place) => {
@@ -24,7 +24,7 @@ export function createClassDialog(classes, take) {
       Object.assign(option, { id: `class-${k}`, role: "option", ariaSelected: String(place === at) });
       option.addEventListener("click", () => choose(k));
     });
-    if (!found.length) add(list, "div", tr("no class is called so"), "muted").role = "option";
+    if (!found.length) add(list, "div", tr("no class has such a name"), "muted").role = "option";
     typed.setAttribute("aria-activedescendant", found.length ? `class-${found[at]}` : "");
     list.children[at]?.scrollIntoView({ block: "nearest" });
   }
@@ -82,13 +82,13 @@ export function createJumpDialog(go) {
 
 const HELP = [
   ["K", "keep the given label"],
-  ["Enter P", "take the proposed label"],
-  ["⇧Enter", "take all proposals of the sentence", "token"],
-  ["⇧Enter", "take all proposals of the text", "label"],
+  ["Enter P", "accept the proposed label"],
+  ["⇧Enter", "accept all proposals in the sentence", "token"],
+  ["⇧Enter", "accept all proposals for the text", "label"],
   ["1 – 9", "choose a class by its number"],
   ["/ L", "search among all classes"],
   ["D", "drop the sample"],
-  ["U", "unsure: somebody else should look"],
+  ["U", "unsure: leave it to another reviewer"],
   ["⇧→ ⇧←", "move the end of the entity", "token"],
   ["Ctrl⇧→ Ctrl⇧←", "move the beginning of the entity", "token"],
   ["Z", "undo the last decision"],
@@ -96,7 +96,7 @@ const HELP = [
   ["←", "back"],
   ["G", "jump to an id"],
   ["S", "search texts and ids"],
-  ["?", "this list"],
+  ["?", "show this list"],
 ];
 
 /** Fill the list of keys and open it with `open()`. */
@@ -119,10 +119,10 @@ export function drawTrouble({ state, reason, waiting: { length } }, runId) {
   box.hidden = state === "idle";
   if (box.hidden) return;
   const what = {
-    forbidden: () => tr("The server was started anew and has another address: open the one that it printed."),
-    failing: () => tr("The server could not do it ({reason}) and is asked again.", { reason }),
+    forbidden: () => tr("The server was restarted at another address: open the one that it printed."),
+    failing: () => tr("The server could not complete the request ({reason}); trying again.", { reason }),
     lost: () =>
-      tr("The server does not answer. If it ended, start it again: {command}", {
+      tr("The server does not answer. If it has stopped, start it again: {command}", {
         command: `datamap review run_id=${runId}`,
       }),
   }[state]();

@@ -6,9 +6,9 @@ const UNSPACED =
   "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}";
 const JOINED = "(?:\\p{M}|[\\u{1f3fb}-\\u{1f3ff}]|\\u200d.)*";
 const TOKEN = new RegExp(`(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}])+|\\s+|.${JOINED}`, "gsu");
-const MOST_CELLS = 1_000_000; // of the table below; longer texts are compared at both ends only
+const MAX_CELLS = 1_000_000; // of the table below; longer texts are compared at both ends only
 const FAR = 3; // differing tokens on both sides that make a common character between them meaningless
-const LEAST_SHARED = 0.2; // below, everything would be marked
+const MIN_SHARED = 0.2; // below, everything would be marked
 
 export const tokensOf = (text) => text.match(TOKEN) ?? [];
 
@@ -74,7 +74,7 @@ export function difference(textA, textB) {
   const middle = (tokens) => tokens.slice(head, tokens.length - tail);
   const [midA, midB] = [middle(a), middle(b)];
   const [ofA, ofB] =
-    midA.length * midB.length > MOST_CELLS ? [midA, midB].map((m) => m.map(() => false)) : common(midA, midB);
+    midA.length * midB.length > MAX_CELLS ? [midA, midB].map((m) => m.map(() => false)) : common(midA, midB);
   const ends = (kept) => [...new Array(head).fill(true), ...kept, ...new Array(tail).fill(true)];
   const all = [
     [a, ends(ofA)],
@@ -83,6 +83,6 @@ export function difference(textA, textB) {
   const said = (tokens, same) => tokens.filter((token, k) => same[k] && token.trim()).join("").length;
   const shared = said(a, all[0][1]) / Math.max(1, Math.min(textA.length, textB.length));
   return all.map(([tokens, same]) =>
-    shared < LEAST_SHARED ? [{ text: tokens.join(""), same: true }] : runs(tokens, same),
+    shared < MIN_SHARED ? [{ text: tokens.join(""), same: true }] : runs(tokens, same),
   );
 }

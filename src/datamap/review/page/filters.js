@@ -15,7 +15,7 @@ const DECIDED = {
   "": "all",
 };
 const ORDERS = {
-  score: "likely wrong first",
+  score: "most likely wrong first",
   uncertain: "most uncertain first",
   id: "in the order of the data",
 };

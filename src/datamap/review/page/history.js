@@ -23,7 +23,7 @@ export function historyFigure(run, { history }) {
       },
     ),
   }));
-  const caption = tr("probability of the given label by {unit}; full: right, ring: wrong", {
+  const caption = tr("probability of the given label by {unit}; dot: right, ring: wrong", {
     unit: tr(run.unit),
   });
   return drawHistory(points, caption, {

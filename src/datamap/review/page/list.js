@@ -3,7 +3,7 @@
 import { $, add } from "../../web/scripts/dom.js";
 import { decisions, SIGNS, said } from "./decisions.js";
 import { queue } from "./queue.js";
-import { inSight, scrolledTo, tallness } from "./sight.js";
+import { inSight, scrolledTo, listHeight } from "./sight.js";
 import { count, scored, scoreHint, tr } from "./words.js";
 
 export const ROW_HEIGHT = 58;
@@ -23,7 +23,7 @@ export function createList(run, { open, current, failed }) {
   let timer = 0;
 
   function draw() {
-    all.style.height = `${tallness(queue.length, ROW_HEIGHT)}px`;
+    all.style.height = `${listHeight(queue.length, ROW_HEIGHT)}px`;
     const { first, last, top } = inSight(list.scrollTop, list.clientHeight, queue.length, ROW_HEIGHT);
     all.replaceChildren();
     for (let index = first; index < last; index++) drawRow(index, top + (index - first) * ROW_HEIGHT);

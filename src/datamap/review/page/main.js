@@ -17,7 +17,7 @@ import { Outbox } from "./outbox.js";
 import { drawProgress } from "./progress.js";
 import { NOTHING, queue } from "./queue.js";
 import { reviewer } from "./reviewer.js";
-import { neighbours, prefetch, samples } from "./samples.js";
+import { neighbors, prefetch, samples } from "./samples.js";
 import { ask, askJson, asText } from "./server.js";
 import { movedBorder } from "./tags.js";
 import { proposedParts, tagsOf } from "./units.js";
@@ -25,7 +25,7 @@ import { count, tr, translatePage } from "./words.js";
 
 const AHEAD = 4; // samples fetched before they are shown
 const READING = 2000; // milliseconds between questions whether the server has read all
-const MOST_SAID = 500; // characters of a text that are read out
+const MAX_SAID = 500; // characters of a text that are read out
 const LOOK = 5000; // milliseconds between looks at what others decided
 
 const here = { index: -1, row: -1, sample: null }; // index −1: a sample outside of the queue
@@ -86,7 +86,7 @@ async function show(row, focus = true) {
     if (news) draw();
     if (isNew && focus) reachCard(); // the page may have moved as it became longer
     if (isNew) announce();
-    const near = await neighbours.get(row);
+    const near = await neighbors.get(row);
     if (here.row !== row) return;
     fillNeighbours(run, sample, near, openRow);
     if (!sample.history || !near.ready) wait(row);
@@ -100,14 +100,14 @@ function wait(row) {
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
     if (here.row !== row) return;
-    const answers = await Promise.all([askJson(`sample/${row}`), askJson(`neighbours/${row}`)]).catch(
+    const answers = await Promise.all([askJson(`sample/${row}`), askJson(`neighbors/${row}`)]).catch(
       () => null,
     );
     if (here.row !== row) return;
     if (!answers) return wait(row);
     const [sample, near] = answers;
     const hasHistory = sample.history && !here.sample.history;
-    if (hasHistory || near.ready) for (const cache of [samples, neighbours]) cache.clear();
+    if (hasHistory || near.ready) for (const cache of [samples, neighbors]) cache.clear();
     if (hasHistory) {
       here.sample = sample;
       draw();
@@ -135,7 +135,7 @@ function draw() {
     index: here.index,
     total: queue.length,
     open: openRow,
-    near: neighbours.at(sample.row),
+    near: neighbors.at(sample.row),
   });
   $("verdicts").hidden = false;
   drawActions(run, sample, mine(sample), act);
@@ -152,10 +152,10 @@ function announce() {
   const place =
     index >= 0
       ? tr("{at} of {total}", { at: count(index + 1), total: count(queue.length) })
-      : tr("outside of this list");
+      : tr("not in this list");
   const proposed = sample.proposed === null ? "" : `${tr(", ")}${tr("proposed")} ${classes[sample.proposed]}`;
   const labels = run.labeled ? `${tr("given")} ${classes[sample.label]}${proposed}` : tr("Prompt");
-  const texts = [sample.text_a, sample.text_b].map((text) => text.slice(0, MOST_SAID)).join(" ");
+  const texts = [sample.text_a, sample.text_b].map((text) => text.slice(0, MAX_SAID)).join(" ");
   $("announced").textContent = tr("id {id}, {place}: {labels}. {texts}", {
     id: sample.id,
     place,
@@ -170,7 +170,7 @@ function showEnd() {
   clearCard();
   const text = document.createElement("p");
   text.className = "empty";
-  text.textContent = tr("Nothing fits. Change the filters, or show all.");
+  text.textContent = tr("No samples match. Change the filters, or show all.");
   $("card").append(text);
   for (const id of ["verdicts", "choices"]) $(id).hidden = true;
   map?.ring(-1);
@@ -186,7 +186,7 @@ function prefetchAround() {
 
 function decide(action, label = null) {
   const { sample } = here;
-  if (!sample) return tell(tr("Nothing is shown yet: the key did nothing."));
+  if (!sample) return tell(tr("Nothing is shown yet, so the key had no effect."));
   const kept = action === "label" && label === sample.label;
   const item = {
     row: sample.row,
@@ -224,7 +224,7 @@ function moveBorder(isStart, isWider) {
   if (run.part !== "token" || !sample?.parts) return undefined;
   const at = sample.parts.findIndex(({ row }) => row === sample.row);
   const moved = movedBorder(tagsOf(run, sample), at, isStart, isWider, run.classes);
-  if (!moved) return tell(tr("The token is in no entity, or its border cannot move there."));
+  if (!moved) return tell(tr("The token is not in an entity, or the entity's border cannot move there."));
   decideTogether(moved.map((one) => changed(sample.parts[one.at], run.classes.indexOf(one.tag))));
   return draw();
 }
@@ -237,7 +237,7 @@ async function acceptAll() {
   if (!sample || here.row !== row) return undefined;
   if (!sample.parts) return accept();
   const parts = proposedParts(run, sample);
-  if (!parts.length) return tell(tr("No proposal is left here."));
+  if (!parts.length) return tell(tr("There are no proposals left here."));
   decideTogether(parts.map((part) => changed(part, part.proposed)));
   return next();
 }
@@ -275,7 +275,7 @@ function choose(key) {
   const choice = here.sample && choicesOf(here.sample, run.classes).find((one) => one.key === key);
   return choice
     ? decide("label", choice.label)
-    : tell(tr("The key {key} stands for no class here.", { key }));
+    : tell(tr("The key {key} is not assigned to a class here.", { key }));
 }
 
 function accept() {
@@ -377,7 +377,7 @@ async function look() {
 async function refresh() {
   queue.forget();
   samples.clear();
-  neighbours.clear();
+  neighbors.clear();
   list.draw();
   if (here.row >= 0) await show(here.row, false);
 }
@@ -459,7 +459,7 @@ begin().catch((error) => {
   $("trouble").hidden = false;
   $("trouble").textContent =
     error.status === 403
-      ? tr("This address is not the server's: open the one that it printed.")
+      ? tr("The server refuses this address: open the one that it printed.")
       : error.message;
 });
 

@@ -10,7 +10,7 @@ import { count, tr } from "./words.js";
 const SCORES = [0.25, 0.5, 0.75]; // where the colors change, if scores are probabilities
 const SHARES = [0.5, 0.8, 0.95]; // where they change among all samples, if scores only order them
 const COLORS = ["#8fa3bf", "#c9a54b", "#d9742b", "#a50026"];
-const MOST_CORNERS = 500; // of a lasso
+const MAX_CORNERS = 500; // of a lasso
 const REST = 400; // milliseconds after the last turn of the wheel
 
 /** What /api/map sends, as arrays. */
@@ -149,7 +149,7 @@ const cornersOf = ({ x, y, width, height }) => [
   [x, y + height],
 ];
 
-const thinned = (polygon) => polygon.filter((_, k) => k % Math.ceil(polygon.length / MOST_CORNERS) === 0);
+const thinned = (polygon) => polygon.filter((_, k) => k % Math.ceil(polygon.length / MAX_CORNERS) === 0);
 
 /** Whether a part of the map is out of view. */
 function isZoomed({ x, y, width, height, limits }) {
@@ -180,5 +180,5 @@ function drawTools(scatter, enclose) {
     scatter.showAll();
     enclose(null);
   });
-  $("map-note").textContent = tr("Draw around points to review them; the wheel zooms.");
+  $("map-note").textContent = tr("Draw a line around points to review them; scroll to zoom.");
 }

@@ -29,7 +29,7 @@ function drawFacts(list, { precision, remaining, kappa, mine, reviewed, suggeste
     if (note) add(said, "span", note, "muted range-of");
   };
   // All of them where the score says nothing of how many: that is no advice.
-  if (suggested && suggested < samples) fact("worth reviewing, about", count(suggested));
+  if (suggested && suggested < samples) fact("worth reviewing (estimate)", count(suggested));
   if (mine !== reviewed) fact("by me", count(mine));
   if (precision)
     fact(
@@ -41,11 +41,11 @@ function drawFacts(list, { precision, remaining, kappa, mine, reviewed, suggeste
     const [low, high, estimate] = [remaining.low, remaining.high, remaining.estimate].map((n) =>
       count(Math.round(n)),
     );
-    fact("still wrong, about", estimate, rangeOf(low, high));
+    fact("still wrong (estimate)", estimate, rangeOf(low, high));
   }
   if (kappa) {
     fact(
-      "agreement, kappa",
+      "agreement (kappa)",
       kappa.kappa === null ? "–" : kappa.kappa.toFixed(2),
       tr("{a} and {b}, on {both}", {
         a: kappa.reviewers[0],

@@ -2,7 +2,7 @@
 
 import { askBytes, askJson } from "./server.js";
 
-const MOST = 200; // rows per request
+const MAX_REQUESTED = 200; // rows per request
 
 export const NOTHING = {
   region: null,
@@ -52,8 +52,8 @@ export const queue = {
     if (!missing.length) return false;
     for (const row of missing) this.asked.add(row);
     try {
-      for (let k = 0; k < missing.length; k += MOST) {
-        const { rows } = await askJson("samples", { rows: missing.slice(k, k + MOST) });
+      for (let k = 0; k < missing.length; k += MAX_REQUESTED) {
+        const { rows } = await askJson("samples", { rows: missing.slice(k, k + MAX_REQUESTED) });
         for (const brief of rows) {
           this.briefs.set(brief.row, brief);
           this.fresh.add(brief.row);

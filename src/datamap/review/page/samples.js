@@ -2,10 +2,10 @@
 
 import { askJson } from "./server.js";
 
-const KEPT = 60; // samples in memory
-const SOON = 2; // samples whose neighbours are fetched before they are shown
+const MAX_KEPT = 60; // samples in memory
+const SOON = 2; // samples whose neighbors are fetched before they are shown
 
-/** A cache of /api/<path>/<row>: the newest `KEPT` answers. */
+/** A cache of /api/<path>/<row>: the newest `MAX_KEPT` answers. */
 function createCache(path) {
   const promises = new Map();
   const values = new Map();
@@ -22,7 +22,7 @@ function createCache(path) {
         promise.catch(() => promises.get(row) === promise && promises.delete(row)); // the next one asks again
         promises.set(row, promise);
         for (const [old] of promises)
-          if (promises.size > KEPT) {
+          if (promises.size > MAX_KEPT) {
             promises.delete(old);
             values.delete(old);
           }
@@ -41,10 +41,10 @@ function createCache(path) {
 }
 
 export const samples = createCache("sample");
-export const neighbours = createCache("neighbours");
+export const neighbors = createCache("neighbors");
 
 /** Ask for samples that may be shown next, the nearest first; what fails is asked again when it is shown. */
 export function prefetch(rows) {
   for (const row of rows) samples.get(row).catch(() => {});
-  for (const row of rows.slice(0, SOON)) neighbours.get(row).catch(() => {});
+  for (const row of rows.slice(0, SOON)) neighbors.get(row).catch(() => {});
 }

@@ -3,7 +3,7 @@
 import { reviewer } from "./reviewer.js";
 
 const SECRET = new URLSearchParams(location.search).get("token") ?? "";
-const PATIENCE = 20_000; // milliseconds until a request counts as lost
+const TIMEOUT = 20_000; // milliseconds until a request counts as lost
 
 /** What the server does not do, and says why. */
 export class Refusal extends Error {
@@ -27,7 +27,7 @@ export async function ask(path, body, who = reviewer.name) {
     body: body && JSON.stringify(body),
     cache: "no-store",
   };
-  const answer = await fetch(`/api/${path}`, { ...options, signal: AbortSignal.timeout(PATIENCE) });
+  const answer = await fetch(`/api/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
   if (answer.ok) return answer;
   const said = await answer.json().catch(() => ({}));
   throw new Refusal(answer.status, said.error ?? `${answer.status} ${answer.statusText}`);

@@ -1,19 +1,19 @@
 // Which rows of a long list are in sight: pure arithmetic.
 
-const TALLEST = 15_000_000; // pixels; browsers stop at 17 to 33 million
+const MAX_HEIGHT = 15_000_000; // pixels; browsers stop at 17 to 33 million
 
 /**
- * How tall a list is on the page; beyond `TALLEST` one pixel of the scroll bar stands for several of the
+ * How tall a list is on the page; beyond `MAX_HEIGHT` one pixel of the scroll bar stands for several of the
  * list.
  */
-export const tallness = (total, rowHeight) => Math.min(TALLEST, total * rowHeight);
+export const listHeight = (total, rowHeight) => Math.min(MAX_HEIGHT, total * rowHeight);
 
 /**
  * {first, last, top}: rows first to last (exclusive) are in sight, the first one `top` pixels below the
  * list's begin.
  */
 export function inSight(scroll, height, total, rowHeight) {
-  const tall = tallness(total, rowHeight);
+  const tall = listHeight(total, rowHeight);
   const real = total * rowHeight;
   const position = tall < real ? (scroll / Math.max(1, tall - height)) * (real - height) : scroll;
   const first = Math.max(0, Math.min(Math.floor(position / rowHeight), total - 1));
@@ -23,7 +23,7 @@ export function inSight(scroll, height, total, rowHeight) {
 
 /** Where to scroll so that a row is in sight, from where the list is now. */
 export function scrolledTo(index, scroll, height, total, rowHeight) {
-  const tall = tallness(total, rowHeight);
+  const tall = listHeight(total, rowHeight);
   const real = total * rowHeight;
   const scale = tall < real ? (tall - height) / (real - height) : 1;
   const position = scroll / scale;

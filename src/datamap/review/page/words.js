@@ -28,7 +28,7 @@ export const scored = (run, { score, rank }) =>
 
 /** Return what `scored` means, as a hint. */
 export const scoreHint = (run) =>
-  tr(run.probable ? "probability that the label is wrong" : "place in the diagnosis");
+  tr(run.probable ? "probability that the label is wrong" : "rank in the diagnosis");
 
 export const count = (n) => n.toLocaleString("en");
 export const percent = (share) => `${Math.round(100 * share)}%`;

@@ -3,7 +3,7 @@
 import { rgb } from "./numbers.js";
 
 const NAMES = ["ink", "muted", "card", "accent", "faint", "grid", "edge"];
-const LEAST_CONTRAST = 3; // of a point to the paper, as WCAG 2 asks of what is no text
+const MIN_CONTRAST = 3; // of a point to the paper, as WCAG 2 asks of what is no text
 const TINT = 1.1; // how much stronger a region's tint is on dark paper
 
 /**
@@ -38,7 +38,7 @@ export function seenOn(paper, color) {
     const times = Math.min(most, 1 + 0.1 * step); // first brighter in its own hue, then paler
     const white = Math.max(0, (1 + 0.1 * step - most) / 10);
     const lighter = color.map((value) => Math.round(value * times + (255 - value * times) * white));
-    if ((luminance(lighter) + 0.05) / (ground + 0.05) >= LEAST_CONTRAST) return lighter;
+    if ((luminance(lighter) + 0.05) / (ground + 0.05) >= MIN_CONTRAST) return lighter;
   }
 }
 

@@ -18,7 +18,7 @@ SLOPE = 0.5  # prior standard deviation of the calibration's slope, around 1
 OFFSET = 2.0  # prior standard deviation of its offset
 
 
-class Lesson(NamedTuple):
+class Estimates(NamedTuple):
     """Hold the estimates of the decisions so far; `precision` and `remaining` are None if nothing is known."""
 
     reviewed: int
@@ -29,7 +29,7 @@ class Lesson(NamedTuple):
     advice: str
 
 
-class Teacher:
+class ScoreCalibrator:
     """Calibrate the scores of N samples by decisions: learn the probability that a label is wrong, given its score.
 
     P(wrong) = sigmoid(a + b logit(score)), after Platt (1999). The prior of b is around 1, and that of a around the
@@ -43,9 +43,9 @@ class Teacher:
         known = estimate is not None and estimate["known"]
         self.prior = self._offset(max(1.0, float(estimate["count"]))) if estimate and known else 0.0
 
-    def lesson(
+    def estimate(
         self, order: np.ndarray, reviewed: Collection[int], verdicts: Mapping[int, bool], lang: str
-    ) -> Lesson:
+    ) -> Estimates:
         """Return the estimates of the decisions so far.
 
         Args:
@@ -65,7 +65,7 @@ class Teacher:
         first = order[: len(reviewed) + AHEAD]
         ahead = first[~np.isin(first, list(reviewed))][:AHEAD]
         expected = float(_sigmoid(line[0] + line[1] * self.odds[ahead].astype(float)).sum())
-        return Lesson(
+        return Estimates(
             len(reviewed),
             int(wrong.sum()),
             len(reviewed) + int(left[probs >= WORTH].sum()),
@@ -139,9 +139,9 @@ def _advice(sure, expected, ahead, lang):
     if sure < FEW:
         return word("Review {n} more to learn how far the score can be trusted.", lang, n=FEW - sure)
     text = (
-        "Go on: of the next {n} labels about {count} are wrong."
+        "Continue: about {count} of the next {n} labels are wrong."
         if expected >= PAYS * ahead
-        else "It pays to stop: of the next {n} labels only about {count} are wrong."
+        else "You can stop: only about {count} of the next {n} labels are wrong."
     )
     return word(text, lang, n=ahead, count=round(expected))
 

@@ -10,9 +10,9 @@ import pytest
 from datamap.data import spreadsheet
 from datamap.errors import DataError, SummaryError
 from datamap.pipeline.stored_diagnosis import is_probable, table_of
-from datamap.review import samples, teaching
+from datamap.review import estimates, samples
 from datamap.review.histories import Histories
-from datamap.review.neighbours import Neighbours
+from datamap.review.neighbors import Neighbors
 from datamap.signals import compute, shards
 from datamap.summaries import tsv
 
@@ -37,7 +37,7 @@ def diagnosis_of(frame):
 
 
 def test_samples_are_joined_by_id_in_the_summarys_order():
-    found = samples.of_run(SUMMARY, diagnosis_of(DIAGNOSIS), {}, ("=no", "yes"))
+    found = samples.join_samples(SUMMARY, diagnosis_of(DIAGNOSIS), {}, ("=no", "yes"))
     assert found.names == ("=no", "yes", "2", "3", "4", "5", "6")
     assert found.labels.tolist() == [0, 1, 4]
     assert found.proposed.tolist() == [6, -1, 0]
@@ -69,7 +69,7 @@ def test_a_score_is_a_probability_only_where_the_diagnosis_says_so(values, proba
 
 @pytest.mark.parametrize("key", ["007", "+7", "7.0", "", "x", "٧", "9" * 30, "-0"])
 def test_ids_that_are_numbers_are_written_in_one_way(key):
-    numbered = samples.of_run(
+    numbered = samples.join_samples(
         SUMMARY.assign(id=[7, 8, -9]), diagnosis_of(DIAGNOSIS.assign(id=[-9, 7, 8])), {}, ()
     )
     assert numbered.row_of(key) == -1
@@ -85,7 +85,7 @@ def test_ids_that_are_numbers_are_written_in_one_way(key):
 )
 def test_a_diagnosis_that_does_not_fit(frame, message):
     with pytest.raises((DataError, SummaryError), match=message):
-        samples.of_run(SUMMARY, diagnosis_of(frame), {}, ("=no", "yes"))
+        samples.join_samples(SUMMARY, diagnosis_of(frame), {}, ("=no", "yes"))
 
 
 class Folder(dict):
@@ -104,23 +104,23 @@ def test_histories_of_all_samples():
         ((shard, content),) = shards.encoded(table, "epoch", number, 9, "parquet")
         folder[shard.path], observed[number] = content, [shard]
     found = Histories()
-    assert found.of(0) is None
+    assert found.history(0) is None
     found.load(folder, observed, pa.array([0, 1, 2]))
     expected = {"numbers": [1, 2], "label_probs": [0.75, 0.75], "correct": [True, True], "predicted": [1, 1]}
-    assert found.of(0) == expected
+    assert found.history(0) == expected
 
 
 def test_neighbours_are_the_most_similar_others():
     texts = [f"how do I change word{n:03} of my account" for n in range(50)]
     texts += ["怎么换手机壳", "手机壳怎么换啊", "北京天气怎么样", ""]
-    found = Neighbours()
-    assert found.of(0) is None
+    found = Neighbors()
+    assert found.nearest(0) is None
     found.build([pa.chunked_array([pa.array(texts)])])
-    near = found.of(50)
+    near = found.nearest(50)
     assert near[0][0] == 51
     assert 0.3 < near[0][1] <= 1
-    assert [len(found.of(0)), len(found.of(53))] == [8, 0]
-    values = [similarity for _, similarity in found.of(0)]
+    assert [len(found.nearest(0)), len(found.nearest(53))] == [8, 0]
+    values = [similarity for _, similarity in found.nearest(0)]
     assert values == sorted(values, reverse=True)
 
 
@@ -128,9 +128,9 @@ def test_neighbours_by_embeddings():
     random = np.random.default_rng(0)
     vectors = random.normal(size=(60, 16)) + 50  # a common direction, as encoders have it
     vectors[7] = vectors[3] + 0.01
-    found = Neighbours()
+    found = Neighbors()
     found.build([pa.chunked_array([pa.array(["the same text"] * 60)])], vectors)
-    near = found.of(3)
+    near = found.nearest(3)
     assert near[0] == (7, pytest.approx(1, abs=0.01))
     centered = vectors - vectors.mean(axis=0)
     cosines = centered @ centered[3] / np.linalg.norm(centered, axis=1) / np.linalg.norm(centered[3])
@@ -140,9 +140,9 @@ def test_neighbours_by_embeddings():
 
 
 def test_neighbours_without_texts():
-    found = Neighbours()
+    found = Neighbors()
     found.build([])
-    assert found.of(0) == []
+    assert found.nearest(0) == []
 
 
 def simulated(seed, offset, slope, count=3000):
@@ -161,7 +161,7 @@ def test_the_range_of_what_remains_holds_the_truth(offset, slope):
         order = (-scores).argsort()
         first = order[:300].tolist()
         estimate = {"count": 100, "low": 0, "high": 300, "known": seed % 2 == 0}
-        lesson = teaching.Teacher(scores, estimate).lesson(
+        lesson = estimates.ScoreCalibrator(scores, estimate).estimate(
             order, first, {row: bool(wrong[row]) for row in first}, "en"
         )
         assert lesson.wrong == wrong[first].sum()
@@ -173,7 +173,7 @@ def test_before_any_decision_the_estimate_of_diagnose_counts():
     scores, _ = simulated(0, 0, 1)
     order = (-scores).argsort()
     few, many = (
-        teaching.Teacher(scores, {"count": count, "low": 0, "high": 900, "known": True}).lesson(
+        estimates.ScoreCalibrator(scores, {"count": count, "low": 0, "high": 900, "known": True}).estimate(
             order, [], {}, "en"
         )
         for count in (20, 600)
@@ -186,9 +186,9 @@ def test_before_any_decision_the_estimate_of_diagnose_counts():
 def test_it_pays_to_stop_where_nothing_is_found():
     scores, wrong = simulated(0, -3, 1)
     order = (-scores).argsort()
-    teacher = teaching.Teacher(scores, None)
+    calibrator = estimates.ScoreCalibrator(scores, None)
     first = order[:600].tolist()
-    lesson = teacher.lesson(order, first, {row: bool(wrong[row]) for row in first}, "en")
-    assert lesson.advice.startswith("It pays to stop: of the next 50 labels only about ")
-    everything = teacher.lesson(order, range(3000), dict(enumerate(wrong.tolist())), "zh")
+    lesson = calibrator.estimate(order, first, {row: bool(wrong[row]) for row in first}, "en")
+    assert lesson.advice.startswith("You can stop: only about ")
+    everything = calibrator.estimate(order, range(3000), dict(enumerate(wrong.tolist())), "zh")
     assert (everything.advice, everything.remaining["high"]) == ("已全部审核。", 0)

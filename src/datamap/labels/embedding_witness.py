@@ -8,12 +8,12 @@ import warnings
 import numpy as np
 
 from datamap.labels import witnesses
-from datamap.signals.compute import log_of, of_label
+from datamap.signals.compute import label_values, log_of
 
 NAME = "embeddings"  # of the witness and of its score
 # scikit-learn's C, the inverse strength of regularization.
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-MAX_CHOOSING = 3_000  # rows by which the strength is chosen; of more, a random part
+MAX_CHOOSING = 3_000  # rows by which the strength is chosen; a random part if there are more
 MAX_STEPS = 60  # of the optimizer
 # Rows times features times classes of a model, seconds of a core; of more rows, a part.
 MAX_PRODUCTS = 4_000_000_000
@@ -22,11 +22,11 @@ MAX_PRODUCTS = 4_000_000_000
 def predict(first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, classes: int) -> np.ndarray:
     """Predict a distribution over classes for every sample, by logistic regressions on the other samples' embeddings.
 
-    The folds are those of `witnesses.unseen`. A single sample has the features u, its embedding. A pair of u and v has
-    (u, v, |u − v|, u ∘ v), as sentence encoders are trained with (Conneau et al. 2017, sec. 3.1). The mean of all is
-    subtracted, since many encoders give every sample a common direction beside which the rest is small. Then one factor
-    makes the mean squared length 1: numbers scaled one by one would all count alike, whatever they say. The strength of
-    regularization is the one of `STRENGTHS` under which held-out given labels are most likely.
+    The folds are those of `witnesses.predict_unseen`. A single sample has the features u, its embedding. A pair of u
+    and v has (u, v, |u − v|, u ∘ v), as sentence encoders are trained with (Conneau et al. 2017, sec. 3.1). The mean of
+    all is subtracted, since many encoders give every sample a common direction beside which the rest is small. Then one
+    factor makes the mean squared length 1: numbers scaled one by one would all count alike, whatever they say. The
+    strength of regularization is the one of `STRENGTHS` under which held-out given labels are most likely.
 
     Args:
         first: float (N, D), the embeddings of the samples, or of the first ones of pairs.
@@ -47,7 +47,7 @@ def predict(first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, cl
         warnings.filterwarnings("ignore", "lbfgs failed to converge", UserWarning)
         inverse = _strength(features, labels, classes, folds[0])
         probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, folds)
-    return witnesses.mixed(probs, labels)
+    return witnesses.mix_with_frequencies(probs, labels)
 
 
 class _Features:
@@ -81,8 +81,8 @@ def _strength(features, labels, classes, fold):
     best, highest = STRENGTHS[0], -np.inf
     for inverse in STRENGTHS:
         probs = witnesses.out_of_fold(_linear(inverse), features, labels, classes, [(train, held_out)])
-        probs = witnesses.mixed(probs[held_out], labels)
-        likelihood = of_label(log_of(probs), labels[held_out]).mean()
+        probs = witnesses.mix_with_frequencies(probs[held_out], labels)
+        likelihood = label_values(log_of(probs), labels[held_out]).mean()
         if likelihood <= highest:
             break
         best, highest = inverse, likelihood

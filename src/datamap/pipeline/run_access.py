@@ -4,27 +4,27 @@ import contextlib
 from collections.abc import Iterator
 
 from datamap.config import RunConfig, StepConfig
-from datamap.log import telling
+from datamap.log import reporting
 from datamap.tracking.addresses import is_server
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, configured_uri
 
 
 @contextlib.contextmanager
-def reading(config: StepConfig) -> Iterator[Store]:
-    """Yield the store from which the block reads runs, and say so where that takes its time."""
+def reading_store(config: StepConfig) -> Iterator[Store]:
+    """Yield the store from which the block reads runs, and report it if that takes long."""
     uri = config.tracking.uri or configured_uri()
-    with telling("reading from {uri}", is_server(uri), uri=uri):
+    with reporting("reading from {uri}", is_server(uri), uri=uri):
         yield Store(uri, config.tracking.experiment)
 
 
-def open_run_in(config: RunConfig) -> tuple[Store, Run]:
+def open_store_and_run(config: RunConfig) -> tuple[Store, Run]:
     """Return the store and the run that a step works on, and speak the run's language.
 
     Raises:
         TrackingError: there is no such store or run.
     """
-    with reading(config) as store:
+    with reading_store(config) as store:
         run = store.run(config.run_id)
     run.read_once()
     run.speak(config.lang)
@@ -32,14 +32,14 @@ def open_run_in(config: RunConfig) -> tuple[Store, Run]:
 
 
 def open_run(config: RunConfig, step: str) -> Run:
-    """Return the run that a step works on, as `open_run_in`, and nest the run that `mlflow run` made below it."""
-    store, run = open_run_in(config)
+    """Return the run that a step works on, after nesting the run that `mlflow run` made below it."""
+    store, run = open_store_and_run(config)
     store.nest_project_run(run, step)
     return run
 
 
 @contextlib.contextmanager
-def at_once(run: Run) -> Iterator[None]:
+def logged_together(run: Run) -> Iterator[None]:
     """Log what the block logs into a new run together, at its end."""
     run.read_once()
     with run.together():

@@ -8,7 +8,7 @@ from typing import Any
 WAITING = 2  # results on the way to the host at a time
 
 
-class Arrivals:
+class HostCopies:
     """Hold results of PyTorch until their copies have arrived, so that no forward pass waits for the host.
 
     Results on a CPU pass through at once.
@@ -17,7 +17,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._waiting: deque[tuple[Any, Any]] = deque()
 
-    def put(self, result: Any) -> Iterator[Any]:
+    def start(self, result: Any) -> Iterator[Any]:
         """Begin to copy the tensors in a tuple, or in a dict's values, and yield the results that have arrived."""
         cuda: Any = sys.modules["torch"].cuda
         if isinstance(result, dict):
@@ -31,7 +31,7 @@ class Arrivals:
         while len(self._waiting) > (WAITING if done else 0):
             yield self._next()
 
-    def rest(self) -> Iterator[Any]:
+    def finish(self) -> Iterator[Any]:
         """Yield the results that have not been yielded yet."""
         while self._waiting:
             yield self._next()

@@ -1,4 +1,4 @@
-"""Choose the predictions of which a model is surest: there it is right, and labels that differ are wrong."""
+"""Choose the predictions of which a model is most confident: there it is right, and labels that differ are wrong."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from datamap.labels.blocks import by_rows
 SHARES = (0.1, 0.15, 0.2, 0.3)  # of the predictions of each class; what is counted is the mean over them
 
 
-def surest(probs: np.ndarray, share: float) -> dict[int, np.ndarray]:
-    """Return {class: rows of the surest `share` of the predictions of that class}, the surest first.
+def most_confident(probs: np.ndarray, share: float) -> dict[int, np.ndarray]:
+    """Return {class: rows of the most confident `share` of the predictions of that class}, the most confident first.
 
-    >>> surest(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), 0.5)
+    >>> most_confident(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), 0.5)
     {0: array([0]), 1: array([1])}
     """
     predicted = by_rows(lambda some: some.argmax(axis=1).astype(np.int32), probs)

@@ -7,18 +7,18 @@ import pyarrow as pa
 
 from datamap.labels.grams import heaviest
 
-WANTED = 8
+NEIGHBORS = 8
 LENGTHS = (2, 3)
 FEATURES = 1 << 20
-LONGEST = 1000  # characters of a text that are used
-KEPT = 32  # n-grams of a sample that are used, those of largest weight
+MAX_CHARACTERS = 1000  # characters of a text that are used
+MAX_GRAMS = 32  # n-grams of a sample that are used, those of largest weight
 BLOCK = 5_000  # rows that are processed at a time
-MOST_COUNTED = 50_000  # rows from which the n-grams' frequencies are estimated
+MAX_COUNTED = 50_000  # rows from which the n-grams' frequencies are estimated
 COMMON = 0.02  # share of the samples, if there are many, from which on an n-gram is ignored
 
 
-class Neighbours:
-    """Index the embeddings or texts of N samples; `of` returns None until `build` has ended."""
+class Neighbors:
+    """Index the embeddings or texts of N samples; `nearest` returns None until `build` has ended."""
 
     def __init__(self) -> None:
         self._texts: list[pa.ChunkedArray] | None = None
@@ -32,7 +32,7 @@ class Neighbours:
         """Index the samples.
 
         Args:
-            texts: the texts, the two of a pair as one, in memory for `KEPT` n-grams per sample.
+            texts: the texts, the two of a pair as one, in memory for `MAX_GRAMS` n-grams per sample.
             vectors: float (N, width), the embeddings, which are used instead of the texts; None if there are none.
         """
         from scipy import sparse
@@ -40,7 +40,7 @@ class Neighbours:
         if vectors is not None:
             from sklearn.preprocessing import normalize
 
-            # Encoders give all samples a common direction, beside which differences would hardly count.
+            # Encoders give all samples a common direction, which would dominate their differences.
             self._directions = normalize(vectors - vectors.mean(axis=0)).astype(np.float32)
             return
         self._texts = texts
@@ -54,7 +54,7 @@ class Neighbours:
         ]
         self._built = weights, sparse.vstack(blocks, "csr").T.tocsr()
 
-    def of(self, row: int) -> list[tuple[int, float]] | None:
+    def nearest(self, row: int) -> list[tuple[int, float]] | None:
         """Return [(row, cosine)] of the most similar others, descending; [] without texts, None without an index."""
         if self._directions is not None:
             return _nearest(self._directions @ self._directions[row], np.arange(len(self._directions)), row)
@@ -74,7 +74,7 @@ class Neighbours:
         )  # fmt: skip
         taken = [column.take(pa.array(rows)).to_pylist() for column in self._texts or []]
         found = hashing.transform(
-            ["\n".join(text[:LONGEST] for text in of) for of in zip(*taken, strict=True)]
+            ["\n".join(text[:MAX_CHARACTERS] for text in of) for of in zip(*taken, strict=True)]
         )
         found.data = 1 + np.log(found.data)
         return found
@@ -82,34 +82,34 @@ class Neighbours:
     def _frequencies(self, count):
         """Return the weight of each n-gram, estimated from a part of the samples."""
         rows = np.arange(count)
-        if count > MOST_COUNTED:
-            rows = np.random.default_rng(0).choice(count, MOST_COUNTED, replace=False)
+        if count > MAX_COUNTED:
+            rows = np.random.default_rng(0).choice(count, MAX_COUNTED, replace=False)
         times = np.zeros(FEATURES)
         for start in range(0, len(rows), BLOCK):
             times += np.bincount(self._grams(rows[start : start + BLOCK]).indices, minlength=FEATURES)
         weights = np.log((1 + len(rows)) / (1 + times)) + 1
-        if count > MOST_COUNTED:
+        if count > MAX_COUNTED:
             weights[times > COMMON * len(rows)] = 0
         return weights.astype(np.float32)
 
     def _strongest(self, rows, weights):
-        """Return the weighted counts of each row's `KEPT` strongest n-grams, scaled to length 1."""
+        """Return the weighted counts of each row's `MAX_GRAMS` strongest n-grams, scaled to length 1."""
         from sklearn.preprocessing import normalize
 
         found = self._grams(rows)
         found.data *= weights[found.indices]
-        found = heaviest(found, KEPT)
+        found = heaviest(found, MAX_GRAMS)
         found.eliminate_zeros()
         return normalize(found)
 
 
 def _nearest(cosines, rows, row):
-    """Return [(row, cosine)] of the `WANTED` rows other than `row` with the largest positive cosines, descending."""
+    """Return [(row, cosine)] of the `NEIGHBORS` rows other than `row` with the largest positive cosines, descending."""
     others = (rows != row) & (cosines > 0)
     rows, cosines = rows[others], cosines[others]
-    if len(rows) > WANTED:
-        best = np.argpartition(-cosines, WANTED)[: WANTED + 1]
+    if len(rows) > NEIGHBORS:
+        best = np.argpartition(-cosines, NEIGHBORS)[: NEIGHBORS + 1]
         least = cosines[best].min()
         rows, cosines = rows[cosines >= least], cosines[cosines >= least]
-    best = np.argsort(-cosines, kind="stable")[:WANTED]
+    best = np.argsort(-cosines, kind="stable")[:NEIGHBORS]
     return [(int(rows[i]), round(float(min(cosines[i], 1)), 3)) for i in best]

@@ -16,7 +16,7 @@ from datamap.recording.recorder import SignalRecorder
 from datamap.signals.compute import id_array
 
 
-class Source(abc.ABC):
+class SampleObserver(abc.ABC):
     """Observe the samples of one task in this process.
 
     Args:

@@ -10,13 +10,13 @@ import reference
 from datamap.errors import SignalError
 from datamap.schema import DIRTY
 from datamap.signals import align, compute, shards
-from datamap.summaries import reduction, spilled
-from datamap.summaries.spilled import Spilled
+from datamap.summaries import disk_arrays, reduction
+from datamap.summaries.disk_arrays import DiskArray
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(spilled, "BLOCK", 7)
+    monkeypatch.setattr(disk_arrays, "BLOCK", 7)
 
 
 class Memory(dict):
@@ -49,7 +49,7 @@ def table(ids, probs, kinds=None):
 @pytest.mark.parametrize("dtype", [np.uint64, np.float64])
 def test_numbers_come_back_in_blocks(dtype):
     values = np.random.default_rng(0).integers(0, 1000, 100).astype(dtype)
-    with Spilled(dtype) as numbers:
+    with DiskArray(dtype) as numbers:
         for part in np.split(values, [0, 3, 50]):
             numbers.append(part)
         assert len(numbers) == 100
@@ -61,7 +61,7 @@ def test_numbers_come_back_in_blocks(dtype):
 def test_repeated_numbers_are_found_whatever_is_sorted_at_once(most):
     values = np.random.default_rng(1).integers(0, 300, 100).astype(np.uint64)
     unique, counts = np.unique(values, return_counts=True)
-    with Spilled(np.uint64) as numbers:
+    with DiskArray(np.uint64) as numbers:
         assert numbers.repeated(most).tolist() == []
         numbers.append(values)
         repeated = numbers.repeated(most)
@@ -72,11 +72,11 @@ def test_repeated_numbers_are_found_whatever_is_sorted_at_once(most):
 @pytest.mark.parametrize("position", [3, 7, 14, 19])
 def test_a_number_that_comes_again_in_its_block_or_the_next_is_found(position):
     values = np.arange(20).astype(np.uint64)
-    with Spilled(np.uint64) as numbers:
+    with DiskArray(np.uint64) as numbers:
         numbers.append(values)
         assert numbers.repeated().tolist() == []
     values[position] = values[position - 1]
-    with Spilled(np.uint64) as numbers:
+    with DiskArray(np.uint64) as numbers:
         numbers.append(values)
         assert numbers.repeated().tolist() == [position - 1]
 

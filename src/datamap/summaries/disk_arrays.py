@@ -11,7 +11,7 @@ BLOCK = 1 << 20  # numbers, or bytes of lines, that are read at once
 MAX_SORTED = 1 << 22  # numbers that are sorted at once
 
 
-class Lines:
+class DiskLines:
     """Keep lines in a temporary file; they can be read once."""
 
     def __init__(self) -> None:
@@ -31,10 +31,10 @@ class Lines:
                 yield block
 
 
-class Spilled(contextlib.AbstractContextManager):
+class DiskArray(contextlib.AbstractContextManager):
     """Keep an array that grows in a temporary file.
 
-    >>> with Spilled(np.int64) as numbers:
+    >>> with DiskArray(np.int64) as numbers:
     ...     numbers.append(np.array([7, 8]))
     ...     numbers.append(np.array([9, 7]))
     ...     repeated = numbers.repeated()

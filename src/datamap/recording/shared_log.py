@@ -20,7 +20,7 @@ JOIN_TIMEOUT = 30  # seconds for which another process tries to open the run tha
 LARGE = 1_000_000  # records of an observation that is encoded at once, instead of in the sending thread
 
 
-def pooled(number: int, parts: list[tuple[int, list[pa.Table]]]) -> list[pa.Table]:
+def merge_records(number: int, parts: list[tuple[int, list[pa.Table]]]) -> list[pa.Table]:
     """Return what all processes recorded, the first process's records first.
 
     Samplers pad their last batches, so that each process gets the same number of samples: of a sample that several
@@ -56,7 +56,7 @@ def pooled(number: int, parts: list[tuple[int, list[pa.Table]]]) -> list[pa.Tabl
     return kept
 
 
-def joined_run(uri: str, run_id: str, writer: str) -> Run:
+def join_run(uri: str, run_id: str, writer: str) -> Run:
     """Return the run that the first process has made and is the `writer` of."""
     run = retrying(lambda: Store(uri).run(run_id), JOIN_TIMEOUT)  # the first one may have locked SQLite now
     run.writer = writer
