@@ -51,6 +51,13 @@ def test_what_cannot_be_trained_makes_no_run(command, client, tmp_path, options,
     assert not client.search_runs([e.experiment_id for e in client.search_experiments()])
 
 
+def test_one_of_several_processes_names_a_device_that_is_not_there(command, monkeypatch):
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    outcome = command("train", "trainer.device=tpu7")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert "trainer.device=tpu7: Paddle has no such device" in outcome.err
+
+
 def test_the_samples_with_given_ids_are_trained(command, client, pairs_file, tmp_path):
     (tmp_path / "ids.txt").write_text("5\n2\n\n30\n33\n 9 \n")
     outcome = command(

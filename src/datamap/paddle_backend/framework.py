@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 
+from datamap.errors import TrainingError
+
 HELD = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -82,4 +84,18 @@ _paddlenlp_logger.logger.setLevel(logging.ERROR)  # it warns about weights, whic
 logging.getLogger("paddlenlp").setLevel(logging.WARNING)
 logging.getLogger("matplotlib").setLevel(logging.WARNING)  # PaddleNLP's handlers would print its notes
 
-__all__ = ["paddle", "signals_held", "transformers"]
+__all__ = ["paddle", "set_device", "signals_held", "transformers"]
+
+
+def set_device(name: str) -> None:
+    """Let Paddle compute on a device, "cpu", "gpu:0", …, from now on and in this process.
+
+    Raises:
+        TrainingError: Paddle has no such device on this machine.
+    """
+    try:
+        paddle.set_device(name)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise TrainingError(
+            f"trainer.device={name}: Paddle has no such device on this machine; set cpu, or gpu:0 if Paddle has GPUs"
+        ) from error

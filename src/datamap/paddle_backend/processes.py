@@ -10,11 +10,14 @@ def join_processes(device: str | None = None) -> Processes:
 
     Args:
         device: the device that this process trains on.
+
+    Raises:
+        TrainingError: Paddle has no such device on this machine.
     """
     if int(os.environ.get("PADDLE_TRAINERS_NUM", 1)) > 1:
-        from datamap.paddle_backend.framework import paddle
+        from datamap.paddle_backend.framework import paddle, set_device
 
         if device:
-            paddle.set_device(device)
+            set_device(device)
         paddle.distributed.init_parallel_env()
     return by_paddle() or Processes()

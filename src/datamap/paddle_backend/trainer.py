@@ -14,7 +14,7 @@ from datamap.paddle_backend.checkpoints import Checkpoint
 from datamap.paddle_backend.classifier import Classifier, first_token_only
 from datamap.paddle_backend.encoder import mean_outputs
 from datamap.paddle_backend.encoding import encode, encode_texts
-from datamap.paddle_backend.framework import paddle, transformers
+from datamap.paddle_backend.framework import paddle, set_device, transformers
 from datamap.paddle_backend.objectives import Samples
 from datamap.paddle_backend.options import FitOptions, ObservationResult
 from datamap.paddle_backend.tokens import Tokens
@@ -36,13 +36,8 @@ def use_device(name: str | None, threads: int) -> None:
         TrainingError: Paddle has no such device on this machine.
     """
     threadpool_limits(threads, user_api="openmp")
-    try:
-        if name:
-            paddle.set_device(name)
-    except (ValueError, RuntimeError, OSError) as error:
-        raise TrainingError(
-            f"trainer.device={name}: Paddle has no such device on this machine; set cpu, or gpu:0 if Paddle has GPUs"
-        ) from error
+    if name:
+        set_device(name)
 
 
 def on_cpu() -> bool:
