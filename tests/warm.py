@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from tqdm import tqdm
 
 FORKS = multiprocessing.get_context("forkserver")
 
@@ -35,6 +36,9 @@ def _fork(executable, arguments, passed):
         return pid
     try:
         util.spawnv_passfds = spawnv_passfds  # these processes start others as Python does
+        tqdm.set_lock(
+            threading.RLock()
+        )  # its own would be one of all processes, which those that are killed leak
         sys.settrace(None)  # of coverage, which would keep nothing of these processes
         threading.settrace(None)
         logging.root.handlers.clear()  # of pytest, which has nothing to check here
