@@ -2,8 +2,6 @@
 
 import shutil
 import socket
-import subprocess
-import sys
 import time
 
 import huggingface_hub
@@ -47,14 +45,6 @@ def test_paddle_makes_the_same_embeddings(folder, monkeypatch):
     monkeypatch.setattr(encoders, "LIBRARIES", only_paddle)
     monkeypatch.setattr(encoders, "MAX_TOKENS", 40)
     assert encoders.encode(str(folder), TEXTS) == pytest.approx(expected, abs=1e-3)
-
-
-def test_importing_paddlenlp_leaves_logging_as_it_is():
-    code = (
-        "import logging, datamap.paddle_backend.framework\n"
-        "assert not logging.root.handlers and logging.root.level == logging.WARNING"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_library_that_cannot_load_a_folder_is_followed_by_the_next(folder, monkeypatch):

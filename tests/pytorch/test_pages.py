@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shlex
 import sys
 
@@ -27,7 +28,9 @@ def test_the_script_runs_in_an_empty_folder_and_can_be_summarized(store, capsys,
     assert command("summarize", f"run_id={run_id}").code == 0
 
 
-def test_sft_on_two_processes_becomes_a_training_file_that_trains_again(store, shell, command, tmp_path):
+def test_sft_on_two_processes_becomes_a_training_file_that_trains_again(
+    store, shell, command, tmp_path, monkeypatch, capsys
+):
     script = tmp_path / "sft.py"
     script.write_text(script_of("trl"), encoding="utf-8")
     there = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
@@ -45,5 +48,6 @@ def test_sft_on_two_processes_becomes_a_training_file_that_trains_again(store, s
     curated = local(client, newest.info.run_id, "curated.jsonl")
     rows = [json.loads(line) for line in curated.read_text(encoding="utf-8").splitlines()]
     assert rows and set(rows[0]) == {"prompt", "completion"}
-    again = shell([sys.executable, str(script), str(curated)], **there)
-    assert f"of {len(rows)} samples" in again.out, again.out + again.err
+    monkeypatch.setattr(sys, "argv", [str(script), str(curated)])
+    runpy.run_path(str(script), run_name="__main__")
+    assert f"of {len(rows)} samples" in capsys.readouterr().out
