@@ -153,6 +153,26 @@ def test_marginals_count_every_sample(summary):
         assert sum(bar.get_height() for bar in ax.patches) == 83
 
 
+@pytest.mark.parametrize(
+    ("labels", "lang", "names"),
+    [
+        (
+            3,
+            "en",
+            [
+                "label_var  (variance of the given label's probability)",
+                "avg_probs  (mean probability of the given label)",
+            ],
+        ),
+        (1, "en", ["label_var  (variance of the confidence)", "avg_probs  (mean confidence)"]),
+        (1, "zh", ["label_var（置信度的方差）", "avg_probs（置信度的均值）"]),
+    ],
+)
+def test_axes_of_samples_without_labels_tell_of_confidence(summary, labels, lang, names):
+    (ax,) = figures.draw_map(summary.assign(label=summary["label"] % labels), lang=lang).axes
+    assert [ax.get_xlabel(), ax.get_ylabel()] == names
+
+
 def test_numbers_under_marginals_stay_apart(summary):
     summary = pd.concat([summary.assign(label_var=np.linspace(0, 0.1, 83))] * 18, ignore_index=True)
     figure = figures.draw_map(summary, marginals=True, dirty_label=True)

@@ -20,6 +20,11 @@ AXIS_NAMES = {
     "variability": "variability  (standard deviation of the given label's probability)",
     "avg_probs": "avg_probs  (mean probability of the given label)",
 }
+UNLABELED_AXIS_NAMES = {
+    "label_var": "label_var  (variance of the confidence)",
+    "variability": "variability  (standard deviation of the confidence)",
+    "avg_probs": "avg_probs  (mean confidence)",
+}
 
 
 def letters(lang: str) -> str:
@@ -122,8 +127,9 @@ def label_edges(panels: list[Axes], count: int, scale: Scale, lang: str, width: 
         height: inches of all panels.
     """
     rows, columns = _shape(panels)
-    name_x = _axis_name(scale.x, count, width / columns - 0.3, lang)
-    name_y = _axis_name(scale.y, count, height / rows - 0.05 * canvas.font_size(), lang)
+    names = (AXIS_NAMES if scale.labeled else UNLABELED_AXIS_NAMES) if count == 1 else {}
+    name_x = _axis_name(scale.x, names, width / columns - 0.3, lang)
+    name_y = _axis_name(scale.y, names, height / rows - 0.05 * canvas.font_size(), lang)
     for number, panel in enumerate(panels):
         if number >= count:
             panel.set_visible(False)
@@ -135,9 +141,9 @@ def label_edges(panels: list[Axes], count: int, scale: Scale, lang: str, width: 
             panel.tick_params(labelbottom=True)
 
 
-def _axis_name(column, count, room, lang):
-    """Return the column's name, with its meaning if there is one map that has enough space."""
-    explained = word(AXIS_NAMES[column], lang) if count == 1 and column in AXIS_NAMES else column
+def _axis_name(column, names, room, lang):
+    """Return the column's name, with its meaning if there is one that has enough space."""
+    explained = word(names[column], lang) if column in names else column
     if canvas.text_width(canvas.remove_controls(explained), canvas.font_size()) <= room:
         return canvas.remove_controls(explained)
     return canvas.shorten_text(column, room, canvas.font_size())

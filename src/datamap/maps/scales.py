@@ -23,12 +23,16 @@ RANGES = {
 
 
 class Scale(NamedTuple):
-    """Hold the columns of both axes, the axes' limits, and the borders of the regions, None without regions."""
+    """Hold the columns of both axes, the axes' limits, and the borders of the regions, None without regions.
+
+    `labeled` tells whether a confidence is the probability of a label: the samples have several.
+    """
 
     x: str
     y: str
     bounds: regions.Box
     borders: regions.Limits | None
+    labeled: bool
 
     def positions(self, samples: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return x and y of the samples, NaN where a sample has no number."""
@@ -44,7 +48,7 @@ def own(summary: pd.DataFrame, options: MapOptions) -> Scale:
     """Return the scale of a run's own map, which its samples fill."""
     bounds = axis_limits(summary, options.x), axis_limits(summary, options.y)
     borders = regions.relative_limits(summary) if has_regions(options) else None
-    return Scale(options.x, options.y, bounds, borders)
+    return Scale(options.x, options.y, bounds, borders, _classes(summary) > 1)
 
 
 def common(summary: pd.DataFrame, options: MapOptions) -> Scale:
@@ -55,10 +59,15 @@ def common(summary: pd.DataFrame, options: MapOptions) -> Scale:
     """
     x, y = (VARIABILITY if name == "label_var" else name for name in (options.x, options.y))
     bounds = _common_range(summary, x), _common_range(summary, y)
-    if not has_regions(options):
-        return Scale(x, y, bounds, None)
-    borders = regions.common_limits(summary["label"].nunique() if "label" in summary else 2)
-    return Scale(x, y, bounds, borders._replace(variance=borders.variance**0.5))
+    classes, borders = _classes(summary), None
+    if has_regions(options):
+        limits = regions.common_limits(classes)
+        borders = limits._replace(variance=limits.variance**0.5)
+    return Scale(x, y, bounds, borders, classes > 1)
+
+
+def _classes(summary):
+    return summary["label"].nunique() if "label" in summary else 2
 
 
 def _common_range(summary, column):

@@ -23,9 +23,10 @@ export function historyFigure(run, { history }) {
       },
     ),
   }));
-  const caption = tr("probability of the given label by {unit}; dot: right, ring: wrong", {
-    unit: tr(run.unit),
-  });
+  const what = run.labeled
+    ? "probability of the given label by {unit}; dot: right, ring: wrong"
+    : "confidence by {unit}; dot: right, ring: wrong";
+  const caption = tr(what, { unit: tr(run.unit) });
   return drawHistory(points, caption, {
     width: Math.min(640, $("middle").clientWidth - PADDING),
     height: 84,

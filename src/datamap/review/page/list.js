@@ -3,7 +3,7 @@
 import { $, add } from "../../web/scripts/dom.js";
 import { decisions, SIGNS, said } from "./decisions.js";
 import { queue } from "./queue.js";
-import { inSight, scrolledTo, listHeight } from "./sight.js";
+import { inSight, listHeight, scrolledTo } from "./sight.js";
 import { count, scored, scoreHint, tr } from "./words.js";
 
 export const ROW_HEIGHT = 58;

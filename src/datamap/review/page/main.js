@@ -5,7 +5,7 @@
 
 import { $ } from "../../web/scripts/dom.js";
 import { beginActions, drawActions } from "./actions.js";
-import { clearCard, drawCard, fillNeighbours } from "./card.js";
+import { clearCard, drawCard, fillNeighbors } from "./card.js";
 import { choicesOf } from "./choices.js";
 import { decisions, SIGNS, said } from "./decisions.js";
 import { createClassDialog, createHelp, createJumpDialog, drawTrouble } from "./dialogs.js";
@@ -88,7 +88,7 @@ async function show(row, focus = true) {
     if (isNew) announce();
     const near = await neighbors.get(row);
     if (here.row !== row) return;
-    fillNeighbours(run, sample, near, openRow);
+    fillNeighbors(run, sample, near, openRow);
     if (!sample.history || !near.ready) wait(row);
   } catch (error) {
     failed(error);
@@ -112,7 +112,7 @@ function wait(row) {
       here.sample = sample;
       draw();
     }
-    fillNeighbours(run, here.sample, near, openRow);
+    fillNeighbors(run, here.sample, near, openRow);
     if (!here.sample.history || !near.ready) wait(row);
   }, READING);
 }
