@@ -663,7 +663,7 @@ def test_learning_by_heart_is_named(made_run, command, client):
     assert "memorized labels" in run.data.tags["mlflow.note.content"]
     outcome = command("summarize", f"run_id={made_run}", "until=auto")
     assert "20 samples over 2 observations" in outcome.out
-    assert "until=auto keeps the first 2 observations, as fewer are too few for a map" in outcome.out
+    assert "until=auto keeps the first 2 observations, because fewer do not make a map" in outcome.out
 
 
 def test_learning_by_heart_is_named_without_any_unseen_samples(recorded_run, command, client, monkeypatch):

@@ -125,7 +125,7 @@ def test_a_killed_runs_file(command, client, tutorial):
     run_id, out = imported(command, f"path={tutorial}")
     notes = [
         f"note: {tutorial}: ignoring its last line, which is cut off (was a run killed?)",
-        "note: observation 4 has only 33 of 36 records (a killed run?): left out",
+        "note: ignoring observation 4, which has only 33 of 36 records (was a run killed?)",
     ]
     assert out.splitlines()[:2] == notes
     assert "3 observations of 36 samples imported" in out

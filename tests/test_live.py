@@ -43,7 +43,7 @@ def test_it_draws_only_where_that_is_cheap(monkeypatch):
     assert len(said) == 1 and "drawing the map takes 1.0 s" in said[0]
     clock[0] = 51
     assert found.picture().shape == (640, 640, 4)
-    found.drawn(0.5)
+    found.record_cost(0.5)
     clock[0] = 60
     assert found.picture() is None
     clock[0] = 77

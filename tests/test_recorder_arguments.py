@@ -251,7 +251,7 @@ def test_what_it_accepts_is_reduced(tmp_path, observations, format):
     def write(number, table):
         if rows:
             reference[0].check(number, table)
-        reference.append(Reference.of(number, table))
+        reference.append(Reference.from_table(number, table))
         rows[number] = table.num_rows
         written.update(shards.files(table, "epoch", number, 3, format))
 
@@ -320,7 +320,7 @@ def test_class_names_and_samples_of_any_kind_are_taken_or_refused(column, names,
     taken(Metadata.of, None, samples)
     good, metadata = taken(Metadata.of, ["a", "b"], {"id": [0, 1], "text_a": ["x", "y"], column: values})
     if good:  # and may be given again, as the callbacks do
-        assert Metadata.of(*metadata).samples.equals(metadata.samples)
+        assert Metadata.from_arguments(*metadata).samples.equals(metadata.samples)
 
 
 @MANY
@@ -372,7 +372,7 @@ def taken_alone(name, value):
     if hasattr(value, "__next__"):
         return False
     if name in ("class_names", "samples"):
-        return taken(lambda: Metadata.of(**{"class_names": None, "samples": None, name: value}))[0]
+        return taken(lambda: Metadata.from_arguments(**{"class_names": None, "samples": None, name: value}))[0]
     return taken(lambda: arguments.new_run(**{"run_id": None, "run_name": None, "tags": None, name: value}))[
         0
     ]

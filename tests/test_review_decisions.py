@@ -74,7 +74,7 @@ def test_kappa_of_the_two_who_share_most():
     """Of ten samples Ann calls 6 x and Bob 5, both agree in 7: p_o = 0.7, p_e = 0.5, kappa = 0.4."""
     ann, bob = "xxxxxxyyyy", "xxxxyyyyyx"
     journal = Journal(pa.array(range(10)))
-    journal.take(
+    journal.update(
         [
             *(decided(i, "label", said, who="Ann") for i, said in enumerate(ann)),
             *(decided(i, "label", said, who="Bob") for i, said in enumerate(bob)),
@@ -90,19 +90,19 @@ def test_kappa_of_the_two_who_share_most():
 
 def test_kappa_is_undefined_where_there_is_one_label():
     journal = Journal(pa.array(range(3)))
-    journal.take([decided(i, "keep", "x", who=who) for i in range(3) for who in "ab"])
+    journal.update([decided(i, "keep", "x", who=who) for i in range(3) for who in "ab"])
     assert journal.agreement() == {"reviewers": ("a", "b"), "both": 3, "kappa": None}
 
 
 def test_what_a_journal_says_of_a_sample():
     journal = Journal(pa.array(["p", "q", "r"]))
     made = [decided("q", "keep", "x"), decided("q", "drop", who="b"), decided("nowhere", "drop")]
-    journal.take(made)
+    journal.update(made)
     assert journal.unknown == 1
     assert journal.decision(1, "a").action == "keep"
     assert journal.decision(1, "c").action == "drop"
     assert journal.verdicts() == {1: True}
-    journal.take([*made, decided("q", "undo", who="b")])
+    journal.update([*made, decided("q", "undo", who="b")])
     assert (journal.verdicts(), journal.conflicts) == ({1: False}, set())
     assert np.flatnonzero(journal.decided(3, None)).tolist() == [1]
 
@@ -259,7 +259,7 @@ def test_the_order_of_lines_counts_not_the_clock(tmp_path):
         decided(2, "undo", second=9), decided(1, "drop", who="b", second=1),
     ):  # fmt: skip
         kept.append(one)
-        journal.take(kept.all())
+        journal.update(kept.all())
     assert journal.of[0]["a"].new_label == "y" and 1 not in journal.of
     assert journal.decision(0, "c").who == "b"
     assert decisions.outcome(kept.all()).labels == {} and decisions.outcome(kept.all()).conflicts == ["1"]

@@ -125,7 +125,7 @@ def test_shards_without_bound_are_one(command, client, pairs_file):
     assert outcome.code == 0, outcome.err
 
 
-@pytest.mark.parametrize("method", ["__init__", "add", "picture", "drawn", "_draw"])
+@pytest.mark.parametrize("method", ["__init__", "add", "picture", "record_cost", "_draw"])
 def test_a_live_map_that_fails_is_left_out(command, client, pairs_file, monkeypatch, method):
     def fail(*arguments, **options):
         raise ValueError("no room\nfor a map")

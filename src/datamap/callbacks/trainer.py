@@ -118,7 +118,7 @@ class TrainerRecording(Framework):
             task = self._found_task(args, model, loader, rows)
             names = self._options.get("class_names")
             names = names_of(model, task) if names is None else names
-            metadata = Metadata.of(names, self._options.get("samples"), task)
+            metadata = Metadata.from_arguments(names, self._options.get("samples"), task)
             # The checked values, as an iterator can be read only once.
             self._options |= {**metadata._asdict(), "task": task.value}
             if task not in self.sources:

@@ -109,7 +109,7 @@ def infer(
     of_all = _log_frequencies(labels, np.zeros_like(labels), classes)[0]
     of_columns = None if columns is None else _log_frequencies(labels, columns, classes)
 
-    def told(labels, mean, columns=None):
+    def run_terms(labels, mean, columns=None):
         """Return (ln f, the part of R without λ, the logarithms that λ weights) of some rows."""
         if of_columns is None:
             return of_all, own * of_all, _logs(mean)
@@ -117,12 +117,12 @@ def infer(
         return rare, rare + _log_errors(labels, rare), _logs(mean) - _logs(np.exp(rare))
 
     def fitted(weights, rounds):
-        _, before, logs = told(*(array[rows] for array in arrays))
+        _, before, logs = run_terms(*(array[rows] for array in arrays))
         single = [np.asarray(array, np.float32) for array in (witnesses[rows], logs, before, np.exp(of_all))]
         return _fitted(labels[rows], weights, rounds, *single)
 
     def posterior(witnesses, labels, *run):
-        rare, before, logs = told(labels, *run)
+        rare, before, logs = run_terms(labels, *run)
         return np.exp(
             log_softmax(_run_part(values, labels, logs, before) - rare + sharper * log_of(witnesses))
         )

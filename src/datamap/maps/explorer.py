@@ -76,7 +76,7 @@ class Appearance(NamedTuple):
     borders: regions.Limits
 
     @classmethod
-    def of(cls, summary: pd.DataFrame, class_names: tuple = (), lang: str = "en") -> "Appearance":
+    def from_summary(cls, summary: pd.DataFrame, class_names: tuple = (), lang: str = "en") -> "Appearance":
         """Return how a map of a summary looks, with the classes' names in the language of the page."""
         summary = _with_variability(summary)
         columns, classes = numeric(summary), tuple(map(str, class_names))
@@ -170,7 +170,7 @@ def _note(summary, full, samples, observations, row, lang):
 def _looks(summary, full, classes, lang):
     """Return groups and scale of each column, and the regions, as on the static maps."""
     summary = _with_variability(summary)
-    full = full or Appearance.of(summary, classes, lang)
+    full = full or Appearance.from_summary(summary, classes, lang)
     rules, limits = {}, {}
     for name in numeric(summary):
         known = name in full.rules

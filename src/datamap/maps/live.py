@@ -87,7 +87,7 @@ class LiveMap:
             return None
         return self._draw(self.summary.frame().assign(label=self.labels))
 
-    def drawn(self, seconds: float) -> None:
+    def record_cost(self, seconds: float) -> None:
         """Record the seconds that drawing and logging the last picture took."""
         self.cost, self.since = seconds, time.monotonic()
 

@@ -113,7 +113,7 @@ def encode_words(
             yield frame.around(ids, [], max_length)
 
     tokens = Tokens.from_lists(encoded())
-    found = Words.of(np.array(positions, np.int32), np.array(counts, np.int64))
+    found = Words.from_counts(np.array(positions, np.int32), np.array(counts, np.int64))
     tokens = Tokens(tokens.ids, tokens.segments, tokens.lengths, tokens.starts, found)
     return _fitting(tokens, classifier.model.config)
 

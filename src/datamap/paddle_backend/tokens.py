@@ -20,7 +20,7 @@ class Words(NamedTuple):
     starts: np.ndarray
 
     @classmethod
-    def of(cls, positions: np.ndarray, counts: np.ndarray) -> "Words":
+    def from_counts(cls, positions: np.ndarray, counts: np.ndarray) -> "Words":
         """Create `Words` from their positions and the number of words of each sample."""
         return cls(positions, counts, np.cumsum(counts) - counts)
 
@@ -60,7 +60,7 @@ class Tokens(NamedTuple):
         """Return the `Tokens` of some rows, in that order."""
         lengths = self.lengths[rows]
         sources = _ranges(self.starts[rows], lengths)
-        words = self.words and Words.of(
+        words = self.words and Words.from_counts(
             self.words.positions[self.words.places(rows)], self.words.counts[rows]
         )
         starts = np.cumsum(lengths) - lengths

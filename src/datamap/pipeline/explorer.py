@@ -79,7 +79,7 @@ def explorer_page(run: Run, lang: str) -> bytes:
         # What needs the most memory while it is read comes first.
         histories = trajectories.read(run.artifacts, observed, ids)
         shown = _laid_out(run, tsv.read_rows(file, rows, single=True))
-    texts, found = Texts(run).of(ids), _diagnosis(run, ids, lang)
+    texts, found = Texts(run).reader(ids), _diagnosis(run, ids, lang)
     unit = next(iter(observed.values()))[0].unit
     title, next_step = run.info.run_name, _next_step(run, found)
     labeled = DEFINITIONS[run.task().task].has_classes
@@ -102,7 +102,7 @@ def _chosen(
     whole = tsv.read(file, MAP_COLUMNS | {"id"}, single=True)  # as the page has them
     most = explorer_data.max_samples([*tsv.header(file), *layout.COLUMNS])
     rows = explorer.subsample(whole, most)
-    return align.array(whole["id"].take(rows)), rows, explorer.Appearance.of(whole, names, lang)
+    return align.array(whole["id"].take(rows)), rows, explorer.Appearance.from_summary(whole, names, lang)
 
 
 def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,7 @@ class Texts:
         self._are_units = bool(DEFINITIONS[run.task().task].unit)
         self._labels = run.task().label_names
 
-    def of(self, ids: Iterable) -> Callable[[np.ndarray], dict[str, pa.ChunkedArray]]:
+    def reader(self, ids: Iterable) -> Callable[[np.ndarray], dict[str, pa.ChunkedArray]]:
         """Return a function from rows of `ids` to {column: texts of these samples or units} as arrow columns.
 
         It returns {} where the run has no texts. Those of all units of a long text would take many times its memory.
@@ -70,7 +70,7 @@ class Texts:
     def columns(self, ids: Iterable) -> dict[str, pa.ChunkedArray]:
         """Return {column: texts of these samples or units, in order} as arrow columns; {} where there are none."""
         found = align.array(ids)
-        return self.of(found)(np.arange(len(found)))
+        return self.reader(found)(np.arange(len(found)))
 
     def lists(self, ids: Iterable) -> dict[str, list[str]]:
         """Return the same as lists."""

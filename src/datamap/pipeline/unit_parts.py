@@ -30,7 +30,7 @@ def parts_of(run: Run, ids: pa.Array, found: UnitRows | None) -> Parts | None:
     if run.task().task is Task.TOKENS:
         return None if found is None else _sentences(found, *units.grouped(ids))
     _, groups, positions = units.grouped(ids)
-    siblings = _Siblings.of(groups)
+    siblings = _Siblings.from_groups(groups)
     names = schema.all_class_names(run.task().label_names or (), int(positions.max(initial=0)) + 1)
 
     def parts(row: int) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def parts_of(run: Run, ids: pa.Array, found: UnitRows | None) -> Parts | None:
 
 def _sentences(found: UnitRows, samples: pa.Array, groups: np.ndarray, positions: np.ndarray) -> Parts:
     own, places = found.tokens_of(samples, groups, positions)
-    siblings = _Siblings.of(own)
+    siblings = _Siblings.from_groups(own)
 
     def parts(row: int) -> list[dict[str, Any]]:
         if places[row] < 0:
@@ -78,7 +78,7 @@ class _Siblings(NamedTuple):
     starts: np.ndarray
 
     @classmethod
-    def of(cls, groups: np.ndarray) -> "_Siblings":
+    def from_groups(cls, groups: np.ndarray) -> "_Siblings":
         order = np.argsort(groups, kind="stable")
         ends = np.arange(int(groups.max(initial=-1)) + 2)
         return cls(order, np.searchsorted(groups[order], ends))

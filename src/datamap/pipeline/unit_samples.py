@@ -84,11 +84,11 @@ def _columns(file: Path, count: int) -> tuple[pa.Array, np.ndarray, np.ndarray, 
 
     Memory holds 16 bytes for a unit.
     """
-    known, start = units.Samples(), 0
+    known, start = units.SampleNumbers(), 0
     groups, positions, confidence = (np.empty(count, kind) for kind in (np.int32, np.int32, np.float64))
     for block in tsv.blocks(file, {"id", "avg_probs"}):
         some = slice(start, start + len(block))
-        groups[some], positions[some] = known.of(block["id"])
+        groups[some], positions[some] = known.numbered(block["id"])
         confidence[some] = block["avg_probs"]
         start = some.stop
     return known.ids, groups, positions, confidence

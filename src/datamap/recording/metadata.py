@@ -28,7 +28,7 @@ class Metadata(NamedTuple):
     samples: pd.DataFrame | Examples | None
 
     @classmethod
-    def of(cls, class_names: Any, samples: Any, task: Task = Task.CLASSIFICATION) -> "Metadata":
+    def from_arguments(cls, class_names: Any, samples: Any, task: Task = Task.CLASSIFICATION) -> "Metadata":
         """Check the arguments `class_names=` and `samples=` of a recorder; checked values pass the check again.
 
         Raises:

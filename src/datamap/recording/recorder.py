@@ -119,7 +119,7 @@ class SignalRecorder(compute.ObservationCollector):
         texts = arguments.new_run(run_id, run_name, tags)
         arguments.number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
         self._shard_rows = int(arguments.number("shard_rows", shard_rows, 1, 2**31 - 1))
-        self._metadata = Metadata.of(class_names, samples, self._task.task)
+        self._metadata = Metadata.from_arguments(class_names, samples, self._task.task)
         self._embeddings = self._metadata.embedded(embeddings, self._task.task)
         self._reference: Reference | None = None
         self._metrics: dict[str, float] = {}
@@ -132,15 +132,15 @@ class SignalRecorder(compute.ObservationCollector):
         with contextlib.ExitStack() as stack:  # an error before pop_all() ends the run
             find = partial(_run_of, stack, run_id, run_name, texts, tracking_uri, resume)
             lead = self._processes.agree(
-                lambda: self._lead(stack, find, spool, retry_seconds) if self._processes.first else None
+                lambda: self._open_run(stack, find, spool, retry_seconds) if self._processes.first else None
             )
-            self._processes.agree(lambda: self._processes.first or self._follow(lead[0]))
+            self._processes.agree(lambda: self._processes.first or self._join_run(lead[0]))
             self._life = stack.pop_all()
         self._open.add(self.run_id)
         # Unlike an atexit handler, a finalizer of multiprocessing also runs in worker processes, and never in a fork.
         self._at_end = Finalize(None, self._abandon, exitpriority=0)
 
-    def _lead(self, stack, find, spool, retry_seconds):
+    def _open_run(self, stack, find, spool, retry_seconds):
         """Open the run in the first process, and return what the others need to know of it."""
         folder = checked_folder("spool", spool)
         self.run, owned, life = find()
@@ -150,12 +150,12 @@ class SignalRecorder(compute.ObservationCollector):
         stack.enter_context(life)
         self.run.begin(owned)
         outbox = stack.enter_context(Outbox(self.run, retry_seconds, folder, owned=owned))
-        self._go_on()
+        self._resume()
         self._log = self._shared(outbox)
         self._log_start()
         return self.run.tracking_uri, self.run_id, self.run.writer, self._last, self._reference, self._format
 
-    def _follow(self, lead):
+    def _join_run(self, lead):
         """Open the run that the first process leads."""
         uri, self.run_id, writer, self._last, self._reference, self._format = lead
         self.resumed_at = self._last
@@ -165,14 +165,14 @@ class SignalRecorder(compute.ObservationCollector):
     def _shared(self, outbox):
         return SharedLog(self.run, self._processes, outbox, self._unit, self._shard_rows, self._format)
 
-    def _go_on(self):
+    def _resume(self):
         """Go on after the last observation of the run, if it has any."""
         committed = self.run.committed()
         if committed:
             self._last = self.resumed_at = max(committed)
             observed = signals_of(self.run, committed)
             first = min(observed)
-            self._reference = Reference.of(first, shards.read(self.run.artifacts, observed[first]))
+            self._reference = Reference.from_table(first, shards.read(self.run.artifacts, observed[first]))
             if self._format == schema.AUTO:
                 self._format = observed[first][0].format
             say("resuming after observation {number}", number=self._last)
@@ -321,7 +321,7 @@ class SignalRecorder(compute.ObservationCollector):
         rows = self._reference.check(number, table) if self._reference else None
         ordered = self._in_order(table, rows)
         self._log.put(ordered, Delivery(number, metrics=self._metrics))
-        self._reference = self._reference or Reference.of(number, ordered)
+        self._reference = self._reference or Reference.from_table(number, ordered)
         self._rows = table.num_rows
         self._observations += 1
 

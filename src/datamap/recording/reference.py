@@ -24,7 +24,7 @@ class Reference(NamedTuple):
     further: frozenset[str]
 
     @classmethod
-    def of(cls, number: int, table: pa.Table) -> "Reference":
+    def from_table(cls, number: int, table: pa.Table) -> "Reference":
         """Return the reference that a table of signals gives."""
         classes = sum(compute.classes_of(table))
         return cls(number, classes, table.select(["id", *CONSTANT]).combine_chunks(), _further(table))

@@ -30,7 +30,7 @@ class Journal:
         self.of: dict[int, dict[str, Decision]] = {}  # row → {reviewer: decision that counts}, newest last
         self.conflicts: set[int] = set()
 
-    def take(self, decisions: Sequence[Decision]) -> None:
+    def update(self, decisions: Sequence[Decision]) -> None:
         """Update the index to a list of all decisions in their order; process only those that are new.
 
         A reviewer's last decision on a sample counts; after an undo none does.

@@ -218,7 +218,7 @@ class Review:
     def refresh(self) -> None:
         """Read new decisions, made here or by another server."""
         with self._lock:
-            self.journal.take(self.storage.all())
+            self.journal.update(self.storage.all())
 
     def estimate(self) -> estimates.Estimates:
         """Return the estimates that the decisions so far allow."""

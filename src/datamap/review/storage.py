@@ -59,7 +59,7 @@ class _DecisionFile:
         self.decisions: list[Decision] = []
         self.torn = self.turn = 0
 
-    def take(self, content: bytes) -> bytes:
+    def update(self, content: bytes) -> bytes:
         """Update from the file's present content; return the lines to append first if it lost known decisions."""
         content = content[: content.rfind(b"\n") + 1]  # another server may be writing the next line
         grown = content.startswith(self.content)
@@ -105,16 +105,16 @@ class _DecisionFiles:
         Raises:
             TrackingError: a file lost decisions, and they cannot be written again.
         """
-        self._look()
+        self._read_changes()
         files = [known.decisions for _, known in sorted(self._known.items())] or [[]]
         if len(files) != len(self._merged[0]) or any(map(operator.is_not, files, self._merged[0])):
             self._merged = files, merged(files)
         return self._merged[1]
 
-    def _look(self) -> None:
+    def _read_changes(self) -> None:
         raise NotImplementedError
 
-    def _of(self, name: str) -> _DecisionFile:
+    def _file(self, name: str) -> _DecisionFile:
         return self._known.setdefault(name, _DecisionFile())
 
     def _with_turn(self, decision: Decision) -> Decision:
@@ -139,10 +139,10 @@ class AppendingStorage(_DecisionFiles):
         """
         name = Path(schema.DECISIONS_FILE).name
         with raised_as(TrackingError, self.folder / name), self.lock:
-            self._look()
+            self._read_changes()
             self._append(name, line(self._with_turn(decision)))
 
-    def _look(self) -> None:
+    def _read_changes(self) -> None:
         with raised_as(TrackingError, self.folder):
             names = {path.name for path in self.folder.glob("decisions*.jsonl")} | set(self._known)
         for name in sorted(names):
@@ -153,9 +153,9 @@ class AppendingStorage(_DecisionFiles):
         state = self._state(name)
         if name in self._states and state == self._states[name]:
             return
-        if self._of(name).take(self._content(name)):
+        if self._file(name).update(self._content(name)):
             with self.lock:  # missing lines may be in another server's unfinished write
-                missing = self._of(name).take(self._content(name))
+                missing = self._file(name).update(self._content(name))
                 if missing:
                     self._append(name, missing)
                 return
@@ -172,7 +172,7 @@ class AppendingStorage(_DecisionFiles):
             except BaseException:
                 file.truncate(end)
                 raise
-        self._of(name).take(longer)
+        self._file(name).update(longer)
         state = self._state(name)
         if state and state[0] == len(longer):  # else somebody is editing it
             self._states[name] = state
@@ -218,12 +218,12 @@ class ReplacingStorage(_DecisionFiles):
         Raises:
             TrackingError: the store does not accept it.
         """
-        known = self._of(self.path)
+        known = self._file(self.path)
         content = known.content + line(self._with_turn(decision))
         self.run.log_bytes(content, self.path)
-        known.take(content)
+        known.update(content)
 
-    def _look(self) -> None:
+    def _read_changes(self) -> None:
         """Read other sessions' new decisions, and write lost ones again."""
         if time.monotonic() < self._next:
             return
@@ -232,10 +232,10 @@ class ReplacingStorage(_DecisionFiles):
             there = set(filter(is_of_decisions, self.run.files(schema.REVIEW_DIR)))
             for path in sorted(there | set(self._known)):
                 content = self.run.artifacts.read(path) if path in there else b""
-                missing = self._of(path).take(content)
+                missing = self._file(path).update(content)
                 if missing:
                     self.run.log_bytes(_joined(content, missing), path)
-                    self._of(path).take(_joined(content, missing))
+                    self._file(path).update(_joined(content, missing))
 
 
 Storage = AppendingStorage | ReplacingStorage

@@ -56,7 +56,7 @@ class Observations:
         numbers, records = [], []
         for number, table in tables:
             numbers.append(number)
-            records.append(_Records.of(table, number))
+            records.append(_Records.from_table(table, number))
             del table  # else memory would hold it while the next one is read
             _refuse_other_ids(records[-1], records[0])
             records[-1].share(records[0])
@@ -121,7 +121,7 @@ class _Records:
     columns: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, table: pa.Table, number: int) -> "_Records":
+    def from_table(cls, table: pa.Table, number: int) -> "_Records":
         columns = {
             name: _array(table[name], name) for name in table.column_names if name not in ("id", "probs")
         }

@@ -72,7 +72,7 @@ def sample_ids_of(wanted: Iterable[str], known: Collection[str]) -> list[str]:
     return [of(one) for one in wanted]
 
 
-class Samples:
+class SampleNumbers:
     """Number the samples of units from 0, in order of appearance, some units at a time."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Samples:
         """Return the ids of the samples, as text."""
         return pa.array(self._known, pa.string())
 
-    def of(self, ids: Iterable) -> tuple[np.ndarray, np.ndarray]:
+    def numbered(self, ids: Iterable) -> tuple[np.ndarray, np.ndarray]:
         """Return the number of the sample of each unit, and the unit's position, two int32 arrays (units,)."""
         samples, positions = split(ids)
         found = samples.dictionary_encode()
@@ -99,11 +99,11 @@ def grouped(ids: Iterable) -> tuple[pa.Array, np.ndarray, np.ndarray]:
     >>> samples.to_pylist(), groups.tolist(), positions.tolist()
     (['b', 'a'], [0, 1, 0], [0, 0, 1])
     """
-    known, found = Samples(), align.array(ids)
+    known, found = SampleNumbers(), align.array(ids)
     groups, positions = np.empty(len(found), np.int32), np.empty(len(found), np.int32)
     for start in range(0, len(found), align.BLOCK):  # texts of all units would take several times the memory
         some = slice(start, start + align.BLOCK)
-        groups[some], positions[some] = known.of(found[some])
+        groups[some], positions[some] = known.numbered(found[some])
     return known.ids, groups, positions
 
 

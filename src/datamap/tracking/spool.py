@@ -67,7 +67,7 @@ class Note(BaseModel):
     status: Literal["FINISHED", "FAILED", "KILLED", ""] | None
     remove: Literal["checkpoint"] | None
 
-    def of(self, run: Run) -> bool:
+    def belongs_to(self, run: Run) -> bool:
         """Tell whether the delivery belongs to this run and its present writer."""
         return (self.run_id, self.writer) == (run.run_id, run.writer)
 
@@ -228,7 +228,7 @@ def deliver_left(run: Run, folder: Path) -> int:
 
 def _deliver(run, waiting):
     note = read_note(waiting)
-    if not note.of(run):
+    if not note.belongs_to(run):
         raise TrackingError(
             f"{waiting / NOTE} does not belong to the process that writes into run {run.run_id}"
         )

@@ -63,4 +63,4 @@ class LiveMapLogger:
                 for step in (number,) if self.begun else (schema.NEWEST_STEP, number):
                     run.log_image(picture, schema.FORMING_MAP, step, PIXELS)
                 self.begun = True
-            live.drawn(time.thread_time() - start)
+            live.record_cost(time.thread_time() - start)

@@ -51,13 +51,13 @@ export function firstRows(rows, count, compare) {
   return kept.sort(compare).slice(0, count);
 }
 
-/** Return the names of the page's columns that people read first. */
+/** Return the names of the columns that people read first. */
 function firstColumns({ textNames, labeled }, columns) {
   const texts = textNames.filter((name) => name !== "why");
   const why = textNames.filter((name) => name === "why");
   return [
     "id",
-    ...["rank", "score"].filter((name) => name in columns).slice(0, 1), // a rank where scores only order
+    ...["rank", "score"].filter((name) => name in columns).slice(0, 1), // the rank if scores are not probabilities
     ...(labeled ? ["label", "proposed", "pred_label"] : []).filter((name) => name in columns),
     ...texts,
     ...why,

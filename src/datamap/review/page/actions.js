@@ -1,11 +1,11 @@
-// The buttons below the sample: what each key does here and now.
+// The buttons below the sample: what each key does for this sample.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { choicesOf } from "./choices.js";
 import { proposedParts } from "./units.js";
 import { count, tr } from "./words.js";
 
-/** Fill a button with its key, what it does, and the class that it is about. */
+/** Fill a button with its key, its action, and the class that it assigns. */
 function fillButton(button, key, text, name = null) {
   button.replaceChildren();
   add(button, "kbd", key);
@@ -17,7 +17,7 @@ function fillButton(button, key, text, name = null) {
 }
 
 /**
- * Say on the buttons what they would do to this sample; `decided` is the reviewer's decision on it, or null.
+* Label the buttons with their effect on this sample; `decided` is the reviewer's decision on it, or null.
  */
 export function drawActions(run, sample, decided, act) {
   const { classes } = run;
@@ -66,7 +66,7 @@ function drawChoices(run, sample, decided, act) {
   search.addEventListener("click", () => act("classes"));
 }
 
-/** Offer to take all proposals of the sample where there are others than the one that is shown. */
+/** Offer to accept all proposals for the sample if there are others besides the one that is shown. */
 function drawAcceptAll(box, parts, sample, act) {
   if (parts.every(({ row }) => row === sample.row)) return;
   const button = add(box, "button", "", "proposed");
@@ -76,7 +76,7 @@ function drawAcceptAll(box, parts, sample, act) {
   button.addEventListener("click", () => act("acceptAll"));
 }
 
-/** What never changes on the buttons, and their clicks. */
+/** Set up the fixed parts of the buttons, and their clicks. */
 export function beginActions(act) {
   const fixed = {
     drop: ["D", "Drop"],

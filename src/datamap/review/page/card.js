@@ -1,4 +1,4 @@
-// The sample in the middle: texts, why it is suspected, its history, its neighbors, what others decided.
+// The sample in the middle: texts, reasons, history, neighbors, and other reviewers' decisions.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { addFolded } from "../../web/scripts/fold.js";
@@ -11,7 +11,7 @@ import { count, scored, scoreHint, tr } from "./words.js";
 
 export const REGIONS = ["easy to learn", "ambiguous", "hard to learn", "noisy?"];
 
-/** Draw a sample. `sample` may be what the list knows, until all is here. `open(row)` shows another one. */
+/** Draw a sample; `sample` may be the list's data until everything is loaded. `open(row)` shows another one. */
 export function drawCard(run, sample, { index, total, open, near }) {
   const card = $("card");
   const scrolled = card.dataset.row === String(sample.row) ? $("reading").scrollTop : 0;
@@ -31,7 +31,7 @@ export function drawCard(run, sample, { index, total, open, near }) {
   $("reading").scrollTop = scrolled;
 }
 
-/** Remove all that is shown of a sample. */
+/** Clear the card. */
 export function clearCard() {
   for (const part of ["card", "more"]) $(part).replaceChildren();
 }
@@ -125,7 +125,7 @@ function drawNeighbors(section, run, sample, { rows }, open) {
   }
 }
 
-/** Draw the neighbors of the sample that is shown, when they come later than it. */
+/** Draw the neighbors of the current sample when they arrive after it. */
 export function fillNeighbors(run, sample, near, open) {
   const section = document.querySelector("#more .neighbors");
   if (section) drawNeighbors(section, run, sample, near, open);

@@ -1,4 +1,4 @@
-// What the reviewer decided on this page, whether the server has it already or not.
+// The reviewer's decisions on this page, whether or not the server has them already.
 
 import { reviewer } from "./reviewer.js";
 import { tr } from "./words.js";
@@ -21,7 +21,7 @@ export const decisions = {
 
   /**
    * The decision to show for a sample: {action, new_label, who, mine} or null. `said` is what the server
-   * knows.
+   * has.
    */
   of(row, said, classes) {
     if (made.has(row)) {
@@ -39,7 +39,7 @@ export const decisions = {
   },
 };
 
-/** Return a decision of the server, its new class called as the page calls it. */
+/** Return a decision of the server, with the page's name for its new class. */
 export const named = (decision, classes) => ({
   ...decision,
   new_label: classes[decision.new ?? -1] ?? decision.new_label,
@@ -47,7 +47,7 @@ export const named = (decision, classes) => ({
 
 export const SIGNS = { keep: "✓", label: "✎", drop: "✕", unsure: "?" };
 
-/** A decision in a word or by the new class. */
+/** Return a decision as a word, or as the name of the new class. */
 export const said = (decision) =>
   ({
     keep: () => tr("kept"),

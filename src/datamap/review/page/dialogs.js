@@ -1,4 +1,4 @@
-// What opens over the page: the choice among many classes, the jump to an id, the keys.
+// Dialogs: the choice among many classes, the jump to an id, and the list of keys.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { classesLike } from "./choices.js";
@@ -6,7 +6,7 @@ import { count, tr } from "./words.js";
 
 const MAX_LISTED = 100;
 
-/** Open the search among classes; `take(index)` gets the chosen one. */
+/** Open the search among classes; `take(index)` is called with the chosen one. */
 export function createClassDialog(classes, take) {
   const dialog = $("classes");
   const typed = $("class-typed");
@@ -58,7 +58,7 @@ export function createClassDialog(classes, take) {
   };
 }
 
-/** Open the jump to an id; `go(id)` throws where there is no such sample. */
+/** Open the jump to an id; `go(id)` throws if there is no such sample. */
 export function createJumpDialog(go) {
   const dialog = $("jumper");
   const said = $("jump-said");
@@ -108,12 +108,12 @@ export function createHelp(run) {
     add($("help-keys"), "dd", tr(meaning));
   }
   $("close-help").addEventListener("click", () => $("help").close());
-  // Not back to the button "?", where Enter would open the list again instead of taking the proposal.
+  // Focus must not return to the button "?", where Enter would open the list again instead of accepting the proposal.
   $("help").addEventListener("close", () => $("card").focus({ preventScroll: true }));
   return { open: () => $("help").showModal() };
 }
 
-/** Say why the server is away or fails, and how many decisions wait for it. */
+/** Show why the server is unreachable or fails, and how many decisions wait for it. */
 export function drawTrouble({ state, reason, waiting: { length } }, runId) {
   const box = $("trouble");
   box.hidden = state === "idle";

@@ -1,4 +1,4 @@
-// What two texts differ in: pure.
+// Compare two texts: pure functions.
 
 // A word of letters and digits; of a script without spaces a character; white space; any other sign with what
 // is joined to it.
@@ -31,8 +31,8 @@ function matches(a, b) {
 }
 
 /**
- * Which tokens of a and b are common: [bool of a's, bool of b's]. A lone character among differences is
- * chance.
+ * Which tokens of a and b are common: [bool of a's, bool of b's]. A single common character among differences
+ * counts as chance.
  */
 function common(a, b) {
   const [ofA, ofB] = [new Array(a.length).fill(false), new Array(b.length).fill(false)];
@@ -46,7 +46,7 @@ function common(a, b) {
   return [ofA, ofB];
 }
 
-/** Tokens as runs {text, same}; white space between two differences is part of them. */
+/** Group tokens into runs {text, same}; white space between two differences belongs to them. */
 function runs(tokens, same) {
   const found = [];
   tokens.forEach((token, k) => {
@@ -67,7 +67,7 @@ function sharedEnds(a, b) {
   return [head, tail];
 }
 
-/** [runs of a, runs of b], each {text, same}. Texts that share next to nothing come back unmarked. */
+/** Return [runs of a, runs of b], each {text, same}. Texts with almost nothing in common are left unmarked. */
 export function difference(textA, textB) {
   const [a, b] = [tokensOf(textA), tokensOf(textB)];
   const [head, tail] = sharedEnds(a, b);

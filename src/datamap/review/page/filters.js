@@ -1,4 +1,4 @@
-// Which samples the queue holds: what the reviewer chose above the list, and what is enclosed on the map.
+// The samples in the queue: the filters above the list, and the area enclosed on the map.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { REGIONS } from "./card.js";
@@ -20,7 +20,7 @@ const ORDERS = {
   id: "in the order of the data",
 };
 
-/** Draw the filters; `changed()` is called when the queue is to be loaded anew. */
+/** Draw the filters; `changed()` is called when the queue must be reloaded. */
 export function createFilters(run, changed) {
   const box = $("filters");
   let timer = 0;
@@ -64,7 +64,7 @@ export function createFilters(run, changed) {
     order: chooser(
       "order",
       Object.entries(ORDERS)
-        .filter(([key]) => run.probable || key !== "uncertain") // a score that only orders has no middle
+        .filter(([key]) => run.probable || key !== "uncertain") // a score that is no probability has no middle
         .map(([key, text]) => [key, tr(text)]),
       queue.order,
       (value) => {

@@ -1,4 +1,4 @@
-// Keys → actions: pure.
+// Map keys to actions: pure functions.
 
 const REVIEW_KEYS = {
   k: "keep",
@@ -22,7 +22,7 @@ const STARTS = { ArrowRight: "narrowStart", ArrowLeft: "widenStart" };
 const ALL = { Enter: "acceptAll" }; // with Shift: the proposals of all parts of the sample
 const REPEATING = new Set(["skip", "back"]); // what a key that is held down may do again
 
-/** The letter of a key on any layout, and while an input method is on. */
+/** Return the letter of a key on any layout, even while an input method is active. */
 function letterOf({ key, code }) {
   if (/^[a-z]$/i.test(key)) return key.toLowerCase();
   if (key.length === 1 && key.charCodeAt(0) < 128) return key;
@@ -30,7 +30,7 @@ function letterOf({ key, code }) {
   return letter ? letter.toLowerCase() : key;
 }
 
-/** {name, key} of what a keydown event asks for, or null. */
+/** Return {name, key} of the action that a keydown event requests, or null. */
 export function actionOf(event) {
   const key = letterOf(event);
   if (event.shiftKey && !event.altKey && Object.hasOwn(ENDS, key))
@@ -42,7 +42,7 @@ export function actionOf(event) {
   return { name, key };
 }
 
-/** Whether the focused element wants this key for itself: a field every key, a button Enter. */
+/** Tell whether the focused element handles this key itself: a field every key, a button Enter. */
 export function isTaken(event) {
   const at = event.target;
   if (at.closest?.("dialog[open], textarea, select, input:not([type=checkbox])")) return true;

@@ -1,4 +1,4 @@
-// The queue on the left: rows of the snapshot, of which only those in sight are on the page.
+// The queue on the left: only the visible rows of the snapshot are on the page.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { decisions, SIGNS, said } from "./decisions.js";
@@ -15,7 +15,7 @@ const COUNTED = {
 const SETTLED = 80; // milliseconds without scrolling until rows are asked for
 
 /**
- * `run`: what /api/run says. `open(index)`: show that sample. `current()`: index of the one that is shown.
+ * `run`: the answer of /api/run. `open(index)`: show that sample. `current()`: index of the one that is shown.
  */
 export function createList(run, { open, current, failed }) {
   const list = $("list");

@@ -24,9 +24,9 @@ import { proposedParts, tagsOf } from "./units.js";
 import { count, tr, translatePage } from "./words.js";
 
 const AHEAD = 4; // samples fetched before they are shown
-const READING = 2000; // milliseconds between questions whether the server has read all
+const READING = 2000; // milliseconds between checks whether the server has finished reading
 const MAX_SAID = 500; // characters of a text that are read out
-const LOOK = 5000; // milliseconds between looks at what others decided
+const LOOK = 5000; // milliseconds between checks for others' decisions
 
 const here = { index: -1, row: -1, sample: null }; // index −1: a sample outside of the queue
 let run;
@@ -48,7 +48,7 @@ const tell = (text) => {
   $("said").textContent = text;
 };
 
-/** Say whether the server is away; once it is back, show again what could not be fetched. */
+/** Show whether the server is unreachable; once it is back, fetch again what failed. */
 function trouble() {
   drawTrouble(outbox, run.run_id);
   const isBack = wasAway && outbox.state === "idle";
@@ -95,7 +95,7 @@ async function show(row, focus = true) {
   }
 }
 
-/** Ask again for what the server is still reading after its start: histories, similar texts. */
+/** Ask again for data that the server is still reading after its start: histories, similar texts. */
 function wait(row) {
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
@@ -229,7 +229,7 @@ function moveBorder(isStart, isWider) {
   return draw();
 }
 
-/** Take the proposals of all parts of the sample that nobody has decided on, once these parts are here. */
+/** Accept the proposals for all undecided parts of the sample, once these parts are loaded. */
 async function acceptAll() {
   const { row } = here;
   if (!run.part || !here.sample) return accept();
@@ -335,7 +335,7 @@ async function loadQueue() {
   }
 }
 
-/** Save the ids of the list in the run, and say which command makes a training file of them. */
+/** Save the ids of the list in the run, and show the command that makes a training file of them. */
 async function saveSelection() {
   try {
     const { command, samples: many } = await askJson("selection", {
@@ -361,7 +361,7 @@ function drawNews(progress) {
   return true;
 }
 
-/** Look at what others decided meanwhile, and whether the server is still there. */
+/** Check for others' decisions, and whether the server is still reachable. */
 async function look() {
   if (document.hidden || outbox.waiting.length) return;
   try {
@@ -392,7 +392,7 @@ async function send(item) {
 function createOutbox() {
   outbox = new Outbox(`datamap.review.${run.run_id}`, send, {
     taken: ({ row }, { progress }) => {
-      samples.forget(row); // the server knows more of it now
+      samples.forget(row); // the server has newer data now
       drawNews(progress);
     },
     refused: ({ row }, error) => {
@@ -463,7 +463,7 @@ begin().catch((error) => {
       : error.message;
 });
 
-// For scripts and tests: what is shown.
+// For scripts and tests: the current state.
 globalThis.datamapReview = {
   here,
   queue,

@@ -1,4 +1,4 @@
-// The queue on the data map: what it holds is colored by score, the sample that is shown has a ring.
+// The queue on the data map: its samples are colored by score, and the current one has a ring.
 
 import { $, add, shape } from "../../web/scripts/dom.js";
 import { createScatter } from "../../web/scripts/scatter.js";
@@ -8,12 +8,12 @@ import { askBytes } from "./server.js";
 import { count, tr } from "./words.js";
 
 const SCORES = [0.25, 0.5, 0.75]; // where the colors change, if scores are probabilities
-const SHARES = [0.5, 0.8, 0.95]; // where they change among all samples, if scores only order them
+const SHARES = [0.5, 0.8, 0.95]; // quantiles where they change, if scores are not probabilities
 const COLORS = ["#8fa3bf", "#c9a54b", "#d9742b", "#a50026"];
 const MAX_CORNERS = 500; // of a lasso
 const REST = 400; // milliseconds after the last turn of the wheel
 
-/** What /api/map sends, as arrays. */
+/** Return the answer of /api/map as arrays. */
 export function parseMap(buffer) {
   const n = new DataView(buffer).getUint32(4, true);
   let at = 8;
@@ -49,7 +49,7 @@ export function bordersOf(score, isProbable) {
   return SHARES.map((share) => sorted[Math.floor(share * sorted.length)]);
 }
 
-/** Return what each color stands for, the most suspicious first: [{color, text}]. */
+/** Return the meaning of each color, the most suspicious first: [{color, text}]. */
 export function legendOf(group, isProbable) {
   const ends = [0, ...SCORES, 1];
   const found = [];
@@ -99,7 +99,7 @@ export async function createMap(run, { open, enclose }) {
       enclose(thinned(polygon));
     },
     onView: () => {
-      // what is in view is reviewed, unless something is drawn around
+      // the samples in view are the queue, unless a line encloses some
       clearTimeout(timer);
       timer = setTimeout(
         () => isLasso || enclose(isZoomed(scatter.view) ? cornersOf(scatter.view) : null),
@@ -151,7 +151,7 @@ const cornersOf = ({ x, y, width, height }) => [
 
 const thinned = (polygon) => polygon.filter((_, k) => k % Math.ceil(polygon.length / MAX_CORNERS) === 0);
 
-/** Whether a part of the map is out of view. */
+/** Tell whether a part of the map is out of view. */
 function isZoomed({ x, y, width, height, limits }) {
   const slack = 1e-6;
   return (

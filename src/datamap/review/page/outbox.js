@@ -8,8 +8,8 @@ const DELAYS = [500, 1000, 2000, 4000]; // milliseconds between tries while the 
  * Decisions in the order of their keys, kept in the browser until the server has them. Tabs of the same run
  * share them.
  *
- * send(item) gives the server's answer; it throws a `Refusal` for what the server will never take, and else
- * when nobody answers.
+ * send(item) returns the server's answer; it throws a `Refusal` if the server will never accept the item, and another
+ * error if there is no answer.
  */
 export class Outbox {
   constructor(name, send, { taken, refused, changed }) {
@@ -20,12 +20,12 @@ export class Outbox {
     this.changed = changed;
     this.tries = 0;
     this.state = "idle";
-    this.reason = ""; // why the server refuses what it is asked again
-    this.unstored = []; // what waits, where the browser stores nothing
+    this.reason = ""; // why the server refuses a request that is retried
+    this.unstored = []; // waiting items that the browser cannot store
     addEventListener("online", () => this.flush());
   }
 
-  /** What waits: what tabs share, then what only this tab has, where the browser's storage is full or missing. */
+  /** Return the waiting items: those that tabs share, then those of this tab only, if storage is full or missing. */
   get waiting() {
     return [...this.stored, ...this.unstored];
   }
@@ -39,7 +39,7 @@ export class Outbox {
     }
   }
 
-  /** Store items; false where the browser does not take them. */
+  /** Store items; return false if the browser does not accept them. */
   store(items) {
     try {
       localStorage.setItem(this.name, JSON.stringify(items));
@@ -87,7 +87,7 @@ export class Outbox {
     }
   }
 
-  /** Call back; what goes wrong there (on the page) does not keep the decisions from the server. */
+  /** Call back; an error there (on the page) does not keep decisions from being sent. */
   tell(callback) {
     try {
       callback();

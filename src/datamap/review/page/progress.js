@@ -1,9 +1,9 @@
-// How far the review is, and what it says of the labels that nobody looked at.
+// The progress of the review, and estimates for the labels that nobody has reviewed.
 
 import { $, add } from "../../web/scripts/dom.js";
 import { count, percent, tr } from "./words.js";
 
-/** Draw what /api/progress says. `showConflicts()` filters the queue. */
+/** Draw the answer of /api/progress. `showConflicts()` filters the queue. */
 export function drawProgress(progress, showConflicts) {
   const goal = Math.max(1, progress.suggested || progress.samples);
   const share = Math.min(1, progress.reviewed / goal);
@@ -28,7 +28,7 @@ function drawFacts(list, { precision, remaining, kappa, mine, reviewed, suggeste
     if (note) said.append(" ");
     if (note) add(said, "span", note, "muted range-of");
   };
-  // All of them where the score says nothing of how many: that is no advice.
+  // If the score does not tell how many, all are suggested: that is not useful advice.
   if (suggested && suggested < samples) fact("worth reviewing (estimate)", count(suggested));
   if (mine !== reviewed) fact("by me", count(mine));
   if (precision)

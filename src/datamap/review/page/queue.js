@@ -1,4 +1,4 @@
-// The samples to review, in order: a snapshot of their rows; what they hold comes when it is needed.
+// The samples to review, in order: a snapshot of their rows; their contents are loaded on demand.
 
 import { askBytes, askJson } from "./server.js";
 
@@ -23,7 +23,7 @@ export const queue = {
   asked: new Set(),
   version: 0, // of the newest snapshot asked for: an older one that comes later is dropped
 
-  /** Take a new snapshot; false where another one was asked for in the meantime. */
+  /** Load a new snapshot; return false if another one was requested in the meantime. */
   async load() {
     const version = ++this.version;
     const bytes = await askBytes("order", { filter: this.filter, order: this.order });
@@ -43,7 +43,7 @@ export const queue = {
   },
 
   /**
-   * Fetch what is not known of the samples from first to last (exclusive); true where that brought something.
+  * Fetch the missing data of the samples from first to last (exclusive); return true if there was any.
    */
   async fetch(first, last) {
     const missing = [...this.rows.subarray(Math.max(0, first), last)].filter(
@@ -65,7 +65,7 @@ export const queue = {
     return true;
   },
 
-  /** Somebody decided something: ask again when samples are in sight. */
+  /** Discard the data after a decision, so that visible samples are requested again. */
   forget() {
     this.fresh.clear();
   },

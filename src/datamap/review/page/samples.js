@@ -1,4 +1,4 @@
-// All that is known of single samples, fetched before it is needed.
+// All data of single samples, fetched in advance.
 
 import { askJson } from "./server.js";
 

@@ -5,7 +5,7 @@ import { reviewer } from "./reviewer.js";
 const SECRET = new URLSearchParams(location.search).get("token") ?? "";
 const TIMEOUT = 20_000; // milliseconds until a request counts as lost
 
-/** What the server does not do, and says why. */
+/** A request that the server refuses, with its reason. */
 export class Refusal extends Error {
   constructor(status, message) {
     super(message);
@@ -13,10 +13,10 @@ export class Refusal extends Error {
   }
 }
 
-/** A text without halves of characters, which no server reads. */
+/** Return a text without lone surrogates, which no server accepts. */
 export const asText = (text) => text.toWellFormed?.() ?? text;
 
-/** The answer to a request; throws a `Refusal`, or a TypeError where nobody answers. */
+/** Return the answer to a request; throw a `Refusal`, or a TypeError if there is no answer. */
 export async function ask(path, body, who = reviewer.name) {
   const headers = { "X-Token": SECRET, "X-Reviewer": encodeURIComponent(asText(who)) };
   if (body) headers["Content-Type"] = "application/json";

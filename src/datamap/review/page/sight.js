@@ -1,4 +1,4 @@
-// Which rows of a long list are in sight: pure arithmetic.
+// Compute which rows of a long list are visible: pure arithmetic.
 
 const MAX_HEIGHT = 15_000_000; // pixels; browsers stop at 17 to 33 million
 
@@ -21,7 +21,7 @@ export function inSight(scroll, height, total, rowHeight) {
   return { first, last, top: scroll - position + first * rowHeight };
 }
 
-/** Where to scroll so that a row is in sight, from where the list is now. */
+/** Return the scroll position at which a row is visible, closest to the current one. */
 export function scrolledTo(index, scroll, height, total, rowHeight) {
   const tall = listHeight(total, rowHeight);
   const real = total * rowHeight;

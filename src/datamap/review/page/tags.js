@@ -13,7 +13,7 @@ export function colorsOf(classes) {
   return Object.fromEntries(types.map((type, k) => [type, TAG_COLORS[k % TAG_COLORS.length]]));
 }
 
-/** Return the labels of a text: those that are doubted, then those that it has, then the others, each by rank. */
+/** Return the labels of a text: suspect ones, then those that it has, then the others, each by rank. */
 export function sortedLabels(parts) {
   const order = ({ label, proposed }) => (proposed !== null ? 0 : label ? 1 : 2);
   return [...parts].sort((a, b) => order(a) - order(b) || a.rank - b.rank);

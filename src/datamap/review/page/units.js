@@ -8,7 +8,7 @@ import { count, tr } from "./words.js";
 
 const SHOWN_LABELS = 12;
 
-/** Return what a part is called now, by the decision on it or else as given, and that decision. */
+/** Return the present label of a part, by the decision on it or else as given, and that decision. */
 function nowOf(run, part) {
   const decision = decisions.of(part.row, part.decision, run.classes);
   const name = decision?.action === "label" ? decision.new_label : run.classes[part.label];
@@ -19,7 +19,7 @@ function nowOf(run, part) {
 export const tagsOf = (run, { parts }) =>
   parts.map((part) => (part.row === null ? null : nowOf(run, part).name));
 
-/** Return the parts of a sample whose proposals can be taken; [] for a sample without parts. */
+/** Return the parts of a sample whose proposals can be accepted; [] for a sample without parts. */
 export const proposedParts = (run, { parts }) =>
   openProposals(parts ?? [], (part) => nowOf(run, part).decision);
 
@@ -54,7 +54,7 @@ function tokenOf(run, part, isHere, colors, open) {
   return token;
 }
 
-/** Draw all labels of a text, the doubtful ones first. `open(row)` shows another label. */
+/** Draw all labels of a text, suspect ones first. `open(row)` shows another label. */
 export function drawLabels(box, run, sample, open) {
   const list = add(box, "ul", "", "labels");
   const parts = sortedLabels(sample.parts);

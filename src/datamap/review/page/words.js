@@ -22,7 +22,7 @@ export function translatePage() {
   for (const one of marked("hint")) one.placeholder = tr(one.dataset.hint);
 }
 
-/** Return a sample's score where it is a probability, else its rank: scores that only order say no more. */
+/** Return a sample's score if it is a probability, else its rank, which holds the same information. */
 export const scored = (run, { score, rank }) =>
   run.probable ? (score < 0.995 ? score.toFixed(2) : "> 0.99") : tr("rank {n}", { n: count(rank) });
 

@@ -7,7 +7,7 @@ export const FOLDED = 400; // characters of a long text that are shown at first
 /** Return the beginning of a long text, and other texts as they are. */
 export function beginning(text) {
   if (text.length <= FOLDED * 1.25) return text;
-  return `${text.slice(0, FOLDED).replace(/[\ud800-\udbff]$/, "")}…`; // never half a character
+  return `${text.slice(0, FOLDED).replace(/[\ud800-\udbff]$/, "")}…`; // never end within a surrogate pair
 }
 
 /**

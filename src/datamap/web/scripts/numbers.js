@@ -1,6 +1,6 @@
 // Format numbers for people.
 
-/** Write a number with at most three significant digits; whole numbers keep all digits. */
+/** Format a number with at most three significant digits; whole numbers keep all digits. */
 export function short(value) {
   if (Number.isInteger(value)) return String(value);
   return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : "";

@@ -3,7 +3,7 @@
 import { rgb } from "./numbers.js";
 
 const NAMES = ["ink", "muted", "card", "accent", "faint", "grid", "edge"];
-const MIN_CONTRAST = 3; // of a point to the paper, as WCAG 2 asks of what is no text
+const MIN_CONTRAST = 3; // of a point to the paper, as WCAG 2 requires for graphics
 const TINT = 1.1; // how much stronger a region's tint is on dark paper
 
 /**
@@ -29,10 +29,10 @@ function luminance(color) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
-/** Return a color [r, g, b] on dark paper as light as it must be to be seen there; on light paper as it is. */
+/** Lighten a color [r, g, b] until it is visible on dark paper; on light paper, return it unchanged. */
 export function seenOn(paper, color) {
   const ground = luminance(paper);
-  if (!(ground <= 0.5)) return color; // also where a page has no theme
+  if (!(ground <= 0.5)) return color; // also if a page has no theme
   const most = 255 / Math.max(...color, 1);
   for (let step = 0; ; step++) {
     const times = Math.min(most, 1 + 0.1 * step); // first brighter in its own hue, then paler
@@ -49,5 +49,5 @@ export function tinted(paper, color) {
   return paper.map((value, k) => Math.min(255, Math.round(value + TINT * (color[k] - least))));
 }
 
-/** Return a color "#rrggbb" as it is seen on the page's paper. */
+/** Return a color "#rrggbb" adapted to the page's paper. */
 export const shownColor = (color) => `rgb(${seenOn(rgb(palette().card), rgb(color)).join(" ")})`;
