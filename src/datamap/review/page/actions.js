@@ -17,7 +17,7 @@ function fillButton(button, key, text, name = null) {
 }
 
 /**
-* Label the buttons with their effect on this sample; `decided` is the reviewer's decision on it, or null.
+ * Label the buttons with their effect on this sample; `decided` is the reviewer's decision on it, or null.
  */
 export function drawActions(run, sample, decided, act) {
   const { classes } = run;

@@ -23,7 +23,7 @@ function saidOf(sample) {
 }
 
 /**
-* Return the indices of classes whose names contain the typed text: those that begin with it first, then in the
+ * Return the indices of classes whose names contain the typed text: those that begin with it first, then in the
  * order of the classes.
  */
 export function classesLike(typed, classes) {

@@ -43,7 +43,7 @@ export const queue = {
   },
 
   /**
-  * Fetch the missing data of the samples from first to last (exclusive); return true if there was any.
+   * Fetch the missing data of the samples from first to last (exclusive); return true if there was any.
    */
   async fetch(first, last) {
     const missing = [...this.rows.subarray(Math.max(0, first), last)].filter(
