@@ -44,7 +44,9 @@ def test_a_subsample_keeps_the_rare_ones_and_is_the_same_each_time():
 def test_the_page_says_that_it_is_a_subsample():
     full = frame(90_000, label_var=np.linspace(0, 0.2, 90_000), label=np.arange(90_000) % 2)
     page = data_of(
-        explorer.build_page(frame(3), histories(3), by_rows(), full=explorer.Appearance.from_summary(full)).decode()
+        explorer.build_page(
+            frame(3), histories(3), by_rows(), full=explorer.Appearance.from_summary(full)
+        ).decode()
     )
     assert page["note"].startswith("3 of 90,000 samples: all of rare groups")
     # Colours and scales are the map's, which is of all.

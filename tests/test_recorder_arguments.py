@@ -372,7 +372,9 @@ def taken_alone(name, value):
     if hasattr(value, "__next__"):
         return False
     if name in ("class_names", "samples"):
-        return taken(lambda: Metadata.from_arguments(**{"class_names": None, "samples": None, name: value}))[0]
+        return taken(lambda: Metadata.from_arguments(**{"class_names": None, "samples": None, name: value}))[
+            0
+        ]
     return taken(lambda: arguments.new_run(**{"run_id": None, "run_name": None, "tags": None, name: value}))[
         0
     ]
