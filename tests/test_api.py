@@ -87,6 +87,7 @@ def test_summarize_logs_the_summary_and_returns_it(recorded, client):
     assert "summary.tsv" in artifacts(client, recorded[1])  # "latest"
     assert "summary.tsv" not in artifacts(client, recorded[0])
     assert datamap.load_run(recorded[1]).summary().equals(frame)
+    frame.loc[frame["id"] == 0, ["avg_probs", "correct_times"]] = 0  # Arrow's own memory is read-only
     assert len(datamap.summarize(recorded[1], burn_in=3)["correct_times"].unique()) <= 3
 
 

@@ -103,7 +103,7 @@ class LoadedRun:
         from datamap.pipeline.stored_summary import read_summary
 
         with silence():
-            table = read_summary(self._run)[0]
+            table = read_summary(self._run)[0].copy()  # of memory that can be written to
         table["label"] = self._classes(table["label"])
         return table
 
