@@ -97,7 +97,7 @@ def test_labels_are_the_same_in_every_table(recorded, client):
     assert list(frame.columns) == columns
     assert set(frame["id"][:5]) == {0, 8, 16, 24, 32}
     assert (frame["label"][:5] != frame["proposed"][:5]).all()
-    assert frame["score"].is_monotonic_decreasing
+    assert frame["score"].is_monotonic_decreasing and frame["variability"].between(0, 0.5).all()
     joined = datamap.load_run(recorded[0]).summary().merge(frame, on="id", suffixes=("", "_diagnosed"))
     assert len(joined) == 40 and (joined["label"] == joined["label_diagnosed"]).all()
     assert list(joined["label"].cat.categories) == ["no", "yes"]
@@ -114,6 +114,8 @@ def test_a_diagnosis_of_another_score_or_summary_is_not_returned(recorded):
         run.diagnosis(score="aum")
     with pytest.raises(ConfigError, match="score='ama': no such score; choose combined or .* aum"):
         run.diagnosis(score="ama")
+    with pytest.raises(ConfigError, match="no such score; choose combined"):
+        run.diagnosis(score=np.array(["aum", "combined"]))
     datamap.summarize(recorded[0])  # again, with the same result
     assert len(run.diagnosis()) == 40
     datamap.summarize(recorded[0], burn_in=2)

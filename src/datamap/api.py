@@ -126,10 +126,14 @@ class LoadedRun:
         >>> first["label"] != first["proposed"]
         True
         """
+        import pandas as pd
+
         from datamap.pipeline.stored_diagnosis import read_diagnosis
 
         with silence():
             table = read_diagnosis(self._run, score)
+        if "variability" in table:
+            table["variability"] = pd.to_numeric(table["variability"], errors="coerce")
         for column in ("label", "proposed"):
             table[column] = self._classes(table[column])
         return table

@@ -108,7 +108,7 @@ def _unguarded(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def check_score(run: Run, score: str | None, key: str = "diagnose.score") -> None:
     """Raise ConfigError if the run's diagnosis was made by another score than the requested one."""
-    if score not in (*SCORES, None):
+    if score is not None and not (isinstance(score, str) and score in SCORES):
         raise ConfigError(f"score={shortened(score)}: no such score; choose {' or '.join(SCORES)}")
     own = _own_score(run)
     if score not in (own, None):
