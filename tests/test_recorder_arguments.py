@@ -155,7 +155,7 @@ def test_a_closed_recorder_takes_nothing(store):
     [
         (["1", 1.0], None, ConfigError, "class_names=: '1' occurs twice"),
         (["a", ""], None, ConfigError, "class_names=: a name is empty"),
-        (["a", None], None, ConfigError, "class_names=: None is no name"),
+        (["a", None], None, ConfigError, "class_names=: None is not a name"),
         ("no", None, ConfigError, "class_names='no': give a list of names"),
         (None, {**TEXTS, "s_label": [0, 7]}, DataError, "samples=: s_label is 0, 1 or 2, id 8"),
         (None, {**TEXTS, "s_label": [0, None]}, DataError, "samples=: s_label is 0, 1 or 2, id 8"),
@@ -314,11 +314,13 @@ MANY = settings(BRIEF, max_examples=int(os.environ.get("DATAMAP_FUZZ_EXAMPLES", 
 @MANY
 @given(column=COLUMNS, names=ANYTHING, samples=ANYTHING, values=ANYTHING)
 def test_class_names_and_samples_of_any_kind_are_taken_or_refused(column, names, samples, values):
-    good, metadata = taken(Metadata.of, names, None)
+    good, metadata = taken(Metadata.from_arguments, names, None)
     if good and names is not None:
         assert all(isinstance(name, str) and name.strip() for name in metadata.class_names)
-    taken(Metadata.of, None, samples)
-    good, metadata = taken(Metadata.of, ["a", "b"], {"id": [0, 1], "text_a": ["x", "y"], column: values})
+    taken(Metadata.from_arguments, None, samples)
+    good, metadata = taken(
+        Metadata.from_arguments, ["a", "b"], {"id": [0, 1], "text_a": ["x", "y"], column: values}
+    )
     if good:  # and may be given again, as the callbacks do
         assert Metadata.from_arguments(*metadata).samples.equals(metadata.samples)
 
