@@ -717,7 +717,7 @@ def test_one_key_takes_all_proposals_of_a_sentence(browser, store_uri):
     with reviewing(browser, run_id, store_uri) as (server, page):
         button = page.locator("#accept-all")
         wait(page, "document.querySelector('button.token')")
-        assert button.inner_text().split() == ["⇧↵", "Take", "all", "proposals", "(2)"]
+        assert button.inner_text().split() == ["⇧↵", "Accept", "all", "proposals", "(2)"]
         first = shown(page)
         sentence = first.partition(":")[0]
         both = {f"{sentence}:0": ("label", "B-PER"), f"{sentence}:1": ("label", "I-PER")}

@@ -52,7 +52,7 @@ def test_the_whole_loop_on_the_command_line(client, command):
     outcome = command("curate", f"run_id={run_id}", "keep=corrected")
     assert outcome.code == 0, outcome.err
     assert "39 of 40 samples, 3 relabeled" in outcome.out
-    assert "of 1 sample nobody was sure" in outcome.out
+    assert "nobody was sure about 1 sample" in outcome.out
     made = client.search_runs(["1"], order_by=["attributes.start_time DESC"])[0].data
     assert made.params["reviewers"] == made.tags["datamap.reviewed_by"] == "王 五"
     assert (made.params["decisions"], len(made.params["decisions_sha256"])) == ("6", 64)
