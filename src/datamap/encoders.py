@@ -68,7 +68,10 @@ def encode(name: str, texts: Sequence[str]) -> np.ndarray:
 def _hub(library: str) -> str:
     """Return the address of the hub that a library downloads from; "" where it is unknown."""
     if library == "paddlenlp":  # it takes 10 s to import, so that its sources are read instead
-        file = Path(getattr(find_spec(library), "origin", "")).with_name("utils") / "download/bos_download.py"
+        file = (
+            Path(str(getattr(find_spec(library), "origin", ""))).with_name("utils")
+            / "download/bos_download.py"
+        )
         found = re.search(r'"PPNLP_ENDPOINT", "(.+?)"', file.read_text("utf-8")) if file.exists() else None
         return os.environ.get("PPNLP_ENDPOINT") or (found[1] if found else "")
     if find_spec("huggingface_hub") is None:

@@ -407,7 +407,8 @@ def _refuse_unusable(uri, create):
         _connect_to_server(uri)
     elif not create and (file := _sqlite_file(uri)) and not file.exists():
         raise TrackingError(
-            f"there is no MLflow store at {uri}; run this where training ran, or set tracking.uri="
+            f"there is no MLflow store at {uri}; run this where training ran, or set tracking.uri= "
+            "(in Python tracking_uri=)"
         )
     elif scheme.partition("+")[0] in DATABASES:
         _ask_database(uri, create)
