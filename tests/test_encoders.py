@@ -122,7 +122,7 @@ def test_diagnose_encodes_the_texts_of_a_run(folder, command, client, store):
         recorder.commit(1)
     outcome = command("diagnose", f"run_id={recorder.run_id}", f"encoder={folder}", "score=embeddings")
     assert outcome.code == 0, outcome.err
-    assert f"encoding 42 texts by {folder}" in outcome.out
+    assert f"encoding 42 texts with {folder}" in outcome.out
     assert "embeddings/embeddings.parquet: 40 samples, 16 numbers each" in outcome.out
 
     found = embeddings.read(local(client, recorder.run_id, "embeddings/embeddings.parquet"))
