@@ -14,9 +14,11 @@ from conftest import ROOT, local
 from datamap.config import STEPS, defaults
 from datamap.labels.reasons import retold
 from datamap.pipeline import review
+from datamap.pipeline.run_access import reading_store
 from datamap.review.queries import UnknownSampleError
 from datamap.tracking.run import LANG_TAG, NOTE_TAG
 from datamap.tracking.store import Store
+from datamap.translations import spoken
 from foreign_files import text_of, tutorial_record, write
 
 CHINESE = re.compile("[一-鿿]")
@@ -130,6 +132,8 @@ def test_the_environment_says_the_language_where_nothing_else_does(command, impo
 
 def test_what_is_asked_for_comes_first_and_is_kept(command, imported, client):
     run_id, _ = imported("lang=zh")
+    with reading_store(defaults("summarize", run_id=run_id, lang="en")):
+        assert spoken() == "en"  # also before the run is read
     outcome = command("summarize", f"run_id={run_id}", "lang=en")
     assert outcome.code == 0 and not CHINESE.search(outcome.out + note(client, run_id))
     assert not CHINESE.search(command("plot", f"run_id={run_id}").out + note(client, run_id))

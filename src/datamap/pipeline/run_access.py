@@ -8,12 +8,14 @@ from datamap.log import reporting
 from datamap.tracking.addresses import is_server
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, configured_uri
+from datamap.translations import speak
 
 
 @contextlib.contextmanager
 def reading_store(config: StepConfig) -> Iterator[Store]:
     """Yield the store from which the block reads runs, and report it if that takes long."""
     uri = config.tracking.uri or configured_uri()
+    speak(config.lang)
     with reporting("reading from {uri}", is_server(uri), uri=uri):
         yield Store(uri, config.tracking.experiment)
 
