@@ -137,6 +137,7 @@ class Outcome:
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run a script of `src/` in this process: command("plot", "run_id=latest") → Outcome."""
+    monkeypatch.setattr("datamap.log._beginning", None)  # what a command sets ends with the test
 
     def run(script, *arguments):
         path = ROOT / "src" / f"{script}.py"
