@@ -1,1 +1,1 @@
-"""Find wrong labels: score them, count them, explain them, and make a better training file."""
+"""Find wrong labels: score, count and explain them, and make a better training file."""

@@ -1,7 +1,7 @@
-"""Balance what is said of each kind of error in units: most of them are of one class, and errors go either way.
+"""Balance the kinds of errors in units: most units have the same class, and errors go either way.
 
-A token is mostly outside of entities, and a text lacks most labels. Whether entities are missed or invented is the
-annotators' habit, and no model of the texts knows it. Its most confident predictions show it, by the labels that
+Most tokens are outside of entities, and a text lacks most labels. Whether entities are missed or invented depends on
+the annotators' habits, which no model of the texts knows. Its most confident predictions show it, by the labels that
 differ.
 """
 
@@ -24,14 +24,14 @@ def balance_errors(
 ) -> np.ndarray:
     """Weigh the kinds of error so that each is as frequent as the most confident predictions of the witnesses say.
 
-    With the most frequent class m of a unit's column, its label y and its true class c ≠ y, an error is missed (y = m),
-    invented (c = m) or confused (neither). The number of errors of kind K is estimated as in `counting.estimate`, with
-    S_c the most confident predictions of class c and n_c the number of given labels c:
+    Let m be the most frequent class of a unit's column, y its label and c ≠ y its true class. An error is "missed" if y
+    = m, "invented" if c = m, and "confused" otherwise. The number of errors of kind K is estimated as in
+    `counting.estimate`, with S_c the most confident predictions of class c and n_c the number of given labels c:
 
         N_K = Σ_c n_c · |{x in S_c of kind K, y ≠ c}| / (|S_c| + `PRIOR`)
 
-    The posterior becomes p(c) ∝ p(c) w_K for c ≠ y. The weights w_K are such that it expects N_K errors of each kind,
-    with `PRIOR` errors more in the proportions that it had before.
+    The posterior becomes p(c) ∝ p(c) w_K for c ≠ y. The weights w_K are chosen so that the posterior expects N_K errors
+    of each kind, plus `PRIOR` errors in the previous proportions.
 
     Args:
         posterior: float (N, C), rows that sum to 1 (`posterior.infer`). It is overwritten, which saves memory.

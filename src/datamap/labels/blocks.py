@@ -1,4 +1,4 @@
-"""Compute on some rows at a time: what is made on the way would take several times the memory of the arrays."""
+"""Compute in blocks of rows: intermediate results would take several times the memory of the arrays."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ ROWS = 1 << 16
 
 
 def by_rows(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
-    """Return what a function makes of rows, concatenated; it gets the same rows of each array.
+    """Apply a function to blocks of rows of all arrays, and concatenate the results.
 
     >>> by_rows(lambda a, b: a + b, np.array([1, 2]), np.array([3, 4]))
     array([4, 6])

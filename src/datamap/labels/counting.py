@@ -1,4 +1,4 @@
-"""Estimate how many labels are wrong, and tell whether the estimate means anything."""
+"""Estimate how many labels are wrong, and decide whether the estimate is reliable."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from datamap.signals.baseline import required_accuracy
 from datamap.signals.compute import MIN_PROB, label_values
 
 DOUBTED_SHARE = 0.15
-MAX_OF_CHANCE = 2 / 3  # of the contradictions of guesses; an estimate above that tells nothing
-# Random wrong labels contradict sure predictions, so that the witnesses would be surer without them.
+MAX_OF_CHANCE = 2 / 3  # share of the contradictions of random guesses; a larger estimate is meaningless
+# Random wrong labels contradict confident predictions, so the witnesses would be more confident without them.
 MIN_SLOPE = 1.25
 MIN_DEVIATIONS = 2.8  # of the estimate from 0
-# From the estimate to either end of the range, in standard deviations: the curve, too, fits only roughly.
+# Half the range, in standard deviations; wider than sampling error, because the curve fits only roughly.
 HALF_RANGE = 2.3
 # Of units: wrong labels contradict sure and less sure predictions alike, errors of a weak model less sure ones.
 COMPARED_SHARES = (0.05, 0.4)
@@ -36,13 +36,13 @@ REASONS = {
 
 
 class Estimate(NamedTuple):
-    """Say how many labels are wrong.
+    """Hold the estimated number of wrong labels.
 
     Attributes:
         estimate: the most likely number.
         low: the lower end of the range.
         high: the upper end of the range.
-        unknown: a key of `REASONS` if the evidence is too weak to tell, else "".
+        unknown: a key of `REASONS` if the evidence is too weak for an estimate, else "".
     """
 
     estimate: int
@@ -63,13 +63,13 @@ class Estimate(NamedTuple):
 def estimate(evidence: Evidence) -> Estimate:
     """Estimate the number of wrong labels by the pool of all witnesses that never saw the label.
 
-    What is counted are random errors: labels of a class that is mapped wrongly as a whole, or that are wrong near the
-    border between classes, contradict no sure prediction. docs/detection.md says how often the true number lay within
-    the range.
+    Only random errors are counted: labels of a class that is mapped wrongly as a whole, or that are wrong near the
+    border between classes, contradict no confident prediction. docs/detection.md reports how often the true number was
+    within the range.
 
-    The share of wrong labels of samples is fitted to how often they agree with predictions of any sureness
-    (`error_rate.fit`). The range is the estimate ± `HALF_RANGE` standard deviations. Most units are of one class, of
-    which nearly all predictions are sure, so that there is no such curve. They are counted by `_of_units`.
+    For samples, the share of wrong labels is fitted to how often labels agree with predictions at each confidence
+    (`error_rate.fit`). The range is the estimate ± `HALF_RANGE` standard deviations. Most units have one class,
+    for which nearly all predictions are confident, so there is no such curve; `_of_units` counts them.
 
     Args:
         evidence: what is known of the samples (`mislabel.with_posterior`).
@@ -102,7 +102,7 @@ def estimate(evidence: Evidence) -> Estimate:
 
 
 def _of_samples(rate):
-    """Return (share of wrong labels, ends of its range, why it is unknown).
+    """Return (share of wrong labels, ends of its range, the reason if it is unknown).
 
     Without random wrong labels the predictions would be surer, by the factor `MIN_SLOPE` ("border"): otherwise no more
     sure ones are contradicted than their probabilities say. And the share is `MIN_DEVIATIONS` standard deviations
@@ -114,7 +114,7 @@ def _of_samples(rate):
 
 
 def _of_units(probs, labels):
-    """Return the same of units, from how often the given labels contradict the most confident predictions.
+    """Return the same for units, from how often the given labels contradict the most confident predictions.
 
     Where a good model is most confident it is right (an "anchor point": Liu and Tao 2016, sec. 4; Patrini et al. 2017).
     A given label that contradicts such a prediction is therefore wrong, and wrong labels are as frequent there as
@@ -183,7 +183,7 @@ def _of_predictions(evidence):
 
 
 def _why_alone(evidence):
-    """Return why a run that has no witnesses tells nothing."""
+    """Return the reason why a run without witnesses gives no estimate."""
     if not has_learned(evidence):
         return "unlearned"
     return "nothing" if evidence.witnesses is None else "rare"

@@ -10,7 +10,7 @@ from datamap.errors import DataError, did_you_mean, first_few
 
 
 class Choice(NamedTuple):
-    """Say what becomes of N samples.
+    """Hold the outcome of a rule for N samples.
 
     Attributes:
         kept: bool (N,), False for samples to drop.
@@ -39,7 +39,7 @@ def relabelled(samples: pd.DataFrame, count: int) -> Choice:
     suspects = (samples["rank"] < count) & (samples["proposed"] != "")
     labels = np.where(suspects, samples["proposed"], samples["label"])
     changed = labels != samples["label"].to_numpy()
-    # A new label is as doubtful as the old one was certain.
+    # The more certain the old label was, the more doubtful is the new one.
     order = np.where(changed, 1 - samples["score"], samples["score"])
     return _choice(samples, np.ones(len(samples), bool), order)._replace(labels=labels)
 

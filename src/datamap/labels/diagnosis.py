@@ -1,4 +1,4 @@
-"""Make diagnosis.tsv: one row per sample, most likely wrong first, in words that a person can check."""
+"""Make diagnosis.tsv: one row per sample, most likely wrong first, with reasons that a person can check."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def region_names(lang: str) -> tuple[str, ...]:
 
 
 def regions_told(regions: np.ndarray, lang: str) -> str:
-    """Return one line that says how many samples each region has, which are given as places in `REGIONS`."""
+    """Return one line with the number of samples in each region; regions are indices into `REGIONS`."""
     counts = np.bincount(regions, minlength=len(REGIONS))
     return word(", ", lang).join(
         f"{name} {count:,}" for name, count in zip(region_names(lang), counts, strict=True)

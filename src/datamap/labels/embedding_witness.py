@@ -1,6 +1,6 @@
 """Predict each sample's class from its embedding, by linear models that have not seen that sample's label.
 
-An encoder that was pretrained on other texts, pictures or sounds knows what no n-grams tell.
+An encoder that was pretrained on other texts, pictures or sounds has knowledge that n-grams lack.
 """
 
 import warnings
@@ -20,12 +20,12 @@ MAX_PRODUCTS = 4_000_000_000
 
 
 def predict(first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Predict a distribution over classes for every sample, by logistic regressions on the other samples' embeddings.
+    """Predict a distribution over classes for every sample by logistic regression on the other samples' embeddings.
 
     The folds are those of `witnesses.predict_unseen`. A single sample has the features u, its embedding. A pair of u
     and v has (u, v, |u − v|, u ∘ v), as sentence encoders are trained with (Conneau et al. 2017, sec. 3.1). The mean of
     all is subtracted, since many encoders give every sample a common direction beside which the rest is small. Then one
-    factor makes the mean squared length 1: numbers scaled one by one would all count alike, whatever they say. The
+    factor makes the mean squared length 1: scaling each feature separately would give all of them equal importance. The
     strength of regularization is the one of `STRENGTHS` under which held-out given labels are most likely.
 
     Args:

@@ -1,4 +1,4 @@
-"""Estimate which share of labels is wrong at random, from how often they agree with predictions of any sureness."""
+"""Estimate the share of labels that are wrong at random, from their agreement with predictions at each confidence."""
 
 from typing import NamedTuple
 
@@ -7,8 +7,8 @@ from threadpoolctl import threadpool_limits
 
 from datamap.labels.witnesses import part_of
 
-MAX_CELLS = 20_000_000  # rows times parameters that are fitted to; of more rows, a random part
-MAX_CLASSES = 200  # that have parameters of their own; rarer ones share them
+MAX_CELLS = 20_000_000  # largest product of rows and parameters in a fit; more rows are sampled
+MAX_CLASSES = 200  # largest number of classes with their own parameters; rarer classes share theirs
 MIN_PROB = 1e-6  # of a prediction being right, and of its being wrong
 # Mean and standard deviation of what is known before any label is seen. A witness learns from wrong labels too, so that
 # its logits are too small; about 10 % of the labels may be wrong, or 4 %, or 24 %.
@@ -21,8 +21,9 @@ class ErrorRate(NamedTuple):
 
     Attributes:
         share: the most likely one, in [0, 1].
-        deviation: its standard deviation by the labels alone.
-        slope: how much surer the witnesses would be without wrong labels: near 1 if none contradict sure predictions.
+        deviation: its standard deviation, from the labels alone.
+        slope: factor by which the witnesses' logits would grow without wrong labels; near 1 if none contradict
+            confident predictions.
     """
 
     share: float
@@ -31,11 +32,11 @@ class ErrorRate(NamedTuple):
 
 
 def fit(probs: np.ndarray, labels: np.ndarray) -> ErrorRate:
-    """Fit how often given labels agree with predictions by models that never saw them.
+    """Fit the share of wrong labels to how often given labels agree with predictions of models that never saw them.
 
     Let k be the predicted class of a sample and z the logit of its probability. The prediction is right with
     probability s; the given label then is another one with probability e_k, the share of wrong labels. Where the
-    prediction is wrong, the given label is k by bad luck only, with probability d_k:
+    prediction is wrong, the given label is k only by chance, with probability d_k:
 
         P(y = k) = (1 − e_k) s + d_k (1 − s),  s = 1 / (1 + exp(−(a z + b + b_k)))
 

@@ -1,4 +1,4 @@
-"""Turn texts and text pairs into numbers: n-grams of characters, words, and how much two texts share."""
+"""Compute features of texts and text pairs: n-grams of characters, words, and the overlap of two texts."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from datamap.labels.grams import BITS, CharGrams, numbered
 
-MAX_CHARS = 1_000  # of a text that n-grams of characters are taken from
-MAX_CHARS_OF_WORDS = 10_000  # of a text that words are taken from, which are fewer
+MAX_CHARS = 1_000  # characters of a text from which n-grams are taken
+MAX_CHARS_OF_WORDS = 10_000  # characters of a text from which words are taken
 # Features of each kind; the most frequent ones of more.
 MAX_GRAMS, MAX_SHORT, MAX_WORDS = 200_000, 10_000, 200_000
 MIN_WORDS = 4  # mean number of words between spaces from which on texts have words
@@ -20,8 +20,8 @@ def gram_features(
 ) -> tuple[Any, np.ndarray | None]:
     """Compute TF-IDF values of 1- to 4-grams of characters within words.
 
-    A text a becomes a vector. A pair (a, b) becomes |a − b| and a ∘ b, the elementwise product: what the texts differ
-    in, and what they share; and a, b and numbers on both.
+    A text a becomes a vector. A pair (a, b) becomes |a − b| (differences) and a ∘ b, the elementwise product (overlap),
+    followed by a, b and 20 numbers on both.
 
     Args:
         texts_a: N texts.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-CHARS_AT_ONCE = 1_000_000  # of texts whose n-grams are held at a time
+CHARS_AT_ONCE = 1_000_000  # characters of texts whose n-grams are in memory at a time
 BITS = 16  # of a character in an n-gram's number; the few characters that have more share a number with another one
 SPACES = re.compile(r"\s\s+")
 
@@ -115,7 +115,7 @@ def _frequencies(rows, numbers):
 def heaviest(grams: Any, count: int) -> Any:
     """Return a sparse matrix (CSR) with the `count` largest values of each row, in their order.
 
-    Long texts share thousands of common n-grams, which would take most of the time and tell the least.
+    Long texts share thousands of common n-grams, which would take most of the time and carry the least information.
     """
     lengths = np.diff(grams.indptr)
     if lengths.max(initial=0) <= count:

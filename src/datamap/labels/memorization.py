@@ -1,7 +1,7 @@
 """Detect memorization: a model that has memorized its labels repeats the wrong ones too instead of contradicting them.
 
-Training goes through two phases. At first a model learns patterns that many samples share, so that its predictions say
-something about a sample's true class. Later it memorizes single samples (Arpit et al. 2017): it predicts the given
+Training goes through two phases. At first a model learns patterns that many samples share, so that its predictions are
+informative about a sample's true class. Later it memorizes single samples (Arpit et al. 2017): it predicts the given
 label because it has seen it, right or wrong (Liu et al. 2020, fig. 1). Two signs show where the second phase begins:
 accuracy on the samples of training rises above accuracy on unseen samples (`from_accuracies`), or the model starts to
 repeat labels that models of the texts are sure are wrong (`from_doubted`).
@@ -44,7 +44,8 @@ def from_accuracies(
 
     The onset is the smallest t such that seen[s] − unseen[s] ≥ lead for every observation s ≥ t. A lead that shrinks
     again is noise, not memorization. In the end the model must repeat `MIN_MEMORIZED` of the labels that it would not
-    predict unseen: (seen − unseen) / (1 − unseen). One that is right in 60 % of its samples has memorized few labels.
+    predict unseen: (seen − unseen) / (1 − unseen). A model that is right for 60 % of its samples has memorized few
+    labels.
 
     Args:
         seen: {observation number: accuracy on the samples of training, by their given labels}, in [0, 1].

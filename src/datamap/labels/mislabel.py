@@ -25,7 +25,7 @@ MIN_QUOTED_WEIGHT = 0.05  # weight in the opinion from which on a witness is quo
 
 
 class Evidence(NamedTuple):
-    """Hold all that is known about N samples, from T observations of C classes; None means unknown.
+    """Hold the evidence about N samples, from T observations of C classes; None means unknown.
 
     Attributes:
         labels: int64 (N,), the given labels.
@@ -40,8 +40,8 @@ class Evidence(NamedTuple):
             the embeddings (`embedding_witness.predict`).
         threshold_margins: float (M,), the mean margins of the threshold samples.
         columns: int (N,), for units: equal numbers mark units with the same class frequencies (`posterior.infer`).
-        pool: what the witnesses say together (`with_posterior`), like the next three.
-        errors: which share of the labels is wrong at random; None of units (`error_rate.fit`).
+        pool: the witnesses' pooled predictions (`with_posterior`, like the next three).
+        errors: the share of labels that are wrong at random (`error_rate.fit`); None for units.
         run_weights: how much the run's own predictions count as evidence.
         posterior: float (N, C), the distribution of each sample's true class.
     """
@@ -80,7 +80,7 @@ def with_posterior(evidence: Evidence) -> Evidence:
     """Return the evidence with the distribution of each sample's true class, and how much each witness counts for it.
 
     The witnesses never saw the label. They are weighed by how well they predict the given labels
-    (`pool.pool_witnesses`). The run has seen it, and counts as far as its predictions say more than the label itself
+    (`pool.pool_witnesses`). The run has seen it, and counts as far as its predictions add to the label itself
     (`posterior.infer`), little of which remains if it repeats the labels that the witnesses most confidently contradict
     (`trust_in_run`). Of units, each kind of error becomes as frequent as the witnesses' most confident predictions say
     (`balance.balance_errors`). Without witnesses, or where all of them together are at chance, the posterior is the
@@ -94,7 +94,7 @@ def with_posterior(evidence: Evidence) -> Evidence:
 
 
 def _judged(evidence):
-    """Return the same of evidence that has witnesses."""
+    """Return the evidence with the posterior that its witnesses give."""
     pool = pool_witnesses(evidence.unseen, evidence.labels)
     if not beats_chance(pool.probs, evidence.labels):
         return evidence._replace(pool=pool, posterior=evidence.mean)
@@ -114,7 +114,7 @@ def _judged(evidence):
 
 
 def _spread(avg_probs, labels, classes):
-    """Return distributions (N, C) that know the given label's probability only: the others share the rest evenly."""
+    """Return distributions (N, C) with the given label's probability; the other classes share the rest evenly."""
     rest = (1 - avg_probs) / max(1, classes - 1)
     mean = np.repeat(np.asarray(rest, np.float64)[:, None], classes, axis=1)
     mean[np.arange(len(labels)), labels] = avg_probs
@@ -144,10 +144,10 @@ def quotable_witnesses(evidence: Evidence) -> set[str]:
 
 
 def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
-    """Tell whether distributions say anything about the labels.
+    """Tell whether distributions carry information about the labels.
 
     They do if they give the given labels more probability than they would give shuffled labels, by more than three
-    standard errors. In contrast to accuracy, this works for any confidence of the model and any rare class.
+    standard errors. Unlike accuracy, this works at any level of confidence and for rare classes.
 
     Args:
         probs: (N, C), rows sum to 1.
@@ -163,7 +163,7 @@ def beats_chance(probs: np.ndarray, labels: np.ndarray) -> bool:
 
 
 def combined(evidence: Evidence) -> np.ndarray:
-    """Score by all that is known: 1 − p(y | x), with the posterior p of the true class and the given label y.
+    """Score by all evidence: 1 − p(y | x), with the posterior p of the true class and the given label y.
 
     This score is ours (`posterior.infer`); benchmarks/detect.py compares it with the others. Without witnesses, or with
     none that beats chance, it is `aum`, and `confidence` if the probabilities of all classes are unknown, too.
@@ -234,7 +234,7 @@ def aum(evidence: Evidence) -> np.ndarray:
 
     AUM is the mean over observations of z_y − max_{c≠y} z_c, with logits z and the given label y (eq. 1). It is low if
     the model, while it learns from other samples of the true class, is pulled away from the given label. To find
-    what is low, the paper trains with some samples moved to an extra class of their own. These labels are certainly
+    a threshold, the paper trains with some samples moved to an extra class of their own. These labels are certainly
     wrong, and the threshold is the 99th percentile of their AUM (sec. 3). It is 0 if a run has no threshold samples.
 
     The paper takes all margins from two trainings with the extra class. Here the margins of the samples are from the

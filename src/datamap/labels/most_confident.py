@@ -1,4 +1,4 @@
-"""Choose the predictions of which a model is most confident: there it is right, and labels that differ are wrong."""
+"""Select a model's most confident predictions: they are mostly right, so labels that differ are mostly wrong."""
 
 import numpy as np
 

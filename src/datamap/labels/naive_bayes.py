@@ -1,4 +1,4 @@
-"""Predict each sample's class by naive Bayes, from all other samples: one product of matrices instead of a training."""
+"""Predict each sample's class by naive Bayes from all other samples, with one matrix product instead of training."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from datamap.signals.compute import log_softmax
 
-SMOOTHING = 0.5  # weight of all classes' features together in those of a class, in mean classes
+SMOOTHING = 0.5  # weight of the overall feature shares in those of a class, in mean classes
 MAX_CELLS = 1 << 24  # classes times features that are held at a time
 ROWS = 10_000  # whose own part is subtracted at a time
 

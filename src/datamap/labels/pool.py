@@ -1,4 +1,4 @@
-"""Combine several predicted distributions of each sample into one; a witness weighs as much as it predicts."""
+"""Combine several predicted distributions of each sample into one, weighted by their predictive value."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -30,14 +30,14 @@ class Pool(NamedTuple):
 def pool_witnesses(witnesses: Mapping[str, np.ndarray], labels: np.ndarray) -> Pool:
     """Combine distributions by a weighted logarithmic opinion pool (Genest and Zidek 1986, sec. 3).
 
-    Witness k says that sample x is of class c with probability p_k(c | x). The pool is the normalized product
+    Witness k predicts class c for sample x with probability p_k(c | x). The pool is the normalized product
 
         p(c | x) ∝ exp(b_c + Σ_k w_k ln p_k(c | x)),  w_k ≥ 0
 
-    In contrast to a mean, one sure "no" counts much. The weights w_k and the class terms b_c maximize the likelihood of
-    the given labels, as in a multinomial logistic regression on the log-probabilities. So a witness that knows
-    nothing gets weight 0, and one that is too sure of itself a weight below 1. This works only if no witness has seen
-    the label by which it is weighed. A penalty keeps the weights near 1/K of K witnesses if there are few samples.
+    Unlike in a mean, one confident "no" counts strongly. The weights w_k and the class terms b_c maximize the
+    likelihood of the given labels, as in a multinomial logistic regression on the log-probabilities. So an
+    uninformative witness gets weight 0, and an overconfident one a weight below 1. This works only if no witness has
+    seen the label by which it is weighed. A penalty keeps the weights near 1/K of K witnesses if there are few samples.
 
     Args:
         witnesses: {name: (N, C) distributions}, at least one.

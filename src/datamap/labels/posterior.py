@@ -1,10 +1,10 @@
-"""Infer each sample's true class from its content, its given label, and what the training run made of both.
+"""Infer each sample's true class from its content, its given label, and the training run's predictions.
 
-Models that never saw a sample's label, the witnesses, judge it without prejudice, but may know little. The run itself
-often knows more (think of a fine-tuned encoder), yet it has been trained on the label in question, and may just repeat
-it. How far the run can be believed is therefore measured: by how well its predictions tell what the witnesses say of
-the same samples, beyond what the given labels tell of that already. A run that has memorized its labels tells nothing
-beyond them, and a witness need not be good to show it, as its errors have nothing to do with wrong labels. Whether it
+Models that never saw a sample's label, the witnesses, are unbiased by it, but may know little. The run itself often
+knows more (for example a fine-tuned encoder), but it was trained on the label in question, and may just repeat it. How
+much the run counts is therefore measured: by how well its predictions explain the witnesses' predictions for the same
+samples, beyond what the given labels already explain. A run that has memorized its labels explains nothing beyond
+them, and even a weak witness reveals this, because its errors are independent of wrong labels. Whether it
 has memorized them shows where the witnesses are most confident: there it repeats labels that are wrong
 (`trust_in_run`).
 """
@@ -20,27 +20,27 @@ from datamap.signals.compute import label_values, log_of, log_softmax
 
 MAX_ROWS = 20_000  # rows that the few parameters are fitted to; a random part if there are more
 ROUNDS = 8  # of expectation and maximization; the parameters change little after them
-SURE_SHARE = 0.15  # of the witnesses' predictions of each class, the most confident ones
-MIN_RECALL = 0.25  # of the wrong labels there; a run that contradicts fewer of them is weighed down
+SURE_SHARE = 0.15  # share of the witnesses' predictions of each class that count as most confident
+MIN_RECALL = 0.25  # share of the wrong labels there; a run that contradicts fewer of them loses weight
 RECALL_PRIOR = 1.0  # pseudo-counts of wrong labels that a run contradicts, and of those that it repeats
-MIN_CONFIDENCE = 1e-4  # least mean probability that counts: a run is never surer than that
-PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # weight of the run where nothing tells, and the strength of that, in samples
+MIN_CONFIDENCE = 1e-4  # smallest mean probability that counts: a run is never more certain than that
+PRIOR_WEIGHT, PRIOR = 0.3, 10.0  # prior weight of the run, and its strength in samples
 TERMS_PRIOR = 0.01  # pull of the class terms to 0, per sample
 MIN_FREQUENCY = 1e-6  # of a class
 MAX_WEIGHT, MAX_TERM = 6.0, 8.0
-# Of the run for units: what is hard for it is hard for the witnesses too, so it counts as its own word at most.
+# Largest weight of the run for units: the same units are hard for run and witnesses, so it must not count more.
 MAX_UNIT_WEIGHT = 1.0
 EVEN = 0.05  # share of the errors of units that do not depend on how frequent the classes are
 ANCHOR = 5.0  # pseudo-count of class frequencies in the witnesses' predictions for a class, in samples
 
 
 class RunWeights(NamedTuple):
-    """Say how much a run's predictions count as evidence of the true class.
+    """Hold the weights of a run's predictions as evidence of the true class.
 
     Attributes:
-        confidence: λ ≥ 0, weight of the logarithm of the run's mean probabilities; near 0 if they tell nothing.
-        given: γ, weight of the given label itself. It is positive where the label is worth more than the run tells,
-            and negative where the run repeats it too readily.
+        confidence: λ ≥ 0, weight of the logarithm of the run's mean probabilities; near 0 if they are uninformative.
+        given: γ, weight of the given label itself. It is positive if the label adds to the run's predictions,
+            and negative if the run repeats it too readily.
     """
 
     confidence: float
@@ -61,22 +61,22 @@ def infer(
 
         R(c | x, y) ∝ f_c^(1 − min(1, λ)) · B(c)^λ · exp(γ [c = y] + b_c)
 
-    with the classes' frequencies f. A run that knows the classes has learned with them how frequent they are. One that
-    has memorized everything says, by the given label, only that labels of rare classes are wrong more often. The
-    parameters λ ≥ 0, γ and b_c are fitted so that R tells what the witnesses say:
+    with the classes' frequencies f. A run that knows the classes has also learned how frequent they are. A run that
+    has memorized everything only implies that labels of rare classes are wrong more often. The parameters λ ≥ 0, γ
+    and b_c are fitted so that R explains the witnesses' predictions:
 
         maximize Σ_x Σ_c A(c | x) ln Σ_k R(k | x, y) M_kc
 
     Here M_kc = E[A(c) | z = k] is the mean probability that the witnesses give class c for samples of class k, so that
     weak witnesses do not count as evidence against the run ("forward correction", Patrini et al. 2017, sec. 3.2). M is
     unknown, too. It is estimated in turns with R, as the mean of A weighed by R (expectation-maximization, as in Dawid
-    and Skene 1979). That A never saw y is essential: given z, it is then independent of y, so that only knowledge of z
-    lets R tell A. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c.
+    and Skene 1979). It is essential that A never saw y: given z, it is then independent of y, so that R can only
+    explain A through knowledge of z. The posterior multiplies both sources, p(c) ∝ R(c) A(c) / f_c.
 
-    Both find the same texts hard, which this takes for knowledge even of a run that has memorized all labels. So λ is
-    multiplied by the run's `trust`, and the other parameters are fitted again. Where only witnesses are left to judge,
-    the posterior has A(c)^s instead of A(c), s = 1 + (1 − trust) (slope − 1): they predict given labels, some of which
-    are wrong, and would be surer of true ones.
+    Run and witnesses find the same texts hard, which looks like knowledge even if the run has memorized all labels. So
+    λ is multiplied by the run's `trust`, and the other parameters are fitted again. Where only the witnesses count, the
+    posterior has A(c)^s instead of A(c), s = 1 + (1 − trust) (slope − 1): they predict given labels, some of which are
+    wrong, and would be surer of true ones.
 
     Most units, such as tokens, are of one class, and their errors are not spread evenly: an entity is missed far more
     easily than invented. Given `columns`, errors between two classes are as frequent one way as the other, so that

@@ -1,4 +1,4 @@
-"""Explain why a label is likely wrong, in words that a person can check: the column `why` of diagnosis.tsv."""
+"""Explain why a label is likely wrong, for the column `why` of diagnosis.tsv."""
 
 import functools
 import re

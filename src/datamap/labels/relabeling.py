@@ -1,4 +1,4 @@
-"""Decide how many labels can be replaced by their proposals without a person's look, and what that changes."""
+"""Decide how many labels can be replaced by their proposals without a review, and estimate the effect."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ Z_99 = 2.326  # one-sided, in standard deviations
 
 
 class Expected(NamedTuple):
-    """Say how many labels are expected to be right.
+    """Hold the numbers of labels that are expected to be right.
 
     Attributes:
         before: before relabeling, if the estimate is true.

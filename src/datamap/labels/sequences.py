@@ -1,10 +1,12 @@
-"""Predict the tags of a sentence together: which tag follows which says much that a token by itself does not."""
+"""Predict the tags of a sentence jointly: the order of tags is informative beyond single tokens."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-EMISSION = 0.5  # weight of what single tokens say: their models have seen the neighbors, which count in turn
+EMISSION = (
+    0.5  # weight of single tokens' predictions: their models have seen the neighbors, which would count twice
+)
 MAX_CELLS = 1 << 21  # of tokens times tags that are computed together
 
 
@@ -90,7 +92,7 @@ def _sentences(samples: np.ndarray, classes: int) -> Iterator[tuple[np.ndarray, 
 
 
 def _marginals(emitted, inside, follows):
-    """Return the distribution of each tag (sentences, longest, C) given what all tokens of the sentence say."""
+    """Return the distribution of each tag (sentences, longest, C), given the predictions for the whole sentence."""
     first, last, inner = follows[-1, :-1], follows[:-1, -1], follows[:-1, :-1]
     lengths, forward = inside.sum(axis=1), np.empty_like(emitted)
     for step in range(emitted.shape[1]):

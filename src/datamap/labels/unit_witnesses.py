@@ -1,6 +1,6 @@
-"""Predict the class of each token or label by quick models, none of which has seen any label of the same sample.
+"""Predict the class of each token or label by quick models that have seen no label of the same sample.
 
-Folds are folds of samples: a model that has seen the other tags of a sentence would know of the sentence's own errors.
+Folds consist of whole samples: a model that has seen other tags of a sentence would know the sentence's errors.
 """
 
 import unicodedata
@@ -19,8 +19,8 @@ from datamap.labels.witnesses import FOLDS, linear, mix_with_frequencies, out_of
 
 MAX_TOKENS = 100_000  # tokens that a model trains on; a random part if there are more
 COLUMNS = 1 << 18  # of the hashed features of tokens
-PASSES = 8  # over many tokens; more of them only teach the model the wrong tags
-STEPS = 100_000  # tokens that a model sees at least, in as many passes as that takes
+PASSES = 8  # passes over many tokens; more passes only teach the model the wrong tags
+STEPS = 100_000  # smallest number of tokens that a model sees, in as many passes as necessary
 BACKOFF = 1.0  # weight of the more general count against the more specific one, in tokens
 MAX_DOUBLE = 1 << 22  # probabilities that are held in double precision; larger tables use single precision
 MIN_LABELED = 2  # samples that must have a label, and that must lack it, for a model of it

@@ -1,6 +1,7 @@
-"""Predict each sample's class by quick models of the texts, none of which has seen that sample's label.
+"""Predict each sample's class by quick models of the texts that have not seen that sample's label.
 
-They train in seconds on a CPU. A model cannot memorize what it has not seen, so its contradictions mean something.
+They train in seconds on a CPU. A model cannot memorize labels that it has not seen, so its contradictions are
+meaningful.
 """
 
 import warnings
@@ -18,10 +19,10 @@ NAMES = ("linear", "bigrams", "neighbours", "overlap", "words")
 FOLDS = 4
 # Rows that a model trains on, and texts that the n-grams are taken from; a random part if there are more.
 MAX_ROWS = 20_000
-MAX_REFERENCES = 8_000  # samples among which neighbours are sought; a random part if there are more
+MAX_REFERENCES = 8_000  # samples among which neighbors are sought; a random part if there are more
 NEIGHBOURS = 30
 ROWS_OF_NEIGHBOURS = 250  # whose neighbors are sought at a time
-MAX_GRAMS = 400  # n-grams of a text, the most telling ones, by which its neighbors are sought
+MAX_GRAMS = 400  # n-grams of a text, those of largest weight, by which its neighbors are found
 BLOCK = 10_000  # rows whose features are held at a time
 MAX_JOINT_SIZE = 160_000  # rows times classes; beyond, one model per class is trained instead of one of all
 MIN_SHARE = 1e-3  # share that the classes' frequencies get in every distribution, so that none is 0
