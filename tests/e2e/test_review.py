@@ -331,7 +331,7 @@ def test_a_disk_that_takes_nothing_is_told_and_the_decision_waits(page):
     page.route("**/api/decisions", lambda route: route.fulfill(status=503, json=said))
     page.keyboard.press("k")
     page.get_by_text(
-        "(decisions.jsonl: No space left on device) and is asked again. 1 decision is kept"
+        "(decisions.jsonl: No space left on device); trying again. 1 decision is kept"
     ).wait_for()
     page.unroute("**/api/decisions")
     press(page)
