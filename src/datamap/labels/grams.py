@@ -39,7 +39,7 @@ def numbered(pieces: list[str], lengths: Iterable[int]) -> tuple[np.ndarray, np.
 class CharGrams:
     """Turn texts into TF-IDF values of their n-grams of characters, as scikit-learn's TfidfVectorizer does.
 
-    An n-gram that occurs t times counts as 1 + ln t: in a text of several hundred words the commonest n-grams, which
+    An n-gram that occurs t times counts as 1 + ln t: in a text of several hundred words the most common n-grams, which
     every text has, would else be nearly all of it.
 
     Args:

@@ -30,17 +30,17 @@ class Expected(NamedTuple):
 def count_supported(evidence: Evidence, scores: np.ndarray, proposed: np.ndarray, about: Estimate) -> int:
     """Return how many samples to relabel, those with the highest scores; 0 where the evidence supports none.
 
-    A right label that is replaced does more harm than a wrong one that stays. The scores are therefore calibrate
-    anew, so that they sum to the lower end of the range instead of the estimate. A label is replaced if it is still
-    twice as likely to be wrong as to be right. None is replaced
+    Replacing a right label does more harm than keeping a wrong one. The scores are therefore calibrated again, so that
+    they sum to the lower end of the range instead of the estimate. A label is replaced if it is still twice as likely
+    to be wrong as to be right. None is replaced
 
-    - where the number of wrong labels cannot be estimated, or no model that never saw the labels judges them;
-    - where the range of samples is wide, its lower end below `MIN_CERTAINTY` of the estimate: many of the labels that
-      are counted are then hard samples of the data set (the range of units is wide by definition);
-    - where the witnesses predict less than `MIN_RIGHT` of the labels that are right by the estimate: classes that
-      overlap that much leave open which of them is meant;
-    - where the expected gain Σ (2 p − 1) over the replaced labels, with the probability p that a label is wrong, is
-      within what chance makes of it, 2.326 standard deviations (99 %).
+    - if the number of wrong labels cannot be estimated, or there are no witnesses;
+    - if the range for samples is wide, with a lower end below `MIN_CERTAINTY` of the estimate: many of the counted
+      labels are then hard samples of the data set (the range for units is always wide);
+    - if the witnesses predict less than `MIN_RIGHT` of the labels that are right by the estimate: classes that overlap
+      so much leave open which one is meant;
+    - if the expected gain Σ (2 p − 1) over the replaced labels, with the probability p that a label is wrong, is not
+      significantly above zero (2.326 standard deviations, 99 %).
 
     Args:
         evidence: what is known of N samples (`mislabel.with_posterior`).

@@ -34,7 +34,7 @@ def named(run: Run, summary: pd.DataFrame, options: MapOptions) -> tuple[pd.Data
     """Return what a map is drawn of: a summary, and the names of the values of its column `label`.
 
     Where a row says whether a sample has one of several labels, a map that is colored or divided by label shows that
-    one, the commonest label first, rather than the two states that it can have.
+    one, the most common label first, rather than the two states that it can have.
 
     Args:
         run: the run.
