@@ -631,18 +631,24 @@ def test_a_class_that_is_gone_is_named_and_dev_data_left_out(command, store, tmp
     assert "data.dev_path" not in outcome.out.split("next: ")[1]
 
 
-def test_folds_that_know_no_better_than_chance_are_named(made_run, command):
+def test_folds_judge_unless_they_know_no_better_than_chance(made_run, command):
     from datamap.tracking.store import Store
 
     run = Store().run(made_run)
     own = shards.read(run.artifacts, [schema.Shard("epoch", 1, 0, 1)])
-    guess = compute.signal_table(own["id"].to_pylist(), own["label"], probs=np.full((20, 3), 1 / 3))
+    labels = own["label"].to_numpy()
     found = schema.Shard("epoch", 1, 0, 1, folder="holdout")
-    run.log_bytes(shards.sealed(guess, found)[1], found.path)
     run.log_metrics({schema.EXTRA_METRICS["holdout"]: 20}, 0)
-    outcome = command("diagnose", f"run_id={made_run}")
-    assert outcome.code == 0, outcome.err
-    assert "note: models that never saw the samples predict 40% of them" in outcome.out
+    knows = np.eye(3)[np.where(np.arange(20) % 5, labels, (labels + 1) % 3)] * 0.7 + 0.1  # 80% of the labels
+    for probs, note in (
+        (np.full((20, 3), 1 / 3), "note: models that never saw the samples predict 40% of them"),
+        (knows, "folds 80% (weight"),
+    ):
+        guess = compute.signal_table(own["id"].to_pylist(), own["label"], probs=probs)
+        run.log_bytes(shards.sealed(guess, found)[1], found.path)
+        outcome = command("diagnose", f"run_id={made_run}")
+        assert outcome.code == 0, outcome.err
+        assert note in outcome.out, outcome.out
 
 
 def test_learning_by_heart_is_named(made_run, command, client):
