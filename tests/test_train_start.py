@@ -134,16 +134,14 @@ def test_a_live_map_that_fails_is_left_out(command, client, pairs_file, monkeypa
     monkeypatch.setattr(LiveMap, method, fail)
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
     assert outcome.code == 0, outcome.err
-    assert outcome.out.count("note: no live map from here on (ValueError: no room)\n") == 1
+    assert outcome.out.count("note: live maps stop here (ValueError: no room)\n") == 1
     assert "3 observations of 36 samples logged" in outcome.out
 
 
 def test_what_follows_the_main_training_is_said_before(command, store, pairs_file):
     options = ("trainer.epochs=1", "data.folds=2", "signals.threshold_samples=true")
     out = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, *options).out
-    note = (
-        "3 further trainings of 1 epoch will follow this one (data.folds=2, signals.threshold_samples=true)\n"
-    )
+    note = "3 further trainings of 1 epoch each will follow this one (data.folds=2, signals.threshold_samples=true)\n"
     assert note in out.partition("epoch 1 of 1")[0]
 
 

@@ -190,8 +190,8 @@ def _embedded(samples, definition):
     ids = align.array(samples["id"])
     if definition.task is Task.TOKENS:
         raise ConfigError(
-            "embeddings= encoder=: an embedding of a whole sentence judges no token; train with data.folds=3 instead, "
-            "from a pretrained model (model=folder) if you have one"
+            "embeddings= and encoder= cannot judge tokens, because they embed whole sentences; train with "
+            "data.folds=3 instead"
         )
     return units.grouped(ids)[0] if definition.unit else ids
 
