@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import resource
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def imported(command, *arguments):
     """Id of the run that import_signals made, and what it printed."""
     outcome = command("import_signals", *arguments)
     assert (outcome.code, outcome.err) == (0, "")
-    run_id = outcome.out.split("run ", 1)[1].split()[0]
+    run_id = re.search(r"run (\w{32})", outcome.out)[1]
     return run_id, outcome.out
 
 
