@@ -330,8 +330,8 @@ def _refuse_other_tasks(ids, labels, scores, where):
     if scores.shape in (ids.shape, (len(ids), 1)):
         raise SignalError(
             f"{where}: scores have shape {scores.shape}, one per sample; give both classes, such as "
-            "probs=np.stack([1 - p, p], axis=1) with p = 1 / (1 + np.exp(-logit)); of a regression record the losses, "
-            "task='scores'"
+            "probs=np.stack([1 - p, p], axis=1) with p = 1 / (1 + np.exp(-logit)); for a regression, record the "
+            "losses with task='scores'"
         )
 
 
