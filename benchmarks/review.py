@@ -344,8 +344,8 @@ def simulated(samples, given, way, budget, first):
     """How many wrong labels are found among the first 100, 200, … reviewed; the texts' features are made once."""
     from datamap.labels import features, witnesses
 
-    made = features.of_texts(samples.texts_a, samples.texts_b, witnesses.MAX_ROWS, witnesses.BLOCK, 0)
-    with mock.patch.object(features, "of_texts", return_value=made):
+    made = features.gram_features(samples.texts_a, samples.texts_b, witnesses.MAX_ROWS, witnesses.BLOCK)
+    with mock.patch.object(features, "gram_features", return_value=made):
         return reviewed_in_turn(samples, given, way, budget, first)
 
 

@@ -104,7 +104,7 @@ def take_review(browser, folder, run):
             line = next(line for line in server.stdout if "token=" in line)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.goto(re.search(r"http\S+", line)[0])
-            page.locator("#more .neighbours button").first.wait_for(timeout=60_000)
+            page.locator("#more .neighbors button").first.wait_for(timeout=60_000)
             for key in ("Enter", "k", "Enter", "Enter", "d", "Enter", "u", "Enter"):
                 page.keyboard.press(key)
                 page.wait_for_timeout(500)
