@@ -535,7 +535,9 @@ def test_any_samples_are_taken_or_refused_in_one_line(samples):
     [
         ([], "no rows"),
         (3, "not a table"),
-        (itertools.count(), "not a table .more than 1,000,000 rows of an iterator."),
+        (itertools.count(), "not a table .more than 1,000,000 values of an iterator"),
+        ({"id": [0], "text": itertools.count()}, "not a table .more than 1,000,000 values of an iterator"),
+        ([itertools.count()], "not a table .more than 1,000,000 values of an iterator"),
         ([{"id": 1, "text": "a"}, {"id": 1, "text": "b"}], "id repeated: 1"),
         ([{"text": object()}], "row 1 cannot be written as JSON .a object."),
         ([{"text": "a", "s_label": 7}], "s_label is 0, 1 or 2"),

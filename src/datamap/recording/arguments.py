@@ -5,7 +5,7 @@ import itertools
 import numbers
 import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from datamap import schema
 from datamap.documents import RecordedTask
 from datamap.errors import ConfigError, DataError, SignalError, first_few, shortened
 from datamap.log import say
-from datamap.signals.arrays import MAX_ITERATED
+from datamap.signals.arrays import bounded
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.failures import metric_name_problem
 
@@ -173,14 +173,15 @@ def frame_of(samples: Any) -> pd.DataFrame:
     """Return what pandas makes of a table.
 
     Raises:
-        SignalError: an iterator, which may have no end, has more than `MAX_ITERATED` rows.
+        SignalError: an iterator of rows, or of a row's or a column's values, has too many for one that ends.
     """
     if hasattr(samples, "to_pandas"):
         return samples.to_pandas()
-    if isinstance(samples, Iterator):
-        samples = list(itertools.islice(samples, MAX_ITERATED + 1))
-        if len(samples) > MAX_ITERATED:
-            raise SignalError(f"more than {MAX_ITERATED:,} rows of an iterator")
+    if isinstance(samples, Mapping):
+        return pd.DataFrame({name: bounded(column) for name, column in samples.items()})
+    samples = bounded(samples)
+    if isinstance(samples, list):
+        samples = [row if isinstance(row, Mapping) else bounded(row) for row in samples]
     return pd.DataFrame(samples)
 
 

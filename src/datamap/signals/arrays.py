@@ -80,13 +80,26 @@ def _converted(values):
     if _is_tensor(values):
         values = values.detach().cpu()
         return (values.float() if str(values.dtype).endswith("float16") else values).numpy()
-    if isinstance(values, Iterable) and not isinstance(values, Sequence) and not hasattr(values, "__array__"):
-        values = list(itertools.islice(values, MAX_ITERATED + 1))
-        if len(values) > MAX_ITERATED:
-            raise SignalError(f"more than {MAX_ITERATED:,} values of an iterator; give a list or an array")
+    values = bounded(values)
     if isinstance(values, list | tuple) and values and _is_tensor(values[0]):
         values = [_converted(value) for value in values]
     return _plain(np.asarray(values))
+
+
+def bounded(values: Any) -> Any:
+    """Return the values of an iterator, which may have no end, as a list, and anything else as it is.
+
+    Raises:
+        SignalError: the iterator has more than `MAX_ITERATED` values.
+    """
+    if isinstance(values, Sequence | Set | Mapping) or not isinstance(values, Iterable):
+        return values
+    if hasattr(values, "__array__"):
+        return values
+    found = list(itertools.islice(values, MAX_ITERATED + 1))
+    if len(found) > MAX_ITERATED:
+        raise SignalError(f"more than {MAX_ITERATED:,} values of an iterator; give a list or an array")
+    return found
 
 
 def _is_tensor(value):
