@@ -156,10 +156,10 @@ def test_a_training_from_a_pretrained_model_logs_embeddings_before_its_first_ste
     assert command("diagnose", f"run_id={run_id}", "score=embeddings").code == 0
     quiet = command("train", *small, "log_text=false").out.split("run ")[1].split()[0]
     assert not client.list_artifacts(quiet, "embeddings")  # texts can be guessed from them
-    monkeypatch.setattr(embeddings, "MAX_BYTES", 100)
-    large = command("train", *small)
+    with monkeypatch.context() as patch:
+        patch.setattr(embeddings, "MAX_BYTES", 100)
+        large = command("train", *small)
     assert "note: no embeddings are logged: they would take" in large.out
-    monkeypatch.undo()
     monkeypatch.setattr(Trainer, "mean_outputs", lambda self, texts, bar: np.full((len(texts), 16), 1e9))
     outcome = command("train", *small)
     assert outcome.code == 0, outcome.err
