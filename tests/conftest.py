@@ -83,6 +83,7 @@ def clean_world(tmp_path, monkeypatch):
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     monkeypatch.delenv("DATAMAP_LANG", raising=False)
     monkeypatch.setattr("datamap.translations._spoken", None)
+    monkeypatch.setattr("datamap.log._beginning", None)  # which the commands of a fixture set, too
     monkeypatch.setattr(addresses, "_of_shell", None)  # what a command of the test before found
     folder = tmp_path / "work"
     folder.mkdir()
@@ -137,7 +138,6 @@ class Outcome:
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run a script of `src/` in this process: command("plot", "run_id=latest") → Outcome."""
-    monkeypatch.setattr("datamap.log._beginning", None)  # what a command sets ends with the test
 
     def run(script, *arguments):
         path = ROOT / "src" / f"{script}.py"
