@@ -73,9 +73,7 @@ def pytest_runtestloop(session):
 @pytest.fixture(autouse=True)
 def clean_world(tmp_path, monkeypatch):
     """Each test works in an empty folder, with MLflow's and Hydra's global state as new."""
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:  # of another test
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    clean_environment()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv(
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"
@@ -89,9 +87,17 @@ def clean_world(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
     yield
+    clean_environment()
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].set_tracking_uri(None)
         forget()
+
+
+def clean_environment():
+    """Take away what a test or MLflow itself left in the environment; monkeypatch would bring it back."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        if name != "MLFLOW_DISABLE_TELEMETRY":
+            del os.environ[name]
 
 
 def forget():
