@@ -46,11 +46,6 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 gc.disable()  # until all is imported, which makes no garbage
 
-# In a new environment the first worker of pytest compiles what it imports, and the others wait: all would at once.
-IMPORTS = filelock.FileLock(Path(sys.prefix, ".imports.lock"))
-if "PYTEST_XDIST_WORKER" in os.environ:
-    IMPORTS.acquire()
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -58,7 +53,6 @@ def pytest_collection_finish():
     """Exempt what was imported from garbage collections, which take a sixth of the time of a test otherwise."""
     gc.enable()
     gc.freeze()
-    IMPORTS.release()
 
 
 @pytest.hookimpl(tryfirst=True)
