@@ -70,7 +70,7 @@ def test_models_that_cannot_be_observed_are_refused_before_training(store):
     )
     for name, value, message in (
         ("model", regression, "for a regression, record the losses with task='scores'"),
-        ("model", seq2seq, "T5ForConditionalGeneration is no causal model of texts"),
+        ("model", seq2seq, "T5ForConditionalGeneration is not a causal language model"),
         ("data_collator", lost, "cannot be observed as task='classification': 'a column went'"),
     ):
         training = HuggingFace(callback_of("transformers"))
