@@ -35,9 +35,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# What a person's shell says of MLflow is not for the tests.
-for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-    del os.environ[name]
+
+def clean_environment():
+    """Take away what a shell, a test or MLflow itself left in the environment; monkeypatch would bring it back."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        if name != "MLFLOW_DISABLE_TELEMETRY":
+            del os.environ[name]
+
+
+clean_environment()
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # tests report to nobody
 
 # Threads of BLAS and OpenMP wait for each other in a busy loop where arrays are as small as those of the tests: a third
@@ -85,13 +91,6 @@ def clean_world(tmp_path, monkeypatch):
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].set_tracking_uri(None)
         forget()
-
-
-def clean_environment():
-    """Take away what a test or MLflow itself left in the environment; monkeypatch would bring it back."""
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-        if name != "MLFLOW_DISABLE_TELEMETRY":
-            del os.environ[name]
 
 
 def forget():

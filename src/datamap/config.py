@@ -1,6 +1,5 @@
 """Declare types and ranges of every key of each step; `conf/` holds the values and explains the keys."""
 
-import difflib
 import re
 from collections.abc import Set
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -9,7 +8,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from datamap.errors import ConfigError, TrackingError, shortened
+from datamap.errors import ConfigError, TrackingError, did_you_mean, shortened
 from datamap.maps.options import MapOptions
 from datamap.places import CONF
 from datamap.ranges import check, number, option
@@ -409,8 +408,7 @@ def unknown_key(key: str, name: str) -> str:
     group, _, last = key.rpartition(".")
     known = sorted(list_keys(STEPS[name]), key=lambda other: other.rpartition(".")[0] != group)
     names = [other.rpartition(".")[2] for other in known]
-    similar = difflib.get_close_matches(last, names, 1)
-    return f"{key}: no such key" + (f"; did you mean {known[names.index(similar[0])]}?" if similar else "")
+    return f"{key}: no such key{did_you_mean(last, names, lambda similar: known[names.index(similar)])}"
 
 
 def _refuse_plain(step: Any, raw: Any, path: str = "") -> None:

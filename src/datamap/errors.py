@@ -18,7 +18,7 @@ traceback goes into a file, and the command ends with exit code 1.
 import contextlib
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 MAX_SHOWN = 200  # characters of a list in a message
 
@@ -95,10 +95,16 @@ def interrupted(error: BaseException | None) -> bool:
     )
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint for a misspelled word: `"; did you mean x?"`, or "" if no known word is similar."""
+def did_you_mean(word: str, known: Iterable[str], shown: Callable[[str], str] = str) -> str:
+    """Return a hint for a misspelled word: `"; did you mean x?"`, or "" if no known word is similar.
+
+    Args:
+        word: the word.
+        known: the words that it is compared with.
+        shown: function from a known word to what the hint shows of it.
+    """
     close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean {shown(close[0])}?" if close else ""
 
 
 def shortened(value: object, limit: int = 60) -> str:

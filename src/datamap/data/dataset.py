@@ -18,7 +18,6 @@ from datamap.digests import digest_of
 from datamap.errors import DataError, first_few, reason
 from datamap.schema import DIRTY, Task
 from datamap.tasks import units
-from datamap.translations import translate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,11 +141,7 @@ def _samples(
         )
     pairs = found["text_b"] is not None
     made = _columnar(path, samples, pairs, tuple(class_names))
-    return replace(
-        made,
-        bad_rows=bad_rows.bad,
-        notes=[translate("{name}: {note}", name=path, note=note) for note in notes],
-    )
+    return replace(made, bad_rows=bad_rows.bad, notes=rows.notes_of_file(path, notes))
 
 
 def _columnar(path: str, samples: list[Sample], pairs: bool, class_names: tuple[str, ...]) -> TextDataset:

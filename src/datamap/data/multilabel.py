@@ -100,7 +100,7 @@ def load(
     original = originals.original_of_table(
         table, path.suffix.lower(), layout.places, made.lines, layout.indicators, layout.separator
     )
-    told = [translate("{name}: {note}", name=name, note=note) for note in notes]
+    told = rows.notes_of_file(name, notes)
     return replace(made, notes=told, separator=layout.separator, original=original)
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from datamap.data import names as known_names
@@ -147,6 +147,11 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
         by_key = "reading single texts: it has no column text_b (to name it: data.columns.text_b=)"
         notes.append(translate(advice(by_key, "reading single texts: it has no column text_b")))
     return [translate(", ").join(notes)] if notes else []
+
+
+def notes_of_file(name: str, notes: Iterable[str]) -> list[str]:
+    """Return notes that begin with the file's name."""
+    return [translate("{name}: {note}", name=name, note=note) for note in notes]
 
 
 def position(

@@ -51,11 +51,7 @@ def load(
         row_of = {sentence.lines[0]: row for row, sentence in enumerate(sentences)}
         original = original.take([row_of[line] for line in found.lines])
         notes += _doubts(sentences)
-        return replace(
-            found,
-            notes=[translate("{name}: {note}", name=name, note=note) for note in notes],
-            original=original,
-        )
+        return replace(found, notes=rows.notes_of_file(name, notes), original=original)
     table = tables.read(path, form._replace(lists=True))
     return _of_table(table, columns, skip_bad, class_names, name, path.suffix.lower())
 
@@ -79,9 +75,7 @@ def _of_table(
     made = units.tagged_dataset(name, sentences, bad_rows, class_names, order)
     notes = [*table.notes, *_notes(columns, there, header), *_doubts(sentences)]
     original = originals.original_of_table(table, suffix, there, made.lines, {}, None)
-    return replace(
-        made, notes=[translate("{name}: {note}", name=name, note=note) for note in notes], original=original
-    )
+    return replace(made, notes=rows.notes_of_file(name, notes), original=original)
 
 
 def _doubts(sentences: Sequence[Tagged]) -> list[str]:

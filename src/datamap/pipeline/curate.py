@@ -29,11 +29,8 @@ OF_DIAGNOSIS = ("id", "score", "label", "proposed", "evidence")
 COUNTS = {"clean": "mislabelled/estimate", "relabelled": "mislabelled/to_relabel"}
 BY_SCORE = tuple(COUNTS)
 BY_SHARE = (*BY_SCORE, "ambiguous", "both_ends")
-BY_SAMPLE = (
-    "ambiguous",
-    "both_ends",
-    "forgettable",
-)  # rules that choose whole samples, even if these have units
+# Rules that choose whole samples, even if these have units.
+BY_SAMPLE = ("ambiguous", "both_ends", "forgettable")
 MIN_DROPPED = 0.5  # probability that a token or label is wrong, beyond which `keep=clean` drops its sample
 HALF = 0.5  # smallest part of a class that stays where the estimate alone decides how many samples to drop
 RULE_KEYS = ("keep", "where", "share", "threshold", "corrections", "balance")
