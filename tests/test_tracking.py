@@ -111,6 +111,32 @@ def test_an_interrupt_while_the_run_is_made_waits_until_it_is_known(store, monke
     assert run.info.status == "KILLED"
 
 
+def test_an_interrupt_at_any_moment_of_a_write_leaves_no_lock(store):
+    usual = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    open_store, began = Store(create=True), time.monotonic()
+    for moment in range(40):
+        with pytest.raises(KeyboardInterrupt), open_store.new_run() as run:
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.0002 * moment)
+            for number in range(1_000):
+                run.set_tags({"number": number})
+        assert status(run) == "KILLED"
+    signal.signal(signal.SIGALRM, usual)
+    assert time.monotonic() - began < 15  # SQLite waits 20 seconds for a lock
+
+
+def test_an_interrupt_while_a_store_is_made_leaves_it_whole(store, monkeypatch):
+    made, uri = sqlalchemy.MetaData.create_all, "sqlite:///new.db"
+
+    def interrupted(*arguments, **options):
+        made(*arguments, **options)
+        signal.raise_signal(signal.SIGINT)  # MLflow has not noted the tables' version yet
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sqlalchemy.MetaData, "create_all", interrupted)
+        Store(uri, create=True)
+    assert Store(uri).search("") == []
+
+
 def test_the_error_that_ended_a_run_is_told_even_where_the_store_is_gone_too(store, monkeypatch):
     with pytest.raises(ValueError, match="mine"), Store(create=True).new_run() as run:
         Path("mlflow.db").write_bytes(b"no database")

@@ -9,7 +9,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from datamap.tracking import addresses
-from datamap.tracking.failures import retrying
+from datamap.tracking.failures import retrying, uninterrupted
 
 Answer = TypeVar("Answer")
 
@@ -31,8 +31,14 @@ ONCE = ("create_run",)  # never repeated, as a second request makes a second run
 
 
 def ask(remote: bool, call: Callable[[], Answer]) -> Answer:
-    """Return the result of `call`; repeat a call to a remote store for up to `ANSWER_TIMEOUT` seconds."""
-    return retrying(call, ANSWER_TIMEOUT) if remote else call()
+    """Return the result of `call`; repeat a call to a remote store for up to `ANSWER_TIMEOUT` seconds.
+
+    A call to a database is not interrupted: its connection would keep its lock, and the run could not be ended.
+    """
+    if remote:
+        return retrying(call, ANSWER_TIMEOUT)
+    with uninterrupted():
+        return call()
 
 
 def ask_for_all(remote: bool, call: Callable[[], Answer]) -> Answer:

@@ -60,6 +60,7 @@ class Store:
         _refuse_unusable(self.uri, create)
         with (
             _alone(self.uri) if create else contextlib.nullcontext(),
+            uninterrupted(),  # MLflow cannot open a store that has half of its tables
             translated_errors(f"tracking store {self.uri} cannot be opened"),
         ):
             self.client = Client(self.uri)
