@@ -26,7 +26,7 @@ sys.path[1:1] = [str(ROOT / "src"), str(ROOT / "tests")]  # after benchmarks/
 WAYS = Path(__file__).parent / "explorer_ways"
 LIBRARIES = {"regl-scatterplot": "1.16.0", "@deck.gl/core": "9.4.0", "@deck.gl/layers": "9.4.0"}
 BUILD = {"esbuild": "0.28.2"}
-LICENCES = {"canvas": "ours", "webgl": "ours", "regl-scatterplot": "MIT", "deck.gl": "MIT"}
+LICENSES = {"canvas": "ours", "webgl": "ours", "regl-scatterplot": "MIT", "deck.gl": "MIT"}
 SLOW = 200_000  # points, beyond which the libraries are measured once
 
 
@@ -101,7 +101,7 @@ def pan(browser, sizes, rounds):
         "zoomed in",
         "× webgl",
     )
-    print(f"| points | way | licence | {' | '.join(columns)} |\n|---:|---|---|{'---:|' * len(columns)}")
+    print(f"| points | way | license | {' | '.join(columns)} |\n|---:|---|---|{'---:|' * len(columns)}")
     for points in sizes:
         found = {way: [] for way in scripts}
         for number in range(rounds):
@@ -114,12 +114,12 @@ def pan(browser, sizes, rounds):
             inlined = f"{len(scripts[way]) / 1000:.0f} ({packed / 1000:.0f})" if scripts[way] else ""
             numbers = [f"{median[key]:,.1f}" for key in ("all", "near", "all_ms", "near_ms")]
             ratio = f"{median['all_ms'] / medians['webgl']['all_ms']:.2f}"
-            cells = [f"{points:,}", way, LICENCES[way], inlined, f"{median['made']:,.0f}", *numbers, ratio]
+            cells = [f"{points:,}", way, LICENSES[way], inlined, f"{median['made']:,.0f}", *numbers, ratio]
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def run_of(samples, observations):
-    """(summary, histories) of a generated run with a model's shape: most samples learnt, some wrong, some wavering."""
+    """(summary, histories) of a generated run with a model's shape: most samples learned, some wrong, some wavering."""
     import pyarrow as pa
 
     from datamap.signals.observations import Observations
@@ -129,8 +129,8 @@ def run_of(samples, observations):
     random = np.random.default_rng(0)
     ease, noise = random.beta(5, 1.2, samples), random.gamma(1.2, 0.08, samples)
     wrong = random.random(samples) < 0.06
-    learnt = np.linspace(0.45, 1, observations)[:, None]
-    level = np.where(wrong, 1 - ease, ease) * learnt + (1 - learnt) / 2
+    learned = np.linspace(0.45, 1, observations)[:, None]
+    level = np.where(wrong, 1 - ease, ease) * learned + (1 - learned) / 2
     level = level + random.normal(0, 1, (observations, samples)) * noise
     probs = np.clip(1 / (1 + np.exp(-8 * (level - 0.5))), 1e-6, 1 - 1e-6)
     labels = random.integers(0, 2, samples)

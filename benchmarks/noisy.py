@@ -34,7 +34,7 @@ SENTIMENTS = ("negative", "neutral", "positive")
 
 @dataclass(frozen=True)
 class Numbers:
-    """Labelled rows of numbers, with what passes need of `dataset.TextDataset`."""
+    """Labeled rows of numbers, with what passes need of `dataset.TextDataset`."""
 
     values: np.ndarray
     ids: np.ndarray
@@ -212,7 +212,7 @@ def words(seed):
 
 
 def digits(seed):
-    """The 1,797 digits of scikit-learn, 64 grey values each."""
+    """The 1,797 digits of scikit-learn, 64 gray values each."""
     from sklearn.datasets import load_digits
 
     found = load_digits()

@@ -165,13 +165,13 @@ def serve(run_id):
         found["first queue"] = [seconds]
         found |= {f"{name}, at once": values for name, values in asked(page, rows).items()}
         found["histories read"] = [waited(page, f"/api/sample/{rows[0]}", "history")]
-        found["neighbours ready"] = [
+        found["neighbors ready"] = [
             time.perf_counter() - start,
             waited(page, f"/api/neighbors/{rows[0]}", "ready"),
         ]
-        found["neighbours ready"] = [sum(found["neighbours ready"])]
+        found["neighbors ready"] = [sum(found["neighbors ready"])]
         found |= asked(page, rows[100:])
-        found["neighbours"] = [page(f"/api/neighbors/{row}")[1] for row in rows[:50]]
+        found["neighbors"] = [page(f"/api/neighbors/{row}")[1] for row in rows[:50]]
         status = Path(f"/proc/{process.pid}/status").read_text()
         found["peak memory"] = [int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) * 1024]
     finally:
@@ -252,7 +252,7 @@ def first_answers(review):
 
     json.dumps(review.described())
     review.map()
-    rows = np.frombuffer(review.order(queries.Query(filter=queries.Filter(decided="no")), "me"), "<u4")
+    rows = np.frombuffer(review.order(queries.Query(filter=queries.SampleFilter(decided="no")), "me"), "<u4")
     json.dumps(review.listed(rows[:50].tolist(), "me"))
     json.dumps(review.progress("me"))
     return rows.tolist()
@@ -276,7 +276,7 @@ def answered(review):
     found["decision"] = clocked(lambda: json.dumps(review.decide(next(decided), "drop", None, "me")), 100)
     texts = list(review.samples.texts.values())
     found["indexing the texts"] = clocked(lambda: review.neighbors.build(texts), 1)
-    found["neighbours"] = clocked(lambda: json.dumps(review.near(next(shown), "me")), 50)
+    found["neighbors"] = clocked(lambda: json.dumps(review.near(next(shown), "me")), 50)
     return found
 
 
@@ -322,7 +322,7 @@ def contradictions(evidence, given):
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
-def learnt(odds, inputs, decided, wrong):
+def fitted_scores(odds, inputs, decided, wrong):
     """P(wrong) of all samples by a logistic regression that trusts the score until decisions say otherwise."""
     from scipy.optimize import minimize
     from scipy.special import expit
@@ -372,7 +372,7 @@ def reviewed_in_turn(samples, given, way, budget, first):
             ranking = 1 - evidence.opinion.probs[rows, given]
             odds = log_odds(ranking)
         if way in ("logistic", "both"):
-            ranking = learnt(odds, contradictions(evidence, given), decided, wrong)
+            ranking = fitted_scores(odds, contradictions(evidence, given), decided, wrong)
     return np.cumsum(found)[99::100].tolist()
 
 

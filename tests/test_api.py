@@ -254,7 +254,7 @@ def test_a_recorder_takes_its_store_its_retries_and_its_shards(store, tmp_path, 
     run = datamap.load_run(recorder.run_id, uri)
     signals = run._run.files("signals")
     assert sum(name.endswith(".jsonl") for name in signals) == 2
-    for wrong in ({"retry_seconds": -1}, {"shard_rows": 0}, {"shard_rows": "many"}):
+    for wrong in ({"retry_seconds": -1}, {"shard_rows": 0}, {"shard_rows": "many"}, {"shard_rows": 1.5}):
         with pytest.raises(ConfigError, match=f"{next(iter(wrong))}=.* is out of range"):
             datamap.SignalRecorder(**wrong)
 

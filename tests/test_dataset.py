@@ -1,4 +1,4 @@
-"""Files of labelled texts: forms that are read, rows that are refused, rows that are drawn."""
+"""Files of labeled texts: forms that are read, rows that are refused, rows that are drawn."""
 
 import json
 import re

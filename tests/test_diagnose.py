@@ -306,7 +306,7 @@ def test_corrections_by_hand_from_a_file_and_from_a_run(diagnosed_run, client, c
 
 @pytest.fixture
 def recorded_run(store):
-    """Make a run of 400 samples, 60 of them with a wrong label, which its model learns by heart; returns its id."""
+    """Make a run of 400 samples, 60 of them with a wrong label, which its model memorizes; returns its id."""
 
     def make(numbers=(1, 2, 3), by_heart_from=2, texts=True, unit="epoch"):
         generator, truth = np.random.default_rng(0), np.arange(400) % 2

@@ -49,7 +49,7 @@ def test_the_page_says_that_it_is_a_subsample():
         ).decode()
     )
     assert page["note"].startswith("3 of 90,000 samples: all of rare groups")
-    # Colours and scales are the map's, which is of all.
+    # Colors and scales are the map's, which is of all.
     assert page["limits"]["label_var"] == pytest.approx([-0.005, 0.205])
     assert [rule["name"] for rule in page["groupings"]["label"]] == ["0", "1", "no value"]
 

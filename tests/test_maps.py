@@ -70,7 +70,7 @@ def legend_of(figure):
     return [text.get_text() for text in legend.get_texts()]
 
 
-def test_every_sample_is_drawn_once_in_its_groups_colour(ax, summary, some_groups):
+def test_every_sample_is_drawn_once_in_its_groups_color(ax, summary, some_groups):
     assert set(drawn(ax)) == {"common", "rare", "middle"}
     for group in some_groups:
         if group.mask.any():

@@ -124,8 +124,8 @@ def test_what_is_memorized_has_no_vote():
     truth = generator.integers(0, 2, 600)
     labels = np.where(generator.random(600) < 0.1, 1 - truth, truth)
     sees = np.where(generator.random(600) < 0.85, truth, 1 - truth)
-    heart, witness = 0.01 + 0.98 * np.eye(2)[labels], 0.15 + 0.7 * np.eye(2)[sees]
-    known = evidence_of([np.full((600, 2), 0.5), heart, heart, heart], labels, witness)
+    memorized, witness = 0.01 + 0.98 * np.eye(2)[labels], 0.15 + 0.7 * np.eye(2)[sees]
+    known = evidence_of([np.full((600, 2), 0.5), memorized, memorized, memorized], labels, witness)
     alone = roc_auc_score(labels != truth, 1 - witness[np.arange(600), labels])
     assert roc_auc_score(labels != truth, mislabel.combined(known)) > alone - 0.02
 

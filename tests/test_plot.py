@@ -117,7 +117,7 @@ def test_names_of_runs_and_classes_are_drawn_as_they_are(record, command, client
     found = page_of(client, run_id)
     assert found["title"] == "$\\frac{$ </script>\u2028 x](javascript:1)"
     assert found["classes"] == list(CLASSES)
-    # As on the map: the rarest of eight classes share a colour, and no user's word is translated.
+    # As on the map: the rarest of eight classes share a color, and no user's word is translated.
     names = [rule["name"] for rule in found["groupings"]["label"]]
     assert names[-2:] == (["其他", "无数值"] if "lang=zh" in options else ["other", "no value"])
     assert set(names[:-2]) < set(CLASSES)

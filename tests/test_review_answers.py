@@ -3,11 +3,9 @@
 import contextlib
 import json
 import logging
-import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from urllib.parse import quote
 
@@ -21,72 +19,16 @@ from starlette.testclient import TestClient
 
 from conftest import ROOT
 from datamap.errors import TrackingError
-from datamap.review import address, connections, queries, storage
+from datamap.review import address, connections, queries
 from datamap.review.app import application
 from datamap.review.queries import UnknownSampleError
-from datamap.review.review import About, Review
 from datamap.review.samples import ReviewSamples
-
-TOKEN = "t" * 43
-HOSTILE = [
-    "</script><script>alert(1)</script>", "=cmd|' /C calc'!A0", "\x00\x1b[2J\u202e", "a\tb\r\n\"c\"", "𝒳" * 500, "",
-]  # fmt: skip
-
-
-def samples(count=30, classes=3):
-    labels = np.arange(count) % classes
-    texts = pa.chunked_array([pa.array([HOSTILE[n % len(HOSTILE)] for n in range(count)])])
-    scores = np.linspace(0.99, 0.01, count).astype(np.float32)
-    return ReviewSamples(
-        pa.array(range(count)), tuple(f"class {k}" for k in range(classes)), labels.astype(np.int32),
-        np.where(scores > 0.5, (labels + 1) % classes, -1).astype(np.int32), (labels % 4).astype(np.uint8), scores,
-        np.linspace(0, 0.25, count).astype(np.float32), np.linspace(0, 1, count).astype(np.float32),
-        {"text_a": texts}, texts, np.arange(count) + 1,
-    )  # fmt: skip
-
-
-def review_of(folder, **changes):
-    estimate = {"count": 5, "low": 2, "high": 9, "known": True}
-    return Review(
-        About("0a1b", "name", "combined", "epoch", "en", "me", None, estimate),
-        samples(**changes),
-        storage.AppendingStorage(folder),
-    )
+from review_server import HOSTILE, TOKEN, half_sent, review_of, served
 
 
 @pytest.fixture
 def review(tmp_path):
     return review_of(tmp_path)
-
-
-class Client(requests.Session):
-    """Asks a server by paths."""
-
-    def __init__(self, base):
-        super().__init__()
-        self.base = base
-        self.headers["X-Token"] = TOKEN
-
-    def request(self, method, path, **options):
-        return super().request(method, self.base + path, timeout=60, **options)
-
-
-@contextlib.contextmanager
-def served(review, loopback=True):
-    """A client of a server in a thread of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = connections.server(application(review, TOKEN, loopback))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        with Client(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
 
 
 @pytest.fixture
@@ -257,7 +199,7 @@ BODIES = {
     "order": st.fixed_dictionaries(
         {
             "filter": VALUES
-            | st.dictionaries(st.sampled_from(list(queries.Filter.model_fields)), VALUES, max_size=3)
+            | st.dictionaries(st.sampled_from(list(queries.SampleFilter.model_fields)), VALUES, max_size=3)
         },
         optional={"order": VALUES},
     ),
@@ -309,14 +251,6 @@ def in_process(folders):
 # ---------------------------------------------------------------- connections
 
 
-def half_sent(client, content):
-    """A connection that sends only so much."""
-    host, port = client.base.removeprefix("http://").split(":")
-    connection = socket.create_connection((host, int(port)), timeout=30)
-    connection.sendall(content)
-    return connection
-
-
 REQUEST = f"POST /api/decisions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Token: {TOKEN}\r\nContent-Length: 99\r\n\r\n".encode()
 DECISION = b'{"row": 1, "action": "drop"}'
 
@@ -359,23 +293,23 @@ def test_the_owner_gets_in_however_many_connections_there_are(monkeypatch, clien
 
 
 FEW = """
-import resource, socket, sys, threading, time
+import contextlib, resource, sys, time
 sys.path[:0] = sys.argv[1:3]
 from pathlib import Path
 import requests
-import test_review_answers as tests
+from review_server import TOKEN, half_sent, review_of, served
 from datamap.review import connections
 
 def client(base, done):
     end = time.monotonic() + 60
     opened = []
     for _ in range(150):
-        with tests.contextlib.suppress(OSError):
-            opened.append(tests.half_sent(type("of", (), {"base": base}), b"GET"))
+        with contextlib.suppress(OSError):
+            opened.append(half_sent(type("of", (), {"base": base}), b"GET"))
     answers = []
     while len(answers) < 20 and time.monotonic() < end:
-        with tests.contextlib.suppress(requests.RequestException):
-            answers.append(requests.get(base + "/api/run", headers={"X-Token": tests.TOKEN}, timeout=5).status_code)
+        with contextlib.suppress(requests.RequestException):
+            answers.append(requests.get(base + "/api/run", headers={"X-Token": TOKEN}, timeout=5).status_code)
     done(answers)
 
 if len(sys.argv) > 3:  # the flood: a process with files of its own
@@ -384,9 +318,9 @@ if len(sys.argv) > 3:  # the flood: a process with files of its own
 
 import subprocess
 open_files = len(list(Path("/dev/fd").iterdir()))
-with connections.errors_logged_once(), tests.served(tests.review_of(Path())) as served:
+with connections.errors_logged_once(), served(review_of(Path())) as client_of_it:
     resource.setrlimit(resource.RLIMIT_NOFILE, (open_files + 30, 4096))
-    flood = subprocess.Popen([sys.executable, __file__, *sys.argv[1:3], served.base], stdout=-1, text=True,
+    flood = subprocess.Popen([sys.executable, __file__, *sys.argv[1:3], client_of_it.base], stdout=-1, text=True,
                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)))
     print(flood.communicate()[0])
 """

@@ -1,4 +1,4 @@
-"""What a review shows and learns: samples joined, histories, neighbours, and estimates from decisions."""
+"""What a review shows and learns: samples joined, histories, neighbors, and estimates from decisions."""
 
 import contextlib
 
@@ -110,7 +110,7 @@ def test_histories_of_all_samples():
     assert found.history(0) == expected
 
 
-def test_neighbours_are_the_most_similar_others():
+def test_neighbors_are_the_most_similar_others():
     texts = [f"how do I change word{n:03} of my account" for n in range(50)]
     texts += ["怎么换手机壳", "手机壳怎么换啊", "北京天气怎么样", ""]
     found = Neighbors()
@@ -124,7 +124,7 @@ def test_neighbours_are_the_most_similar_others():
     assert values == sorted(values, reverse=True)
 
 
-def test_neighbours_by_embeddings():
+def test_neighbors_by_embeddings():
     random = np.random.default_rng(0)
     vectors = random.normal(size=(60, 16)) + 50  # a common direction, as encoders have it
     vectors[7] = vectors[3] + 0.01
@@ -139,7 +139,7 @@ def test_neighbours_by_embeddings():
     assert all(value > 0 for _, value in near)
 
 
-def test_neighbours_without_texts():
+def test_neighbors_without_texts():
     found = Neighbors()
     found.build([])
     assert found.nearest(0) == []

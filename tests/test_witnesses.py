@@ -186,7 +186,7 @@ def test_grams_are_those_of_scikit_learn(monkeypatch, analyzer, longest):
 
 
 def test_of_many_grams_the_most_frequent_are_kept():
-    ours = grams.CharGrams(range(1, 3), within_words=False, min_texts=1, most=2)
+    ours = grams.CharGrams(range(1, 3), within_words=False, min_texts=1, max_grams=2)
     ours.fit_transform(["aab", "ab", "c"])
     found = ours.transform(["aa", "ab", "c"]).toarray()
     assert found.shape == (3, 2)  # "a" and "b"; "ab" is as frequent, but its number is higher
@@ -249,7 +249,7 @@ def test_features_of_pairs_do_not_depend_on_the_rows_that_are_asked_for():
         assert (whole[[7, 90]] != values[np.array([7, 90])]).nnz == 0
 
 
-def test_neighbours_of_long_texts_are_sought_by_their_heaviest_grams():
+def test_neighbors_of_long_texts_are_sought_by_their_heaviest_grams():
     from scipy import sparse
 
     values = sparse.random(20, 12, 0.6, "csr", np.float32, random_state=0)

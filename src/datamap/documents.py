@@ -98,12 +98,12 @@ def task(content: bytes) -> RecordedTask:
     return _parsed(_TASK, content)
 
 
-def task_text(found: RecordedTask) -> str:
+def task_text(task: RecordedTask) -> str:
     """Return a task.json."""
-    own = {"task": found.task.value, "correct": found.correct}
-    more: dict[str, Any] = {"correct_above": found.correct_above} if found.task is Task.GENERATION else {}
-    more |= {"signals": found.signals} if found.signals else {}
-    more |= {"label_names": found.label_names} if found.label_names else {}
+    own = {"task": task.task.value, "correct": task.correct}
+    more: dict[str, Any] = {"correct_above": task.correct_above} if task.task is Task.GENERATION else {}
+    more |= {"signals": task.signals} if task.signals else {}
+    more |= {"label_names": task.label_names} if task.label_names else {}
     return json.dumps({**own, **more}, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -222,7 +222,7 @@ def drag(page, *points):
     page.mouse.up()
 
 
-def test_points_are_drawn_in_their_colours(opened):
+def test_points_are_drawn_in_their_colors(opened):
     for id, group in zip(
         opened.evaluate("dataMap.shown()"), opened.evaluate("dataMap.groups()"), strict=True
     ):

@@ -132,7 +132,7 @@ def test_a_sample_is_shown_with_all_that_is_known_of_it(page, server):
     assert int(sample["id"][1:]) % 7 == 3
 
 
-def test_neighbours_that_come_late_leave_the_card_alone(browser, server, request):
+def test_neighbors_that_come_late_leave_the_card_alone(browser, server, request):
     with opened(browser, server, request.node.name) as page:
         asked = []
 

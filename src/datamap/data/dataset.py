@@ -13,7 +13,7 @@ from datamap.data.advice import advice
 from datamap.data.names import COLUMNS
 from datamap.data.rows import BadRow, BadRows, Columns, Sample
 from datamap.data.table import Form, Table
-from datamap.data.units import D, Dataset
+from datamap.data.units import D, Dataset, UnitDataset
 from datamap.digests import digest_of
 from datamap.errors import DataError, first_few, reason
 from datamap.schema import DIRTY, Task
@@ -27,7 +27,16 @@ NO_HEADER = (
     "; if this row names the columns, name them text_a, label and id",
 )
 
-__all__ = ["COLUMNS", "BadRow", "TextDataset", "draw", "flip_labels", "load_named", "load_samples"]
+__all__ = [
+    "COLUMNS",
+    "AnyDataset",
+    "BadRow",
+    "TextDataset",
+    "draw",
+    "flip_labels",
+    "load_named",
+    "load_samples",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +59,9 @@ class TextDataset(Dataset):
 
         texts = {"text_a": self.texts_a} | ({"text_b": self.texts_b} if self.texts_b else {})
         return pd.DataFrame({"id": self.ids, **texts, "label": self.labels, "s_label": self.planted})
+
+
+AnyDataset = TextDataset | UnitDataset
 
 
 def load_samples(

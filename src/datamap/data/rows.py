@@ -126,12 +126,12 @@ def find_columns(
     return found
 
 
-def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | None]) -> list[str]:
+def notes_on_columns(table: Table, columns: Columns, positions: Mapping[str, int | None]) -> list[str]:
     """Return notes on what was assumed about columns: aliases of names, and single texts."""
     header = table.names
     notes = [
         translate("{name} is column {column!r}", name=name, column=header[position])
-        for name, position in found.items()
+        for name, position in positions.items()
         if header
         and position is not None
         and header[position] != name
@@ -140,10 +140,10 @@ def notes_on_columns(table: Table, columns: Columns, found: Mapping[str, int | N
     notes += [
         translate("it has no column {wanted!r}; {name} is column {name!r}", name=name, wanted=wanted)
         for name, wanted in columns.items()
-        if header and isinstance(wanted, str) and wanted != "auto" and header[found[name] or 0] != wanted
+        if header and isinstance(wanted, str) and wanted != "auto" and header[positions[name] or 0] != wanted
     ]
-    unused = len(header or ()) > len(set(found.values()) - {None})
-    if unused and found["text_b"] is None and columns.get("text_b", "auto") == "auto":
+    unused = len(header or ()) > len(set(positions.values()) - {None})
+    if unused and positions["text_b"] is None and columns.get("text_b", "auto") == "auto":
         by_key = "reading single texts: it has no column text_b (to name it: data.columns.text_b=)"
         notes.append(translate(advice(by_key, "reading single texts: it has no column text_b")))
     return [translate(", ").join(notes)] if notes else []
@@ -200,7 +200,7 @@ def position(
 
 def usable(
     table: Table,
-    found: Mapping[str, int | None],
+    positions: Mapping[str, int | None],
     bad_rows: BadRows,
     make: Callable[[int, int, dict[str, Any]], S | Problem | str],
 ) -> list[S]:
@@ -208,7 +208,7 @@ def usable(
 
     Args:
         table: the table.
-        found: positions of the columns (`find_columns`).
+        positions: positions of the columns (`find_columns`).
         bad_rows: collects the other rows.
         make: returns the sample of (row, line, {column: value}), which has an `id`, or the problem with it.
 
@@ -217,8 +217,8 @@ def usable(
     """
     samples: list[Any] = []
     seen: dict[str, int] = {}
-    torn = table.torn if {found["text_a"], found["text_b"]} & {table.width - 1} else ()
-    for row, values in enumerate(_rows(table, found)):
+    torn = table.torn if {positions["text_a"], positions["text_b"]} & {table.width - 1} else ()
+    for row, values in enumerate(_rows(table, positions)):
         line = table.lines[row]
         sample: Any = table.problems.get(row) or make(row, line, values)
         if row in torn and not isinstance(sample, str | Problem):
@@ -238,11 +238,11 @@ def usable(
     return samples
 
 
-def _rows(table: Table, found: Mapping[str, int | None]) -> Iterator[dict[str, Any]]:
+def _rows(table: Table, positions: Mapping[str, int | None]) -> Iterator[dict[str, Any]]:
     """Yield {column: value} of each row, for the columns that exist."""
     columns = {
         name: (table.named if name == "label" else table.column)(position)
-        for name, position in found.items()
+        for name, position in positions.items()
         if position is not None
     }
     for values in zip(*columns.values(), strict=True):

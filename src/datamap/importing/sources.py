@@ -167,60 +167,68 @@ def _beside(source: Source, name: str, parse: Callable[[bytes], T], missing: T) 
     return missing
 
 
-def _refuse_repeated(found: Observation) -> None:
-    ids = found.table["id"]
+def _refuse_repeated(observation: Observation) -> None:
+    ids = observation.table["id"]
     if pc.count_distinct(ids).as_py() < len(ids):
         row = int(ids.to_pandas().duplicated().argmax())
-        raise SignalError(f"{found.where(row)}: id {ids[row]} occurs twice in observation {found.number}")
+        raise SignalError(
+            f"{observation.where(row)}: id {ids[row]} occurs twice in observation {observation.number}"
+        )
 
 
-def _classes(found: Observation, expected: int | None) -> int | None:
+def _classes(observation: Observation, expected: int | None) -> int | None:
     """Return the number of classes, equal in every record; None if no observation has `probs`."""
-    if "probs" not in found.table.column_names:
+    if "probs" not in observation.table.column_names:
         return expected
-    lengths = pc.list_value_length(found.table["probs"]).to_numpy()
+    lengths = pc.list_value_length(observation.table["probs"]).to_numpy()
     expected = int(expected or lengths[0])
-    _refuse(found, lengths != expected, f"the number of classes differs from the first record's {expected}")
-    labels = found.table["label"].to_numpy()
-    _refuse(found, (labels < 0) | (labels >= expected), f"label is not in 0..{expected - 1}")
+    _refuse(
+        observation, lengths != expected, f"the number of classes differs from the first record's {expected}"
+    )
+    labels = observation.table["label"].to_numpy()
+    _refuse(observation, (labels < 0) | (labels >= expected), f"label is not in 0..{expected - 1}")
     return expected
 
 
-def _refuse(found: Observation, wrong: np.ndarray, problem: str) -> None:
+def _refuse(observation: Observation, wrong: np.ndarray, problem: str) -> None:
     if wrong.any():
         row = int(wrong.argmax())
-        raise SignalError(f"{found.where(row)}: {problem}, id {found.table['id'][row]}")
+        raise SignalError(f"{observation.where(row)}: {problem}, id {observation.table['id'][row]}")
 
 
-def _samples(found: Observation) -> pa.Table:
+def _samples(observation: Observation) -> pa.Table:
     """Return what all observations must agree on: id, label and planted kind (normal if unknown)."""
-    table = found.table
+    table = observation.table
     if "noisy_label" in table.column_names:
         kinds = table["noisy_label"].to_numpy()
-        _refuse(found, ~np.isin(kinds, list(schema.KINDS)), "noisy_label is not 0, 1 or 2")
+        _refuse(observation, ~np.isin(kinds, list(schema.KINDS)), "noisy_label is not 0, 1 or 2")
     else:
         kinds = np.zeros(table.num_rows, np.int64)
     return pa.table({"id": table["id"], "label": table["label"], "noisy_label": kinds}).combine_chunks()
 
 
-def _agrees(found: Observation, first: Observation) -> bool:
+def _agrees(observation: Observation, first: Observation) -> bool:
     """Tell whether an observation has all samples of the first one; raise SignalError if a sample contradicts it.
 
     False means that the file ends too early.
     """
-    samples = _samples(found)
+    samples = _samples(observation)
     ids, expected = samples["id"].combine_chunks(), first.table["id"].combine_chunks()
     if ids.type != expected.type:
-        raise SignalError(f"{found.where(0)}: ids are {ids.type}, in the first observation {expected.type}")
+        raise SignalError(
+            f"{observation.where(0)}: ids are {ids.type}, in the first observation {expected.type}"
+        )
     rows = align.rows(ids, expected)
-    _refuse(found, rows < 0, "sample is not in the first observation")
+    _refuse(observation, rows < 0, "sample is not in the first observation")
     for name, words in (("label", "label"), ("noisy_label", "planted kind (noisy_label)")):
         before = first.table[name].take(rows).to_numpy()
-        _refuse(found, samples[name].to_numpy() != before, f"a {words} other than in the first observation")
+        _refuse(
+            observation, samples[name].to_numpy() != before, f"a {words} other than in the first observation"
+        )
     lost = align.missing(expected, align.rows(expected, ids)) if len(ids) < len(expected) else []
-    if lost and not found.last:
-        lacks = f"observation {found.number} ends without sample {first_few(lost)}"
-        raise SignalError(f"{found.where(len(ids) - 1)}: {lacks}")
+    if lost and not observation.last:
+        lacks = f"observation {observation.number} ends without sample {first_few(lost)}"
+        raise SignalError(f"{observation.where(len(ids) - 1)}: {lacks}")
     return not lost
 
 
@@ -273,18 +281,18 @@ def _is_imported(key: str, kind: pa.DataType) -> bool:
     return key in schema.SIGNAL_COLUMNS or contract.is_used(key, kind)
 
 
-def _refuse_holes(found: Observation) -> None:
+def _refuse_holes(observation: Observation) -> None:
     """Raise SignalError for values that are missing or not finite, which no shard of ours holds."""
-    for name in found.table.column_names:
-        column = found.table[name]
-        _refuse(found, column.is_null().to_numpy(), f"{name} is missing")
+    for name in observation.table.column_names:
+        column = observation.table[name]
+        _refuse(observation, column.is_null().to_numpy(), f"{name} is missing")
         rows = np.arange(len(column))
         if pa.types.is_list(column.type):
             rows, column = pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column)
         if pa.types.is_floating(column.type):
-            wrong = np.zeros(found.table.num_rows, bool)
+            wrong = np.zeros(observation.table.num_rows, bool)
             wrong[rows[~np.isfinite(column.to_numpy())]] = True
-            _refuse(found, wrong, f"{name} is not finite")
+            _refuse(observation, wrong, f"{name} is not finite")
 
 
 FORMATS = {

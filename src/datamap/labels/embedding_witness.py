@@ -40,9 +40,9 @@ def predict(first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, cl
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:
         return np.tile(counts / max(len(labels), 1), (len(labels), 1))
-    features, folds = _Features(first, second), witnesses.folds_of(labels)
-    most = max(2 * classes, MAX_PRODUCTS // (features.width * classes))
-    folds = [(witnesses.part_of(train, most), held_out) for train, held_out in folds]
+    features, folds = _EmbeddingFeatures(first, second), witnesses.folds_of(labels)
+    max_rows = max(2 * classes, MAX_PRODUCTS // (features.width * classes))
+    folds = [(witnesses.part_of(train, max_rows), held_out) for train, held_out in folds]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "lbfgs failed to converge", UserWarning)
         inverse = _strength(features, labels, classes, folds[0])
@@ -50,7 +50,7 @@ def predict(first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, cl
     return witnesses.mix_with_frequencies(probs, labels)
 
 
-class _Features:
+class _EmbeddingFeatures:
     """Compute the features of rows when they are asked for: those of pairs take twice the memory of both embeddings."""
 
     def __init__(self, first: np.ndarray, second: np.ndarray | None) -> None:

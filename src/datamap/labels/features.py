@@ -34,7 +34,7 @@ def gram_features(
         `shared` is a float32 array (N, 20): cosine, lengths and overlaps of each pair, and their squares; None for
         single texts.
     """
-    grams = CharGrams(range(1, 5), within_words=True, min_texts=2, most=MAX_GRAMS)
+    grams = CharGrams(range(1, 5), within_words=True, min_texts=2, max_grams=MAX_GRAMS)
     texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts)
     if texts_b is None:
         return matrix, None
@@ -48,7 +48,7 @@ def bigram_features(texts_a: list[str], texts_b: list[str] | None, max_texts: in
 
     The arguments are those of `gram_features`. `[rows]` of what is returned is a sparse float32 matrix.
     """
-    grams = CharGrams(range(1, 3), within_words=False, min_texts=1, most=MAX_SHORT)
+    grams = CharGrams(range(1, 3), within_words=False, min_texts=1, max_grams=MAX_SHORT)
     texts_a, texts_b, matrix = _fitted(grams, texts_a, texts_b, max_texts)
     return matrix if texts_b is None else _Pairs(texts_a, texts_b, grams)
 

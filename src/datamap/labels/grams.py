@@ -46,13 +46,14 @@ class CharGrams:
         lengths: lengths of the n-grams, 1 to 4.
         within_words: take them from each word and the spaces around it ("char_wb"), else from the whole text ("char").
         min_texts: the number of texts that an n-gram must be in; 1 where no n-gram is in as many.
-        most: the largest number of n-grams to keep; the most frequent ones win.
+        max_grams: the largest number of n-grams to keep; the most frequent ones win.
     """
 
-    def __init__(self, lengths: range, within_words: bool, min_texts: int, most: int) -> None:
+    def __init__(self, lengths: range, within_words: bool, min_texts: int, max_grams: int) -> None:
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        self.lengths, self.within_words, self.min_texts, self.most = lengths, within_words, min_texts, most
+        self.lengths, self.within_words, self.min_texts = lengths, within_words, min_texts
+        self.max_grams = max_grams
         self._weights = TfidfTransformer(sublinear_tf=True)
 
     def fit_transform(self, texts: list[str]) -> Any:
@@ -64,7 +65,7 @@ class CharGrams:
         numbers, inverse = np.unique(numbers, return_inverse=True)
         times, texts_with = np.bincount(inverse, times), np.bincount(inverse, texts_with)
         kept = np.flatnonzero(texts_with >= min(self.min_texts, texts_with.max()))
-        kept = kept[np.argsort(-times[kept], kind="stable")[: self.most]]
+        kept = kept[np.argsort(-times[kept], kind="stable")[: self.max_grams]]
         self._places = pd.Index(numbers[np.sort(kept)])
         counts = self._counts(texts)
         return self._weights.fit(counts).transform(counts, copy=False)

@@ -51,7 +51,7 @@ def predict_tokens(
     if (np.bincount(labels, minlength=classes) > 1).sum() < 2 or (places < 0).any():
         return {}
     folds = _folds_of_samples(samples)
-    values = _Features(tokens, samples, places)
+    values = _TokenFeatures(tokens, samples, places)
     window = _window(values, labels, classes, folds)
     return {
         "window": window,
@@ -66,7 +66,7 @@ def _mixed(probs, labels):
     return by_rows(lambda some: mix_with_frequencies(some, labels).astype(kind), probs)
 
 
-class _Features:
+class _TokenFeatures:
     """Hash the features of tokens when they are asked for: those of a million tokens take half a gigabyte."""
 
     def __init__(self, tokens: Sequence[list[str]], samples: np.ndarray, places: np.ndarray) -> None:

@@ -20,8 +20,8 @@ FOLDS = 4
 # Rows that a model trains on, and texts that the n-grams are taken from; a random part if there are more.
 MAX_ROWS = 20_000
 MAX_REFERENCES = 8_000  # samples among which neighbors are sought; a random part if there are more
-NEIGHBOURS = 30
-ROWS_OF_NEIGHBOURS = 250  # whose neighbors are sought at a time
+NEIGHBORS = 30
+NEIGHBOR_ROWS = 250  # whose neighbors are sought at a time
 MAX_GRAMS = 400  # n-grams of a text, those of largest weight, by which its neighbors are found
 BLOCK = 10_000  # rows whose features are held at a time
 MAX_JOINT_SIZE = 160_000  # rows times classes; beyond, one model per class is trained instead of one of all
@@ -68,7 +68,7 @@ def predict_unseen(
         grams, shared = features.gram_features(texts_a, texts_b, MAX_ROWS, BLOCK)
         found = {"linear": judged(grams, 1, 3)}
         if shared is None:
-            return found | {"neighbours": _neighbours(heaviest(grams, MAX_GRAMS), labels, classes)}
+            return found | {"neighbours": _neighbors(heaviest(grams, MAX_GRAMS), labels, classes)}
         with threadpool_limits(1, "openmp"):  # the trees are so small that threads mostly wait for each other
             return found | {"overlap": out_of_fold(_trees, shared, labels, classes, folds)}
 
@@ -87,11 +87,11 @@ def predict_unseen(
     return {name: mix_with_frequencies(found[name], labels) for name in NAMES if name in found}
 
 
-def part_of(rows: np.ndarray, most: int) -> np.ndarray:
-    """Return ascending `rows`, or a random part of `most` of them."""
-    if len(rows) <= most:
+def part_of(rows: np.ndarray, max_rows: int) -> np.ndarray:
+    """Return ascending `rows`, or a random part of `max_rows` of them."""
+    if len(rows) <= max_rows:
         return rows
-    return np.sort(np.random.default_rng([0, 4]).choice(rows, most, replace=False))
+    return np.sort(np.random.default_rng([0, 4]).choice(rows, max_rows, replace=False))
 
 
 def mix_with_frequencies(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -167,14 +167,14 @@ def out_of_fold(
     return probs
 
 
-def _neighbours(grams, labels, classes):
-    """Return the shares of classes (N, C) among the `NEIGHBOURS` most similar other texts, weighed by cosine."""
+def _neighbors(grams, labels, classes):
+    """Return the shares of classes (N, C) among the `NEIGHBORS` most similar other texts, weighed by cosine."""
     count = len(labels)
     chosen = np.random.default_rng([0, 2]).permutation(count)[:MAX_REFERENCES]
     chosen.sort()
     others, own = grams[chosen].T.tocsr(), np.full(count, -1)
     own[chosen] = np.arange(len(chosen))
-    wanted = min(NEIGHBOURS, len(chosen) - 1)
+    wanted = min(NEIGHBORS, len(chosen) - 1)
 
     def votes_of(rows):
         near = (grams[rows] @ others).toarray()
@@ -187,7 +187,7 @@ def _neighbours(grams, labels, classes):
         return found.reshape(len(rows), classes)
 
     with ThreadPool(2) as threads:
-        parts = threads.map(votes_of, np.array_split(np.arange(count), -(-count // ROWS_OF_NEIGHBOURS)), 1)
+        parts = threads.map(votes_of, np.array_split(np.arange(count), -(-count // NEIGHBOR_ROWS)), 1)
     votes = np.concatenate(parts)
     votes += np.bincount(labels, minlength=classes) / count  # one more neighbor of unknown class
     return votes / votes.sum(axis=1, keepdims=True)

@@ -178,16 +178,16 @@ def draw_contours(ax: Axes, xs: np.ndarray, ys: np.ndarray, limits: Box) -> None
         lines.set_path_effects([withStroke(linewidth=2, foreground="white", alpha=0.5)])
 
 
-def draw_regions(ax: Axes, limits: Box, found: regions.Limits) -> None:
+def draw_regions(ax: Axes, limits: Box, borders: regions.Limits) -> None:
     """Shade the regions of a map whose axes are label_var and avg_probs; the legend names them.
 
     Args:
         ax: matplotlib Axes.
         limits: ((left, right), (bottom, top)) of the axes.
-        found: borders between the regions.
+        borders: borders between the regions.
     """
     (left, right), (bottom, top) = limits
-    for region, (x, y) in regions.boxes(found).items():
+    for region, (x, y) in regions.boxes(borders).items():
         (x0, x1), (y0, y1) = np.clip(x, left, right), np.clip(y, bottom, top)
         if x0 < x1 and y0 < y1:
             ax.fill_between([x0, x1], y0, y1, color=_tint(regions.COLORS[region]), zorder=0, linewidth=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from datamap.data.dataset import TextDataset
+from datamap.data.dataset import AnyDataset
 from datamap.data.units import UnitDataset
 from datamap.errors import ModelError
 from datamap.paddle_backend import word_pieces
@@ -19,7 +19,7 @@ Encoded = tuple[list[int], list[int]]  # token ids, segment ids
 
 def encode(
     classifier: Classifier,
-    samples: TextDataset | UnitDataset,
+    samples: AnyDataset,
     max_length: int,
     bar: Callable[[Iterable], Iterable] = iter,
 ) -> Tokens:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from datamap.data.dataset import TextDataset
+from datamap.data.dataset import AnyDataset
 from datamap.data.units import UnitDataset
 from datamap.paddle_backend.framework import paddle
 from datamap.paddle_backend.tokens import Tokens
@@ -17,8 +17,6 @@ from datamap.schema import Task
 from datamap.signals.compute import label_values, log_softmax
 from datamap.tasks import entities
 from datamap.tasks.definitions import tables_of
-
-Samples = TextDataset | UnitDataset
 
 
 class Objective(NamedTuple):
@@ -35,17 +33,17 @@ class Objective(NamedTuple):
     measures: Callable[[Any, Tokens, np.ndarray, np.ndarray], dict[str, float]]
 
 
-def objective_of(samples: Samples) -> Objective:
+def objective_of(samples: AnyDataset) -> Objective:
     """Return the objective of these samples' task."""
     return OBJECTIVES[samples.task]
 
 
-def labels_of(samples: Samples, tokens: Tokens) -> np.ndarray:
+def labels_of(samples: AnyDataset, tokens: Tokens) -> np.ndarray:
     """Return the label of each decision, int64 (decisions,), or its labels as 0 and 1, (decisions, labels)."""
     return np.concatenate(_in_reach(samples.labels, tokens)) if tokens.words else np.asarray(samples.labels)
 
 
-def table_of(samples: Samples, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
+def table_of(samples: AnyDataset, tokens: Tokens, logits: np.ndarray, where: str) -> pa.Table:
     """Return the signals of an observation; `where` is the beginning of error messages."""
     given: list[Any] = [samples.labels, samples.planted, logits]
     if tokens.words:

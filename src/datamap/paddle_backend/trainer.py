@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
+from datamap.data.dataset import AnyDataset
 from datamap.errors import TrainingError
 from datamap.paddle_backend import objectives
 from datamap.paddle_backend.checkpoints import Checkpoint
@@ -15,7 +16,6 @@ from datamap.paddle_backend.classifier import Classifier, first_token_only
 from datamap.paddle_backend.encoder import mean_outputs
 from datamap.paddle_backend.encoding import encode, encode_texts
 from datamap.paddle_backend.framework import paddle, set_device, transformers
-from datamap.paddle_backend.objectives import Samples
 from datamap.paddle_backend.options import FitOptions, ObservationResult
 from datamap.paddle_backend.tokens import Tokens
 from datamap.processes import Processes
@@ -73,12 +73,12 @@ class Trainer:
     def __init__(
         self,
         classifier: Classifier,
-        samples: Samples,
+        samples: AnyDataset,
         options: FitOptions,
         processes: Processes | None = None,
         *,
-        dev: Samples | None = None,
-        observed: Samples | None = None,
+        dev: AnyDataset | None = None,
+        observed: AnyDataset | None = None,
         tokens: tuple[Tokens, Tokens] | None = None,
         bar: Callable[[Iterable], Iterable] = iter,
     ) -> None:

@@ -20,7 +20,7 @@ HARMLESS = re.compile(r"[^'\"\\\\$]{1,80}")
 PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][A-Za-z0-9_-]*")
 
 
-class Form(NamedTuple):
+class ReadingKeys(NamedTuple):
     """Hold the keys with which a file is read, in the syntax of the command line.
 
     Attributes:
@@ -34,7 +34,7 @@ class Form(NamedTuple):
 
 def form_of(
     source: Run, layout: Layout, id_name: str | None, planted: bool, content: bytes
-) -> tuple[Form, UnitDataset]:
+) -> tuple[ReadingKeys, UnitDataset]:
     """Return (the keys with which a curated file is read, what is read): no more keys than needed.
 
     Args:
@@ -68,7 +68,7 @@ def form_of(
     options |= {f"data.{key}": value for key, value in form.items() if value is not None}
     options |= {"data.label_separator": separator} if separator else {}
     added = id_name is not None and "id" in columns
-    return Form({key: _shown(value) for key, value in options.items()}, not added), read
+    return ReadingKeys({key: _shown(value) for key, value in options.items()}, not added), read
 
 
 def _columns(layout: Layout, given: Mapping[str, Any], id_name: str | None) -> Iterator[tuple[str, Any]]:

@@ -22,7 +22,7 @@ from datamap.labels.curation import Choice
 from datamap.log import say
 from datamap.pipeline import next_training
 from datamap.pipeline.curated_files import CuratedFile, download, say_unseen
-from datamap.pipeline.curated_form import Form, form_of
+from datamap.pipeline.curated_form import ReadingKeys, form_of
 from datamap.pipeline.stored_texts import UnitRows, unit_rows
 from datamap.schema import Task
 from datamap.tasks import rows, units
@@ -138,7 +138,7 @@ def _names(source: Run) -> list[str]:
     return list(source.task().label_names or source.class_names())
 
 
-def _command(source: Run, address: str, form: Form | None, gone: Sequence[str]) -> str:
+def _command(source: Run, address: str, form: ReadingKeys | None, gone: Sequence[str]) -> str:
     """Return the command that trains on the file as the source run was trained, or that fetches it."""
     if not source.overrides("train"):
         return download(source, address)

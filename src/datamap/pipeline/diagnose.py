@@ -157,12 +157,12 @@ def _diagnosed(run: Run, samples: pd.DataFrame, known: LabelEvidence, config: Di
     return _Diagnosed(made, about, sure, measured, mislabel.witness_accuracies(evidence))
 
 
-def _metrics(found: _Diagnosed, of_samples: dict[str, float]) -> dict[str, float]:
-    own = {**found.about.numbers(), "to_relabel": found.to_relabel, **found.measured, **of_samples}
+def _metrics(result: _Diagnosed, of_samples: dict[str, float]) -> dict[str, float]:
+    own = {**result.about.numbers(), "to_relabel": result.to_relabel, **result.measured, **of_samples}
     metrics = {f"mislabelled/{name}": float(value) for name, value in own.items()}
-    for name, (accuracy, weight) in found.judges.items():  # models that never saw the labels that they judge
+    for name, (accuracy, weight) in result.judges.items():  # models that never saw the labels that they judge
         metrics |= {f"witness/{name}_accuracy": accuracy, f"witness/{name}_weight": weight}
-    weights = found.made.evidence.run_weights
+    weights = result.made.evidence.run_weights
     return {**metrics, "witness/run_weight": weights.confidence} if weights else metrics
 
 
@@ -217,9 +217,9 @@ def _class_names(run, evidence):
     return schema.all_class_names(names, count)
 
 
-def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
+def _doubts(result: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
     """Yield a note for each reason to doubt the diagnosis: few observations, a weak model, no independent model."""
-    evidence, about = found.made.evidence, found.about
+    evidence, about = result.made.evidence, result.about
     observations = len(evidence.wrong)
     if observations < MIN_OBSERVATIONS:
         more = "train for more epochs, or wait until the run has ended"
@@ -237,7 +237,7 @@ def _doubts(found: _Diagnosed, committed: int, unit: str) -> Iterator[Phrase]:
     right, common = 1 - evidence.wrong[-1] / total, np.bincount(evidence.labels).max() / total
     enough = required_accuracy(evidence.labels)
     if evidence.held_out is not None:
-        unseen, _ = found.judges["folds"]
+        unseen, _ = result.judges["folds"]
         if unseen < enough <= right:
             yield Phrase(
                 "note: models that never saw the {unit}s predict {unseen:.0%} of them (most common class: "
@@ -288,9 +288,9 @@ def _measured(s_label, scores):
     }
 
 
-def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
-    """Yield the lines that tell what was found."""
-    made, evidence, about, total = found.made, found.made.evidence, found.about, len(found.made.scores)
+def _told(run: Run, result: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
+    """Yield the lines that report the result."""
+    made, evidence, about, total = result.made, result.made.evidence, result.about, len(result.made.scores)
     where = run.opened_at(schema.DIAGNOSIS_FILE)
     listed = "{file}: {samples}, most likely wrong first: {address}"
     count = Amount(total, unit_samples.unit_of(run))
@@ -307,11 +307,11 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
                 "row": ENOUGH,
             },
         )
-    if found.judges:
+    if result.judges:
         one = "{name} {accuracy:.0%} (weight {weight:.2f})"
         said = [
             translate(one, name=name, accuracy=accuracy, weight=weight)
-            for name, (accuracy, weight) in found.judges.items()
+            for name, (accuracy, weight) in result.judges.items()
         ]
         yield Phrase(
             "  accuracy on labels that they never saw: {judges}",
@@ -333,7 +333,7 @@ def _told(run: Run, found: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]:
         )
         label = f"{given} → {proposed}" if proposed else given
         yield Phrase(f"  {place}  {label}  {row['id']}  {diagnosis.texts_told(row)}".rstrip())
-    yield from _measured_told(found.measured, unit_samples.unit_of(run))
+    yield from _measured_told(result.measured, unit_samples.unit_of(run))
 
 
 def _measured_told(measured: dict[str, float], unit: str) -> Iterator[Phrase]:

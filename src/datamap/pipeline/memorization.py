@@ -46,38 +46,38 @@ def early_observations(numbers: Iterable[int], onset: int | None) -> list[int]:
     return before if len(before) >= MIN_OBSERVATIONS else numbers[:MIN_OBSERVATIONS]
 
 
-def note(found: Onset, numbers: Iterable[int]) -> Phrase:
+def note(onset: Onset, numbers: Iterable[int]) -> Phrase:
     """Return one line with the finding and advice for a summary of the observations `numbers`."""
     seen = (
         "predicts {seen:.0%} of the {doubted:,} labels that text models contradict with most confidence"
-        if found.doubted
+        if onset.doubted
         else "predicts {seen:.0%} of the labels that it was trained on, but {unseen:.0%} of others"
     )
-    in_the_end = Phrase(seen, found._asdict())
+    in_the_end = Phrase(seen, onset._asdict())
     return Phrase(
         "note: from observation {number} on, the model memorizes labels, including wrong ones (in the end it "
         "{seen}): {advice}",
-        {"number": found.number, "seen": in_the_end, "advice": _advice(found, sorted(numbers))},
+        {"number": onset.number, "seen": in_the_end, "advice": _advice(onset, sorted(numbers))},
     )
 
 
-def _advice(found: Onset, numbers: list[int]) -> Phrase:
-    if len(early_observations(numbers, found.number)) < len(numbers):
+def _advice(onset: Onset, numbers: list[int]) -> Phrase:
+    if len(early_observations(numbers, onset.number)) < len(numbers):
         return Phrase(
             "trust the map of early observations (summarize until=auto), or train with fewer epochs"
         )
-    if numbers[-1] < found.number:
+    if numbers[-1] < onset.number:
         return Phrase("the summary excludes these observations")
     few = "fewer than {least} precede it, too few for a map: observe more often (train signals.every=<steps>)"
     return Phrase(few, {"least": MIN_OBSERVATIONS})
 
 
-def metrics(found: Onset | None) -> dict[str, float]:
+def metrics(onset: Onset | None) -> dict[str, float]:
     """Return {metric: value} of an onset; {} where there is none."""
-    if found is None:
+    if onset is None:
         return {}
-    measured = {REPEATED: found.seen} if found.doubted else {"memorisation/gap": found.seen - found.unseen}
-    return {BEGINS: found.number, **measured}
+    measured = {REPEATED: onset.seen} if onset.doubted else {"memorisation/gap": onset.seen - onset.unseen}
+    return {BEGINS: onset.number, **measured}
 
 
 def withdrawn_metrics(run: Run, numbers: Iterable[int]) -> dict[str, float]:

@@ -44,7 +44,7 @@ def recorded_task(task: object, correct_above: object, class_names: Any) -> Reco
     given = task.value if isinstance(task, schema.Task) else task
     found = schema.Task(choice("task", given, [known.value for known in schema.Task]))  # type: ignore[arg-type]
     definition = DEFINITIONS[found]
-    border = number("correct_above", correct_above, 0, 0.999)
+    border = checked_number("correct_above", correct_above, 0, 0.999)
     if border != RecordedTask().correct_above and found is not schema.Task.GENERATION:
         raise ConfigError(f"correct_above= is for task='generation'; task={found.value!r} does not use it")
     if class_names is not None and not definition.has_classes:
@@ -345,12 +345,14 @@ def metrics(given: Mapping[str, object] | None) -> dict[str, float]:
     return found
 
 
-def number(name: str, value: Any, low: float, high: float) -> float:
-    """Return the value of the argument `name`, which must be a number from `low` to `high`.
+def checked_number(name: str, value: Any, low: float, high: float, whole: bool = False) -> float:
+    """Return the value of the argument `name`, which must be a number, or a whole one, from `low` to `high`.
 
     Raises:
         ConfigError: the value is not a number, or out of range.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= float(value) <= high:
-        raise ConfigError(f"{name}={shortened(value)} is out of range: it must be {low:,} to {high:,}")
+    kind = numbers.Integral if whole else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kind) or not low <= float(value) <= high:
+        wanted = f"{'a whole number, ' * whole}{low:,} to {high:,}"
+        raise ConfigError(f"{name}={shortened(value)} is out of range: it must be {wanted}")
     return float(value)

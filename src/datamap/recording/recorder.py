@@ -117,8 +117,8 @@ class SignalRecorder(compute.ObservationCollector):
         self._format = arguments.choice("format", format, (schema.AUTO, *schema.FORMATS))
         self._unit = arguments.choice("unit", unit, UNITS)
         texts = arguments.new_run(run_id, run_name, tags)
-        arguments.number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
-        self._shard_rows = int(arguments.number("shard_rows", shard_rows, 1, 2**31 - 1))
+        arguments.checked_number("retry_seconds", retry_seconds, 0, MAX_RETRY_SECONDS)
+        self._shard_rows = int(arguments.checked_number("shard_rows", shard_rows, 1, 2**31 - 1, whole=True))
         self._metadata = Metadata.from_arguments(class_names, samples, self._task.task)
         self._embeddings = self._metadata.embedded(embeddings, self._task.task)
         self._reference: Reference | None = None

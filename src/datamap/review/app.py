@@ -40,7 +40,7 @@ class _Answers:
     def routes(self) -> list[Route]:
         return [
             Route("/", self.page),
-            Route("/api/run", _as_json(lambda request: self.review.described())),
+            Route("/api/run", _as_json(lambda request: self.review.describe())),
             Route("/api/map", lambda request: _as_bytes(self.review.map())),
             Route("/api/order", self.order, methods=["POST"]),
             Route("/api/samples", _as_json(self.samples), methods=["POST"]),

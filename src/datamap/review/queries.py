@@ -35,7 +35,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Filter(_Request):
+class SampleFilter(_Request):
     """Select samples: those that pass each part that is given.
 
     Attributes:
@@ -61,7 +61,7 @@ class Filter(_Request):
 class Query(_Request):
     """Ask for a queue: the samples that pass a filter, in an order."""
 
-    filter: Filter | None = None
+    filter: SampleFilter | None = None
     order: Literal["score", "uncertain", "id"] = "score"
 
 
@@ -94,7 +94,7 @@ def parsed(kind: type[R], body: bytes) -> R:
         raise RequestError(first_problem(error)) from error
 
 
-def mask(samples: ReviewSamples, journal: Journal, filter: Filter, who: str) -> np.ndarray:
+def mask(samples: ReviewSamples, journal: Journal, filter: SampleFilter, who: str) -> np.ndarray:
     """Return the samples that pass the filter of a query by the reviewer `who`, as a bool array (N,)."""
     passed = np.ones(len(samples), bool)
     if filter.region is not None:

@@ -85,7 +85,7 @@ class Review:
 
     # ------------------------------------------------------------------ questions
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return what the page needs once: the run, its classes, and the language."""
         about = self.about._asdict()
         columns = self.samples.texts
@@ -129,7 +129,7 @@ class Review:
     def _rows(self, query, who):
         with self._lock:
             self.refresh()
-            passed = queries.mask(self.samples, self.journal, query.filter or queries.Filter(), who)
+            passed = queries.mask(self.samples, self.journal, query.filter or queries.SampleFilter(), who)
         order = self.orders[query.order]
         return order[passed[order]]
 

@@ -11,7 +11,7 @@ from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
 
 
-class Artifacts(shards.Readable, Protocol):
+class StoredArtifacts(shards.Readable, Protocol):
     """Give access to the artifacts of a run, and their address."""
 
     @property
@@ -28,7 +28,7 @@ class RecordedRun(Protocol):
     run_id: str
 
     @property
-    def artifacts(self) -> Artifacts:
+    def artifacts(self) -> StoredArtifacts:
         """Return the run's artifacts."""
 
     def committed(self, metric: str = ...) -> Mapping[int, int | None]:

@@ -28,12 +28,12 @@ TOO_FEW = (
     "**Too few observations:** with {observations}, a map shows little more than the model's first guesses. Train "
     "for more epochs, or wait until the run ends, and summarize again."
 )
-BY_HEART = (
+MEMORIZED = (
     "**How far to trust the map:** from observation {number} on, the model memorized labels, including wrong ones "
     "(in the end its accuracy was {gap:.0f} percentage points higher on training data than on other data): wrong "
     "labels may be among the easy {unit}s."
 )
-BY_HEART_BY_TEXTS = (
+REPEATS_DOUBTED = (
     "**How far to trust the map:** from observation {number} on, the model memorized labels, including wrong ones "
     "(in the end it predicted {repeated} of the labels that text models doubt most): wrong labels may be among the "
     "easy {unit}s."
@@ -171,11 +171,11 @@ def _of_diagnosis(m, open_, reason, lang, unit):
             wrong=f"{int(m['review/wrong']):,}",
         )
     if m.get("memorisation/from_observation"):
-        heart = {"number": int(m["memorisation/from_observation"]), "unit": Phrase(unit)}
+        begins = {"number": int(m["memorisation/from_observation"]), "unit": Phrase(unit)}
         if "memorisation/gap" in m:
-            yield word(BY_HEART, lang, **heart, gap=100 * m["memorisation/gap"])
+            yield word(MEMORIZED, lang, **begins, gap=100 * m["memorisation/gap"])
         else:
-            yield word(BY_HEART_BY_TEXTS, lang, **heart, repeated=f"{m['memorisation/repeated']:.0%}")
+            yield word(REPEATS_DOUBTED, lang, **begins, repeated=f"{m['memorisation/repeated']:.0%}")
     if m.get("mislabelled/known") == 0:
         yield word(
             "**The number of wrong labels cannot be estimated:** {reason}.",

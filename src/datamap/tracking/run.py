@@ -132,7 +132,7 @@ class Run:
     # ------------------------------------------------------------------ requests
 
     def read_once(self, again: bool = False) -> None:
-        """From now on request each thing of the run once, as a command does; what it logs itself is known, too.
+        """Request each thing of the run only once from now on, as a command does; what it logs itself is known, too.
 
         Args:
             again: begin with the run as it is now, not as it was when this object was made.

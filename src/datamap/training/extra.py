@@ -4,11 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datamap.data.dataset import TextDataset
+from datamap.data.dataset import AnyDataset, TextDataset
 from datamap.data.units import UnitDataset
 from datamap.errors import DataError
-
-Samples = TextDataset | UnitDataset
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,8 @@ class ExtraTraining:
     folder: str
     index: int
     count: int
-    train: Samples
-    observed: Samples
+    train: AnyDataset
+    observed: AnyDataset
     rows: np.ndarray
     observed_rows: np.ndarray
 
@@ -45,7 +43,7 @@ class ExtraTraining:
         return [(texts + self.observed.texts_a)[row] for row in order]
 
 
-def fold_trainings(samples: Samples, count: int, seed: int, folder: str) -> list[ExtraTraining]:
+def fold_trainings(samples: AnyDataset, count: int, seed: int, folder: str) -> list[ExtraTraining]:
     """Return one training per fold: it trains on the other folds and observes the samples of its own.
 
     Spread each class evenly over the folds, so that a model that never saw a sample can judge its label; of samples
@@ -83,12 +81,12 @@ def threshold_training(samples: TextDataset, seed: int, folder: str) -> ExtraTra
 
 
 def _of_rows(
-    folder: str, index: int, count: int, samples: Samples, rows: np.ndarray, observed: np.ndarray
+    folder: str, index: int, count: int, samples: AnyDataset, rows: np.ndarray, observed: np.ndarray
 ) -> ExtraTraining:
     return ExtraTraining(folder, index, count, samples.take(rows), samples.take(observed), rows, observed)
 
 
-def _classes(samples: Samples) -> np.ndarray:
+def _classes(samples: AnyDataset) -> np.ndarray:
     """Return the class of each sample; of several units the rarest that it has, −1 for a text without a label."""
     if isinstance(samples, TextDataset):
         return samples.labels

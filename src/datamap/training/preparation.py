@@ -7,7 +7,7 @@ import numpy as np
 
 from datamap import schema
 from datamap.config import TrainConfig
-from datamap.data.dataset import TextDataset
+from datamap.data.dataset import AnyDataset, TextDataset
 from datamap.data.units import UnitDataset
 from datamap.errors import TrackingError
 from datamap.log import say
@@ -115,7 +115,7 @@ def prepare(
     return PreparedTraining(config, processes, data, main, extra_trainings, jobs, start, checkpoint, slot + 1)
 
 
-def _note_cut_words(samples: TextDataset | UnitDataset, words: Words | None, max_length: int) -> None:
+def _note_cut_words(samples: AnyDataset, words: Words | None, max_length: int) -> None:
     """Say how many words have no signals, as they are beyond the length that the model reads."""
     if words is None or not isinstance(samples, UnitDataset) or samples.words is None:
         return

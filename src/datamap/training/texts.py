@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from datamap import schema
 from datamap.config import DataConfig, TrackingConfig, TrainConfig
 from datamap.data import dataset, multilabel, tables, tokens
-from datamap.data.dataset import TextDataset
+from datamap.data.dataset import AnyDataset, TextDataset
 from datamap.data.table import Form
 from datamap.data.units import UnitDataset
 from datamap.documents import RecordedTask
@@ -36,8 +36,8 @@ FILES_OF_KEYS = {
 class LabeledTexts(NamedTuple):
     """Hold the samples to train on (`samples`) and those to measure on (`dev`, or None)."""
 
-    samples: TextDataset | UnitDataset
-    dev: TextDataset | UnitDataset | None
+    samples: AnyDataset
+    dev: AnyDataset | None
 
     @property
     def texts(self) -> list[str]:
