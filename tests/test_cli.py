@@ -1,7 +1,9 @@
 """The command line: what `mlflow run` passes, what Hydra would misread, what is printed."""
 
+import contextlib
 import errno
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -250,6 +252,17 @@ def test_an_interrupt_that_meets_the_garbage_collector_is_not_lost(command, monk
         Collected()  # and is gone at once; Python prints what is raised there, and goes on
         for _ in range(500):
             time.sleep(0.01)
+
+    monkeypatch.setattr("datamap.pipeline.plot.plot", plot)
+    outcome = command("plot", "run_id=x")
+    assert (outcome.code, outcome.err) == (130, "interrupted\n")
+
+
+def test_an_interrupt_that_an_extension_turned_into_its_own_error_is_one(command, monkeypatch):
+    def plot(_):
+        with contextlib.suppress(KeyboardInterrupt):  # as the C++ of Matplotlib does
+            signal.raise_signal(signal.SIGINT)
+        raise ValueError("Invalid bounding box")
 
     monkeypatch.setattr("datamap.pipeline.plot.plot", plot)
     outcome = command("plot", "run_id=x")

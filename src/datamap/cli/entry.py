@@ -76,8 +76,18 @@ def run(command: str, arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _no_interrupt_lost() -> Iterator[None]:
-    """Interrupt again if Ctrl-C arrives in a callback of the garbage collector, where Python only prints it."""
-    usual = sys.unraisablehook
+    """Interrupt again if Ctrl-C arrives in a callback of the garbage collector, where Python only prints it.
+
+    C code that calls Python may lose it, too, and raise an error of its own: Matplotlib's "Invalid bounding box".
+    """
+    usual, arrived = sys.unraisablehook, []
+    handled = [
+        n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) == signal.default_int_handler
+    ]
+
+    def interrupt(number: int, frame: object) -> None:
+        arrived.append(number)
+        raise KeyboardInterrupt
 
     def again(problem: "sys.UnraisableHookArgs") -> None:
         if issubclass(problem.exc_type, KeyboardInterrupt):
@@ -88,10 +98,18 @@ def _no_interrupt_lost() -> Iterator[None]:
             usual(problem)
 
     sys.unraisablehook = again
+    for number in handled:
+        signal.signal(number, interrupt)
     try:
         yield
+    except Exception as error:
+        if arrived and not failures.explained(error):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         sys.unraisablehook = usual
+        for number in handled:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _interrupt_soon() -> None:
