@@ -25,7 +25,7 @@ from datamap.errors import TrackingError
 from datamap.log import reporting
 from datamap.tracking import addresses, hidden_tags, pack
 from datamap.tracking.client import Client, ask, ask_for_all
-from datamap.tracking.failures import translated_errors
+from datamap.tracking.failures import translated_errors, uninterrupted
 from datamap.tracking.hidden_tags import REGENERATED_BY
 from datamap.tracking.snapshot import Snapshot, parent_of
 from datamap.translations import Amount
@@ -276,7 +276,7 @@ def _copy_at_once(file: Path, folder: Path, path: str) -> None:
     """Copy a file below a folder, in place of the one that is there; a full disk or a kill leaves that one whole."""
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary_folder(folder.parent) as part:  # nobody lists it there
+    with uninterrupted(), _temporary_folder(folder.parent) as part:  # nobody lists it there
         shutil.copyfile(file, part / target.name).replace(target)
 
 
@@ -290,12 +290,14 @@ def _temporary_folder(parent: Path | None) -> Iterator[Path]:
 
 
 def _side_by_side(call: Callable[..., None], arguments: Iterable[tuple]) -> None:
-    """Call a function with each tuple of arguments, in a few threads; raise the first error when all have ended."""
+    """Call a function with each tuple of arguments, in a few threads; raise the first error when those have ended.
+
+    Calls that have not begun by then are left out: nobody waits for the downloads of a folder after Ctrl-C.
+    """
     arguments = list(arguments)
     if len(arguments) < 2:
         for given in arguments:
             call(*given)
         return
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for done in [pool.submit(call, *given) for given in arguments]:
-            done.result()
+        list(pool.map(lambda given: call(*given), arguments))
