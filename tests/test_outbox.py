@@ -59,6 +59,30 @@ def test_all_arrives_in_order_and_the_run_ends(run, capsys):
     assert run.artifacts.read("signals/2.txt") == b"x"
 
 
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("threading.Thread.start", "KILLED"),
+        ("datamap.tracking.outbox.status_after", "KILLED"),
+        ("datamap.tracking.failures.uninterrupted", "FINISHED"),
+    ],
+)
+def test_an_interrupt_at_any_moment_of_its_life_ends_the_run(store, what, expected):
+    patch = pytest.MonkeyPatch()
+
+    def interrupt(*_):
+        patch.undo()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Store(create=True).new_run() as run:
+        run.begin()
+        outbox = Outbox(run, 60, "spool")
+        patch.setattr(what, interrupt)
+        with outbox:
+            outbox.put(delivery(1))
+    assert Store().run(run.run_id).status == expected
+
+
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
 def test_the_status_of_a_run_that_is_not_ours_stays(run, error):
     with (

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import mlflow
 import numpy as np
@@ -228,6 +229,16 @@ def test_an_exception_loses_what_was_not_committed_and_says_so(store, capsys, co
     assert status(recorder.run_id) == expected
     assert "note: lost 8 records that were not committed after observation 1" in capsys.readouterr().out
     assert "8 samples over 1 observation" in command("summarize", f"run_id={recorder.run_id}").out
+
+
+def test_an_interrupt_before_its_end_leaves_that_to_another_close(store, monkeypatch):
+    recorder = datamap.SignalRecorder()
+    record(recorder, 1)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("datamap.recording.recorder.say", Mock(side_effect=KeyboardInterrupt))
+        recorder.close()
+    recorder.close()
+    assert status(recorder.run_id) == "FINISHED"
 
 
 def test_without_with_it_is_closed_by_hand(store):

@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -29,6 +30,7 @@ import datamap
 from datamap.digests import digest_of
 from datamap.errors import RunLostError, TrackingError, masked
 from datamap.tracking import hidden_tags, pack
+from datamap.tracking.artifacts import PARALLEL, _side_by_side
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.failures import retrying
 from datamap.tracking.hidden_tags import CONTENT_TAG
@@ -112,17 +114,47 @@ def test_an_interrupt_while_the_run_is_made_waits_until_it_is_known(store, monke
     assert run.info.status == "KILLED"
 
 
-def test_an_interrupt_at_any_moment_of_a_write_leaves_no_lock(store):
-    usual = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupt_at_any_moment_of_a_write_leaves_no_lock(store, times):
+    """Two come from somebody who presses Ctrl-C twice, or, the second as SIGTERM, from `mlflow run`."""
+    press = partial(signal.raise_signal, signal.SIGINT)
+    usual = signal.signal(signal.SIGALRM, lambda *_: [press() for _ in range(times)])
     open_store, began = Store(create=True), time.monotonic()
-    for moment in range(40):
+    for moment in range(20):
         with pytest.raises(KeyboardInterrupt), open_store.new_run() as run:
-            signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.0002 * moment)
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.0004 * moment)
             for number in range(1_000):
                 run.set_tags({"number": number})
         assert status(run) == "KILLED"
     signal.signal(signal.SIGALRM, usual)
     assert time.monotonic() - began < 15  # SQLite waits 20 seconds for a lock
+
+
+def test_an_interrupt_at_the_end_of_a_copy_leaves_no_folder(store, monkeypatch):
+    def interrupted(folder):
+        signal.raise_signal(signal.SIGINT)
+        folder._finalizer()
+
+    with pytest.raises(KeyboardInterrupt), Store(create=True).new_run() as run:
+        file = Path("a.txt")
+        file.write_text("a")
+        monkeypatch.setattr(tempfile.TemporaryDirectory, "cleanup", interrupted)
+        run.log_file(file, "a.txt")
+    assert [path.name for path in run.artifacts.folder.parent.iterdir()] == ["artifacts"]
+
+
+def test_an_interrupt_leaves_out_the_files_that_wait(store):
+    begun = []
+
+    def get(number):
+        begun.append(number)
+        time.sleep(0.05)
+        if number == 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _side_by_side(get, [(number,) for number in range(10 * PARALLEL)])
+    assert len(begun) < 5 * PARALLEL
 
 
 def test_an_interrupt_while_a_store_is_made_leaves_it_whole(store):

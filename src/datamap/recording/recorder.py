@@ -357,8 +357,6 @@ class SignalRecorder(compute.ObservationCollector):
     ) -> None:
         if self._closed or os.getpid() != self._process:
             return
-        self._closed = True
-        self._at_end.cancel()
         lost = sum(batch.num_rows for batch in self._batches)
         if lost:
             say(
@@ -368,7 +366,9 @@ class SignalRecorder(compute.ObservationCollector):
             )
         try:
             self._life.__exit__(kind, error, trace)
-        finally:
+        finally:  # an interrupt before this line leaves it to another `close`, or to the end of the process
+            self._closed = True
+            self._at_end.cancel()
             self._open.discard(self.run_id)
             self._say_end()
 

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -17,6 +18,9 @@ from mlflow.utils.validation import _validate_metric
 from datamap.errors import RunLostError, TrackingError, interrupted, reason
 
 MIN_PAUSE, MAX_PAUSE = 0.1, 15  # seconds between two attempts
+INSISTENCE = (
+    1.0  # seconds; a second Ctrl-C that comes earlier is an echo of the first, as `mlflow run` sends one
+)
 # Refusals, for which a retry is useless: by MLflow's error code, by the database's or Python's error behind it, by the
 # HTTP status of an artifact.
 REFUSALS = (
@@ -29,6 +33,7 @@ STORE_ERRORS = (MlflowException, OSError, ImportError, OverflowError)
 REFUSED_STATUS = (400, 403, 404, 413)
 
 Result = TypeVar("Result")
+_holding = False  # the main thread is in a block of `uninterrupted`
 
 
 @contextlib.contextmanager
@@ -158,19 +163,20 @@ def retrying(action: Callable[[], Result], timeout: float) -> Result:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold the first Ctrl-C or SIGTERM back until the end of the block; a second one acts at once.
+    """Hold Ctrl-C and SIGTERM back until the end of the block; one `INSISTENCE` after the first acts at once.
 
-    In the end the process's own handler gets each signal.
+    In the end the process's own handler gets the signals. Of a block within another one the outer one holds them.
     """
-    if threading.current_thread() is not threading.main_thread():
+    global _holding
+    if _holding or threading.current_thread() is not threading.main_thread():
         yield
         return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    held: list[int] = []
+    held: list[tuple[int, float]] = []
 
     def hold(number, frame):
-        held.append(number)
-        if len(held) > 1:
+        held.append((number, time.monotonic()))
+        if held[-1][1] - held[0][1] > INSISTENCE:
             deliver()
 
     def deliver():
@@ -178,14 +184,16 @@ def uninterrupted() -> Iterator[None]:
             if handler is not None:  # None: a handler of C code, which Python cannot restore
                 signal.signal(known, handler)
         while held:
-            signal.raise_signal(held.pop())
+            signal.raise_signal(held.pop()[0])
 
-    for number, handler in handlers.items():
-        if handler is not None:
-            signal.signal(number, hold)
     try:
+        for number, handler in handlers.items():
+            if handler is not None:
+                signal.signal(number, hold)
+        _holding = True
         yield
     finally:
+        _holding = False
         deliver()
 
 

@@ -60,7 +60,6 @@ class Outbox:
             raise TrackingError(
                 f"{self.folder} holds uploads of run {self.run.run_id}; send them first: {self._upload_command()}"
             )
-        self.run.ends_elsewhere = True
         self._thread.start()
         return self
 
@@ -72,7 +71,7 @@ class Outbox:
         if interrupted(error):
             self._stop.set()  # the user wants to stop: make one attempt, then spool
         status = status_after(error) if self.owned else ""
-        self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
+        again = self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
         left = spool.waiting_in(self.folder)
         if left:
             if self.owned and not self._stop.is_set():
@@ -89,6 +88,8 @@ class Outbox:
             raise self.failure
         if self.failure not in (None, error):
             say("note: {note}", note=self.failure)
+        if kind is None and again:
+            raise again
         if kind is None and left:
             raise TrackingError(f"{self.run.tracking_uri} did not accept everything; see the line above")
 
@@ -122,14 +123,21 @@ class Outbox:
         )
 
     def _end(self, last):
+        """Put the last delivery, and wait until all is sent or spooled; return an interrupt that came meanwhile."""
         try:
-            with failures.uninterrupted(), self._gate:
-                self._last_is_in = True
-                self._queue.put(last)
+            self._put_last(last)
             self._done.wait()
-        except KeyboardInterrupt:  # a second interrupt: do not retry, spool at once
+        except KeyboardInterrupt as again:  # a second interrupt: do not retry, spool at once
             self._stop.set()
+            self._put_last(last)
             self._done.wait()
+            return again
+
+    def _put_last(self, last):
+        with failures.uninterrupted(), self._gate:
+            if not self._last_is_in:
+                self._last_is_in = self.run.ends_elsewhere = True
+                self._queue.put(last)
 
     def _work(self):
         delivery = Delivery(0)

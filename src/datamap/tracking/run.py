@@ -206,15 +206,16 @@ class Run:
         """End the run with the block: FINISHED, KILLED after Ctrl-C or SIGTERM, or FAILED after any other error."""
         try:
             yield self
+            self._end_with(None)
         except BaseException as error:
             with contextlib.suppress(TrackingError):  # the user must see the error that ended the run
                 self._end_with(error)
             raise
-        self._end_with(None)
 
     def _end_with(self, error):
         if not self.ends_elsewhere and os.getpid() == self._process:  # a fork must not end it
             with uninterrupted():
+                self.ends_elsewhere = True  # only an interrupt before this line ends it as KILLED
                 self.end(status_after(error))
 
     def begin(self, owned: bool = True) -> None:
