@@ -12,7 +12,9 @@ import pytest
 
 import datamap
 from conftest import ROOT, artifacts
+from datamap.callbacks import autolog
 from datamap.errors import ConfigError, SummaryError, TrackingError
+from datamap.recording import recorder
 from explored import texts_of
 
 PUBLIC = [
@@ -64,12 +66,24 @@ def test_the_examples_of_the_api_are_true(recorded, caplog):
     datamap.diagnose()
     names = {"datamap": datamap, "other": datamap.load_run(recorded[0])}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    examples = doctest.DocTestFinder().find(datamap.api, globs=names)
     shown = io.StringIO()
-    for example in examples:
-        runner.run(example, out=shown.write)
+    for module in (datamap.api, recorder, autolog):  # those of the recorder make newer runs
+        for example in doctest.DocTestFinder().find(module, globs=names):
+            runner.run(example, out=shown.write)
     assert not shown.getvalue()
-    assert sum(bool(example.examples) for example in examples) == 11
+
+
+def test_all_that_is_public_has_an_example():
+    """But not the kinds of errors."""
+    kinds = [value for name in PUBLIC if not name.endswith("Error") and (value := getattr(datamap, name))]
+    methods = [
+        method
+        for kind in (*kinds, datamap.api.ExplorerPage)
+        if isinstance(kind, type)
+        for name, method in vars(kind).items()
+        if callable(method) and not name.startswith("_") and name != "fail"  # which callbacks call
+    ]
+    assert [thing.__qualname__ for thing in (*kinds, *methods) if ">>>" not in thing.__doc__] == []
 
 
 def test_summarize_logs_the_summary_and_returns_it(recorded, client):

@@ -138,9 +138,9 @@ def test_no_modules_import_each_other():
 
 
 def test_every_module_of_callbacks_can_be_imported_and_has_no_doctests():
-    """Pytest looks for doctests, and so imports modules, everywhere else."""
+    """Pytest looks for doctests, and so imports modules, everywhere else; tests/test_api.py runs those of autolog."""
     for module in [name for name in MODULES if name.startswith("callbacks/")]:
-        assert ">>>" not in (PACKAGE / f"{module}.py").read_text(encoding="utf-8"), module
+        assert module == "callbacks/autolog" or ">>>" not in (PACKAGE / f"{module}.py").read_text(encoding="utf-8"), module
         if module != "callbacks/paddleformers":  # its package's pins contradict PaddleNLP's
             importlib.import_module(f"datamap.{module.replace('/', '.')}")
 

@@ -35,6 +35,9 @@ class ExplorerPage:
     Attributes:
         content: the HTML page, bytes of UTF-8; it needs no network.
         height: height of the frame in a notebook, in pixels.
+
+    >>> datamap.load_run().explorer().height
+    720
     """
 
     def __init__(self, content: bytes, height: int) -> None:
@@ -56,6 +59,9 @@ class ExplorerPage:
 
         Raises:
             MapError: the file cannot be written.
+
+        >>> datamap.load_run().explorer().save("map.html").name
+        'map.html'
         """
         with raised_as(MapError, f"path={shortened(str(path))}", OSError, ValueError, TypeError):
             Path(path).write_bytes(self.content)
@@ -72,6 +78,9 @@ class LoadedRun:
         name: name of the run.
         class_names: names of the classes, by index.
         task: "classification", "tokens", "multilabel", "generation" or "scores".
+
+    >>> datamap.load_run().name
+    'seed 2'
     """
 
     def __init__(self, run: "Run") -> None:

@@ -24,7 +24,11 @@ MAX_SHOWN = 200  # characters of a list in a message
 
 
 class DataMapError(Exception):
-    """Report something that the user can correct; the message says what, where and what to do, and masks passwords."""
+    """Report something that the user can correct; the message says what, where and what to do, and masks passwords.
+
+    >>> str(DataMapError("postgresql://ann:secret@db/mlflow is unreachable; start the server"))
+    'postgresql://ann:***@db/mlflow is unreachable; start the server'
+    """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(masked(message).encode("utf-8", "backslashreplace").decode())

@@ -43,6 +43,9 @@ def autolog(
         ids: ids of the training samples in the dataset's order, for all but Lightning; None = the dataset's column
             `id`, else row numbers. Lightning's `training_step` returns the ids itself.
         disable: turn recording off for Trainers that are made from now on.
+
+    >>> datamap.autolog(class_names=["no", "yes"])  # before `Trainer(…).train()`
+    >>> datamap.autolog(disable=True)
     """
     global _options
     _options = None if disable else {"class_names": class_names, "samples": samples, "ids": ids}

@@ -29,6 +29,9 @@ class MapOptions:
         width: of the picture, in inches.
         height: of the picture, in inches.
         dpi: pixels per inch.
+
+    >>> MapOptions(color="label", marginals=True).lang
+    'en'
     """
 
     criterion: str | None = None

@@ -13,10 +13,14 @@ from datamap.translations import speak
 
 @contextlib.contextmanager
 def reading_store(config: StepConfig) -> Iterator[Store]:
-    """Yield the store from which the block reads runs, and report it if that takes long."""
+    """Yield the store from which the block reads runs, and report that it waits for a server.
+
+    The language is not yet that of the run, so nothing is said of a store on this machine, which answers soon.
+    """
     uri = config.tracking.uri or configured_uri()
     speak(config.lang)
-    with reporting("reading from {uri}", is_server(uri), uri=uri):
+    remote = is_server(uri)
+    with reporting("reading from {uri}", remote, uri=uri) if remote else contextlib.nullcontext():
         yield Store(uri, config.tracking.experiment)
 
 

@@ -99,6 +99,13 @@ class SignalRecorder(compute.ObservationCollector):
             come without `samples`.
         DataError: `samples` has a column, id, text or label that cannot be used.
         SignalError: `embeddings` are not one finite vector per sample.
+
+    >>> with datamap.SignalRecorder(["no", "yes"], run_name="two epochs") as recorder:
+    ...     for epoch in (1, 2):
+    ...         recorder.record(ids=["a", "b"], labels=[0, 1], logits=[[1.0, 0.0], [1.0, 0.5 * epoch]])
+    ...         table = recorder.commit(epoch)
+    >>> table["correct"].to_pylist()
+    [True, False]
     """
 
     run_id: str
@@ -254,6 +261,12 @@ class SignalRecorder(compute.ObservationCollector):
 
         Raises:
             SignalError: an array has a wrong shape, type or value, belongs to another task, or the recorder is closed.
+
+        >>> with datamap.SignalRecorder(task="scores") as recorder:
+        ...     recorder.record(ids=[7, 8], loss=[0.1, 2.3])
+        ...     recorder.record(ids=[9], loss=[0.7])
+        ...     recorder.commit(1).num_rows
+        3
         """
         self._refuse_closed()
         if self._failure:
@@ -277,6 +290,11 @@ class SignalRecorder(compute.ObservationCollector):
                 MLflow refuses a metric, or the samples do not fit `class_names`, `samples` or the first observation.
                 What was recorded stays.
             TrackingError: an earlier observation could neither be sent nor spooled.
+
+        >>> with datamap.SignalRecorder(task="scores") as recorder:
+        ...     recorder.record(ids=[7, 8], confidence=[0.9, 0.1])
+        ...     recorder.commit(1, metrics={"dev_accuracy": 0.5})["correct"].to_pylist()
+        [True, False]
         """
         parts = self._processes.agree(lambda: self._part(number, metrics))
         number = parts[0][0]
@@ -346,6 +364,9 @@ class SignalRecorder(compute.ObservationCollector):
 
         Raises:
             TrackingError: the store did not accept all; the rest waits in the spool.
+
+        >>> recorder = datamap.SignalRecorder()
+        >>> recorder.close()  # as `with` does
         """
         self.__exit__(None, None, None)
 
