@@ -51,12 +51,10 @@ def flipped(content, other, generator):
 
 def _trial(damage, format):
     def trial(lab, generator):
-        from faults import only_run
-
         if format not in lab.__dict__:  # one run per format: damage is put right after each trial
             room = lab.room()
             assert lab.start(room, *lab.training(3, f"signals.format={format}")).wait(300) == 0
-            client, run = only_run(room)
+            client, run = lab.only_run(room)
             lab.__dict__[format] = client, run, summarize(client, run)[0]
         client, run, before = lab.__dict__[format]
         root = Path(run.info.artifact_uri.removeprefix("file://"))

@@ -65,6 +65,9 @@ class Lab:
         """A step in a process group of its own, its output in room/log."""
         return Child(room, call, script, list(arguments))
 
+    def only_run(self, room):
+        return only_run(room)
+
     def training(self, epochs, *more):
         return ["data=file", f"data.path={self.data}", f"trainer.epochs={epochs}", *SMALL, *more]
 

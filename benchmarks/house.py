@@ -31,7 +31,7 @@ HEAVY = {
     "PIL", "accelerate", "charset_normalizer", "cleanlab", "dask", "distributed", "huggingface_hub", "hydra",
     "joblib", "lightning", "matplotlib", "ml_dtypes", "mlflow", "model2vec", "openpyxl", "paddle", "paddlenlp",
     "pandas", "psutil", "pyarrow", "pytorch_lightning", "requests", "resource", "scipy",
-    "sentence_transformers", "sklearn", "sqlalchemy", "starlette", "threadpoolctl", "torch", "tqdm",
+    "sentence_transformers", "seqeval", "sklearn", "sqlalchemy", "starlette", "threadpoolctl", "torch", "tqdm",
     "transformers", "umap", "uvicorn",
 }  # fmt: skip
 SILENT = {
@@ -139,7 +139,7 @@ def late_imports(trees):
         named = {n for n, late in imports(tree) if late}
         packages = {n for n in named if n in trees and any(other.startswith(f"{n}.") for other in named)}
         ours = (named & trees.keys()) - heavy - packages
-        light = {n for n in named if "." not in n and n not in {*HEAVY, "datamap"}}
+        light = {_top(n) for n in named} - HEAVY - {"datamap"}
         found += [f"{name} imports {n}" for n in sorted(ours | light)]
     return found
 

@@ -12,8 +12,9 @@ import threading
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from conftest import ROOT
 from warm import FORKS
+
+ROOT = Path(__file__).resolve().parents[1]
 
 FORKS.set_forkserver_preload(
     [
