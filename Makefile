@@ -58,7 +58,7 @@ lint: $(VENV)/.installed-test node_modules/.installed  ## check style, format, t
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/codespell src docs conf *.md
+	$(BIN)/codespell src docs conf benchmarks examples *.md
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
 	$(NODE) node_modules/typescript/bin/tsc --project jsconfig.json
 

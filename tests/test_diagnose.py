@@ -258,7 +258,7 @@ def test_what_cannot_be_counted_is_not_dropped(diagnosed_run, client, command):
     assert "give share= or threshold=" in outcome.err
 
 
-def test_relabelling_flips_what_is_known_of_planted_noise(diagnosed_run, client, command):
+def test_relabeling_flips_what_is_known_of_planted_noise(diagnosed_run, client, command):
     diagnosis = table(client, diagnosed_run, "diagnosis.tsv").set_index("id")
     made = curated_run(command("curate", f"run_id={diagnosed_run}", "keep=relabelled", "share=0.2"))
     found = table(client, made, "curated.tsv").set_index("id")

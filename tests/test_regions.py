@@ -11,13 +11,13 @@ def ensure_summary(classes, observations, samples=2000):
     """Samples of four kinds, as a model with that many classes and observations sees them; and the kinds."""
     kinds = np.arange(samples) % 10  # 0 noisy, 1 hard, 2 ambiguous, else easy
     t = np.arange(1, observations + 1)[:, None] / observations
-    learnt = 1 - (1 - 1 / classes) * np.exp(-6 * t)  # from chance to sure, soon
+    learned = 1 - (1 - 1 / classes) * np.exp(-6 * t)  # from chance to sure, soon
     swings = np.where(np.arange(observations)[:, None] % 2, 0.95, 0.05)
     guess = np.sqrt(0.5 / classes)
     p = np.select(
         [kinds == 0, kinds == 1, kinds == 2],
         [0.2 * guess + 0 * t, 0.7 * guess + 0 * t, swings + 0 * t],
-        learnt,
+        learned,
     )
     frame = {
         "label": np.arange(samples) // 10 % classes,

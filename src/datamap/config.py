@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from datamap.errors import ConfigError, TrackingError, did_you_mean, shortened
+from datamap.errors import ConfigError, TrackingError, did_you_mean, reason, shortened
 from datamap.maps.options import MapOptions
 from datamap.places import CONF
 from datamap.ranges import check, number, option
@@ -386,9 +386,7 @@ def resumed(given: TrainConfig, logged: dict[str, Any], run_id: str) -> TrainCon
     try:
         made_with: TrainConfig = filled(given, logged)
     except OmegaConfBaseException as error:
-        raise TrackingError(
-            f"run {run_id}: config/train.yaml cannot be used: {str(error).splitlines()[0]}"
-        ) from error
+        raise TrackingError(f"run {run_id}: config/train.yaml cannot be used: {reason(error)}") from error
     if "threads" not in (logged.get("trainer") or {}):  # logged by a version that trained on one thread
         made_with.trainer.threads = 1
     if "seed" not in (logged.get("data") or {}):  # logged by a version that drew samples by the one seed

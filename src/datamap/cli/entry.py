@@ -217,5 +217,5 @@ def _unknown_choice(error: Exception) -> str | None:
 
 def _unknown_key(error: Exception, command: str) -> str | None:
     """Return the line for a key that Hydra does not know; None for any other error."""
-    misspelt = re.search(r"Could not override '([^']*)'", str(error))
-    return types.unknown_key(misspelt.group(1), SCRIPTS.get(command, command)) if misspelt else None
+    unknown = re.search(r"Could not override '([^']*)'", str(error))
+    return types.unknown_key(unknown.group(1), SCRIPTS.get(command, command)) if unknown else None

@@ -5,6 +5,7 @@ import time
 import pyarrow as pa
 
 from datamap import schema
+from datamap.errors import reason
 from datamap.log import say
 from datamap.maps.live import LiveMap
 from datamap.signals import shards
@@ -37,7 +38,7 @@ class LiveMapLogger:
             say(
                 "note: live maps stop here ({error}: {reason})",
                 error=type(error).__name__,
-                reason=str(error).partition("\n")[0],
+                reason=reason(error),
             )
 
     def _before(self, run: Run) -> LiveMap:
