@@ -80,6 +80,16 @@ def estimate(evidence: Evidence) -> Estimate:
         guesses contradict ("weak", which is also said where the most confident predictions contradict as many). Without
         witnesses it is the number of samples with avg_probs below 0.5, and is never known: the run has seen the labels,
         and contradicts them as often as it has not learned them yet.
+
+    >>> from datamap.labels.pool import pool_witnesses
+    >>> random, true, nothing = np.random.default_rng(0), np.arange(1000) % 2, np.zeros(1000)
+    >>> given = np.where(random.random(1000) < 0.1, 1 - true, true)  # every tenth label is wrong
+    >>> sure = random.uniform(0.6, 1, 1000)  # how often a witness is right
+    >>> of_one = np.where(random.random(1000) < sure, true, 1 - true) * (2 * sure - 1) + 1 - sure
+    >>> pool = pool_witnesses({"linear": np.stack([1 - of_one, of_one], axis=1)}, given)
+    >>> about = estimate(Evidence(given, nothing, nothing, nothing, nothing, pool=pool))
+    >>> about.low <= (given != true).sum() <= about.high
+    True
     """
     if evidence.pool is None:
         return _of_predictions(evidence)
@@ -190,5 +200,10 @@ def _why_alone(evidence):
 
 
 def has_learned(evidence: Evidence) -> bool:
-    """Tell whether the last observation is right often enough for the model to judge labels (`required_accuracy`)."""
+    """Tell whether the last observation is right often enough for the model to judge labels (`required_accuracy`).
+
+    >>> labels, nothing = np.array([0, 1] * 5), np.zeros(10)
+    >>> [has_learned(Evidence(labels, np.array([5, wrong]), nothing, nothing, nothing)) for wrong in (1, 5)]
+    [True, False]
+    """
     return bool(1 - evidence.wrong[-1] / len(evidence.labels) >= required_accuracy(evidence.labels))

@@ -30,12 +30,21 @@ class Choice(NamedTuple):
 
 
 def clean(samples: pd.DataFrame, count: int) -> Choice:
-    """Drop the first `count` samples of the diagnosis (pruning; Northcutt et al. 2021, sec. 3.2)."""
+    """Drop the first `count` samples of the diagnosis (pruning; Northcutt et al. 2021, sec. 3.2).
+
+    >>> clean(pd.DataFrame({"label": ["no", "yes", "no"], "rank": [2, 0, 1]}), 1).kept
+    array([ True, False,  True])
+    """
     return _choice(samples, samples["rank"] >= count, -samples["rank"])
 
 
 def relabelled(samples: pd.DataFrame, count: int) -> Choice:
-    """Give the first `count` samples of the diagnosis the label that is proposed, if there is one."""
+    """Give the first `count` samples of the diagnosis the label that is proposed, if there is one.
+
+    >>> columns = {"label": ["no", "yes"], "proposed": ["", "no"], "rank": [1, 0], "score": [0.2, 0.9]}
+    >>> relabelled(pd.DataFrame(columns), 1).labels.tolist()
+    ['no', 'no']
+    """
     suspects = (samples["rank"] < count) & (samples["proposed"] != "")
     labels = np.where(suspects, samples["proposed"], samples["label"])
     changed = labels != samples["label"].to_numpy()
@@ -45,7 +54,11 @@ def relabelled(samples: pd.DataFrame, count: int) -> Choice:
 
 
 def ambiguous(samples: pd.DataFrame, count: int) -> Choice:
-    """Keep the `count` samples of largest label_var, which teach most (Swayamdipta et al. 2020, sec. 3)."""
+    """Keep the `count` samples of largest label_var, which teach most (Swayamdipta et al. 2020, sec. 3).
+
+    >>> ambiguous(pd.DataFrame({"label": ["no", "yes", "no"], "label_var": [0.0, 0.2, 0.1]}), 2).kept
+    array([False,  True,  True])
+    """
     return _choice(samples, _largest(samples["label_var"], count), -samples["label_var"])
 
 
@@ -53,6 +66,10 @@ def both_ends(samples: pd.DataFrame, count: int) -> Choice:
     """Keep `count` samples: half of them the most ambiguous, half the easiest.
 
     A model does not learn from a small set of ambiguous samples alone (Swayamdipta et al. 2020, sec. 4).
+
+    >>> columns = {"label": ["no", "yes", "no"], "label_var": [0.0, 0.2, 0.1], "avg_probs": [0.9, 0.6, 0.7]}
+    >>> both_ends(pd.DataFrame(columns), 2).kept
+    array([ True,  True, False])
     """
     varied = _largest(samples["label_var"], count // 2)
     easy = _largest(samples["avg_probs"].where(~varied, -1), count - count // 2)
@@ -66,6 +83,10 @@ def forgettable(samples: pd.DataFrame, count: int) -> Choice:
     """Keep the samples that were forgotten at least once or never learned; drop the unforgettable ones.
 
     Toneva et al. (2019) find that accuracy hardly suffers, as unforgettable samples teach little.
+
+    >>> columns = {"label": ["no", "yes", "no"], "forgetting_times": [0, 1, 0], "correct_times": [4, 2, 0]}
+    >>> forgettable(pd.DataFrame(columns), 0).kept
+    array([False,  True,  True])
     """
     times = samples["forgetting_times"].where(samples["correct_times"] > 0, np.inf)
     return _choice(samples, times > 0, -times)

@@ -36,6 +36,11 @@ def predict(first: np.ndarray, second: np.ndarray | None, labels: np.ndarray, cl
 
     Returns:
         float64 (N, C), rows sum to 1; the classes' frequencies if fewer than two classes have two samples.
+
+    >>> vectors, labels = np.array([[1.0, 0.0], [0.0, 1.0]] * 8), np.array([0, 1] * 8)
+    >>> labels[0] = 1  # a wrong label, which the model of the other samples contradicts
+    >>> predict(vectors, None, labels, 2)[0].argmax()
+    0
     """
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:

@@ -167,6 +167,10 @@ def combined(evidence: Evidence) -> np.ndarray:
 
     This score is ours (`posterior.infer`); benchmarks/detect.py compares it with the others. Without witnesses, or with
     none that beats chance, it is `aum`, and `confidence` if the probabilities of all classes are unknown, too.
+
+    >>> nothing, true_class = np.zeros(2), np.array([[0.9, 0.1], [0.8, 0.2]])
+    >>> combined(Evidence(np.array([0, 1]), nothing, nothing, nothing, nothing, posterior=true_class)).round(2)
+    array([0.1, 0.8])
     """
     if evidence.run_weights is None and evidence.margin_mean is not None:
         return _of_margin(evidence.margin_mean)
@@ -206,6 +210,10 @@ def proposals(evidence: Evidence, probabilities: np.ndarray | None) -> np.ndarra
     Args:
         evidence: what is known (`with_posterior`).
         probabilities: float (N,), `calibrate` scores; None if they cannot be known.
+
+    >>> nothing, true_class = np.zeros(2), np.array([[0.9, 0.1], [0.8, 0.2]])
+    >>> proposals(Evidence(np.array([0, 1]), nothing, nothing, nothing, nothing, posterior=true_class), None)
+    array([0, 0])
     """
     if evidence.posterior is None:
         return evidence.labels
@@ -225,7 +233,15 @@ def _proposed(posterior, labels, probabilities=None):
 
 
 def confidence(evidence: Evidence) -> np.ndarray:
-    """Score by low confidence in the given label: 1 − avg_probs (Swayamdipta et al. 2020, sec. 5)."""
+    """Score by low confidence in the given label: 1 − avg_probs (Swayamdipta et al. 2020, sec. 5).
+
+    Where a label is wrong, samples of the true class teach the model another one, so that the label's probability stays
+    low, until the model memorizes it.
+
+    >>> two = Evidence(np.array([0, 1]), np.array([1, 0]), np.array([0.9, 0.2]), np.array([2, 1]), np.array([0, 1]))
+    >>> confidence(two)
+    array([0.1, 0.8])
+    """
     return 1 - evidence.avg_probs
 
 
@@ -242,6 +258,10 @@ def aum(evidence: Evidence) -> np.ndarray:
 
     Raises:
         SignalError: the run has no margins, as the probabilities of all classes were not recorded.
+
+    >>> nothing = np.zeros(2)
+    >>> aum(Evidence(np.array([0, 1]), nothing, nothing, nothing, nothing, margin_mean=np.array([2.0, -1.0]))).round(2)
+    array([0.12, 0.73])
     """
     if evidence.margin_mean is None:
         raise SignalError(
@@ -261,6 +281,10 @@ def forgetting(evidence: Evidence) -> np.ndarray:
 
     A sample can be forgotten ⌊T/2⌋ times in T observations, so only a sample that was never learned scores 1: it counts
     as forgotten infinitely often (Toneva et al. 2019, sec. 3).
+
+    >>> wrong, right, events = np.array([2, 1, 2, 1]), np.array([4, 0, 2]), np.array([0, 0, 2])
+    >>> forgetting(Evidence(np.array([0, 1, 1]), wrong, right / 4, right, events)).round(2)
+    array([0.  , 1.  , 0.67])
     """
     max_events = len(evidence.wrong) // 2
     return np.where(evidence.correct_times == 0, 1.0, evidence.forgetting_times / (max_events + 1))
@@ -274,6 +298,10 @@ def confident_learning(evidence: Evidence) -> np.ndarray:
 
     Raises:
         SignalError: the run has no folds.
+
+    >>> nothing, seen_by_others = np.zeros(2), np.array([[0.7, 0.3], [0.6, 0.4]])
+    >>> confident_learning(Evidence(np.array([0, 1]), nothing, nothing, nothing, nothing, held_out=seen_by_others))
+    array([0.3, 0.6])
     """
     if evidence.held_out is None:
         raise SignalError(
@@ -307,6 +335,11 @@ def witness_score(name: str, evidence: Evidence) -> np.ndarray:
 
     Raises:
         SignalError: the run lacks what the model judges by.
+
+    >>> nothing, linear = np.zeros(2), np.array([[0.7, 0.3], [0.6, 0.4]])
+    >>> known = Evidence(np.array([0, 1]), nothing, nothing, nothing, nothing, witnesses={"linear": linear})
+    >>> witness_score("linear", known)
+    array([0.3, 0.6])
     """
     found = evidence.witnesses or {}
     if name in found:

@@ -47,6 +47,12 @@ def predict_tokens(
         shape, and the two tokens on each side; "sequence", the same with how often one tag follows another; "lexicon",
         how often the token has each tag elsewhere, between the same neighbors if they occur. {} if no two tags occur
         twice.
+
+    >>> sentences, samples, places = [["Ann", "runs"]] * 8, np.repeat(range(8), 2), np.tile([0, 1], 8)
+    >>> tags = np.tile([1, 0], 8)  # a name, and none
+    >>> tags[0] = 0  # a wrong tag, which the other sentences contradict
+    >>> predict_tokens(sentences, samples, places, tags, 2)["lexicon"][0].argmax()
+    1
     """
     if (np.bincount(labels, minlength=classes) > 1).sum() < 2 or (places < 0).any():
         return {}
@@ -192,6 +198,11 @@ def predict_labels(
     Returns:
         {witness: float64 (N, 2), rows sum to 1}: "bigrams" and, for texts with spaces, "words", as in
         `witnesses.predict_unseen`. A label that fewer than `MIN_LABELED` samples have, or lack, gets its frequency.
+
+    >>> texts, has_label = ["goal!", "vote"] * 8, np.array([1, 0] * 8)
+    >>> has_label[0] = 0  # a missing label, which the other texts suggest
+    >>> predict_labels(texts, None, np.arange(16), np.zeros(16, int), has_label)["bigrams"][0].argmax()
+    1
     """
     kinds = {"bigrams": text_features.bigram_features, "words": text_features.word_features}
     values = {name: features_of(texts_a, texts_b, witnesses.MAX_ROWS) for name, features_of in kinds.items()}

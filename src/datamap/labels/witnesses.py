@@ -51,6 +51,11 @@ def predict_unseen(
         also have "words", a logistic regression on words and pairs of words. For single texts of many classes
         (`MAX_JOINT_SIZE`), "linear" and "words" are naive Bayes on the same. {} if fewer than two classes have two
         samples each.
+
+    >>> texts, labels = ["good", "bad"] * 8, np.array([1, 0] * 8)
+    >>> labels[0] = 0  # a wrong label, which the model of the other samples contradicts
+    >>> predict_unseen(texts, None, labels, 2)["linear"][0].argmax()
+    1
     """
     counts = np.bincount(labels, minlength=classes)
     if (counts > 1).sum() < 2:
@@ -95,7 +100,12 @@ def part_of(rows: np.ndarray, max_rows: int) -> np.ndarray:
 
 
 def mix_with_frequencies(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Mix distributions (N, C) with the frequencies of the classes, (1 − `MIN_SHARE`) p + `MIN_SHARE` f."""
+    """Mix distributions (N, C) with the frequencies of the classes, (1 − `MIN_SHARE`) p + `MIN_SHARE` f.
+
+    >>> mix_with_frequencies(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]))
+    array([[9.995e-01, 5.000e-04],
+           [5.000e-04, 9.995e-01]])
+    """
     return (1 - MIN_SHARE) * probs + MIN_SHARE * np.bincount(labels, minlength=probs.shape[1]) / len(labels)
 
 
