@@ -94,9 +94,10 @@ $(VENV)/bin/python:
 
 # The package itself too, so that `datamap` and `import datamap` work from any folder.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+OURSELVES = --no-deps --no-build-isolation --editable .
 $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -r requirements.txt
-	$(INSTALL) --no-deps --editable .
+	$(INSTALL) $(OURSELVES)
 	@touch $@
 
 # uv takes a third of pip's time. It reads no configuration of pip: where it cannot install, pip does.
@@ -104,7 +105,7 @@ UV = UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/python -m uv pip install --quiet
 $(VENV)/.installed-test: requirements-test.txt requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) "$$(grep -o '^uv==[0-9.]*' requirements-test.txt)"
 	$(UV) --python $(VENV) -r requirements-test.txt || $(INSTALL) -r requirements-test.txt
-	$(INSTALL) --no-deps --editable .
+	$(UV) --python $(VENV) $(OURSELVES) || $(INSTALL) $(OURSELVES)
 	@touch $@ $(VENV)/.installed
 
 # An environment on top of the first: it finds that one's packages, and its own before them, so that installing it takes
