@@ -5,6 +5,7 @@ import math
 import os
 import re
 import resource
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -329,6 +330,22 @@ def test_nothing_is_overwritten(command, client, tutorial):
         "error: folder=training_dynamics already exists and is not an empty folder; choose another\n"
     )
     assert {path: path.read_bytes() for path in Path("training_dynamics").iterdir()} == before
+
+
+def test_an_interrupt_leaves_no_half_filled_folder(command, client, tutorial, monkeypatch):
+    run_id, _ = imported(command, f"path={tutorial}")
+    Path("there").mkdir()
+    rename = Path.rename
+
+    def interrupted(file, target):
+        rename(file, target)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    assert command("export_signals", f"run_id={run_id}", "folder=there").code == 130
+    assert sorted(path.name for path in Path("there").iterdir()) == [
+        f"dynamics_epoch_{n}.jsonl" for n in range(4)
+    ]
 
 
 @pytest.mark.parametrize("there", [False, True])

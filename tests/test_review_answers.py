@@ -1,5 +1,6 @@
 """The review's server in this process: who may ask, what is refused, and what the answers hold."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -339,10 +340,13 @@ def test_with_few_open_files_the_owner_gets_in_and_the_log_stays_short(tmp_path)
 def test_errors_are_logged_once(caplog):
     logger = logging.getLogger("uvicorn.error")
     with connections.errors_logged_once():
+        logger.error("Cancel %s running task(s), timeout graceful shutdown exceeded", 1)
+        logger.error("Exception in ASGI application", exc_info=asyncio.CancelledError())
         for k in range(100):
             logger.error("of a kind")
             logger.error("another", exc_info=ValueError(k))
     assert len(caplog.records) == connections.MAX_ERRORS
+    assert caplog.records[0].msg == "of a kind"  # not what Ctrl-C breaks off
     logger.error("of a kind")
     assert len(caplog.records) == connections.MAX_ERRORS + 1
 

@@ -16,6 +16,7 @@ from datamap.program import invocation
 from datamap.schema import Shard, Task
 from datamap.signals import shards
 from datamap.signals.stored import signals_of
+from datamap.tracking.failures import uninterrupted
 from datamap.tracking.run import Run
 from datamap.translations import Amount
 
@@ -81,8 +82,9 @@ def _filled_at_once(folder: Path) -> Iterator[Path]:
             if not there:
                 unfinished.rename(folder)
                 return
-            for file in unfinished.iterdir():
-                file.rename(folder / file.name)
+            with uninterrupted():
+                for file in unfinished.iterdir():
+                    file.rename(folder / file.name)
 
 
 def _copy_documents(run: Run, folder: Path) -> None:

@@ -137,11 +137,16 @@ class Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def errors_logged_once() -> Iterator[None]:
-    """Log each error of the server once, so that a hostile client cannot flood the terminal."""
+    """Log each error of the server once, so that a hostile client cannot flood the terminal.
+
+    Log none of an answer that Ctrl-C breaks off: a decision that is being stored is stored all the same.
+    """
     seen: set[tuple[str, str]] = set()
 
     def is_new(record: logging.LogRecord) -> bool:
         kind = record.exc_info[1] if record.exc_info else None
+        if isinstance(kind, asyncio.CancelledError) or "graceful shutdown" in str(record.msg):
+            return False
         key = record.msg, repr(kind)
         if key in seen or len(seen) >= MAX_ERRORS:
             return False
