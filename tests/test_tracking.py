@@ -130,6 +130,22 @@ def test_an_interrupt_at_any_moment_of_a_write_leaves_no_lock(store, times):
     assert time.monotonic() - began < 15  # SQLite waits 20 seconds for a lock
 
 
+@pytest.mark.parametrize("remote", [True, False])
+def test_a_second_interrupt_does_not_wait_for_a_server_that_hangs(store, monkeypatch, remote):
+    ended = []
+
+    def end(run, status):
+        signal.raise_signal(signal.SIGINT)
+        ended.append(status)
+
+    monkeypatch.setattr("datamap.tracking.failures.INSISTENCE", 0)
+    with pytest.raises(KeyboardInterrupt), Store(create=True).new_run() as run:
+        monkeypatch.setattr("datamap.tracking.addresses.is_server", lambda uri: remote)
+        monkeypatch.setattr(type(run), "end", end)
+        raise KeyboardInterrupt
+    assert ended == ([] if remote else ["KILLED"])  # a database is waited for
+
+
 def test_an_interrupt_at_the_end_of_a_copy_leaves_no_folder(store, monkeypatch):
     def interrupted(folder):
         signal.raise_signal(signal.SIGINT)

@@ -162,21 +162,26 @@ def retrying(action: Callable[[], Result], timeout: float) -> Result:
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted(again: bool = False) -> Iterator[None]:
     """Hold Ctrl-C and SIGTERM back until the end of the block; one `INSISTENCE` after the first acts at once.
 
     In the end the process's own handler gets the signals. Of a block within another one the outer one holds them.
+
+    Args:
+        again: an interrupt has led to the block, and counts as the first.
     """
     global _holding
     if _holding or threading.current_thread() is not threading.main_thread():
         yield
         return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    held: list[tuple[int, float]] = []
+    held: list[int] = []
+    times = [time.monotonic()] if again else []
 
     def hold(number, frame):
-        held.append((number, time.monotonic()))
-        if held[-1][1] - held[0][1] > INSISTENCE:
+        held.append(number)
+        times.append(time.monotonic())
+        if times[-1] - times[0] > INSISTENCE:
             deliver()
 
     def deliver():
@@ -184,7 +189,7 @@ def uninterrupted() -> Iterator[None]:
             if handler is not None:  # None: a handler of C code, which Python cannot restore
                 signal.signal(known, handler)
         while held:
-            signal.raise_signal(held.pop()[0])
+            signal.raise_signal(held.pop())
 
     try:
         for number, handler in handlers.items():

@@ -71,7 +71,8 @@ class Outbox:
         if interrupted(error):
             self._stop.set()  # the user wants to stop: make one attempt, then spool
         status = status_after(error) if self.owned else ""
-        again = self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
+        with self.run.reporting_end(self._stop.is_set()):
+            again = self._end(Delivery(0, status=status, remove=None if kind else self.checkpoints))
         left = spool.waiting_in(self.folder)
         if left:
             if self.owned and not self._stop.is_set():

@@ -25,7 +25,7 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from datamap import documents, schema
 from datamap.digests import digest_of
-from datamap.errors import DataMapError, RunLostError, TrackingError, masked, raised_as
+from datamap.errors import DataMapError, RunLostError, TrackingError, interrupted, masked, raised_as
 from datamap.log import reporting, say
 from datamap.tracking import addresses, hidden_tags, pack
 from datamap.tracking.artifacts import Artifacts
@@ -214,9 +214,15 @@ class Run:
 
     def _end_with(self, error):
         if not self.ends_elsewhere and os.getpid() == self._process:  # a fork must not end it
-            with uninterrupted():
+            again = interrupted(error)
+            insisting = again and addresses.is_server(self.tracking_uri)  # a database answers within seconds
+            with uninterrupted(insisting), self.reporting_end(again):
                 self.ends_elsewhere = True  # only an interrupt before this line ends it as KILLED
                 self.end(status_after(error))
+
+    def reporting_end(self, asked: bool) -> contextlib.AbstractContextManager[None]:
+        """Report, if a person has `asked` for the end of the run, that a block waits for its store."""
+        return reporting("ending run {run}", run=self.run_id) if asked else contextlib.nullcontext()
 
     def begin(self, owned: bool = True) -> None:
         """Mark this process as the run's only writer from now on, and an owned run as RUNNING."""
