@@ -88,7 +88,10 @@ export function addModes(samples, chosen, choose) {
   }
 }
 
-/** Add a button for each layout, a pair of columns; returns a function that marks the one whose columns are shown. */
+/**
+ * Add a button for each layout, a pair of columns; returns a function that marks the one whose columns are
+ * shown.
+ */
 export function addLayouts(samples, layouts, choose) {
   const buttons = Object.entries(layouts).map(([name, axes]) => {
     const button = add($("layouts"), "button", samples.tr(name));

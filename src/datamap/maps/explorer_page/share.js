@@ -40,12 +40,18 @@ export function download(samples, text, name = "samples.tsv") {
 const MAX_COMMAND = 30_000; // characters of a command that every shell accepts
 const FILE = "ids.txt";
 
-/** Return the ids of whole samples, each once: those of units, `<sample>:<position>`, name the samples they are of. */
+/**
+ * Return the ids of whole samples, each once: those of units, `<sample>:<position>`, name the samples they
+ * are of.
+ */
 export function idsOfSamples(ids, inUnits) {
   return inUnits ? [...new Set(ids.map((id) => id.slice(0, id.lastIndexOf(":"))))] : ids;
 }
 
-/** Return ids as a value of the command line; null where they are too many for it, or contain characters that a shell interprets. */
+/**
+ * Return ids as a value of the command line; null where they are too many for it, or contain characters that
+ * a shell interprets.
+ */
 export function asOverride(ids) {
   if (ids.some((id) => /["'\\$\p{C}]/u.test(id))) return null;
   const list = ids.map((id) => (/^(0|-?[1-9][0-9]*)$/.test(id) ? id : `"${id}"`)).join(",");

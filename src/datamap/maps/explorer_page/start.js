@@ -1,5 +1,5 @@
-// Run the explorer. Data flow in one direction: data → columns at an epoch → groups and visible samples → map,
-// legend and table.
+// Run the explorer. Data flow in one direction: data → columns at an epoch → groups and visible samples →
+// map, legend and table.
 
 import { $ } from "../../web/scripts/dom.js";
 import { createScatter } from "../../web/scripts/scatter.js";

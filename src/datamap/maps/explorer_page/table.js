@@ -17,8 +17,8 @@ export function cell(samples, columns, name, i) {
 }
 
 /**
- * Return a function that compares two rows by a column, descending if `down`. Rows without a number come last,
- * equal rows keep their order.
+ * Return a function that compares two rows by a column, descending if `down`. Rows without a number come
+ * last, equal rows keep their order.
  */
 export function comparison(samples, columns, name, down) {
   const way = down ? -1 : 1;
@@ -57,7 +57,8 @@ function firstColumns({ textNames, labeled }, columns) {
   const why = textNames.filter((name) => name === "why");
   return [
     "id",
-    ...["rank", "score"].filter((name) => name in columns).slice(0, 1), // the rank if scores are not probabilities
+    // the rank if scores are not probabilities
+    ...["rank", "score"].filter((name) => name in columns).slice(0, 1),
     ...(labeled ? ["label", "proposed", "pred_label"] : []).filter((name) => name in columns),
     ...texts,
     ...why,
@@ -65,8 +66,8 @@ function firstColumns({ textNames, labeled }, columns) {
 }
 
 /**
- * Draw the table of `rows`, sorted by the column `sort`, descending if `down`; `selected` tells whether they are
- * a selection. It calls `sortBy(name)`, and `hover(row)` with −1 for no row.
+ * Draw the table of `rows`, sorted by the column `sort`, descending if `down`; `selected` tells whether they
+ * are a selection. It calls `sortBy(name)`, and `hover(row)` with −1 for no row.
  */
 export function drawTable(samples, { rows, columns, sort, down, selected, sortBy, hover }) {
   const { tr } = samples;

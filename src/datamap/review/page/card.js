@@ -11,7 +11,9 @@ import { count, scored, scoreHint, tr } from "./words.js";
 
 export const REGIONS = ["easy to learn", "ambiguous", "hard to learn", "noisy?"];
 
-/** Draw a sample; `sample` may be the list's data until everything is loaded. `open(row)` shows another one. */
+/**
+ * Draw a sample; `sample` may be the list's data until everything is loaded. `open(row)` shows another one.
+ */
 export function drawCard(run, sample, { index, total, open, near }) {
   const card = $("card");
   const scrolled = card.dataset.row === String(sample.row) ? $("reading").scrollTop : 0;

@@ -5,8 +5,8 @@ const MAX_CHOICES = 9;
 /**
  * [{key, label}] of the classes that have a digit as their key; `label` is a class index. Classes that are
  * named by digits have their name as key. Otherwise up to nine classes all have a fixed key; of
- * more classes, those predicted for this sample do, the most frequent first, without the given and the proposed
- * one, which have their own keys.
+ * more classes, those predicted for this sample do, the most frequent first, without the given and the
+ * proposed one, which have their own keys.
  */
 export function choicesOf(sample, classes) {
   if (classes.every((name) => /^[0-9]$/.test(name))) return classes.map((key, label) => ({ key, label }));
@@ -23,8 +23,8 @@ function saidOf(sample) {
 }
 
 /**
- * Return the indices of classes whose names contain the typed text: those that begin with it first, then in the
- * order of the classes.
+ * Return the indices of classes whose names contain the typed text: those that begin with it first, then in
+ * the order of the classes.
  */
 export function classesLike(typed, classes) {
   const wanted = typed.trim().toLowerCase();

@@ -108,7 +108,8 @@ export function createHelp(run) {
     add($("help-keys"), "dd", tr(meaning));
   }
   $("close-help").addEventListener("click", () => $("help").close());
-  // Focus must not return to the button "?", where Enter would open the list again instead of accepting the proposal.
+  // Focus must not return to the button "?", where Enter would open the list again instead of accepting the
+  // proposal.
   $("help").addEventListener("close", () => $("card").focus({ preventScroll: true }));
   return { open: () => $("help").showModal() };
 }

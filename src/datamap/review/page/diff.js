@@ -67,7 +67,9 @@ function sharedEnds(a, b) {
   return [head, tail];
 }
 
-/** Return [runs of a, runs of b], each {text, same}. Texts with almost nothing in common are left unmarked. */
+/**
+ * Return [runs of a, runs of b], each {text, same}. Texts with almost nothing in common are left unmarked.
+ */
 export function difference(textA, textB) {
   const [a, b] = [tokensOf(textA), tokensOf(textB)];
   const [head, tail] = sharedEnds(a, b);

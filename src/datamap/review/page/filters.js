@@ -64,7 +64,8 @@ export function createFilters(run, changed) {
     order: chooser(
       "order",
       Object.entries(ORDERS)
-        .filter(([key]) => run.probable || key !== "uncertain") // a score that is no probability has no middle
+        // a score that is no probability has no middle
+        .filter(([key]) => run.probable || key !== "uncertain")
         .map(([key, text]) => [key, tr(text)]),
       queue.order,
       (value) => {

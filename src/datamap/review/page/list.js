@@ -15,7 +15,8 @@ const COUNTED = {
 const SETTLED = 80; // milliseconds without scrolling until rows are asked for
 
 /**
- * `run`: the answer of /api/run. `open(index)`: show that sample. `current()`: index of the one that is shown.
+ * `run`: the answer of /api/run. `open(index)`: show that sample. `current()`: index of the one that is
+ * shown.
  */
 export function createList(run, { open, current, failed }) {
   const list = $("list");

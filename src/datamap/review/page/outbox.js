@@ -8,8 +8,8 @@ const DELAYS = [500, 1000, 2000, 4000]; // milliseconds between tries while the 
  * Decisions in the order of their keys, kept in the browser until the server has them. Tabs of the same run
  * share them.
  *
- * send(item) returns the server's answer; it throws a `Refusal` if the server will never accept the item, and another
- * error if there is no answer.
+ * send(item) returns the server's answer; it throws a `Refusal` if the server will never accept the item, and
+ * another error if there is no answer.
  */
 export class Outbox {
   constructor(name, send, { taken, refused, changed }) {
@@ -25,7 +25,10 @@ export class Outbox {
     addEventListener("online", () => this.flush());
   }
 
-  /** Return the waiting items: those that tabs share, then those of this tab only, if storage is full or missing. */
+  /**
+   * Return the waiting items: those that tabs share, then those of this tab only, if storage is full or
+   * missing.
+   */
   get waiting() {
     return [...this.stored, ...this.unstored];
   }

@@ -4,8 +4,8 @@ import { rgb, ticks } from "./numbers.js";
 import { tinted } from "./theme.js";
 
 /**
- * Draw axes and grid on a 2D context, in CSS pixels, over the points. `labels` {x, y}: names of the axes; `colors`:
- * the page's `palette()`.
+ * Draw axes and grid on a 2D context, in CSS pixels, over the points. `labels` {x, y}: names of the axes;
+ * `colors`: the page's `palette()`.
  */
 export function drawAxes(context, view, labels, colors) {
   const { left, top, right, bottom } = view.plot();

@@ -7,8 +7,8 @@ const AXIS = 26; // pixels for the numbers of the axis
 const SMALL = { "font-size": 10, fill: "var(--muted)" };
 
 /**
- * Draw the probability of the given label over the observations as a figure: a dot per observation, filled if the
- * model was right, else a ring.
+ * Draw the probability of the given label over the observations as a figure: a dot per observation, filled if
+ * the model was right, else a ring.
  *
  * `history`: [{probability: 0 to 1, or null if the sample is missing, correct, faint, title}], oldest first.
  * `caption`: text below the line.

@@ -7,8 +7,8 @@ const KEYS = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP],
 
 /**
  * Listen to events on a canvas, and call the methods of `tell`: mode() → "lasso", "box" or "pan";
- * hover(px, py); leave(); pan(dx, dy); zoom(px, py, factor); showAll(); trace(path) while a shape is drawn, [] at its end;
- * enclose(path).
+ * hover(px, py); leave(); pan(dx, dy); zoom(px, py, factor); showAll(); trace(path) while a shape is drawn,
+ * [] at its end; enclose(path).
  */
 export function followPointer(canvas, tell) {
   let held = null; // path of the pointer since a button was pressed

@@ -1,8 +1,8 @@
 // Paint points and densities into the pixels of an ImageData, on the CPU.
 //
 // Counting a million points into cells takes hundredths of a second, while drawing them with a software WebGL
-// takes seconds (docs/benchmarks.md). Few points are drawn as discs, many as a density that is colored group by
-// group, as on the static maps.
+// takes seconds (docs/benchmarks.md). Few points are drawn as discs, many as a density that is colored group
+// by group, as on the static maps.
 
 export const MAX_POINTS = 50_000; // in view; with more, a large layer is drawn as a density
 export const MIN_DENSITY = 2_000; // points of a layer; a smaller one is drawn as points, on top of densities
@@ -35,8 +35,8 @@ export function pointsInView({ x, y, layer }, count, view, scratch) {
 }
 
 /**
- * Paint the paper [r, g, b], then the regions (`regionsInView` of axes.js); a pixel of the page has `ratio` pixels
- * of the picture.
+ * Paint the paper [r, g, b], then the regions (`regionsInView` of axes.js); a pixel of the page has `ratio`
+ * pixels of the picture.
  */
 export function paintBackground({ data, width, height }, paper, regions, ratio) {
   const pixels = new Uint32Array(data.buffer);
@@ -59,8 +59,8 @@ export const pointSize = (count) => Math.min(9, Math.max(3, 9 * (500 / Math.max(
 /**
  * Paint the points in view onto an opaque picture of the plotted rectangle.
  *
- * `layers`: [{color: [r, g, b], alpha: 0 to 1}], the last one on top. `size`: in pixels of the picture. `paper`:
- * [r, g, b] of the points' rims.
+ * `layers`: [{color: [r, g, b], alpha: 0 to 1}], the last one on top. `size`: in pixels of the picture.
+ * `paper`: [r, g, b] of the points' rims.
  */
 export function paint(image, { x, y }, layers, inView, view, size, paper) {
   const { rows, starts } = inView;

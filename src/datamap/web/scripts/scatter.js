@@ -123,7 +123,9 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
     draw();
   }
 
-  /** Return the nearest point in view within 10 pixels, the topmost of equally near ones; −1 if there is none. */
+  /**
+   * Return the nearest point in view within 10 pixels, the topmost of equally near ones; −1 if there is none.
+   */
   function nearest(px, py) {
     const [x, y] = view.toMap(px, py);
     const scale = view.scale();
@@ -220,8 +222,8 @@ export function createScatter(element, { onHover = () => {}, onSelect = () => {}
 }
 
 /**
- * Return the layers from bottom to top, and the layer of each point: points outside of the selection first, rare
- * groups last.
+ * Return the layers from bottom to top, and the layer of each point: points outside of the selection first,
+ * rare groups last.
  */
 function layersOf({ x, group, colors, visible, selected }, { card, faint: dim }) {
   const count = x.length;

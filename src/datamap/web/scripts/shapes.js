@@ -6,7 +6,9 @@ export const inBox =
   (x, y) =>
     x >= Math.min(x0, x1) && x <= Math.max(x0, x1) && y >= Math.min(y0, y1) && y <= Math.max(y0, y1);
 
-/** Return a function that tells whether a point lies in a polygon, by the parity of the edges to its right. */
+/**
+ * Return a function that tells whether a point lies in a polygon, by the parity of the edges to its right.
+ */
 export function inPolygon(corners) {
   const xs = corners.map(([x]) => x);
   const ys = corners.map(([, y]) => y);

@@ -16,7 +16,9 @@ export async function inflate(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** Return a column as an array of `Type`: first come the first bytes of all values, then the second bytes … */
+/**
+ * Return a column as an array of `Type`: first come the first bytes of all values, then the second bytes …
+ */
 export async function unpack(text, Type) {
   const planes = await inflate(text);
   const width = Type.BYTES_PER_ELEMENT;
