@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: conf/ and the demo data, kept at the top of the repository, go into the package."""
+"""Do what pyproject.toml cannot: conf/ and the demo data, kept at the top of the repository, go into the package."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ SHIPPED = {"conf/**/*.yaml": "datamap/conf", "data/demo*.*": "datamap/demo"}
 
 
 class BuildWithConf(build_py):
-    """Copies the files into the wheel; an editable install reads those of the clone (cli/places.py)."""
+    """Copy the files into the wheel; an editable install reads those of the clone (cli/places.py)."""
 
     def shipped(self):
         """(file of the repository, its place in the built package), of each."""

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def output(script, *arguments):
-    """What a script prints; its progress goes to the terminal."""
+    """Return what a script prints; its progress goes to the terminal."""
     command = [sys.executable, str(ROOT / script), *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     print(done.stdout, flush=True)

@@ -1,4 +1,4 @@
-"""What collecting signals costs: an epoch without it, with collect=train, with collect=eval, and naively.
+"""Measure the cost of collecting signals: an epoch without it, with collect=train, with collect=eval, and naively.
 
     python benchmarks/collect.py [rounds=5] [shapes=2x128x1500,4x312x300]     layers × width × samples
 

@@ -1,4 +1,4 @@
-"""What recording costs with PyTorch: classification and SFT, in the training step and as an evaluation pass.
+"""Measure the cost of recording with PyTorch: classification and SFT, in the training step and as an evaluation pass.
 
     .venv-torch/bin/python benchmarks/collect_pytorch.py [rounds=3] [tasks=classification,generation] [samples=1000]
     torchrun --nproc-per-node 2 benchmarks/collect_pytorch.py        the same in two processes
@@ -230,7 +230,7 @@ class Bench:
             self.record(recorder, *found)
 
     def signals(self, ids, batch, logits):
-        """What a step records: the logits of classes, or three numbers of each target token."""
+        """Return what a step records: the logits of classes, or three numbers of each target token."""
         if self.task == "classification":
             return ids, batch["labels"], logits
         length = logits.shape[1]

@@ -1,4 +1,4 @@
-"""How well do scores find planted label noise? Collects evidence once, then scores it.
+"""Measure how well scores find planted label noise: collect evidence once, then score it.
 
     python benchmarks/detect.py collect [data=demo,reviews,…] [seeds=1,2,3] [levels=0.05,0.1] [noise=uniform] [folds=3]
     python benchmarks/detect.py score   [the same]
@@ -61,7 +61,7 @@ def text_probs(seed, train, observed):
 
 
 def number_probs(seed, train, observed):
-    """The same of a perceptron with one hidden layer, 20 epochs."""
+    """Return those of a perceptron with one hidden layer, 20 epochs."""
     import paddle
 
     paddle.seed(seed)
@@ -130,7 +130,7 @@ def path_of(folder, name, noise, level, seed):
 
 
 def evidence(found, folds=True, embeddings=True):
-    """What `diagnose` would know of a run with (or without) folds and embeddings, as `mislabel.Evidence`."""
+    """Return what `diagnose` would know of a run with (or without) folds and embeddings, as `mislabel.Evidence`."""
     labels = found["given"]
     texts = {key[6:]: found[key] for key in found if key.startswith("texts_")}
     if not embeddings:
@@ -148,7 +148,7 @@ def evidence(found, folds=True, embeddings=True):
 
 
 def of_run(found, folds):
-    """The same of the run's own observations, and of its folds."""
+    """Return those of the run's own observations, and of its folds."""
     inside, labels, rows = found["inside"].astype(np.float64), found["given"], np.arange(len(found["given"]))
     correct = inside.argmax(axis=2) == labels
     outputs = [compute.Outputs(labels, None, probs, compute.log_of(probs)) for probs in inside]
@@ -171,7 +171,7 @@ def cleanlab(found, probs):
 
 
 def of_score(name):
-    """What gives the score of that name, None where the evidence lacks what it needs."""
+    """Return the function that gives the score of that name, None where the evidence lacks what it needs."""
     needs = {"combined": "given", "confident_learning": "held_out"}
     needs |= dict.fromkeys(("confidence", "aum", "forgetting"), "inside")
     key = needs.get(name, f"texts_{name}")

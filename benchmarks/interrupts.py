@@ -79,7 +79,7 @@ class Lab:
         return Child(room, call, command, self.commands()[command])
 
     def seconds(self, command):
-        """How long an undisturbed call takes."""
+        """Return the seconds that an undisturbed call takes."""
         if command not in self._seconds:
             room, start = self.room(), time.monotonic()
             assert self.start(room, command).wait() == 0, (room / "log").read_text()

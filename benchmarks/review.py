@@ -1,4 +1,4 @@
-"""How fast `datamap review` answers, and whether a ranking that learns from decisions finds more wrong labels.
+"""Measure how fast `datamap review` answers, and whether a ranking that learns from decisions finds more wrong labels.
 
     python benchmarks/review.py speed [sizes=1500,100000,1000000] [observations=8]
     python benchmarks/review.py answers [sizes=100000,1000000]
@@ -247,7 +247,7 @@ def clocked(function, times):
 
 
 def first_answers(review):
-    """What a page asks first."""
+    """Ask what a page asks first."""
     from datamap.review import queries
 
     json.dumps(review.described())
@@ -298,7 +298,7 @@ def answers(sizes="100000,1000000"):
 
 
 def evidence_of(labels, witnesses):
-    """What `diagnose` knows of texts alone."""
+    """Return what `diagnose` knows of texts alone."""
     from datamap.labels import mislabel
 
     nothing = np.zeros(len(labels))
@@ -312,7 +312,7 @@ def log_odds(scores):
 
 
 def contradictions(evidence, given):
-    """How far each witness is from the given label: log-odds of its best other class, (samples, witnesses), scaled."""
+    """Return log-odds of the best other class by each witness, (samples, witnesses), scaled."""
     rows, found = np.arange(len(given)), []
     for probs in evidence.unseen.values():
         others = probs.copy()
@@ -341,7 +341,7 @@ def fitted_scores(odds, inputs, decided, wrong):
 
 
 def simulated(samples, given, way, budget, first):
-    """How many wrong labels are found among the first 100, 200, … reviewed; the texts' features are made once."""
+    """Count the wrong labels that are found among the first 100, 200, … reviewed; the texts' features are made once."""
     from datamap.labels import features, witnesses
 
     made = features.gram_features(samples.texts_a, samples.texts_b, witnesses.MAX_ROWS, witnesses.BLOCK)
@@ -350,7 +350,7 @@ def simulated(samples, given, way, budget, first):
 
 
 def reviewed_in_turn(samples, given, way, budget, first):
-    """The same, with whatever makes the features."""
+    """Do so with any function that makes the features."""
     from datamap.labels import mislabel, witnesses
 
     wrong, rows = given != samples.labels, np.arange(len(given))

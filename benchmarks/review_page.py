@@ -1,4 +1,4 @@
-"""How fast the page of `datamap review` is in a real Chromium.
+"""Measure how fast the page of `datamap review` is in a real Chromium.
 
     python benchmarks/review_page.py [sizes=1500,100000,1000000] [count=60]
 
@@ -83,7 +83,7 @@ def measured(browser, address, count):
 
 
 def serve(run_id, count):
-    """What `measured` gives of a run, once its server has read all."""
+    """Return what `measured` gives of a run, once its server has read all."""
     from playwright.sync_api import sync_playwright
 
     command = [sys.executable, str(ROOT / "src/review.py"), f"run_id={run_id}"]

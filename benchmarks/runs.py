@@ -1,4 +1,4 @@
-"""What benchmarks of whole commands share: a run of random signals in a store of its own, and a command's costs."""
+"""Provide what benchmarks of commands share: a run of random signals in its own store, and the costs of a command."""
 
 import contextlib
 import os

@@ -40,7 +40,7 @@ def worktree(folder):
 
 
 def command(step, run_id, root):
-    """What a user of the version in `root` types."""
+    """Return what a user of the version in `root` types."""
     script = root / "src" / ("summarize.py" if step == "summarize" else "plot.py")
     return [sys.executable, str(script), f"run_id={run_id}", *ARGUMENTS[step]]
 

@@ -78,7 +78,7 @@ def ours(folder, samples):
 
 
 def reading(folder, samples):
-    """The same columns of the same files, read with pyarrow and let go."""
+    """Read the same columns of the same files with pyarrow and let go."""
     import pyarrow.json
     import pyarrow.parquet
 

@@ -1,4 +1,4 @@
-"""What finds wrong tags of entities, and wrong labels of texts that have several? Does correcting them help?
+"""Measure how well wrong tags of entities, and wrong ones of several labels, are found, and what correcting them gains.
 
     python benchmarks/units.py collect [data=wnut17,cluener,divorce,emotions] [seeds=1,2,3] [levels=0.05,0.1,0.2]
     python benchmarks/units.py score   [the same] [encoder=<folder>]

@@ -1,4 +1,4 @@
-"""How tests and docs/screenshots.py start a Chromium, and set MLflow's UI up in it."""
+"""Start a Chromium for tests and docs/screenshots.py, and set MLflow's UI up in it."""
 
 import shutil
 

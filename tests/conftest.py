@@ -1,4 +1,4 @@
-"""What all tests share: a clean MLflow per test, and the commands run as a person runs them."""
+"""Provide what all tests share: a clean MLflow per test, and the commands run as a person runs them."""
 
 import contextlib
 import functools
@@ -128,7 +128,7 @@ def foreign_keys(script, printed):
 
 
 class Outcome:
-    """What a command printed, and its exit code."""
+    """Hold what a command printed, and its exit code."""
 
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err

@@ -1,4 +1,4 @@
-"""What is in an explorer's file, for tests."""
+"""Read an explorer's file, for tests."""
 
 import base64
 import json
@@ -16,18 +16,18 @@ def data_of(page):
 
 
 def unpacked(text, dtype):
-    """What `pages.pack` packed."""
+    """Unpack what `pages.pack` packed."""
     planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     return np.ascontiguousarray(planes.reshape(np.dtype(dtype).itemsize, -1).T).view(dtype).reshape(-1)
 
 
 def unpacked_json(text):
-    """What `pages.pack_lists` packed."""
+    """Unpack what `pages.pack_lists` packed."""
     return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
 def by_rows(**columns):
-    """What a page reads the texts of its samples with."""
+    """Return the function with which a page reads the texts of its samples."""
     return lambda rows: {name: [texts[row] for row in rows] for name, texts in columns.items()}
 
 

@@ -80,7 +80,7 @@ class Process:
         return self.returncode
 
     def rest(self, timeout=120):
-        """What it prints until its end."""
+        """Return what it prints until its end."""
         with self.stdout:
             printed = self.stdout.read()
         self.wait(timeout)

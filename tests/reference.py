@@ -47,7 +47,7 @@ def reduce_records(observations):
 
 
 def reduce_probs(probs, label, first):
-    """What needs all classes, of one sample: `probs` is a list of T lists, `first` EL2N's number."""
+    """Compute what needs all classes, of one sample: `probs` is a list of T lists, `first` EL2N's number."""
     count, classes = len(probs), range(len(probs[0]))
     others = [max(p[k] for k in classes if k != label) for p in probs]
     errors = [math.sqrt(sum((p[k] - (k == label)) ** 2 for k in classes)) for p in probs]
@@ -64,7 +64,7 @@ def reduce_probs(probs, label, first):
 
 
 def auroc(scores, positive):
-    """How often a positive sample has a higher score than a negative one; a tie is half a win (Mann-Whitney)."""
+    """Return how often a positive sample has a higher score than a negative one; a tie is half a win (Mann-Whitney)."""
     hits = [score for score, is_positive in zip(scores, positive, strict=True) if is_positive]
     misses = [score for score, is_positive in zip(scores, positive, strict=True) if not is_positive]
     return sum((h > m) + (h == m) / 2 for h in hits for m in misses) / (len(hits) * len(misses))

@@ -152,7 +152,7 @@ def serving(run_id, *options, **environment):
 
 
 def until(condition, seconds=30):
-    """What a condition gives once it gives something."""
+    """Return what a condition gives once it gives something."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end

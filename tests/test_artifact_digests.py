@@ -1,4 +1,4 @@
-"""What commands read of a run is what was logged: edits and damage are named, with what regenerates the artifact."""
+"""Commands read of a run what was logged: edits and damage are named, with what regenerates the artifact."""
 
 import contextlib
 import json

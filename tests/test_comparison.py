@@ -1,4 +1,4 @@
-"""How far runs agree, and src/compare.py on real runs."""
+"""Agreement of runs, and src/compare.py on real runs."""
 
 import re
 from pathlib import Path
@@ -84,7 +84,7 @@ def two_runs(trained):
 
 
 def check_comparison(client, run, members):
-    """What a comparison's run holds."""
+    """Check what a comparison's run holds."""
     folder = Path(run.info.artifact_uri)
     assert run.info.status == "FINISHED"
     assert {file.name for file in (folder / "maps").iterdir()} >= {"comparison.png"}

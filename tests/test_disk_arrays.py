@@ -1,4 +1,4 @@
-"""What must be known of all samples when only some are in memory."""
+"""Arrays of all samples when only some are in memory."""
 
 import contextlib
 

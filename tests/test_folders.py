@@ -226,7 +226,7 @@ def test_weights_that_are_not_finite_are_refused(folder):
 
 
 class Hostile:
-    """What makes a folder when it is unpickled."""
+    """Make a folder when it is unpickled."""
 
     def __init__(self, marker):
         self.marker = str(marker)
@@ -259,7 +259,7 @@ def test_a_hostile_pickle_calls_nothing(folder, plant):
 
 
 class Called:
-    """What calls a function when it is unpickled."""
+    """Call a function when it is unpickled."""
 
     def __init__(self, *call):
         self.call = call

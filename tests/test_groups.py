@@ -1,4 +1,4 @@
-"""Which group a sample is in, and which samples a map shows."""
+"""The group of a sample, and the samples that a map shows."""
 
 import numpy as np
 import pandas as pd

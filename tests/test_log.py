@@ -1,4 +1,4 @@
-"""What is printed: no passwords, no terminal escapes, on any standard output; and what enters Markdown."""
+"""Printed lines: no passwords, no terminal escapes, on any standard output; and what enters Markdown."""
 
 import contextlib
 import os

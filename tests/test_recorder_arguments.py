@@ -1,4 +1,4 @@
-"""What SignalRecorder accepts, `summarize` reads; what it cannot use it refuses at once, in one line."""
+"""SignalRecorder accepts what `summarize` reads, and refuses at once, in one line, what it cannot use."""
 
 import contextlib
 import enum
@@ -370,7 +370,7 @@ def test_a_run_holds_what_was_taken(store, values):
 
 
 def taken_alone(name, value):
-    """Whether a recorder takes an argument that is no iterator, which would be used up."""
+    """Tell whether a recorder accepts an argument that is no iterator, which would be used up."""
     if hasattr(value, "__next__"):
         return False
     if name in ("class_names", "samples"):

@@ -1,4 +1,4 @@
-"""What a review shows and learns: samples joined, histories, neighbors, and estimates from decisions."""
+"""The contents of a review: samples joined, histories, neighbors, and estimates from decisions."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""How many threads and processes a training takes."""
+"""Numbers of threads and processes of a training."""
 
 import os
 import sys

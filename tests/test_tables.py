@@ -26,7 +26,7 @@ def load(path, **columns):
 
 
 def write_samples(path, texts_a, texts_b=None):
-    """What `train` logs as data/samples.tsv and `curate` as curated.tsv."""
+    """Write what `train` logs as data/samples.tsv and `curate` as curated.tsv."""
     labels = ["no", "yes"] * len(texts_a)
     pairs = {} if texts_b is None else {"text_b": texts_b}
     columns = {"id": range(len(texts_a)), "text_a": texts_a, **pairs, "label": labels[: len(texts_a)]}

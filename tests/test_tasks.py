@@ -46,7 +46,7 @@ def softmax(scores):
 
 
 def of_completion(logits, labels, border):
-    """What shared/TASKS.md defines, of one sample's tokens; −100 is no target."""
+    """Compute the signals of one sample's tokens by their definition; −100 is no target."""
     log_probs, right, margins = [], [], []
     for scores, label in zip(logits, labels, strict=True):
         if label == -100:
@@ -145,7 +145,7 @@ FORMS = [
 
 
 def in_form(rows, form, fill):
-    """The same numbers as lists, arrays, tensors or columns; short rows are filled up where the form needs it."""
+    """Return the numbers as lists, arrays, tensors or columns; short rows are filled up where the form needs it."""
     if form == "lists":
         return [[float(value) for value in row] for row in rows]
     if form == "arrays":

@@ -1,4 +1,4 @@
-"""What cannot be trained is refused before a run is made, in one line; and what may fail does not end a training."""
+"""Data and models that cannot be trained are refused before a run is made; what may fail does not end a training."""
 
 from pathlib import Path
 

@@ -60,7 +60,7 @@ def fit(samples, options=OPTIONS, dev=None, seed=1, on_observation=None, start=N
 
 
 class KilledError(Exception):
-    """What ends training at a given observation."""
+    """End training at a given observation."""
 
 
 def checkpoint_at(samples, options, number):

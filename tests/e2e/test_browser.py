@@ -1,4 +1,4 @@
-"""What a person sees and does: the MLflow UI and the explorer in a real Chromium, on a real server."""
+"""A person's view: the MLflow UI and the explorer in a real Chromium, on a real server."""
 
 import contextlib
 import io
@@ -206,7 +206,7 @@ def shown(page):
 
 
 def table_of(page):
-    """What would be copied or downloaded, by id."""
+    """Return what would be copied or downloaded, by id."""
     return pd.read_csv(io.StringIO(page.evaluate("dataMap.tsv()")), sep="\t", index_col="id")
 
 

@@ -135,7 +135,7 @@ def test_the_sdist_installs_too(datamap, installed, dist):
 
 
 def test_an_editable_install_reads_the_config_of_the_clone(datamap, installed, tmp_path):
-    """What `make demo` does, so that `datamap` and `import datamap` work from any folder."""
+    """`make demo` installs it so that `datamap` and `import datamap` work from any folder."""
     clone = copy_repository(tmp_path / "clone")
     done = run_process(
         ["uv", "pip", "install", "--python", str(installed.parent), "--no-deps", "--editable", str(clone)]

@@ -119,7 +119,7 @@ def test_entry_points_pass_overrides_and_leave_no_stray_runs(mlflow_run, python,
 
 
 def test_every_entry_point_calls_its_script(project):
-    """What `mlflow run` would start, for all of them."""
+    """Compare with what `mlflow run` would start."""
     from mlflow.projects._project_spec import load_project
 
     spec = load_project(str(project))

@@ -200,7 +200,7 @@ class Commands:
 
 
 def all_of_it(commands, folder):
-    """What the commands make of one training: {artifact: bytes} of its run, and of the runs made from it."""
+    """Return what the commands make of one training: {artifact: bytes} of its run, and of the runs made from it."""
     first, second = commands.record(), commands.record(away_from=2)
     commands("summarize", f"run_id={first}")
     commands("plot", f"run_id={first}", "explorer=true")

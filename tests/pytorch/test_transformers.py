@@ -217,7 +217,7 @@ def Stopping(epoch):  # noqa: N802  a class of transformers, which is imported l
 
 
 class Repeating:
-    """What people give a Trainer to draw rows by weight: some several times, others never."""
+    """Draw rows by weight, as people let a Trainer do: some several times, others never."""
 
     def __init__(self, training):
         import torch

@@ -31,7 +31,7 @@ function matches(a, b) {
 }
 
 /**
- * Which tokens of a and b are common: [bool of a's, bool of b's]. A single common character among differences
+ * Tell which tokens of a and b are common: [bool of a's, bool of b's]. A single common character among differences
  * counts as chance.
  */
 function common(a, b) {
