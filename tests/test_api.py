@@ -219,7 +219,7 @@ def test_mistakes(recorded, monkeypatch):
         ConfigError, match=r"^regions='quantile': it holds keys; give regions.by=, or regions={by: …}$"
     ):
         datamap.diagnose(recorded[0], regions="quantile")
-    with pytest.raises(ConfigError, match="keep=clen is out of range"):
+    with pytest.raises(ConfigError, match="keep=clen: choose"):
         datamap.curate(recorded[0], keep="clen")
     with pytest.raises(AttributeError, match="module 'datamap' has no attribute 'nothing'"):
         datamap.nothing  # noqa: B018

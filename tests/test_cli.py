@@ -141,11 +141,13 @@ MISTAKES = {
         "error: signals.planted: no such key\n"
     ],  # nor is one of its group similar
     ("train", "model=ernie"): ["model=ernie: choose ernie-3.0-base-zh", "tiny"],
+    ("train", "model=tinny"): ["or tiny; did you mean tiny?"],
     ("train", "trainer.epochs=zzz"): ["trainer.epochs: Value 'zzz'"],
     ("train", "trainer.epochs=0"): ["trainer.epochs=0 is out of range: it must be 1 or more"],
     ("train", "data=file"): ["data.path is missing: give data.path=<value>"],
     ("train", "data=file", "data.path=nowhere.tsv"): ["nowhere.tsv: no such file"],
-    ("train", "foo"): ["foo"],
+    ("train", "foo"): ["'foo' has no key: give key=value; --help lists the keys"],
+    ("train", "trainer.epochs=1,2"): ["trainer.epochs=1,2 has several values: give one, or add -m"],
     ("train", "data.columns.text_a=-1"): ["data.columns.text_a=-1: give a column's name"],
     ("train", "model.max_length=2000000000"): ["model.max_length=2000000000 is out of range"],
     ("train", "data=file", f"data.path={'a' * 5000}.tsv"): ["cannot be read (File name too long)"],

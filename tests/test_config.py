@@ -130,7 +130,7 @@ RANGES = [
     ("train", "trainer.jobs=5000", "trainer.jobs=5000 is out of range: it must be 1024 or less"),
     ("train", "trainer.lr=0", "trainer.lr=0.0 is out of range: it must be above 0"),
     ("train", "data.flip_ratio=1.5", "data.flip_ratio=1.5 is out of range: it must be 1 or less"),
-    ("train", "data.on_bad_row=drop", "data.on_bad_row=drop is out of range: choose error or skip"),
+    ("train", "data.on_bad_row=drop", "data.on_bad_row=drop: choose error or skip"),
     (
         "train",
         "signals.every=batch",

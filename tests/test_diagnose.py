@@ -359,7 +359,8 @@ def test_every_rule_takes_what_reviewers_decided(recorded_run, command, client):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("keep=clen",), "keep=clen is out of range: choose clean or relabelled or"),
+        (("keep=clen",), "keep=clen: choose clean or relabelled or"),
+        (("keep=relabeled",), "or forgettable; did you mean relabelled?"),
         ((), "keep is missing: choose clean, relabelled, corrected"),
         (("keep=forgettable", "share=0.1"), "share: keep=forgettable does not use it (only clean, relabelled, "),
         (("keep=clean", "share=0.1", "threshold=0.5"), "share and threshold: give one of them"),
@@ -626,7 +627,7 @@ def test_a_class_that_is_gone_is_named_and_dev_data_left_out(command, store, tmp
     Path("mine.tsv").write_text("id\tlabel\n18\tdrop\n", encoding="utf-8")
     outcome = command("curate", "run_id=latest", "keep=corrected", "corrections=mine.tsv")
     assert outcome.code == 0, outcome.err
-    assert "note: no sample is left of class 2 (2 had one sample left)" in outcome.out
+    assert "note: no sample is left of class 2: one of 2 was left, too few to train on" in outcome.out
     assert "data.dev_path is not carried over: it has a class that the curated file lacks" in outcome.out
     assert "data.dev_path" not in outcome.out.split("next: ")[1]
 

@@ -142,7 +142,7 @@ def test_what_is_asked_for_comes_first_and_is_kept(command, imported, client):
 @pytest.mark.parametrize(
     ("argument", "variable", "what"),
     [
-        ("lang=fr", "", "lang=fr is out of range: choose auto or en or zh"),
+        ("lang=fr", "", "lang=fr: choose auto or en or zh"),
         ("", "fr", "DATAMAP_LANG='fr': choose en or zh"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from omegaconf import MISSING
 
-from datamap.errors import ConfigError, shortened
+from datamap.errors import ConfigError, did_you_mean, shortened
 
 
 def number(
@@ -53,7 +53,8 @@ def check(options: Any, path: str = "") -> None:
         elif isinstance(value, str) and _holds_keys(key):
             raise ConfigError(f"{name}: {value!r} is a text; give {name}='{{key: value}}'")
         elif value is not None and (wrong := problem(key, value)):
-            raise ConfigError(f"{name}={value} is out of range: {wrong}")
+            what = "" if "choices" in key.metadata else " is out of range"
+            raise ConfigError(f"{name}={value}{what}: {wrong}")
 
 
 def _has_nul(value: Any) -> bool:
@@ -79,7 +80,7 @@ def _problem(value, low=None, high=None, above=None, word=None, choices=()):
     if isinstance(value, float) and not math.isfinite(value):
         return "it must be finite"
     if choices and value not in choices:
-        return f"choose {' or '.join(choices)}"
+        return f"choose {' or '.join(choices)}{did_you_mean(str(value), choices)}"
     if above is not None and not value > above:
         return f"it must be above {above}"
     if low is not None and not value >= low:

@@ -22,7 +22,8 @@ def compose(name: str, overrides: list[str]) -> DictConfig:
     """Return a command's config: `conf/<name>.yaml`, with the overrides applied.
 
     Raises:
-        ConfigError: an override is of a type that Hydra does not accept, such as a number for a config group.
+        ConfigError: an override has several values, or is of a type that Hydra does not accept, such as a number for a
+            config group.
     """
     try:
         with plain_keys(name):
@@ -58,6 +59,11 @@ def _composed(name: str, overrides: list[str]) -> DictConfig:
     loader = ConfigLoaderImpl(create_config_search_path(str(CONF)))
     given, files = loader._parse_overrides_and_create_caching_repo(name, overrides)
     ours = [override for override in given if not override.is_hydra_override()]
+    for override in ours:
+        if override.is_sweep_override():
+            raise ConfigError(
+                f"{override.input_line} has several values: give one, or add -m for a job with each"
+            )
     found = create_defaults_list(files, name, ours, prepend_hydra=False, skip_missing=False)
     config = loader._compose_config_from_defaults_list(found.defaults, files)
     OmegaConf.set_struct(config, True)

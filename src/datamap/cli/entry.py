@@ -212,7 +212,7 @@ def _unknown_choice(error: Exception) -> str | None:
     if not isinstance(error, MissingConfigException) or not error.options:
         return None
     group, _, name = str(error.missing_cfg_file).rpartition("/")
-    return f"{group}={name}: choose {' or '.join(error.options)}"
+    return f"{group}={name}: choose {' or '.join(error.options)}{did_you_mean(name, error.options)}"
 
 
 def _unknown_key(error: Exception, command: str) -> str | None:

@@ -31,13 +31,16 @@ def translate(arguments: list[str], step: type) -> list[str]:
         step: dataclass of the command's keys, whose types tell which values are texts.
 
     Raises:
-        ConfigError: an argument is not UTF-8.
+        ConfigError: an argument is not UTF-8, or is a value without a key.
     """
     for argument in arguments:
         if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode():
             raise ConfigError(f"{argument!r} is not UTF-8; rename the file, or set the terminal to UTF-8")
     joined = _joined(arguments)
     given = [a for a in joined if not _is_default(a, step)]
+    for argument in given:
+        if "=" not in argument and not argument.startswith(("-", "~")):
+            raise ConfigError(f"{argument!r} has no key: give key=value; --help lists the keys")
     overrides = [quote(argument, step, bool(MULTIRUN & set(given))) for argument in given]
     keys = set(map(key_of, overrides))
     if "model.name_or_path" in keys and "model" not in keys:
