@@ -5,6 +5,7 @@ import shlex
 import threading
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from conftest import ROOT
@@ -33,6 +34,9 @@ def test_a_servers_runs_are_there_and_local_ones_where_mlflow_ui_will_serve_them
     assert addresses.serving("sqlite:////my runs/$(id).db") == (
         "mlflow ui --backend-store-uri 'sqlite:////my runs/$(id).db'"
     )
+    (tmp_path / "我的 目录").mkdir()
+    monkeypatch.chdir(tmp_path / "我的 目录")
+    assert addresses.serving(mlflow.get_tracking_uri()) == "mlflow ui"
     monkeypatch.chdir(ROOT)
     assert addresses.serving(f"sqlite:///{ROOT}/mlflow.db") == "make ui"
 

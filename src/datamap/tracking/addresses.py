@@ -3,7 +3,7 @@
 import os
 import shlex
 from pathlib import Path
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 from datamap.program import invocation
 
@@ -37,7 +37,8 @@ def address(tracking_uri: str, page: str) -> str:
 
 def is_default(tracking_uri: str) -> bool:
     """Tell whether a store is the one that MLflow uses in this folder by default."""
-    return tracking_uri in ("sqlite:///mlflow.db", f"sqlite:///{Path.cwd()}/mlflow.db")
+    # MLflow writes the characters of the folder as %20 or %E5.
+    return unquote(tracking_uri) in ("sqlite:///mlflow.db", f"sqlite:///{Path.cwd()}/mlflow.db")
 
 
 def remember_environment() -> None:
