@@ -141,6 +141,8 @@ MISTAKES = {
     ("x=text",): "x=text is not a numeric column",
     ("facet=avg_probs",): "facet=avg_probs has 48 values, and a picture holds at most 12 maps",
     ("facet=id",): "facet=id has 48 values",
+    ("x=置信度",): "x=置信度 is not a numeric column",
+    ("criterion=avg..probs",): "criterion=avg..probs is not a numeric column",
     ("color=constructor",): "color=constructor is not a numeric column",
     ("threshold=2",): "threshold=2 is for criterion=<column>; give both, or leave it out",
     ("use_f_times=0", "color=label"): "use_f_times and color both choose the colors",

@@ -65,7 +65,13 @@ def _name(options, color, filters):
         value = getattr(options, key)
         if value != usual:
             parts.append(key if value is True else f"{key}_{value}")
-    return re.sub(r"[^\w.-]", "_", "-".join([named, *parts]))
+    # MLflow's names are ASCII, a column's name need not be: what is wrong with it is said when the columns are known.
+    return re.sub(
+        r"[^\w.-]|\.(?=\.)",
+        lambda found: "_" if found[0].isascii() else f"u{ord(found[0]):x}",
+        "-".join([named, *parts]),
+        flags=re.ASCII,
+    )
 
 
 def shown(summary: pd.DataFrame, plan: Plan, options: MapOptions, unit: str = "sample") -> pd.DataFrame:
