@@ -200,7 +200,7 @@ def _without_lone(samples, choice, config):
         raise ConfigError(f"the rule leaves {what}; a classifier needs two classes: change {_levers(config)}")
     if gone:
         none = "note: no sample is left of class {classes}"
-        with_lone = "note: no sample is left of class {classes} ({lone} had one sample left)"
+        with_lone = "note: no sample is left of class {classes}: one of {lone} was left, too few to train on"
         say(with_lone if lone else none, classes=first_few(gone), lone=first_few(lone))
     return choice, gone
 
