@@ -10,6 +10,7 @@ import pwd
 import signal
 import socket
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -29,6 +30,7 @@ from mlflow.exceptions import MlflowException
 import datamap
 from datamap.digests import digest_of
 from datamap.errors import RunLostError, TrackingError, masked
+from datamap.pipeline.review import _reviewer
 from datamap.tracking import hidden_tags, pack
 from datamap.tracking.artifacts import PARALLEL, _side_by_side
 from datamap.tracking.delivery import Delivery
@@ -421,19 +423,27 @@ def signals(folder):
     return folder
 
 
-def test_a_user_without_a_name_trains_all_the_same(store, monkeypatch):
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_user_without_a_name_trains_and_reviews_all_the_same(store, monkeypatch, windows):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
 
     def unknown(number):
         raise KeyError(f"uid not found: {number}")
 
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    with pytest.raises(KeyError):
+    name = f"uid{os.getuid()}"
+    if windows:
+        monkeypatch.setitem(sys.modules, "pwd", None)
+        monkeypatch.delattr(os, "getuid")
+        name = "unknown"
+    else:
+        monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises((KeyError, ImportError)):
         getpass.getuser()
     with Store(create=True).new_run() as run:
         pass
-    assert MlflowClient().get_run(run.run_id).data.tags["mlflow.user"] == f"uid{os.getuid()}"
+    assert MlflowClient().get_run(run.run_id).data.tags["mlflow.user"] == name
+    assert _reviewer(None) == "reviewer"
 
 
 def test_a_search_reads_all_pages(store, monkeypatch):

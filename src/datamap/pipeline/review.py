@@ -133,7 +133,7 @@ def _reviewer(given: str | None) -> str:
     if given and not is_name(given):
         raise ConfigError(f"reviewer={given[:50]!r}: give at most {MAX_NAME_LENGTH} printable characters")
     user = given
-    with contextlib.suppress(KeyError, OSError):  # a user id without a name, as in containers
+    with contextlib.suppress(KeyError, OSError, ImportError):  # a user without a name, as in containers
         user = given or getpass.getuser()
     return user if user and is_name(user) else "reviewer"
 

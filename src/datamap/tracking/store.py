@@ -391,8 +391,9 @@ def _with_source(tags):
     with contextlib.ExitStack() as stack:
         try:
             getpass.getuser()
-        except (KeyError, OSError):  # KeyError until Python 3.12, OSError from 3.13 on
-            os.environ["LOGNAME"] = f"uid{os.getuid()}"  # MLflow reads it, too
+        except (KeyError, OSError, ImportError):  # OSError from Python 3.13 on; ImportError on Windows before
+            # MLflow reads it, too.
+            os.environ["LOGNAME"] = f"uid{os.getuid()}" if hasattr(os, "getuid") else "unknown"
             stack.callback(os.environ.pop, "LOGNAME", None)
         return resolve_tags(tags)
 
