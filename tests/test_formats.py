@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamap.data import dataset, delimited, files
+from datamap.data import dataset, delimited_text, files
 from datamap.errors import ConfigError, DataError
 from datamap.summaries import tsv
 
@@ -89,7 +89,7 @@ def test_unicode_text_of_excel_quotes_commas_too(tmp_path):
 
 def test_the_process_keeps_its_limit_of_cells(tmp_path):
     limit = csv.field_size_limit()
-    one, two = (delimited.records("a,b\n" * 3, ",") for _ in range(2))
+    one, two = (delimited_text.records("a,b\n" * 3, ",") for _ in range(2))
     next(one), next(two), list(one), list(two)
     assert load(text_file(tmp_path / "x.csv", f'text_a,label\n"{"x" * 200_000}",0\nb,1\nc,0\nd,1\n')).ids == [
         0,
@@ -517,6 +517,6 @@ def test_random_bytes_are_refused_in_one_line(tmp_path, seed):
 
 def test_rows_as_csv_reads_them():
     text = 'a,b\n"c ""d""","e\nf"\r\n\n,\n"",g\r\n'
-    rows = [record.cells for record in delimited.records(text, ",")]
+    rows = [record.cells for record in delimited_text.records(text, ",")]
     assert rows == list(csv.reader(io.StringIO(text, newline="")))
-    assert [record.line for record in delimited.records(text, ",")] == [1, 2, 4, 5, 6]
+    assert [record.line for record in delimited_text.records(text, ",")] == [1, 2, 4, 5, 6]

@@ -10,7 +10,7 @@ from datamap.callbacks.trainer_arguments import label_name
 from datamap.errors import ConfigError, SignalError
 from datamap.schema import Task
 from datamap.signals.arrays import as_array
-from datamap.signals.ragged import as_ragged
+from datamap.signals.ragged_sequences import as_ragged
 from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tasks.task import IGNORED
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datamap.data import delimited, files, rewriting, rows
+from datamap.data import delimited_text, files, rewriting, rows
 from datamap.data.originals import Layout, Original, Row
 from datamap.data.rows import BadRows, Columns, Problem
 from datamap.data.table import Form
@@ -59,7 +59,7 @@ def read(
     """
     text, notes, encoding = files.decoded(files.content(path), name, form.encoding)
     files.check_rows(text.count("\n"), 0, name)
-    given = delimited.given_delimiter(form.delimiter)
+    given = delimited_text.given_delimiter(form.delimiter)
     by = _delimiter(text) if given is None else given
     lines = _lines(text, by)
     of_tokens = [line for line in lines if line.cells and not _is_aside(line.text)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from datamap.data import delimited, files, rows, workbook
+from datamap.data import delimited_text, files, rows, workbook
 from datamap.errors import DataError, first_few
 
 SAVE = "save it as .xlsx, or as UTF-8 text with tabs or commas between the columns"
@@ -90,7 +90,7 @@ def _of_text(content: bytes, name: str) -> list[list[str]]:
     header = text.lstrip().partition("\n")[0]
     delimiter = max("\t,;", key=header.count)
     try:
-        return [record.cells for record in delimited.records(text, delimiter)]
+        return [record.cells for record in delimited_text.records(text, delimiter)]
     except DataError as error:
         raise DataError(f"{name}, {error}") from error
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamap.data import columnar, delimited, files, json_rows, names, workbook
-from datamap.data.delimited import Record
+from datamap.data import columnar, delimited_text, files, json_rows, names, workbook
+from datamap.data.delimited_text import Record
 from datamap.data.table import Form, Table, Written, bit
 from datamap.errors import DataError, counted
 from datamap.translations import translate
@@ -47,7 +47,7 @@ def _read(path: Path, form: Form) -> Table:
 def _read_delimited(path: Path, form: Form) -> Table:
     text, notes, encoding = files.decoded(files.content(path), path, form.encoding)
     usual = "," if path.suffix.lower() == ".csv" else "\t"
-    found = delimited.read(text, path, usual, form)
+    found = delimited_text.read(text, path, usual, form)
     table = _of_records(found.records, form, notes + found.notes)
     written = Written(text, encoding, found.delimiter, found.quoted)
     return replace(table, written=written) if form.lists else table
@@ -73,7 +73,7 @@ def _of_records(records: list[Record], form: Form, notes: list[str], unit: str =
     while header and not header[-1]:
         header.pop()
     records = records if place is None else records[place + 1 :]
-    width = len(header) if header else delimited.usual_width(records)
+    width = len(header) if header else delimited_text.usual_width(records)
     rows = [record.cells if any(record.cells[width:]) else record.cells[:width] for record in records]
     problems = _broken(rows, width)
     for row, cells in enumerate(rows):

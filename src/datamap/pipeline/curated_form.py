@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datamap import schema
-from datamap.data import delimited, files, multilabel, names, tokens
+from datamap.data import delimited_text, files, multilabel, names, tokens
 from datamap.data import table as data_table
 from datamap.data.originals import Layout
 from datamap.data.units import UnitDataset
@@ -102,7 +102,7 @@ def _is_harmless(text: str) -> bool:
 
 
 def _word(delimiter: str) -> str | None:
-    words = {sign: word for word, sign in delimited.WORDS.items() if word.isalpha()}
+    words = {sign: word for word, sign in delimited_text.WORDS.items() if word.isalpha()}
     return words.get(delimiter, delimiter) or None
 
 

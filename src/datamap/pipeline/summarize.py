@@ -19,7 +19,7 @@ from datamap.pipeline.stored_summary import covered_observations, read_summary, 
 from datamap.program import invocation
 from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
-from datamap.signals.stored import signals_of
+from datamap.signals.stored_signals import signals_of
 from datamap.summaries import reduction
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import hidden_tags

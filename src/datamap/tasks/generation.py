@@ -10,7 +10,7 @@ from datamap.errors import SignalError
 from datamap.schema import SUM_TOLERANCE, Task
 from datamap.signals import compute
 from datamap.signals.arrays import as_array
-from datamap.signals.ragged import Ragged, as_ragged
+from datamap.signals.ragged_sequences import Ragged, as_ragged
 from datamap.tasks.task import IGNORED, MAX_NUMBER, Definition, further_signals, truths, unlabeled_table
 
 MAX_LOGITS = 1 << 21  # logits that are converted at once; four arrays of them take 34 MB as float32

@@ -10,7 +10,7 @@ from datamap.errors import SignalError
 from datamap.schema import Task
 from datamap.signals import compute
 from datamap.signals.arrays import as_array, refuse_other_than_numbers
-from datamap.signals.ragged import Ragged, as_ragged
+from datamap.signals.ragged_sequences import Ragged, as_ragged
 from datamap.tasks import units
 from datamap.tasks.task import IGNORED, Definition, further_signals
 
