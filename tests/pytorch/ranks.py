@@ -1,6 +1,7 @@
 """Processes that train together, with what `torchrun` gives each; a warm process forks them.
 
-Each would import PyTorch and its trainers for ten seconds. The pages' script runs under `torchrun` itself.
+Each would import PyTorch and its trainers for ten seconds. The pages' script runs under `torchrun` itself, whose
+processes are forked likewise (the fixture `python`).
 """
 
 import os

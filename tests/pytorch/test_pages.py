@@ -29,12 +29,12 @@ def test_the_script_runs_in_an_empty_folder_and_can_be_summarized(store, capsys,
 
 
 def test_sft_on_two_processes_becomes_a_training_file_that_trains_again(
-    store, shell, command, tmp_path, monkeypatch, capsys
+    store, shell, python, command, tmp_path, monkeypatch, capsys
 ):
     script = tmp_path / "sft.py"
     script.write_text(script_of("trl"), encoding="utf-8")
     there = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    done = shell(torchrun(2, script), **there)
+    done = shell(torchrun(2, "--no-python", python, script), **there)
     assert done.code == 0, done.err
     ((_, commands),) = [block for block in blocks("docs/trl.md") if block[0] == "sh no-run"]
     for line in commands.splitlines()[1:]:
