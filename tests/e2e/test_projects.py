@@ -14,14 +14,15 @@ from foreign_files import GUIDS, write_dynamics
 
 
 @pytest.fixture
-def mlflow_run(project, monkeypatch, capfd):
-    """Run MLflow's command in the project: mlflow_run("-e", "train") → Outcome.
+def mlflow_run(project, empty_store, monkeypatch, capfd):
+    """Run MLflow's command in the project, which has an empty store: mlflow_run("-e", "train") → Outcome.
 
     It runs in this process, which has imported MLflow, and starts the project in another.
     """
     import mlflow.cli
 
     monkeypatch.chdir(project)
+    shutil.copy(empty_store, "mlflow.db")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
     def run(*arguments):
