@@ -64,7 +64,8 @@ def test_each_command_takes_the_key():
     assert {manual.lang for manual in manuals.values()} == {"auto"}
 
 
-def test_a_run_keeps_its_language_through_all_commands(command, imported, client):
+def test_a_run_keeps_its_language_through_all_commands(command, imported, client, monkeypatch):
+    monkeypatch.setattr("datamap.log.QUIET_SECONDS", 0)  # every line about work that takes long
     run_id, printed = imported("lang=zh")
     second, _ = imported("lang=zh")
     assert english(printed) == []
