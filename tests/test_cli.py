@@ -245,6 +245,12 @@ def test_ctrl_c_exits_130(command, monkeypatch):
     assert command("plot", "run_id=x").code == 130
 
 
+def test_ctrl_c_while_the_command_starts():
+    code = "import datamap.cli; raise KeyboardInterrupt"
+    done = run_process([sys.executable, "-c", code], PYTHONPATH=str(ROOT / "src"))
+    assert (done.code, done.err) == (-signal.SIGINT, "interrupted\n")  # a shell calls it 130
+
+
 def test_an_interrupt_that_meets_the_garbage_collector_is_not_lost(command, monkeypatch):
     class Collected:
         def __del__(self):
