@@ -6,7 +6,7 @@ Users' own scripts and the files of the original tutorial depend on these names:
 import enum
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Task(str, enum.Enum):
@@ -64,6 +64,12 @@ FURTHER_COLUMNS = {
     "margin_mean": "mean margin of the given label (AUM)",
     "entropy_mean": "mean entropy of the prediction",
 }
+
+Region = Literal["easy", "ambiguous", "hard", "noisy"]
+# Region of a map, as `maps.regions.assign` numbers them → its name for people.
+REGIONS: dict[Region, str] = {
+    "easy": "easy to learn", "ambiguous": "ambiguous", "hard": "hard to learn", "noisy": "noisy?"
+}  # fmt: skip
 
 NORMAL, HARD, DIRTY = 0, 1, 2
 KINDS = {NORMAL: "normal", HARD: "hard", DIRTY: "dirty"}

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,11 +10,10 @@ import pandas as pd
 from datamap.labels import blocks
 from datamap.labels.mislabel import Evidence, quotable_witnesses
 from datamap.labels.reasons import reasons
+from datamap.schema import REGIONS
 from datamap.translations import LANGUAGES, word
 
 PROBABILITY, ORDER = "probability", "order only"  # what a score means: values of the column `evidence`
-Region = Literal["easy", "ambiguous", "hard", "noisy"]
-REGIONS: tuple[Region, ...] = get_args(Region)  # as `regions.assign` numbers them
 
 
 def region_names(lang: str) -> tuple[str, ...]:
@@ -24,9 +22,7 @@ def region_names(lang: str) -> tuple[str, ...]:
     >>> region_names("zh")
     ('易学', '模糊', '难学', '疑似噪声')
     """
-    if lang == "en":
-        return REGIONS
-    return tuple(word(name, lang) for name in ("easy to learn", "ambiguous", "hard to learn", "noisy?"))
+    return tuple(REGIONS) if lang == "en" else tuple(word(name, lang) for name in REGIONS.values())
 
 
 def regions_told(regions: np.ndarray, lang: str) -> str:

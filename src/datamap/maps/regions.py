@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from datamap.schema import REGIONS
 from datamap.translations import word
 
 Box = tuple[tuple[float, float], tuple[float, float]]  # ((left, right), (bottom, top))
 
-NAMES = ("easy to learn", "ambiguous", "hard to learn", "noisy?")
+NAMES = tuple(REGIONS.values())
 EASY, AMBIGUOUS, HARD, NOISY = range(4)
 COLORS = {EASY: "#e8f1f8", AMBIGUOUS: "#f5f3e7", HARD: "#fbeee6", NOISY: "#f8dcdc"}
 

@@ -9,11 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from datamap.documents import first_problem
 from datamap.errors import DataMapError
-from datamap.labels.diagnosis import REGIONS, Region
 from datamap.review.decisions import Action
 from datamap.review.journal import Journal
 from datamap.review.samples import ReviewSamples
-from datamap.schema import MAX_CLASSES
+from datamap.schema import MAX_CLASSES, REGIONS, Region
 
 MAX_ROWS = 200  # in one answer
 MAX_CORNERS = 10_000
@@ -98,7 +97,7 @@ def mask(samples: ReviewSamples, journal: Journal, filter: SampleFilter, who: st
     """Return the samples that pass the filter of a query by the reviewer `who`, as a bool array (N,)."""
     passed = np.ones(len(samples), bool)
     if filter.region is not None:
-        passed &= np.isin(samples.regions, [REGIONS.index(name) for name in filter.region])
+        passed &= np.isin(samples.regions, [list(REGIONS).index(name) for name in filter.region])
     if filter.label is not None:
         passed &= np.isin(samples.labels, filter.label)
     if filter.proposed is not None:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datamap.labels.diagnosis import REGIONS
 from datamap.labels.reasons import retold
 from datamap.review import estimates, queries
 from datamap.review.decisions import Action, Decision
@@ -17,6 +16,7 @@ from datamap.review.neighbors import Neighbors
 from datamap.review.queries import Query, RequestError, UnknownSampleError
 from datamap.review.samples import NONE, ReviewSamples
 from datamap.review.storage import Storage
+from datamap.schema import REGIONS
 from datamap.translations import word
 
 CUT = 300  # characters of a text that a list shows
@@ -94,7 +94,7 @@ class Review:
             "samples": len(self.samples),
             "pairs": "text_b" in columns,
             "texts": bool(columns),
-            "regions": list(REGIONS),
+            "regions": list(REGIONS.items()),
         }
 
     def map(self) -> bytes:

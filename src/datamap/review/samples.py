@@ -22,7 +22,7 @@ class ReviewSamples(NamedTuple):
     """Hold N samples in the summary's order.
 
     `ids` is an Arrow array, and `names` are the class names by index. `labels` (given) and `proposed` (`NONE` without a
-    proposal) are int32 class indices, and `regions` uint8 indices of `diagnosis.REGIONS`. `scores` in [0, 1], `x`
+    proposal) are int32 class indices, and `regions` uint8 indices of `schema.REGIONS`. `scores` in [0, 1], `x`
     (label_var) and `y` (avg_probs) are float32. `texts` is {column: Arrow column} and may be empty; `why` is an Arrow
     column. `ranks` are the places in the diagnosis, 1 = most likely wrong.
     """

@@ -9,8 +9,6 @@ import { reviewer } from "./reviewer.js";
 import { drawLabels, drawSentence } from "./units.js";
 import { count, scored, scoreHint, tr } from "./words.js";
 
-export const REGIONS = ["easy to learn", "ambiguous", "hard to learn", "noisy?"];
-
 /**
  * Draw a sample; `sample` may be the list's data until everything is loaded. `open(row)` shows another one.
  */
@@ -45,7 +43,8 @@ function drawHead(card, run, sample, index, total) {
     add(head, "span", tr("{at} of {total}", { at: count(index + 1), total: count(total) }), "muted");
   else add(head, "span", tr("not in this list"), "muted");
   add(head, "span", "", "gap");
-  add(head, "span", tr(REGIONS[sample.region]), `chip region-${run.regions[sample.region]}`);
+  const [region, name] = run.regions[sample.region];
+  add(head, "span", tr(name), `chip region-${region}`);
   const score = add(head, "span", run.probable ? `${tr("score")} ` : "", "muted");
   score.title = scoreHint(run);
   add(score, "strong", scored(run, sample));

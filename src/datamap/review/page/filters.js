@@ -1,7 +1,6 @@
 // The samples in the queue: the filters above the list, and the area enclosed on the map.
 
 import { $, add } from "../../web/scripts/dom.js";
-import { REGIONS } from "./card.js";
 import { NOTHING, queue } from "./queue.js";
 import { asText } from "./server.js";
 import { tr } from "./words.js";
@@ -75,7 +74,7 @@ export function createFilters(run, changed) {
     ),
     region: chooser(
       "region",
-      [any, ...run.regions.map((key, k) => [key, tr(REGIONS[k])])],
+      [any, ...run.regions.map(([key, name]) => [key, tr(name)])],
       "",
       several("region"),
     ),
