@@ -18,9 +18,18 @@ from datamap.labels.posterior import RunWeights, infer, trust_in_run
 from datamap.signals.compute import label_values
 
 RUN = "run"  # name of the run's own model as a witness
-WITNESSES = (
-    "linear", "bigrams", "words", "neighbours", "overlap", "embeddings", "window", "sequence", "lexicon"
-)  # fmt: skip
+# Quick model of texts, embeddings or tokens → what the column `why` says of its prediction.
+WITNESSES = {
+    "linear": "; its characters suggest {name} ({p})",
+    "bigrams": "; its characters suggest {name} ({p})",
+    "words": "; its words suggest {name} ({p})",
+    "neighbours": "; similar texts suggest {name} ({p})",
+    "overlap": "; the overlap of both texts suggests {name} ({p})",
+    "embeddings": "; similar embeddings suggest {name} ({p})",
+    "window": "; the tokens around it suggest {name} ({p})",
+    "sequence": "; the whole sentence suggests {name} ({p})",
+    "lexicon": "; the same token elsewhere suggests {name} ({p})",
+}
 MIN_QUOTED_WEIGHT = 0.05  # weight in the opinion from which on a witness is quoted
 
 
@@ -356,9 +365,10 @@ def witness_score(name: str, evidence: Evidence) -> np.ndarray:
 NEEDED = {
     "overlap": ("text pairs", "train with log_text=true, or record with samples="),
     "embeddings": ("embeddings", "give diagnose embeddings=<file> or encoder=<folder>"),
-    "window": ("tokens", "train with data.task=tokens, or record with task='tokens' and samples="),
-    "sequence": ("tokens", "train with data.task=tokens, or record with task='tokens' and samples="),
-    "lexicon": ("tokens", "train with data.task=tokens, or record with task='tokens' and samples="),
+    **dict.fromkeys(
+        ("window", "sequence", "lexicon"),
+        ("tokens", "train with data.task=tokens, or record with task='tokens' and samples="),
+    ),
 }
 # Name → score of each sample, float (N,) in [0, 1]: the higher, the more likely the label is wrong.
 SCORES: dict[str, Callable[[Evidence], np.ndarray]] = {

@@ -8,7 +8,7 @@ from string import Formatter
 import numpy as np
 import pandas as pd
 
-from datamap.labels.mislabel import RUN, Evidence
+from datamap.labels.mislabel import RUN, WITNESSES, Evidence
 from datamap.tasks.entities import KINDS
 from datamap.translations import LANGUAGES, word
 
@@ -19,15 +19,7 @@ TOKENS = "; {share} of {tokens} target tokens right"
 SOURCES = {
     RUN: "; the model predicts {name} ({p})",
     "folds": "; models that never saw it predict {name} ({p})",
-    "linear": "; its characters suggest {name} ({p})",
-    "bigrams": "; its characters suggest {name} ({p})",
-    "words": "; its words suggest {name} ({p})",
-    "neighbours": "; similar texts suggest {name} ({p})",
-    "overlap": "; the overlap of both texts suggests {name} ({p})",
-    "embeddings": "; similar embeddings suggest {name} ({p})",
-    "window": "; the tokens around it suggest {name} ({p})",
-    "sequence": "; the whole sentence suggests {name} ({p})",
-    "lexicon": "; the same token elsewhere suggests {name} ({p})",
+    **WITNESSES,
 }
 FIELDS = {"n": r"\d+", "total": r"\d+", "p": r"\d\.\d\d", "name": ".+?"}
 FIELDS |= {"loss": r"\S+?", "share": r"\d+%", "tokens": r"\d+"}
