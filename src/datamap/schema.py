@@ -37,9 +37,11 @@ SIGNAL_COLUMNS = {
 # The summary needs these; the other keys of a record are further signals.
 REQUIRED_SIGNALS = ("id", "label", "correct", "label_probs")
 
-# The summary uses these; the rest of the contract is for people who read the files.
+# The summary uses these; the rest of the contract is for people who read the files. A signal of a task of its own name
+# (`Definition.signals`) is reduced to its mean without standing here.
 USED_SIGNALS = (*REQUIRED_SIGNALS, "noisy_label", "loss", "margin", "probs")
 
+# Every summary has these columns, also one of an earlier version: a file without one of them counts as damaged.
 SUMMARY_COLUMNS = {
     "id": "the sample's id",
     "label": "class index of the given label",
@@ -56,7 +58,7 @@ SUMMARY_COLUMNS = {
     "first_learn": "0-based observation of the first learning event; 0 = never",
 }
 
-# Columns that our own summaries add.
+# Columns that our own summaries add; a summary of an earlier version may lack one.
 FURTHER_COLUMNS = {
     "aleatoric": "mean of p (1 - p)",
     "el2n": "mean length of the error vector over the first observations",

@@ -109,6 +109,19 @@ def first_learn(correct: np.ndarray) -> np.ndarray:
     return _first(_learning(correct))
 
 
+def aleatoric(label_probs: np.ndarray) -> np.ndarray:
+    """Compute the data uncertainty (1/T) Σ_t p_t (1 − p_t), with p_t = p_t(y | x), in [0, 0.25].
+
+    It is the aleatoric uncertainty of Data-IQ (Seedat et al. 2022, eq. 2). It is high where single predictions are
+    near 0.5, while variability is high where predictions differ between observations. The two add up to c (1 − c) with
+    the mean probability c, by the law of total variance.
+
+    >>> aleatoric(np.array([[0.5, 1.0], [0.5, 0.0]]))
+    array([0.25, 0.  ])
+    """
+    return (label_probs * (1 - label_probs)).mean(axis=0)
+
+
 def _forgetting(correct):
     return correct[:-1] & ~correct[1:]
 
@@ -123,7 +136,8 @@ def _first(events):
     return np.where(events.any(axis=0), events.argmax(axis=0) + 1, 0)
 
 
-# Column of the summary → its values; the order here is the order there.
+# Column of the summary → its values; the order here is the order there. Those of `schema.SUMMARY_COLUMNS` come first: a
+# new statistic is one of `schema.FURTHER_COLUMNS`, which summaries of earlier versions may lack.
 STATISTICS: dict[str, Callable[[Observations], np.ndarray]] = {
     "correct_times": lambda o: correct_times(o.correct),
     "correct_ratio": lambda o: correct_ratio(o.correct),
@@ -135,20 +149,8 @@ STATISTICS: dict[str, Callable[[Observations], np.ndarray]] = {
     "learnt_times": lambda o: learnt_times(o.correct),
     "first_forget": lambda o: first_forget(o.correct),
     "first_learn": lambda o: first_learn(o.correct),
+    "aleatoric": lambda o: aleatoric(o.label_probs),
 }
-
-
-def aleatoric(label_probs: np.ndarray) -> np.ndarray:
-    """Compute the data uncertainty (1/T) Σ_t p_t (1 − p_t), with p_t = p_t(y | x), in [0, 0.25].
-
-    It is the aleatoric uncertainty of Data-IQ (Seedat et al. 2022, eq. 2). It is high where single predictions are
-    near 0.5, while variability is high where predictions differ between observations. The two add up to c (1 − c) with
-    the mean probability c, by the law of total variance.
-
-    >>> aleatoric(np.array([[0.5, 1.0], [0.5, 0.0]]))
-    array([0.25, 0.  ])
-    """
-    return (label_probs * (1 - label_probs)).mean(axis=0)
 
 
 def el2n(error_norm: np.ndarray, first: int) -> np.ndarray:
@@ -190,7 +192,7 @@ def summarize(
         el2n_observations: the number of observations for `el2n`.
 
     Returns:
-        DataFrame with the columns of `schema.SUMMARY_COLUMNS`, then `aleatoric`, `el2n` if the probabilities of all
+        DataFrame with id, label, s_label and the columns of `STATISTICS`, `el2n` if the probabilities of all
         classes are known, and `<signal>_<reduction>` for each further signal.
 
     Raises:
@@ -218,7 +220,6 @@ def _reduce(observations, extra, el2n_observations):
         "label": observations.labels,
         "s_label": observations.planted,
         **{name: statistic(observations) for name, statistic in STATISTICS.items()},
-        "aleatoric": aleatoric(observations.label_probs),
     }
     if norms is not None:
         columns["el2n"] = el2n(norms, el2n_observations)
