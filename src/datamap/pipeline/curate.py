@@ -14,8 +14,8 @@ from datamap.pipeline import corrections, curated_files, curated_units, stored_d
 from datamap.pipeline.diagnose import ensure_diagnosis
 from datamap.pipeline.run_access import logged_together, open_store_and_run
 from datamap.pipeline.summarize import ensure_summary
+from datamap.recording.stored_signals import signals_of
 from datamap.signals import align
-from datamap.signals.stored_signals import signals_of
 from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import descriptions, selections

@@ -14,10 +14,10 @@ from datamap.pipeline import memorization
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.stored_texts import Texts, sample_texts, unit_rows
+from datamap.recording.stored_signals import extra_signals_of
 from datamap.schema import Task
 from datamap.signals import align, class_probs, shards
 from datamap.signals.observations import Observations
-from datamap.signals.stored_signals import extra_signals_of
 from datamap.tasks import units
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.metrics import accuracies as known_accuracies

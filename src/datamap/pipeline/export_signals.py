@@ -13,9 +13,9 @@ from datamap.importing import foreign
 from datamap.log import say
 from datamap.pipeline.run_access import open_run
 from datamap.program import invocation
+from datamap.recording.stored_signals import signals_of
 from datamap.schema import Shard, Task
 from datamap.signals import shards
-from datamap.signals.stored_signals import signals_of
 from datamap.tracking.failures import uninterrupted
 from datamap.tracking.run import Run
 from datamap.translations import Amount

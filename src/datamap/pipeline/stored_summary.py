@@ -11,8 +11,8 @@ import pandas as pd
 from datamap import documents, schema
 from datamap.digests import digest_of
 from datamap.errors import SummaryError, TrackingError, first_few
+from datamap.recording.stored_signals import signals_of
 from datamap.signals.shards import ShardsByObservation
-from datamap.signals.stored_signals import signals_of
 from datamap.summaries import tsv
 from datamap.tracking.run import Run
 

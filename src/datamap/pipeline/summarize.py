@@ -17,9 +17,9 @@ from datamap.pipeline.run_access import open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import covered_observations, read_summary, summarize_command
 from datamap.program import invocation
+from datamap.recording.stored_signals import signals_of
 from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
-from datamap.signals.stored_signals import signals_of
 from datamap.summaries import reduction
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import hidden_tags

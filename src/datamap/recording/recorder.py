@@ -22,10 +22,10 @@ from datamap.recording.examples import Examples
 from datamap.recording.metadata import Metadata
 from datamap.recording.reference import Reference
 from datamap.recording.shared_log import SharedLog, join_run, merge_records
+from datamap.recording.stored_signals import signals_of
 from datamap.schema import Task
 from datamap.signals import compute, shards
 from datamap.signals.embeddings import encode
-from datamap.signals.stored_signals import signals_of
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS, tables_of
 from datamap.tracking.delivery import Delivery

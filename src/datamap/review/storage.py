@@ -18,24 +18,18 @@ from filelock import FileLock
 from datamap import schema
 from datamap.errors import TrackingError, raised_as
 from datamap.review.decisions import MAX_TURN, Decision, line, merged, parse
+from datamap.signals.shards import Readable
 
 EVERY = 5.0  # seconds between two downloads of other sessions' files
 LOCK_TIMEOUT = 15.0  # seconds to wait while another server writes
 LOCK = "review.lock"  # next to the folder of artifacts, so that it is not an artifact
 
 
-class Reader(Protocol):
-    """Read a run's artifacts."""
-
-    def read(self, path: str) -> bytes:
-        """Return the content of an artifact."""
-
-
 class Files(Protocol):
     """List, read and write a run's artifacts."""
 
     @property
-    def artifacts(self) -> Reader:
+    def artifacts(self) -> Readable:
         """Return what reads them."""
 
     def files(self, folder: str | None) -> list[str]:

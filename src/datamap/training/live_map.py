@@ -8,8 +8,8 @@ from datamap import schema
 from datamap.errors import reason
 from datamap.log import say
 from datamap.maps.live import LiveMap
+from datamap.recording.stored_signals import signals_of
 from datamap.signals import shards
-from datamap.signals.stored_signals import signals_of
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.training.preparation import PreparedTraining

@@ -1,7 +1,6 @@
 """Find the observations of a run that are committed and complete, and their shards."""
 
 from collections.abc import Collection, Mapping
-from typing import Protocol
 
 from datamap import schema
 from datamap.errors import TrackingError, first_few
@@ -9,39 +8,10 @@ from datamap.log import say
 from datamap.schema import Shard
 from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
+from datamap.tracking.run import Run
 
 
-class StoredArtifacts(shards.Readable, Protocol):
-    """Give access to the artifacts of a run, and their address."""
-
-    @property
-    def root(self) -> str:
-        """Return the address of the artifacts."""
-
-    def fetch(self, wanted: Mapping[str, str | None]) -> None:
-        """Download artifacts side by side for later calls: {path: the SHA-256 that it must have, if known}."""
-
-
-class RecordedRun(Protocol):
-    """Describe what is needed of a run that holds signals; `tracking.run.Run` is one."""
-
-    run_id: str
-
-    @property
-    def artifacts(self) -> StoredArtifacts:
-        """Return the run's artifacts."""
-
-    def committed(self, metric: str = ...) -> Mapping[int, int | None]:
-        """Return {number: rows, if known} of the observations that a metric commits."""
-
-    def files(self, folder: str) -> list[str]:
-        """Return the paths of the artifacts below a folder."""
-
-    def command(self, name: str, *arguments: str) -> str:
-        """Return the command line of one of our commands on this run."""
-
-
-def signals_of(run: RecordedRun, committed: Mapping[int, int | None] | None = None) -> ShardsByObservation:
+def signals_of(run: Run, committed: Mapping[int, int | None] | None = None) -> ShardsByObservation:
     """Return {number: its shards} of the observations that were committed; a note names those that were not.
 
     Raises:
@@ -65,7 +35,7 @@ def signals_of(run: RecordedRun, committed: Mapping[int, int | None] | None = No
     return observed
 
 
-def extra_signals_of(run: RecordedRun, folder: str) -> ShardsByObservation:
+def extra_signals_of(run: Run, folder: str) -> ShardsByObservation:
     """Return {number: its shards} of the extra trainings in a folder; {} while some of them are missing."""
     done = run.committed(schema.EXTRA_METRICS[folder])
     found, digests = _shards_in(run, folder) if done else ([], {})
@@ -80,7 +50,7 @@ def extra_signals_of(run: RecordedRun, folder: str) -> ShardsByObservation:
 
 
 def _shards_in(
-    run: RecordedRun, folder: str, numbers: Collection[int] | None = None
+    run: Run, folder: str, numbers: Collection[int] | None = None
 ) -> tuple[list[Shard], dict[str, str]]:
     """Return ([Shard, …], {artifact path: SHA-256}) of a folder of the run.
 
