@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from conftest import SMALL_MODEL
-from datamap.maps import live
 from datamap.summaries.dynamics import avg_probs, correct_ratio, label_var
+from datamap.training import live_map as live
 
 TABLE = pa.table({"label": [0, 1], "label_probs": [0.1, 0.9], "correct": [False, True]})
 
@@ -34,7 +34,8 @@ def test_a_running_summary_is_the_summary():
 def test_it_draws_only_where_that_is_cheap(monkeypatch):
     said, clock = [], [0.0]
     monkeypatch.setattr(live.time, "monotonic", lambda: clock[0])
-    found = live.LiveMap(2, said.append, since=0)
+    monkeypatch.setattr(live, "say", lambda text, **values: said.append(text.format(**values)))
+    found = live.LiveMap(2, since=0)
     found.cost = 1.0
     found.add(TABLE)
     clock[0] = 49

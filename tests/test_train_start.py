@@ -7,12 +7,12 @@ import pytest
 
 import datamap
 from conftest import SMALL_MODEL
-from datamap.maps.live import LiveMap
 from datamap.processes import Processes
 from datamap.recording.shared_log import SharedLog, join_run
 from datamap.tracking.delivery import Delivery
 from datamap.tracking.store import Store
 from datamap.training import extra
+from datamap.training.live_map import LiveMap
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_live_map_that_fails_is_left_out(command, client, pairs_file, monkeypa
     def fail(*arguments, **options):
         raise ValueError("no room\nfor a map")
 
-    monkeypatch.setattr("datamap.maps.live.SHARE", 1000)  # these epochs take milliseconds
+    monkeypatch.setattr("datamap.training.live_map.SHARE", 1000)  # these epochs take milliseconds
     monkeypatch.setattr(LiveMap, method, fail)
     outcome = command("train", "data=file", f"data.path={pairs_file}", *SMALL_MODEL, "plot.live=true")
     assert outcome.code == 0, outcome.err
