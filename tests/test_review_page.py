@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 import chromium
-from datamap.review import page as review_page
+from datamap.review import app
 from datamap.web import pages
 from node import Node
 
@@ -13,7 +13,7 @@ PURE = ("diff", "keys", "sight", "choices", "tags")
 
 
 def bundle(*names):
-    return pages.bundle(review_page.PAGE / f"{name}.js" for name in names)
+    return pages.bundle(app.PAGE / f"{name}.js" for name in names)
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +310,7 @@ def test_decisions_need_no_storage_of_the_browser(fresh, storage):
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_page_is_one_file_that_runs_no_other_script(lang):
-    content = review_page.page(lang).decode()
+    content = app.review_page(lang).decode()
     assert content.count("<script") == 2 and "unsafe" not in content
     assert " src=" not in content and "http://" not in content.replace("http://www.w3.org/2000/svg", "")
     assert ("保留给定标签" in content) == (lang == "zh")

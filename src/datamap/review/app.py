@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,12 +13,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from datamap.errors import DataMapError, TrackingError
-from datamap.review import page as pages
 from datamap.review import queries
 from datamap.review.decisions import MAX_NAME_LENGTH, is_name
 from datamap.review.guard import Guard, refusal
 from datamap.review.queries import RequestError
 from datamap.review.review import Review
+from datamap.translations import chinese
+from datamap.web import pages
+
+PAGE = Path(__file__).parent / "page"
+FRAMED = "frame-ancestors 'none'"  # only a header can set this policy; page.html has the others
 
 
 def application(review: Review, token: str, loopback: bool = True) -> Guard:
@@ -29,6 +34,16 @@ def application(review: Review, token: str, loopback: bool = True) -> Guard:
         loopback: accept only requests to a loopback address or localhost.
     """
     return Guard(Starlette(routes=_Answers(review).routes(), exception_handlers=HANDLERS), token, loopback)
+
+
+def review_page(lang: str = "en") -> bytes:
+    """Return the review page, one HTML file in UTF-8 without data, which requests the data from the server.
+
+    Args:
+        lang: language of the page, "en" or "zh".
+    """
+    words = chinese("shown") if lang == "zh" else {}
+    return pages.assemble(PAGE, [PAGE / "main.js"], {"words": words}, lang)
 
 
 class _Answers:
@@ -55,8 +70,8 @@ class _Answers:
         ]
 
     def page(self, request: Request) -> Response:
-        content = pages.page(self.review.about.lang)
-        return Response(content, media_type="text/html", headers={"Content-Security-Policy": pages.FRAMED})
+        content = review_page(self.review.about.lang)
+        return Response(content, media_type="text/html", headers={"Content-Security-Policy": FRAMED})
 
     def order(self, request: Request) -> Response:
         query = queries.parsed(queries.Query, request.scope["body"])

@@ -1,19 +1,30 @@
-"""Serve a review over HTTP until the reviewer ends it."""
+"""Serve a review over HTTP until the reviewer ends it, at an address that outlives it: an open page continues."""
 
 import contextlib
 import html
 import ipaddress
+import json
+import os
+import secrets
 import socket
 import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import Field, TypeAdapter
 
 from datamap.errors import ConfigError, raised_as
-from datamap.review import address as addresses
-from datamap.review.address import Address
 from datamap.review.review import Review
+
+
+class Address(NamedTuple):
+    """Hold the port at which a review is served, and the token that a request must have."""
+
+    port: Annotated[int, Field(gt=0, lt=65536)]
+    token: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{43}$")]
 
 
 def serve(review: Review, host: str, port: int, open_page: bool, started: Callable[[str], None]) -> None:
@@ -61,15 +72,39 @@ def _leading_to(page: str) -> Iterator[str]:
 
 def _at(run_id: str, host: str, port: int) -> tuple[socket.socket, Address]:
     """Return a listening socket and its address, those of the last review if free, so that an open page continues."""
-    last = addresses.kept(run_id)
+    last = kept_address(run_id)
     if last and port in (0, last.port):
         with contextlib.suppress(ConfigError):
             return _listening(host, last.port), last
     listener = _listening(host, port)
-    address = addresses.new(listener.getsockname()[1])
+    address = Address(listener.getsockname()[1], secrets.token_urlsafe(32))
     if last is None or port:  # else the server of the last address still runs, and needs it
-        addresses.keep(run_id, address)
+        keep_address(run_id, address)
     return listener, address
+
+
+def kept_address(run_id: str) -> Address | None:
+    """Return the address of a run's last review by this user; None if its file is missing or damaged."""
+    try:
+        return TypeAdapter(Address).validate_json(_file(run_id).read_bytes(), strict=True)
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home folder
+        return None
+
+
+def keep_address(run_id: str, address: Address) -> None:
+    """Write the address of a run's review to a file that only this user may read, if the user has a home folder."""
+    with contextlib.suppress(OSError, RuntimeError):
+        file = _file(run_id)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        written = file.with_suffix(f".{os.getpid()}")
+        with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:  # noqa: PTH123
+            json.dump(address._asdict(), stream)
+        written.replace(file)
+
+
+def _file(run_id: str) -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state, "datamap", "review", f"{Path(run_id).name}.json")
 
 
 def _listening(host: str, port: int) -> socket.socket:
