@@ -2,13 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from datamap import schema
 from datamap.config import TrainConfig, to_yaml
-from datamap.errors import TrainingError
+from datamap.errors import SignalError, TrainingError
 from datamap.log import say
 from datamap.recording.shared_log import join_run
 from datamap.schema import Task
+from datamap.signals import embeddings
 from datamap.tracking.failures import retrying
 from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
@@ -45,7 +47,7 @@ def train_as_owner(training: PreparedTraining, overrides: Sequence[str] = ()) ->
         logger = RunLogger(training, run, outbox)
         extra.announce()
         with _report_early_end(logger, run), outbox, extra:
-            log_embeddings(training, run, _timeout(training))
+            _log_embeddings(training, run)
             training.trainer.fit(logger, bars.steps, bars.observed_batches)
             extra.finish(bars.steps)
         say(
@@ -77,6 +79,29 @@ def _begun(training: PreparedTraining, overrides: Sequence[str]) -> Iterator[Run
         if not training.start.run:
             retrying(log, timeout)
         yield run
+
+
+def _log_embeddings(training: PreparedTraining, run: Run) -> None:
+    """Log the mean outputs of a pretrained encoder for every sample before the first step, by one evaluation pass.
+
+    The two texts of a pair are encoded apart, since only then can a simple model compare them. Nothing is done for a
+    model from scratch, which knows nothing yet; for a resumed training, whose model has seen labels; for tokens,
+    which the embedding of their sentence does not tell apart; and with `log_text=false`, because texts can be guessed
+    from their embeddings.
+    """
+    config, samples = training.config, training.data.samples
+    begins = config.model.name_or_path and config.log_text and not training.checkpoint
+    if not begins or samples.task is Task.TOKENS or run.has(schema.EMBEDDINGS_FILE):
+        return
+    columns = [samples.texts_a, *([samples.texts_b] if samples.texts_b else [])]
+    try:
+        embeddings.refuse_large(len(samples), len(columns) * training.trainer.width)
+        parts = [training.trainer.mean_outputs(column, bars.observed_batches) for column in columns]
+        found = embeddings.checked_parts(samples.ids, parts, "the encoder")
+    except SignalError as error:  # too large, or beyond half precision: training need not end for that
+        say("note: no embeddings are logged: {error}", error=error)
+        return
+    retrying(partial(run.log_bytes, embeddings.encode(found), schema.EMBEDDINGS_FILE), _timeout(training))
 
 
 def _timeout(training: PreparedTraining) -> float:
