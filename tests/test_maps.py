@@ -280,7 +280,7 @@ def test_maps_are_read_on_light_and_dark_pages(summary):
         cards.draw_card(summary, options),
         cards.draw_comparison(both, options),
         cards.draw_movement(summary, summary, "first", "second", options),
-        comparisons.draw_comparison(both),
+        comparisons.draw_comparison(both, options),
     ):
         array = canvas.pixels(figure)
         assert not array[0, 0, 3] and 0 < array[..., 3].mean() < 200
@@ -307,7 +307,7 @@ def test_nothing_is_cut_off_at_the_edges(summary, options):
 
 def test_a_comparison_has_the_same_axes_for_all(summary):
     other = summary.assign(label_var=summary["label_var"] / 5)
-    facets = panels(comparisons.draw_comparison({"a": summary, "b": other}))
+    facets = panels(comparisons.draw_comparison({"a": summary, "b": other}, MapOptions()))
     assert [ax.get_title(loc="left") for ax in facets] == ["a", "b"]
     assert facets[0].get_xlim() == facets[1].get_xlim()
 
@@ -325,7 +325,7 @@ def test_cards_and_comparison_have_one_scale_whatever_the_runs(summary):
         cards.draw_card(summary, options, observations=9),
         cards.draw_card(calm, options, observations=2),
         cards.draw_comparison({"a": summary, "b": calm, "c": calm}, options),
-        comparisons.draw_comparison({"a": summary, "b": calm}),
+        comparisons.draw_comparison({"a": summary, "b": calm}, options),
     ]
     axes = [ax for figure in figures_ for ax in panels(figure)]
     assert len(axes) == 7
@@ -381,7 +381,7 @@ def test_a_comparison_on_a_card_is_in_view_in_two_columns(summary, count):
 def test_movement_goes_from_where_samples_were_to_where_they_are(summary):
     before = pd.concat([summary.assign(label_var=0.05, avg_probs=0.2)] * 4)
     after = before.assign(label_var=0.1, avg_probs=0.7)
-    (ax,) = panels(comparisons.draw_movement(before, after, "a", "b"))
+    (ax,) = panels(comparisons.draw_movement(before, after, "a", "b", MapOptions()))
     (arrows,) = [c for c in ax.collections if hasattr(c, "U")]
     start, end = 0.05**0.5, 0.1**0.5  # variability is the square root of label_var
     assert (arrows.N, arrows.X[0], arrows.Y[0]) == (1, pytest.approx(start), pytest.approx(0.2))
@@ -408,10 +408,10 @@ def test_users_texts_are_drawn_as_they_are(summary, options):
 
 
 def test_users_texts_in_a_comparison(summary):
-    compared = comparisons.draw_comparison(dict.fromkeys(HOSTILE, summary))
+    compared = comparisons.draw_comparison(dict.fromkeys(HOSTILE, summary), MapOptions())
     assert panels(compared)[0].get_title(loc="left") == "$\\frac{$"
     assert (
-        comparisons.draw_movement(summary, summary, *HOSTILE[:2])
+        comparisons.draw_movement(summary, summary, *HOSTILE[:2], MapOptions())
         .get_suptitle()
         .startswith("from $\\frac{$ to $x_{$")
     )
@@ -451,7 +451,7 @@ def test_a_picture_that_memory_would_not_hold_is_refused_before_it_is_drawn(summ
     ):
         figures.draw_map(summary, width=40, height=40, dpi=1200)
     with pytest.raises(MapError, match="million pixels"):
-        comparisons.draw_comparison({str(k): summary for k in range(9)}, dpi=1200)
+        comparisons.draw_comparison({str(k): summary for k in range(9)}, MapOptions(dpi=1200))
     with pytest.raises(MapError, match="million pixels"):
         comparisons.check_drawable({str(k): summary for k in range(9)}, MapOptions(dpi=1200))
 
@@ -485,8 +485,8 @@ def test_movement_of_few_samples_far_apart():
             "avg_probs": np.tile(np.linspace(0, 1, 15), 15),
         }
     )
-    assert panels(comparisons.draw_movement(grid.assign(label_var=np.nan), grid, "a", "b"))
-    assert panels(comparisons.draw_movement(grid, grid[::-1], "a", "b"))
+    assert panels(comparisons.draw_movement(grid.assign(label_var=np.nan), grid, "a", "b", MapOptions()))
+    assert panels(comparisons.draw_movement(grid, grid[::-1], "a", "b", MapOptions()))
 
 
 @pytest.mark.parametrize("axes", [("avg_probs", "avg_probs"), ("correct_ratio", "label_var")], ids=str)
@@ -494,8 +494,8 @@ def test_any_two_columns_are_axes(summary, axes):
     options = {"x": axes[0], "y": axes[1]}
     for figure in (
         figures.draw_map(summary, **options),
-        comparisons.draw_comparison({"a": summary, "b": summary}, **options),
-        comparisons.draw_movement(summary, summary, "a", "b", **options),
+        comparisons.draw_comparison({"a": summary, "b": summary}, MapOptions(**options)),
+        comparisons.draw_movement(summary, summary, "a", "b", MapOptions(**options)),
     ):
         assert panels(figure)[0].get_xlabel().startswith(axes[0])
 

@@ -11,7 +11,7 @@ import numpy as np
 from datamap.data import lookalikes, rows, tables
 from datamap.data.advice import advice
 from datamap.data.names import COLUMNS
-from datamap.data.rows import BadRow, BadRows, Columns, Sample
+from datamap.data.rows import BadRows, Columns, Sample
 from datamap.data.table import Form, Table
 from datamap.data.units import D, Dataset, UnitDataset
 from datamap.digests import digest_of
@@ -26,17 +26,6 @@ NO_HEADER = (
     "; if this row names the columns, set data.header=true, data.columns.text_a= and data.columns.label=",
     "; if this row names the columns, name them text_a, label and id",
 )
-
-__all__ = [
-    "COLUMNS",
-    "AnyDataset",
-    "BadRow",
-    "TextDataset",
-    "draw",
-    "flip_labels",
-    "load_named",
-    "load_samples",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Draw the maps of several runs side by side, and how far samples moved between two runs."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datamap.maps import canvas, groups, marks, panels, scales
-from datamap.maps.options import MapOptions, check_size, merge_options
+from datamap.maps.options import MapOptions, check_size
 from datamap.translations import word
 
 
@@ -57,20 +57,16 @@ def sheet(summaries: Mapping[str, pd.DataFrame], options: MapOptions) -> Sheet:
     return Sheet(parts, found, scales.common(everything, options))
 
 
-def draw_comparison(
-    summaries: dict[str, pd.DataFrame], options: MapOptions | None = None, **keywords: Any
-) -> Figure:
+def draw_comparison(summaries: Mapping[str, pd.DataFrame], options: MapOptions) -> Figure:
     """Draw the maps of several runs side by side on the scale that runs share, colored by correct_ratio.
 
     Args:
         summaries: {run name: DataFrame with the columns of summary.tsv}.
-        options: `MapOptions`; only x, y, lang and dpi are used.
-        **keywords: fields of `MapOptions` that replace those of `options`.
+        options: only x, y, lang and dpi are used.
 
     Returns:
         matplotlib Figure, drawn.
     """
-    options = merge_options(options, keywords)
     columns, rows, width, height = _layout(len(summaries))
     parts, found, scale = sheet(summaries, options)
     with canvas.style([*summaries, panels.letters(options.lang)]):
@@ -83,12 +79,7 @@ def draw_comparison(
 
 
 def draw_movement(
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    name_before: str,
-    name_after: str,
-    options: MapOptions | None = None,
-    **keywords: Any,
+    before: pd.DataFrame, after: pd.DataFrame, name_before: str, name_after: str, options: MapOptions
 ) -> Figure:
     """Draw how far samples moved between the maps of two runs: an arrow per cell of the first map.
 
@@ -100,13 +91,11 @@ def draw_movement(
         after: DataFrame of the same samples in the second run, in the same order.
         name_before: name of the first run.
         name_after: name of the second run.
-        options: `MapOptions`; only x, y, lang and dpi are used.
-        **keywords: fields of `MapOptions` that replace those of `options`.
+        options: only x, y, lang and dpi are used.
 
     Returns:
         matplotlib Figure, drawn; its Axes hold one quiver.
     """
-    options = merge_options(options, keywords)
     with canvas.style([name_before, name_after, panels.letters(options.lang)]):
         figure = canvas.new_figure(7.2, 5.4, options.dpi)
         scale = scales.common(pd.concat([before, after]), options)

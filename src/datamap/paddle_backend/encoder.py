@@ -1,7 +1,6 @@
 """Compute embeddings: the mean of a Paddle encoder's last layer over the tokens of each text."""
 
 from collections.abc import Callable, Iterable, Sequence
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -49,8 +48,7 @@ def text_encoder(name: str, max_length: int) -> Callable[[Sequence[str]], np.nda
     Raises:
         ModelError: the model cannot be loaded.
     """
-    options = SimpleNamespace(name_or_path=name, trust_pickle=False)
-    classifier = modeling.build(options, (), ())
+    classifier = modeling.pretrained(name, ())
 
     def encoder(texts: Sequence[str]) -> np.ndarray:
         return mean_outputs(classifier, encode_texts(classifier, texts, None, max_length), len(texts))

@@ -31,7 +31,7 @@ def build(
         ModelError: the model cannot be loaded, or its sizes do not match; the message says what to do.
     """
     if options.name_or_path:
-        return _pretrained(options.name_or_path, classes, head, options.trust_pickle)
+        return pretrained(options.name_or_path, classes, head, options.trust_pickle)
     scratch = options.scratch
     if scratch.hidden_size % scratch.heads:
         raise ModelError(
@@ -54,7 +54,14 @@ def build(
     return Classifier(getattr(transformers, f"ErnieFor{head}")(config), tokenizer)
 
 
-def _pretrained(name: str, classes: Sequence[str], head: str, trust_pickle: bool) -> Classifier:
+def pretrained(
+    name: str, classes: Sequence[str], head: str = "SequenceClassification", trust_pickle: bool = False
+) -> Classifier:
+    """Load a model that was trained before (arguments: `build`; `name` is a folder, or a name that PaddleNLP knows).
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
     try:
         if Path(name).is_dir():
             return folders.load(Path(name), classes, head, trust_pickle)

@@ -15,7 +15,7 @@ from datamap.log import say
 from datamap.pipeline.unit_samples import unit_of
 from datamap.review import decisions, storage
 from datamap.tracking.run import Run
-from datamap.tracking.store import opened, require_file
+from datamap.tracking.store import opened
 from datamap.translations import Amount, Phrase, translate
 
 SHOWN = 20  # reviewers and conflicts that a line names before it only counts the rest
@@ -59,8 +59,7 @@ def collect_corrections(source: Run, samples: pd.DataFrame, config: CurateConfig
                 f"samples: {source.command('review')}, or give corrections=<an edited diagnosis.tsv>"
             )
         return found
-    with opened(config.corrections, config.tracking.uri) as file:
-        require_file(file, f"corrections={config.corrections}")
+    with opened(config.corrections, config.tracking.uri, f"corrections={config.corrections}") as file:
         content = files.content(file)
     with without_keys():
         edited = spreadsheet.read(content, config.corrections, ("id", "label"))

@@ -58,11 +58,14 @@ def import_signals(config: ImportConfig) -> Run:
     speak(config.lang)
     source = sources.find(config.path, config.format)
     contents = _survey(source)
-    read = _texts if contents.task.task is Task.CLASSIFICATION else _examples
-    with without_keys():
-        texts = read(config, contents, source) if config.texts else None
-    store = Store(config.tracking.uri, config.tracking.experiment, create=True)
-    with store.new_run(config.tracking.run_name, config.tracking.tags) as run:
+    tracking, texts = config.tracking, None
+    if config.texts:
+        read = _texts if contents.task.task is Task.CLASSIFICATION else _examples
+        path = resolved(config.texts, tracking.uri, tracking.experiment)
+        with without_keys(), opened(path, tracking.uri) as file:
+            texts = read(file, path, contents, source)
+    store = Store(tracking.uri, tracking.experiment, create=True)
+    with store.new_run(tracking.run_name, tracking.tags) as run:
         say("run {run}  ({address})", run=run.run_id, address=run.address)
         _log(run, config, source, contents, texts)
     say(
@@ -105,16 +108,13 @@ def _class_names(source: sources.Source, table: pa.Table) -> tuple[str, ...]:
     return schema.all_class_names(sources.class_names(source), classes)
 
 
-def _texts(config: ImportConfig, contents: _Contents, source: sources.Source) -> TextDataset:
+def _texts(file: Path, path: str, contents: _Contents, source: sources.Source) -> TextDataset:
     """Return the labeled texts of the signals' samples from a file, in the order of the signals.
 
     Raises:
         DataError: a sample has no text, or another label there.
     """
-    tracking = config.tracking
-    path = resolved(config.texts or "", tracking.uri, tracking.experiment)
-    with opened(path, tracking.uri) as file:
-        samples = _numbered(dataset.load_samples(file, {}, name=path, to_train=False), contents.class_names)
+    samples = _numbered(dataset.load_samples(file, {}, name=path, to_train=False), contents.class_names)
     for note in samples.notes:
         say("note: {note}", note=note)
     ids = contents.samples["id"].to_pylist()
@@ -139,16 +139,13 @@ def _numbered(samples: TextDataset, names: tuple[str, ...]) -> TextDataset:
     return replace(samples, class_names=names, labels=np.array(indices, np.int64)[samples.labels])
 
 
-def _examples(config: ImportConfig, contents: _Contents, source: sources.Source) -> Examples:
+def _examples(file: Path, path: str, contents: _Contents, source: sources.Source) -> Examples:
     """Return the rows of a file, which need no label, but must have those of the signals if they have any.
 
     Raises:
         DataError: a row is broken, or a sample of the signals is not among the rows.
     """
-    tracking = config.tracking
-    path = resolved(config.texts or "", tracking.uri, tracking.experiment)
-    with opened(path, tracking.uri) as file:
-        found = tables.read(file, Form(lists=True))
+    found = tables.read(file, Form(lists=True))
     for row, problem in found.problems.items():
         raise DataError(f"texts={path}, {found.unit} {found.lines[row]}: {problem}")
     if found.names is None:

@@ -14,7 +14,7 @@ from datamap.signals.embeddings import Embeddings
 from datamap.summaries import tsv
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
-from datamap.tracking.store import opened, require_file
+from datamap.tracking.store import opened
 from datamap.translations import Amount
 
 
@@ -111,8 +111,7 @@ def _of_file(run, ids, path):
     where, kind = f"embeddings={path}", Path(path).suffix.lower()
     if kind not in (".npy", ".parquet"):
         raise ConfigError(f"{where}: give a .npy or .parquet file")
-    with opened(path, run.tracking_uri) as file, raised_as(SignalError, where):
-        require_file(file, where)
+    with opened(path, run.tracking_uri, where) as file, raised_as(SignalError, where):
         return (
             embeddings.read(file, where)
             if kind == ".parquet"

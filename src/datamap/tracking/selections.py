@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from datamap.errors import ConfigError, DataError, raised_as
-from datamap.tracking.store import opened, require_file
+from datamap.tracking.store import opened
 
 
 def given_ids(key: str, given: object, uri: str | None = None) -> list[str]:
@@ -38,9 +38,8 @@ def _of_list(key: str, given: object) -> list[str]:
 
 
 def _of_file(key: str, path: str, uri: str | None) -> list[str]:
-    with opened(path, uri) as file:
-        require_file(file, f"{key}={path}")
-        with raised_as(DataError, f"{key}={path}", OSError, UnicodeDecodeError):
-            text = file.read_text(encoding="utf-8-sig")
+    given = f"{key}={path}"
+    with opened(path, uri, given) as file, raised_as(DataError, given, OSError, UnicodeDecodeError):
+        text = file.read_text(encoding="utf-8-sig")
     lines = text.split("\n")  # `splitlines` knows ends that ids may have
     return [line.strip() for line in lines if line.strip()]

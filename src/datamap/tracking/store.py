@@ -308,30 +308,32 @@ def resolved(given: Any, uri: str | None = None, experiment: str | None = None) 
 
 
 @contextlib.contextmanager
-def opened(path: str | Path, uri: str | None = None) -> Iterator[Path]:
+def opened(path: str | Path, uri: str | None = None, given: str = "") -> Iterator[Path]:
     """Yield the local file of a path, which may name an artifact: `runs:/<run id>/<artifact path>`.
+
+    Args:
+        path: the path.
+        uri: the store to look in; None = where MLflow looks.
+        given: the option that names the path, such as `ids=chosen.txt`, which must be a regular file then.
 
     Raises:
         TrackingError: there is no such run, or it has no such artifact.
+        ConfigError: a file that an option names is not a regular one.
     """
-    if not str(path).startswith(RUNS_SCHEME):
-        yield Path(path)
-        return
-    run_id, _, artifact = str(path).removeprefix(RUNS_SCHEME).strip("/").partition("/")
-    run = Store(uri).run(run_id)
-    if not artifact or not run.has(artifact):
-        raise TrackingError(
-            f"{path}: run {run_id} has no such artifact; an artifact is {RUNS_SCHEME}<run id>/<path>"
-        )
-    with run.artifacts.local(artifact) as file:
+    with contextlib.ExitStack() as stack:
+        file = Path(path)
+        if str(path).startswith(RUNS_SCHEME):
+            run_id, _, artifact = str(path).removeprefix(RUNS_SCHEME).strip("/").partition("/")
+            run = Store(uri).run(run_id)
+            if not artifact or not run.has(artifact):
+                raise TrackingError(
+                    f"{path}: run {run_id} has no such artifact; an artifact is {RUNS_SCHEME}<run id>/<path>"
+                )
+            file = stack.enter_context(run.artifacts.local(artifact))
+        if given and not file.is_file():
+            problem = "not a regular file" if file.exists() else f"no such file (looked in {Path.cwd()})"
+            raise ConfigError(f"{given}: {problem}")
         yield file
-
-
-def require_file(file: Path, given: str) -> None:
-    """Raise ConfigError unless a file that an option names (`given`, such as `ids=chosen.txt`) is a regular one."""
-    if not file.is_file():
-        problem = "not a regular file" if file.exists() else f"no such file (looked in {Path.cwd()})"
-        raise ConfigError(f"{given}: {problem}")
 
 
 def configured_uri() -> str:
