@@ -194,15 +194,16 @@ class LoadedRun:
         """
         from datamap.maps.figures import draw_map
         from datamap.maps.options import merge_options
+        from datamap.pipeline.run_access import definition_of
         from datamap.pipeline.stored_summary import read_summary
-        from datamap.pipeline.unit_samples import named, unit_of
+        from datamap.pipeline.unit_samples import named
 
         with silence():
             table, about = read_summary(self._run)
         table, names = named(self._run, table, merge_options(options, keywords))
         return draw_map(
             table, options, class_names=names, title=self.name,
-            observations=len(about.observations), unit=unit_of(self._run), **keywords,
+            observations=len(about.observations), unit=definition_of(self._run).row, **keywords,
         )  # fmt: skip
 
     def decisions(self) -> "pd.DataFrame":

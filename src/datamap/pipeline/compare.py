@@ -14,11 +14,10 @@ from datamap.errors import ConfigError, counted, first_few
 from datamap.log import reporting, say
 from datamap.maps.options import MapOptions
 from datamap.pipeline import corrected_data
-from datamap.pipeline.run_access import logged_together, reading_store
+from datamap.pipeline.run_access import definition_of, logged_together, reading_store
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
-from datamap.pipeline.unit_samples import unit_of
 from datamap.summaries import comparison, tsv
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
@@ -59,7 +58,7 @@ def compare(config: CompareConfig, into: Run | None = None) -> Comparison:
     _refuse_other_tasks(members)
     speak(members[0].lang or AUTO if config.lang == AUTO else config.lang)
     everything = _summaries(members, config)
-    unit = unit_of(members[0])
+    unit = definition_of(members[0]).row
     summaries = _common(everything, unit)
     options = MapOptions(x=config.x, y=config.y, lang=spoken() or "en", dpi=config.dpi)
     comparisons.check_drawable(summaries, options)

@@ -12,7 +12,7 @@ from datamap.digests import digest_of
 from datamap.errors import ConfigError, DataError, first_few
 from datamap.labels import curation
 from datamap.log import say
-from datamap.pipeline.unit_samples import unit_of
+from datamap.pipeline.run_access import definition_of
 from datamap.review import decisions, storage
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened
@@ -93,7 +93,7 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
     say(
         "{samples} reviewed by {reviewers}; their decisions override any rule: {kept:,} kept, {relabeled:,} "
         "relabeled, {dropped:,} dropped",
-        samples=Amount(outcome.samples, unit_of(source)),
+        samples=Amount(outcome.samples, definition_of(source).row),
         reviewers=first_few(outcome.reviewers, SHOWN),
         kept=kept,
         relabeled=len(labels) - kept - dropped,
@@ -116,12 +116,12 @@ def _decided(source: Run, given: dict[str, str], names: list[str], keep: str) ->
 
 def _say(source: Run, outcome: decisions.Outcome, torn: int, unknown: int, left: str) -> None:
     if outcome.unsure:
-        unsure = Amount(len(outcome.unsure), unit_of(source))
+        unsure = Amount(len(outcome.unsure), definition_of(source).row)
         say("note: nobody was sure about {samples}: {outcome}", samples=unsure, outcome=left)
     if outcome.conflicts:
         say(
             "note: reviewers disagree about {samples} ({outcome}): {ids}",
-            samples=Amount(len(outcome.conflicts), unit_of(source)),
+            samples=Amount(len(outcome.conflicts), definition_of(source).row),
             outcome=left,
             ids=first_few(outcome.conflicts, SHOWN),
         )
@@ -141,5 +141,5 @@ def say_left_out(run: Run, torn: int, unknown: int) -> None:
         say(
             "note: ignoring {decisions} on {unit}s that the run does not have",
             decisions=strange,
-            unit=Phrase(unit_of(run)),
+            unit=Phrase(definition_of(run).row),
         )

@@ -12,12 +12,11 @@ from datamap.labels import conditions, curation, relabeling
 from datamap.log import reporting, say
 from datamap.pipeline import corrections, curated_files, curated_units, stored_diagnosis
 from datamap.pipeline.diagnose import ensure_diagnosis
-from datamap.pipeline.run_access import logged_together, open_store_and_run
+from datamap.pipeline.run_access import definition_of, logged_together, open_store_and_run
 from datamap.pipeline.summarize import ensure_summary
 from datamap.recording.stored_signals import signals_of
 from datamap.signals import align
 from datamap.tasks import units
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import descriptions, selections
 from datamap.tracking.run import PARENT_TAG, Run
 from datamap.tracking.store import resolved
@@ -60,7 +59,7 @@ def curate(config: CurateConfig, score: str | None = None) -> Run:
     )
     wanted = conditions.parse(config.where) if config.where else []
     store, source = open_store_and_run(config)
-    definition = DEFINITIONS[source.task().task]
+    definition = definition_of(source)
     _refuse_task(source, definition, config)
     labeled = definition.has_classes and not definition.unit
     path = schema.SAMPLES_FILE if labeled else schema.ROWS_FILE

@@ -16,7 +16,7 @@ from datamap.maps import regions
 from datamap.pipeline import memorization, unit_samples, unlabeled_diagnosis
 from datamap.pipeline.evidence import LabelEvidence, gather_evidence
 from datamap.pipeline.explorer import regenerate_explorer
-from datamap.pipeline.run_access import open_run
+from datamap.pipeline.run_access import definition_of, open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_diagnosis import log_diagnosis
 from datamap.pipeline.stored_embeddings import log_embeddings
@@ -26,7 +26,6 @@ from datamap.schema import Task
 from datamap.signals import align
 from datamap.signals.baseline import required_accuracy
 from datamap.tasks import entities, units
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.descriptions import ENOUGH, MIN_OBSERVATIONS, UNKNOWN_TAG
 from datamap.tracking.run import Run
 from datamap.translations import Amount, Phrase, translate, word
@@ -67,7 +66,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
         next_step: print the commands that use the diagnosis.
         embeddings: arrays to use instead of the files that `config.embeddings` names.
     """
-    definition = DEFINITIONS[run.task().task]
+    definition = definition_of(run)
     if not definition.has_classes:
         unlabeled_diagnosis.check(run, definition, config.score)
     run.fetch(schema.PACK_FILE)
@@ -93,7 +92,7 @@ def diagnose_run(run: Run, config: DiagnoseConfig, next_step: bool = True, embed
 
 def _logged(run: Run, samples: pd.DataFrame, config: DiagnoseConfig) -> tuple[Estimate, list[Phrase]]:
     """Score the labels, log the diagnosis with its metrics, and return (the estimate, the lines that report it)."""
-    definition = DEFINITIONS[run.task().task]
+    definition = definition_of(run)
     known = gather_evidence(run, samples, config.score)
     onset, numbers = known.onset, known.numbers
     with reporting("building {file}", file=schema.DIAGNOSIS_FILE):
@@ -293,7 +292,7 @@ def _told(run: Run, result: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]
     made, evidence, about, total = result.made, result.made.evidence, result.about, len(result.made.scores)
     where = run.opened_at(schema.DIAGNOSIS_FILE)
     listed = "{file}: {samples}, most likely wrong first: {address}"
-    count = Amount(total, unit_samples.unit_of(run))
+    count = Amount(total, definition_of(run).row)
     yield Phrase(listed, {"file": schema.DIAGNOSIS_FILE, "samples": count, "address": where})
     if about.known:
         yield Phrase(
@@ -325,7 +324,7 @@ def _told(run: Run, result: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]
             {"weight": evidence.run_weights.confidence},
         )
     yield Phrase("  " + diagnosis.regions_told(made.regions, run.language))
-    states = DEFINITIONS[run.task().task].states
+    states = definition_of(run).states
     for rank, row in enumerate(first.to_dict("records"), 1):
         place = f"{row['score']:.3f}" if made.probable else f"{rank}."
         given, proposed = (
@@ -333,7 +332,7 @@ def _told(run: Run, result: _Diagnosed, first: pd.DataFrame) -> Iterator[Phrase]
         )
         label = f"{given} → {proposed}" if proposed else given
         yield Phrase(f"  {place}  {label}  {row['id']}  {diagnosis.texts_told(row)}".rstrip())
-    yield from _measured_told(result.measured, unit_samples.unit_of(run))
+    yield from _measured_told(result.measured, definition_of(run).row)
 
 
 def _measured_told(measured: dict[str, float], unit: str) -> Iterator[Phrase]:

@@ -11,6 +11,7 @@ from datamap.labels import counting, embedding_witness, mislabel, unit_witnesses
 from datamap.labels.memorization import Onset, accuracies, from_accuracies, from_doubted
 from datamap.log import reporting
 from datamap.pipeline import memorization
+from datamap.pipeline.run_access import definition_of
 from datamap.pipeline.stored_embeddings import stored_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.stored_texts import Texts, sample_texts, unit_rows
@@ -19,7 +20,6 @@ from datamap.schema import Task
 from datamap.signals import align, class_probs, shards
 from datamap.signals.observations import Observations
 from datamap.tasks import units
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.metrics import accuracies as known_accuracies
 from datamap.tracking.run import Run
 from datamap.translations import Amount
@@ -69,7 +69,7 @@ def gather_evidence(run: Run, samples: pd.DataFrame, score: str) -> LabelEvidenc
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
     _refuse_classes(run, labels, inside.probs)
-    count = Amount(len(ids), DEFINITIONS[run.task().task].row)
+    count = Amount(len(ids), definition_of(run).row)
     with reporting("training quick models on the texts of {samples}", samples=count):
         judges = _witnesses(run, samples, ids, inside.probs)
     evidence = mislabel.Evidence.of_summary(
@@ -93,7 +93,7 @@ def gather_evidence(run: Run, samples: pd.DataFrame, score: str) -> LabelEvidenc
 
 def _held_out(run, folds, ids):
     """Return the folds' predictions for the samples or units, each by a model that has not seen it."""
-    binary = bool(DEFINITIONS[run.task().task].states)
+    binary = bool(definition_of(run).states)
     return class_probs.read(run.artifacts, folds, binary=binary).ordered(ids, schema.HOLDOUT_DIR)
 
 
@@ -105,7 +105,7 @@ def _refuse_classes(run, labels, probs):
             f"run {run.run_id}: {schema.SUMMARY_FILE} has label {most}, but the run has {classes} classes"
         )
     if len(labels) * (most + 1) > MAX_CELLS:
-        row = DEFINITIONS[run.task().task].row
+        row = definition_of(run).row
         raise SummaryError(
             f"run {run.run_id}: {len(labels):,} {row}s of {most + 1:,} classes are too many for a diagnosis "
             f"({row}s times classes: at most {MAX_CELLS:,})"
@@ -129,7 +129,7 @@ def _witnesses(run, samples, ids, probs):
     """
     labels = samples["label"].to_numpy()
     classes = max(int(labels.max()) + 1, 0 if probs is None else probs.shape[1])
-    if DEFINITIONS[run.task().task].unit:
+    if definition_of(run).unit:
         return _of_units(run, ids, labels, classes)
     texts, found = Texts(run).lists(ids), {}
     if texts:
@@ -166,7 +166,7 @@ def _of_units(run, ids, labels, classes):
 
 def _columns(run, ids):
     """Return which units have the same frequencies of classes: those of the same label, or all tokens."""
-    definition = DEFINITIONS[run.task().task]
+    definition = definition_of(run)
     if not definition.unit:
         return None
     return units.grouped(ids)[2] if definition.states else np.zeros(len(ids), np.int32)

@@ -16,14 +16,14 @@ from datamap.labels.reasons import retold
 from datamap.log import reporting, say
 from datamap.maps import explorer, explorer_data, layout
 from datamap.pipeline import stored_diagnosis
+from datamap.pipeline.run_access import definition_of
 from datamap.pipeline.stored_embeddings import shown_embeddings
 from datamap.pipeline.stored_summary import MAP_COLUMNS, summarized_observations, summary_file
 from datamap.pipeline.stored_texts import Texts
-from datamap.pipeline.unit_samples import class_names, unit_of
+from datamap.pipeline.unit_samples import class_names
 from datamap.program import invocation
 from datamap.signals import align, trajectories
 from datamap.summaries import tsv
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.hidden_tags import DIGEST_TAG, EXPLORER_TAG
 from datamap.tracking.run import Run
 
@@ -82,7 +82,7 @@ def explorer_page(run: Run, lang: str) -> bytes:
     texts, found = Texts(run).reader(ids), _diagnosis(run, ids, lang)
     unit = next(iter(observed.values()))[0].unit
     title, next_step = run.info.run_name, _next_step(run, found)
-    labeled = DEFINITIONS[run.task().task].has_classes
+    labeled = definition_of(run).has_classes
     has_texts = bool(texts(np.zeros(0, int)))
 
     def texts_of_rows(rows: np.ndarray) -> dict[str, list[str]]:
@@ -91,7 +91,7 @@ def explorer_page(run: Run, lang: str) -> bytes:
 
     return explorer.build_page(
         shown, histories, texts_of_rows, names, title, looks, unit, lang, found and found.numbers, next_step, labeled,
-        invocation("curate", f"run_id={run.run_id}", "keep=matching") if has_texts else None, unit_of(run),
+        invocation("curate", f"run_id={run.run_id}", "keep=matching") if has_texts else None, definition_of(run).row,
     )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def _laid_out(run: Run, shown: pd.DataFrame) -> pd.DataFrame:
 
 def _next_step(run, diagnosis):
     arguments = [f"run_id={run.run_id}"]
-    if not DEFINITIONS[run.task().task].has_classes:
+    if not definition_of(run).has_classes:
         if diagnosis is None:
             return "Rank the samples, hard or wrong ones first:", invocation("diagnose", *arguments)
         return "Read the samples, hard or wrong ones first:", invocation("review", *arguments)
@@ -143,7 +143,7 @@ def _diagnosis(run: Run, ids: pa.Array, lang: str) -> _Diagnosis | None:
     except DataMapError as error:
         say("note: the explorer shows no diagnosis: {error}", error=error)
         return None
-    states = DEFINITIONS[run.task().task].states
+    states = definition_of(run).states
     rows, scores = align.rows(ids, table["id"]), table["score"].to_numpy()
     proposed = table["proposed"].to_pandas()
     known, reasons = rows >= 0, table["why"]

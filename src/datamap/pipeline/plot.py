@@ -17,11 +17,10 @@ from datamap.maps.groups import numeric_column
 from datamap.maps.options import check_size
 from datamap.pipeline import unit_samples
 from datamap.pipeline.explorer import log_explorer
-from datamap.pipeline.run_access import open_run
+from datamap.pipeline.run_access import definition_of, open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import MAP_COLUMNS
 from datamap.pipeline.summarize import ensure_summary
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.translations import Phrase
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def plot(config: PlotConfig) -> "Figure":
     run = open_run(config, "plot")
     config = replace(config, lang=run.language)
     _refuse_task(run, config)
-    unit = unit_samples.unit_of(run)
+    unit = definition_of(run).row
     if config.explorer:
         run.fetch(schema.PACK_FILE)
     asked = {getattr(config, key) for key in ("x", "y", "color", "facet", "criterion")} - {None}
@@ -108,7 +107,7 @@ def _say_if_undivided(samples, config, unit):
 
 def _refuse_task(run, config):
     """Raise ConfigError for a coloring by class of a run that has none."""
-    definition = DEFINITIONS[run.task().task]
+    definition = definition_of(run)
     by_class = [f"{key}=label" for key in ("color", "facet") if getattr(config, key) == "label"]
     if by_class and not definition.has_classes:
         raise ConfigError(

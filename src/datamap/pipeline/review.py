@@ -19,19 +19,17 @@ from datamap.maps import regions
 from datamap.pipeline import stored_diagnosis, unit_parts
 from datamap.pipeline.corrections import say_left_out
 from datamap.pipeline.diagnose import ensure_diagnosis
-from datamap.pipeline.run_access import open_run
+from datamap.pipeline.run_access import definition_of, open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_embeddings import shown_embeddings
 from datamap.pipeline.stored_summary import summarized_observations
 from datamap.pipeline.stored_texts import Texts
 from datamap.pipeline.summarize import ensure_summary
-from datamap.pipeline.unit_samples import unit_of
 from datamap.review.decisions import MAX_NAME_LENGTH, is_name
 from datamap.review.review import About, Review
 from datamap.review.samples import join_samples
 from datamap.review.server import serve
 from datamap.review.storage import AppendingStorage, ReplacingStorage, Storage
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import selections
 from datamap.tracking.run import Run
 from datamap.tracking.store import RUNS_SCHEME
@@ -109,9 +107,9 @@ def _about(run: Run, config: ReviewConfig, probable: bool) -> About:
         reviewer=_reviewer(config.reviewer),
         run_address=re.sub(r"//[^/@]*@", "//", run.address) if served else None,  # without a password
         estimate=_estimate(run.metrics()),
-        labeled=DEFINITIONS[run.task().task].has_classes,
+        labeled=definition_of(run).has_classes,
         probable=probable,
-        part=DEFINITIONS[run.task().task].unit,
+        part=definition_of(run).unit,
     )
 
 
@@ -169,7 +167,7 @@ def _read_the_rest(run: Run, review: Review) -> None:
 def _say_address(run: Run, review: Review, address: str) -> None:
     found, count = review.estimate(), len(review.samples)
     say_left_out(run, review.storage.torn, review.journal.unknown)
-    samples = Amount(count, unit_of(run))
+    samples = Amount(count, definition_of(run).row)
     if found.reviewed:
         already = "already reviewed: {reviewed:,} of {samples}, {wrong:,} wrong"
         say(already, reviewed=found.reviewed, samples=samples, wrong=found.wrong)
@@ -186,7 +184,7 @@ def _end(run: Run, review: Review) -> None:
     say(
         "{reviewed:,} of {samples} reviewed, {wrong:,} wrong",
         reviewed=found.reviewed,
-        samples=Amount(len(review.samples), unit_of(run)),
+        samples=Amount(len(review.samples), definition_of(run).row),
         wrong=found.wrong,
     )
     if not found.reviewed:
@@ -202,6 +200,6 @@ def _end(run: Run, review: Review) -> None:
         describe(run, len(review.samples))
     if review.journal.conflicts:
         ids = [str(review.samples.ids[row].as_py()) for row in sorted(review.journal.conflicts)]
-        many = Amount(len(ids), unit_of(run))
+        many = Amount(len(ids), definition_of(run).row)
         say("note: reviewers disagree about {samples}: {ids}", samples=many, ids=first_few(ids))
     say("next: {command}", command=run.command("curate", "keep=corrected"))

@@ -1,10 +1,12 @@
-"""Open the run that a step works on."""
+"""Open the run that a step works on, and look up what its task is."""
 
 import contextlib
 from collections.abc import Iterator
 
 from datamap.config import RunConfig, StepConfig
 from datamap.log import reporting
+from datamap.tasks.definitions import DEFINITIONS
+from datamap.tasks.task import Definition
 from datamap.tracking.addresses import is_server
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store, configured_uri
@@ -35,6 +37,11 @@ def open_store_and_run(config: RunConfig) -> tuple[Store, Run]:
     run.read_once()
     run.speak(config.lang)
     return store, run
+
+
+def definition_of(run: Run) -> Definition:
+    """Return the definition of a run's task: whether it has classes, and what a row of its summary is (`row`)."""
+    return DEFINITIONS[run.task().task]
 
 
 def open_run(config: RunConfig, step: str) -> Run:

@@ -2,7 +2,7 @@
 
 from datamap.errors import TrackingError
 from datamap.labels.counting import REASONS
-from datamap.tasks.definitions import DEFINITIONS
+from datamap.pipeline.run_access import definition_of
 from datamap.tracking import descriptions
 from datamap.tracking.run import Run
 
@@ -25,7 +25,7 @@ def describe(run: Run, samples: int) -> None:
         )
     artifacts = {path for path in descriptions.FILES if run.has(path)}
     reason = REASONS.get(run.tags().get(descriptions.UNKNOWN_TAG, ""), REASONS["nothing"])
-    definition = DEFINITIONS[run.task().task]
+    definition = definition_of(run)
     run.describe(
         descriptions.describe_run(
             samples,

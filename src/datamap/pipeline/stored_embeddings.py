@@ -9,10 +9,10 @@ import pyarrow as pa
 from datamap import encoders, schema
 from datamap.errors import ConfigError, DataMapError, SignalError, first_few, raised_as
 from datamap.log import say
+from datamap.pipeline.run_access import definition_of
 from datamap.signals import embeddings
 from datamap.signals.embeddings import Embeddings
 from datamap.summaries import tsv
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.tracking.store import opened
 from datamap.translations import Amount
@@ -36,7 +36,7 @@ def shown_embeddings(run: Run, ids: pa.Array, note: str) -> Embeddings | None:
 
     Units have none: labels of one text would all be in one place.
     """
-    if DEFINITIONS[run.task().task].unit:
+    if definition_of(run).unit:
         return None
     try:
         return stored_embeddings(run, ids)

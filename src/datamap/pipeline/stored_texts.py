@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from datamap import schema
 from datamap.errors import TrackingError, raised_as
 from datamap.labels import blocks
+from datamap.pipeline.run_access import definition_of
 from datamap.schema import Task
 from datamap.signals import align
 from datamap.summaries import tsv
 from datamap.tasks import rows, units
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tasks.rows import Given
 from datamap.tracking.run import Run
 
@@ -35,7 +35,7 @@ class Texts:
         self.rows = unit_rows(run) if run.task().task is Task.TOKENS else None
         content = None if self.rows else run.artifacts.find(schema.SAMPLES_FILE)
         self._whole = None if content is None else tsv.texts_by_row(content)
-        self._are_units = bool(DEFINITIONS[run.task().task].unit)
+        self._are_units = bool(definition_of(run).unit)
         self._labels = run.task().label_names
 
     def reader(self, ids: Iterable) -> Callable[[np.ndarray], dict[str, pa.ChunkedArray]]:

@@ -13,7 +13,7 @@ from datamap.errors import ConfigError, TrackingError
 from datamap.labels.memorization import Onset
 from datamap.log import reporting, say
 from datamap.pipeline import memorization, unit_samples
-from datamap.pipeline.run_access import open_run
+from datamap.pipeline.run_access import definition_of, open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import covered_observations, read_summary, summarize_command
 from datamap.program import invocation
@@ -21,7 +21,6 @@ from datamap.recording.stored_signals import signals_of
 from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
 from datamap.summaries import reduction
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking import hidden_tags
 from datamap.tracking.run import Run
 from datamap.translations import Amount, Phrase, translate
@@ -71,7 +70,7 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
     """Reduce a run's signals to one row per sample and log `summary.tsv` into it: read, compute, log, report."""
     memorized, unit, committed = (
         memorization.read_memorization(run),
-        DEFINITIONS[run.task().task].unit,
+        definition_of(run).unit,
         run.committed(),
     )
     if not committed:

@@ -11,23 +11,18 @@ from datamap.data import spreadsheet
 from datamap.errors import SummaryError
 from datamap.labels.diagnosis import Diagnosis
 from datamap.maps.options import MapOptions
+from datamap.pipeline.run_access import definition_of
 from datamap.pipeline.stored_summary import summarize_command
 from datamap.summaries import tsv
 from datamap.tasks import units
-from datamap.tasks.definitions import DEFINITIONS
 from datamap.tracking.run import Run
 from datamap.translations import word
-
-
-def unit_of(run: Run) -> str:
-    """Return what the rows of a run's summary are: "sample", or the unit of its task ("token", "label")."""
-    return DEFINITIONS[run.task().task].row
 
 
 def class_names(run: Run, lang: str) -> tuple[str, ...]:
     """Return the class names as people read them: the states of a label (absent, present) are words of ours."""
     names = run.class_names()
-    return tuple(word(name, lang) for name in names) if DEFINITIONS[run.task().task].states else names
+    return tuple(word(name, lang) for name in names) if definition_of(run).states else names
 
 
 def named(run: Run, summary: pd.DataFrame, options: MapOptions) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -41,7 +36,7 @@ def named(run: Run, summary: pd.DataFrame, options: MapOptions) -> tuple[pd.Data
         summary: its summary, with the column id, or that of its samples, where a row counts as its worst unit.
         options: options of the map.
     """
-    if not DEFINITIONS[run.task().task].states or "label" not in (options.color, options.facet):
+    if not definition_of(run).states or "label" not in (options.color, options.facet):
         return summary, class_names(run, options.lang)
     places = np.asarray(summary["worst"] if "worst" in summary else units.split(summary["id"])[1], np.int64)
     names = schema.all_class_names(run.task().label_names, int(places.max(initial=0)) + 1)
