@@ -124,7 +124,9 @@ def infer(
     def posterior(witnesses, labels, *run):
         rare, before, logs = run_terms(labels, *run)
         return np.exp(
-            log_softmax(_run_part(values, labels, logs, before) - rare + sharper * log_of(witnesses))
+            log_softmax(
+                log_softmax(_run_scores(values, labels, logs, before)) - rare + sharper * log_of(witnesses)
+            )
         )
 
     arrays = (labels, mean) if columns is None else (labels, mean, columns)
@@ -185,13 +187,11 @@ def _logs(probs):
     return logs - logs.mean(axis=1, keepdims=True)
 
 
-def _run_part(values, labels, logs, before):
-    """Return ln R (N, C) for the parameters [λ, γ, b_1, …, b_C], with `before` = ln f, or ln f T for units."""
-    return log_softmax(_run_scores(values, labels, logs, before))
-
-
 def _run_scores(values, labels, logs, before):
-    """Return the same before it is normalized."""
+    """Return R (N, C) as unnormalized logarithms, for the parameters [λ, γ, b_1, …, b_C].
+
+    `before` is ln f, or ln f T for units.
+    """
     values = values.astype(logs.dtype)
     scores = values[0] * logs
     scores += values[2:] + before

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from datamap import schema
 from datamap.data import delimited_text, files, multilabel, names, tokens
-from datamap.data import table as data_table
 from datamap.data.originals import Layout
+from datamap.data.table import Form
 from datamap.data.units import UnitDataset
 from datamap.errors import DataError
 from datamap.schema import Task
@@ -32,7 +32,7 @@ class ReadingKeys(NamedTuple):
     fits_others: bool
 
 
-def form_of(
+def reading_keys(
     source: Run, layout: Layout, id_name: str | None, planted: bool, content: bytes
 ) -> tuple[ReadingKeys, UnitDataset]:
     """Return (the keys with which a curated file is read, what is read): no more keys than needed.
@@ -120,8 +120,8 @@ def _read(
         file = Path(folder, name)
         file.write_bytes(content)
         if task is Task.TOKENS:
-            return tokens.load(file, columns, name=name, form=data_table.Form(**form))
-        return multilabel.load(file, columns, name=name, form=data_table.Form(**form), separator=separator)
+            return tokens.load(file, columns, name=name, form=Form(**form))
+        return multilabel.load(file, columns, name=name, form=Form(**form), separator=separator)
 
 
 def _shown(value: Any) -> str:

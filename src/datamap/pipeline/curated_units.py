@@ -22,7 +22,7 @@ from datamap.labels.curation import Choice
 from datamap.log import say
 from datamap.pipeline import next_training
 from datamap.pipeline.curated_files import CuratedFile, download, say_unseen
-from datamap.pipeline.curated_form import ReadingKeys, form_of
+from datamap.pipeline.curated_form import ReadingKeys, reading_keys
 from datamap.pipeline.stored_texts import UnitRows, unit_rows
 from datamap.schema import Task
 from datamap.tasks import rows, units
@@ -106,10 +106,11 @@ def _written(
     name = f"{schema.CURATED_STEM}{original.layout.suffix}"
     if planted:
         say("note: it is unknown which changed labels are right: s_label will not be read again")
-    form, read = form_of(source, original.layout, original.id_name if renumbered else None, planted, content)
+    id_name = original.id_name if renumbered else None
+    keys, read = reading_keys(source, original.layout, id_name, planted, content)
     _refuse_other(source, found, read, kept, changes)
     gone = tuple(name for name in _names(source) if name not in read.class_names)
-    return name, content, read.digest, lambda address: _command(source, address, form, gone)
+    return name, content, read.digest, lambda address: _command(source, address, keys, gone)
 
 
 def _original(source: Run, found: UnitRows) -> Original | None:
@@ -138,14 +139,14 @@ def _names(source: Run) -> list[str]:
     return list(source.task().label_names or source.class_names())
 
 
-def _command(source: Run, address: str, form: ReadingKeys | None, gone: Sequence[str]) -> str:
+def _command(source: Run, address: str, keys: ReadingKeys | None, gone: Sequence[str]) -> str:
     """Return the command that trains on the file as the source run was trained, or that fetches it."""
     if not source.overrides("train"):
         return download(source, address)
     data = {"data": "file", "data.task": source.task().task.value, "data.path": address}
     data |= dict(option.split("=", 1) for option in addresses.options(source.tracking_uri))
-    data |= form.options if form else {}
-    return next_training.command(source, data, list(gone), form.fits_others if form else None)
+    data |= keys.options if keys else {}
+    return next_training.command(source, data, list(gone), keys.fits_others if keys else None)
 
 
 def _changes(

@@ -20,7 +20,7 @@ from datamap.schema import Task
 from datamap.signals import align, class_probs, shards
 from datamap.signals.observations import Observations
 from datamap.tasks import units
-from datamap.tracking.metrics import accuracies as known_accuracies
+from datamap.tracking.metrics import valid_accuracies
 from datamap.tracking.run import Run
 from datamap.translations import Amount
 
@@ -65,7 +65,7 @@ def gather_evidence(run: Run, samples: pd.DataFrame, score: str) -> LabelEvidenc
     threshold = extra_signals_of(run, schema.THRESHOLD_DIR) if score == "aum" else None
     # Accuracy on unseen samples: of the folds, which have the same labels as training, else of the development data.
     seen = accuracies(observed, inside.wrong, len(ids))
-    unseen = known_accuracies(run.history(memorization.UNSEEN))
+    unseen = valid_accuracies(run.history(memorization.UNSEEN))
     if held_out and (held_out.probs is None or mislabel.beats_chance(held_out.probs, labels)):
         unseen = accuracies(folds, held_out.wrong, len(ids))
     _refuse_classes(run, labels, inside.probs)

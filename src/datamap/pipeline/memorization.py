@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from datamap.labels.memorization import Onset, from_accuracies
 from datamap.tracking.descriptions import MIN_OBSERVATIONS
-from datamap.tracking.metrics import accuracies
+from datamap.tracking.metrics import valid_accuracies
 from datamap.tracking.run import Run
 from datamap.translations import Phrase
 
@@ -27,8 +27,8 @@ class Memorization(NamedTuple):
 
 def read_memorization(run: Run) -> Memorization:
     """Return what the metrics of a run tell about memorization."""
-    unseen = accuracies(run.history(UNSEEN))
-    found = from_accuracies(accuracies(run.history(SEEN)), unseen) if unseen else None
+    unseen = valid_accuracies(run.history(UNSEEN))
+    found = from_accuracies(valid_accuracies(run.history(SEEN)), unseen) if unseen else None
     number = found.number if found else run.metrics().get(BEGINS, 0)
     return Memorization(found, int(number) if 0 < number < 2**53 else None)
 

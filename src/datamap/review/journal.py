@@ -41,7 +41,9 @@ class Journal:
             self.version += 1
             old = 0
         new = decisions[old:]
-        self._find([one.id for one in new if one.id not in self.rows])
+        strange = [one.id for one in new if one.id not in self.rows]
+        if strange:
+            self.rows |= dict(zip(strange, align.rows(strange, self.ids).tolist(), strict=True))
         for one in new:
             row = self.rows[one.id]
             if row < 0:
@@ -54,10 +56,6 @@ class Journal:
             self._count(row)
             self.version += 1
         self.taken = [*self.taken, *new]
-
-    def _find(self, ids):
-        if ids:
-            self.rows |= dict(zip(ids, align.rows(ids, self.ids).tolist(), strict=True))
 
     def _count(self, row):
         of = counting(self.all[row])

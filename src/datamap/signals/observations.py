@@ -63,9 +63,9 @@ class Observations:
         ids = pa.chunked_array([r.ids for r in records]).unique() if allow_missing else records[0].ids
         refuse_repeated(ids, f"observation {numbers[0]}")
         rows = [_rows(r, ids, allow_missing) for r in records]
-        present = (
-            None if all(row is None for row in rows) else np.stack([_is_present(row, ids) for row in rows])
-        )
+        everywhere = np.ones(len(ids), bool)
+        there = [everywhere if row is None else row >= 0 for row in rows]
+        present = None if all(row is None for row in rows) else np.stack(there)
         keys = [key for key in records[0].columns if all(key in r.columns for r in records)]
         labels, kinds = (_constant(records, rows, present, ids, key) for key in ("label", "noisy_label"))
         stacked = {key: _stack(records, rows, key) for key in keys if key not in ("label", "noisy_label")}
@@ -186,10 +186,6 @@ def _refuse_missing(ids: list, where: str, problem: str) -> None:
         raise SignalError(
             f"{where} {problem} {first_few(ids)} (a damaged shard?); if this is intended, set allow_missing=true"
         )
-
-
-def _is_present(rows: np.ndarray | None, ids: pa.Array) -> np.ndarray:
-    return np.ones(len(ids), bool) if rows is None else rows >= 0
 
 
 def _stack(records: list[_Records], rows: list[np.ndarray | None], key: str) -> np.ndarray:

@@ -28,6 +28,5 @@ DEFINITION = Definition(
     keywords=("labels", "logits", "probs"),
     table=table,
     correct="the class with the largest probability is the given label",
-    signals={},
     has_classes=True,
 )

@@ -106,7 +106,6 @@ DEFINITION = Definition(
     keywords=("labels", "logits", "probs"),
     table=table,
     correct="(probability of the label >= 0.5) is whether the sample has the label",
-    signals={},
     has_classes=True,
     unit="label",
     states=STATES,

@@ -58,5 +58,4 @@ DEFINITION = Definition(
     keywords=("confidence", "correct", "loss"),
     table=table,
     correct="what the caller says, else confidence >= 0.5",
-    signals={},
 )

@@ -37,7 +37,7 @@ class Definition(NamedTuple):
     keywords: tuple[str, ...]
     table: Callable[..., pa.Table | None]
     correct: str
-    signals: Mapping[str, str]
+    signals: Mapping[str, str] = {}
     has_classes: bool = False
     unit: str = ""
     states: tuple[str, ...] = ()

@@ -105,7 +105,6 @@ DEFINITION = Definition(
     keywords=("labels", "logits", "probs"),
     table=table,
     correct="the tag with the largest probability is the token's given tag",
-    signals={},
     has_classes=True,
     unit="token",
 )

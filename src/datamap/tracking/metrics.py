@@ -78,10 +78,10 @@ def rows(value: float, where: str) -> int:
     return int(value)
 
 
-def accuracies(history: Mapping[int, float]) -> dict[int, float]:
+def valid_accuracies(history: Mapping[int, float]) -> dict[int, float]:
     """Return the points of a metric that can be an accuracy, as the user's own metric may be in percent or NaN.
 
-    >>> accuracies({1: 0.5, 2: float("nan"), 3: 93.0})
+    >>> valid_accuracies({1: 0.5, 2: float("nan"), 3: 93.0})
     {1: 0.5}
     """
     return {step: value for step, value in history.items() if _is_in(value, SHARE)}

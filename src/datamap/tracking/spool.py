@@ -67,10 +67,6 @@ class Note(BaseModel):
     status: Literal["FINISHED", "FAILED", "KILLED", ""] | None
     remove: Literal["checkpoint"] | None
 
-    def belongs_to(self, run: Run) -> bool:
-        """Tell whether the delivery belongs to this run and its present writer."""
-        return (self.run_id, self.writer) == (run.run_id, run.writer)
-
 
 def checked_folder(name: str, folder: object) -> Path:
     """Return the folder of a spool after trying to write there, because a full store is too late to find out.
@@ -228,7 +224,7 @@ def deliver_left(run: Run, folder: Path) -> int:
 
 def _deliver(run, waiting):
     note = read_note(waiting)
-    if not note.belongs_to(run):
+    if (note.run_id, note.writer) != (run.run_id, run.writer):
         raise TrackingError(
             f"{waiting / NOTE} does not belong to the process that writes into run {run.run_id}"
         )
