@@ -14,8 +14,9 @@ from datamap.places import CONF
 from datamap.ranges import check, number, option
 
 MAX_TOKENS = 65_536  # per sample: the model allocates a position embedding for each
+KEEP = ("clean", "relabelled", "corrected", "matching", "ambiguous", "both_ends", "forgettable")
 MISSING_HINTS = {
-    "keep": "choose clean, relabelled, corrected, matching, ambiguous, both_ends or forgettable",
+    "keep": f"choose {', '.join(KEEP[:-1])} or {KEEP[-1]}",
     "runs": "give runs='[<id>,<id>]', or a search filter such as \"runs=params.data = 'demo'\"",
     "run_id": "give run_id=<id>, or run_id=latest for the newest run with signals",
 }
@@ -252,9 +253,7 @@ class ReviewConfig(RunConfig):
 class CurateConfig(RunConfig):
     """Declare the keys of `curate`."""
 
-    keep: str = option(
-        "clean", "relabelled", "corrected", "matching", "ambiguous", "both_ends", "forgettable"
-    )
+    keep: str = option(*KEEP)
     where: str | None = MISSING
     ids: Any = MISSING
     share: float | None = number(low=0, high=1)

@@ -183,8 +183,11 @@ INTS: tuple[str, ...] = (
     "label",
     "s_label",
     *(name for name in schema.SUMMARY_COLUMNS if name.endswith("_times")),
+    "first_forget",
+    "first_learn",
+    "units",
+    "worst",
 )
-INTS = (*INTS, "first_forget", "first_learn", "units", "worst")
 
 
 def _types(known: Iterable[str]) -> dict[str, pa.DataType]:
