@@ -16,7 +16,6 @@ from datamap.tracking.outbox import Outbox
 from datamap.tracking.run import Run
 from datamap.tracking.store import Store
 from datamap.training import bars, texts
-from datamap.training.embeddings import log_embeddings
 from datamap.training.extra_trainings import ExtraTrainings, finished_in
 from datamap.training.loggers import RunLogger
 from datamap.training.preparation import PreparedTraining
