@@ -464,7 +464,7 @@ def test_what_is_wrong_with_our_own_shards(tmp_path):
     folder = write_shards(tmp_path) / "signals"
     damage(tmp_path, SECOND, lambda content: content.replace(b"0.", b"0.1", 1))
     assert refusal(tmp_path) == (
-        f"{folder}/{SECOND} is damaged: its bytes do not agree with {folder}/epoch_0002.sha256"
+        f"{folder}/{SECOND} is damaged: its bytes do not agree with {folder}/epoch_0002.sha256; restore it from a copy"
     )
     damage(tmp_path, "epoch_0002.sha256", lambda content: content[:-10])
     assert "is damaged" in refusal(tmp_path)

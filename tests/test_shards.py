@@ -68,7 +68,9 @@ def test_checksums_are_those_of_sha256sum(tmp_path):
     for path, content in files_of(table_of(5), 2):
         (tmp_path / path.split("/")[1]).write_bytes(content)
     subprocess.run(["sha256sum", "-c", "epoch_0001.sha256"], cwd=tmp_path, check=True)
-    with pytest.raises(SignalError, match="x.sha256 is damaged: it is not a list of checksums"):
+    with pytest.raises(
+        SignalError, match="x.sha256 is damaged: it is not a list of checksums; restore it from a copy"
+    ):
         shards.parse_checksums(b"hello", "x.sha256")
 
 

@@ -217,8 +217,10 @@ def test_deleted_run(small_run, client, command):
 
 def test_run_without_signals(small_run, client, command):
     empty = client.create_run(client.get_experiment_by_name("datamap").experiment_id).info.run_id
-    outcome = command("summarize", f"run_id={empty}")
-    assert (outcome.code, f"run {empty} has no signals; train first" in outcome.err) == (2, True)
+    for step in ("summarize", "plot"):
+        outcome = command(step, f"run_id={empty}")
+        assert (outcome.code, f"run {empty} has no signals; train first" in outcome.err) == (2, True)
+        assert "summarizing it first" not in outcome.out
 
 
 def test_a_filter_that_leaves_nothing_draws_nothing(small_run, client, command):
@@ -244,11 +246,18 @@ def test_damaged_shards_stop_and_keep_the_old_summary(small_run, client, command
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-100])
     outcome = command("summarize", f"run_id={small_run}")
-    assert (outcome.code, "signals/epoch_0002-00000-of-00001.jsonl is damaged" in outcome.err) == (2, True)
+    assert (outcome.code, outcome.err) == (
+        2,
+        f"error: run {small_run}: signals/epoch_0002-00000-of-00001.jsonl is damaged: its bytes do not agree with "
+        "signals/epoch_0002.sha256; restore it from a copy\n",
+    )
     local(client, small_run, "signals/epoch_0002.sha256").unlink()  # files of others have none
     shard.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
     outcome = command("summarize", f"run_id={small_run}")
-    assert (outcome.code, "observation 2 lacks sample 35 (a damaged shard?" in outcome.err) == (2, True)
+    assert (
+        outcome.code,
+        f"run {small_run}: observation 2 lacks sample 35 (a damaged shard?" in outcome.err,
+    ) == (2, True)
     outcome = command("summarize", f"run_id={small_run}", "allow_missing=true")
     assert (outcome.code, "observation 2 is damaged: it has 35 records, but 36 were" in outcome.err) == (
         2,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig, to_yaml
-from datamap.errors import ConfigError, TrackingError
+from datamap.errors import ConfigError, SignalError, TrackingError, raised_as
 from datamap.labels.memorization import Onset
 from datamap.log import reporting, say
 from datamap.pipeline import memorization, unit_samples
@@ -53,7 +53,8 @@ def ensure_summary(
     committed = run.committed()
     run.fetch(schema.SUMMARY_FILE, schema.SUMMARIZED_FILE, schema.LABELS_FILE, schema.TASK_FILE)
     if not run.has(schema.SUMMARY_FILE):
-        say("run {run} has no {file} yet: summarizing it first", run=run.run_id, file=schema.SUMMARY_FILE)
+        if committed:
+            say("run {run} has no {file} yet: summarizing it first", run=run.run_id, file=schema.SUMMARY_FILE)
         summarize_run(run, replace(config.summarize, run_id=run.run_id, tracking=config.tracking))
     elif run.status == "RUNNING":
         say(_running(run.run_id, len(committed)))
@@ -77,12 +78,11 @@ def summarize_run(run: Run, config: SummarizeConfig) -> None:
         raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
     until = None if config.until == "auto" else config.until
     run.fetch(schema.PACK_FILE)  # of an earlier summary: it has the signals, too
-    observed = shards.between(signals_of(run, committed), config.burn_in, until)
-    if config.until == "auto":
-        observed = {
-            number: observed[number] for number in memorization.early_observations(observed, memorized.number)
-        }
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, raised_as(SignalError, f"run {run.run_id}", SignalError):
+        observed = shards.between(signals_of(run, committed), config.burn_in, until)
+        if config.until == "auto":
+            early = memorization.early_observations(observed, memorized.number)
+            observed = {number: observed[number] for number in early}
         file = Path(folder, schema.SUMMARY_FILE)
         of_samples = Path(folder, schema.UNITS_SUMMARY_FILE)
         observations = Amount(len(observed), "observation")

@@ -104,7 +104,7 @@ def parse_checksums(content: bytes, path: str) -> dict[str, str]:
     """
     found = re.findall(r"^([0-9a-f]{64})  (\S+)$", content.decode("utf-8", "replace"), re.MULTILINE)
     if len(found) != content.count(b"\n") or not found:
-        raise SignalError(f"{path} is damaged: it is not a list of checksums")
+        raise SignalError(f"{path} is damaged: it is not a list of checksums; restore it from a copy")
     return {f"{Path(path).parent}/{name}": digest for digest, name in found}
 
 
@@ -166,7 +166,9 @@ def decode(source: bytes | Path, shard: Shard, wanted: Wanted = contract.is_used
     if shard.sha256 == UNLISTED:
         raise SignalError(f"{name} was added or renamed: {shard.checksums_path} does not list it")
     if shard.sha256 and digest_of(source) != shard.sha256:
-        raise SignalError(f"{name} is damaged: its bytes do not agree with {shard.checksums_path}")
+        raise SignalError(
+            f"{name} is damaged: its bytes do not agree with {shard.checksums_path}; restore it from a copy"
+        )
     reader = _from_parquet if shard.format == "parquet" else _from_json_lines
     with raised_as(SignalError, f"{name} is damaged", *UNREADABLE):
         table = reader(source, wanted)
