@@ -83,6 +83,12 @@ def _open_closed_streams() -> None:
 
 
 def _freeze() -> None:
-    """Exempt all objects from the garbage collections at Python's exit, which take half a second."""
-    if "paddle" not in sys.modules:  # a process group of Paddle that is not collected may abort the process
+    """Exempt all objects from the garbage collections at Python's exit, which take half a second, with Paddle two.
+
+    A process group of Paddle that is not collected may abort the process.
+    """
+    distributed = sys.modules.get("paddle.distributed")
+    # After Ctrl-C during the import, the function or the package is not there.
+    has_group = getattr(distributed, "is_initialized", bool)
+    if not has_group():
         gc.freeze()

@@ -27,6 +27,10 @@ def train(config: TrainConfig, overrides: Sequence[str] = ()) -> Run:
     """
     if config.signals.collect == "train" and config.signals.every != "epoch":
         raise ConfigError("signals.collect=train observes once an epoch: leave signals.every=epoch")
+    if config.run_id and not config.resume:
+        raise ConfigError(
+            f"run_id={config.run_id} names the run to resume: add resume=true, or leave run_id out"
+        )
     processes = join_processes(config.trainer.device)
     checked_folder("tracking.spool", config.tracking.spool)
     speak(config.lang)

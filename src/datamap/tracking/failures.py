@@ -18,9 +18,8 @@ from mlflow.utils.validation import _validate_metric
 from datamap.errors import RunLostError, TrackingError, interrupted, reason
 
 MIN_PAUSE, MAX_PAUSE = 0.1, 15  # seconds between two attempts
-INSISTENCE = (
-    1.0  # seconds; a second Ctrl-C that comes earlier is an echo of the first, as `mlflow run` sends one
-)
+# Seconds; a second Ctrl-C that comes earlier is an echo of the first, as `mlflow run` sends one.
+INSISTENCE = 1.0
 # Refusals, for which a retry is useless: by MLflow's error code, by the database's or Python's error behind it, by the
 # HTTP status of an artifact.
 REFUSALS = (
