@@ -226,7 +226,7 @@ def test_one_broken_row_does_not_change_the_encoding_of_a_file(tmp_path):
         "Text_A,TEXT_B,Label",
         "句子1,句子2,标签",
         "sentence1,sentence2,label",
-        "\ufeff文本1, 文本2 ,类别",
+        "\ufeff文本1, 文本2 ,情感倾向",
         "Ｔｅｘｔ A,text-b,Label",
     ],
 )

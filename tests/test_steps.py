@@ -221,6 +221,8 @@ def test_run_without_signals(small_run, client, command):
         outcome = command(step, f"run_id={empty}")
         assert (outcome.code, f"run {empty} has no signals; train first" in outcome.err) == (2, True)
         assert "summarizing it first" not in outcome.out
+    client.set_tag(empty, "datamap.curated_from", small_run)
+    assert f"it holds samples of another run: run_id={small_run}\n" in command("plot", f"run_id={empty}").err
 
 
 def test_a_filter_that_leaves_nothing_draws_nothing(small_run, client, command):

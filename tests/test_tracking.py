@@ -285,7 +285,7 @@ def test_one_deleted_run_does_not_stop_the_uploads_behind_it(store, command):
 def test_a_damaged_note_in_the_spool_is_named(run, command, content):
     folder = spool(run, [delivery(1, "signals/1.txt")])
     Path(folder, "0000/delivery.json").write_bytes(content.encode("utf-8", "surrogateescape"))
-    outcome = command("upload", "folder=spool")
+    outcome = command("upload", "tracking.spool=spool")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert f"spool/{run.run_id}/0000/delivery.json is damaged" in outcome.err
 

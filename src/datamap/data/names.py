@@ -9,7 +9,7 @@ ALIASES = {
     "文本 文本1 文本一 文本a 文本内容 句子 句子1 句子一 句子a 问题1 内容 正文 评论 评论内容",
     "text_b": "text2 text_2 textb sentence2 sentence_2 sentence_b question2 hypothesis "
     "文本2 文本二 文本b 句子2 句子二 句子b 问题2",
-    "label": "labels class category 标签 类别 分类 标注",
+    "label": "labels class category 标签 类别 分类 标注 情感 情感倾向 情感标签",
 }
 # Of sequences of tokens: several of these may be there, and the first one counts.
 OF_TOKENS = {

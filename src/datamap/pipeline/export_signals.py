@@ -8,11 +8,10 @@ from pathlib import Path
 from datamap import schema
 from datamap.config import ExportConfig
 from datamap.digests import digest_of
-from datamap.errors import SignalError, TrackingError, raised_as
+from datamap.errors import SignalError, raised_as
 from datamap.importing import foreign
 from datamap.log import say
-from datamap.pipeline.run_access import open_run
-from datamap.program import invocation
+from datamap.pipeline.run_access import committed_signals, open_run
 from datamap.recording.stored_signals import signals_of
 from datamap.schema import Shard, Task
 from datamap.signals import shards
@@ -35,9 +34,7 @@ def export_signals(config: ExportConfig) -> Path:
     with raised_as(SignalError, f"folder={folder}"):
         _refuse_filled(folder)
     run = open_run(config, "export_signals")
-    committed = run.committed()
-    if not committed:
-        raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
+    committed = committed_signals(run)
     classification = run.task().task is Task.CLASSIFICATION
     with _filled_at_once(folder) as unfinished:
         if not classification:

@@ -1,10 +1,13 @@
 """Open the run that a step works on, and look up what its task is."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from datamap import schema
 from datamap.config import RunConfig, StepConfig
+from datamap.errors import TrackingError
 from datamap.log import reporting
+from datamap.program import invocation
 from datamap.tasks.definitions import DEFINITIONS
 from datamap.tasks.task import Definition
 from datamap.tracking.addresses import is_server
@@ -49,6 +52,24 @@ def open_run(config: RunConfig, step: str) -> Run:
     store, run = open_store_and_run(config)
     store.nest_project_run(run, step)
     return run
+
+
+def committed_signals(run: Run) -> Mapping[int, int | None]:
+    """Return {number: rows} of a run's committed observations.
+
+    Raises:
+        TrackingError: it has none.
+    """
+    committed = run.committed()
+    if not committed:
+        source = run.tags().get(schema.CURATED_FROM_TAG)
+        what_to_do = (
+            f"it holds samples of another run: run_id={source}"
+            if source
+            else f"train first: {invocation('train')}"
+        )
+        raise TrackingError(f"run {run.run_id} has no signals; {what_to_do}")
+    return committed
 
 
 @contextlib.contextmanager

@@ -9,14 +9,13 @@ import pandas as pd
 
 from datamap import schema
 from datamap.config import CompareConfig, DiagnoseConfig, PlotConfig, SummarizeConfig, to_yaml
-from datamap.errors import ConfigError, SignalError, TrackingError, raised_as
+from datamap.errors import ConfigError, SignalError, raised_as
 from datamap.labels.memorization import Onset
 from datamap.log import reporting, say
 from datamap.pipeline import memorization, unit_samples
-from datamap.pipeline.run_access import definition_of, open_run
+from datamap.pipeline.run_access import committed_signals, definition_of, open_run
 from datamap.pipeline.run_description import describe
 from datamap.pipeline.stored_summary import covered_observations, read_summary, summarize_command
-from datamap.program import invocation
 from datamap.recording.stored_signals import signals_of
 from datamap.signals import shards
 from datamap.signals.shards import ShardsByObservation
@@ -69,13 +68,8 @@ def ensure_summary(
 
 def summarize_run(run: Run, config: SummarizeConfig) -> None:
     """Reduce a run's signals to one row per sample and log `summary.tsv` into it: read, compute, log, report."""
-    memorized, unit, committed = (
-        memorization.read_memorization(run),
-        definition_of(run).unit,
-        run.committed(),
-    )
-    if not committed:
-        raise TrackingError(f"run {run.run_id} has no signals; train first: {invocation('train')}")
+    committed = committed_signals(run)
+    memorized, unit = memorization.read_memorization(run), definition_of(run).unit
     until = None if config.until == "auto" else config.until
     run.fetch(schema.PACK_FILE)  # of an earlier summary: it has the signals, too
     with tempfile.TemporaryDirectory() as folder, raised_as(SignalError, f"run {run.run_id}", SignalError):
