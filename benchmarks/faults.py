@@ -193,8 +193,8 @@ def kill_server(lab, generator, retry_seconds=120):
         if late:
             server.start()
         if code == 2:
-            folder = str(room / "datamap-spool")
-            assert lab.start(room, f"folder={folder}", script="upload").wait(120) == 0, room
+            upload = lab.start(room, f"tracking.uri={server.uri}", script="upload")
+            assert upload.wait(120) == 0, (room / "log").read_text()
         assert code in (0, 2) and no_traceback(room), (room / "log").read_text()
         return outcome(room, reference, server.uri)
     finally:
