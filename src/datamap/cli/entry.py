@@ -63,8 +63,8 @@ def run(command: str, arguments: list[str]) -> int:
         Exit code: 0; 2 for a user's mistake (one line on stderr); 130 after an interrupt; 1 for a bug in Data Map,
         whose traceback is in a file that the line on stderr names.
     """
-    process.begin()
     try:
+        process.begin()
         with _no_interrupt_lost():
             _dispatch(command, arguments)
     except (Exception, KeyboardInterrupt) as error:
