@@ -140,7 +140,7 @@ def test_a_second_interrupt_does_not_wait_for_a_server_that_hangs(store, monkeyp
         signal.raise_signal(signal.SIGINT)
         ended.append(status)
 
-    monkeypatch.setattr("datamap.tracking.failures.INSISTENCE", 0)
+    monkeypatch.setattr("datamap.tracking.failures.ECHO_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt), Store(create=True).new_run() as run:
         monkeypatch.setattr("datamap.tracking.addresses.is_server", lambda uri: remote)
         monkeypatch.setattr(type(run), "end", end)

@@ -123,11 +123,8 @@ def infer(
 
     def posterior(witnesses, labels, *run):
         rare, before, logs = run_terms(labels, *run)
-        return np.exp(
-            log_softmax(
-                log_softmax(_run_scores(values, labels, logs, before)) - rare + sharper * log_of(witnesses)
-            )
-        )
+        run_scores = _run_scores(values, labels, logs, before)
+        return np.exp(log_softmax(run_scores - rare + sharper * log_of(witnesses)))
 
     arrays = (labels, mean) if columns is None else (labels, mean, columns)
     own, sharper = 1.0, 1 + (1 - trust) * (slope - 1)  # power of f in R, and of A in the posterior

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 from datamap.labels.memorization import Onset, from_accuracies
 from datamap.tracking.descriptions import MIN_OBSERVATIONS
-from datamap.tracking.metrics import valid_accuracies
+from datamap.tracking.metrics import MEMORIZED_FROM, MEMORIZED_GAP, MEMORIZED_REPEATED, valid_accuracies
 from datamap.tracking.run import Run
 from datamap.translations import Phrase
 
-BEGINS, REPEATED = "memorisation/from_observation", "memorisation/repeated"
 SEEN, UNSEEN = "train/accuracy", "validation/accuracy"  # metrics of each observation
 
 
@@ -29,7 +28,7 @@ def read_memorization(run: Run) -> Memorization:
     """Return what the metrics of a run tell about memorization."""
     unseen = valid_accuracies(run.history(UNSEEN))
     found = from_accuracies(valid_accuracies(run.history(SEEN)), unseen) if unseen else None
-    number = found.number if found else run.metrics().get(BEGINS, 0)
+    number = found.number if found else run.metrics().get(MEMORIZED_FROM, 0)
     return Memorization(found, int(number) if 0 < number < 2**53 else None)
 
 
@@ -76,13 +75,17 @@ def metrics(onset: Onset | None) -> dict[str, float]:
     """Return {metric: value} of an onset; {} where there is none."""
     if onset is None:
         return {}
-    measured = {REPEATED: onset.seen} if onset.doubted else {"memorisation/gap": onset.seen - onset.unseen}
-    return {BEGINS: onset.number, **measured}
+    measured = (
+        {MEMORIZED_REPEATED: onset.seen} if onset.doubted else {MEMORIZED_GAP: onset.seen - onset.unseen}
+    )
+    return {MEMORIZED_FROM: onset.number, **measured}
 
 
 def withdrawn_metrics(run: Run, numbers: Iterable[int]) -> dict[str, float]:
     """Return metrics that withdraw an earlier diagnosis's onset where all observations together show none."""
     is_whole = set(run.committed()) == set(numbers)
     return (
-        {BEGINS: 0.0} if is_whole and not read_memorization(run).onset and run.metrics().get(BEGINS) else {}
+        {MEMORIZED_FROM: 0.0}
+        if is_whole and not read_memorization(run).onset and run.metrics().get(MEMORIZED_FROM)
+        else {}
     )

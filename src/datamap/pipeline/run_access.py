@@ -24,8 +24,7 @@ def reading_store(config: StepConfig) -> Iterator[Store]:
     """
     uri = config.tracking.uri or configured_uri()
     speak(config.lang)
-    remote = is_server(uri)
-    with reporting("reading from {uri}", remote, uri=uri) if remote else contextlib.nullcontext():
+    with reporting("reading from {uri}", True, uri=uri) if is_server(uri) else contextlib.nullcontext():
         yield Store(uri, config.tracking.experiment)
 
 

@@ -11,6 +11,7 @@ from datamap.schema import (
     UNITS_DIAGNOSIS_FILE,
     UNITS_SUMMARY_FILE,
 )
+from datamap.tracking.metrics import MEMORIZED_FROM, MEMORIZED_GAP, MEMORIZED_REPEATED
 from datamap.translations import Amount, Phrase, word
 
 # Artifacts that a run's page links → the purpose for which a reader opens them.
@@ -170,12 +171,12 @@ def _of_diagnosis(m, open_, reason, lang, unit):
             samples=reviewed,
             wrong=f"{int(m['review/wrong']):,}",
         )
-    if m.get("memorisation/from_observation"):
-        begins = {"number": int(m["memorisation/from_observation"]), "unit": Phrase(unit)}
-        if "memorisation/gap" in m:
-            yield word(MEMORIZED, lang, **begins, gap=100 * m["memorisation/gap"])
+    if m.get(MEMORIZED_FROM):
+        begins = {"number": int(m[MEMORIZED_FROM]), "unit": Phrase(unit)}
+        if MEMORIZED_GAP in m:
+            yield word(MEMORIZED, lang, **begins, gap=100 * m[MEMORIZED_GAP])
         else:
-            yield word(REPEATS_DOUBTED, lang, **begins, repeated=f"{m['memorisation/repeated']:.0%}")
+            yield word(REPEATS_DOUBTED, lang, **begins, repeated=f"{m[MEMORIZED_REPEATED]:.0%}")
     if m.get("mislabelled/known") == 0:
         yield word(
             "**The number of wrong labels cannot be estimated:** {reason}.",

@@ -18,8 +18,7 @@ from mlflow.utils.validation import _validate_metric
 from datamap.errors import RunLostError, TrackingError, interrupted, reason
 
 MIN_PAUSE, MAX_PAUSE = 0.1, 15  # seconds between two attempts
-# Seconds; a second Ctrl-C that comes earlier is an echo of the first, as `mlflow run` sends one.
-INSISTENCE = 1.0
+ECHO_SECONDS = 1.0  # `mlflow run` sends Ctrl-C on twice; a second one that comes earlier is an echo
 # Refusals, for which a retry is useless: by MLflow's error code, by the database's or Python's error behind it, by the
 # HTTP status of an artifact.
 REFUSALS = (
@@ -162,7 +161,7 @@ def retrying(action: Callable[[], Result], timeout: float) -> Result:
 
 @contextlib.contextmanager
 def uninterrupted(again: bool = False) -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the end of the block; one `INSISTENCE` after the first acts at once.
+    """Hold Ctrl-C and SIGTERM back until the end of the block; one `ECHO_SECONDS` after the first acts at once.
 
     In the end the process's own handler gets the signals. Of a block within another one the outer one holds them.
 
@@ -180,7 +179,7 @@ def uninterrupted(again: bool = False) -> Iterator[None]:
     def hold(number, frame):
         held.append(number)
         times.append(time.monotonic())
-        if times[-1] - times[0] > INSISTENCE:
+        if times[-1] - times[0] > ECHO_SECONDS:
             deliver()
 
     def deliver():

@@ -16,6 +16,10 @@ class _Range(NamedTuple):
     whole: bool = False
 
 
+# The observation from which on the model memorizes labels; how much higher its accuracy is in the end on training data
+# than on other data, or, without other data, the share of the doubted labels that it repeats.
+MEMORIZED_FROM = "memorisation/from_observation"
+MEMORIZED_GAP, MEMORIZED_REPEATED = "memorisation/gap", "memorisation/repeated"
 COUNT, SHARE = _Range(0, 2**53, whole=True), _Range(0, 1)
 RANGES = {
     "summary/observations": COUNT._replace(low=1),
@@ -30,9 +34,9 @@ RANGES = {
     "mislabelled/high": COUNT,
     "mislabelled/known": SHARE._replace(whole=True),
     "mislabelled/to_relabel": COUNT,
-    "memorisation/from_observation": COUNT,
-    "memorisation/gap": _Range(-1, 1),
-    "memorisation/repeated": SHARE,
+    MEMORIZED_FROM: COUNT,
+    MEMORIZED_GAP: _Range(-1, 1),
+    MEMORIZED_REPEATED: SHARE,
     "review/reviewed": COUNT,
     "review/wrong": COUNT,
 }
@@ -61,10 +65,8 @@ def checked(found: Mapping[str, float], run_id: str) -> dict[str, float]:
         missing = [name for name in others if first in ours and name not in ours]
         if missing:
             raise TrackingError(f"run {run_id}: metric {missing[0]} is missing, though the run has {first}")
-    if ours.get("memorisation/from_observation") and not {"memorisation/gap", "memorisation/repeated"} & set(
-        ours
-    ):
-        raise TrackingError(f"run {run_id}: metric memorisation/gap is missing, though the model memorizes")
+    if ours.get(MEMORIZED_FROM) and not {MEMORIZED_GAP, MEMORIZED_REPEATED} & set(ours):
+        raise TrackingError(f"run {run_id}: metric {MEMORIZED_GAP} is missing, though the model memorizes")
     return ours
 
 

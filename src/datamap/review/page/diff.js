@@ -31,8 +31,8 @@ function matches(a, b) {
 }
 
 /**
- * Tell which tokens of a and b are common: [bool of a's, bool of b's]. A single common character among differences
- * counts as chance.
+ * Tell which tokens of a and b are common: [bool of a's, bool of b's]. A single common character among
+ * differences counts as chance.
  */
 function common(a, b) {
   const [ofA, ofB] = [new Array(a.length).fill(false), new Array(b.length).fill(false)];

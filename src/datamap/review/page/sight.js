@@ -3,8 +3,8 @@
 const MAX_HEIGHT = 15_000_000; // pixels; browsers stop at 17 to 33 million
 
 /**
- * Return the height of a list on the page; beyond `MAX_HEIGHT` one pixel of the scroll bar stands for several of the
- * list.
+ * Return the height of a list on the page; beyond `MAX_HEIGHT` one pixel of the scroll bar stands for several
+ * of the list.
  */
 export const listHeight = (total, rowHeight) => Math.min(MAX_HEIGHT, total * rowHeight);
 
